@@ -1,0 +1,258 @@
+//! The command line.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use forkpoint_tracer::{Cpu, EngineSpec, OptLevel, Target};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where two WebAssembly runs part.
+///
+/// Records what a module does to its linear memories under an engine, finds the first event at which two runs
+/// diverge, and shows it. Exit codes: 0 the runs agree, 1 they diverge, 2 there is no answer (bad input, a run
+/// that timed out, an incomplete trace).
+#[derive(Debug, Parser)]
+#[command(name = "forkpoint", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a module and record every change to its memories
+    Record(RecordArgs),
+    /// Record a module under two engines and report the first divergence
+    Compare(CompareArgs),
+    /// Find the first divergence of two traces
+    Diff(DiffArgs),
+    /// Show what a trace holds
+    Info(InfoArgs),
+    /// Print the events of a trace
+    Dump(DumpArgs),
+    /// Look at one trace, or at two side by side, in the terminal
+    View(ViewArgs),
+}
+
+/// What to run and what to give it: the same for `record` and `compare`.
+#[derive(Debug, Args)]
+pub struct GuestArgs {
+    /// The module, binary (.wasm) or text (.wat)
+    pub module: PathBuf,
+    /// Call an export in place of `_start`: its name and arguments, as in 'run 64 0xff'; repeatable, in order
+    ///
+    /// Arguments are parsed by the function's type: decimal or hexadecimal, signed or unsigned; floats with inf
+    /// and nan:0x...; vectors as i32x4:1,2,3,4.
+    #[arg(long, value_name = "FUNC ARG...")]
+    pub invoke: Vec<String>,
+    /// Set an environment variable of the guest; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    pub env: Vec<(String, String)>,
+    /// Give the guest a directory, under its own name or another; repeatable
+    #[arg(long, value_name = "DIR[::NAME]", value_parser = parse_directory)]
+    pub dir: Vec<(PathBuf, String)>,
+    /// End a run after so long: 500ms, 10s, 2m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Keep the engine's native code in the trace: for views without the engine
+    #[arg(long, value_enum, default_value_t = Native::Auto)]
+    pub native_code: Native,
+    /// Arguments of the guest
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
+}
+
+/// When to keep native code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Native {
+    /// When it is not more than 32 MiB
+    Auto,
+    /// However much it is
+    Always,
+    /// Never
+    Never,
+}
+
+#[derive(Debug, Args)]
+pub struct RecordArgs {
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// The trace to write [default: the module's name with .fpt]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// The engine: wasmtime:jit or wasmtime:aot, with settings as in wasmtime:aot,target=portable,opt=none
+    #[arg(short, long, default_value = "wasmtime:jit")]
+    pub engine: EngineSpec,
+    /// What code is made for: host, portable (this architecture's baseline) or a target triple
+    #[arg(long, value_name = "TARGET")]
+    pub target: Option<Target>,
+    /// Switch CPU features on and off: +fma-avx2
+    #[arg(long, value_name = "FEATURES", value_parser = Cpu::parse_list, allow_hyphen_values = true)]
+    pub cpu: Option<CpuList>,
+    /// Optimization level: none, speed or speed-and-size
+    #[arg(long, value_name = "LEVEL")]
+    pub opt: Option<OptLevel>,
+    /// Fixed clocks and random source, as compare uses them
+    #[arg(long)]
+    pub deterministic: bool,
+    /// Print a summary as JSON in place of the guest's results
+    #[arg(long)]
+    pub json: bool,
+    /// Print no summary
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// Clap takes a type named `Vec` for a repeatable option; this is one option with a list in it.
+pub type CpuList = std::vec::Vec<Cpu>;
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// The left engine, the reference
+    #[arg(long, default_value = "wasmtime:jit")]
+    pub lhs: EngineSpec,
+    /// The right engine
+    #[arg(long, default_value = "wasmtime:aot")]
+    pub rhs: EngineSpec,
+    /// Keep the two traces, as lhs.fpt and rhs.fpt in this directory
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Show what the guest of the left side prints (on standard error)
+    #[arg(long)]
+    pub echo: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Report as JSON (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+    /// Events shown before and after the divergence
+    #[arg(long, default_value_t = 3, value_name = "N")]
+    pub context: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct DiffArgs {
+    /// The left trace, the reference
+    pub lhs: PathBuf,
+    /// The right trace
+    pub rhs: PathBuf,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// The trace
+    pub file: PathBuf,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Read every chunk, check every checksum and replay all events
+    #[arg(long)]
+    pub verify: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct DumpArgs {
+    /// The trace
+    pub file: PathBuf,
+    /// First position
+    #[arg(long, value_name = "POSITION", value_parser = parse_position)]
+    pub from: Option<u64>,
+    /// One past the last position
+    #[arg(long, value_name = "POSITION", value_parser = parse_position)]
+    pub to: Option<u64>,
+    /// Only events of this function: its index or its name
+    #[arg(long, value_name = "FUNC")]
+    pub func: Option<String>,
+    /// Only events that write this address, or one in a range: 0x400 or 0x400..0x500
+    #[arg(long, value_name = "ADDR[..ADDR]", value_parser = parse_range)]
+    pub addr: Option<(u64, u64)>,
+    /// Only events of this kind; repeatable
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(forkpoint_traces::Event::KINDS))]
+    pub kind: Vec<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ViewArgs {
+    /// The trace, or the left one of two
+    pub lhs: PathBuf,
+    /// The right one
+    pub rhs: Option<PathBuf>,
+    /// Where to start [default: the first divergence, or the beginning]
+    #[arg(long, value_name = "POSITION", value_parser = parse_position)]
+    pub at: Option<u64>,
+}
+
+fn parse_pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
+        _ => Err("write NAME=VALUE".to_string()),
+    }
+}
+
+fn parse_directory(text: &str) -> Result<(PathBuf, String), String> {
+    match text.split_once("::") {
+        Some(("", _) | (_, "")) => Err("write DIR or DIR::NAME".to_string()),
+        Some((host, guest)) => Ok((host.into(), guest.to_string())),
+        None => Ok((text.into(), text.to_string())),
+    }
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit {
+        "ms" => 0.001,
+        "s" | "" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err("write a number and ms, s, m or h".to_string()),
+    };
+    let number: f64 = number.parse().map_err(|_| "write a number and ms, s, m or h".to_string())?;
+    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
+}
+
+/// A number in decimal or hexadecimal.
+fn parse_number(text: &str) -> Result<u64, String> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|error| format!("{error}: write a number, in decimal or as 0x..."))
+}
+
+fn parse_position(text: &str) -> Result<u64, String> {
+    parse_number(text.strip_prefix('#').unwrap_or(text))
+}
+
+/// `A` is `A..A+1`.
+fn parse_range(text: &str) -> Result<(u64, u64), String> {
+    let (start, end) = match text.split_once("..") {
+        Some((start, end)) => (parse_number(start)?, parse_number(end)?),
+        None => {
+            let start = parse_number(text)?;
+            (start, start.saturating_add(1))
+        }
+    };
+    if start < end { Ok((start, end)) } else { Err("the range is empty".to_string()) }
+}
+
+impl GuestArgs {
+    /// Most bytes of native code to keep.
+    pub fn native_limit(&self) -> u64 {
+        match self.native_code {
+            Native::Auto => 32 << 20,
+            Native::Always => u64::MAX,
+            Native::Never => 0,
+        }
+    }
+}

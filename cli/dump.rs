@@ -1,0 +1,120 @@
+//! `forkpoint dump`: the events of a trace, one a line.
+
+use crate::Answer;
+use crate::args::DumpArgs;
+use anyhow::{Context, Result, bail};
+use forkpoint_replay::{Symbols, describe, printable};
+use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
+use serde_json::json;
+use std::collections::HashSet;
+use std::io::{BufWriter, Write};
+
+/// Runs the command.
+pub fn run(args: &DumpArgs) -> Result<Answer> {
+    let mut trace =
+        TraceReader::open(&args.file).with_context(|| format!("reading the trace {}", args.file.display()))?;
+    let symbols = Symbols::new(trace.module().to_vec());
+    let functions = match &args.func {
+        Some(name) => Some(find_functions(name, &trace, &symbols)?),
+        None => None,
+    };
+    let sites = trace.sites().clone();
+    let from = args.from.unwrap_or(0);
+    let to = args.to.unwrap_or(u64::MAX).min(trace.events());
+    let wanted = |event: &Event| {
+        let function = event.site().and_then(|site| sites.get(site)).map(|site| site.func);
+        functions.as_ref().is_none_or(|wanted| function.is_some_and(|function| wanted.contains(&function)))
+            && (args.kind.is_empty() || args.kind.iter().any(|kind| kind == event.kind()))
+            && args.addr.is_none_or(|(start, end)| {
+                event
+                    .written()
+                    .is_some_and(|(_, address, length)| address < end && address.saturating_add(length) > start)
+            })
+    };
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    if from < to {
+        for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
+            let first = trace.chunks()[chunk].first.0;
+            if first >= to {
+                break;
+            }
+            let mut events = Vec::new();
+            let mut position = first;
+            trace.read_chunk(chunk, |raw| {
+                if (from..to).contains(&position) {
+                    events.push((position, raw.site, raw.operands, raw.blob.to_vec()));
+                }
+                position += 1;
+                Ok::<(), forkpoint_traces::TraceError>(())
+            })?;
+            for (position, site, operands, blob) in events {
+                let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
+                let event = trace.event(&raw)?;
+                if wanted(&event) {
+                    write_event(&mut out, args.json, position, &event, &trace, &symbols)?;
+                }
+            }
+        }
+    }
+    out.flush()?;
+    if let Some(why) = trace.incomplete() {
+        eprintln!("note: this trace is incomplete: {why}");
+    }
+    Ok(Answer::Yes)
+}
+
+fn write_event(
+    out: &mut impl Write,
+    as_json: bool,
+    position: u64,
+    event: &Event,
+    trace: &TraceReader,
+    symbols: &Symbols,
+) -> Result<()> {
+    let site = event.site().and_then(|site| trace.sites().get(site));
+    let text = describe(event, trace.sites());
+    if as_json {
+        let written = event.written();
+        let bytes = match event {
+            Event::Store { value, .. } => Some(value.bytes()),
+            Event::HostWrite { bytes, .. } | Event::StrayBytes { bytes, .. } => Some(bytes.as_slice()),
+            _ => None,
+        };
+        let line = json!({
+            "position": position,
+            "kind": event.kind(),
+            "event": text,
+            "memory": written.map(|(memory, ..)| memory.0),
+            "address": written.map(|(_, address, _)| address),
+            "width": written.map(|(.., length)| length),
+            "bytes": bytes.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+            "function": site.map(|site| site.func.0),
+            "offset": site.map(|site| site.offset.0),
+        });
+        writeln!(out, "{line}")?;
+    } else if let Some(site) = site {
+        let position = Position(position).to_string();
+        writeln!(out, "{position:>10}  {text}  in {} at {}", symbols.function_name(site.func), site.offset)?;
+    } else {
+        writeln!(out, "{:>10}  {text}", Position(position).to_string())?;
+    }
+    Ok(())
+}
+
+/// Functions with this index or name.
+fn find_functions(name: &str, trace: &TraceReader, symbols: &Symbols) -> Result<HashSet<FuncIndex>> {
+    let recorded: HashSet<FuncIndex> = trace.sites().iter().map(|(_, site)| site.func).collect();
+    let bare = name.trim_start_matches('$');
+    let found: HashSet<FuncIndex> = match bare.parse::<u32>() {
+        Ok(index) => recorded.iter().copied().filter(|func| func.0 == index).collect(),
+        Err(_) => recorded
+            .iter()
+            .copied()
+            .filter(|func| symbols.function_name(*func).trim_start_matches('$') == bare)
+            .collect(),
+    };
+    if found.is_empty() {
+        bail!("no function `{}` with a memory-changing instruction in this trace", printable(name));
+    }
+    Ok(found)
+}

@@ -1,0 +1,128 @@
+//! `forkpoint info`: what a trace holds.
+
+use crate::Answer;
+use crate::args::InfoArgs;
+use crate::output::{bytes, grouped, print, print_json};
+use anyhow::{Context, Result};
+use forkpoint_replay::{Timeline, printable};
+use forkpoint_traces::{Event, Position, TraceError};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+/// Runs the command.
+pub fn run(args: &InfoArgs) -> Result<Answer> {
+    let mut timeline =
+        Timeline::open(&args.file).with_context(|| format!("reading the trace {}", args.file.display()))?;
+    let kinds = if args.verify { Some(verify(&mut timeline).context("verifying the trace")?) } else { None };
+    let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
+    let trace = timeline.trace();
+    let header = trace.header();
+    let engine = &header.engine;
+    if args.json {
+        print_json(&json!({
+            "complete": trace.is_complete(),
+            "incomplete": trace.incomplete(),
+            "events": trace.events(),
+            "bytes": trace.file_length(),
+            "chunks": trace.chunks().len(),
+            "keyframes": trace.keyframes(),
+            "outcome": outcome,
+            "message": trace.message(),
+            "wall_ms": trace.wall_ms(),
+            "forkpoint": header.forkpoint,
+            "command": header.command,
+            "module": { "name": header.module.name, "blake3": header.module.hash_hex(), "bytes": header.module.length },
+            "sites": trace.sites().len(),
+            "engine": {
+                "spec": engine.spec, "name": engine.name, "version": engine.version, "mode": engine.mode,
+                "compiler": engine.compiler, "opt_level": engine.opt_level, "target": engine.target,
+                "cpu_features": engine.cpu_features,
+            },
+            "host": {
+                "arguments": header.host.arguments, "environment": header.host.environment,
+                "directories": header.host.directories, "deterministic": header.host.deterministic,
+            },
+            "timeout_ms": header.limits.timeout_ms,
+            "verified": kinds,
+        }))?;
+        return Ok(Answer::Yes);
+    }
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<11} {}", printable(&value));
+    };
+    row("trace", format!("{} ({})", args.file.display(), bytes(trace.file_length())));
+    row(
+        "state",
+        match trace.incomplete() {
+            None => "complete".to_string(),
+            Some(why) => format!("incomplete: {why}; readable up to its last whole chunk"),
+        },
+    );
+    row(
+        "events",
+        format!("{} in {} chunks, {} keyframes", grouped(trace.events()), trace.chunks().len(), trace.keyframes()),
+    );
+    row("outcome", outcome.unwrap_or_else(|| "not recorded".to_string()));
+    for (i, line) in trace.message().unwrap_or_default().lines().enumerate() {
+        row(if i == 0 { "message" } else { "" }, line.to_string());
+    }
+    row(
+        "module",
+        format!("{}, {}, BLAKE3 {}", header.module.name, bytes(header.module.length), header.module.hash_hex()),
+    );
+    row("sites", grouped(trace.sites().len() as u64));
+    row("engine", engine.spec.clone());
+    row(
+        "",
+        format!("{} {}, {}, {}, opt {}", engine.name, engine.version, engine.compiler, engine.mode, engine.opt_level),
+    );
+    row("target", engine.target.clone());
+    row(
+        "CPU",
+        match engine.cpu_features.as_slice() {
+            [] => "baseline".to_string(),
+            features => features.join(" "),
+        },
+    );
+    row("arguments", header.host.arguments.join(" "));
+    if header.host.deterministic {
+        row("host", "fixed clocks and random source".to_string());
+    }
+    for directory in &header.host.directories {
+        row("directory", directory.clone());
+    }
+    row("recorded by", format!("forkpoint {}: {}", header.forkpoint, header.command.join(" ")));
+    if let Some(kinds) = kinds {
+        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
+        row("verified", format!("every chunk reads and every event replays: {}", kinds.join(", ")));
+    }
+    print(&text)?;
+    Ok(Answer::Yes)
+}
+
+/// Reads and replays everything; counts events by kind.
+fn verify(timeline: &mut Timeline) -> Result<BTreeMap<&'static str, u64>> {
+    let end = Position(timeline.len());
+    timeline.seek(end)?;
+    let mut kinds = BTreeMap::new();
+    let sites = timeline.trace().sites().clone();
+    for chunk in 0..timeline.trace().chunks().len() {
+        let mut milestones = Vec::new();
+        timeline.trace_mut().read_chunk(chunk, |event| {
+            match sites.get(event.site) {
+                Some(site) => {
+                    *kinds.entry(Event::kind_of(site.op)).or_default() += 1;
+                }
+                None => milestones.push((event.site, event.operands, event.blob.to_vec())),
+            }
+            Ok::<(), TraceError>(())
+        })?;
+        for (site, operands, blob) in milestones {
+            let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
+            *kinds.entry(timeline.trace().event(&raw)?.kind()).or_default() += 1;
+        }
+    }
+    Ok(kinds)
+}

@@ -1,0 +1,60 @@
+//! The `forkpoint` command: one file per subcommand, one place for exit codes.
+
+mod args;
+mod compare;
+mod diff;
+mod dump;
+mod info;
+mod output;
+mod record;
+mod report;
+mod session;
+mod view;
+
+use args::{Cli, Command};
+use clap::Parser;
+use std::process::ExitCode;
+
+/// How a command that ran to its end turned out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// Done, or the runs agree.
+    Yes,
+    /// The runs diverge.
+    Diverge,
+    /// There is no answer: poisoned or incomplete runs.
+    None,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> =
+        std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    if arguments.get(1).is_some_and(|first| first == forkpoint_tracer::child::ARGUMENT) {
+        return match forkpoint_tracer::child::main(&arguments[2..]) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        };
+    }
+    let answer = match Cli::parse().command {
+        Command::Record(command) => record::run(&command),
+        Command::Compare(command) => compare::run(&command),
+        Command::Diff(command) => diff::run(&command),
+        Command::Info(command) => info::run(&command),
+        Command::Dump(command) => dump::run(&command),
+        Command::View(command) => view::run(&command),
+    };
+    match answer {
+        Ok(Answer::Yes) => ExitCode::SUCCESS,
+        Ok(Answer::Diverge) => ExitCode::from(1),
+        Ok(Answer::None) => ExitCode::from(2),
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+/// Errors quote files, modules and engines: nothing of that reaches the terminal as it is.
+fn fail(error: &str) -> ExitCode {
+    let lines: Vec<String> = error.lines().map(forkpoint_replay::printable).collect();
+    eprintln!("error: {}", lines.join("\n"));
+    ExitCode::from(2)
+}

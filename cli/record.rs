@@ -1,0 +1,95 @@
+//! `forkpoint record`: run a module and record every change to its memories.
+
+use crate::Answer;
+use crate::args::RecordArgs;
+use crate::output::{bytes, grouped, print, print_json};
+use crate::session::{Session, Side};
+use anyhow::Result;
+use forkpoint_replay::printable;
+use forkpoint_tracer::{Recorded, Stdio};
+use serde_json::json;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub fn run(args: &RecordArgs) -> Result<Answer> {
+    let mut engine = args.engine.clone();
+    if let Some(target) = &args.target {
+        engine.target = target.clone();
+    }
+    if let Some(cpu) = &args.cpu {
+        engine.cpu.extend(cpu.iter().cloned());
+    }
+    if let Some(opt) = args.opt {
+        engine.opt = opt;
+    }
+    let session = Session::new(&args.guest, args.deterministic)?;
+    let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
+    let side = Side { engine, output: output.clone(), stdin: Stdio::Inherit, output_streams: Stdio::Inherit };
+    // The guest's own output must not be mixed with a progress line.
+    let show_progress = !args.quiet && !std::io::stdout().is_terminal();
+    let recorded = session.record(side, show_progress)?;
+    if args.json {
+        print_json(&summary(&recorded, &output))?;
+        return Ok(Answer::Yes);
+    }
+    for call in &recorded.calls {
+        if let Ok(values) = &call.result {
+            for value in values {
+                print(&format!("{value}\n"))?;
+            }
+        }
+    }
+    if !args.quiet {
+        eprintln!(
+            "recorded {} events in {:.1} s to {} ({}{}): {}",
+            grouped(recorded.events),
+            recorded.elapsed.as_secs_f64(),
+            printable(&output.display().to_string()),
+            bytes(recorded.bytes),
+            per_event(&recorded),
+            recorded.outcome
+        );
+        if let Some(message) = &recorded.message {
+            for line in message.lines() {
+                eprintln!("  {}", printable(line));
+            }
+        }
+    }
+    Ok(Answer::Yes)
+}
+
+fn default_output(module: &Path) -> PathBuf {
+    PathBuf::from(module.file_stem().unwrap_or("module".as_ref())).with_extension("fpt")
+}
+
+/// Only long runs: in short ones the module itself is most of the file.
+fn per_event(recorded: &Recorded) -> String {
+    if recorded.events < 1_000_000 {
+        return String::new();
+    }
+    format!(", {:.3} bytes/event", recorded.bytes as f64 / recorded.events as f64)
+}
+
+fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
+    let calls: Vec<_> = recorded
+        .calls
+        .iter()
+        .map(|call| match &call.result {
+            Ok(values) => {
+                let results: Vec<String> = values.iter().map(ToString::to_string).collect();
+                json!({ "function": call.function, "results": results })
+            }
+            Err(trap) => json!({ "function": call.function, "trap": trap.to_string() }),
+        })
+        .collect();
+    json!({
+        "trace": output.display().to_string(),
+        "events": recorded.events,
+        "bytes": recorded.bytes,
+        "seconds": recorded.elapsed.as_secs_f64(),
+        "outcome": recorded.outcome.to_string(),
+        "message": recorded.message,
+        "calls": calls,
+    })
+}

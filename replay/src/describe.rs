@@ -1,0 +1,95 @@
+//! Events as one line of text, the same in `dump`, in reports and on the screen.
+
+use crate::symbols::printable;
+use forkpoint_traces::{Event, MemoryIndex, Milestone, SiteTable};
+use std::fmt::Write;
+
+/// Most bytes of a long write that a line shows.
+const SHOWN_BYTES: usize = 16;
+
+/// One line for an event: mnemonic, address, value. Contains no control character, whatever the trace holds.
+pub fn describe(event: &Event, sites: &SiteTable) -> String {
+    let op = event.op(sites).map_or("?", |op| op.mnemonic());
+    match event {
+        Event::Store { memory, address, value, .. } => {
+            format!("{op} {}[{address:#010x}] <- {}", memory_name(*memory), hex_bytes(value.bytes()))
+        }
+        Event::Grow { memory, delta, result, .. } => {
+            let answer = result.map_or("refused (-1)".to_string(), |before| {
+                format!("{before} (now {} pages)", before.saturating_add(*delta))
+            });
+            format!("{op} {}by {delta} -> {answer}", memory_name(*memory))
+        }
+        Event::Fill { memory, address, byte, length, .. } => {
+            format!("{op} {}[{address:#010x}; {length}] <- {byte:02x}", memory_name(*memory))
+        }
+        Event::Copy { memory, address, source_memory, source, length, .. } => format!(
+            "{op} {}[{address:#010x}; {length}] <- {}[{source:#010x}]",
+            memory_name(*memory),
+            memory_name(*source_memory)
+        ),
+        Event::Init { memory, address, segment, source, length, .. } => {
+            format!("{op} {}[{address:#010x}; {length}] <- data {segment}[{source:#x}]", memory_name(*memory))
+        }
+        Event::Drop { segment, .. } => format!("{op} {segment}"),
+        Event::HostWrite { memory, address, bytes } => {
+            format!("host write {}[{address:#010x}; {}] <- {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
+        }
+        Event::StrayBytes { memory, address, bytes } => {
+            format!("stray bytes {}[{address:#010x}; {}] = {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
+        }
+        Event::Milestone(milestone) => describe_milestone(milestone),
+    }
+}
+
+fn describe_milestone(milestone: &Milestone) -> String {
+    match milestone {
+        Milestone::Memory { memory, pages, page_size } => {
+            let unit = if *page_size == 65536 { String::new() } else { format!(" of {page_size} bytes") };
+            format!("memory {}: {pages} pages{unit}", memory.0)
+        }
+        Milestone::DataInit { segment, memory, address, length } => {
+            format!("data {segment} -> {}[{address:#010x}; {length}]", memory_name(*memory))
+        }
+        Milestone::Invoke { function, arguments } => {
+            format!("call {}({})", printable(function), printable(&arguments.join(", ")))
+        }
+        Milestone::Returned { results } if results.is_empty() => "return".to_string(),
+        Milestone::Returned { results } => format!("return {}", printable(&results.join(", "))),
+        Milestone::Trapped { trap, func, offset } => {
+            let mut text = format!("trap: {trap}");
+            if let Some(func) = func {
+                let _ = write!(text, " in func[{}]", func.0);
+            }
+            if let Some(offset) = offset {
+                let _ = write!(text, " at {offset}");
+            }
+            text
+        }
+        Milestone::Exited { code } => format!("exit with code {code}"),
+        Milestone::End { outcome, memories } => {
+            let pages: Vec<String> = memories.iter().map(|memory| memory.pages.to_string()).collect();
+            match pages.as_slice() {
+                [] => format!("end: {outcome}"),
+                pages => format!("end: {outcome}; memory pages {}", pages.join(", ")),
+            }
+        }
+    }
+}
+
+/// Bytes in hexadecimal, the first sixteen of them.
+pub fn hex_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().min(SHOWN_BYTES) * 3);
+    for (i, byte) in bytes.iter().take(SHOWN_BYTES).enumerate() {
+        let _ = write!(text, "{}{byte:02x}", if i == 0 { "" } else { " " });
+    }
+    if bytes.len() > SHOWN_BYTES {
+        text.push_str(" ..");
+    }
+    text
+}
+
+/// Memory 0, nearly always the only one, is left unsaid.
+fn memory_name(memory: MemoryIndex) -> String {
+    if memory.0 == 0 { String::new() } else { format!("memory {} ", memory.0) }
+}

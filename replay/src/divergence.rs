@@ -1,0 +1,269 @@
+//! The first divergence of two traces, and what kind it is.
+
+use crate::error::ReplayError;
+use crate::resync::{self, Resync};
+use crate::timeline::Timeline;
+use forkpoint_traces::{Event, MemoryIndex, Milestone, Outcome, Position, TrapKind};
+use serde::{Serialize, Serializer};
+
+/// Most bytes of memory that a divergence shows on each side.
+const SHOWN_BYTES: u64 = 64;
+
+macro_rules! verdicts {
+    ($($name:ident $word:literal $meaning:literal;)*) => {
+        /// The class of a divergence.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Verdict {
+            $(#[doc = $meaning] $name),*
+        }
+
+        impl Verdict {
+            /// Every verdict.
+            pub const ALL: &'static [Verdict] = &[$(Verdict::$name),*];
+
+            /// The word in kebab case, as `--json` has it.
+            pub fn word(self) -> &'static str {
+                match self { $(Verdict::$name => $word),* }
+            }
+
+            /// What it means, in a few words.
+            pub fn meaning(self) -> &'static str {
+                match self { $(Verdict::$name => $meaning),* }
+            }
+        }
+    };
+}
+
+verdicts! {
+    Address      "address"       "the same instruction wrote to another address";
+    Value        "value"         "the same instruction wrote another value";
+    Width        "width"         "the same instruction wrote another number of bytes";
+    MissingEvent "missing-event" "the right side lacks an event that the left side has";
+    ExtraEvent   "extra-event"   "the right side has an event that the left side lacks";
+    ControlFlow  "control-flow"  "the two sides went different ways";
+    Grow         "grow"          "memory.grow was answered differently";
+    InitialSize  "initial-size"  "a memory had another size after instantiation";
+    DataInit     "data-init"     "memory held other bytes after instantiation";
+    HostWrite    "host-write"    "the host wrote something else";
+    Invocation   "invocation"    "the two sides were called differently";
+    Trap         "trap"          "one side trapped where the other went on, or trapped otherwise";
+    Crash        "crash"         "the engine's process died on one side";
+    Rejected     "rejected"      "one side's engine did not accept the module";
+    EndState     "end-state"     "results, exit code or final memory differ";
+    Poisoned     "poisoned"      "one side ran out of time, memory or stack: the runs cannot be compared further";
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
+}
+
+/// Where two runs part.
+#[derive(Debug, Clone)]
+pub struct Divergence {
+    /// The class.
+    pub verdict: Verdict,
+    /// Position of the first unequal pair, the same on both sides.
+    pub position: Position,
+    /// The event on the left, `None` where the trace ends before.
+    pub lhs: Option<Event>,
+    /// The event on the right.
+    pub rhs: Option<Event>,
+    /// What memory held where either side wrote.
+    pub memory: Option<MemoryEffect>,
+    /// Where the runs agree again.
+    pub resync: Option<Resync>,
+}
+
+/// Memory around a divergence: the bytes that either side's event wrote.
+#[derive(Debug, Clone)]
+pub struct MemoryEffect {
+    /// Which memory.
+    pub memory: MemoryIndex,
+    /// First byte shown.
+    pub address: u64,
+    /// The bytes before both events (equal on both sides: nothing differed until here).
+    pub before: Vec<u8>,
+    /// The bytes after the left event.
+    pub lhs_after: Vec<u8>,
+    /// The bytes after the right event.
+    pub rhs_after: Vec<u8>,
+    /// The last event before that wrote one of these bytes.
+    pub last_writer: Option<Position>,
+}
+
+/// Finds the first unequal pair of events of two traces of the same module. `None`: all events that both
+/// have are equal and neither has more.
+///
+/// Chunks with equal digests are skipped unread, so the cost is that of reading the two indexes and one
+/// chunk of each side.
+///
+/// # Errors
+/// When the traces are of different modules, or damaged where it matters.
+pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Divergence>, ReplayError> {
+    comparable(lhs, rhs)?;
+    let Some(position) = first_unequal(lhs, rhs)? else { return Ok(None) };
+    let left = event_or_end(lhs, position)?;
+    let right = event_or_end(rhs, position)?;
+    if left.is_none() && !lhs.trace().is_complete() || right.is_none() && !rhs.trace().is_complete() {
+        // The shorter side was cut off while recording: as far as it goes, they agree.
+        return Ok(None);
+    }
+    let resync = resync::find(lhs, rhs, position)?;
+    let verdict = classify(left.as_ref(), right.as_ref(), position, resync);
+    let memory = memory_effect(lhs, rhs, position, left.as_ref(), right.as_ref())?;
+    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, resync }))
+}
+
+/// How both runs ended, when both traces are complete.
+pub fn agreed_outcome(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Outcome>, ReplayError> {
+    let (left, right) = (lhs.trace_mut().outcome()?, rhs.trace_mut().outcome()?);
+    Ok(if left == right { left } else { None })
+}
+
+fn comparable(lhs: &Timeline, rhs: &Timeline) -> Result<(), ReplayError> {
+    let (left, right) = (lhs.trace(), rhs.trace());
+    let (left_module, right_module) = (&left.header().module, &right.header().module);
+    if left_module.hash != right_module.hash {
+        return Err(ReplayError::DifferentModules { lhs: left_module.hash_hex(), rhs: right_module.hash_hex() });
+    }
+    if !left.sites().iter().eq(right.sites().iter()) {
+        return Err(ReplayError::DifferentSites { lhs: left.sites().len(), rhs: right.sites().len() });
+    }
+    Ok(())
+}
+
+fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Position>, ReplayError> {
+    let mut at = 0;
+    for (left, right) in lhs.trace().chunks().iter().zip(rhs.trace().chunks()) {
+        if (left.first, left.count, left.digest) != (right.first, right.count, right.digest) {
+            break;
+        }
+        at = left.end().0;
+    }
+    let common = lhs.len().min(rhs.len());
+    while at < common {
+        if !lhs.same_event(Position(at), rhs, Position(at))? {
+            return Ok(Some(Position(at)));
+        }
+        at += 1;
+    }
+    Ok((lhs.len() != rhs.len()).then_some(Position(common)))
+}
+
+fn event_or_end(timeline: &mut Timeline, position: Position) -> Result<Option<Event>, ReplayError> {
+    if position.0 < timeline.len() { timeline.event(position).map(Some) } else { Ok(None) }
+}
+
+/// Whether a run that ends so says anything about the engine.
+fn is_poisoned(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Milestone(
+            Milestone::End { outcome: Outcome::TimedOut | Outcome::Interrupted, .. }
+                | Milestone::Trapped { trap: TrapKind::StackOverflow | TrapKind::OutOfMemory, .. }
+        )
+    )
+}
+
+fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, resync: Option<Resync>) -> Verdict {
+    let (lhs, rhs) = match (lhs, rhs) {
+        (Some(lhs), Some(rhs)) => (lhs, rhs),
+        (Some(_), None) => return Verdict::MissingEvent,
+        (None, _) => return Verdict::ExtraEvent,
+    };
+    if is_poisoned(lhs) || is_poisoned(rhs) {
+        return Verdict::Poisoned;
+    }
+    if lhs.site().is_some() && lhs.site() == rhs.site() {
+        return same_instruction(lhs, rhs);
+    }
+    let either = |test: fn(&Event) -> bool| test(lhs) || test(rhs);
+    if either(|event| matches!(event, Event::Milestone(Milestone::End { outcome: Outcome::Crashed { .. }, .. }))) {
+        return Verdict::Crash;
+    }
+    if either(|event| matches!(event, Event::Milestone(Milestone::End { outcome: Outcome::Rejected { .. }, .. }))) {
+        return Verdict::Rejected;
+    }
+    if either(|event| matches!(event, Event::Milestone(Milestone::Trapped { .. }))) {
+        return Verdict::Trap;
+    }
+    if either(|event| matches!(event, Event::Milestone(Milestone::Memory { .. }))) {
+        return Verdict::InitialSize;
+    }
+    if either(|event| matches!(event, Event::StrayBytes { .. } | Event::Milestone(Milestone::DataInit { .. }))) {
+        return Verdict::DataInit;
+    }
+    match (lhs, rhs) {
+        (Event::HostWrite { .. }, Event::HostWrite { .. }) => return Verdict::HostWrite,
+        (Event::Milestone(Milestone::Invoke { .. }), Event::Milestone(Milestone::Invoke { .. })) => {
+            return Verdict::Invocation;
+        }
+        (
+            Event::Milestone(Milestone::Returned { .. } | Milestone::Exited { .. } | Milestone::End { .. }),
+            Event::Milestone(Milestone::Returned { .. } | Milestone::Exited { .. } | Milestone::End { .. }),
+        ) => return Verdict::EndState,
+        _ => {}
+    }
+    match resync {
+        Some(resync) if resync.rhs == at => Verdict::MissingEvent,
+        Some(resync) if resync.lhs == at => Verdict::ExtraEvent,
+        _ => Verdict::ControlFlow,
+    }
+}
+
+/// What differs between two events of one instruction.
+fn same_instruction(lhs: &Event, rhs: &Event) -> Verdict {
+    if let (Event::Grow { result: left, delta: left_delta, .. }, Event::Grow { result: right, delta, .. }) =
+        (lhs, rhs)
+    {
+        return if left_delta == delta && left != right { Verdict::Grow } else { Verdict::Value };
+    }
+    match (lhs.written(), rhs.written()) {
+        (Some((_, left, _)), Some((_, right, _))) if left != right => Verdict::Address,
+        (Some((_, _, left)), Some((_, _, right))) if left != right => Verdict::Width,
+        _ => Verdict::Value,
+    }
+}
+
+fn memory_effect(
+    lhs: &mut Timeline,
+    rhs: &mut Timeline,
+    position: Position,
+    left: Option<&Event>,
+    right: Option<&Event>,
+) -> Result<Option<MemoryEffect>, ReplayError> {
+    let written = |event: Option<&Event>| event.and_then(Event::written).filter(|(_, _, length)| *length > 0);
+    let Some((memory, address, length)) = written(left).or(written(right)) else { return Ok(None) };
+    let (mut start, mut end) = (address, address.saturating_add(length));
+    if let Some((other, address, length)) = written(right)
+        && other == memory
+        && address.abs_diff(start) < SHOWN_BYTES
+    {
+        start = start.min(address);
+        end = end.max(address.saturating_add(length));
+    }
+    let mut before = vec![0; (end - start).min(SHOWN_BYTES) as usize];
+    lhs.seek(position)?;
+    rhs.seek(position)?;
+    lhs.memory().read(memory, start, &mut before);
+    let after = |timeline: &mut Timeline| -> Result<Vec<u8>, ReplayError> {
+        timeline.seek(Position(position.next().0.min(timeline.len())))?;
+        let mut bytes = vec![0; before.len()];
+        timeline.memory().read(memory, start, &mut bytes);
+        Ok(bytes)
+    };
+    let (lhs_after, rhs_after) = (after(lhs)?, after(rhs)?);
+    let mut last_writer = None;
+    for address in start..start + before.len() as u64 {
+        last_writer = last_writer.max(lhs.last_writer(memory, address, position)?);
+    }
+    Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer }))
+}

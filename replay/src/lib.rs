@@ -1,0 +1,28 @@
+//! What recorded events mean: memory at any position, the last writer of a byte, two traces in lockstep, the
+//! first divergence and its verdict, and the names, source lines and native code around it.
+//!
+//! Constraints: no engine is linked and no native code is run, so a viewer of strangers' traces stays small
+//! and safe; memory use does not grow with the length of a run; a wrong replay is never silent.
+//!
+//! To get started: [`Timeline`] for one trace, [`first_divergence`] for two, [`Alignment`] to walk them side
+//! by side, [`Symbols`] and [`disassemble`] for what stands at a site.
+
+mod alignment;
+mod describe;
+mod disassembly;
+mod divergence;
+mod error;
+mod report;
+mod resync;
+mod symbols;
+mod timeline;
+
+pub use alignment::{Alignment, Pair};
+pub use describe::{describe, hex_bytes};
+pub use disassembly::*;
+pub use divergence::{Divergence, MemoryEffect, Verdict, agreed_outcome, first_divergence};
+pub use error::ReplayError;
+pub use report::{ContextRow, EventReport, Report, SideReport, SiteReport};
+pub use resync::Resync;
+pub use symbols::*;
+pub use timeline::Timeline;

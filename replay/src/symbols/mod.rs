@@ -1,0 +1,142 @@
+//! What stands in the **original** module: names, source lines and text.
+//!
+//! Everything here is best effort over bytes that a stranger chose. A module without names or debug
+//! information still works, what cannot be parsed is absent, and nothing makes a query panic, loop or allocate
+//! without bound. No query costs more than the function it asks about, except that the first one to need names
+//! or debug information reads those sections once.
+//!
+//! To get started: [`Symbols`]. `layout.rs` finds the sections, `names.rs` and `dwarf.rs` read them, `wat.rs`
+//! prints one function through a synthetic module, `escape.rs` makes strangers' text safe to show.
+
+mod demangle;
+mod dwarf;
+mod escape;
+mod layout;
+mod metered;
+mod names;
+mod synthetic;
+mod wat;
+
+pub use dwarf::SourceFrame;
+pub use escape::printable;
+pub use wat::{WatFunction, WatLine};
+
+use dwarf::DebugInfo;
+use escape::{MAX_NAME, printable_name};
+use forkpoint_traces::{CodeOffset, FuncIndex};
+use layout::Layout;
+use names::Names;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Names, source lines and text of one module, parsed as they are asked for.
+pub struct Symbols {
+    module: Arc<[u8]>,
+    layout: Layout,
+    names: OnceLock<Names>,
+    debug: OnceLock<Option<DebugInfo>>,
+}
+
+impl Symbols {
+    /// Symbols of `module`, a whole WebAssembly binary. Never fails: what cannot be parsed is absent.
+    pub fn new(module: Vec<u8>) -> Symbols {
+        let layout = Layout::parse(&module);
+        Symbols { module: module.into(), layout, names: OnceLock::new(), debug: OnceLock::new() }
+    }
+
+    /// The bytes of the module.
+    pub fn module(&self) -> &[u8] {
+        &self.module
+    }
+
+    /// How many functions the module imports: the index of the first function with a body.
+    pub fn imported_functions(&self) -> u32 {
+        self.layout.imports.len() as u32
+    }
+
+    /// How many functions the module has, imports included.
+    pub fn functions(&self) -> u32 {
+        self.imported_functions() + self.layout.bodies.len() as u32
+    }
+
+    /// A name to show for `func`: from the name section, else its import as `module.name`, else its export,
+    /// else its subprogram in the debug information, else `func[12]`. Demangled, safe to print, bounded.
+    pub fn function_name(&self, func: FuncIndex) -> String {
+        self.known_name(func).unwrap_or_else(|| format!("func[{}]", func.0))
+    }
+
+    /// The function whose body holds the byte at `offset`.
+    pub fn function_at(&self, offset: CodeOffset) -> Option<FuncIndex> {
+        let defined = self.layout.body_at(offset.0)?;
+        Some(FuncIndex(self.imported_functions() + defined as u32))
+    }
+
+    /// The file offsets of `func`'s body, `None` for imports and indices out of range.
+    pub fn body(&self, func: FuncIndex) -> Option<std::ops::Range<CodeOffset>> {
+        let body = self.layout.body(func.0)?;
+        Some(CodeOffset(body.start)..CodeOffset(body.end))
+    }
+
+    /// Text of the one instruction at `offset`, as the text format has it: `i32.store offset=8 align=2`.
+    ///
+    /// `offset` must be that of an instruction's first byte, which only a walk from the start of the function
+    /// could check: for another offset the text is that of whatever the bytes there would mean.
+    pub fn instruction(&self, offset: CodeOffset) -> Option<String> {
+        wat::instruction(self, offset)
+    }
+
+    /// Where the instruction at `offset` comes from, innermost inlined function first. Empty without debug
+    /// information.
+    pub fn source(&self, offset: CodeOffset) -> Vec<SourceFrame> {
+        match (self.debug(), offset.0.checked_sub(self.layout.code_start)) {
+            (Some(debug), Some(address)) if self.layout.body_at(offset.0).is_some() => debug.source(address.into()),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether the module carries debug information, without parsing it.
+    pub fn has_debug_info(&self) -> bool {
+        self.layout.custom(&self.module, ".debug_info").is_some()
+    }
+
+    /// Text of one function, with the file offset of each line's instruction.
+    pub fn wat(&self, func: FuncIndex) -> Option<WatFunction> {
+        wat::function(self, func)
+    }
+
+    fn names(&self) -> &Names {
+        self.names.get_or_init(|| Names::parse(&self.module, &self.layout))
+    }
+
+    fn debug(&self) -> Option<&DebugInfo> {
+        self.debug.get_or_init(|| DebugInfo::load(&self.module, &self.layout)).as_ref()
+    }
+
+    /// A real name, `None` where only a number is left.
+    fn known_name(&self, func: FuncIndex) -> Option<String> {
+        let names = self.names();
+        if let Some(name) = names.function(&self.module, func.0).filter(|name| !name.is_empty()) {
+            return Some(printable_name(&demangle::demangle(name, None)));
+        }
+        if let Some((module, name)) = self.layout.import(&self.module, func.0) {
+            let (module, name) = (escape::clip(module, MAX_NAME / 2), demangle::demangle(name, None));
+            return Some(printable_name(&format!("{module}.{name}")));
+        }
+        if let Some(name) = names.export(&self.module, func.0).filter(|name| !name.is_empty()) {
+            return Some(printable_name(&demangle::demangle(name, None)));
+        }
+        // The last byte of a body is its `end`: unlike the first, it lies within the subprogram's range
+        // whether a producer counts from the body's size or from its contents.
+        let last = self.layout.body(func.0)?.end.checked_sub(1)?;
+        self.debug()?.subprogram(last.checked_sub(self.layout.code_start)?.into())
+    }
+}
+
+impl fmt::Debug for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Symbols")
+            .field("bytes", &self.module.len())
+            .field("functions", &self.functions())
+            .finish_non_exhaustive()
+    }
+}

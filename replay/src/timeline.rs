@@ -1,0 +1,355 @@
+//! One trace, with the memory it makes at any position.
+//!
+//! A [`Timeline`] stands at a position; its memory is the state before the event there. Going forward applies
+//! events; going back takes them back from an undo log that covers the current chunk; everything farther
+//! restores the nearest keyframe and replays from it. Only one decoded chunk is in memory at a time.
+
+use crate::error::ReplayError;
+use forkpoint_traces::{Event, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader};
+use std::path::Path;
+
+/// Longest write whose old bytes the undo log keeps; taking back a longer one replays instead.
+const UNDO_LIMIT: u64 = 1 << 16;
+
+/// Bytes the undo log may hold.
+const UNDO_BUDGET: usize = 64 << 20;
+
+#[derive(Debug, Clone)]
+struct Stored {
+    site: SiteId,
+    operands: [u64; 3],
+    blob: (u32, u32),
+}
+
+/// A decoded chunk.
+#[derive(Default)]
+struct Chunk {
+    number: usize,
+    first: u64,
+    events: Vec<Stored>,
+    blobs: Vec<u8>,
+}
+
+impl Chunk {
+    fn get(&self, position: Position) -> Option<RawEvent<'_>> {
+        let stored = self.events.get(usize::try_from(position.0.checked_sub(self.first)?).ok()?)?;
+        let (start, end) = stored.blob;
+        Some(RawEvent {
+            site: stored.site,
+            operands: stored.operands,
+            blob: &self.blobs[start as usize..end as usize],
+        })
+    }
+}
+
+/// How to take one event back.
+enum Undo {
+    Nothing,
+    Bytes(MemoryIndex, u64, Vec<u8>),
+    Pages(MemoryIndex, u64),
+    /// Too much to keep, or a memory came into being: replay from a keyframe.
+    Replay,
+}
+
+/// One trace and its memory at a position.
+pub struct Timeline {
+    trace: TraceReader,
+    chunk: Option<Chunk>,
+    image: Image,
+    position: Position,
+    /// The event before `position` last.
+    undo: Vec<Undo>,
+    undo_bytes: usize,
+    cancel: Option<Box<dyn Fn() -> bool + Send>>,
+}
+
+impl Timeline {
+    /// Opens a trace and stands at its beginning.
+    pub fn open(path: &Path) -> Result<Timeline, ReplayError> {
+        Ok(Timeline::new(TraceReader::open(path)?))
+    }
+
+    /// A timeline over an open trace.
+    pub fn new(trace: TraceReader) -> Timeline {
+        let image = trace.empty_image();
+        Timeline { trace, chunk: None, image, position: Position(0), undo: Vec::new(), undo_bytes: 0, cancel: None }
+    }
+
+    /// The trace.
+    pub fn trace(&self) -> &TraceReader {
+        &self.trace
+    }
+
+    /// The trace, for reads that need its decoder.
+    pub fn trace_mut(&mut self) -> &mut TraceReader {
+        &mut self.trace
+    }
+
+    /// Asked now and then during long searches: `true` gives up with [`ReplayError::Cancelled`].
+    pub fn set_cancel(&mut self, cancel: impl Fn() -> bool + Send + 'static) {
+        self.cancel = Some(Box::new(cancel));
+    }
+
+    pub(crate) fn check_cancelled(&self) -> Result<(), ReplayError> {
+        if self.cancel.as_ref().is_some_and(|cancelled| cancelled()) {
+            return Err(ReplayError::Cancelled);
+        }
+        Ok(())
+    }
+
+    /// Number of events.
+    pub fn len(&self) -> u64 {
+        self.trace.events()
+    }
+
+    /// Whether the trace has no event at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Where it stands.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+
+    /// Memory before the event at [`Timeline::position`].
+    pub fn memory(&self) -> &Image {
+        &self.image
+    }
+
+    /// The event at a position.
+    ///
+    /// # Errors
+    /// When there is none or its chunk is damaged.
+    pub fn event(&mut self, position: Position) -> Result<Event, ReplayError> {
+        self.load(position)?;
+        let chunk = self.chunk.as_ref().expect("just loaded");
+        let raw = chunk.get(position).expect("the chunk was chosen by position");
+        Ok(self.trace.event(&raw)?)
+    }
+
+    /// The site number of the event at a position, without decoding the rest.
+    pub(crate) fn site(&mut self, position: Position) -> Result<SiteId, ReplayError> {
+        self.load(position)?;
+        let chunk = self.chunk.as_ref().expect("just loaded");
+        Ok(chunk.get(position).expect("the chunk was chosen by position").site)
+    }
+
+    /// Whether two events are equal: site, operands and bytes.
+    pub(crate) fn same_event(
+        &mut self,
+        at: Position,
+        other: &mut Timeline,
+        there: Position,
+    ) -> Result<bool, ReplayError> {
+        self.load(at)?;
+        other.load(there)?;
+        let lhs = self.chunk.as_ref().and_then(|chunk| chunk.get(at));
+        let rhs = other.chunk.as_ref().and_then(|chunk| chunk.get(there));
+        Ok(lhs == rhs)
+    }
+
+    fn load(&mut self, position: Position) -> Result<(), ReplayError> {
+        let number = self.trace.chunk_of(position)?;
+        if self.chunk.as_ref().is_some_and(|chunk| chunk.number == number) {
+            return Ok(());
+        }
+        self.check_cancelled()?;
+        // Reuse the allocation; a damaged chunk must not leave a half-filled one behind.
+        let mut chunk = self.chunk.take().unwrap_or_default();
+        chunk.events.clear();
+        chunk.blobs.clear();
+        chunk.number = number;
+        chunk.first = self.trace.chunks()[number].first.0;
+        self.trace.read_chunk(number, |event| {
+            let start = chunk.blobs.len() as u32;
+            chunk.blobs.extend_from_slice(event.blob);
+            chunk.events.push(Stored {
+                site: event.site,
+                operands: event.operands,
+                blob: (start, chunk.blobs.len() as u32),
+            });
+            Ok::<(), TraceError>(())
+        })?;
+        self.chunk = Some(chunk);
+        Ok(())
+    }
+
+    /// Goes to a position from 0 to [`Timeline::len`].
+    ///
+    /// # Errors
+    /// When it lies past the end, a chunk is damaged, or an event contradicts the ones before it.
+    pub fn seek(&mut self, to: Position) -> Result<(), ReplayError> {
+        if to.0 > self.len() {
+            return Err(TraceError::OutOfRange { asked: to.0, events: self.len() }.into());
+        }
+        while to < self.position {
+            match self.undo.pop() {
+                None | Some(Undo::Replay) => {
+                    self.undo.clear();
+                    self.restore(to)?;
+                    break;
+                }
+                Some(Undo::Nothing) => {}
+                Some(Undo::Bytes(memory, address, bytes)) => {
+                    self.undo_bytes -= bytes.len();
+                    self.image
+                        .write(memory.0, address, &bytes)
+                        .map_err(|source| ReplayError::Event { position: self.position, source })?;
+                }
+                Some(Undo::Pages(memory, pages)) => self.image.set_pages(memory, pages),
+            }
+            self.position.0 -= 1;
+        }
+        if to.0 - self.position.0 > 2 * u64::from(self.trace.header().chunk_events) {
+            self.restore_if_nearer(to)?;
+        }
+        // Whole chunks are replayed as they are decoded, without a copy and without an undo log.
+        while self.position < to {
+            let number = self.trace.chunk_of(self.position)?;
+            let entry = &self.trace.chunks()[number];
+            if entry.first == self.position && entry.end() < to {
+                self.replay_chunk(number)?;
+            } else {
+                self.forward()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn replay_chunk(&mut self, number: usize) -> Result<(), ReplayError> {
+        self.check_cancelled()?;
+        self.forget_undo();
+        let (image, position) = (&mut self.image, &mut self.position);
+        self.trace.read_chunk(number, |event| {
+            image.apply(&event).map_err(|source| ReplayError::Event { position: *position, source })?;
+            position.0 += 1;
+            Ok::<(), ReplayError>(())
+        })
+    }
+
+    fn restore_if_nearer(&mut self, to: Position) -> Result<(), ReplayError> {
+        if self.trace.keyframe_before(to) > self.position {
+            self.restore(to)?;
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, to: Position) -> Result<(), ReplayError> {
+        self.forget_undo();
+        // Until this succeeds the memory belongs to no position: stand at the beginning if it does not.
+        self.position = Position(0);
+        match self.trace.restore(to, &mut self.image) {
+            Ok(position) => {
+                self.position = position;
+                Ok(())
+            }
+            Err(error) => {
+                self.image.clear();
+                Err(error.into())
+            }
+        }
+    }
+
+    fn forget_undo(&mut self) {
+        self.undo.clear();
+        self.undo_bytes = 0;
+    }
+
+    /// Applies the event at the position and notes how to take it back.
+    fn forward(&mut self) -> Result<(), ReplayError> {
+        let position = self.position;
+        self.load(position)?;
+        let chunk = self.chunk.as_ref().expect("just loaded");
+        if position.0 == chunk.first || self.undo_bytes > UNDO_BUDGET {
+            self.undo.clear();
+            self.undo_bytes = 0;
+        }
+        let raw = chunk.get(position).expect("the chunk was chosen by position");
+        let undo = match self.trace.event(&raw)? {
+            Event::Grow { memory, result: Some(before), .. } => Undo::Pages(memory, before),
+            Event::Milestone(Milestone::Memory { .. }) => Undo::Replay,
+            event => match event.written() {
+                Some((memory, address, length)) if length <= UNDO_LIMIT => {
+                    let mut bytes = vec![0; length as usize];
+                    self.image.read(memory, address, &mut bytes);
+                    self.undo_bytes += bytes.len();
+                    Undo::Bytes(memory, address, bytes)
+                }
+                Some(_) => Undo::Replay,
+                None => Undo::Nothing,
+            },
+        };
+        self.image.apply(&raw).map_err(|source| ReplayError::Event { position, source })?;
+        self.undo.push(undo);
+        self.position = position.next();
+        Ok(())
+    }
+
+    /// The last event before `before` that wrote the byte at `address`.
+    pub fn last_writer(
+        &mut self,
+        memory: MemoryIndex,
+        address: u64,
+        before: Position,
+    ) -> Result<Option<Position>, ReplayError> {
+        let mut end = Position(before.0.min(self.len()));
+        while end.0 > 0 {
+            let number = self.trace.chunk_of(Position(end.0 - 1))?;
+            let entry = &self.trace.chunks()[number];
+            let first = entry.first;
+            if entry.may_touch(memory, address) {
+                self.load(first)?;
+                for position in (first.0..end.0).rev() {
+                    if self.writes(Position(position), memory, address)? {
+                        return Ok(Some(Position(position)));
+                    }
+                }
+            }
+            end = first;
+        }
+        Ok(None)
+    }
+
+    /// The first event from `from` on that wrote the byte at `address`.
+    pub fn next_writer(
+        &mut self,
+        memory: MemoryIndex,
+        address: u64,
+        from: Position,
+    ) -> Result<Option<Position>, ReplayError> {
+        let mut start = from;
+        while start.0 < self.len() {
+            let number = self.trace.chunk_of(start)?;
+            let entry = &self.trace.chunks()[number];
+            let end = entry.end();
+            if entry.may_touch(memory, address) {
+                self.load(start)?;
+                for position in start.0..end.0 {
+                    if self.writes(Position(position), memory, address)? {
+                        return Ok(Some(Position(position)));
+                    }
+                }
+            }
+            start = end;
+        }
+        Ok(None)
+    }
+
+    /// Whether the event at `position`, in the loaded chunk, wrote the byte.
+    fn writes(&self, position: Position, memory: MemoryIndex, address: u64) -> Result<bool, ReplayError> {
+        let chunk = self.chunk.as_ref().expect("the caller loaded it");
+        let raw = chunk.get(position).expect("the caller loaded it");
+        if let Some(site) = self.trace.sites().get(raw.site)
+            && let Some(width) = site.op.shape().width()
+        {
+            // The usual case, without building an event.
+            return Ok(site.memory == memory && address.wrapping_sub(raw.operands[0]) < u64::from(width));
+        }
+        Ok(self
+            .trace
+            .event(&raw)?
+            .written()
+            .is_some_and(|(written, start, length)| written == memory && address.wrapping_sub(start) < length))
+    }
+}

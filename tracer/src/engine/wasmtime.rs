@@ -1,0 +1,181 @@
+//! Wasmtime, in the child process.
+
+mod guest;
+mod images;
+
+use super::{EngineSpec, Mode, OptLevel, Target};
+use crate::child::{Job, Run, Stop, Task};
+use crate::protocol::{FrameWriter, Message, NO_OFFSET, NativeFrame};
+use forkpoint_traces::EngineInfo;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use wasmtime::{Config, Engine, Module};
+
+/// Version of the engine this is built with.
+const VERSION: &str = "48";
+
+pub(crate) type Out = FrameWriter<UnixStream>;
+
+/// Does the job and reports; an error means that the parent is gone.
+pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
+    let engine = match configure(&job.engine) {
+        Ok(engine) => engine,
+        Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
+    };
+    out.message(&Message::Hello(describe(&job.engine)))?;
+    match &job.task {
+        Task::Compile { output } => compile(&engine, &job.module, output, &mut out),
+        Task::Run(run) => match load(&engine, &job.module, run) {
+            Ok(module) => {
+                send_native(&module, run.native_limit, &mut out)?;
+                guest::run(&engine, &module, run, out, stop)
+            }
+            Err(error) => {
+                out.message(&Message::Rejected { stage: "compile".to_string(), message: format!("{error:#}") })
+            }
+        },
+    }
+}
+
+fn configure(spec: &EngineSpec) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .cranelift_opt_level(match spec.opt {
+            OptLevel::None => wasmtime::OptLevel::None,
+            OptLevel::Speed => wasmtime::OptLevel::Speed,
+            OptLevel::SpeedAndSize => wasmtime::OptLevel::SpeedAndSize,
+        })
+        .wasm_function_references(true)
+        .wasm_gc(true)
+        .wasm_exceptions(true)
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_relaxed_simd(true);
+    match &spec.target {
+        Target::Host => {}
+        // Naming a target at all switches off what was found out about this processor.
+        Target::Portable => {
+            config.target(&host_triple())?;
+        }
+        Target::Triple(triple) => {
+            config.target(triple)?;
+        }
+    }
+    for cpu in &spec.cpu {
+        let flag = format!("has_{}", cpu.feature.replace('.', ""));
+        // SAFETY: the setter is unsafe because arbitrary Cranelift flags can break the engine's assumptions;
+        // `has_*` flags only say which instructions may be used, and the engine refuses to load code that needs
+        // instructions which this processor does not have.
+        unsafe {
+            config.cranelift_flag_set(&flag, if cpu.enabled { "true" } else { "false" });
+        }
+    }
+    Engine::new(&config)
+}
+
+fn host_triple() -> String {
+    let arch = std::env::consts::ARCH;
+    format!("{arch}-unknown-linux-gnu")
+}
+
+/// Processor features that decide which code Cranelift makes, where this machine has them.
+fn host_features() -> Vec<String> {
+    let mut found = Vec::new();
+    macro_rules! detect {
+        ($detect:ident: $($feature:tt)*) => {
+            $(if std::arch::$detect!($feature) { found.push($feature.to_string()); })*
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    detect!(is_x86_feature_detected:
+        "avx" "avx2" "avx512bitalg" "avx512dq" "avx512f" "avx512vbmi" "avx512vl" "bmi1" "bmi2" "cmpxchg16b"
+        "fma" "lzcnt" "popcnt" "sse3" "sse4.1" "sse4.2" "ssse3");
+    #[cfg(target_arch = "aarch64")]
+    detect!(is_aarch64_feature_detected: "fp16" "lse" "paca" "pacg");
+    found
+}
+
+fn describe(spec: &EngineSpec) -> EngineInfo {
+    let mut features = match spec.target {
+        Target::Host => host_features(),
+        Target::Portable | Target::Triple(_) => Vec::new(),
+    };
+    for cpu in &spec.cpu {
+        features.retain(|feature| feature.replace('.', "") != cpu.feature.replace('.', ""));
+        if cpu.enabled {
+            features.push(cpu.feature.clone());
+        }
+    }
+    features.sort();
+    EngineInfo {
+        spec: spec.to_string(),
+        name: "wasmtime".to_string(),
+        version: VERSION.to_string(),
+        mode: spec.mode.to_string(),
+        compiler: "cranelift".to_string(),
+        opt_level: spec.opt.to_string(),
+        target: match &spec.target {
+            Target::Triple(triple) => triple.clone(),
+            Target::Host | Target::Portable => host_triple(),
+        },
+        cpu_features: features,
+        settings: Vec::new(),
+    }
+}
+
+fn compile(engine: &Engine, module: &Path, output: &Path, out: &mut Out) -> io::Result<()> {
+    let compiled = std::fs::read(module)
+        .map_err(wasmtime::Error::from)
+        .and_then(|bytes| engine.precompile_module(&bytes))
+        .and_then(|code| Ok(std::fs::write(output, code)?));
+    out.message(&match compiled {
+        Ok(()) => Message::End,
+        Err(error) => Message::Rejected { stage: "compile".to_string(), message: format!("{error:#}") },
+    })
+}
+
+fn load(engine: &Engine, path: &Path, run: &Run) -> wasmtime::Result<Module> {
+    if run.precompiled {
+        // SAFETY: the file was written by a child of the same parent a moment ago, in a directory that only
+        // this user can write; a trace never names such a file.
+        unsafe { Module::deserialize_file(engine, path) }
+    } else {
+        Module::new(engine, std::fs::read(path)?)
+    }
+}
+
+/// Sends the native code of all functions, when it is not more than `limit` bytes.
+fn send_native(module: &Module, limit: u64, out: &mut Out) -> io::Result<()> {
+    let text = module.text();
+    if text.len() as u64 > limit {
+        return Ok(());
+    }
+    let mut functions: Vec<_> = module.functions().collect();
+    functions.sort_by_key(|function| function.offset);
+    let Some(points) = module.address_map() else { return Ok(()) };
+    let mut points = points.peekable();
+    for function in functions {
+        let (start, end) = (function.offset, function.offset + function.len);
+        let mut own = Vec::new();
+        while let Some((offset, wasm)) = points.next_if(|(offset, _)| *offset < end) {
+            if offset >= start {
+                own.push(((offset - start) as u32, wasm.unwrap_or(NO_OFFSET)));
+            }
+        }
+        out.native(&NativeFrame {
+            function: function.index.as_u32(),
+            start: start as u64,
+            points: own,
+            code: text.get(start..end).unwrap_or_default().to_vec(),
+        })?;
+    }
+    Ok(())
+}
+
+impl Mode {
+    /// Whether code is compiled in a process of its own first.
+    pub(crate) fn compiles_ahead(self) -> bool {
+        self == Mode::Aot
+    }
+}

@@ -1,0 +1,129 @@
+//! Errors of recording. What the *guest* or the *engine under test* does wrong is no error: it is recorded.
+
+use crate::instrument::{InstrumentError, RecordError as RawRecordError};
+use forkpoint_traces::TraceError;
+use std::path::PathBuf;
+
+/// Why a run could not be recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The module is invalid or does what cannot be recorded.
+    #[error(transparent)]
+    Instrument(#[from] InstrumentError),
+    /// The module needs imports that nobody provides.
+    #[error(
+        "the module needs imports that are not provided:\n{list}\nonly WASI preview 1 (`wasi_snapshot_preview1`) is"
+    )]
+    UnresolvedImports {
+        /// One line each, with type.
+        list: String,
+    },
+    /// There is nothing to call.
+    #[error("the module exports no `_start`; name what to call with --invoke 'FUNC ARG...'{exports}")]
+    NothingToCall {
+        /// What it exports, as a sentence, or nothing.
+        exports: String,
+    },
+    /// An export that is called does not exist or is no function.
+    #[error("the module exports no function `{name}`{exports}")]
+    NoSuchExport {
+        /// The name asked for.
+        name: String,
+        /// What it exports, as a sentence, or nothing.
+        exports: String,
+    },
+    /// The wrong number of arguments.
+    #[error("`{function}` takes {expected} argument(s) ({types}), but {found} were given")]
+    ArgumentCount {
+        /// The function.
+        function: String,
+        /// How many it takes.
+        expected: usize,
+        /// Of which types.
+        types: String,
+        /// How many were given.
+        found: usize,
+    },
+    /// An argument that does not fit its type.
+    #[error("argument {number} of `{function}`: {source}")]
+    Argument {
+        /// The function.
+        function: String,
+        /// Which argument, from 1.
+        number: usize,
+        /// What is wrong with it.
+        source: crate::values::ValueError,
+    },
+    /// A directory for the guest cannot be opened.
+    #[error("cannot open the directory {} for the guest: {source}", path.display())]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The trace cannot be written.
+    #[error(transparent)]
+    Trace(#[from] TraceError),
+    /// The file system or the operating system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+    /// The child process could not even say which engine it is.
+    #[error("the engine's process ended before it said anything: {0}")]
+    NoEngine(String),
+    /// The engine cannot be set up as asked (an unknown target or CPU feature).
+    #[error("the engine cannot be set up as `{spec}`: {message}")]
+    Setup {
+        /// The engine.
+        spec: String,
+        /// Its own words.
+        message: String,
+    },
+    /// The child process broke the protocol.
+    #[error("the engine's process broke the protocol: {0}")]
+    Protocol(String),
+    /// The raw records make no sense.
+    #[error("the raw records of the run make no sense: {0}")]
+    RawRecord(#[from] RawRecordError),
+    /// The central invariant does not hold.
+    #[error(
+        "replayed memory is not the engine's memory: memory {memory} holds {engine:#04x} at address {address:#x}, \
+         the {events} recorded events make it {replayed:#04x}; either something changed memory without an event or \
+         an event lies"
+    )]
+    Mismatch {
+        /// Which memory.
+        memory: u32,
+        /// The first byte that differs.
+        address: u64,
+        /// What the engine holds there.
+        engine: u8,
+        /// What replay makes of it.
+        replayed: u8,
+        /// Events recorded.
+        events: u64,
+    },
+    /// A memory's size is not what its events make it.
+    #[error("memory {memory} has {engine} pages, but the recorded events make it {replayed}")]
+    SizeMismatch {
+        /// Which memory.
+        memory: u32,
+        /// Size in pages as the engine has it.
+        engine: u64,
+        /// Size in pages as replay has it.
+        replayed: u64,
+    },
+}
+
+impl RecordError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> RecordError {
+        let what = what.into();
+        move |source| RecordError::Io { what, source }
+    }
+}

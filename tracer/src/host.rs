@@ -1,0 +1,21 @@
+//! The world that a guest sees: WASI preview 1, and what the recorder must know of it.
+
+pub(crate) mod fixed;
+pub(crate) mod outputs;
+pub(crate) mod trampoline;
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What a guest is given through WASI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WasiSetup {
+    /// Arguments, the program's name first.
+    pub arguments: Vec<String>,
+    /// Environment.
+    pub environment: Vec<(String, String)>,
+    /// Preopened directories: on the host, and as the guest sees them.
+    pub directories: Vec<(PathBuf, String)>,
+    /// Fixed clocks and random source, so that two runs can be compared.
+    pub deterministic: bool,
+}

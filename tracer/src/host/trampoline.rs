@@ -1,0 +1,47 @@
+//! A module of forwarders, so that the recorder can stand between a guest and its host functions.
+//!
+//! A host function such as WASI's looks for the memory of *the instance that calls it*. Called from the host
+//! itself it would find none. The trampoline imports the guest's memory and every host function and exports
+//! both again: a call through it looks to the host function like a call from the guest.
+
+use wasm_encoder::{
+    CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemoryType, Module,
+    TypeSection, ValType,
+};
+
+/// Module name of the imports.
+pub(crate) const IMPORTS: &str = "host";
+/// Field name of the memory, in and out: where WASI looks for it.
+pub(crate) const MEMORY: &str = "memory";
+
+/// Builds the trampoline for host functions of these types; number `i` is imported and exported under its
+/// number in decimal. `memory` says whether there is a memory to pass on, and whether it is 64-bit.
+pub(crate) fn build(functions: &[(Vec<ValType>, Vec<ValType>)], memory: Option<bool>) -> Vec<u8> {
+    let mut types = TypeSection::new();
+    let mut imports = ImportSection::new();
+    let mut declared = FunctionSection::new();
+    let mut exports = ExportSection::new();
+    let mut code = CodeSection::new();
+    if let Some(memory64) = memory {
+        // A memory of any size matches an import that asks for none.
+        let ty = MemoryType { minimum: 0, maximum: None, memory64, shared: false, page_size_log2: None };
+        imports.import(IMPORTS, MEMORY, EntityType::Memory(ty));
+        exports.export(MEMORY, ExportKind::Memory, 0);
+    }
+    for (i, (parameters, results)) in functions.iter().enumerate() {
+        let i = i as u32;
+        types.ty().function(parameters.iter().copied(), results.iter().copied());
+        imports.import(IMPORTS, &i.to_string(), EntityType::Function(i));
+        declared.function(i);
+        exports.export(&i.to_string(), ExportKind::Func, functions.len() as u32 + i);
+        let mut body = Function::new([]);
+        for parameter in 0..parameters.len() as u32 {
+            body.instructions().local_get(parameter);
+        }
+        body.instructions().call(i).end();
+        code.function(&body);
+    }
+    let mut module = Module::new();
+    module.section(&types).section(&imports).section(&declared).section(&exports).section(&code);
+    module.finish()
+}

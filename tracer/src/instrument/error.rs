@@ -1,0 +1,155 @@
+//! Why a module cannot be rewritten.
+
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex};
+use thiserror::Error;
+
+/// A module that is not valid, or that forkpoint would record wrongly or not at all. There is no partial
+/// recording: a write that escapes the recorder would make every later answer about memory a guess.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum InstrumentError {
+    /// The component model's container.
+    #[error(
+        "this is a component, not a core module: extract the core module from it (for example with `wasm-tools component unbundle`) and record that"
+    )]
+    Component,
+
+    /// Validation failed.
+    #[error("the module is not valid: {message} (at byte offset {offset})")]
+    Invalid {
+        /// What the validator found.
+        message: String,
+        /// Where.
+        offset: CodeOffset,
+    },
+
+    /// Valid only under a proposal that is not supported.
+    #[error(
+        "the module needs the WebAssembly proposal {proposal}, which forkpoint does not record: {message} (at byte offset {offset})"
+    )]
+    Proposal {
+        /// The proposal's name as the validator calls it.
+        proposal: String,
+        /// What the validator found.
+        message: String,
+        /// Where.
+        offset: CodeOffset,
+    },
+
+    /// An instruction that changes memory in a way that cannot be recorded, or that is not known.
+    #[error("function {} has `{instruction}` at byte offset {offset}, which forkpoint cannot record: {reason}", func.0)]
+    Instruction {
+        /// The instruction, in words of the text format.
+        instruction: String,
+        /// The function it stands in.
+        func: FuncIndex,
+        /// Where.
+        offset: CodeOffset,
+        /// Why not.
+        reason: &'static str,
+    },
+
+    /// A memory that somebody else may write.
+    #[error(
+        "the module imports the memory `{module}` `{name}` (at byte offset {offset}): whoever owns it may write it unseen, so only memories that the module defines can be recorded"
+    )]
+    ImportedMemory {
+        /// Module name of the import.
+        module: String,
+        /// Field name of the import.
+        name: String,
+        /// Where.
+        offset: CodeOffset,
+    },
+
+    /// A memory that several threads may write.
+    #[error("memory {} is shared (at byte offset {offset}): the order of writes of several threads cannot be recorded", memory.0)]
+    SharedMemory {
+        /// The memory.
+        memory: MemoryIndex,
+        /// Where.
+        offset: CodeOffset,
+    },
+
+    /// The import module of the recorder is taken.
+    #[error(
+        "the module imports `{name}` from `forkpoint` (at byte offset {offset}): that name is the recorder's own; is the module rewritten already?"
+    )]
+    ReservedImport {
+        /// Field name of the import.
+        name: String,
+        /// Where.
+        offset: CodeOffset,
+    },
+
+    /// An export name of the recorder is taken.
+    #[error(
+        "the module exports `{name}` (at byte offset {offset}): names that start with `forkpoint:` are the recorder's own; is the module rewritten already?"
+    )]
+    ReservedExport {
+        /// The export's name.
+        name: String,
+        /// Where.
+        offset: CodeOffset,
+    },
+
+    /// The address of a data segment is only known to the host.
+    #[error(
+        "data segment {segment} (at byte offset {offset}) lies at an address taken from the imported global `{module}` `{name}`: its place is unknown before instantiation, which is not supported"
+    )]
+    DataAddress {
+        /// The data segment.
+        segment: u32,
+        /// Where its address expression stands.
+        offset: CodeOffset,
+        /// Module name of the imported global.
+        module: String,
+        /// Field name of the imported global.
+        name: String,
+    },
+
+    /// Larger than an engine accepts, after rewriting if not before.
+    #[error("with the recorder's code the module has {found} {what}, but engines accept at most {limit}")]
+    Limit {
+        /// What is counted.
+        what: String,
+        /// How many there would be.
+        found: u64,
+        /// How many are accepted.
+        limit: u64,
+    },
+}
+
+/// A file-relative offset as errors carry it. Modules of more than 2 GiB are turned away before any offset is
+/// taken, so that saturating never shows.
+pub(super) fn offset(offset: usize) -> CodeOffset {
+    CodeOffset(u32::try_from(offset).unwrap_or(u32::MAX))
+}
+
+impl From<wasmparser::Error> for InstrumentError {
+    fn from(error: wasmparser::Error) -> Self {
+        let message = error.message().to_string();
+        let offset = offset(error.offset());
+        match error.missing_wasm_feature() {
+            Some(features) => InstrumentError::Proposal {
+                proposal: features
+                    .iter_names()
+                    .map(|(name, _)| name.to_lowercase().replace('_', "-"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                message,
+                offset,
+            },
+            None => InstrumentError::Invalid { message, offset },
+        }
+    }
+}
+
+impl From<wasm_encoder::reencode::Error> for InstrumentError {
+    fn from(error: wasm_encoder::reencode::Error) -> Self {
+        match error {
+            wasm_encoder::reencode::Error::ParseError(error) => error.into(),
+            other => InstrumentError::Invalid { message: other.to_string(), offset: CodeOffset(0) },
+        }
+    }
+}

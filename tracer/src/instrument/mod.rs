@@ -1,0 +1,192 @@
+//! Rewrites a module so that it records what it does to its linear memories.
+//!
+//! [`instrument`] is pure: bytes in, bytes and tables out, no engine involved. The rewritten module runs on any
+//! engine with multi-memory and does exactly what the original does; besides, it appends a record of each
+//! committed memory-changing instruction to a buffer and calls the host when the buffer is full.
+//!
+//! # What is added
+//!
+//! | what | where | exported as |
+//! | --- | --- | --- |
+//! | function import `forkpoint` `flush`: `[i32] -> []` | behind the other function imports | |
+//! | the *buffer*: a 32-bit memory of [`BUFFER_PAGES`] | last memory | [`BUFFER_EXPORT`] |
+//! | the *cursor*: a mutable `i32` global, bytes used in the buffer | last global | [`CURSOR_EXPORT`] |
+//! | a function that calls `flush(cursor)` and sets the cursor to 0 | last function | |
+//! | exports of all memories and mutable numeric globals | | [`MemoryDecl::export`], [`GlobalDecl::export`] |
+//! | the start function, which no longer runs by itself | | [`START_EXPORT`] |
+//!
+//! Indices of defined functions shift by one, all other indices stay. A module without memory gets the exports
+//! only. Everything else is the original's, byte for byte where nothing in it had to change.
+//!
+//! # Records
+//!
+//! A *segment* is a straight-line run of recorded instructions: whenever its first one runs, the others follow
+//! in order, unless a trap gets in between. Its record is its number, counted from [`FIRST_SEGMENT`], as four
+//! bytes, and then the payload of each instruction, all little endian without padding:
+//!
+//! | instruction | payload |
+//! | --- | --- |
+//! | stores, store lanes | base address (without static offset), the bytes written |
+//! | `memory.grow` | delta, result |
+//! | `memory.fill` | destination, the byte (one byte), length |
+//! | `memory.copy`, `memory.init` | destination, source, length |
+//! | `data.drop` | nothing; it is always a segment of its own |
+//!
+//! Addresses, lengths and page counts have 4 bytes, or 8 where the instruction's operand is an `i64`.
+//!
+//! # Invariants
+//!
+//! - The cursor moves behind an instruction's payload only after the instruction, so a record means *committed*.
+//! - At the start of a segment the cursor is at most [`BUFFER_LIMIT`], and no segment has more than 64 KiB, so a
+//!   record never leaves the buffer. The host must not set the cursor to anything but 0.
+//! - The host empties the buffer (takes the bytes below the cursor, sets it to 0) whenever a call into the
+//!   module ends, above all in a trap, before any other code of the module runs: an unfinished segment can only
+//!   be told from a whole one at the end of a block. It may do so inside of any host call, too, since a call
+//!   ends the segment.
+//! - `flush` must not call back into the module.
+
+mod body;
+mod classify;
+mod error;
+mod names;
+mod offsets;
+mod record;
+mod scan;
+mod sections;
+
+pub use error::InstrumentError;
+pub use offsets::{Mapped, OffsetMap};
+pub use record::{FIRST_SEGMENT, RecordDecoder, RecordError};
+
+use forkpoint_traces::{MemoryIndex, Site, ValueType};
+use std::ops::Range;
+use wasmparser::{Validator, WasmFeatures};
+
+/// Module name of the import that rewritten modules need.
+pub const IMPORT_MODULE: &str = "forkpoint";
+/// Field name of the import that rewritten modules need; its argument is the number of bytes in the buffer.
+pub const FLUSH_IMPORT: &str = "flush";
+/// Start of all export names that the rewriter adds.
+pub const EXPORT_PREFIX: &str = "forkpoint:";
+/// Export name of the buffer.
+pub const BUFFER_EXPORT: &str = "forkpoint:buffer";
+/// Export name of the cursor.
+pub const CURSOR_EXPORT: &str = "forkpoint:cursor";
+/// Export name of the function that was the start function.
+pub const START_EXPORT: &str = "forkpoint:start";
+
+/// A segment that finds more bytes than this in the buffer has it flushed first.
+pub const BUFFER_LIMIT: u32 = 1 << 20;
+/// Largest record of one segment in bytes: what the buffer holds beyond [`BUFFER_LIMIT`].
+const MAX_SEGMENT: u32 = 1 << 16;
+/// Size of the buffer in pages of 64 KiB.
+pub const BUFFER_PAGES: u32 = (BUFFER_LIMIT + MAX_SEGMENT) >> 16;
+
+/// A run of sites whose records share one head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Index in [`Instrumented::sites`] of its first site.
+    pub first: u32,
+    /// How many sites.
+    pub count: u32,
+}
+
+/// A linear memory of the original module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryDecl {
+    /// Initial size in pages.
+    pub minimum: u64,
+    /// Largest size in pages.
+    pub maximum: Option<u64>,
+    /// Bytes in a page.
+    pub page_size: u32,
+    /// Whether addresses have 64 bits.
+    pub memory64: bool,
+    /// The name under which the rewritten module exports it.
+    pub export: String,
+}
+
+/// A mutable global of numeric type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GlobalDecl {
+    /// Its index, equal in the original and in the rewritten module.
+    pub index: u32,
+    /// Its type; never a vector.
+    pub ty: ValueType,
+    /// The name under which the rewritten module exports it.
+    pub export: String,
+}
+
+/// What a data segment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataKind {
+    /// Copied into memory at instantiation.
+    Active {
+        /// Memory written.
+        memory: MemoryIndex,
+        /// First byte written.
+        address: u64,
+    },
+    /// Waits for `memory.init`.
+    Passive,
+}
+
+/// A data segment of the original module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataSegment {
+    /// What it is for.
+    pub kind: DataKind,
+    /// Where its bytes are in the original module.
+    pub bytes: Range<usize>,
+}
+
+/// A rewritten module and what is needed to understand its records.
+#[derive(Debug, Clone)]
+pub struct Instrumented {
+    /// The rewritten binary.
+    pub module: Vec<u8>,
+    /// Every memory-changing instruction that can run, in the order of the code. A site's number is
+    /// [`SiteId::FIRST`](forkpoint_traces::SiteId::FIRST) plus its index.
+    pub sites: Vec<Site>,
+    /// The segments, numbered from [`FIRST_SEGMENT`].
+    pub segments: Vec<Segment>,
+    /// From the rewritten module's offsets and function indices to the original's.
+    pub offsets: OffsetMap,
+    /// Memories of the original module.
+    pub memories: Vec<MemoryDecl>,
+    /// Mutable numeric globals of the original module.
+    pub globals: Vec<GlobalDecl>,
+    /// Data segments of the original module.
+    pub data: Vec<DataSegment>,
+    /// Whether the host has to call [`START_EXPORT`] after instantiation.
+    pub has_start: bool,
+    /// Whether buffer, cursor and flush import were added: the module has a memory.
+    pub records: bool,
+}
+
+impl Instrumented {
+    /// A decoder for this module's raw records.
+    pub fn decoder(&self) -> RecordDecoder {
+        RecordDecoder::new(&self.sites, &self.segments, &self.memories)
+    }
+}
+
+/// What a module may use: all that Wasmtime runs by default, and the rest of WebAssembly 3.0.
+fn features() -> WasmFeatures {
+    WasmFeatures::WASM3
+}
+
+/// Rewrites the binary `module`.
+///
+/// # Errors
+///
+/// When the module is not valid, or when it does something to memory that cannot be recorded.
+pub fn instrument(module: &[u8]) -> Result<Instrumented, InstrumentError> {
+    // Offsets are kept in 31 bits; engines accept no module of this size anyway.
+    body::limit("bytes", module.len() as u64, 1 << 30)?;
+    if wasmparser::Parser::is_component(module) {
+        return Err(InstrumentError::Component);
+    }
+    Validator::new_with_features(features()).validate_all(module)?;
+    sections::rewrite(module, scan::scan(module)?)
+}

@@ -1,0 +1,184 @@
+//! From offsets in the rewritten module back to the original one.
+//!
+//! An engine reports traps, and native code is attributed, by offsets in the module it was given. People
+//! only ever see offsets of the module they wrote, so every such number goes through [`OffsetMap`].
+
+use forkpoint_traces::{CodeOffset, FuncIndex};
+
+/// Top bit of a run's original offset: the run is the recorder's code. Modules stay below 1 GiB, so the bit is
+/// free, and a run stays at 8 bytes: CPython has a million of them.
+const RECORDER: u32 = 1 << 31;
+/// Original offset of code that belongs to no original function.
+const NOWHERE: u32 = u32::MAX;
+
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// First byte, relative to the contents of the rewritten code section.
+    rewritten: u32,
+    /// The original's first byte (verbatim run), or the one byte all of it belongs to (recorder's run).
+    original: u32,
+}
+
+impl Run {
+    fn is_recorder(self) -> bool {
+        self.original & RECORDER != 0
+    }
+
+    fn original(self) -> u32 {
+        self.original & !RECORDER
+    }
+}
+
+/// Where an offset in the rewritten module comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mapped {
+    /// The byte in the original module; for recorder's code, the instruction it was added for.
+    pub offset: CodeOffset,
+    /// Whether it is the recorder's code and not the module's own.
+    pub recorder: bool,
+}
+
+/// Rewritten to original, for code offsets and function indices.
+#[derive(Debug, Clone, Default)]
+pub struct OffsetMap {
+    runs: Vec<Run>,
+    /// Where the contents of the rewritten code section start.
+    base: u32,
+    /// Length of these contents.
+    length: u32,
+    /// Function imports of the original.
+    imported: u32,
+    /// All functions of the original.
+    functions: u32,
+    /// Whether function indices shifted at all.
+    shifted: bool,
+}
+
+impl OffsetMap {
+    pub(super) fn new(imported: u32, functions: u32, shifted: bool) -> OffsetMap {
+        OffsetMap { imported, functions, shifted, ..OffsetMap::default() }
+    }
+
+    /// The code at `rewritten` (until the next run) is the original's from `original` on.
+    pub(super) fn verbatim(&mut self, rewritten: u32, original: u32) {
+        let goes_on = self.runs.last().is_some_and(|last| {
+            !last.is_recorder() && last.original.wrapping_sub(last.rewritten) == original.wrapping_sub(rewritten)
+        });
+        if !goes_on {
+            self.push(Run { rewritten, original });
+        }
+    }
+
+    /// The code at `rewritten` (until the next run) was added for the original's byte at `original`.
+    pub(super) fn recorder(&mut self, rewritten: u32, original: u32) {
+        let run = Run { rewritten, original: original | RECORDER };
+        if self.runs.last().is_none_or(|last| last.original != run.original) {
+            self.push(run);
+        }
+    }
+
+    /// The code at `rewritten` (until the next run) belongs to no original function.
+    pub(super) fn nowhere(&mut self, rewritten: u32) {
+        self.push(Run { rewritten, original: NOWHERE });
+    }
+
+    /// A run that turned out empty gives way to the one that starts at the same byte.
+    fn push(&mut self, run: Run) {
+        while self.runs.last().is_some_and(|last| last.rewritten == run.rewritten) {
+            self.runs.pop();
+        }
+        self.runs.push(run);
+    }
+
+    pub(super) fn finish(&mut self, base: u32, length: u32) {
+        self.base = base;
+        self.length = length;
+        self.runs.shrink_to_fit();
+    }
+
+    /// Where the byte at `rewritten`, counted from the start of the rewritten file, comes from. `None` outside
+    /// of the code section and in the recorder's helper function.
+    pub fn original(&self, rewritten: u32) -> Option<Mapped> {
+        let relative = rewritten.checked_sub(self.base).filter(|relative| *relative < self.length)?;
+        let at = self.runs.partition_point(|run| run.rewritten <= relative);
+        let run = *self.runs.get(at.checked_sub(1)?)?;
+        if run.original == NOWHERE {
+            return None;
+        }
+        let recorder = run.is_recorder();
+        let distance = if recorder { 0 } else { relative - run.rewritten };
+        Some(Mapped { offset: CodeOffset(run.original().checked_add(distance)?), recorder })
+    }
+
+    /// Where the original's byte at `original` is in the rewritten file. `None` outside of function bodies and
+    /// in the few bytes written anew (the indices behind `call`).
+    pub fn rewritten(&self, original: CodeOffset) -> Option<u32> {
+        let at = self.runs.partition_point(|run| run.original() <= original.0);
+        // Recorder's code behind an instruction has that instruction's offset: step back over it.
+        let at = self.runs[..at].iter().rposition(|run| !run.is_recorder())?;
+        let run = self.runs[at];
+        let relative = run.rewritten.checked_add(original.0 - run.original)?;
+        let end = self.runs.get(at + 1).map_or(self.length, |next| next.rewritten);
+        (relative < end).then_some(self.base.checked_add(relative)?)
+    }
+
+    /// The original index of a function of the rewritten module; `None` for the two the recorder added.
+    pub fn function(&self, rewritten: u32) -> Option<FuncIndex> {
+        let original = match rewritten {
+            _ if !self.shifted => rewritten,
+            index if index < self.imported => index,
+            index if index == self.imported => return None,
+            index => index - 1,
+        };
+        (original < self.functions).then_some(FuncIndex(original))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map() -> OffsetMap {
+        let mut map = OffsetMap::new(2, 4, true);
+        map.verbatim(0, 100);
+        map.recorder(10, 110);
+        map.recorder(12, 110);
+        map.verbatim(20, 110);
+        map.recorder(23, 110);
+        map.verbatim(30, 113);
+        map.verbatim(34, 117);
+        map.nowhere(40);
+        map.finish(1000, 50);
+        map
+    }
+
+    #[test]
+    fn offsets_go_there_and_back() {
+        let map = map();
+        let at = |offset, recorder| Some(Mapped { offset: CodeOffset(offset), recorder });
+        assert_eq!(map.original(999), None);
+        assert_eq!(map.original(1000), at(100, false));
+        assert_eq!(map.original(1015), at(110, true));
+        assert_eq!(map.original(1022), at(112, false));
+        assert_eq!(map.original(1029), at(110, true));
+        assert_eq!(map.original(1035), at(118, false));
+        assert_eq!(map.original(1045), None);
+        assert_eq!(map.original(1050), None);
+        for (original, rewritten) in [(100, 1000), (109, 1009), (110, 1020), (112, 1022), (113, 1030), (122, 1039)] {
+            assert_eq!(map.rewritten(CodeOffset(original)), Some(rewritten), "{original}");
+        }
+        assert_eq!(map.rewritten(CodeOffset(99)), None);
+        assert_eq!(map.rewritten(CodeOffset(123)), None);
+        assert_eq!(map.runs.len(), 6);
+    }
+
+    #[test]
+    fn function_indices_go_back() {
+        let map = map();
+        let original: Vec<_> = (0..7).map(|index| map.function(index).map(|f| f.0)).collect();
+        assert_eq!(original, [Some(0), Some(1), None, Some(2), Some(3), None, None]);
+        let same = OffsetMap::new(2, 4, false);
+        assert_eq!(same.function(3), Some(FuncIndex(3)));
+        assert_eq!(same.function(4), None);
+    }
+}

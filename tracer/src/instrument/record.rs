@@ -1,0 +1,288 @@
+//! The raw record that rewritten code leaves in the buffer, and its decoder.
+//!
+//! The layout is described in the [module's documentation](super). [`Payload`] is its only source: the
+//! emitting side takes sizes and field positions from it, the decoding side its table.
+
+use super::{MemoryDecl, Segment};
+use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
+use thiserror::Error;
+
+/// Number of the first segment in raw records. Lower numbers are free for records of the host's own.
+pub const FIRST_SEGMENT: u32 = 16;
+
+/// Bytes of the segment number in front of a segment's payloads.
+pub(super) const SEGMENT_HEAD: u32 = 4;
+
+/// A raw block that no rewritten module can have written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// No segment has this number.
+    #[error(
+        "a raw block of {length} bytes names segment {segment} at byte {offset}, but the module's segments are numbered from {FIRST_SEGMENT} to below {end}"
+    )]
+    UnknownSegment {
+        /// The number found.
+        segment: u32,
+        /// Where in the block.
+        offset: usize,
+        /// One past the last number.
+        end: u32,
+        /// Length of the block in bytes.
+        length: usize,
+    },
+    /// The block ends where no instruction can have left the cursor.
+    #[error("a raw block of {length} bytes ends inside of a record: {needed} bytes were expected at byte {offset}")]
+    Cut {
+        /// Where the record (or its part) starts.
+        offset: usize,
+        /// Bytes it needs.
+        needed: usize,
+        /// Length of the block in bytes.
+        length: usize,
+    },
+}
+
+/// The fields of one instruction's record, in order. *Wide* fields have 8 bytes (64-bit memories), others 4.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payload {
+    /// `address value`.
+    Store { wide: bool, width: u8 },
+    /// `delta result`.
+    Grow { wide: bool },
+    /// `destination byte length`; the byte is one byte.
+    Fill { wide: bool },
+    /// `destination source length`; the length is wide when both memories are.
+    Copy { wide: bool, source_wide: bool },
+    /// `destination source length`; only the destination may be wide.
+    Init { wide: bool },
+    /// Nothing: the segment number alone says that it happened.
+    Drop,
+}
+
+fn word(wide: bool) -> u32 {
+    if wide { 8 } else { 4 }
+}
+
+impl Payload {
+    /// The record of `op`, given whether the memory written and the one read are 64-bit.
+    pub(super) fn new(op: MemoryOp, wide: bool, source_wide: bool) -> Payload {
+        match op.shape() {
+            Shape::Store { width, .. } | Shape::Lane { width } => Payload::Store { wide, width },
+            Shape::Grow => Payload::Grow { wide },
+            Shape::Fill => Payload::Fill { wide },
+            Shape::Copy => Payload::Copy { wide, source_wide },
+            Shape::Init => Payload::Init { wide },
+            Shape::Drop => Payload::Drop,
+        }
+    }
+
+    /// Sizes of the fields in bytes; 0 for fields it does not have.
+    pub(super) fn fields(self) -> [u32; 3] {
+        match self {
+            Payload::Store { wide, width } => [word(wide), u32::from(width), 0],
+            Payload::Grow { wide } => [word(wide), word(wide), 0],
+            Payload::Fill { wide } => [word(wide), 1, word(wide)],
+            Payload::Copy { wide, source_wide } => [word(wide), word(source_wide), word(wide && source_wide)],
+            Payload::Init { wide } => [word(wide), 4, 4],
+            Payload::Drop => [0, 0, 0],
+        }
+    }
+
+    /// Size of the whole record in bytes.
+    pub(super) fn size(self) -> u32 {
+        self.fields().iter().sum()
+    }
+}
+
+/// Which way a record is read. Stores of up to 8 bytes in 32-bit memories are almost all there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Store32,
+    Store64,
+    Vector,
+    Grow,
+    Other,
+}
+
+/// One site as the decoder needs it: 32 bytes, so that a step is in one cache line.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    /// Added to the base address of a store.
+    offset: u64,
+    /// Keeps the bytes of a store's value.
+    mask: u64,
+    size: u8,
+    kind: Kind,
+    fields: [u8; 3],
+}
+
+/// Turns raw blocks into `(site, operands)`.
+#[derive(Debug, Clone)]
+pub struct RecordDecoder {
+    /// First step and the one past the last, by segment.
+    segments: Vec<(u32, u32)>,
+    steps: Vec<Step>,
+}
+
+/// Reads `N` bytes at `at`, those past the end of `bytes` as zero.
+#[inline(always)]
+fn padded<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(chunk) => *chunk,
+        None => padded_slow(bytes, at),
+    }
+}
+
+/// Only the last record of a block gets here.
+#[cold]
+fn padded_slow<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut chunk = [0; N];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = rest.len().min(N);
+    chunk[..length].copy_from_slice(&rest[..length]);
+    chunk
+}
+
+#[inline(always)]
+fn read_u32(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32::from_le_bytes(padded(bytes, at)))
+}
+
+#[inline(always)]
+fn read_u64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(padded(bytes, at))
+}
+
+impl RecordDecoder {
+    /// The decoder for what `instrument` made of a module.
+    pub fn new(sites: &[Site], segments: &[Segment], memories: &[MemoryDecl]) -> RecordDecoder {
+        let wide = |memory: u32| memories.get(memory as usize).is_some_and(|memory| memory.memory64);
+        let steps = sites
+            .iter()
+            .map(|site| {
+                let payload = Payload::new(site.op, wide(site.memory.0), wide(site.source));
+                let fields = payload.fields();
+                let (kind, mask) = match payload {
+                    Payload::Store { width: 16, .. } => (Kind::Vector, u64::MAX),
+                    Payload::Store { wide, width } => {
+                        let kind = if wide { Kind::Store64 } else { Kind::Store32 };
+                        (kind, u64::MAX >> (64 - 8 * u32::from(width)))
+                    }
+                    Payload::Grow { wide } => (Kind::Grow, if wide { u64::MAX } else { u64::from(u32::MAX) }),
+                    _ => (Kind::Other, 0),
+                };
+                Step {
+                    offset: site.static_offset,
+                    mask,
+                    size: payload.size() as u8,
+                    kind,
+                    fields: fields.map(|size| size as u8),
+                }
+            })
+            .collect::<Vec<_>>();
+        let segments = segments
+            .iter()
+            .map(|segment| {
+                let end = segment.first.saturating_add(segment.count).min(steps.len() as u32);
+                (segment.first.min(end), end)
+            })
+            .collect();
+        RecordDecoder { segments, steps }
+    }
+
+    /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order,
+    /// with operands as an event of the site carries them: `[effective address, value, 0]` for stores of up to 8
+    /// bytes, `[effective address, low half, high half]` for vectors, `[delta, result]` for `memory.grow` with
+    /// [`u64::MAX`] for a refusal, `[destination, byte, length]` for fills, `[destination, source, length]` for
+    /// copies and inits, nothing for drops.
+    ///
+    /// The last segment of a block may be incomplete: a trap ended it.
+    ///
+    /// # Errors
+    ///
+    /// When no rewritten module can have written the block. Events before the faulty place were given to
+    /// `sink`.
+    #[inline]
+    pub fn decode_block(&self, bytes: &[u8], sink: &mut impl FnMut(SiteId, [u64; 3])) -> Result<(), RecordError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            let start = at;
+            if bytes.len() - at < SEGMENT_HEAD as usize {
+                return Err(cut(bytes, at, SEGMENT_HEAD as usize));
+            }
+            let number = read_u32(bytes, at) as u32;
+            let segment = number.wrapping_sub(FIRST_SEGMENT) as usize;
+            let Some(&(first, end)) = self.segments.get(segment) else {
+                return Err(RecordError::UnknownSegment {
+                    segment: number,
+                    offset: at,
+                    end: FIRST_SEGMENT.saturating_add(self.segments.len() as u32),
+                    length: bytes.len(),
+                });
+            };
+            at += SEGMENT_HEAD as usize;
+            let mut site = SiteId::FIRST.0.wrapping_add(first);
+            for step in &self.steps[first as usize..end as usize] {
+                let size = usize::from(step.size);
+                let left = bytes.len() - at;
+                if left < size {
+                    // The head alone is never committed, except for an instruction without operands.
+                    if left == 0 && at > start + SEGMENT_HEAD as usize {
+                        return Ok(());
+                    }
+                    return Err(cut(bytes, at, size));
+                }
+                let operands = match step.kind {
+                    Kind::Store32 => {
+                        [read_u32(bytes, at).wrapping_add(step.offset), read_u64(bytes, at + 4) & step.mask, 0]
+                    }
+                    Kind::Store64 => {
+                        [read_u64(bytes, at).wrapping_add(step.offset), read_u64(bytes, at + 8) & step.mask, 0]
+                    }
+                    _ => step.rare(bytes, at),
+                };
+                sink(SiteId(site), operands);
+                site = site.wrapping_add(1);
+                at += size;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Step {
+    /// Everything but plain stores; kept out of the hot loop.
+    #[inline(never)]
+    fn rare(&self, bytes: &[u8], mut at: usize) -> [u64; 3] {
+        let mut operands = [0; 3];
+        if self.kind == Kind::Vector {
+            let address = usize::from(self.fields[0]);
+            let base = if address == 8 { read_u64(bytes, at) } else { read_u32(bytes, at) };
+            let value = at + address;
+            return [base.wrapping_add(self.offset), read_u64(bytes, value), read_u64(bytes, value + 8)];
+        }
+        for (operand, size) in operands.iter_mut().zip(self.fields) {
+            *operand = match size {
+                0 => 0,
+                1 => u64::from(padded::<1>(bytes, at)[0]),
+                4 => read_u32(bytes, at),
+                _ => read_u64(bytes, at),
+            };
+            at += usize::from(size);
+        }
+        if self.kind == Kind::Grow && operands[1] == self.mask {
+            operands[1] = u64::MAX;
+        }
+        operands
+    }
+}
+
+#[cold]
+fn cut(bytes: &[u8], offset: usize, needed: usize) -> RecordError {
+    RecordError::Cut { offset, needed, length: bytes.len() }
+}
+
+#[cfg(test)]
+#[path = "record_tests.rs"]
+mod tests;

@@ -1,0 +1,23 @@
+//! Instruments a module, runs it under an engine in a child process, records what it does.
+//!
+//! Constraints: the engine may crash, hang or lie, so it runs in a child process that never writes the trace;
+//! one rewritten module runs on every engine, so that equal runs give equal events; and what is recorded is
+//! checked against the memory that the engine really held, in release builds too.
+//!
+//! To get started: [`Program::new`] and [`Program::record`] are the whole path. [`child::main`] is what the child process runs: a program
+//! that records must call it when it is started with [`child::ARGUMENT`].
+
+pub mod child;
+mod engine;
+mod error;
+mod host;
+pub mod instrument;
+mod protocol;
+mod record;
+mod values;
+
+pub use engine::{Cpu, EngineSpec, Mode, OptLevel, SpecError, Target};
+pub use error::RecordError;
+pub use host::WasiSetup;
+pub use record::{CallResult, Invocation, Program, Progress, Recorded, Request, Stdio};
+pub use values::{ValueError, WasmValue, parse_value};

@@ -1,0 +1,240 @@
+//! What the child process tells its parent while it runs a module.
+//!
+//! A stream of frames: `tag u8 | length u32 little endian | payload`. Control frames are JSON, so that a runner
+//! for another engine is written in an afternoon; raw records and memory go as they are. The parent writes a
+//! single byte back when the run should end.
+
+use crate::values::WasmValue;
+use forkpoint_traces::{EngineInfo, TrapKind};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Write};
+
+/// Most bytes of a frame's payload.
+pub(crate) const MAX_FRAME: u32 = 4 << 20;
+
+/// A [`Message`] in JSON.
+const MESSAGE: u8 = b'J';
+/// Raw records, as the instrumented module left them in the buffer.
+const RECORDS: u8 = b'R';
+/// Bytes that the host wrote: memory u32, address u64, bytes.
+const HOST_WRITE: u8 = b'W';
+/// Bytes of a memory image: memory u32, address u64, bytes; ascending, zero pages left out.
+const IMAGE: u8 = b'I';
+
+/// Native code of one function: see [`NativeFrame`].
+const NATIVE: u8 = b'N';
+
+/// Native code of one function as the engine has it: `function u32, start u64, number of points u32, points
+/// (native offset u32, wasm offset u32), code`. Function and wasm offsets are those of the rewritten module.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NativeFrame {
+    pub(crate) function: u32,
+    /// Offset of the code in the engine's text section.
+    pub(crate) start: u64,
+    /// Native code from the first number on belongs to the second, [`NO_OFFSET`] for none.
+    pub(crate) points: Vec<(u32, u32)>,
+    pub(crate) code: Vec<u8>,
+}
+
+/// No wasm instruction.
+pub(crate) const NO_OFFSET: u32 = u32::MAX;
+
+impl NativeFrame {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(16 + 8 * self.points.len() + self.code.len());
+        bytes.extend_from_slice(&self.function.to_le_bytes());
+        bytes.extend_from_slice(&self.start.to_le_bytes());
+        bytes.extend_from_slice(&(self.points.len() as u32).to_le_bytes());
+        for (native, wasm) in &self.points {
+            bytes.extend_from_slice(&native.to_le_bytes());
+            bytes.extend_from_slice(&wasm.to_le_bytes());
+        }
+        bytes.extend_from_slice(&self.code);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<NativeFrame> {
+        fn word(bytes: &mut &[u8]) -> Option<u32> {
+            let (word, rest) = bytes.split_first_chunk::<4>()?;
+            *bytes = rest;
+            Some(u32::from_le_bytes(*word))
+        }
+        let mut rest = bytes;
+        let function = word(&mut rest)?;
+        let start = u64::from(word(&mut rest)?) | u64::from(word(&mut rest)?) << 32;
+        let count = word(&mut rest)? as usize;
+        let (points, code) = rest.split_at_checked(count.checked_mul(8)?)?;
+        let points = points
+            .chunks_exact(8)
+            .map(|mut point| Some((word(&mut point)?, word(&mut point)?)))
+            .collect::<Option<_>>()?;
+        Some(NativeFrame { function, start, points, code: code.to_vec() })
+    }
+}
+
+/// A control frame.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// First of all: which engine this is.
+    Hello(EngineInfo),
+    /// The engine cannot be set up as asked. The last frame.
+    SetupFailed(String),
+    /// The engine did not accept the module at a stage. The last frame.
+    Rejected { stage: String, message: String },
+    /// A memory image follows, then `ImageEnd`. Once after instantiation, once at the end, per memory.
+    Image { memory: u32, pages: u64 },
+    /// The image is complete.
+    ImageEnd,
+    /// The module is instantiated, all images were sent.
+    Instantiated,
+    /// A call begins: the start function, or one of the job's calls by number.
+    Call(Option<u32>),
+    /// The call returned.
+    Returned(Vec<WasmValue>),
+    /// The call trapped; function and offset are those of the rewritten module.
+    Trapped { trap: TrapKind, function: Option<u32>, offset: Option<u32>, message: String },
+    /// The guest called `proc_exit`.
+    Exited(i32),
+    /// The run was interrupted, as the parent asked.
+    Stopped,
+    /// Everything was sent.
+    End,
+}
+
+/// A frame as the parent sees it.
+pub(crate) enum Frame {
+    Message(Message),
+    Records(Vec<u8>),
+    Native(NativeFrame),
+    HostWrite { memory: u32, address: u64, bytes: Vec<u8> },
+    Image { memory: u32, address: u64, bytes: Vec<u8> },
+}
+
+/// Writes frames.
+pub(crate) struct FrameWriter<W: Write>(pub(crate) W);
+
+impl<W: Write> FrameWriter<W> {
+    fn frame(&mut self, tag: u8, head: &[u8], payload: &[u8]) -> io::Result<()> {
+        let mut start = Vec::with_capacity(5 + head.len() + payload.len().min(4096));
+        start.push(tag);
+        start.extend_from_slice(&((head.len() + payload.len()) as u32).to_le_bytes());
+        start.extend_from_slice(head);
+        if payload.len() <= 4096 {
+            // Small frames, above all host writes, in one system call.
+            start.extend_from_slice(payload);
+            return self.0.write_all(&start);
+        }
+        self.0.write_all(&start)?;
+        self.0.write_all(payload)
+    }
+
+    pub(crate) fn message(&mut self, message: &Message) -> io::Result<()> {
+        self.frame(MESSAGE, &[], &serde_json::to_vec(message)?)
+    }
+
+    pub(crate) fn records(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.frame(RECORDS, &[], bytes)
+    }
+
+    /// Sends native code; a function too large for a frame is left out.
+    pub(crate) fn native(&mut self, native: &NativeFrame) -> io::Result<()> {
+        let bytes = native.encode();
+        if bytes.len() > MAX_FRAME as usize {
+            return Ok(());
+        }
+        self.frame(NATIVE, &[], &bytes)
+    }
+
+    pub(crate) fn host_write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
+        self.placed(HOST_WRITE, memory, address, bytes)
+    }
+
+    pub(crate) fn image(&mut self, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
+        self.placed(IMAGE, memory, address, bytes)
+    }
+
+    fn placed(&mut self, tag: u8, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
+        const PIECE: usize = 1 << 20;
+        for (i, piece) in bytes.chunks(PIECE).enumerate() {
+            let mut head = [0; 12];
+            head[..4].copy_from_slice(&memory.to_le_bytes());
+            head[4..].copy_from_slice(&(address + (i * PIECE) as u64).to_le_bytes());
+            self.frame(tag, &head, piece)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the next frame; `None` at a clean end.
+pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
+    let mut head = [0; 5];
+    if input.read(&mut head[..1])? == 0 {
+        return Ok(None);
+    }
+    input.read_exact(&mut head[1..])?;
+    let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+    let bad = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    if length > MAX_FRAME {
+        return Err(bad(format!("a frame of {length} bytes, more than the {MAX_FRAME} allowed")));
+    }
+    let mut payload = vec![0; length as usize];
+    input.read_exact(&mut payload)?;
+    Ok(Some(match head[0] {
+        MESSAGE => Frame::Message(
+            serde_json::from_slice(&payload).map_err(|error| bad(format!("a control frame: {error}")))?,
+        ),
+        RECORDS => Frame::Records(payload),
+        NATIVE => {
+            Frame::Native(NativeFrame::decode(&payload).ok_or_else(|| bad("a cut frame of native code".to_string()))?)
+        }
+        tag @ (HOST_WRITE | IMAGE) => {
+            let Some((place, _)) = payload.split_first_chunk::<12>() else {
+                return Err(bad("a frame of bytes without address".to_string()));
+            };
+            let memory = u32::from_le_bytes([place[0], place[1], place[2], place[3]]);
+            let address = u64::from_le_bytes([
+                place[4], place[5], place[6], place[7], place[8], place[9], place[10], place[11],
+            ]);
+            payload.drain(..12);
+            if tag == IMAGE {
+                Frame::Image { memory, address, bytes: payload }
+            } else {
+                Frame::HostWrite { memory, address, bytes: payload }
+            }
+        }
+        tag => return Err(bad(format!("unknown frame {tag:#04x}"))),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_read_back_as_they_are_written() {
+        let native =
+            NativeFrame { function: 7, start: 1 << 33, points: vec![(0, NO_OFFSET), (4, 99)], code: vec![0xc3] };
+        let mut writer = FrameWriter(Vec::new());
+        writer.message(&Message::Call(Some(3))).expect("memory");
+        writer.records(&[1; 10_000]).expect("memory");
+        writer.host_write(1, 1 << 40, &[2, 3]).expect("memory");
+        writer.native(&native).expect("memory");
+        let bytes = writer.0;
+        let mut input = bytes.as_slice();
+        assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Message(Message::Call(Some(3)))))));
+        assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Records(records))) if records == [1; 10_000]));
+        assert!(matches!(
+            read_frame(&mut input),
+            Ok(Some(Frame::HostWrite { memory: 1, address, bytes })) if address == 1 << 40 && bytes == [2, 3]
+        ));
+        assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Native(found))) if found == native));
+        assert!(matches!(read_frame(&mut input), Ok(None)));
+        // Cut anywhere but between frames, it is an error and never a panic.
+        for end in 1..bytes.len().min(64) {
+            let mut input = &bytes[..end];
+            while let Ok(Some(_)) = read_frame(&mut input) {}
+        }
+        assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice()).is_err());
+        assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice()).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! Recording: a program, an engine, a trace.
+//!
+//! 1. [`Program::new`] rewrites the module and resolves what is to be called: everything that is wrong with the
+//!    *question* is an error here, before a file is written or a process started.
+//! 2. [`Program::record`] starts the child process (for AOT first one that compiles), and
+//! 3. `pump` turns its frames into events until it ends, whatever way it does.
+
+mod images;
+mod process;
+mod program;
+mod pump;
+
+pub use program::{Invocation, Program};
+
+use crate::child::{Job, Task};
+use crate::engine::EngineSpec;
+use crate::error::RecordError;
+use crate::host::WasiSetup;
+use crate::values::WasmValue;
+use forkpoint_traces::{Outcome, TrapKind};
+use process::{Child, Watch};
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+/// How to record a run.
+pub struct Request {
+    /// The engine.
+    pub engine: EngineSpec,
+    /// What the guest is given.
+    pub wasi: WasiSetup,
+    /// The file to write. It is created when the engine's process is up, and emptied if it exists.
+    pub output: PathBuf,
+    /// After this time the run is ended.
+    pub timeout: Option<Duration>,
+    /// The guest's standard input.
+    pub stdin: Stdio,
+    /// The guest's standard output and error.
+    pub output_streams: Stdio,
+    /// The program that is started again, with [`crate::child::ARGUMENT`], as the engine's process.
+    pub executable: PathBuf,
+    /// The command line, for the trace's header.
+    pub command: Vec<String>,
+    /// Set by anybody: ends the run.
+    pub interrupt: Arc<AtomicBool>,
+    /// Keep native code in the trace when the engine made at most so many bytes of it; 0 keeps none.
+    pub native_limit: u64,
+}
+
+/// Where one of the guest's standard streams goes.
+#[derive(Debug)]
+pub enum Stdio {
+    /// The recorder's own.
+    Inherit,
+    /// Nowhere.
+    Null,
+    /// A file, from its start.
+    File(File),
+}
+
+/// What became of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallResult {
+    /// The function called.
+    pub function: String,
+    /// What it gave back.
+    pub result: Result<Vec<WasmValue>, TrapKind>,
+}
+
+/// A finished recording.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Number of events.
+    pub events: u64,
+    /// Length of the trace in bytes.
+    pub bytes: u64,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// The engine's own words about the end, where it had any; unescaped.
+    pub message: Option<String>,
+    /// What became of the calls asked for.
+    pub calls: Vec<CallResult>,
+    /// Wall-clock time of the engine's processes.
+    pub elapsed: Duration,
+}
+
+/// Told now and then how a recording goes on.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
+
+impl Program {
+    /// Records one run. `progress` gets the number of events and the bytes written so far.
+    ///
+    /// # Errors
+    /// When the run could not be recorded, or when replayed memory is not what the engine holds. What the guest
+    /// or the engine does, crashes included, is an [`Outcome`] and no error.
+    pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
+        let started = Instant::now();
+        for (path, _) in &request.wasi.directories {
+            std::fs::read_dir(path).map_err(|source| RecordError::Directory { path: path.clone(), source })?;
+        }
+        let folder = tempfile::Builder::new()
+            .prefix("forkpoint-")
+            .tempdir()
+            .map_err(RecordError::io("creating a temporary folder"))?;
+        let module = folder.path().join("module.wasm");
+        std::fs::write(&module, self.rewritten()).map_err(RecordError::io("writing the rewritten module"))?;
+        let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
+        let mut pump = pump::Pump::new(self, request, progress);
+        let mut job = Job { engine: request.engine.clone(), module, task: Task::Run(Box::new(self.run(request))) };
+        if request.engine.mode.compiles_ahead() {
+            let output = folder.path().join("module.cwasm");
+            let compile = Job {
+                engine: request.engine.clone(),
+                module: job.module.clone(),
+                task: Task::Compile { output: output.clone() },
+            };
+            let child = Child::spawn(request, &compile, folder.path(), &Stdio::Null)?;
+            if !pump.compile(child, &watch)? {
+                return pump.finish(started.elapsed());
+            }
+            job.module = output;
+        }
+        let child = Child::spawn(request, &job, folder.path(), &request.stdin)?;
+        pump.run(child, &watch)?;
+        pump.finish(started.elapsed())
+    }
+}

@@ -1,0 +1,235 @@
+//! What is to be run: a module, rewritten, and the calls to make.
+
+use crate::child::{Call, Run};
+use crate::error::RecordError;
+use crate::host::outputs::WASI;
+use crate::instrument::{EXPORT_PREFIX, Instrumented, instrument};
+use crate::record::Request;
+use crate::values::{WasmValue, parse_value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
+
+/// A call of an export, as the user wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Invocation {
+    /// Name of the export.
+    pub function: String,
+    /// Arguments in the notation of [`parse_value`].
+    pub arguments: Vec<String>,
+}
+
+/// A module ready to be recorded under any engine, any number of times.
+pub struct Program {
+    pub(super) name: String,
+    pub(super) original: Arc<[u8]>,
+    pub(super) instrumented: Instrumented,
+    pub(super) calls: Vec<Call>,
+    wasi_memory: Option<u32>,
+}
+
+impl Program {
+    /// Prepares the binary `module`, read from a file called `name`, for these calls. Without calls it must be a
+    /// WASI command: its `_start` is called. With calls, `_initialize` is called first where it exists.
+    ///
+    /// # Errors
+    /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
+    /// calls do not fit it.
+    pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation]) -> Result<Program, RecordError> {
+        let instrumented = instrument(&module)?;
+        let interface = Interface::of(&module);
+        interface.check_imports()?;
+        let calls = interface.resolve(calls)?;
+        Ok(Program {
+            name: name.to_string(),
+            original: module.into(),
+            instrumented,
+            calls,
+            wasi_memory: interface.wasi_memory,
+        })
+    }
+
+    /// Number of memory-changing instructions.
+    pub fn sites(&self) -> usize {
+        self.instrumented.sites.len()
+    }
+
+    /// The rewritten module.
+    pub fn rewritten(&self) -> &[u8] {
+        &self.instrumented.module
+    }
+
+    /// The original module.
+    pub fn original(&self) -> &Arc<[u8]> {
+        &self.original
+    }
+
+    pub(super) fn run(&self, request: &Request) -> Run {
+        Run {
+            precompiled: request.engine.mode.compiles_ahead(),
+            memories: self.instrumented.memories.iter().map(|memory| memory.export.clone()).collect(),
+            wasi_memory: self.wasi_memory,
+            has_start: self.instrumented.has_start,
+            calls: self.calls.clone(),
+            wasi: request.wasi.clone(),
+            native_limit: request.native_limit,
+        }
+    }
+}
+
+/// What a module imports and exports. The module was validated before.
+struct Interface {
+    imports: Vec<(String, String, String)>,
+    exports: BTreeMap<String, Option<FuncType>>,
+    wasi_memory: Option<u32>,
+}
+
+impl Interface {
+    fn of(module: &[u8]) -> Interface {
+        let mut types: Vec<Option<FuncType>> = Vec::new();
+        let mut functions: Vec<u32> = Vec::new();
+        let mut interface = Interface { imports: Vec::new(), exports: BTreeMap::new(), wasi_memory: None };
+        // Every section was read without error by the validator.
+        for payload in Parser::new(0).parse_all(module).filter_map(Result::ok) {
+            match payload {
+                Payload::TypeSection(section) => {
+                    for group in section.into_iter().filter_map(Result::ok) {
+                        types.extend(group.into_types().map(|ty| match ty.composite_type.inner {
+                            CompositeInnerType::Func(ty) => Some(ty),
+                            _ => None,
+                        }));
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports().filter_map(Result::ok) {
+                        let ty = match import.ty {
+                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                                functions.push(ty);
+                                types
+                                    .get(ty as usize)
+                                    .cloned()
+                                    .flatten()
+                                    .map_or("function".into(), |ty| signature(&ty))
+                            }
+                            other => format!("{other:?}"),
+                        };
+                        interface.imports.push((import.module.to_string(), import.name.to_string(), ty));
+                    }
+                }
+                Payload::FunctionSection(section) => {
+                    functions.extend(section.into_iter().filter_map(Result::ok));
+                }
+                Payload::ExportSection(section) => {
+                    for export in section.into_iter().filter_map(Result::ok) {
+                        if export.kind == ExternalKind::Memory && export.name == "memory" {
+                            interface.wasi_memory = Some(export.index);
+                        }
+                        let ty = (export.kind == ExternalKind::Func)
+                            .then(|| functions.get(export.index as usize))
+                            .flatten()
+                            .and_then(|ty| types.get(*ty as usize).cloned().flatten());
+                        interface.exports.insert(export.name.to_string(), ty);
+                    }
+                }
+                _ => {}
+            }
+        }
+        interface
+    }
+
+    fn check_imports(&self) -> Result<(), RecordError> {
+        let missing: Vec<String> = self
+            .imports
+            .iter()
+            .filter(|(module, name, _)| module != WASI || !is_wasi(name))
+            .map(|(module, name, ty)| format!("  {}.{}: {ty}", module.escape_debug(), name.escape_debug()))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(RecordError::UnresolvedImports { list: missing.join("\n") })
+    }
+
+    /// The functions that can be called, as the end of an error message.
+    fn callable(&self) -> String {
+        let names: Vec<String> = self
+            .exports
+            .iter()
+            .filter(|(name, ty)| ty.is_some() && !name.starts_with(EXPORT_PREFIX))
+            .map(|(name, _)| name.escape_debug().to_string())
+            .take(20)
+            .collect();
+        match names.as_slice() {
+            [] => "; it exports no function at all".to_string(),
+            names => format!("; it exports {}", names.join(", ")),
+        }
+    }
+
+    fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {
+        let exported = |name: &str| self.exports.get(name).and_then(Option::as_ref);
+        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new() };
+        if calls.is_empty() {
+            return match exported("_start") {
+                Some(ty) if ty.params().is_empty() => Ok(vec![plain("_start")]),
+                _ => Err(RecordError::NothingToCall { exports: self.callable() }),
+            };
+        }
+        let mut resolved = Vec::new();
+        if exported("_initialize").is_some_and(|ty| ty.params().is_empty()) {
+            resolved.push(plain("_initialize"));
+        }
+        for call in calls {
+            let Some(ty) = exported(&call.function) else {
+                return Err(RecordError::NoSuchExport {
+                    name: call.function.escape_debug().to_string(),
+                    exports: self.callable(),
+                });
+            };
+            if ty.params().len() != call.arguments.len() {
+                return Err(RecordError::ArgumentCount {
+                    function: call.function.clone(),
+                    expected: ty.params().len(),
+                    types: signature(ty),
+                    found: call.arguments.len(),
+                });
+            }
+            let arguments = call
+                .arguments
+                .iter()
+                .zip(ty.params())
+                .enumerate()
+                .map(|(i, (text, ty))| {
+                    parse_value(text, *ty).map_err(|source| RecordError::Argument {
+                        function: call.function.clone(),
+                        number: i + 1,
+                        source,
+                    })
+                })
+                .collect::<Result<Vec<WasmValue>, _>>()?;
+            resolved.push(Call { function: call.function.clone(), arguments });
+        }
+        Ok(resolved)
+    }
+}
+
+/// A function's type in words: `(i32, i64) -> (i32)`.
+fn signature(ty: &FuncType) -> String {
+    let list = |types: &[wasmparser::ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("({}) -> ({})", list(ty.params()), list(ty.results()))
+}
+
+/// Whether WASI preview 1 has a function of this name.
+#[rustfmt::skip]
+fn is_wasi(name: &str) -> bool {
+    const FUNCTIONS: &[&str] = &[
+        "args_get", "args_sizes_get", "clock_res_get", "clock_time_get", "environ_get", "environ_sizes_get",
+        "fd_advise", "fd_allocate", "fd_close", "fd_datasync", "fd_fdstat_get", "fd_fdstat_set_flags",
+        "fd_fdstat_set_rights", "fd_filestat_get", "fd_filestat_set_size", "fd_filestat_set_times", "fd_pread",
+        "fd_prestat_dir_name", "fd_prestat_get", "fd_pwrite", "fd_read", "fd_readdir", "fd_renumber", "fd_seek",
+        "fd_sync", "fd_tell", "fd_write", "path_create_directory", "path_filestat_get",
+        "path_filestat_set_times", "path_link", "path_open", "path_readlink", "path_remove_directory",
+        "path_rename", "path_symlink", "path_unlink_file", "poll_oneoff", "proc_exit", "proc_raise", "random_get",
+        "sched_yield", "sock_accept", "sock_recv", "sock_send", "sock_shutdown",
+    ];
+    FUNCTIONS.contains(&name)
+}

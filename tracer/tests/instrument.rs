@@ -1,0 +1,10 @@
+//! The module rewriter: structure of what it writes, refusals, semantics under Wasmtime, generated modules.
+
+#[path = "instrument/property.rs"]
+mod property;
+#[path = "instrument/semantics.rs"]
+mod semantics;
+#[path = "instrument/structure.rs"]
+mod structure;
+#[path = "instrument/support.rs"]
+mod support;

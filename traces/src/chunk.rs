@@ -1,0 +1,257 @@
+//! A chunk: a fixed number of events in columns, readable alone.
+//!
+//! Columns: *control* (varint count of fully foreseen events, then a byte that tells what was not foreseen:
+//! bit 0 the site, bits 1 to 3 the operands), *sites*, *words* (zigzag varint differences to the last value),
+//! *values* (raw bytes), *blobs* (varint length and bytes). Each column is one zstd frame. The digest is
+//! XXH3-128 over the raw columns: they are a function of the events alone, so equal digests mean equal events
+//! whatever the engine, and hashing them costs per stored byte and not per event.
+
+use crate::block;
+use crate::error::TraceError;
+use crate::ids::SiteId;
+use crate::index::PageFilter;
+use crate::predict::{Predictor, RawEvent};
+use crate::site::{Layout, MAX_OPERANDS, Operand};
+use crate::{varint, wire};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use xxhash_rust::xxh3::Xxh3;
+
+const COLUMNS: usize = 5;
+const CONTROL: usize = 0;
+const SITES: usize = 1;
+const WORDS: usize = 2;
+const VALUES: usize = 3;
+const BLOBS: usize = 4;
+
+/// A chunk is closed early when its columns hold this much, so that big host writes cannot make one huge.
+const FULL: usize = 8 << 20;
+
+/// Most bytes a column may claim.
+const COLUMN_LIMIT: u32 = 32 << 20;
+
+/// Head of a chunk, also what an index is rebuilt from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ChunkHead {
+    /// Position of the first event.
+    pub(crate) first: u64,
+    /// Number of events.
+    pub(crate) count: u32,
+    /// XXH3-128 over the raw columns.
+    pub(crate) digest: [u8; 16],
+    /// Which memory pages it touches, roughly.
+    pub(crate) pages: PageFilter,
+    columns: [(u32, u32); COLUMNS],
+}
+
+/// Collects events into columns.
+pub(crate) struct ChunkEncoder {
+    layouts: Arc<[Layout]>,
+    predictor: Predictor,
+    columns: [Vec<u8>; COLUMNS],
+    run: u64,
+    count: u32,
+    bytes: usize,
+}
+
+impl ChunkEncoder {
+    pub(crate) fn new(layouts: Arc<[Layout]>) -> ChunkEncoder {
+        let mut predictor = Predictor::new(layouts.len());
+        predictor.reset();
+        ChunkEncoder { layouts, predictor, columns: Default::default(), run: 0, count: 0, bytes: 0 }
+    }
+
+    /// Events collected so far.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether the chunk should be closed before it has all its events.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes >= FULL
+    }
+
+    /// Adds an event. Its site must be in the table.
+    #[inline]
+    pub(crate) fn push(&mut self, event: &RawEvent) {
+        let layout = &self.layouts[event.site.0 as usize];
+        let mut flags = 0u8;
+        let expected = self.predictor.successor();
+        if event.site.0 != expected {
+            flags |= 1;
+            let difference = i64::from(event.site.0) - i64::from(expected);
+            varint::write(&mut self.columns[SITES], varint::zigzag(difference as u64));
+        }
+        let state = self.predictor.enter(event.site.0);
+        for i in 0..usize::from(layout.count) {
+            let lane = &mut state.lanes[i];
+            let value = event.operands[i];
+            if value == lane.predict() {
+                lane.hit(value);
+                continue;
+            }
+            flags |= 2 << i;
+            match layout.operands[i] {
+                Operand::Word => {
+                    varint::write(&mut self.columns[WORDS], varint::zigzag(value.wrapping_sub(lane.last)));
+                }
+                Operand::Bytes(width) => {
+                    self.columns[VALUES].extend_from_slice(&value.to_le_bytes()[..usize::from(width)]);
+                }
+            }
+            lane.miss(value);
+        }
+        if layout.blob {
+            varint::write(&mut self.columns[BLOBS], event.blob.len() as u64);
+            self.columns[BLOBS].extend_from_slice(event.blob);
+            self.bytes += event.blob.len();
+        }
+        self.count += 1;
+        if flags == 0 {
+            self.run += 1;
+        } else {
+            varint::write(&mut self.columns[CONTROL], self.run);
+            self.columns[CONTROL].push(flags);
+            self.run = 0;
+        }
+    }
+
+    /// Closes the chunk that began at position `first` and starts the next. Returns its head and the payload
+    /// of its block.
+    pub(crate) fn finish(&mut self, first: u64, pages: PageFilter) -> std::io::Result<(ChunkHead, Vec<u8>)> {
+        let mut digest = Xxh3::new();
+        let mut sizes = [(0, 0); COLUMNS];
+        let mut stored = Vec::new();
+        for (size, column) in sizes.iter_mut().zip(&self.columns) {
+            digest.update(&(column.len() as u64).to_le_bytes());
+            digest.update(column);
+            let start = stored.len();
+            if !column.is_empty() {
+                stored.extend_from_slice(&zstd::bulk::compress(column, 1)?);
+            }
+            *size = (column.len() as u32, (stored.len() - start) as u32);
+        }
+        digest.update(&self.count.to_le_bytes());
+        let head =
+            ChunkHead { first, count: self.count, digest: digest.digest128().to_le_bytes(), pages, columns: sizes };
+        let mut payload = wire::encode(&head);
+        payload.extend_from_slice(&stored);
+        self.columns.iter_mut().for_each(Vec::clear);
+        self.predictor.reset();
+        (self.run, self.count, self.bytes) = (0, 0, 0);
+        Ok((head, payload))
+    }
+}
+
+/// A chunk's columns, decompressed and checked.
+pub(crate) struct ChunkColumns {
+    pub(crate) head: ChunkHead,
+    columns: [Vec<u8>; COLUMNS],
+    at: u64,
+}
+
+impl ChunkColumns {
+    /// Decompresses the payload of the chunk block at `at`.
+    pub(crate) fn new(payload: &[u8], at: u64) -> Result<ChunkColumns, TraceError> {
+        let (head, mut rest): (ChunkHead, &[u8]) = wire::decode_prefix(payload, at, "chunk head")?;
+        let mut columns: [Vec<u8>; COLUMNS] = Default::default();
+        let mut digest = Xxh3::new();
+        for (column, (raw, stored)) in columns.iter_mut().zip(head.columns) {
+            if raw > COLUMN_LIMIT || stored as usize > rest.len() {
+                return Err(TraceError::corrupt(at, format!("a column claims {raw} bytes, {stored} stored")));
+            }
+            let (bytes, after) = rest.split_at(stored as usize);
+            rest = after;
+            if raw > 0 {
+                *column = block::decompress(bytes, raw as usize, at)?;
+            }
+            digest.update(&u64::from(raw).to_le_bytes());
+            digest.update(column);
+        }
+        digest.update(&head.count.to_le_bytes());
+        if digest.digest128().to_le_bytes() != head.digest {
+            return Err(TraceError::corrupt(at, "the digest of a chunk is not that of its events"));
+        }
+        Ok(ChunkColumns { head, columns, at })
+    }
+
+    /// Calls `sink` for every event in order, until it returns an error.
+    #[inline]
+    pub(crate) fn decode<E: From<TraceError>>(
+        &self,
+        layouts: &[Layout],
+        predictor: &mut Predictor,
+        mut sink: impl FnMut(RawEvent) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let cut = |what: &str| TraceError::corrupt(self.at, format!("the {what} column of a chunk is cut off"));
+        let [mut control, mut sites, mut words, mut values, mut blobs] =
+            [CONTROL, SITES, WORDS, VALUES, BLOBS].map(|i| self.columns[i].as_slice());
+        predictor.reset();
+        let mut run = 0u64;
+        let mut pending = 0u8;
+        let mut next = |run: &mut u64, pending: &mut u8| -> Result<(), TraceError> {
+            if control.is_empty() {
+                *run = u64::MAX;
+                return Ok(());
+            }
+            *run = varint::read(&mut control).ok_or_else(|| cut("control"))?;
+            let (&flags, rest) = control.split_first().ok_or_else(|| cut("control"))?;
+            control = rest;
+            *pending = flags;
+            Ok(())
+        };
+        next(&mut run, &mut pending)?;
+        for _ in 0..self.head.count {
+            let mut flags = 0;
+            if run == 0 {
+                flags = pending;
+                next(&mut run, &mut pending)?;
+            } else {
+                run -= 1;
+            }
+            let mut site = predictor.successor();
+            if flags & 1 != 0 {
+                let difference = varint::unzigzag(varint::read(&mut sites).ok_or_else(|| cut("site"))?);
+                site = u64::from(site).wrapping_add(difference) as u32;
+            }
+            let Some(layout) = layouts.get(site as usize) else {
+                return Err(
+                    TraceError::corrupt(self.at, format!("event of site {site}, which is not in the table")).into()
+                );
+            };
+            let state = predictor.enter(site);
+            let mut operands = [0; MAX_OPERANDS];
+            for i in 0..usize::from(layout.count) {
+                let lane = &mut state.lanes[i];
+                if flags & (2 << i) == 0 {
+                    operands[i] = lane.predict();
+                    lane.hit(operands[i]);
+                    continue;
+                }
+                operands[i] = match layout.operands[i] {
+                    Operand::Word => {
+                        let difference = varint::read(&mut words).ok_or_else(|| cut("word"))?;
+                        lane.last.wrapping_add(varint::unzigzag(difference))
+                    }
+                    Operand::Bytes(width) => {
+                        let (bytes, rest) =
+                            values.split_at_checked(usize::from(width)).ok_or_else(|| cut("value"))?;
+                        values = rest;
+                        let mut value = [0; 8];
+                        value[..bytes.len()].copy_from_slice(bytes);
+                        u64::from_le_bytes(value)
+                    }
+                };
+                lane.miss(operands[i]);
+            }
+            let mut blob: &[u8] = &[];
+            if layout.blob {
+                let length = varint::read(&mut blobs).ok_or_else(|| cut("blob"))?;
+                let length = usize::try_from(length).map_err(|_| cut("blob"))?;
+                (blob, blobs) = blobs.split_at_checked(length).ok_or_else(|| cut("blob"))?;
+            }
+            sink(RawEvent { site: SiteId(site), operands, blob })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Errors of reading and writing trace files.
+
+use std::io;
+
+/// Why a trace could not be written or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TraceError {
+    /// The file system said no.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file does not start as a trace does.
+    #[error("this is not a forkpoint trace: it starts with {found:02x?}, a trace starts with {expected:02x?}")]
+    NotATrace {
+        /// The first bytes of every trace.
+        expected: Vec<u8>,
+        /// The first bytes of this file.
+        found: Vec<u8>,
+    },
+    /// Another format version.
+    #[error(
+        "this trace has format version {found}, this forkpoint reads version {expected}: record it again, or \
+         read it with the forkpoint that wrote it"
+    )]
+    Version {
+        /// The version this build reads.
+        expected: u32,
+        /// The version found.
+        found: u32,
+    },
+    /// The file ends before its header is complete: nothing can be shown.
+    #[error("the file ends at byte {at} inside its {what}: nothing was recorded before it was cut off")]
+    Truncated {
+        /// Where the file ends.
+        at: u64,
+        /// The part that is incomplete.
+        what: &'static str,
+    },
+    /// Something in the file contradicts itself.
+    #[error("corrupt trace: {what} (at byte {at:#x} of the file)")]
+    Corrupt {
+        /// What is wrong: expected and found.
+        what: String,
+        /// Offset of the block in the file.
+        at: u64,
+    },
+    /// A position past the end.
+    #[error("position #{asked} is past the end: this trace has {events} events")]
+    OutOfRange {
+        /// The position asked for.
+        asked: u64,
+        /// Events in the trace.
+        events: u64,
+    },
+}
+
+impl TraceError {
+    pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> TraceError {
+        let what = what.into();
+        move |source| TraceError::Io { what, source }
+    }
+
+    pub(crate) fn corrupt(at: u64, what: impl Into<String>) -> TraceError {
+        TraceError::Corrupt { what: what.into(), at }
+    }
+}

@@ -1,0 +1,419 @@
+//! Reading a trace that may come from a stranger, or be cut off.
+
+use super::{FORMAT_VERSION, MAGIC, PREAMBLE, Sites, TRAILER, TRAILER_MAGIC};
+use crate::block::{self, BlockHead, Tag};
+use crate::chunk::{ChunkColumns, ChunkHead};
+use crate::error::TraceError;
+use crate::event::{Event, Milestone, Outcome, Value};
+use crate::header::Header;
+use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
+use crate::image::Image;
+use crate::index::{ChunkEntry, Index};
+use crate::keyframe::{self, KeyframeEntry, PageList};
+use crate::native::{NativeCode, NativeFunction};
+use crate::op::Shape;
+use crate::predict::{Predictor, RawEvent};
+use crate::site::SiteTable;
+use crate::wire;
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Reads a trace. Opening it reads the header, the module, the sites and the index; events are read chunk by
+/// chunk.
+pub struct TraceReader {
+    file: File,
+    length: u64,
+    header: Header,
+    module: Arc<[u8]>,
+    sites: Arc<SiteTable>,
+    data: Arc<[Range<u32>]>,
+    index: Index,
+    incomplete: Option<String>,
+    predictor: Predictor,
+}
+
+impl TraceReader {
+    /// Opens a trace, complete or not.
+    ///
+    /// # Errors
+    /// When the file cannot be read, is no trace, has another format version, ends before its first event
+    /// could have been recorded, or contradicts itself.
+    pub fn open(path: &Path) -> Result<TraceReader, TraceError> {
+        let file = File::open(path).map_err(TraceError::io(format!("opening {}", path.display())))?;
+        let metadata = file.metadata().map_err(TraceError::io(format!("reading {}", path.display())))?;
+        if !metadata.is_file() {
+            return Err(TraceError::Io {
+                what: format!("opening {}", path.display()),
+                source: std::io::Error::other("this is not a regular file"),
+            });
+        }
+        let length = metadata.len();
+        check_preamble(&file, length)?;
+        let mut at = PREAMBLE;
+        let header: Header = wire::decode(&expect(&file, &mut at, length, Tag::Header, "header")?, at, "header")?;
+        let module: Arc<[u8]> = expect(&file, &mut at, length, Tag::Module, "module")?.into();
+        let table: Sites =
+            wire::decode(&expect(&file, &mut at, length, Tag::Sites, "site table")?, at, "site table")?;
+        for &(start, end) in &table.data {
+            if start > end || end as usize > module.len() {
+                return Err(TraceError::corrupt(at, format!("data segment at {start:#x}..{end:#x} of the module")));
+            }
+        }
+        let sites = Arc::new(SiteTable::new(table.sites));
+        let (index, incomplete) = match read_index(&file, length)? {
+            Some(index) => (index, None),
+            None => {
+                let (index, end) = scan(&file, at, length)?;
+                let why = if end == length {
+                    "the recorder did not close it (killed, or out of disk)".to_string()
+                } else {
+                    format!("it is cut off inside a block at byte {end:#x}")
+                };
+                (index, Some(why))
+            }
+        };
+        check_index(&index)?;
+        let predictor = Predictor::new(sites.layouts().len());
+        let data = table.data.iter().map(|&(start, end)| start..end).collect();
+        Ok(TraceReader { file, length, header, module, sites, data, index, incomplete, predictor })
+    }
+
+    /// The header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The original binary module.
+    pub fn module(&self) -> &Arc<[u8]> {
+        &self.module
+    }
+
+    /// The site table.
+    pub fn sites(&self) -> &Arc<SiteTable> {
+        &self.sites
+    }
+
+    /// Number of events.
+    pub fn events(&self) -> u64 {
+        self.index.chunks.last().map_or(0, |chunk| chunk.end().0)
+    }
+
+    /// Length of the file in bytes.
+    pub fn file_length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether the recorder closed the file.
+    pub fn is_complete(&self) -> bool {
+        self.incomplete.is_none()
+    }
+
+    /// Why the file is incomplete, if it is.
+    pub fn incomplete(&self) -> Option<&str> {
+        self.incomplete.as_deref()
+    }
+
+    /// The engine's own word about the end of the run, as it gave it: print it escaped.
+    pub fn message(&self) -> Option<&str> {
+        self.index.message.as_deref()
+    }
+
+    /// How long recording took, in milliseconds; 0 when incomplete.
+    pub fn wall_ms(&self) -> u64 {
+        self.index.wall_ms
+    }
+
+    /// Number of keyframes.
+    pub fn keyframes(&self) -> usize {
+        self.index.keyframes.len()
+    }
+
+    /// All chunks in order.
+    pub fn chunks(&self) -> &[ChunkEntry] {
+        &self.index.chunks
+    }
+
+    /// The number of the chunk that holds the event at `position`.
+    ///
+    /// # Errors
+    /// When there is no such event.
+    pub fn chunk_of(&self, position: Position) -> Result<usize, TraceError> {
+        let chunk = self.index.chunks.partition_point(|chunk| chunk.end() <= position);
+        if chunk < self.index.chunks.len() {
+            Ok(chunk)
+        } else {
+            Err(TraceError::OutOfRange { asked: position.0, events: self.events() })
+        }
+    }
+
+    /// Memory before the first event.
+    pub fn empty_image(&self) -> Image {
+        Image::new(Arc::clone(&self.sites), Arc::clone(&self.module), Arc::clone(&self.data))
+    }
+
+    /// Calls `sink` for every event of a chunk in order, until it returns an error.
+    ///
+    /// # Errors
+    /// Those of `sink`, and when the chunk is damaged.
+    pub fn read_chunk<E: From<TraceError>>(
+        &mut self,
+        chunk: usize,
+        sink: impl FnMut(RawEvent) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(entry) = self.index.chunks.get(chunk) else {
+            return Err(TraceError::OutOfRange { asked: u64::MAX, events: self.events() }.into());
+        };
+        let head = self.block_at(entry.offset, Tag::Chunk)?;
+        let columns = ChunkColumns::new(&block::read(&self.file, &head)?, entry.offset)?;
+        if (columns.head.first, columns.head.count, columns.head.digest) != (entry.first.0, entry.count, entry.digest)
+        {
+            return Err(TraceError::corrupt(entry.offset, "a chunk is not the one that the index promises").into());
+        }
+        columns.decode(self.sites.layouts(), &mut self.predictor, sink)
+    }
+
+    /// The position of the last keyframe at or before `position`; 0 where there is none.
+    pub fn keyframe_before(&self, position: Position) -> Position {
+        let number = self.index.keyframes.partition_point(|frame| frame.position <= position.0);
+        Position(number.checked_sub(1).map_or(0, |i| self.index.keyframes[i].position))
+    }
+
+    /// Sets `image` to the last keyframe at or before `position` and returns the position it stands at: 0 and
+    /// empty memory where there is none.
+    ///
+    /// # Errors
+    /// When the keyframe is damaged.
+    pub fn restore(&self, position: Position, image: &mut Image) -> Result<Position, TraceError> {
+        let mut number = self.index.keyframes.partition_point(|frame| frame.position <= position.0) as u64;
+        let Some(frame) = number.checked_sub(1).and_then(|i| self.index.keyframes.get(i as usize)) else {
+            image.clear();
+            return Ok(Position(0));
+        };
+        let mut chain = Vec::new();
+        while number > 0 {
+            chain.push(&self.index.keyframes[number as usize - 1]);
+            number = keyframe::base(number);
+        }
+        image.clear();
+        let corrupt = |at| move |error: crate::CorruptEvent| TraceError::corrupt(at, error.to_string());
+        image.restore_sizes(&frame.sizes).map_err(corrupt(0))?;
+        // Oldest first: later keyframes overwrite.
+        for frame in chain.into_iter().rev() {
+            for &at in &frame.blocks {
+                let head = self.block_at(at, Tag::Pages)?;
+                let raw = block::read(&self.file, &head)?;
+                let (list, bytes): (PageList, _) = wire::decode_prefix(&raw, at, "list of pages")?;
+                if list.bytes() != bytes.len() as u64 {
+                    return Err(TraceError::corrupt(at, "a keyframe's pages are cut off"));
+                }
+                for ((memory, page), bytes) in list.0.iter().zip(bytes.chunks_exact(crate::PAGE as usize)) {
+                    let address = page
+                        .checked_mul(crate::PAGE)
+                        .ok_or_else(|| TraceError::corrupt(at, "a keyframe's page lies past 2^64"))?;
+                    // The last page of a memory with small pages may stick out; nothing is behind its end.
+                    let inside =
+                        image.size(MemoryIndex(*memory)).map_or(0, |size| size.bytes().saturating_sub(address));
+                    let bytes = &bytes[..bytes.len().min(inside as usize)];
+                    image.write(*memory, address, bytes).map_err(corrupt(at))?;
+                }
+            }
+        }
+        Ok(Position(frame.position))
+    }
+
+    /// The native code of a function, where the recorder kept it.
+    pub fn native_code(&self, func: FuncIndex) -> Result<Option<NativeFunction>, TraceError> {
+        let Some((_, at)) = self.index.native.iter().find(|(index, _)| *index == func) else { return Ok(None) };
+        let head = self.block_at(*at, Tag::Native)?;
+        wire::decode(&block::read(&self.file, &head)?, *at, "native code").map(Some)
+    }
+
+    /// The target triple that native code in this trace is for, `None` where none was kept.
+    pub fn native_target(&self) -> Option<&str> {
+        (!self.index.native.is_empty()).then_some(self.header.engine.target.as_str())
+    }
+
+    /// All native code that was kept.
+    pub fn all_native_code(&self) -> Result<Option<NativeCode>, TraceError> {
+        let Some(target) = self.native_target() else { return Ok(None) };
+        let functions = self
+            .index
+            .native
+            .iter()
+            .filter_map(|(func, _)| self.native_code(*func).transpose())
+            .collect::<Result<_, _>>()?;
+        Ok(Some(NativeCode { target: target.to_string(), functions }))
+    }
+
+    /// How the run ended: the last event, where the trace has it.
+    pub fn outcome(&mut self) -> Result<Option<Outcome>, TraceError> {
+        let Some(last) = self.index.chunks.len().checked_sub(1) else { return Ok(None) };
+        let mut end = Vec::new();
+        self.read_chunk(last, |event| {
+            end.clear();
+            if event.site == SiteId::MILESTONE {
+                end.extend_from_slice(event.blob);
+            }
+            Ok::<(), TraceError>(())
+        })?;
+        if end.is_empty() {
+            return Ok(None);
+        }
+        Ok(match wire::decode(&end, 0, "milestone")? {
+            Milestone::End { outcome, .. } => Some(outcome),
+            _ => None,
+        })
+    }
+
+    /// The readable form of a stored event.
+    ///
+    /// # Errors
+    /// When a milestone's bytes do not decode.
+    pub fn event(&self, raw: &RawEvent) -> Result<Event, TraceError> {
+        let [first, second, third] = raw.operands;
+        let Some(site) = self.sites.get(raw.site) else {
+            return Ok(match raw.site {
+                SiteId::HOST_WRITE => {
+                    Event::HostWrite { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
+                }
+                SiteId::STRAY_BYTES => {
+                    Event::StrayBytes { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
+                }
+                _ => Event::Milestone(wire::decode(raw.blob, 0, "milestone")?),
+            });
+        };
+        let memory = site.memory;
+        let (at, address) = (raw.site, first);
+        Ok(match site.op.shape() {
+            Shape::Store { width, .. } | Shape::Lane { width } => {
+                Event::Store { site: at, memory, address, value: Value::new(second, third, width) }
+            }
+            Shape::Grow => {
+                Event::Grow { site: at, memory, delta: first, result: (second != u64::MAX).then_some(second) }
+            }
+            Shape::Fill => Event::Fill { site: at, memory, address, byte: second as u8, length: third },
+            Shape::Copy => Event::Copy {
+                site: at,
+                memory,
+                address,
+                source_memory: MemoryIndex(site.source),
+                source: second,
+                length: third,
+            },
+            Shape::Init => {
+                Event::Init { site: at, memory, address, segment: site.source, source: second, length: third }
+            }
+            Shape::Drop => Event::Drop { site: at, segment: site.source },
+        })
+    }
+
+    fn block_at(&self, at: u64, tag: Tag) -> Result<BlockHead, TraceError> {
+        let head = block::head(&self.file, at, self.length)?
+            .ok_or_else(|| TraceError::corrupt(at, "the index points past the end of the file"))?;
+        if head.tag != tag {
+            return Err(TraceError::corrupt(
+                at,
+                format!("a {:?} block where a {tag:?} block was expected", head.tag),
+            ));
+        }
+        Ok(head)
+    }
+}
+
+fn check_preamble(file: &File, length: u64) -> Result<(), TraceError> {
+    let mut bytes = vec![0; length.min(PREAMBLE) as usize];
+    file.read_exact_at(&mut bytes, 0).map_err(TraceError::io("reading the start of the file"))?;
+    let (magic, version) = bytes.split_at(bytes.len().min(MAGIC.len()));
+    if magic != MAGIC {
+        return Err(TraceError::NotATrace { expected: MAGIC.to_vec(), found: magic.to_vec() });
+    }
+    let Ok(version) = version.try_into().map(u32::from_le_bytes) else {
+        return Err(TraceError::Truncated { at: length, what: "version" });
+    };
+    if version != FORMAT_VERSION {
+        return Err(TraceError::Version { expected: FORMAT_VERSION, found: version });
+    }
+    Ok(())
+}
+
+/// Reads the block at `at`, which must have `tag`, and moves `at` behind it.
+fn expect(file: &File, at: &mut u64, length: u64, tag: Tag, what: &'static str) -> Result<Vec<u8>, TraceError> {
+    let head = block::head(file, *at, length)?.ok_or(TraceError::Truncated { at: length, what })?;
+    if head.tag != tag {
+        return Err(TraceError::corrupt(*at, format!("a {:?} block where the {what} was expected", head.tag)));
+    }
+    let bytes = block::read(file, &head)?;
+    *at = head.end();
+    Ok(bytes)
+}
+
+fn read_index(file: &File, length: u64) -> Result<Option<Index>, TraceError> {
+    let Some(start) = length.checked_sub(TRAILER) else { return Ok(None) };
+    let mut trailer = [0; TRAILER as usize];
+    file.read_exact_at(&mut trailer, start).map_err(TraceError::io("reading the end of the file"))?;
+    let (offset, magic) = trailer.split_at(8);
+    if magic != TRAILER_MAGIC {
+        return Ok(None);
+    }
+    let at = u64::from_le_bytes(offset.try_into().expect("split at 8"));
+    let head = block::head(file, at, length)?
+        .filter(|head| head.tag == Tag::Index)
+        .ok_or_else(|| TraceError::corrupt(at, "the trailer does not point to an index"))?;
+    wire::decode(&block::read(file, &head)?, at, "index").map(Some)
+}
+
+/// Rebuilds the index of an incomplete file from its whole blocks; also returns where they end.
+fn scan(file: &File, mut at: u64, length: u64) -> Result<(Index, u64), TraceError> {
+    let mut index = Index::default();
+    while let Some(head) = block::head(file, at, length)? {
+        match head.tag {
+            Tag::Chunk => {
+                // A chunk's head takes under 512 bytes; its columns are checked when they are read.
+                let bytes = block::peek(file, &head, 1024)?;
+                let (chunk, _): (ChunkHead, _) = wire::decode_prefix(&bytes, at, "chunk head")?;
+                index.chunks.push(ChunkEntry {
+                    offset: at,
+                    first: Position(chunk.first),
+                    count: chunk.count,
+                    digest: chunk.digest,
+                    pages: chunk.pages,
+                });
+            }
+            Tag::Keyframe => {
+                let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
+                index.keyframes.push(frame);
+            }
+            Tag::Native => {
+                let function: NativeFunction = wire::decode(&block::read(file, &head)?, at, "native code")?;
+                index.native.push((function.func, at));
+            }
+            Tag::Pages => {}
+            other => return Err(TraceError::corrupt(at, format!("a {other:?} block among the events"))),
+        }
+        at = head.end();
+    }
+    Ok((index, at))
+}
+
+/// Chunks must follow each other and keyframes be in order: everything that seeks relies on it.
+fn check_index(index: &Index) -> Result<(), TraceError> {
+    let mut next = 0u64;
+    for chunk in &index.chunks {
+        if chunk.first.0 != next || chunk.count == 0 {
+            return Err(TraceError::corrupt(
+                chunk.offset,
+                format!("a chunk starts at event #{}, expected #{next}", chunk.first.0),
+            ));
+        }
+        next = next
+            .checked_add(chunk.count.into())
+            .ok_or_else(|| TraceError::corrupt(chunk.offset, "more events than can be counted"))?;
+    }
+    if !index.keyframes.is_sorted_by_key(|frame| frame.position) {
+        return Err(TraceError::corrupt(0, "keyframes are out of order"));
+    }
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! Writing a trace, in constant memory.
+
+use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
+use crate::block::{self, Tag};
+use crate::chunk::ChunkEncoder;
+use crate::error::TraceError;
+use crate::event::Milestone;
+use crate::header::Header;
+use crate::ids::{MemoryIndex, Position, SiteId};
+use crate::image::Image;
+use crate::index::{ChunkEntry, Index, PageFilter};
+use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
+use crate::native::NativeFunction;
+use crate::predict::RawEvent;
+use crate::site::SiteTable;
+use crate::wire;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Host writes and stray bytes are cut into pieces of this size.
+const PIECE: usize = 64 << 10;
+
+/// Compression level of everything that is written once per run.
+const LEVEL: i32 = 3;
+
+/// Writes a trace while it happens. What was written stays readable whatever happens next: drop the writer
+/// without [`TraceWriter::finish`] and the file is an incomplete trace.
+pub struct TraceWriter {
+    out: BufWriter<File>,
+    /// Offset in the file of the next block.
+    at: u64,
+    chunk: ChunkEncoder,
+    chunk_events: u32,
+    events: u64,
+    last_keyframe: u64,
+    image: Image,
+    index: Index,
+    started: Instant,
+}
+
+impl TraceWriter {
+    /// Creates `path` (or empties it) and writes everything known before the first event: the header, the
+    /// original binary `module`, its sites, and where in it each data segment's bytes are.
+    ///
+    /// # Errors
+    /// When the file cannot be created or written.
+    pub fn create(
+        path: &Path,
+        header: &Header,
+        module: Arc<[u8]>,
+        sites: Vec<crate::Site>,
+        data: Vec<Range<u32>>,
+    ) -> Result<TraceWriter, TraceError> {
+        let file = File::create(path).map_err(TraceError::io(format!("creating the trace {}", path.display())))?;
+        let table = Sites { sites, data: data.iter().map(|range| (range.start, range.end)).collect() };
+        let sites = wire::encode(&table);
+        let table = Arc::new(SiteTable::new(table.sites));
+        let mut writer = TraceWriter {
+            out: BufWriter::with_capacity(1 << 20, file),
+            at: 0,
+            chunk: ChunkEncoder::new(table.layouts().into()),
+            chunk_events: header.chunk_events.max(1),
+            events: 0,
+            last_keyframe: 0,
+            image: Image::new(table, Arc::clone(&module), data.into()),
+            index: Index::default(),
+            started: Instant::now(),
+        };
+        writer.raw(&MAGIC)?;
+        writer.raw(&FORMAT_VERSION.to_le_bytes())?;
+        writer.block(Tag::Header, &wire::encode(header))?;
+        writer.block(Tag::Module, &module)?;
+        writer.block(Tag::Sites, &sites)?;
+        writer.flush()?;
+        Ok(writer)
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
+        self.out.write_all(bytes).map_err(TraceError::io("writing the trace"))?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes a block and returns its offset.
+    fn block(&mut self, tag: Tag, raw: &[u8]) -> Result<u64, TraceError> {
+        let at = self.at;
+        let level = if tag == Tag::Pages { 1 } else { LEVEL };
+        self.at += block::write(&mut self.out, tag, raw, level).map_err(TraceError::io("writing the trace"))?;
+        Ok(at)
+    }
+
+    fn flush(&mut self) -> Result<(), TraceError> {
+        self.out.flush().map_err(TraceError::io("writing the trace"))
+    }
+
+    /// Keeps the native code of a function, for the target in the header's engine. Before the first event only.
+    pub fn native(&mut self, function: &NativeFunction) -> Result<(), TraceError> {
+        let at = self.block(Tag::Native, &wire::encode(function))?;
+        self.index.native.push((function.func, at));
+        Ok(())
+    }
+
+    /// Records an event. The model sees it too: an event that cannot have happened is an error.
+    ///
+    /// # Errors
+    /// When the file cannot be written or the event contradicts the ones before it.
+    #[inline]
+    pub fn push(&mut self, event: &RawEvent) -> Result<(), TraceError> {
+        self.image
+            .apply(event)
+            .map_err(|error| TraceError::corrupt(self.at, format!("event #{}: {error}", self.events)))?;
+        self.chunk.push(event);
+        self.events += 1;
+        if self.chunk.count() >= self.chunk_events || self.chunk.is_full() {
+            self.end_chunk()?;
+        }
+        Ok(())
+    }
+
+    /// Records a milestone.
+    pub fn milestone(&mut self, milestone: &Milestone) -> Result<(), TraceError> {
+        let blob = wire::encode(milestone);
+        self.push(&RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob })
+    }
+
+    /// Records bytes that no instruction wrote: `site` says who did.
+    pub fn bytes(&mut self, site: SiteId, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
+        for (i, piece) in bytes.chunks(PIECE).enumerate() {
+            let address = address + (i * PIECE) as u64;
+            self.push(&RawEvent { site, operands: [memory.0.into(), address, 0], blob: piece })?;
+        }
+        Ok(())
+    }
+
+    /// Memory as the events so far make it.
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// Number of events so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Bytes written so far, without the chunk in progress.
+    pub fn written(&self) -> u64 {
+        self.at
+    }
+
+    fn end_chunk(&mut self) -> Result<(), TraceError> {
+        if self.chunk.count() == 0 {
+            return Ok(());
+        }
+        let mut pages = PageFilter::new();
+        for (memory, page) in self.image.take_touched() {
+            pages.insert(memory, page);
+        }
+        let first = self.events - u64::from(self.chunk.count());
+        let (head, payload) = self.chunk.finish(first, pages).map_err(TraceError::io("compressing a chunk"))?;
+        let offset = self.block(Tag::Chunk, &payload)?;
+        self.index.chunks.push(ChunkEntry {
+            offset,
+            first: Position(head.first),
+            count: head.count,
+            digest: head.digest,
+            pages: head.pages,
+        });
+        if keyframe::due(self.events - self.last_keyframe, &self.image) {
+            self.keyframe()?;
+        }
+        // A reader of an unfinished file sees whole chunks soon.
+        self.flush()
+    }
+
+    fn keyframe(&mut self) -> Result<(), TraceError> {
+        let number = self.index.keyframes.len() as u64 + 1;
+        let mut lists = Vec::new();
+        self.image.dirty_since(keyframe::base(number), |memory, page, _| lists.push((memory, page)));
+        let mut blocks = Vec::new();
+        for list in lists.chunks(PAGES_PER_BLOCK) {
+            let mut raw = wire::encode(&PageList(list.to_vec()));
+            let mut bytes = [0; crate::PAGE as usize];
+            for &(memory, page) in list {
+                self.image.read(MemoryIndex(memory), page * crate::PAGE, &mut bytes);
+                raw.extend_from_slice(&bytes);
+            }
+            blocks.push(self.block(Tag::Pages, &raw)?);
+        }
+        let entry = KeyframeEntry { position: self.events, sizes: self.image.sizes(), blocks };
+        self.block(Tag::Keyframe, &wire::encode(&entry))?;
+        self.index.keyframes.push(entry);
+        self.last_keyframe = self.events;
+        Ok(())
+    }
+
+    /// Closes the trace. `message` is the engine's own word about the end.
+    ///
+    /// # Errors
+    /// When the file cannot be written; it is then an incomplete trace.
+    pub fn finish(mut self, message: Option<String>) -> Result<u64, TraceError> {
+        self.end_chunk()?;
+        self.index.message = message;
+        self.index.wall_ms = self.started.elapsed().as_millis() as u64;
+        let index = wire::encode(&self.index);
+        let at = self.block(Tag::Index, &index)?;
+        self.raw(&at.to_le_bytes())?;
+        self.raw(&TRAILER_MAGIC)?;
+        self.flush()?;
+        self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
+        Ok(self.at)
+    }
+}

@@ -1,0 +1,88 @@
+//! The header: everything that decides whether a bug shows.
+
+use serde::{Deserialize, Serialize};
+
+/// First block of every trace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Version of forkpoint that recorded.
+    pub forkpoint: String,
+    /// The engine and how it was set up.
+    pub engine: EngineInfo,
+    /// The module.
+    pub module: ModuleInfo,
+    /// What the guest was given.
+    pub host: HostInfo,
+    /// What the run was limited to.
+    pub limits: Limits,
+    /// The command line of the recorder, without the program's own path.
+    pub command: Vec<String>,
+    /// Events in every chunk but the last.
+    pub chunk_events: u32,
+}
+
+/// The engine and how it was set up.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EngineInfo {
+    /// The name as given on the command line: `wasmtime:aot,target=portable`.
+    pub spec: String,
+    /// Engine name.
+    pub name: String,
+    /// Engine version.
+    pub version: String,
+    /// `jit` or `aot`.
+    pub mode: String,
+    /// Compiler back end.
+    pub compiler: String,
+    /// Optimization level.
+    pub opt_level: String,
+    /// Target triple that code was made for.
+    pub target: String,
+    /// CPU features that the compiler could use, sorted; empty means the target's baseline.
+    pub cpu_features: Vec<String>,
+    /// WebAssembly features and further settings, as name and value.
+    pub settings: Vec<(String, String)>,
+}
+
+/// The recorded module; its bytes follow in the trace.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ModuleInfo {
+    /// File name (without folders) it was read from.
+    pub name: String,
+    /// BLAKE3 of the original binary module.
+    pub hash: [u8; 32],
+    /// Length of the original binary module in bytes.
+    pub length: u64,
+}
+
+impl ModuleInfo {
+    /// Describes `module`, the original binary, read from a file called `name`.
+    pub fn of(name: &str, module: &[u8]) -> ModuleInfo {
+        ModuleInfo { name: name.to_string(), hash: *blake3::hash(module).as_bytes(), length: module.len() as u64 }
+    }
+
+    /// The hash in hexadecimal.
+    pub fn hash_hex(&self) -> String {
+        blake3::Hash::from_bytes(self.hash).to_hex().to_string()
+    }
+}
+
+/// What the guest was given by its host.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct HostInfo {
+    /// WASI arguments, the program's name first.
+    pub arguments: Vec<String>,
+    /// WASI environment.
+    pub environment: Vec<(String, String)>,
+    /// Preopened directories as `host::guest`.
+    pub directories: Vec<String>,
+    /// Whether clocks and random source were fixed (as `compare` does).
+    pub deterministic: bool,
+}
+
+/// What the run was limited to.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Limits {
+    /// Time limit in milliseconds.
+    pub timeout_ms: Option<u64>,
+}

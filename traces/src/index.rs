@@ -1,0 +1,74 @@
+//! The index at the end of a trace: what makes seeks fast. It can be rebuilt from the blocks before it.
+
+use crate::ids::{FuncIndex, Position};
+use crate::keyframe::KeyframeEntry;
+use serde::{Deserialize, Serialize};
+
+/// Bits in a [`PageFilter`].
+const FILTER_BITS: u64 = 2048;
+
+/// A Bloom filter with one hash over the 4 KiB pages that a chunk touches: fixed size, so that an index
+/// stays small whatever a run does. A set bit means *perhaps*.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PageFilter(#[serde(with = "crate::wire::bytes")] Vec<u8>);
+
+impl PageFilter {
+    pub(crate) fn new() -> PageFilter {
+        PageFilter(vec![0; (FILTER_BITS / 8) as usize])
+    }
+
+    fn bit(memory: u32, page: u64) -> (usize, u8) {
+        // Fibonacci hashing: neighbouring pages, the usual case, get different bits.
+        let mixed = (page ^ (u64::from(memory) << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 53;
+        ((mixed / 8) as usize, 1 << (mixed % 8))
+    }
+
+    pub(crate) fn insert(&mut self, memory: u32, page: u64) {
+        let (byte, bit) = Self::bit(memory, page);
+        self.0[byte] |= bit;
+    }
+
+    /// Whether the page may have been touched. A filter of a wrong size, from a strange file, filters nothing.
+    pub(crate) fn may_contain(&self, memory: u32, page: u64) -> bool {
+        let (byte, bit) = Self::bit(memory, page);
+        self.0.get(byte).is_none_or(|bits| bits & bit != 0)
+    }
+}
+
+/// Where a chunk is and what it holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ChunkEntry {
+    /// Offset of its block in the file.
+    pub(crate) offset: u64,
+    /// Position of its first event.
+    pub first: Position,
+    /// Number of events.
+    pub count: u32,
+    /// Digest of its events; equal digests at equal positions mean equal events, whatever the engine.
+    pub digest: [u8; 16],
+    pub(crate) pages: PageFilter,
+}
+
+impl ChunkEntry {
+    /// Position one past its last event.
+    pub fn end(&self) -> Position {
+        Position(self.first.0 + u64::from(self.count))
+    }
+
+    /// Whether the chunk may touch the 4 KiB page of `address`; `false` is certain.
+    pub fn may_touch(&self, memory: crate::MemoryIndex, address: u64) -> bool {
+        self.pages.may_contain(memory.0, address / crate::PAGE)
+    }
+}
+
+/// The last block of a complete trace.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Index {
+    pub(crate) chunks: Vec<ChunkEntry>,
+    pub(crate) keyframes: Vec<KeyframeEntry>,
+    pub(crate) native: Vec<(FuncIndex, u64)>,
+    /// The engine's own words about the end, where it had any.
+    pub(crate) message: Option<String>,
+    /// Wall-clock time from the first block to the last, in milliseconds.
+    pub(crate) wall_ms: u64,
+}

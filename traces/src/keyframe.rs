@@ -1,0 +1,49 @@
+//! Keyframes: stored memory images, so that a seek replays a bounded number of events.
+//!
+//! Keyframe `k` (counted from 1) holds the pages changed since keyframe `k - lowbit(k)`, as in a Fenwick
+//! tree: a seek reads at most log2(k) keyframes, and a page that changes all the time is stored at most
+//! log2 times as often as with plain differences.
+
+use crate::image::{Image, PAGE};
+use serde::{Deserialize, Serialize};
+
+/// Events between keyframes at least.
+const MIN_EVENTS: u64 = 1 << 19;
+
+/// Events between keyframes for every dirty page: keeps keyframes a small part of the file.
+const EVENTS_PER_DIRTY_PAGE: u64 = 16 * 1024;
+
+/// Pages in one block of a keyframe: 4 MiB.
+pub(crate) const PAGES_PER_BLOCK: usize = 1024;
+
+/// Where a keyframe is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeyframeEntry {
+    /// The position before which memory looks like this.
+    pub(crate) position: u64,
+    /// Sizes of all memories in pages of the memory, and bytes in such a page.
+    pub(crate) sizes: Vec<(u64, u32)>,
+    /// Offsets of its blocks of pages.
+    pub(crate) blocks: Vec<u64>,
+}
+
+/// Number of the keyframe that keyframe `k` (from 1) builds on; 0 is empty memory.
+pub(crate) fn base(k: u64) -> u64 {
+    k & (k.wrapping_sub(1))
+}
+
+/// Whether it is time for a keyframe.
+pub(crate) fn due(events_since: u64, image: &Image) -> bool {
+    events_since >= MIN_EVENTS && events_since >= image.dirty_pages() * EVENTS_PER_DIRTY_PAGE
+}
+
+/// Head of a block of pages; the pages' bytes follow.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PageList(pub(crate) Vec<(u32, u64)>);
+
+impl PageList {
+    /// Bytes of page contents that must follow.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.len() as u64 * PAGE
+    }
+}

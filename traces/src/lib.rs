@@ -1,0 +1,47 @@
+//! The event model and the trace file of forkpoint.
+//!
+//! Constraints, in order of weight:
+//!
+//! 1. A trace comes from a stranger: every length is bounded, every offset checked, nothing in it makes a
+//!    reader panic, loop or allocate without bound.
+//! 2. Constant memory while writing and while reading, whatever the length of the run.
+//! 3. Nothing already recorded is lost: every chunk is readable alone, a file without its end is readable
+//!    up to its last whole chunk.
+//! 4. No work per event that can be done per chunk.
+//!
+//! To get started: [`TraceWriter`] and [`TraceReader`] (both in `file.rs`, so that what is written and what
+//! is read stay side by side), [`Event`] for what a trace holds, [`Image`] for what events mean: the bytes
+//! of the linear memories. The byte format is described in `docs/trace-format.md`.
+//!
+//! This crate runs no engine, rewrites no module and knows no symbols.
+
+mod block;
+mod chunk;
+mod digest;
+mod error;
+mod event;
+mod file;
+mod header;
+mod ids;
+mod image;
+mod index;
+mod keyframe;
+mod native;
+mod op;
+mod predict;
+mod site;
+mod varint;
+mod wire;
+
+pub use digest::MemoryDigest;
+pub use error::TraceError;
+pub use event::{Event, MemoryState, Milestone, Outcome, TrapKind, Value};
+pub use file::{FORMAT_VERSION, TraceReader, TraceWriter};
+pub use header::{EngineInfo, Header, HostInfo, Limits, ModuleInfo};
+pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
+pub use image::{CorruptEvent, Image, ImageError, MemorySize, PAGE};
+pub use index::ChunkEntry;
+pub use native::{NativeCode, NativeFunction, NativePoint};
+pub use op::{MemoryOp, Shape, ValueType};
+pub use predict::RawEvent;
+pub use site::{Site, SiteTable};

@@ -1,0 +1,108 @@
+//! The only place that knows bincode.
+//!
+//! Every structure of a trace file goes through [`encode`] and [`decode`]. The wire format (bincode 2.0.1,
+//! `config::standard()`: little endian, variable-length integers) is described in `docs/trace-format.md` and
+//! frozen by the golden bytes in the tests below, so that another reader needs no bincode and this crate can
+//! be replaced in one file.
+
+use crate::error::TraceError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// No structure may claim more than this while it is decoded; bounds allocation on hostile lengths.
+const LIMIT: usize = 256 << 20;
+
+/// Encodes a structure. It cannot fail on the types of this crate: none has a fallible `Serialize`.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard())
+        .expect("encoding into memory fails only for types that refuse serialization, and none here does")
+}
+
+/// Decodes a structure that must fill `bytes` exactly. `at` and `what` name the place in errors.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], at: u64, what: &str) -> Result<T, TraceError> {
+    let (value, rest) = decode_prefix(bytes, at, what)?;
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(TraceError::corrupt(at, format!("{} bytes left over after the {what}", rest.len())))
+    }
+}
+
+/// Decodes a structure from the front of `bytes` and returns what follows it.
+pub(crate) fn decode_prefix<'a, T: DeserializeOwned>(
+    bytes: &'a [u8],
+    at: u64,
+    what: &str,
+) -> Result<(T, &'a [u8]), TraceError> {
+    let config = bincode::config::standard().with_limit::<LIMIT>();
+    match bincode::serde::decode_from_slice(bytes, config) {
+        Ok((value, used)) => Ok((value, &bytes[used..])),
+        Err(error) => Err(TraceError::corrupt(at, format!("the {what} does not decode: {error}"))),
+    }
+}
+
+/// bincode encodes `Vec<u8>` through serde one element at a time; as bytes it is one copy.
+pub(crate) mod bytes {
+    use serde::de::{Deserializer, Visitor};
+    use serde::ser::Serializer;
+
+    pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+                Ok(bytes)
+            }
+        }
+        deserializer.deserialize_byte_buf(Bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Milestone, Outcome, TrapKind};
+    use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+    use crate::op::MemoryOp;
+    use crate::site::Site;
+
+    /// Frozen bytes: if this test fails, the format has changed and its version must too.
+    #[test]
+    fn wire_format_is_frozen() {
+        assert_eq!(encode(&250u64), [250]);
+        assert_eq!(encode(&251u64), [251, 251, 0]);
+        assert_eq!(encode(&0x1_0000u32), [252, 0, 0, 1, 0]);
+        assert_eq!(encode(&u64::MAX), [253, 255, 255, 255, 255, 255, 255, 255, 255]);
+        assert_eq!(encode(&-1i32), [1]);
+        assert_eq!(encode(&Some("ab")), [1, 2, b'a', b'b']);
+        let site = Site {
+            func: FuncIndex(3),
+            offset: CodeOffset(0x1234),
+            op: MemoryOp::I32Store8,
+            memory: MemoryIndex(0),
+            static_offset: 300,
+            source: 0,
+        };
+        assert_eq!(encode(&site), [3, 251, 0x34, 0x12, 4, 0, 251, 44, 1, 0]);
+        let trap = Milestone::Trapped { trap: TrapKind::MemoryOutOfBounds, func: Some(FuncIndex(1)), offset: None };
+        assert_eq!(encode(&trap), [4, 1, 1, 1, 0]);
+        assert_eq!(encode(&Outcome::Exited { code: 1 }), [1, 2]);
+    }
+
+    #[test]
+    fn leftovers_and_hostile_lengths_are_errors() {
+        assert!(decode::<u8>(&[1, 2], 0, "byte").is_err());
+        // A string that claims 2^63 bytes.
+        assert!(decode::<String>(&[253, 0, 0, 0, 0, 0, 0, 0, 0x80], 0, "text").is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Everything a user can ask for. Keys and mouse become actions; tests send them directly.
+
+use crate::source::Direction;
+use tui_input::InputRequest;
+
+/// Which text a prompt asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PromptKind {
+    /// A position to go to.
+    Position,
+    /// An address of the memory on screen.
+    Address,
+    /// Something to search for.
+    Search,
+}
+
+impl PromptKind {
+    /// What stands before the text.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            PromptKind::Position => "go to position (#1234, +10, -10, 50%): ",
+            PromptKind::Address => "go to address (hex): ",
+            PromptKind::Search => "search (function, mnemonic, kind or @address): ",
+        }
+    }
+}
+
+/// A move of the byte cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ByteMove {
+    /// One byte back.
+    Left,
+    /// One byte on.
+    Right,
+    /// One line back.
+    Up,
+    /// One line on.
+    Down,
+}
+
+/// Something a user asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// One event on.
+    Step,
+    /// One event back.
+    StepBack,
+    /// A page on, in the pane with the focus.
+    PageDown,
+    /// A page back, in the pane with the focus.
+    PageUp,
+    /// To the first event.
+    First,
+    /// To the last event.
+    Last,
+    /// To the first divergence.
+    Divergence,
+    /// To the next or previous search hit, or mismatch when nothing is searched for.
+    Match(Direction),
+    /// To the nearest event that wrote the byte under the cursor.
+    Writer(Direction),
+    /// Asks for a text.
+    Prompt(PromptKind),
+    /// Moves the byte cursor.
+    Byte(ByteMove),
+    /// Moves code by a line.
+    Scroll(Direction),
+    /// Shows another memory.
+    Memory(Direction),
+    /// Whether the memory view goes where events write.
+    Follow,
+    /// The next or previous pane gets the focus.
+    Focus(Direction),
+    /// The other side gets the focus.
+    OtherSide,
+    /// The pane with the focus fills the screen.
+    Zoom,
+    /// Shows or hides the keys.
+    Help,
+    /// Closes what is open: help, prompt, message, search.
+    Close,
+    /// Ends the viewer.
+    Quit,
+    /// Changes the text of the prompt.
+    Edit(InputRequest),
+    /// Takes the text of the prompt.
+    Submit,
+    /// A click, by column and row of the screen.
+    Click(u16, u16),
+    /// A turn of the wheel over a column and row of the screen.
+    Wheel(u16, u16, Direction),
+}

@@ -1,0 +1,64 @@
+//! Which pane has the focus.
+
+use crate::source::{Direction, Side};
+
+/// A kind of pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Pane {
+    /// The lists of events.
+    #[default]
+    Events,
+    /// The bytes of memory.
+    Memory,
+    /// The text format, one for both sides.
+    Wat,
+    /// Native code.
+    Native,
+}
+
+impl Pane {
+    /// The word that people use for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Pane::Events => "events",
+            Pane::Memory => "memory",
+            Pane::Wat => "wat",
+            Pane::Native => "native",
+        }
+    }
+}
+
+/// The pane with the focus. The side matters for the wat too: it is the side whose site is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Focus {
+    /// The kind of pane.
+    pub(crate) pane: Pane,
+    /// The side.
+    pub(crate) side: Side,
+}
+
+/// The way of the Tab key through two sides; with one side the right half is left out.
+const RING: [(Pane, Side); 7] = [
+    (Pane::Events, Side::Lhs),
+    (Pane::Events, Side::Rhs),
+    (Pane::Memory, Side::Lhs),
+    (Pane::Memory, Side::Rhs),
+    (Pane::Wat, Side::Lhs),
+    (Pane::Native, Side::Lhs),
+    (Pane::Native, Side::Rhs),
+];
+
+impl Focus {
+    /// The next pane in a direction. The wat keeps the side it is reached with.
+    pub(crate) fn moved(self, direction: Direction, pair: bool) -> Focus {
+        let ring: Vec<(Pane, Side)> = RING.into_iter().filter(|(_, side)| pair || *side == Side::Lhs).collect();
+        let here = |&(pane, side): &(Pane, Side)| pane == self.pane && (side == self.side || pane == Pane::Wat);
+        let at = ring.iter().position(here).unwrap_or(0);
+        let next = match direction {
+            Direction::Forward => (at + 1) % ring.len(),
+            Direction::Backward => (at + ring.len() - 1) % ring.len(),
+        };
+        let (pane, side) = ring[next];
+        Focus { pane, side: if pane == Pane::Wat { self.side } else { side } }
+    }
+}

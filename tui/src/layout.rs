@@ -1,0 +1,145 @@
+//! Where the panes stand. Computed anew for every frame from the size of the terminal alone, and kept for
+//! the mouse.
+//!
+//! ```text
+//!  80 columns                                120 columns and more
+//! +--------------------------------------+  +--------------------------------------+
+//! | title                                |  | title                                |
+//! | events lhs       | events rhs        |  | events lhs       | events rhs        |
+//! | memory lhs       | memory rhs        |  | memory lhs       | memory rhs        |
+//! | wat, or native lhs | native rhs      |  | wat       | native lhs | native rhs  |
+//! | status                               |  | status                               |
+//! | keys                                 |  | keys                                 |
+//! +--------------------------------------+  +--------------------------------------+
+//! ```
+
+use crate::focus::{Focus, Pane};
+use crate::source::Side;
+use ratatui::layout::{Constraint, Layout, Position, Rect};
+
+/// From this width on, text format and native code stand side by side.
+const WIDE: u16 = 120;
+
+/// Below this height one pane has the screen for itself.
+const LOW: u16 = 16;
+
+/// Below this width two sides do not fit side by side.
+const NARROW: u16 = 56;
+
+/// What decides the layout besides the size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wish {
+    /// Whether there are two sides.
+    pub(crate) pair: bool,
+    /// The pane with the focus.
+    pub(crate) focus: Focus,
+    /// Whether it fills the screen.
+    pub(crate) zoom: bool,
+    /// Which code is shown when there is room for one: `Wat` or `Native`.
+    pub(crate) code: Pane,
+}
+
+/// Every region of the screen; hidden ones are empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Areas {
+    /// Files, engines, verdict.
+    pub(crate) title: Rect,
+    /// Event lists by side.
+    pub(crate) events: [Rect; 2],
+    /// Memory by side.
+    pub(crate) memory: [Rect; 2],
+    /// Text format.
+    pub(crate) wat: Rect,
+    /// Native code by side.
+    pub(crate) native: [Rect; 2],
+    /// Status, message or prompt.
+    pub(crate) status: Rect,
+    /// Keys.
+    pub(crate) hints: Rect,
+}
+
+impl Areas {
+    /// The layout of a screen.
+    pub(crate) fn new(screen: Rect, wish: Wish) -> Areas {
+        let [title, body, status, hints] = Layout::vertical([
+            Constraint::Length(1),
+            Constraint::Fill(1),
+            Constraint::Length(1),
+            Constraint::Length(1),
+        ])
+        .areas(screen);
+        let mut areas = Areas { title, status, hints, ..Areas::default() };
+        if wish.zoom || screen.height < LOW {
+            match wish.focus.pane {
+                Pane::Events => areas.events = sides(body, wish),
+                Pane::Memory => areas.memory = sides(body, wish),
+                Pane::Wat => areas.wat = body,
+                Pane::Native => areas.native = sides(body, wish),
+            }
+            return areas;
+        }
+        let [events, memory, code] = Layout::vertical([
+            Constraint::Fill(1),
+            Constraint::Length(body.height / 7 * 2),
+            Constraint::Length(body.height / 3),
+        ])
+        .areas(body);
+        areas.events = sides(events, wish);
+        areas.memory = sides(memory, wish);
+        if screen.width >= WIDE {
+            let shares =
+                if wish.pair { [Constraint::Fill(1), Constraint::Fill(2)] } else { [Constraint::Fill(1); 2] };
+            let [wat, native] = Layout::horizontal(shares).areas(code);
+            areas.wat = wat;
+            areas.native = sides(native, wish);
+        } else if wish.code == Pane::Native {
+            areas.native = sides(code, wish);
+        } else {
+            areas.wat = code;
+        }
+        areas
+    }
+
+    /// The region of a pane.
+    pub(crate) fn of(&self, focus: Focus) -> Rect {
+        let side = focus.side.index();
+        match focus.pane {
+            Pane::Events => self.events[side],
+            Pane::Memory => self.memory[side],
+            Pane::Wat => self.wat,
+            Pane::Native => self.native[side],
+        }
+    }
+
+    /// The pane at a column and row of the screen; the wat keeps the side of `focus`.
+    pub(crate) fn pane_at(&self, column: u16, row: u16, focus: Focus) -> Option<Focus> {
+        let at = Position { x: column, y: row };
+        if self.wat.contains(at) {
+            return Some(Focus { pane: Pane::Wat, side: focus.side });
+        }
+        [Pane::Events, Pane::Memory, Pane::Native]
+            .into_iter()
+            .flat_map(|pane| Side::BOTH.map(|side| Focus { pane, side }))
+            .find(|focus| self.of(*focus).contains(at))
+    }
+}
+
+/// Left and right, or the one that fits.
+fn sides(area: Rect, wish: Wish) -> [Rect; 2] {
+    if wish.pair && area.width >= NARROW {
+        return Layout::horizontal([Constraint::Fill(1); 2]).areas(area);
+    }
+    let mut sides = [Rect::default(); 2];
+    sides[if wish.pair { wish.focus.side.index() } else { 0 }] = area;
+    sides
+}
+
+/// The inside of a pane: without its title line, and without the column that keeps panes apart.
+pub(crate) fn inside(pane: Rect) -> Rect {
+    Rect {
+        y: pane.y.saturating_add(1),
+        height: pane.height.saturating_sub(1),
+        width: pane.width.saturating_sub(1),
+        ..pane
+    }
+}

@@ -1,0 +1,48 @@
+//! The mouse: which pane, row and byte is under the pointer, as the last frame was laid out.
+
+use crate::app::App;
+use crate::focus::Pane;
+use crate::layout::inside;
+use crate::source::Direction;
+
+/// Events and lines that a turn of the wheel moves.
+pub(crate) const WHEEL: u64 = 3;
+
+impl App {
+    /// What is under the pointer scrolls.
+    pub(crate) fn wheel(&mut self, column: u16, row: u16, direction: Direction) {
+        let Some(focus) = self.areas.pane_at(column, row, self.focus) else { return };
+        match focus.pane {
+            Pane::Events => self.roll_rows(WHEEL, direction),
+            Pane::Memory => self.roll_bytes(WHEEL, direction),
+            Pane::Wat | Pane::Native => {
+                // Code scrolls where the focus is.
+                self.set_focus(focus);
+                self.scroll_code(WHEEL, direction);
+            }
+        }
+    }
+
+    /// The pane gets the focus, and what is under the pointer is selected.
+    pub(crate) fn click(&mut self, column: u16, row: u16) {
+        let Some(focus) = self.areas.pane_at(column, row, self.focus) else { return };
+        self.set_focus(focus);
+        let area = inside(self.areas.of(focus));
+        if row < area.y || column < area.x {
+            return;
+        }
+        let (line, column) = (u64::from(row - area.y), column - area.x);
+        match focus.pane {
+            Pane::Events if self.top.saturating_add(line) < self.source.rows() => self.go_to(self.top + line),
+            Pane::Memory => {
+                if let Some(byte) = self.hex_shape(area.width).byte_at(column) {
+                    let address =
+                        self.hex_start().saturating_add(line * u64::from(self.bytes_per_line())).saturating_add(byte);
+                    self.follow = false;
+                    self.set_address(address);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What the viewer needs to know about one trace or two, and nothing more.
+//!
+//! The screen is written against the trait [`Source`]: `recorded.rs` implements it over real traces, the
+//! tests over a few hundred made-up events. Invariant: every text that a source hands out is free of control
+//! characters, because a trace comes from a stranger and a terminal obeys.
+
+use forkpoint_replay::{Pair, ReplayError};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
+use std::rc::Rc;
+
+/// One of the two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Side {
+    /// The left run, the only one when a single trace is viewed.
+    #[default]
+    Lhs,
+    /// The right run.
+    Rhs,
+}
+
+impl Side {
+    /// Both, left first.
+    pub(crate) const BOTH: [Side; 2] = [Side::Lhs, Side::Rhs];
+
+    /// For arrays with one entry per side.
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The word that people use for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Side::Lhs => "lhs",
+            Side::Rhs => "rhs",
+        }
+    }
+
+    /// The other one.
+    pub(crate) fn other(self) -> Side {
+        match self {
+            Side::Lhs => Side::Rhs,
+            Side::Rhs => Side::Lhs,
+        }
+    }
+
+    /// The position this side has in a row.
+    pub(crate) fn of(self, pair: Pair) -> Option<Position> {
+        match self {
+            Side::Lhs => pair.lhs,
+            Side::Rhs => pair.rhs,
+        }
+    }
+}
+
+/// Which way a search goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// To later positions.
+    Forward,
+    /// To earlier positions.
+    Backward,
+}
+
+/// What stands in the titles.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Info {
+    /// The trace's file name.
+    pub(crate) name: String,
+    /// The module's file name.
+    pub(crate) module: String,
+    /// Engine and mode.
+    pub(crate) engine: String,
+    /// Number of events.
+    pub(crate) events: u64,
+    /// Whether the recording was cut off.
+    pub(crate) incomplete: bool,
+}
+
+/// Where the two runs part.
+#[derive(Debug, Clone)]
+pub(crate) struct Parting {
+    /// The verdict in one word.
+    pub(crate) verdict: String,
+    /// The row of the first unequal pair.
+    pub(crate) row: u64,
+    /// The row from which on they agree again.
+    pub(crate) resync: Option<u64>,
+}
+
+/// An instruction of the original module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The function.
+    pub(crate) func: FuncIndex,
+    /// The instruction.
+    pub(crate) offset: CodeOffset,
+}
+
+/// One event, ready to be shown.
+#[derive(Debug, Clone)]
+pub(crate) struct EventLine {
+    /// Mnemonic, address, value.
+    pub(crate) text: String,
+    /// The instruction, where there is one.
+    pub(crate) place: Option<Place>,
+    /// The bytes it wrote: memory, first address, length.
+    pub(crate) written: Option<(MemoryIndex, u64, u64)>,
+}
+
+/// A line of code, text format or native.
+#[derive(Debug, Clone)]
+pub(crate) struct CodeLine {
+    /// The instruction of the module it is or belongs to.
+    pub(crate) offset: Option<CodeOffset>,
+    /// What stands in the margin: an offset or a native address.
+    pub(crate) margin: String,
+    /// The code.
+    pub(crate) text: String,
+    /// Whether the recorder added it.
+    pub(crate) recorder: bool,
+}
+
+/// Lines of code, shared so that a frame costs no copy of a function of a hundred thousand lines.
+pub(crate) type Code = Rc<[CodeLine]>;
+
+/// What is searched for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Query {
+    /// Events that write this byte of the memory on screen.
+    Address(u64),
+    /// Events whose function, mnemonic or kind contains this, in lower case.
+    Text(String),
+}
+
+/// One trace or two in lockstep, with the memory at any position.
+///
+/// Rows are what is on screen: an event of either side or of both. A side that is asked for but not there
+/// answers as an empty trace does.
+pub(crate) trait Source {
+    /// Whether there are two traces.
+    fn is_pair(&self) -> bool;
+    /// What stands in a side's titles.
+    fn info(&self, side: Side) -> &Info;
+    /// Where the runs part, `None` where they agree and for a single trace.
+    fn parting(&self) -> Option<&Parting>;
+    /// Number of rows.
+    fn rows(&self) -> u64;
+    /// The events of a row.
+    fn row(&self, row: u64) -> Pair;
+    /// The row of a position.
+    fn row_of(&self, side: Side, position: Position) -> u64;
+    /// Whether both events of a row are equal; always, for a single trace.
+    fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError>;
+    /// The nearest row with unequal events: from `row` on, or before `row`.
+    fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError>;
+    /// The event at a position.
+    fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError>;
+    /// Makes memory the state before the event at `position`.
+    fn seek(&mut self, side: Side, position: Position) -> Result<(), ReplayError>;
+    /// How many memories a side has where it was last sought to.
+    fn memories(&self, side: Side) -> u32;
+    /// Size of a memory in bytes, `None` where there is no such memory (yet).
+    fn memory_bytes(&self, side: Side, memory: MemoryIndex) -> Option<u64>;
+    /// Copies bytes of memory; what lies past the end is 0. Returns how many are inside.
+    fn read(&self, side: Side, memory: MemoryIndex, address: u64, out: &mut [u8]) -> usize;
+    /// The nearest event that wrote a byte: from `at` on, or before `at`.
+    fn writer(
+        &mut self,
+        side: Side,
+        memory: MemoryIndex,
+        address: u64,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError>;
+    /// The nearest event whose function, mnemonic or kind contains `text`: from `at` on, or before `at`.
+    fn find(
+        &mut self,
+        side: Side,
+        text: &str,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError>;
+    /// A function's name.
+    fn function_name(&self, func: FuncIndex) -> String;
+    /// File and line an instruction was compiled from.
+    fn source_line(&self, offset: CodeOffset) -> Option<String>;
+    /// A function in the text format, empty when it cannot be printed.
+    fn wat(&mut self, func: FuncIndex) -> Code;
+    /// A function's native code, empty when the trace has none.
+    fn native(&mut self, side: Side, func: FuncIndex) -> Code;
+    /// Asked now and then during long work: `true` gives up with [`ReplayError::Cancelled`].
+    fn set_cancel(&mut self, cancelled: fn() -> bool);
+}
+
+/// How many events a side has made once `row` is done: as a position, the state *after* the row.
+///
+/// In a row that has no event of that side, the side waits where it stands.
+pub(crate) fn moment(source: &dyn Source, side: Side, row: u64) -> Position {
+    if let Some(position) = side.of(source.row(row)) {
+        return position.next();
+    }
+    // Rows grow with positions, so the number of events up to `row` is found by bisection.
+    let (mut low, mut high) = (0, source.info(side).events);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if source.row_of(side, Position(middle)) <= row { low = middle + 1 } else { high = middle }
+    }
+    Position(low)
+}

@@ -1,0 +1,333 @@
+//! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
+//! events that the left side lacks.
+
+use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Side, Source};
+use forkpoint_replay::{Pair, ReplayError};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position, TraceError};
+
+/// Position of the first divergence.
+pub(super) const DIVERGENCE: u64 = 120;
+/// Events that only the right side has, right behind it.
+pub(super) const EXTRA: u64 = 3;
+/// Events of the left side.
+pub(super) const EVENTS: u64 = 400;
+/// Bytes of memory.
+const SIZE: u64 = 2 * 65536;
+
+#[derive(Clone)]
+struct Store {
+    place: Option<Place>,
+    op: &'static str,
+    memory: u32,
+    address: u64,
+    bytes: Vec<u8>,
+}
+
+/// One side.
+struct Run {
+    info: Info,
+    events: Vec<Store>,
+    position: u64,
+    memories: [Vec<u8>; 2],
+}
+
+/// The pair, or its left side alone.
+pub(super) struct Fake {
+    runs: Vec<Run>,
+    none: Info,
+    parting: Option<Parting>,
+    /// Every search is given up, as when Esc is pressed.
+    stopped: bool,
+    /// What is put before every text, to see what reaches the screen.
+    hostile: &'static str,
+}
+
+fn site(func: u32, offset: u32) -> Option<Place> {
+    Some(Place { func: FuncIndex(func), offset: CodeOffset(offset) })
+}
+
+/// What the module does, `i` counting stores.
+fn store(i: u64) -> Store {
+    let word = (i as u32).wrapping_mul(0x9e37_79b9);
+    match i {
+        0 => Store { place: None, op: "memory 0: 2 pages", memory: 0, address: 0, bytes: Vec::new() },
+        1 => Store { place: None, op: "call main(7)", memory: 0, address: 0, bytes: Vec::new() },
+        _ if i.is_multiple_of(50) => Store {
+            place: site(4, 0x2e1),
+            op: "i64.store",
+            memory: 1,
+            address: 8 * (i / 50),
+            bytes: (u64::from(word) << 13).to_le_bytes().to_vec(),
+        },
+        _ if i.is_multiple_of(7) => Store {
+            place: site(3, 0x1c4),
+            op: "i32.store8",
+            memory: 0,
+            address: 0xa4f0 + i % 16,
+            bytes: vec![b'a' + (i % 26) as u8],
+        },
+        _ => Store {
+            place: site(3, 0x1b2),
+            op: "i32.store",
+            memory: 0,
+            address: 0xa400 + 4 * (i % 96),
+            bytes: word.to_le_bytes().to_vec(),
+        },
+    }
+}
+
+impl Fake {
+    pub(super) fn pair() -> Fake {
+        let mut fake = Fake::single();
+        let mut events = fake.runs[0].events.clone();
+        events[DIVERGENCE as usize].bytes[1] ^= 0x40;
+        let extra = (0..EXTRA).map(|i| Store {
+            place: site(4, 0x2e1),
+            op: "i32.store",
+            memory: 0,
+            address: 0xa4e8 + 4 * i,
+            bytes: vec![0xee; 4],
+        });
+        events.splice(DIVERGENCE as usize + 1..DIVERGENCE as usize + 1, extra);
+        fake.runs.push(run("b.fpt", "wasmedge:aot", events));
+        fake.parting =
+            Some(Parting { verdict: "value".to_string(), row: DIVERGENCE, resync: Some(DIVERGENCE + 1 + EXTRA) });
+        fake
+    }
+
+    pub(super) fn single() -> Fake {
+        let events = (0..EVENTS).map(store).collect();
+        Fake {
+            runs: vec![run("a.fpt", "wasmtime:jit", events)],
+            none: Info::default(),
+            parting: None,
+            stopped: false,
+            hostile: "",
+        }
+    }
+
+    /// A pair whose searches are given up.
+    pub(super) fn stopped() -> Fake {
+        Fake { stopped: true, ..Fake::pair() }
+    }
+
+    /// A pair whose texts all begin with `prefix`.
+    pub(super) fn hostile(prefix: &'static str) -> Fake {
+        Fake { hostile: prefix, ..Fake::pair() }
+    }
+
+    fn run(&self, side: Side) -> Option<&Run> {
+        self.runs.get(side.index())
+    }
+
+    fn store(&self, side: Side, position: Position) -> Result<&Store, ReplayError> {
+        let run = &self.runs[side.index()];
+        let out_of_range = || TraceError::OutOfRange { asked: position.0, events: run.info.events };
+        Ok(run.events.get(position.0 as usize).ok_or_else(out_of_range)?)
+    }
+
+    fn search(
+        &self,
+        side: Side,
+        at: Position,
+        direction: Direction,
+        fits: impl Fn(&Store) -> bool,
+    ) -> Result<Option<Position>, ReplayError> {
+        if self.stopped {
+            return Err(ReplayError::Cancelled);
+        }
+        let Some(run) = self.run(side) else { return Ok(None) };
+        let at = at.0 as usize;
+        let found = match direction {
+            Direction::Forward => (at..run.events.len()).find(|&i| fits(&run.events[i])),
+            Direction::Backward => (0..at).rev().find(|&i| fits(&run.events[i])),
+        };
+        Ok(found.map(|position| Position(position as u64)))
+    }
+}
+
+fn run(name: &str, engine: &str, events: Vec<Store>) -> Run {
+    let info = Info {
+        name: name.to_string(),
+        module: "mix.wasm".to_string(),
+        engine: engine.to_string(),
+        events: events.len() as u64,
+        incomplete: false,
+    };
+    Run { info, events, position: 0, memories: [Vec::new(), Vec::new()] }
+}
+
+impl Source for Fake {
+    fn is_pair(&self) -> bool {
+        self.runs.len() == 2
+    }
+
+    fn info(&self, side: Side) -> &Info {
+        self.run(side).map_or(&self.none, |run| &run.info)
+    }
+
+    fn parting(&self) -> Option<&Parting> {
+        self.parting.as_ref()
+    }
+
+    fn rows(&self) -> u64 {
+        self.runs.iter().map(|run| run.info.events).max().unwrap_or(0)
+    }
+
+    fn row(&self, row: u64) -> Pair {
+        if !self.is_pair() {
+            return Pair { lhs: (row < EVENTS).then_some(Position(row)), rhs: None };
+        }
+        let lhs = match row {
+            0..=DIVERGENCE => Some(row),
+            _ => row.checked_sub(EXTRA).filter(|position| *position > DIVERGENCE),
+        };
+        let rhs = (row < self.runs[1].info.events).then_some(Position(row));
+        Pair { lhs: lhs.filter(|position| *position < EVENTS).map(Position), rhs }
+    }
+
+    fn row_of(&self, side: Side, position: Position) -> u64 {
+        let shifted = self.is_pair() && side == Side::Lhs && position.0 > DIVERGENCE;
+        if shifted { position.0 + EXTRA } else { position.0 }
+    }
+
+    fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError> {
+        let pair = self.row(row);
+        let (Some(lhs), Some(rhs)) = (pair.lhs, pair.rhs) else { return Ok(!self.is_pair()) };
+        let (lhs, rhs) = (self.store(Side::Lhs, lhs)?, self.store(Side::Rhs, rhs)?);
+        Ok((lhs.place, lhs.address, &lhs.bytes) == (rhs.place, rhs.address, &rhs.bytes))
+    }
+
+    fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError> {
+        let rows = self.rows();
+        let unequal = |row: &u64| !self.is_equal(*row).expect("the row exists");
+        Ok(match direction {
+            Direction::Forward => (row..rows).find(unequal),
+            Direction::Backward => (0..row.min(rows)).rev().find(unequal),
+        })
+    }
+
+    fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError> {
+        let store = self.store(side, position)?;
+        let hostile = self.hostile;
+        let bytes: Vec<String> = store.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text = match store.place {
+            None => format!("{hostile}{}", store.op),
+            Some(_) => {
+                let memory = if store.memory == 0 { String::new() } else { format!("memory {} ", store.memory) };
+                format!("{hostile}{} {memory}[{:#010x}] <- {}", store.op, store.address, bytes.join(" "))
+            }
+        };
+        let length = store.bytes.len() as u64;
+        let written = (length > 0).then_some((MemoryIndex(store.memory), store.address, length));
+        Ok(EventLine { text, place: store.place, written })
+    }
+
+    fn seek(&mut self, side: Side, position: Position) -> Result<(), ReplayError> {
+        let run = &mut self.runs[side.index()];
+        let events = &run.events[..position.0 as usize];
+        run.position = position.0;
+        run.memories = [vec![0; SIZE as usize], vec![0; 100]];
+        for store in events {
+            let at = store.address as usize;
+            run.memories[store.memory as usize][at..at + store.bytes.len()].copy_from_slice(&store.bytes);
+        }
+        Ok(())
+    }
+
+    fn memories(&self, side: Side) -> u32 {
+        self.run(side).map_or(0, |run| if run.position == 0 { 0 } else { 2 })
+    }
+
+    fn memory_bytes(&self, side: Side, memory: MemoryIndex) -> Option<u64> {
+        let run = self.run(side).filter(|run| run.position > 0)?;
+        Some(run.memories.get(memory.0 as usize)?.len() as u64)
+    }
+
+    fn read(&self, side: Side, memory: MemoryIndex, address: u64, out: &mut [u8]) -> usize {
+        out.fill(0);
+        let bytes = self.run(side).and_then(|run| run.memories.get(memory.0 as usize)?.get(address as usize..));
+        let bytes = bytes.unwrap_or_default();
+        let count = bytes.len().min(out.len());
+        out[..count].copy_from_slice(&bytes[..count]);
+        count
+    }
+
+    fn writer(
+        &mut self,
+        side: Side,
+        memory: MemoryIndex,
+        address: u64,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError> {
+        self.search(side, at, direction, |store| {
+            let bytes = store.address..store.address + store.bytes.len() as u64;
+            store.memory == memory.0 && bytes.contains(&address)
+        })
+    }
+
+    fn find(
+        &mut self,
+        side: Side,
+        text: &str,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError> {
+        self.search(side, at, direction, |store| {
+            store.op.contains(text) || store.place.is_some_and(|place| self.function_name(place.func).contains(text))
+        })
+    }
+
+    fn function_name(&self, func: FuncIndex) -> String {
+        format!("{}{}", self.hostile, if func.0 == 3 { "mix" } else { "flush" })
+    }
+
+    fn source_line(&self, offset: CodeOffset) -> Option<String> {
+        (offset.0 == 0x1b2).then(|| "mix.c:14".to_string())
+    }
+
+    fn wat(&mut self, func: FuncIndex) -> Code {
+        let stores: &[u32] = if func.0 == 3 { &[0x1b2, 0x1c4] } else { &[0x2e1] };
+        let first = stores[0] - 20;
+        let head = CodeLine {
+            offset: None,
+            margin: String::new(),
+            text: format!("{}(func ${} (param i32)", self.hostile, self.function_name(func)),
+            recorder: false,
+        };
+        let body =
+            (first..first + 60).filter(|offset| offset % 2 == 0 || stores.contains(offset)).map(|offset| CodeLine {
+                offset: Some(CodeOffset(offset)),
+                margin: format!("{offset:x}"),
+                text: match stores.iter().position(|store| *store == offset) {
+                    Some(0) => "  i32.store offset=8".to_string(),
+                    Some(_) => "  i32.store8".to_string(),
+                    None => format!("  local.get {}", offset % 5),
+                },
+                recorder: false,
+            });
+        std::iter::once(head).chain(body).collect()
+    }
+
+    fn native(&mut self, side: Side, func: FuncIndex) -> Code {
+        let Some(place) = self.run(side).and_then(|_| store(if func.0 == 3 { 2 } else { 50 }).place) else {
+            return Code::from([]);
+        };
+        let line = |(i, text): (u64, &str)| CodeLine {
+            offset: (3..6).contains(&i).then_some(place.offset),
+            margin: format!("{:x}", 0x4100 + 4 * i),
+            text: text.to_string(),
+            recorder: i == 4 || i == 5,
+        };
+        let store = match side {
+            Side::Lhs => "mov dword ptr [r9 + rcx + 8], edi",
+            Side::Rhs => "movbe dword ptr [rdx + rax + 8], esi",
+        };
+        let text =
+            ["push rbp", "mov rbp, rsp", "mov ecx, edi", store, "mov qword ptr [r8], rcx", "add r8, 12", "ret"];
+        (0..).zip(text).map(line).collect()
+    }
+
+    fn set_cancel(&mut self, _: fn() -> bool) {}
+}

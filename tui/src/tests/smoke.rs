@@ -1,0 +1,79 @@
+//! Random sizes and actions: nothing makes the viewer panic.
+
+use super::fake::Fake;
+use super::{draw, viewer};
+use crate::action::{Action, ByteMove, PromptKind};
+use crate::source::Direction::{Backward, Forward};
+use tui_input::InputRequest;
+
+/// A small generator: the same actions in every run, so that a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % limit
+    }
+
+    fn action(&mut self) -> Action {
+        let (column, row) = (self.below(200) as u16, self.below(60) as u16);
+        let direction = if self.below(2) == 0 { Forward } else { Backward };
+        match self.below(26) {
+            0 => Action::StepBack,
+            1 => Action::PageDown,
+            2 => Action::PageUp,
+            3 => Action::First,
+            4 => Action::Last,
+            5 => Action::Divergence,
+            6 => Action::Match(direction),
+            7 => Action::Writer(direction),
+            8 => Action::Prompt(PromptKind::Position),
+            9 => Action::Prompt(PromptKind::Address),
+            10 => Action::Prompt(PromptKind::Search),
+            11 => Action::Byte([ByteMove::Left, ByteMove::Right][self.below(2) as usize]),
+            12 => Action::Byte([ByteMove::Up, ByteMove::Down][self.below(2) as usize]),
+            13 => Action::Scroll(direction),
+            14 => Action::Memory(direction),
+            15 => Action::Follow,
+            16 => Action::Focus(direction),
+            17 => Action::OtherSide,
+            18 => Action::Zoom,
+            19 => Action::Help,
+            20 => Action::Close,
+            21 => {
+                Action::Edit(InputRequest::InsertChar(b"0123456789abcdef@#x-+%\xe9"[self.below(23) as usize].into()))
+            }
+            22 => Action::Submit,
+            23 => Action::Click(column, row),
+            24 => Action::Wheel(column, row, direction),
+            _ => Action::Step,
+        }
+    }
+}
+
+#[test]
+fn random_actions_on_random_screens() {
+    for (seed, fake) in [Fake::pair(), Fake::single(), Fake::stopped()].into_iter().enumerate() {
+        let mut random = Random(seed as u64);
+        let mut app = viewer(fake, None);
+        for _ in 0..1500 {
+            for _ in 0..random.below(4) {
+                let action = random.action();
+                app.dispatch(action);
+            }
+            let (width, height) = (random.below(200) as u16, random.below(60) as u16);
+            draw(&mut app, width, height);
+            assert!(app.row < app.source.rows());
+        }
+    }
+}
+
+#[test]
+fn every_size_can_be_drawn() {
+    let mut app = viewer(Fake::pair(), None);
+    for width in (0..170).step_by(3) {
+        for height in 0..40 {
+            draw(&mut app, width, height);
+        }
+    }
+}
