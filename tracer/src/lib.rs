@@ -19,5 +19,5 @@ mod values;
 pub use engine::{Cpu, EngineSpec, Mode, OptLevel, SpecError, Target};
 pub use error::RecordError;
 pub use host::WasiSetup;
-pub use record::{CallResult, Invocation, Program, Progress, Recorded, Request, Stdio};
+pub use record::{CallResult, Invocation, Plain, Program, Progress, Recorded, Request, Stdio};
 pub use values::{ValueError, WasmValue, parse_value};

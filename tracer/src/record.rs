@@ -6,10 +6,12 @@
 //! 3. `pump` turns its frames into events until it ends, whatever way it does.
 
 mod images;
+mod plain;
 mod process;
 mod program;
 mod pump;
 
+pub use plain::Plain;
 pub use program::{Invocation, Program};
 
 use crate::child::{Job, Task};
@@ -84,6 +86,8 @@ pub struct Recorded {
     pub calls: Vec<CallResult>,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
+    /// The part of it between instantiation and the end of the last call, as the recorder saw it.
+    pub running: Duration,
 }
 
 /// Told now and then how a recording goes on.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 const MIN_EVENTS: u64 = 1 << 19;
 
 /// Events between keyframes for every dirty page: keeps keyframes a small part of the file.
-const EVENTS_PER_DIRTY_PAGE: u64 = 16 * 1024;
+const EVENTS_PER_DIRTY_PAGE: u64 = 4 * 1024;
 
 /// Pages in one block of a keyframe: 4 MiB.
 pub(crate) const PAGES_PER_BLOCK: usize = 1024;

@@ -64,6 +64,11 @@ impl Program {
         &self.original
     }
 
+    /// The run of the original module: nothing is exported under reserved names, nothing recorded.
+    pub(super) fn plain_run(&self, request: &Request) -> Run {
+        Run { memories: Vec::new(), wasi_memory: None, has_start: false, native_limit: 0, ..self.run(request) }
+    }
+
     pub(super) fn run(&self, request: &Request) -> Run {
         Run {
             precompiled: request.engine.mode.compiles_ahead(),

@@ -12,7 +12,7 @@ use forkpoint_traces::{
 };
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Events in a chunk: see docs/performance.md for what other sizes cost.
 const CHUNK_EVENTS: u32 = 1 << 17;
@@ -31,6 +31,9 @@ pub(super) struct Pump<'a> {
     incoming: Option<Incoming>,
     initial: Vec<(Incoming, Pieces)>,
     instantiated: bool,
+    /// When the last instantiation was seen, and how long the calls took.
+    started: Option<Instant>,
+    running: Duration,
     /// The call in progress: nothing, the start function, or a call by number.
     call: Option<Option<u32>>,
     calls: Vec<CallResult>,
@@ -53,6 +56,8 @@ impl<'a> Pump<'a> {
             incoming: None,
             initial: Vec::new(),
             instantiated: false,
+            started: None,
+            running: Duration::ZERO,
             call: None,
             calls: Vec::new(),
             final_memories: Vec::new(),
@@ -110,7 +115,15 @@ impl<'a> Pump<'a> {
         if let Some(mismatch) = self.mismatch {
             return Err(mismatch);
         }
-        Ok(Recorded { events, bytes, outcome, message: self.message, calls: self.calls, elapsed })
+        Ok(Recorded {
+            events,
+            bytes,
+            outcome,
+            message: self.message,
+            calls: self.calls,
+            elapsed,
+            running: self.running,
+        })
     }
 
     fn writer(&mut self) -> Result<&mut TraceWriter, RecordError> {
@@ -278,6 +291,7 @@ impl<'a> Pump<'a> {
     }
 
     fn end_call(&mut self, result: Result<Vec<crate::values::WasmValue>, TrapKind>) {
+        self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         let Some(Some(number)) = self.call.take() else { return };
         if let Some(call) = self.program.calls.get(number as usize) {
             self.calls.push(CallResult { function: call.function.clone(), result });
@@ -319,6 +333,7 @@ impl<'a> Pump<'a> {
             }
         }
         self.instantiated = true;
+        self.started = Some(Instant::now());
         Ok(())
     }
 

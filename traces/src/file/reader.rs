@@ -121,6 +121,11 @@ impl TraceReader {
         self.index.message.as_deref()
     }
 
+    /// Bytes of the file from the first chunk on: what grows with the run.
+    pub fn event_bytes(&self) -> u64 {
+        self.index.chunks.first().map_or(0, |chunk| self.length.saturating_sub(chunk.offset))
+    }
+
     /// How long recording took, in milliseconds; 0 when incomplete.
     pub fn wall_ms(&self) -> u64 {
         self.index.wall_ms
