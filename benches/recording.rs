@@ -5,7 +5,7 @@
 //! within one run, since machines drift; the median is printed.
 
 use forkpoint_tracer::{EngineSpec, Invocation, Program, Request, Stdio, WasiSetup, child};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const ROUNDS: usize = 5;
 
@@ -82,7 +82,7 @@ fn measure(name: &str, program: &Program, request: &Request) {
 }
 
 /// Bytes of the trace that grow with the run: all but module and sites.
-fn event_bytes(trace: &PathBuf) -> u64 {
+fn event_bytes(trace: &Path) -> u64 {
     let reader = forkpoint_traces::TraceReader::open(trace).expect("the trace just written");
     reader.event_bytes()
 }

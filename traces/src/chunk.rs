@@ -62,11 +62,13 @@ impl ChunkEncoder {
     }
 
     /// Events collected so far.
+    #[inline]
     pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// Whether the chunk should be closed before it has all its events.
+    #[inline]
     pub(crate) fn is_full(&self) -> bool {
         self.bytes >= FULL
     }
@@ -221,14 +223,14 @@ impl ChunkColumns {
             };
             let state = predictor.enter(site);
             let mut operands = [0; MAX_OPERANDS];
-            for i in 0..usize::from(layout.count) {
+            for (i, operand) in operands.iter_mut().enumerate().take(usize::from(layout.count)) {
                 let lane = &mut state.lanes[i];
                 if flags & (2 << i) == 0 {
-                    operands[i] = lane.predict();
-                    lane.hit(operands[i]);
+                    *operand = lane.predict();
+                    lane.hit(*operand);
                     continue;
                 }
-                operands[i] = match layout.operands[i] {
+                *operand = match layout.operands[i] {
                     Operand::Word => {
                         let difference = varint::read(&mut words).ok_or_else(|| cut("word"))?;
                         lane.last.wrapping_add(varint::unzigzag(difference))
@@ -242,7 +244,7 @@ impl ChunkColumns {
                         u64::from_le_bytes(value)
                     }
                 };
-                lane.miss(operands[i]);
+                lane.miss(*operand);
             }
             let mut blob: &[u8] = &[];
             if layout.blob {

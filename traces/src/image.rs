@@ -53,6 +53,7 @@ pub struct MemorySize {
 
 impl MemorySize {
     /// Size in bytes.
+    #[inline]
     pub fn bytes(self) -> u64 {
         self.pages.saturating_mul(u64::from(self.page_size))
     }
@@ -65,12 +66,27 @@ struct Memory {
 }
 
 impl Memory {
+    #[inline]
     fn page(&self, number: u64) -> Option<&Page> {
         if number < LOW_PAGES {
             self.low.get(number as usize)?.as_deref()
         } else {
             self.high.get(&number).map(|page| &**page)
         }
+    }
+
+    /// Adds an empty page.
+    #[cold]
+    fn add(&mut self, number: u64) {
+        if number >= LOW_PAGES {
+            self.high.insert(number, new_page());
+            return;
+        }
+        let number = number as usize;
+        if number >= self.low.len() {
+            self.low.resize_with(number + 1, || None);
+        }
+        self.low[number] = Some(new_page());
     }
 
     fn pages(&self) -> impl Iterator<Item = (u64, &Page)> {
@@ -178,9 +194,7 @@ impl Image {
                     bytes[8..].copy_from_slice(&third.to_le_bytes());
                     self.write(memory, first, &bytes)
                 }
-                Shape::Store { width, .. } | Shape::Lane { width } => {
-                    self.write(memory, first, &second.to_le_bytes()[..usize::from(width)])
-                }
+                Shape::Store { width, .. } | Shape::Lane { width } => self.store(memory, first, second, width),
                 Shape::Grow => self.grow(memory, first, second),
                 Shape::Fill => self.fill(memory, first, second as u8, third),
                 Shape::Copy => self.copy(memory, first, source, second, third),
@@ -238,79 +252,77 @@ impl Image {
         Ok(())
     }
 
+    #[inline]
     fn check(&self, memory: u32, address: u64, length: u64) -> Result<(), CorruptEvent> {
         let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
         if address.checked_add(length).is_some_and(|end| end <= size) {
             return Ok(());
         }
-        Err(CorruptEvent(format!(
-            "{length} bytes at {address:#x} lie outside of memory {memory}, which has {size:#x} bytes"
-        )))
+        Err(outside(memory, address, length, size))
     }
 
-    /// Writes within one page; the caller has checked the bounds.
+    /// The page to write, noted as written. `None` where it does not exist and only zeros would be written:
+    /// zeros are what it reads as.
     #[inline]
-    fn write_page(&mut self, memory: u32, number: u64, start: usize, bytes: &[u8]) -> Result<(), CorruptEvent> {
+    fn writable(
+        &mut self,
+        memory: u32,
+        number: u64,
+        zeros: impl FnOnce() -> bool,
+    ) -> Result<Option<&mut [u8; PAGE as usize]>, CorruptEvent> {
         let slot = &mut self.memories[memory as usize];
-        let page = if number < LOW_PAGES {
-            let number = number as usize;
-            if number >= slot.low.len() {
-                if bytes.iter().all(|byte| *byte == 0) {
-                    return Ok(());
-                }
-                slot.low.resize_with(number + 1, || None);
+        if slot.page(number).is_none() {
+            if zeros() {
+                return Ok(None);
             }
-            &mut slot.low[number]
-        } else {
-            // A map entry stands in for the slot of the vector.
-            return self.write_high(memory, number, start, bytes);
+            reserve(&mut self.allocated)?;
+            slot.add(number);
+        }
+        let page = match number {
+            0..LOW_PAGES => slot.low[number as usize].as_mut(),
+            _ => slot.high.get_mut(&number),
         };
-        let page = match page {
-            Some(page) => page,
-            None => {
-                if bytes.iter().all(|byte| *byte == 0) {
-                    return Ok(());
-                }
-                reserve(&mut self.allocated)?;
-                page.insert(new_page())
-            }
-        };
-        page.bytes[start..start + bytes.len()].copy_from_slice(bytes);
+        let page = page.expect("it was there or was just added");
         if page.chunk != self.chunk {
             page.chunk = self.chunk;
             self.touched.push((memory, number));
             if page.interval != self.interval {
                 page.interval = self.interval;
                 self.dirty += 1;
+            }
+        }
+        Ok(Some(&mut page.bytes))
+    }
+
+    /// A store of 1, 2, 4 or 8 bytes: nearly every event there is.
+    #[inline]
+    fn store(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
+        let start = (address % PAGE) as usize;
+        if start + usize::from(width) > PAGE as usize {
+            return self.write(memory, address, &value.to_le_bytes()[..usize::from(width)]);
+        }
+        self.check(memory, address, width.into())?;
+        if let Some(page) = self.writable(memory, address / PAGE, || value == 0)? {
+            // Copies of a known length are single instructions.
+            match width {
+                1 => page[start] = value as u8,
+                2 => page[start..start + 2].copy_from_slice(&(value as u16).to_le_bytes()),
+                4 => page[start..start + 4].copy_from_slice(&(value as u32).to_le_bytes()),
+                _ => page[start..start + 8].copy_from_slice(&value.to_le_bytes()),
             }
         }
         Ok(())
     }
 
-    #[cold]
-    fn write_high(&mut self, memory: u32, number: u64, start: usize, bytes: &[u8]) -> Result<(), CorruptEvent> {
-        let slot = &mut self.memories[memory as usize];
-        if !slot.high.contains_key(&number) {
-            if bytes.iter().all(|byte| *byte == 0) {
-                return Ok(());
-            }
-            reserve(&mut self.allocated)?;
-        }
-        let page = slot.high.entry(number).or_insert_with(new_page);
-        page.bytes[start..start + bytes.len()].copy_from_slice(bytes);
-        if page.chunk != self.chunk {
-            page.chunk = self.chunk;
-            self.touched.push((memory, number));
-            if page.interval != self.interval {
-                page.interval = self.interval;
-                self.dirty += 1;
-            }
+    /// Writes within one page; the caller has checked the bounds.
+    fn write_page(&mut self, memory: u32, number: u64, start: usize, bytes: &[u8]) -> Result<(), CorruptEvent> {
+        if let Some(page) = self.writable(memory, number, || bytes.iter().all(|byte| *byte == 0))? {
+            page[start..start + bytes.len()].copy_from_slice(bytes);
         }
         Ok(())
     }
 
     /// Writes bytes, as an event does. Also how replay takes an event back.
-    #[inline]
     pub fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
         self.check(memory, address, bytes.len() as u64)?;
         let start = (address % PAGE) as usize;
@@ -457,12 +469,18 @@ fn new_page() -> Box<Page> {
 
 fn reserve(allocated: &mut u64) -> Result<(), CorruptEvent> {
     if *allocated >= MAX_PAGES {
-        return Err(CorruptEvent(format!("more than {} GiB of memory were written", MAX_PAGES * PAGE >> 30)));
+        return Err(CorruptEvent(format!("more than {} GiB of memory were written", (MAX_PAGES * PAGE) >> 30)));
     }
     *allocated += 1;
     Ok(())
 }
 
+#[cold]
+fn outside(memory: u32, address: u64, length: u64, size: u64) -> CorruptEvent {
+    CorruptEvent(format!("{length} bytes at {address:#x} lie outside of memory {memory}, which has {size:#x} bytes"))
+}
+
+#[cold]
 fn no_memory(index: u64) -> CorruptEvent {
     CorruptEvent(format!("there is no memory {index}"))
 }

@@ -72,6 +72,7 @@ macro_rules! memory_ops {
             }
 
             /// Which operands its events carry.
+            #[inline]
             pub fn shape(self) -> Shape {
                 match self { $(MemoryOp::$name => $shape),* }
             }

@@ -85,6 +85,7 @@ impl SiteTable {
     }
 
     /// The instruction behind `id`, `None` for what the recorder adds and for numbers out of range.
+    #[inline]
     pub fn get(&self, id: SiteId) -> Option<&Site> {
         self.sites.get((id.0 as usize).checked_sub(SiteId::FIRST.0 as usize)?)
     }

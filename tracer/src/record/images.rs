@@ -41,7 +41,7 @@ impl Incoming {
         model: &Image,
         sink: &mut impl FnMut(Difference),
     ) -> Result<(), RecordError> {
-        if memory != self.memory.0 || address < self.next || address % PAGE != 0 {
+        if memory != self.memory.0 || address < self.next || !address.is_multiple_of(PAGE) {
             return Err(RecordError::Protocol(format!(
                 "bytes of memory {memory} at {address:#x} where memory {} from {:#x} on was expected, page by page",
                 self.memory.0, self.next

@@ -14,6 +14,9 @@ use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
 use std::collections::HashSet;
 use wasmtime::{Caller, Config, Engine, Error, Instance, Linker, Module, Store, Val};
 
+/// Decoded events: where, and the operands.
+type Events = Vec<(Site, [u64; 3])>;
+
 const PAGE: usize = 1 << 16;
 
 type Event = (SiteId, [u64; 3]);
@@ -93,7 +96,7 @@ impl Recorded {
     }
 
     /// Calls an export and replays what it recorded.
-    fn call(&mut self, name: &str, arguments: &[Val]) -> (Result<Vec<Val>, Error>, Vec<(Site, [u64; 3])>) {
+    fn call(&mut self, name: &str, arguments: &[Val]) -> (Result<Vec<Val>, Error>, Events) {
         let function = self.instance.get_func(&mut self.store, name).expect("exported");
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
         let outcome = function.call(&mut self.store, arguments, &mut results).map(|()| results);
