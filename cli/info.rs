@@ -106,6 +106,8 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
 fn verify(timeline: &mut Timeline) -> Result<BTreeMap<&'static str, u64>> {
     let end = Position(timeline.len());
     timeline.seek(end)?;
+    timeline.trace().all_native_code()?;
+    timeline.trace().check_keyframes()?;
     let mut kinds = BTreeMap::new();
     let sites = timeline.trace().sites().clone();
     for chunk in 0..timeline.trace().chunks().len() {

@@ -229,6 +229,17 @@ impl TraceReader {
         Ok(Position(frame.position))
     }
 
+    /// Reads every keyframe's pages and checks their sums.
+    ///
+    /// # Errors
+    /// When one is damaged.
+    pub fn check_keyframes(&self) -> Result<(), TraceError> {
+        for at in self.index.keyframes.iter().flat_map(|frame| &frame.blocks) {
+            block::read(&self.file, &self.block_at(*at, Tag::Pages)?)?;
+        }
+        Ok(())
+    }
+
     /// The native code of a function, where the recorder kept it.
     pub fn native_code(&self, func: FuncIndex) -> Result<Option<NativeFunction>, TraceError> {
         let Some((_, at)) = self.index.native.iter().find(|(index, _)| *index == func) else { return Ok(None) };
