@@ -1,0 +1,68 @@
+//! What the end-to-end tests share: running the real binary, folders with files, cleaning output.
+
+#![allow(dead_code, unused_macros, reason = "every test binary uses a part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// The binary under test.
+pub const FORKPOINT: &str = env!("CARGO_BIN_EXE_forkpoint");
+
+/// How one command ended.
+#[derive(Debug)]
+pub struct Ran {
+    /// Exit code, -1 where a signal ended it.
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs forkpoint in a folder.
+pub fn run<S: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[S]) -> Ran {
+    let output = Command::new(FORKPOINT)
+        .current_dir(folder)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("forkpoint starts");
+    Ran {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A path of this repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// The same as text, for arguments.
+pub fn repository_text(path: &str) -> String {
+    repository(path).display().to_string()
+}
+
+/// A temporary folder with these files.
+pub fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, bytes) in files {
+        fs::write(folder.path().join(name), bytes).expect("writing a test file");
+    }
+    folder
+}
+
+/// Whether the host's engine fuses multiply and add and so parts from the portable target.
+pub fn host_has_fma() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let fma = std::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    let fma = false;
+    fma
+}
+
+/// Whether a program can be started.
+pub fn has_program(name: &str, version: &str) -> bool {
+    Command::new(name).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
