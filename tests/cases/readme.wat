@@ -9,6 +9,7 @@
 ;; - `;; EXIT:` is the exit code of the last command that ran (0 where the line is missing).
 ;; - NAME.wat.stdout is what all commands together print. NAME.wat.stderr is the same for standard error; it is
 ;;   compared when EXIT is 2, or where the file exists.
+;; - `;; KNOWN-BUG: why` marks a case as ignored: its expected output is the right one, not today's.
 ;; - Before comparing, the temporary folder becomes TMP, the folder of the cases CASES, seconds and sizes
 ;;   `_`, and the lines that name an engine's version and the host's CPU features are dropped.
 ;; - BLESS=1 cargo test --test filetests writes the expected files anew. Read the diff before you commit it.

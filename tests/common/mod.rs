@@ -1,6 +1,6 @@
 //! What the end-to-end tests share: running the real binary, folders with files, cleaning output.
 
-#![allow(dead_code, unused_macros, reason = "every test binary uses a part")]
+#![allow(dead_code, reason = "every test binary uses a part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,88 @@
+//! `forkpoint view` in a real terminal, of 80 columns and 24 rows, that tmux plays.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod common;
+
+use std::process::Command;
+use std::time::Duration;
+
+/// A tmux server of its own, ended with the test.
+struct Terminal {
+    socket: String,
+}
+
+impl Terminal {
+    fn new() -> Terminal {
+        let terminal = Terminal { socket: format!("forkpoint-test-{}", std::process::id()) };
+        terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "-s", "t", "sh"]);
+        terminal
+    }
+
+    fn tmux(&self, arguments: &[&str]) -> String {
+        let output = Command::new("tmux").args(["-L", &self.socket]).args(arguments).output().unwrap();
+        assert!(output.status.success(), "tmux {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        self.tmux(&[&["send-keys", "-t", "t"], keys].concat());
+    }
+
+    /// Waits until the screen is as wanted, and gives it back.
+    fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let mut screen = String::new();
+        for _ in 0..100 {
+            screen = self.tmux(&["capture-pane", "-p", "-t", "t"]);
+            if wanted(&screen) {
+                return screen;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        panic!("the terminal does not show {what}:\n{screen}");
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = Command::new("tmux").args(["-L", &self.socket, "kill-server"]).output();
+    }
+}
+
+#[test]
+fn two_traces_side_by_side_from_start_to_quit() {
+    if !common::has_program("tmux", "-V") {
+        println!("skip: no tmux");
+        return;
+    }
+    let terminal = Terminal::new();
+    let samples = common::repository("traces/samples");
+    terminal.keys(&[&format!("cd '{}'; PS1='ready> '; clear", samples.display()), "Enter"]);
+    terminal.wait("a prompt", |screen| screen.starts_with("ready>"));
+    terminal.keys(&[&format!("'{}' view orbit-jit.fpt orbit-portable.fpt", common::FORKPOINT), "Enter"]);
+
+    let screen = terminal.wait("the divergence", |screen| screen.contains("value at #9"));
+    assert!(screen.contains("orbit-jit.fpt | orbit-portable.fpt"), "{screen}");
+    assert!(screen.contains("memory 0 @0x10 after #9"), "{screen}");
+    assert!(screen.contains("f32x4.relaxed_madd"), "the text of the module:\n{screen}");
+    assert!(screen.lines().count() <= 24 && screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
+    assert_eq!(terminal.tmux(&["display", "-p", "-t", "t", "#{alternate_on}"]).trim(), "1");
+
+    terminal.keys(&["j"]);
+    terminal.wait("the next event", |screen| screen.contains("after #10") && screen.contains("#10  lhs  step@0x8c"));
+    terminal.keys(&["d"]);
+    terminal.wait("the divergence again", |screen| screen.contains("after #9"));
+    terminal.keys(&["?"]);
+    terminal.wait("the help", |screen| screen.contains("show or hide this help"));
+    terminal.keys(&["?"]);
+    terminal.wait("no help", |screen| !screen.contains("show or hide this help") && screen.contains("value at #9"));
+
+    terminal.keys(&["q"]);
+    let screen = terminal.wait("the shell", |screen| screen.contains("ready>") && !screen.contains("value at #9"));
+    assert_eq!(screen.matches("ready>").count(), 2, "only the command and a new prompt are left:\n{screen}");
+    let modes = terminal.tmux(&["display", "-p", "-t", "t", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]);
+    assert_eq!(modes.trim(), "0 1 0", "main screen, cursor shown, no mouse reports");
+    // Raw mode is off: what is typed is echoed and Enter runs it.
+    terminal.keys(&["echo code $?", "Enter"]);
+    terminal.wait("the exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
+}
