@@ -75,11 +75,7 @@ fn write_event(
     let text = describe(event, trace.sites());
     if as_json {
         let written = event.written();
-        let bytes = match event {
-            Event::Store { value, .. } => Some(value.bytes()),
-            Event::HostWrite { bytes, .. } | Event::StrayBytes { bytes, .. } => Some(bytes.as_slice()),
-            _ => None,
-        };
+        let bytes = event.bytes();
         let line = json!({
             "position": position,
             "kind": event.kind(),

@@ -1,7 +1,7 @@
 //! Events as one line of text, the same in `dump`, in reports and on the screen.
 
 use crate::symbols::printable;
-use forkpoint_traces::{Event, MemoryIndex, Milestone, SiteTable};
+use forkpoint_traces::{Event, MemoryIndex, Milestone, Observation, SiteTable};
 use std::fmt::Write;
 
 /// Most bytes of a long write that a line shows.
@@ -38,6 +38,16 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
         Event::StrayBytes { memory, address, bytes } => {
             format!("stray bytes {}[{address:#010x}; {}] = {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
         }
+        Event::Observed { memory, address, by, bytes } => format!(
+            "memory holds {}[{address:#010x}; {}] = {} ({})",
+            memory_name(*memory),
+            bytes.len(),
+            hex_bytes(bytes),
+            match by {
+                Observation::ReadBack => "read back after the store",
+                Observation::Checkpoint => "seen at a checkpoint",
+            }
+        ),
         Event::Milestone(milestone) => describe_milestone(milestone),
     }
 }
@@ -67,7 +77,7 @@ fn describe_milestone(milestone: &Milestone) -> String {
             text
         }
         Milestone::Exited { code } => format!("exit with code {code}"),
-        Milestone::End { outcome, memories } => {
+        Milestone::End { outcome, memories, .. } => {
             let pages: Vec<String> = memories.iter().map(|memory| memory.pages.to_string()).collect();
             match pages.as_slice() {
                 [] => format!("end: {outcome}"),

@@ -248,12 +248,8 @@ impl SideReport {
             self.width = Some(length);
         }
         self.bytes = match event {
-            Event::Store { value, .. } => Some(hex(value.bytes())),
-            Event::HostWrite { bytes, .. } | Event::StrayBytes { bytes, .. } => {
-                Some(hex(&bytes[..bytes.len().min(64)]))
-            }
             Event::Fill { byte, .. } => Some(hex(&[*byte])),
-            _ => None,
+            other => other.bytes().map(|bytes| hex(&bytes[..bytes.len().min(64)])),
         };
     }
 }

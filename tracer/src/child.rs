@@ -21,6 +21,8 @@ pub(crate) struct Job {
     pub(crate) engine: EngineSpec,
     /// The rewritten module, or what an engine compiled from it.
     pub(crate) module: PathBuf,
+    /// Whether the module needs the stack switching proposal.
+    pub(crate) stack_switching: bool,
     pub(crate) task: Task,
 }
 

@@ -112,12 +112,15 @@ impl Program {
         std::fs::write(&module, self.rewritten()).map_err(RecordError::io("writing the rewritten module"))?;
         let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
         let mut pump = pump::Pump::new(self, request, progress);
-        let mut job = Job { engine: request.engine.clone(), module, task: Task::Run(Box::new(self.run(request))) };
+        let stack_switching = self.instrumented.stack_switching;
+        let task = Task::Run(Box::new(self.run(request)));
+        let mut job = Job { engine: request.engine.clone(), module, stack_switching, task };
         if request.engine.mode.compiles_ahead() {
             let output = folder.path().join("module.cwasm");
             let compile = Job {
                 engine: request.engine.clone(),
                 module: job.module.clone(),
+                stack_switching,
                 task: Task::Compile { output: output.clone() },
             };
             let child = Child::spawn(request, &compile, folder.path(), &Stdio::Null)?;

@@ -1,5 +1,7 @@
 //! The module rewriter: structure of what it writes, refusals, semantics under Wasmtime, generated modules.
 
+#[path = "instrument/lab.rs"]
+mod lab;
 #[path = "instrument/property.rs"]
 mod property;
 #[path = "instrument/semantics.rs"]

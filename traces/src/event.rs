@@ -32,10 +32,34 @@ impl std::fmt::Debug for Value {
     }
 }
 
+/// How the recorder came to see what memory holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Observation {
+    /// Loaded by the guest right after the store before, in place of what was stored.
+    ReadBack,
+    /// Seen by the host at a checkpoint: changed at any time since the one before.
+    Checkpoint,
+}
+
+impl Observation {
+    /// The number that stands for it in a stored event.
+    pub fn number(self) -> u64 {
+        match self {
+            Observation::ReadBack => 0,
+            Observation::Checkpoint => 1,
+        }
+    }
+
+    /// The inverse of [`Observation::number`]; whatever is no read-back counts as a checkpoint.
+    pub(crate) fn of(number: u64) -> Observation {
+        if number == 0 { Observation::ReadBack } else { Observation::Checkpoint }
+    }
+}
+
 /// One event of a run, decoded. An event means *committed*: it is recorded after the fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A scalar or vector store, or a store lane.
+    /// A scalar or vector store, a store lane, or an atomic read-modify-write.
     Store {
         /// Where in the module.
         site: SiteId,
@@ -43,7 +67,7 @@ pub enum Event {
         memory: MemoryIndex,
         /// Effective address in bytes: operand plus static offset.
         address: u64,
-        /// The bytes written.
+        /// The bytes written; of a read-modify-write, what memory holds afterwards.
         value: Value,
     },
     /// `memory.grow`, successful or not.
@@ -125,6 +149,18 @@ pub enum Event {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// Bytes that memory was found to hold in place of what the events before say: a store that did not
+    /// arrive, or a write without an event. Replay goes on with what was found.
+    Observed {
+        /// Memory they are in.
+        memory: MemoryIndex,
+        /// First byte.
+        address: u64,
+        /// How they were found.
+        by: Observation,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
     /// Something that happened to the run as a whole.
     Milestone(Milestone),
 }
@@ -150,9 +186,9 @@ impl Event {
             Event::Fill { memory, address, length, .. }
             | Event::Copy { memory, address, length, .. }
             | Event::Init { memory, address, length, .. } => Some((*memory, *address, *length)),
-            Event::HostWrite { memory, address, bytes } | Event::StrayBytes { memory, address, bytes } => {
-                Some((*memory, *address, bytes.len() as u64))
-            }
+            Event::HostWrite { memory, address, bytes }
+            | Event::StrayBytes { memory, address, bytes }
+            | Event::Observed { memory, address, bytes, .. } => Some((*memory, *address, bytes.len() as u64)),
             Event::Milestone(Milestone::DataInit { memory, address, length, .. }) => {
                 Some((*memory, *address, *length))
             }
@@ -160,10 +196,21 @@ impl Event {
         }
     }
 
+    /// The bytes that a store wrote, that a host function wrote or that were found; `None` for everything else.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Event::Store { value, .. } => Some(value.bytes()),
+            Event::HostWrite { bytes, .. } | Event::StrayBytes { bytes, .. } | Event::Observed { bytes, .. } => {
+                Some(bytes)
+            }
+            _ => None,
+        }
+    }
+
     /// The word of [`Event::kind`] for an instruction's events.
     pub fn kind_of(op: MemoryOp) -> &'static str {
         match op.shape() {
-            Shape::Store { .. } | Shape::Lane { .. } => "store",
+            Shape::Store { .. } | Shape::Rmw { .. } | Shape::Lane { .. } => "store",
             Shape::Grow => "grow",
             Shape::Fill => "fill",
             Shape::Copy => "copy",
@@ -183,6 +230,7 @@ impl Event {
             Event::Drop { .. } => "drop",
             Event::HostWrite { .. } => "host-write",
             Event::StrayBytes { .. } => "stray-bytes",
+            Event::Observed { .. } => "observed",
             Event::Milestone(milestone) => milestone.kind(),
         }
     }
@@ -197,6 +245,7 @@ impl Event {
         "drop",
         "host-write",
         "stray-bytes",
+        "observed",
         "memory",
         "data-init",
         "invoke",
@@ -264,6 +313,10 @@ pub enum Milestone {
         outcome: Outcome,
         /// All memories as the engine held them, empty when it could not be asked any more.
         memories: Vec<MemoryState>,
+        /// All mutable globals of numeric type, by index; empty when the engine could not be asked any more.
+        globals: Vec<GlobalState>,
+        /// Sizes of all tables in elements; empty when the engine could not be asked any more.
+        tables: Vec<u64>,
     },
 }
 
@@ -288,6 +341,15 @@ pub struct MemoryState {
     pub pages: u64,
     /// XXH3-64 over the memory's non-zero 4 KiB pages, each as number and bytes.
     pub digest: u64,
+}
+
+/// A mutable global at the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalState {
+    /// Its index in the original module, imports first.
+    pub index: u32,
+    /// Its value in the notation of the command line, with its type in front: `i32:5`.
+    pub value: String,
 }
 
 /// How a run ended.

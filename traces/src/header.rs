@@ -15,6 +15,8 @@ pub struct Header {
     pub host: HostInfo,
     /// What the run was limited to.
     pub limits: Limits,
+    /// How the run was recorded.
+    pub recorder: RecorderInfo,
     /// The command line of the recorder, without the program's own path.
     pub command: Vec<String>,
     /// Events in every chunk but the last.
@@ -78,6 +80,19 @@ pub struct HostInfo {
     pub directories: Vec<String>,
     /// Whether clocks and random source were fixed (as `compare` does).
     pub deterministic: bool,
+}
+
+/// How a run was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RecorderInfo {
+    /// Whether every event was a call of the host in place of a record written by the module's own code.
+    pub hooks: bool,
+    /// Whether every store was loaded back.
+    pub read_back: bool,
+    /// How often the engine's memory was compared with the replayed one, as written on the command line.
+    pub checkpoint: String,
+    /// What was recorded when it was not everything, in words. Memory cannot be replayed from such a trace.
+    pub scope: Option<String>,
 }
 
 /// What the run was limited to.

@@ -119,6 +119,10 @@ pub struct Image {
 impl Image {
     /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
     /// `module`.
+    pub(crate) fn sites(&self) -> &SiteTable {
+        &self.sites
+    }
+
     pub(crate) fn new(sites: Arc<SiteTable>, module: Arc<[u8]>, data: Arc<[Range<u32>]>) -> Image {
         Image {
             sites,
@@ -194,7 +198,9 @@ impl Image {
                     bytes[8..].copy_from_slice(&third.to_le_bytes());
                     self.write(memory, first, &bytes)
                 }
-                Shape::Store { width, .. } | Shape::Lane { width } => self.store(memory, first, second, width),
+                Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
+                    self.store(memory, first, second, width)
+                }
                 Shape::Grow => self.grow(memory, first, second),
                 Shape::Fill => self.fill(memory, first, second as u8, third),
                 Shape::Copy => self.copy(memory, first, source, second, third),
@@ -203,7 +209,7 @@ impl Image {
             };
         }
         match event.site {
-            SiteId::HOST_WRITE | SiteId::STRAY_BYTES => {
+            SiteId::HOST_WRITE | SiteId::STRAY_BYTES | SiteId::OBSERVED => {
                 let memory = u32::try_from(first).map_err(|_| no_memory(first))?;
                 self.write(memory, second, event.blob)
             }

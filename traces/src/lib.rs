@@ -35,9 +35,9 @@ mod wire;
 
 pub use digest::MemoryDigest;
 pub use error::TraceError;
-pub use event::{Event, MemoryState, Milestone, Outcome, TrapKind, Value};
+pub use event::{Event, GlobalState, MemoryState, Milestone, Observation, Outcome, TrapKind, Value};
 pub use file::{FORMAT_VERSION, TraceReader, TraceWriter};
-pub use header::{EngineInfo, Header, HostInfo, Limits, ModuleInfo};
+pub use header::{EngineInfo, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
 pub use image::{CorruptEvent, Image, ImageError, MemorySize, PAGE};
 pub use index::ChunkEntry;

@@ -33,6 +33,16 @@ pub enum Shape {
         /// Bytes written: 1, 2, 4 or 8.
         width: u8,
     },
+    /// `[address operand...] -> [old value]`: an atomic read-modify-write. Its events carry what memory holds
+    /// afterwards, so a compare-exchange that exchanged nothing shows the old bytes.
+    Rmw {
+        /// Type of the operands on the stack.
+        ty: ValueType,
+        /// Bytes written: 1, 2, 4 or 8.
+        width: u8,
+        /// How many operands follow the address: 2 for a compare-exchange, else 1.
+        operands: u8,
+    },
     /// `[delta] -> [old size or -1]`, in pages.
     Grow,
     /// `[address byte length]`.
@@ -49,7 +59,7 @@ impl Shape {
     /// Bytes written for a store of fixed width, `None` for everything else.
     pub fn width(self) -> Option<u8> {
         match self {
-            Shape::Store { width, .. } | Shape::Lane { width } => Some(width),
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => Some(width),
             _ => None,
         }
     }
@@ -71,6 +81,12 @@ macro_rules! memory_ops {
                 match self { $(MemoryOp::$name => $mnemonic),* }
             }
 
+            /// The instruction that wasmparser calls `operator`, usable in constants.
+            pub const fn named(operator: &str) -> Option<MemoryOp> {
+                $(if same(operator.as_bytes(), stringify!($name).as_bytes()) { return Some(MemoryOp::$name); })*
+                None
+            }
+
             /// Which operands its events carry.
             #[inline]
             pub fn shape(self) -> Shape {
@@ -80,12 +96,34 @@ macro_rules! memory_ops {
     };
 }
 
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}
+
 const fn store(ty: ValueType, width: u8) -> Shape {
     Shape::Store { ty, width }
 }
 
 const fn lane(width: u8) -> Shape {
     Shape::Lane { width }
+}
+
+const fn rmw(ty: ValueType, width: u8) -> Shape {
+    Shape::Rmw { ty, width, operands: 1 }
+}
+
+const fn cmpxchg(ty: ValueType, width: u8) -> Shape {
+    Shape::Rmw { ty, width, operands: 2 }
 }
 
 // Order is part of the trace format: append only.
@@ -109,4 +147,61 @@ memory_ops! {
     MemoryCopy      "memory.copy"       Shape::Copy;
     MemoryInit      "memory.init"       Shape::Init;
     DataDrop        "data.drop"         Shape::Drop;
+
+    I32AtomicStore         "i32.atomic.store"           store(ValueType::I32, 4);
+    I32AtomicStore8        "i32.atomic.store8"          store(ValueType::I32, 1);
+    I32AtomicStore16       "i32.atomic.store16"         store(ValueType::I32, 2);
+    I64AtomicStore         "i64.atomic.store"           store(ValueType::I64, 8);
+    I64AtomicStore8        "i64.atomic.store8"          store(ValueType::I64, 1);
+    I64AtomicStore16       "i64.atomic.store16"         store(ValueType::I64, 2);
+    I64AtomicStore32       "i64.atomic.store32"         store(ValueType::I64, 4);
+    I32AtomicRmwAdd        "i32.atomic.rmw.add"         rmw(ValueType::I32, 4);
+    I32AtomicRmw8AddU      "i32.atomic.rmw8.add_u"      rmw(ValueType::I32, 1);
+    I32AtomicRmw16AddU     "i32.atomic.rmw16.add_u"     rmw(ValueType::I32, 2);
+    I64AtomicRmwAdd        "i64.atomic.rmw.add"         rmw(ValueType::I64, 8);
+    I64AtomicRmw8AddU      "i64.atomic.rmw8.add_u"      rmw(ValueType::I64, 1);
+    I64AtomicRmw16AddU     "i64.atomic.rmw16.add_u"     rmw(ValueType::I64, 2);
+    I64AtomicRmw32AddU     "i64.atomic.rmw32.add_u"     rmw(ValueType::I64, 4);
+    I32AtomicRmwSub        "i32.atomic.rmw.sub"         rmw(ValueType::I32, 4);
+    I32AtomicRmw8SubU      "i32.atomic.rmw8.sub_u"      rmw(ValueType::I32, 1);
+    I32AtomicRmw16SubU     "i32.atomic.rmw16.sub_u"     rmw(ValueType::I32, 2);
+    I64AtomicRmwSub        "i64.atomic.rmw.sub"         rmw(ValueType::I64, 8);
+    I64AtomicRmw8SubU      "i64.atomic.rmw8.sub_u"      rmw(ValueType::I64, 1);
+    I64AtomicRmw16SubU     "i64.atomic.rmw16.sub_u"     rmw(ValueType::I64, 2);
+    I64AtomicRmw32SubU     "i64.atomic.rmw32.sub_u"     rmw(ValueType::I64, 4);
+    I32AtomicRmwAnd        "i32.atomic.rmw.and"         rmw(ValueType::I32, 4);
+    I32AtomicRmw8AndU      "i32.atomic.rmw8.and_u"      rmw(ValueType::I32, 1);
+    I32AtomicRmw16AndU     "i32.atomic.rmw16.and_u"     rmw(ValueType::I32, 2);
+    I64AtomicRmwAnd        "i64.atomic.rmw.and"         rmw(ValueType::I64, 8);
+    I64AtomicRmw8AndU      "i64.atomic.rmw8.and_u"      rmw(ValueType::I64, 1);
+    I64AtomicRmw16AndU     "i64.atomic.rmw16.and_u"     rmw(ValueType::I64, 2);
+    I64AtomicRmw32AndU     "i64.atomic.rmw32.and_u"     rmw(ValueType::I64, 4);
+    I32AtomicRmwOr         "i32.atomic.rmw.or"          rmw(ValueType::I32, 4);
+    I32AtomicRmw8OrU       "i32.atomic.rmw8.or_u"       rmw(ValueType::I32, 1);
+    I32AtomicRmw16OrU      "i32.atomic.rmw16.or_u"      rmw(ValueType::I32, 2);
+    I64AtomicRmwOr         "i64.atomic.rmw.or"          rmw(ValueType::I64, 8);
+    I64AtomicRmw8OrU       "i64.atomic.rmw8.or_u"       rmw(ValueType::I64, 1);
+    I64AtomicRmw16OrU      "i64.atomic.rmw16.or_u"      rmw(ValueType::I64, 2);
+    I64AtomicRmw32OrU      "i64.atomic.rmw32.or_u"      rmw(ValueType::I64, 4);
+    I32AtomicRmwXor        "i32.atomic.rmw.xor"         rmw(ValueType::I32, 4);
+    I32AtomicRmw8XorU      "i32.atomic.rmw8.xor_u"      rmw(ValueType::I32, 1);
+    I32AtomicRmw16XorU     "i32.atomic.rmw16.xor_u"     rmw(ValueType::I32, 2);
+    I64AtomicRmwXor        "i64.atomic.rmw.xor"         rmw(ValueType::I64, 8);
+    I64AtomicRmw8XorU      "i64.atomic.rmw8.xor_u"      rmw(ValueType::I64, 1);
+    I64AtomicRmw16XorU     "i64.atomic.rmw16.xor_u"     rmw(ValueType::I64, 2);
+    I64AtomicRmw32XorU     "i64.atomic.rmw32.xor_u"     rmw(ValueType::I64, 4);
+    I32AtomicRmwXchg       "i32.atomic.rmw.xchg"        rmw(ValueType::I32, 4);
+    I32AtomicRmw8XchgU     "i32.atomic.rmw8.xchg_u"     rmw(ValueType::I32, 1);
+    I32AtomicRmw16XchgU    "i32.atomic.rmw16.xchg_u"    rmw(ValueType::I32, 2);
+    I64AtomicRmwXchg       "i64.atomic.rmw.xchg"        rmw(ValueType::I64, 8);
+    I64AtomicRmw8XchgU     "i64.atomic.rmw8.xchg_u"     rmw(ValueType::I64, 1);
+    I64AtomicRmw16XchgU    "i64.atomic.rmw16.xchg_u"    rmw(ValueType::I64, 2);
+    I64AtomicRmw32XchgU    "i64.atomic.rmw32.xchg_u"    rmw(ValueType::I64, 4);
+    I32AtomicRmwCmpxchg    "i32.atomic.rmw.cmpxchg"     cmpxchg(ValueType::I32, 4);
+    I32AtomicRmw8CmpxchgU  "i32.atomic.rmw8.cmpxchg_u"  cmpxchg(ValueType::I32, 1);
+    I32AtomicRmw16CmpxchgU "i32.atomic.rmw16.cmpxchg_u" cmpxchg(ValueType::I32, 2);
+    I64AtomicRmwCmpxchg    "i64.atomic.rmw.cmpxchg"     cmpxchg(ValueType::I64, 8);
+    I64AtomicRmw8CmpxchgU  "i64.atomic.rmw8.cmpxchg_u"  cmpxchg(ValueType::I64, 1);
+    I64AtomicRmw16CmpxchgU "i64.atomic.rmw16.cmpxchg_u" cmpxchg(ValueType::I64, 2);
+    I64AtomicRmw32CmpxchgU "i64.atomic.rmw32.cmpxchg_u" cmpxchg(ValueType::I64, 4);
 }

@@ -56,7 +56,9 @@ impl Layout {
         use Operand::{Bytes, Word};
         match shape {
             Shape::Store { width: 16, .. } => Layout::new(&[Word, Bytes(8), Bytes(8)], false),
-            Shape::Store { width, .. } | Shape::Lane { width } => Layout::new(&[Word, Bytes(width)], false),
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
+                Layout::new(&[Word, Bytes(width)], false)
+            }
             Shape::Grow => Layout::new(&[Word, Word], false),
             Shape::Fill => Layout::new(&[Word, Bytes(1), Word], false),
             Shape::Copy | Shape::Init => Layout::new(&[Word, Word, Word], false),
@@ -80,6 +82,7 @@ impl SiteTable {
         layouts[SiteId::MILESTONE.0 as usize] = Layout::new(&[], true);
         layouts[SiteId::HOST_WRITE.0 as usize] = Layout::new(&[Operand::Word, Operand::Word], true);
         layouts[SiteId::STRAY_BYTES.0 as usize] = Layout::new(&[Operand::Word, Operand::Word], true);
+        layouts[SiteId::OBSERVED.0 as usize] = Layout::new(&[Operand::Word; 3], true);
         layouts.extend(sites.iter().map(|site| Layout::of_shape(site.op.shape())));
         SiteTable { sites, layouts }
     }

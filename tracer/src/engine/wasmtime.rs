@@ -19,7 +19,7 @@ pub(crate) type Out = FrameWriter<UnixStream>;
 
 /// Does the job and reports; an error means that the parent is gone.
 pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
-    let engine = match configure(&job.engine) {
+    let engine = match configure(&job.engine, job.stack_switching) {
         Ok(engine) => engine,
         Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
     };
@@ -38,7 +38,7 @@ pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
     }
 }
 
-fn configure(spec: &EngineSpec) -> wasmtime::Result<Engine> {
+fn configure(spec: &EngineSpec, stack_switching: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .cranelift_opt_level(match spec.opt {
@@ -51,7 +51,15 @@ fn configure(spec: &EngineSpec) -> wasmtime::Result<Engine> {
         .wasm_exceptions(true)
         .wasm_multi_memory(true)
         .wasm_memory64(true)
-        .wasm_relaxed_simd(true);
+        .wasm_relaxed_simd(true)
+        .wasm_threads(true)
+        .shared_memory(true)
+        .wasm_custom_page_sizes(true)
+        .wasm_wide_arithmetic(true);
+    if stack_switching {
+        // Not by default: not every target has it.
+        config.wasm_stack_switching(true);
+    }
     match &spec.target {
         Target::Host => {}
         // Naming a target at all switches off what was found out about this processor.

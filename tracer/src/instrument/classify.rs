@@ -1,7 +1,7 @@
 //! What the rewriter does with each instruction.
 //!
 //! The table is default-deny: an instruction counts as harmless only when it belongs to a proposal read
-//! through and listed in [`by_proposal`]. A new proposal in a newer wasmparser is therefore refused until
+//! through and listed in [`by_table`]. A new proposal in a newer wasmparser is therefore refused until
 //! somebody looks at it, and a test walks the whole list of operators.
 
 use forkpoint_traces::MemoryOp;
@@ -49,50 +49,54 @@ pub(super) enum Class {
     Refuse(&'static str),
 }
 
-const ATOMIC: &str = "atomic writes are not supported yet";
 const DISCARD: &str = "it changes memory in a way no event describes";
 const THREADS: &str = "shared-everything-threads is not supported";
 const LEGACY: &str = "legacy exceptions are not supported: compile with the standard exception instructions";
-const STACKS: &str = "stack switching is not supported: records of two stacks would mix";
 const DESCRIPTORS: &str = "custom descriptors are not supported";
 const UNKNOWN: &str = "this version of forkpoint does not know it";
 
-fn store(op: MemoryOp, memarg: &MemArg) -> Class {
-    lane(op, memarg, 0)
+/// An immediate of an instruction that the table of memory operators knows, by the name wasmparser gives it.
+trait Immediate {
+    fn note(&self, _name: &str, _recorded: &mut Recorded) {}
 }
 
-fn lane(op: MemoryOp, memarg: &MemArg, lane: u8) -> Class {
-    Class::Record(Recorded { op, memory: memarg.memory, static_offset: memarg.offset, source: 0, lane })
+impl Immediate for MemArg {
+    fn note(&self, _name: &str, recorded: &mut Recorded) {
+        recorded.memory = self.memory;
+        recorded.static_offset = self.offset;
+    }
 }
 
-fn bulk(op: MemoryOp, memory: u32, source: u32) -> Class {
-    Class::Record(Recorded { op, memory, static_offset: 0, source, lane: 0 })
+impl Immediate for u32 {
+    fn note(&self, name: &str, recorded: &mut Recorded) {
+        match name {
+            "mem" | "dst_mem" => recorded.memory = *self,
+            "src_mem" | "data_index" => recorded.source = *self,
+            _ => {}
+        }
+    }
+}
+
+impl Immediate for u8 {
+    fn note(&self, _name: &str, recorded: &mut Recorded) {
+        recorded.lane = *self;
+    }
+}
+
+macro_rules! no_memory_immediates {
+    ($($ty:ty)*) => { $(impl Immediate for $ty {})* };
+}
+
+no_memory_immediates! {
+    i32 i64 [u8; 16] wasmparser::BlockType wasmparser::ValType Vec<wasmparser::ValType> wasmparser::HeapType
+    wasmparser::RefType wasmparser::Ieee32 wasmparser::Ieee64 wasmparser::Ordering wasmparser::TryTable
+    wasmparser::ResumeTable wasmparser::V128 wasmparser::BrTable<'_>
 }
 
 /// What to do with `op`.
 pub(super) fn classify(op: &Operator) -> Class {
     use Operator as O;
     match op {
-        O::I32Store { memarg } => store(MemoryOp::I32Store, memarg),
-        O::I64Store { memarg } => store(MemoryOp::I64Store, memarg),
-        O::F32Store { memarg } => store(MemoryOp::F32Store, memarg),
-        O::F64Store { memarg } => store(MemoryOp::F64Store, memarg),
-        O::I32Store8 { memarg } => store(MemoryOp::I32Store8, memarg),
-        O::I32Store16 { memarg } => store(MemoryOp::I32Store16, memarg),
-        O::I64Store8 { memarg } => store(MemoryOp::I64Store8, memarg),
-        O::I64Store16 { memarg } => store(MemoryOp::I64Store16, memarg),
-        O::I64Store32 { memarg } => store(MemoryOp::I64Store32, memarg),
-        O::V128Store { memarg } => store(MemoryOp::V128Store, memarg),
-        O::V128Store8Lane { memarg, lane: n } => lane(MemoryOp::V128Store8Lane, memarg, *n),
-        O::V128Store16Lane { memarg, lane: n } => lane(MemoryOp::V128Store16Lane, memarg, *n),
-        O::V128Store32Lane { memarg, lane: n } => lane(MemoryOp::V128Store32Lane, memarg, *n),
-        O::V128Store64Lane { memarg, lane: n } => lane(MemoryOp::V128Store64Lane, memarg, *n),
-        O::MemoryGrow { mem } => bulk(MemoryOp::MemoryGrow, *mem, 0),
-        O::MemoryFill { mem } => bulk(MemoryOp::MemoryFill, *mem, 0),
-        O::MemoryCopy { dst_mem, src_mem } => bulk(MemoryOp::MemoryCopy, *dst_mem, *src_mem),
-        O::MemoryInit { data_index, mem } => bulk(MemoryOp::MemoryInit, *mem, *data_index),
-        O::DataDrop { data_index } => bulk(MemoryOp::DataDrop, 0, *data_index),
-
         O::Block { .. } => Class::Block,
         O::Loop { .. } | O::If { .. } | O::TryTable { .. } => Class::Open,
         O::Else => Class::Else,
@@ -112,12 +116,19 @@ pub(super) fn classify(op: &Operator) -> Class {
         | O::BrOnCastFail { .. }
         | O::CallIndirect { .. }
         | O::CallRef { .. } => Class::Boundary,
+        // Another stack runs meanwhile, and appends records of its own.
+        O::Suspend { .. }
+        | O::Resume { .. }
+        | O::ResumeThrow { .. }
+        | O::ResumeThrowRef { .. }
+        | O::Switch { .. } => Class::Boundary,
+        O::ContNew { .. } | O::ContBind { .. } => Class::Plain,
         O::Call { function_index } => Class::Call(*function_index),
         O::ReturnCall { function_index } => Class::TailCall(*function_index),
         O::RefFunc { function_index } => Class::RefFunc(*function_index),
 
-        // Of the threads proposal, only what writes nothing. Waiting and waking change no memory, and
-        // without shared memories nobody else runs meanwhile.
+        // Of the threads proposal, what writes nothing. Whoever else runs meanwhile is a thread, and a second
+        // thread is refused where it would be made.
         O::MemoryAtomicNotify { .. }
         | O::MemoryAtomicWait32 { .. }
         | O::MemoryAtomicWait64 { .. }
@@ -130,16 +141,28 @@ pub(super) fn classify(op: &Operator) -> Class {
         | O::I64AtomicLoad16U { .. }
         | O::I64AtomicLoad32U { .. } => Class::Plain,
 
-        other => by_proposal(other),
+        other => by_table(other),
     }
 }
 
-/// What to do with an instruction that has no row of its own, by the proposal it came with.
-fn by_proposal(op: &Operator) -> Class {
-    macro_rules! proposals {
+/// What to do with an instruction that has no row of its own: recorded when the table of memory operators
+/// knows it, else by the proposal it came with.
+fn by_table(op: &Operator) -> Class {
+    macro_rules! rows {
         ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
             match op {
-                $(Operator::$op { .. } => proposals!(class $proposal),)*
+                $(Operator::$op $({ $($arg),* })? => {
+                    const ROW: Option<MemoryOp> = MemoryOp::named(stringify!($op));
+                    match ROW {
+                        Some(op) => {
+                            #[allow(unused_mut, reason = "a few operators have no immediates")]
+                            let mut recorded = Recorded { op, memory: 0, static_offset: 0, source: 0, lane: 0 };
+                            $($($arg.note(stringify!($arg), &mut recorded);)*)?
+                            Class::Record(recorded)
+                        }
+                        None => rows!(class $proposal),
+                    }
+                })*
                 _ => Class::Refuse(UNKNOWN),
             }
         };
@@ -153,19 +176,20 @@ fn by_proposal(op: &Operator) -> Class {
         (class gc) => { Class::Plain };
         (class function_references) => { Class::Plain };
         (class wide_arithmetic) => { Class::Plain };
-        (class threads) => { Class::Refuse(ATOMIC) };
         (class memory_control) => { Class::Refuse(DISCARD) };
         (class shared_everything_threads) => { Class::Refuse(THREADS) };
         (class legacy_exceptions) => { Class::Refuse(LEGACY) };
-        (class stack_switching) => { Class::Refuse(STACKS) };
         (class custom_descriptors) => { Class::Refuse(DESCRIPTORS) };
         (class $other:ident) => { Class::Refuse(UNKNOWN) };
     }
-    wasmparser::for_each_operator!(proposals)
+    wasmparser::for_each_operator!(rows)
 }
 
 /// The instruction's name, close to how the text format spells it.
 pub(super) fn name(op: &Operator) -> String {
+    if let Class::Record(recorded) = classify(op) {
+        return recorded.op.mnemonic().to_string();
+    }
     macro_rules! names {
         ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
             match op {

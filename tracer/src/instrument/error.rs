@@ -1,6 +1,6 @@
 //! Why a module cannot be rewritten.
 
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex};
+use forkpoint_traces::{CodeOffset, FuncIndex};
 use thiserror::Error;
 
 /// A module that is not valid, or that forkpoint would record wrongly or not at all. There is no partial
@@ -49,28 +49,6 @@ pub enum InstrumentError {
         reason: &'static str,
     },
 
-    /// A memory that somebody else may write.
-    #[error(
-        "the module imports the memory `{module}` `{name}` (at byte offset {offset}): whoever owns it may write it unseen, so only memories that the module defines can be recorded"
-    )]
-    ImportedMemory {
-        /// Module name of the import.
-        module: String,
-        /// Field name of the import.
-        name: String,
-        /// Where.
-        offset: CodeOffset,
-    },
-
-    /// A memory that several threads may write.
-    #[error("memory {} is shared (at byte offset {offset}): the order of writes of several threads cannot be recorded", memory.0)]
-    SharedMemory {
-        /// The memory.
-        memory: MemoryIndex,
-        /// Where.
-        offset: CodeOffset,
-    },
-
     /// The import module of the recorder is taken.
     #[error(
         "the module imports `{name}` from `forkpoint` (at byte offset {offset}): that name is the recorder's own; is the module rewritten already?"
@@ -91,21 +69,6 @@ pub enum InstrumentError {
         name: String,
         /// Where.
         offset: CodeOffset,
-    },
-
-    /// The address of a data segment is only known to the host.
-    #[error(
-        "data segment {segment} (at byte offset {offset}) lies at an address taken from the imported global `{module}` `{name}`: its place is unknown before instantiation, which is not supported"
-    )]
-    DataAddress {
-        /// The data segment.
-        segment: u32,
-        /// Where its address expression stands.
-        offset: CodeOffset,
-        /// Module name of the imported global.
-        module: String,
-        /// Field name of the imported global.
-        name: String,
     },
 
     /// Larger than an engine accepts, after rewriting if not before.

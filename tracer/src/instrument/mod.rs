@@ -12,11 +12,15 @@
 //! | the *buffer*: a 32-bit memory of [`BUFFER_PAGES`] | last memory | [`BUFFER_EXPORT`] |
 //! | the *cursor*: a mutable `i32` global, bytes used in the buffer | last global | [`CURSOR_EXPORT`] |
 //! | a function that calls `flush(cursor)` and sets the cursor to 0 | last function | |
-//! | exports of all memories and mutable numeric globals | | [`MemoryDecl::export`], [`GlobalDecl::export`] |
+//! | exports of all memories, tables and mutable numeric globals | | [`MemoryDecl::export`] and the like |
 //! | the start function, which no longer runs by itself | | [`START_EXPORT`] |
 //!
 //! Indices of defined functions shift by one, all other indices stay. A module without memory gets the exports
-//! only. Everything else is the original's, byte for byte where nothing in it had to change.
+//! only, and so does any module by [`expose`]. Everything else is the original's, byte for byte where nothing in
+//! it had to change.
+//!
+//! With [`Style::Hooks`] there is neither buffer nor cursor nor helper: the one import is `forkpoint` `event`:
+//! `[i32 i64 i64 i64] -> []`, called behind every instruction with its site's number and its operands.
 //!
 //! # Records
 //!
@@ -27,10 +31,14 @@
 //! | instruction | payload |
 //! | --- | --- |
 //! | stores, store lanes | base address (without static offset), the bytes written |
+//! | atomic read-modify-writes | base address (without static offset), what memory holds afterwards |
 //! | `memory.grow` | delta, result |
 //! | `memory.fill` | destination, the byte (one byte), length |
 //! | `memory.copy`, `memory.init` | destination, source, length |
 //! | `data.drop` | nothing; it is always a segment of its own |
+//!
+//! With [`Options::read_back`], a store that memory does not show is followed by a record of its own: the number 1
+//! and 16 bytes, of which as many as the store has are what memory holds in place of the stored ones.
 //!
 //! Addresses, lengths and page counts have 4 bytes, or 8 where the instruction's operand is an `i64`.
 //!
@@ -45,18 +53,24 @@
 //!   ends the segment.
 //! - `flush` must not call back into the module.
 
+mod address;
 mod body;
 mod classify;
+mod emit;
 mod error;
+mod locals;
 mod names;
 mod offsets;
+mod options;
 mod record;
 mod scan;
 mod sections;
 
+pub use address::Address;
 pub use error::InstrumentError;
 pub use offsets::{Mapped, OffsetMap};
-pub use record::{FIRST_SEGMENT, RecordDecoder, RecordError};
+pub use options::{Options, Scope, Style};
+pub use record::{FIRST_SEGMENT, RecordDecoder, RecordError, RecordSink};
 
 use forkpoint_traces::{MemoryIndex, Site, ValueType};
 use std::ops::Range;
@@ -64,8 +78,11 @@ use wasmparser::{Validator, WasmFeatures};
 
 /// Module name of the import that rewritten modules need.
 pub const IMPORT_MODULE: &str = "forkpoint";
-/// Field name of the import that rewritten modules need; its argument is the number of bytes in the buffer.
+/// Field name of the import of modules that record inline; its argument is the number of bytes in the buffer.
 pub const FLUSH_IMPORT: &str = "flush";
+/// Field name of the import of modules that record by hooks; its arguments are the number of a site and up to
+/// three operands, see [`RecordDecoder::decode_hook`].
+pub const HOOK_IMPORT: &str = "event";
 /// Start of all export names that the rewriter adds.
 pub const EXPORT_PREFIX: &str = "forkpoint:";
 /// Export name of the buffer.
@@ -102,6 +119,10 @@ pub struct MemoryDecl {
     pub page_size: u32,
     /// Whether addresses have 64 bits.
     pub memory64: bool,
+    /// Whether threads may share it.
+    pub shared: bool,
+    /// Whether it is imported.
+    pub imported: bool,
     /// The name under which the rewritten module exports it.
     pub export: String,
 }
@@ -118,14 +139,14 @@ pub struct GlobalDecl {
 }
 
 /// What a data segment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataKind {
     /// Copied into memory at instantiation.
     Active {
         /// Memory written.
         memory: MemoryIndex,
         /// First byte written.
-        address: u64,
+        address: Address,
     },
     /// Waits for `memory.init`.
     Passive,
@@ -152,16 +173,20 @@ pub struct Instrumented {
     pub segments: Vec<Segment>,
     /// From the rewritten module's offsets and function indices to the original's.
     pub offsets: OffsetMap,
-    /// Memories of the original module.
+    /// Memories of the original module, imports first.
     pub memories: Vec<MemoryDecl>,
     /// Mutable numeric globals of the original module.
     pub globals: Vec<GlobalDecl>,
+    /// Names under which the rewritten module exports the original's tables, imports first.
+    pub tables: Vec<String>,
     /// Data segments of the original module.
     pub data: Vec<DataSegment>,
     /// Whether the host has to call [`START_EXPORT`] after instantiation.
     pub has_start: bool,
-    /// Whether buffer, cursor and flush import were added: the module has a memory.
+    /// Whether recorder's code was added: the module has a memory.
     pub records: bool,
+    /// Whether the module needs the stack switching proposal, which not every engine setting goes with.
+    pub stack_switching: bool,
 }
 
 impl Instrumented {
@@ -171,22 +196,44 @@ impl Instrumented {
     }
 }
 
-/// What a module may use: all that Wasmtime runs by default, and the rest of WebAssembly 3.0.
+/// What a module may use: WebAssembly 3.0 and the proposals beyond it that Wasmtime runs.
 fn features() -> WasmFeatures {
-    WasmFeatures::WASM3
+    COMMON | WasmFeatures::STACK_SWITCHING
 }
 
-/// Rewrites the binary `module`.
+/// What every engine setting goes with.
+const COMMON: WasmFeatures =
+    WasmFeatures::WASM3.union(WasmFeatures::CUSTOM_PAGE_SIZES).union(WasmFeatures::WIDE_ARITHMETIC);
+
+/// Rewrites the binary `module` as `options` say.
 ///
 /// # Errors
 ///
 /// When the module is not valid, or when it does something to memory that cannot be recorded.
-pub fn instrument(module: &[u8]) -> Result<Instrumented, InstrumentError> {
+pub fn instrument(module: &[u8], options: &Options) -> Result<Instrumented, InstrumentError> {
+    rewrite(module, Some(options))
+}
+
+/// Gives the binary `module` the exports of a rewritten one and takes its start function out, and leaves its code
+/// as it is: for runs without recording whose end state is looked at.
+///
+/// # Errors
+///
+/// When the module is not valid.
+pub fn expose(module: &[u8]) -> Result<Instrumented, InstrumentError> {
+    rewrite(module, None)
+}
+
+fn rewrite(module: &[u8], options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
     // Offsets are kept in 31 bits; engines accept no module of this size anyway.
     body::limit("bytes", module.len() as u64, 1 << 30)?;
     if wasmparser::Parser::is_component(module) {
         return Err(InstrumentError::Component);
     }
-    Validator::new_with_features(features()).validate_all(module)?;
-    sections::rewrite(module, scan::scan(module)?)
+    let common = Validator::new_with_features(COMMON).validate_all(module).is_ok();
+    if !common {
+        Validator::new_with_features(features()).validate_all(module)?;
+    }
+    let instrumented = sections::rewrite(module, scan::scan(module)?, options)?;
+    Ok(Instrumented { stack_switching: !common, ..instrumented })
 }

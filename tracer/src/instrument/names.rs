@@ -28,8 +28,11 @@ fn names(
                 for naming in &mut functions {
                     naming.index = machinery.renumber(naming.index);
                 }
-                functions.push(wasmparser::Naming { index: machinery.flush, name: "forkpoint:flush" });
-                functions.push(wasmparser::Naming { index: machinery.helper, name: "forkpoint:make-room" });
+                let import = if machinery.inline.is_some() { "forkpoint:flush" } else { "forkpoint:event" };
+                functions.push(wasmparser::Naming { index: machinery.import, name: import });
+                if let Some(inline) = machinery.inline {
+                    functions.push(wasmparser::Naming { index: inline.helper, name: "forkpoint:make-room" });
+                }
                 // Readers may insist on ascending indices.
                 functions.sort_by_key(|naming| naming.index);
                 let mut map = NameMap::new();

@@ -10,6 +10,13 @@ use thiserror::Error;
 /// Number of the first segment in raw records. Lower numbers are free for records of the host's own.
 pub const FIRST_SEGMENT: u32 = 16;
 
+/// Number of the record that says what memory held after the store before it, in place of the stored value: its
+/// payload is 16 bytes, of which as many count as the store has.
+pub(super) const READ_BACK: u32 = 1;
+
+/// Bytes of a [`READ_BACK`] record.
+pub(super) const READ_BACK_SIZE: u32 = SEGMENT_HEAD + 16;
+
 /// Bytes of the segment number in front of a segment's payloads.
 pub(super) const SEGMENT_HEAD: u32 = 4;
 
@@ -31,6 +38,17 @@ pub enum RecordError {
         /// Length of the block in bytes.
         length: usize,
     },
+    /// What a store left in memory is told without a store before it.
+    #[error("a raw block of {length} bytes has a read-back without a store at byte {offset}")]
+    NoStore {
+        /// Where in the block.
+        offset: usize,
+        /// Length of the block in bytes.
+        length: usize,
+    },
+    /// A hook was called with the number of a site that does not exist.
+    #[error("a hook names site {0}, which the module does not have")]
+    UnknownSite(u32),
     /// The block ends where no instruction can have left the cursor.
     #[error("a raw block of {length} bytes ends inside of a record: {needed} bytes were expected at byte {offset}")]
     Cut {
@@ -68,7 +86,9 @@ impl Payload {
     /// The record of `op`, given whether the memory written and the one read are 64-bit.
     pub(super) fn new(op: MemoryOp, wide: bool, source_wide: bool) -> Payload {
         match op.shape() {
-            Shape::Store { width, .. } | Shape::Lane { width } => Payload::Store { wide, width },
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
+                Payload::Store { wide, width }
+            }
             Shape::Grow => Payload::Grow { wide },
             Shape::Fill => Payload::Fill { wide },
             Shape::Copy => Payload::Copy { wide, source_wide },
@@ -117,12 +137,24 @@ struct Step {
     fields: [u8; 3],
 }
 
+/// Takes what the decoder reads.
+pub trait RecordSink {
+    /// An event of an instruction, with the operands as [`RecordDecoder::decode_block`] says.
+    fn event(&mut self, site: SiteId, operands: [u64; 3]);
+
+    /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
+    /// `address`, the last event given to [`RecordSink::event`], in place of what was stored.
+    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
+}
+
 /// Turns raw blocks into `(site, operands)`.
 #[derive(Debug, Clone)]
 pub struct RecordDecoder {
     /// First step and the one past the last, by segment.
     segments: Vec<(u32, u32)>,
     steps: Vec<Step>,
+    /// Site and address of the hook call before.
+    hooked: Option<(SiteId, u64)>,
 }
 
 /// Reads `N` bytes at `at`, those past the end of `bytes` as zero.
@@ -188,7 +220,43 @@ impl RecordDecoder {
                 (segment.first.min(end), end)
             })
             .collect();
-        RecordDecoder { segments, steps }
+        RecordDecoder { segments, steps, hooked: None }
+    }
+
+    /// Decodes a call of the hook: the number of a site and its raw operands, zero-extended.
+    ///
+    /// # Errors
+    /// When no rewritten module can have made the call.
+    pub fn decode_hook(
+        &mut self,
+        site: u32,
+        operands: [u64; 3],
+        sink: &mut impl RecordSink,
+    ) -> Result<(), RecordError> {
+        let site = SiteId(site);
+        if site == SiteId::OBSERVED {
+            let (store, address) = self.hooked.ok_or(RecordError::NoStore { offset: 0, length: 0 })?;
+            sink.read_back(store, address, [operands[0], operands[1]]);
+            return Ok(());
+        }
+        let step = site.0.checked_sub(SiteId::FIRST.0).and_then(|index| self.steps.get(index as usize));
+        let step = step.ok_or(RecordError::UnknownSite(site.0))?;
+        let [first, second, third] = operands;
+        let operands = match step.kind {
+            Kind::Store32 | Kind::Store64 => [first.wrapping_add(step.offset), second & step.mask, 0],
+            Kind::Vector => [first.wrapping_add(step.offset), second, third],
+            Kind::Grow if second == step.mask => [first, u64::MAX, 0],
+            Kind::Grow | Kind::Other => {
+                let mut operands = [first, second, third];
+                for (operand, size) in operands.iter_mut().zip(step.fields) {
+                    *operand &= u64::MAX.checked_shr(64 - 8 * u32::from(size)).unwrap_or(0);
+                }
+                operands
+            }
+        };
+        self.hooked = Some((site, operands[0]));
+        sink.event(site, operands);
+        Ok(())
     }
 
     /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order,
@@ -204,8 +272,9 @@ impl RecordDecoder {
     /// When no rewritten module can have written the block. Events before the faulty place were given to
     /// `sink`.
     #[inline]
-    pub fn decode_block(&self, bytes: &[u8], sink: &mut impl FnMut(SiteId, [u64; 3])) -> Result<(), RecordError> {
+    pub fn decode_block(&self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), RecordError> {
         let mut at = 0;
+        let mut last = None;
         while at < bytes.len() {
             let start = at;
             if bytes.len() - at < SEGMENT_HEAD as usize {
@@ -214,6 +283,16 @@ impl RecordDecoder {
             let number = read_u32(bytes, at) as u32;
             let segment = number.wrapping_sub(FIRST_SEGMENT) as usize;
             let Some(&(first, end)) = self.segments.get(segment) else {
+                if number == READ_BACK {
+                    let (site, address) = last.ok_or(RecordError::NoStore { offset: at, length: bytes.len() })?;
+                    if bytes.len() - at < READ_BACK_SIZE as usize {
+                        return Err(cut(bytes, at, READ_BACK_SIZE as usize));
+                    }
+                    at += SEGMENT_HEAD as usize;
+                    sink.read_back(site, address, [read_u64(bytes, at), read_u64(bytes, at + 8)]);
+                    at += 16;
+                    continue;
+                }
                 return Err(RecordError::UnknownSegment {
                     segment: number,
                     offset: at,
@@ -242,7 +321,8 @@ impl RecordDecoder {
                     }
                     _ => step.rare(bytes, at),
                 };
-                sink(SiteId(site), operands);
+                sink.event(SiteId(site), operands);
+                last = Some((SiteId(site), operands[0]));
                 site = site.wrapping_add(1);
                 at += size;
             }

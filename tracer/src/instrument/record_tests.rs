@@ -6,7 +6,15 @@ fn site(op: MemoryOp, memory: u32, static_offset: u64, source: u32) -> Site {
 }
 
 fn memory(memory64: bool) -> MemoryDecl {
-    MemoryDecl { minimum: 1, maximum: None, page_size: 65536, memory64, export: String::new() }
+    MemoryDecl {
+        minimum: 1,
+        maximum: None,
+        page_size: 65536,
+        memory64,
+        shared: false,
+        imported: false,
+        export: String::new(),
+    }
 }
 
 /// A decoder with one segment of all `sites`; memory 0 has 32 bits, memory 1 has 64.
@@ -15,10 +23,22 @@ fn decoder(sites: &[Site]) -> RecordDecoder {
     RecordDecoder::new(sites, &segments, &[memory(false), memory(true)])
 }
 
+struct Events(Vec<(u32, [u64; 3])>);
+
+impl RecordSink for Events {
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        self.0.push((site.0 - SiteId::FIRST.0, operands));
+    }
+
+    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]) {
+        self.0.push((u32::MAX - site.0, [address, found[0], found[1]]));
+    }
+}
+
 fn decode(decoder: &RecordDecoder, bytes: &[u8]) -> Result<Vec<(u32, [u64; 3])>, RecordError> {
-    let mut events = Vec::new();
-    decoder.decode_block(bytes, &mut |site, operands| events.push((site.0 - SiteId::FIRST.0, operands)))?;
-    Ok(events)
+    let mut sink = Events(Vec::new());
+    decoder.decode_block(bytes, &mut sink)?;
+    Ok(sink.0)
 }
 
 #[test]

@@ -2,12 +2,10 @@
 
 use super::body::limit;
 use super::error::{InstrumentError, offset};
-use super::{DataKind, DataSegment, EXPORT_PREFIX, GlobalDecl, IMPORT_MODULE, MemoryDecl, features};
+use super::{Address, DataKind, DataSegment, EXPORT_PREFIX, GlobalDecl, IMPORT_MODULE, MemoryDecl, features};
 use forkpoint_traces::{MemoryIndex, ValueType};
 use std::ops::Range;
-use wasmparser::{
-    CompositeInnerType, ConstExpr, GlobalType, MemoryType, Operator, Parser, Payload, RecGroup, TypeRef, ValType,
-};
+use wasmparser::{CompositeInnerType, GlobalType, MemoryType, Parser, Payload, RecGroup, TypeRef, ValType};
 
 /// A section of the original module.
 #[derive(Debug, Clone)]
@@ -33,23 +31,11 @@ pub(super) struct Scan {
     pub(super) memories: Vec<MemoryDecl>,
     pub(super) global_count: u32,
     pub(super) globals: Vec<GlobalDecl>,
+    pub(super) tables: Vec<String>,
     pub(super) start: Option<u32>,
     pub(super) data: Vec<DataSegment>,
     /// Values of the globals that constant expressions may use.
-    constants: Vec<Constant>,
-    /// Module and field name of each imported global.
-    global_imports: Vec<(String, String)>,
-}
-
-/// What is known of a constant expression's value.
-#[derive(Debug, Clone, Copy)]
-enum Constant {
-    /// An integer, zero-extended.
-    Known(u64),
-    /// Depends on this imported global.
-    Imported(u32),
-    /// Not an integer.
-    Other,
+    constants: Vec<Option<Address>>,
 }
 
 /// Reads the declarations of a valid module.
@@ -85,15 +71,20 @@ impl Scan {
                 self.functions = section.into_iter().collect::<Result<_, _>>()?;
             }
             Payload::MemorySection(section) => {
-                for memory in section.into_iter_with_offsets() {
-                    let (at, memory) = memory?;
-                    self.memory(at, memory)?;
+                for memory in section {
+                    self.memory(memory?, false);
+                }
+            }
+            Payload::TableSection(section) => {
+                for _ in 0..section.count() {
+                    self.table();
                 }
             }
             Payload::GlobalSection(section) => {
                 for global in section {
                     let global = global?;
-                    let value = if global.ty.mutable { Constant::Other } else { self.evaluate(&global.init_expr)? };
+                    let known = |index: u32| self.constants.get(index as usize).cloned().flatten();
+                    let value = if global.ty.mutable { None } else { Address::read(&global.init_expr, known)? };
                     self.global(global.ty, value);
                 }
             }
@@ -152,41 +143,37 @@ impl Scan {
         }
         match import.ty {
             TypeRef::Func(_) | TypeRef::FuncExact(_) => self.imported_functions += 1,
-            TypeRef::Memory(_) => {
-                return Err(InstrumentError::ImportedMemory {
-                    module: import.module.to_string(),
-                    name: import.name.to_string(),
-                    offset: offset(at),
-                });
-            }
+            TypeRef::Memory(ty) => self.memory(ty, true),
             TypeRef::Global(ty) => {
-                let value = Constant::Imported(self.global_imports.len() as u32);
-                self.global_imports.push((import.module.to_string(), import.name.to_string()));
+                let value = (!ty.mutable).then(|| Address::imported(self.global_count));
                 self.global(ty, value);
             }
-            TypeRef::Table(_) | TypeRef::Tag(_) => {}
+            TypeRef::Table(_) => self.table(),
+            TypeRef::Tag(_) => {}
         }
         Ok(())
     }
 
-    fn memory(&mut self, at: usize, memory: MemoryType) -> Result<(), InstrumentError> {
+    fn table(&mut self) {
+        self.tables.push(format!("{EXPORT_PREFIX}table.{}", self.tables.len()));
+    }
+
+    fn memory(&mut self, memory: MemoryType, imported: bool) {
         let index = self.memories.len() as u32;
-        if memory.shared {
-            return Err(InstrumentError::SharedMemory { memory: MemoryIndex(index), offset: offset(at) });
-        }
-        // Custom page sizes do not validate, so this is always 64 KiB.
+        // Valid page sizes are 1 and 64 KiB.
         let page_size = 1u32.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(1 << 16);
         self.memories.push(MemoryDecl {
             minimum: memory.initial,
             maximum: memory.maximum,
             page_size,
             memory64: memory.memory64,
+            shared: memory.shared,
+            imported,
             export: format!("{EXPORT_PREFIX}memory.{index}"),
         });
-        Ok(())
     }
 
-    fn global(&mut self, ty: GlobalType, value: Constant) {
+    fn global(&mut self, ty: GlobalType, value: Option<Address>) {
         let index = self.global_count;
         self.global_count += 1;
         self.constants.push(value);
@@ -206,57 +193,16 @@ impl Scan {
             wasmparser::DataKind::Passive => DataKind::Passive,
             wasmparser::DataKind::Active { memory_index, offset_expr } => {
                 let at = offset(offset_expr.get_binary_reader().original_position());
-                let address = match self.evaluate(&offset_expr)? {
-                    Constant::Known(address) => address,
-                    Constant::Imported(import) => {
-                        let (module, name) = &self.global_imports[import as usize];
-                        return Err(InstrumentError::DataAddress {
-                            segment,
-                            offset: at,
-                            module: module.clone(),
-                            name: name.clone(),
-                        });
-                    }
-                    Constant::Other => {
-                        return Err(InstrumentError::Invalid {
-                            message: format!("the address of data segment {segment} is not an integer constant"),
-                            offset: at,
-                        });
-                    }
-                };
+                let known = |index: u32| self.constants.get(index as usize).cloned().flatten();
+                let address = Address::read(&offset_expr, known)?.ok_or_else(|| InstrumentError::Invalid {
+                    message: format!("the address of data segment {segment} is not an integer constant"),
+                    offset: at,
+                })?;
                 DataKind::Active { memory: MemoryIndex(memory_index), address }
             }
         };
         self.data.push(DataSegment { kind, bytes: data.range.end - data.data.len()..data.range.end });
         Ok(())
-    }
-
-    /// The value of a constant expression as far as it is an integer.
-    fn evaluate(&self, expr: &ConstExpr<'_>) -> Result<Constant, InstrumentError> {
-        let mut stack = Vec::new();
-        let mut ops = expr.get_operators_reader();
-        while !ops.eof() {
-            let value = match ops.read()? {
-                Operator::I32Const { value } => Constant::Known(u64::from(value as u32)),
-                Operator::I64Const { value } => Constant::Known(value as u64),
-                Operator::GlobalGet { global_index } => {
-                    self.constants.get(global_index as usize).copied().unwrap_or(Constant::Other)
-                }
-                op @ (Operator::I32Add | Operator::I32Sub | Operator::I32Mul) => {
-                    // Low halves do not depend on high ones, so 64-bit arithmetic cut off serves both widths.
-                    match binary(&mut stack, &op) {
-                        Constant::Known(value) => Constant::Known(value & u64::from(u32::MAX)),
-                        other => other,
-                    }
-                }
-                op @ (Operator::I64Add | Operator::I64Sub | Operator::I64Mul) => binary(&mut stack, &op),
-                Operator::End => break,
-                // References and aggregates: no integer can come out of them again.
-                _ => return Ok(Constant::Other),
-            };
-            stack.push(value);
-        }
-        Ok(stack.pop().unwrap_or(Constant::Other))
     }
 
     /// Functions of the original module, imports first.
@@ -271,18 +217,5 @@ impl Scan {
         limit("types", self.params.len() as u64 + 2, MANY)?;
         limit("functions", u64::from(self.function_count()) + 2, MANY)?;
         limit("globals", u64::from(self.global_count) + 1, MANY)
-    }
-}
-
-fn binary(stack: &mut Vec<Constant>, op: &Operator<'_>) -> Constant {
-    let (right, left) = (stack.pop(), stack.pop());
-    match (left, right) {
-        (Some(Constant::Known(left)), Some(Constant::Known(right))) => Constant::Known(match op {
-            Operator::I32Add | Operator::I64Add => left.wrapping_add(right),
-            Operator::I32Sub | Operator::I64Sub => left.wrapping_sub(right),
-            _ => left.wrapping_mul(right),
-        }),
-        (Some(imported @ Constant::Imported(_)), _) | (_, Some(imported @ Constant::Imported(_))) => imported,
-        _ => Constant::Other,
     }
 }

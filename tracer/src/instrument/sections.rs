@@ -4,13 +4,14 @@
 //! function indices stand (exports, elements, initialisers of tables and globals, code, names) entries are
 //! written anew.
 
-use super::body::{BodyRewriter, Machinery, limit};
+use super::body::{BodyRewriter, Inline, Machinery, limit};
 use super::error::InstrumentError;
 use super::names;
 use super::offsets::OffsetMap;
 use super::scan::{Scan, Section};
 use super::{
-    BUFFER_EXPORT, BUFFER_PAGES, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, Instrumented, START_EXPORT, features,
+    BUFFER_EXPORT, BUFFER_PAGES, CURSOR_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options,
+    START_EXPORT, Style, features,
 };
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
@@ -55,13 +56,35 @@ impl Reencode for Renumber {
     }
 }
 
-/// Type indices of the added functions, and whether each type has to be added.
-#[derive(Debug, Clone, Copy)]
+/// Types of the added functions: index, and the encoded type where it has to be added.
+#[derive(Debug, Default)]
 struct Types {
-    flush: u32,
+    import: u32,
     helper: u32,
-    flush_is_new: bool,
-    helper_is_new: bool,
+    added: Vec<Vec<u8>>,
+}
+
+impl Types {
+    fn new(scan: &Scan, machinery: Option<Machinery>) -> Types {
+        let count = scan.params.len() as u32;
+        let mut types = Types::default();
+        let mut place = |existing: Option<u32>, encoded: &[u8]| {
+            existing.unwrap_or_else(|| {
+                types.added.push(encoded.to_vec());
+                count + types.added.len() as u32 - 1
+            })
+        };
+        // Each is `func`, parameters, results.
+        match machinery {
+            Some(Machinery { inline: Some(_), .. }) => {
+                types.import = place(scan.flush_type, &[0x60, 1, 0x7f, 0]);
+                types.helper = place(scan.helper_type, &[0x60, 0, 1, 0x7f]);
+            }
+            Some(_) => types.import = place(None, &[0x60, 4, 0x7f, 0x7e, 0x7e, 0x7e, 0]),
+            None => {}
+        }
+        types
+    }
 }
 
 struct Rewriter<'m> {
@@ -74,25 +97,22 @@ struct Rewriter<'m> {
     out: Vec<u8>,
 }
 
-/// Writes the module that `scan` describes anew.
-pub(super) fn rewrite(module: &[u8], scan: Scan) -> Result<Instrumented, InstrumentError> {
-    let records = !scan.memories.is_empty();
+/// Writes the module that `scan` describes anew: with recorder's code as `options` say, or without any.
+pub(super) fn rewrite(module: &[u8], scan: Scan, options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
+    let options = options.filter(|_| !scan.memories.is_empty());
+    let records = options.is_some();
     if records {
         scan.check_limits()?;
     }
-    let machinery = records.then(|| Machinery {
-        flush: scan.imported_functions,
-        helper: scan.function_count() + 1,
-        buffer: scan.memories.len() as u32,
-        cursor: scan.global_count,
+    let machinery = options.map(|options| Machinery {
+        import: scan.imported_functions,
+        inline: (options.style == Style::Inline).then(|| Inline {
+            helper: scan.function_count() + 1,
+            buffer: scan.memories.len() as u32,
+            cursor: scan.global_count,
+        }),
     });
-    let type_count = scan.params.len() as u32;
-    let types = Types {
-        flush: scan.flush_type.unwrap_or(type_count),
-        helper: scan.helper_type.unwrap_or(type_count + u32::from(scan.flush_type.is_none())),
-        flush_is_new: scan.flush_type.is_none(),
-        helper_is_new: scan.helper_type.is_none(),
-    };
+    let types = Types::new(&scan, machinery);
     let wide: Vec<bool> = scan.memories.iter().map(|memory| memory.memory64).collect();
     let offsets = OffsetMap::new(scan.imported_functions, scan.function_count(), records);
     let mut rewriter = Rewriter {
@@ -100,7 +120,9 @@ pub(super) fn rewrite(module: &[u8], scan: Scan) -> Result<Instrumented, Instrum
         scan: &scan,
         machinery,
         types,
-        bodies: machinery.map(|machinery| BodyRewriter::new(module, machinery, &wide, offsets.clone())),
+        bodies: machinery
+            .zip(options)
+            .map(|(machinery, options)| BodyRewriter::new(module, machinery, options, &wide, offsets.clone())),
         out: Vec::with_capacity(module.len() + module.len() / 2),
     };
     rewriter.out.extend_from_slice(&module[..module.len().min(8)]);
@@ -123,6 +145,8 @@ pub(super) fn rewrite(module: &[u8], scan: Scan) -> Result<Instrumented, Instrum
         has_start: scan.start.is_some(),
         memories: scan.memories,
         globals: scan.globals,
+        tables: scan.tables,
+        stack_switching: false,
         data: scan.data,
     })
 }
@@ -163,8 +187,11 @@ impl<'m> Rewriter<'m> {
     fn missing(&mut self, id: SectionId) -> Result<(), InstrumentError> {
         let needed = match id {
             SectionId::Export => self.added_exports() > 0,
-            SectionId::Type => self.machinery.is_some() && (self.types.flush_is_new || self.types.helper_is_new),
-            SectionId::Import | SectionId::Function | SectionId::Global | SectionId::Code => self.machinery.is_some(),
+            SectionId::Type => !self.types.added.is_empty(),
+            SectionId::Import => self.machinery.is_some(),
+            SectionId::Function | SectionId::Memory | SectionId::Global | SectionId::Code => {
+                self.machinery.is_some_and(|machinery| machinery.inline.is_some())
+            }
             _ => false,
         };
         if needed {
@@ -193,32 +220,25 @@ impl<'m> Rewriter<'m> {
             return Ok(());
         };
         let mut renumber = Renumber(machinery);
-        let mut added = Vec::new();
         match id {
             _ if id == SectionId::Type as u8 => {
-                // `func`, parameters, results.
-                if self.types.flush_is_new {
-                    added.push(vec![0x60, 1, 0x7f, 0]);
-                }
-                if self.types.helper_is_new {
-                    added.push(vec![0x60, 0, 1, 0x7f]);
-                }
+                let added = std::mem::take(&mut self.types.added);
                 self.append(id, contents, &added)?;
             }
             _ if id == SectionId::Import as u8 => {
                 let mut import = Vec::new();
                 IMPORT_MODULE.encode(&mut import);
-                FLUSH_IMPORT.encode(&mut import);
+                if machinery.inline.is_some() { FLUSH_IMPORT } else { HOOK_IMPORT }.encode(&mut import);
                 import.push(0x00); // A function.
-                self.types.flush.encode(&mut import);
+                self.types.import.encode(&mut import);
                 self.append(id, contents, &[import])?;
             }
-            _ if id == SectionId::Function as u8 => {
+            _ if id == SectionId::Function as u8 && machinery.inline.is_some() => {
                 let mut index = Vec::new();
                 self.types.helper.encode(&mut index);
                 self.append(id, contents, &[index])?;
             }
-            _ if id == SectionId::Memory as u8 => {
+            _ if id == SectionId::Memory as u8 && machinery.inline.is_some() => {
                 let pages = u64::from(BUFFER_PAGES);
                 let mut memory = Vec::new();
                 MemoryType {
@@ -239,8 +259,10 @@ impl<'m> Rewriter<'m> {
             _ if id == SectionId::Global as u8 => {
                 let mut globals = GlobalSection::new();
                 renumber.parse_global_section(&mut globals, GlobalSectionReader::new(input())?)?;
-                let cursor = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-                globals.global(cursor, &ConstExpr::i32_const(0));
+                if machinery.inline.is_some() {
+                    let cursor = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
+                    globals.global(cursor, &ConstExpr::i32_const(0));
+                }
                 globals.append_to(&mut self.out);
             }
             _ if id == SectionId::Export as u8 => self.exports(ExportSectionReader::new(input())?)?,
@@ -260,8 +282,9 @@ impl<'m> Rewriter<'m> {
 
     fn added_exports(&self) -> u64 {
         let scan = self.scan;
-        let machinery = if self.machinery.is_some() { 2 } else { 0 };
-        (scan.memories.len() + scan.globals.len() + usize::from(scan.start.is_some()) + machinery) as u64
+        let machinery = if self.machinery.is_some_and(|machinery| machinery.inline.is_some()) { 2 } else { 0 };
+        let state = scan.memories.len() + scan.globals.len() + scan.tables.len();
+        (state + usize::from(scan.start.is_some()) + machinery) as u64
     }
 
     fn exports(&mut self, section: ExportSectionReader<'_>) -> Result<(), InstrumentError> {
@@ -276,15 +299,18 @@ impl<'m> Rewriter<'m> {
         for (index, memory) in scan.memories.iter().enumerate() {
             exports.export(&memory.export, ExportKind::Memory, index as u32);
         }
+        for (index, table) in scan.tables.iter().enumerate() {
+            exports.export(table, ExportKind::Table, index as u32);
+        }
         for global in &scan.globals {
             exports.export(&global.export, ExportKind::Global, global.index);
         }
         if let Some(start) = scan.start {
             exports.export(START_EXPORT, ExportKind::Func, renumbered(start));
         }
-        if let Some(machinery) = self.machinery {
-            exports.export(BUFFER_EXPORT, ExportKind::Memory, machinery.buffer);
-            exports.export(CURSOR_EXPORT, ExportKind::Global, machinery.cursor);
+        if let Some(inline) = self.machinery.and_then(|machinery| machinery.inline) {
+            exports.export(BUFFER_EXPORT, ExportKind::Memory, inline.buffer);
+            exports.export(CURSOR_EXPORT, ExportKind::Global, inline.cursor);
         }
         exports.append_to(&mut self.out);
         Ok(())
@@ -295,12 +321,15 @@ impl<'m> Rewriter<'m> {
         let Some(mut bodies) = self.bodies.take() else {
             return Ok(());
         };
-        (section.count() + 1).encode(&mut bodies.code);
+        let inline = bodies.machinery.inline;
+        (section.count() + u32::from(inline.is_some())).encode(&mut bodies.code);
         for (defined, body) in section.into_iter().enumerate() {
             let params = scan.functions.get(defined).and_then(|ty| scan.params.get(*ty as usize));
             bodies.function(scan.imported_functions + defined as u32, params.copied().unwrap_or(0), &body?)?;
         }
-        bodies.helper();
+        if let Some(inline) = inline {
+            bodies.helper(inline);
+        }
         let base = self.raw(SectionId::Code as u8, &bodies.code);
         bodies.offsets.finish(base, bodies.code.len() as u32);
         bodies.code = Vec::new();

@@ -26,6 +26,7 @@ impl Program {
     /// When the engine's process cannot be started or breaks the protocol.
     pub fn run_plain(&self, request: &Request) -> Result<Plain, RecordError> {
         let begun = Instant::now();
+        let stack_switching = self.instrumented.stack_switching;
         let folder = tempfile::Builder::new()
             .prefix("forkpoint-")
             .tempdir()
@@ -36,12 +37,12 @@ impl Program {
         if request.engine.mode.compiles_ahead() {
             let output = folder.path().join("module.cwasm");
             let task = Task::Compile { output: output.clone() };
-            let job = Job { engine: request.engine.clone(), module, task };
+            let job = Job { engine: request.engine.clone(), module, stack_switching, task };
             Child::spawn(request, &job, folder.path(), &Stdio::Null)?.run(&watch, |_| Ok(()))?;
             module = output;
         }
         let task = Task::Run(Box::new(self.plain_run(request)));
-        let job = Job { engine: request.engine.clone(), module, task };
+        let job = Job { engine: request.engine.clone(), module, stack_switching, task };
         let child = Child::spawn(request, &job, folder.path(), &request.stdin)?;
         let (mut finished, mut started, mut running) = (false, None, Duration::ZERO);
         child.run(&watch, |frame| {

@@ -3,7 +3,7 @@
 use crate::child::{Call, Run};
 use crate::error::RecordError;
 use crate::host::outputs::WASI;
-use crate::instrument::{EXPORT_PREFIX, Instrumented, instrument};
+use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, instrument};
 use crate::record::Request;
 use crate::values::{WasmValue, parse_value};
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ impl Program {
     /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
     /// calls do not fit it.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation]) -> Result<Program, RecordError> {
-        let instrumented = instrument(&module)?;
+        let instrumented = instrument(&module, &Options::default())?;
         let interface = Interface::of(&module);
         interface.check_imports()?;
         let calls = interface.resolve(calls)?;

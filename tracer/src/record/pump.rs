@@ -4,11 +4,11 @@ use super::images::{Difference, Incoming};
 use super::process::{Child, Ended, Stopped, Watch};
 use super::{CallResult, Program, Progress, Recorded, Request};
 use crate::error::RecordError;
-use crate::instrument::{DataKind, RecordDecoder};
+use crate::instrument::{DataKind, RecordDecoder, RecordSink};
 use crate::protocol::{Frame, Message, NO_OFFSET, NativeFrame};
 use forkpoint_traces::{
     EngineInfo, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryState, Milestone, ModuleInfo, NativeFunction,
-    NativePoint, Outcome, RawEvent, SiteId, TraceWriter, TrapKind,
+    NativePoint, Observation, Outcome, RawEvent, RecorderInfo, SiteId, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
@@ -109,7 +109,12 @@ impl<'a> Pump<'a> {
             return Err(RecordError::NoEngine(outcome.to_string()));
         };
         let memories = std::mem::take(&mut self.final_memories);
-        writer.milestone(&Milestone::End { outcome: outcome.clone(), memories })?;
+        writer.milestone(&Milestone::End {
+            outcome: outcome.clone(),
+            memories,
+            globals: Vec::new(),
+            tables: Vec::new(),
+        })?;
         let events = writer.events();
         let bytes = writer.finish(self.message.clone())?;
         if let Some(mismatch) = self.mismatch {
@@ -146,13 +151,9 @@ impl<'a> Pump<'a> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
         };
-        let mut failed = None;
-        self.decoder.decode_block(bytes, &mut |site, operands| {
-            if failed.is_none() {
-                failed = writer.push(&RawEvent { site, operands, blob: &[] }).err();
-            }
-        })?;
-        if let Some(error) = failed {
+        let mut sink = WriterSink { writer, failed: None };
+        self.decoder.decode_block(bytes, &mut sink)?;
+        if let Some(error) = sink.failed {
             return Err(error.into());
         }
         (self.progress)(writer.events(), writer.written());
@@ -231,6 +232,7 @@ impl<'a> Pump<'a> {
                 deterministic: wasi.deterministic,
             },
             limits: Limits { timeout_ms: self.request.timeout.map(|timeout| timeout.as_millis() as u64) },
+            recorder: RecorderInfo::default(),
             command: self.request.command.clone(),
             chunk_events: CHUNK_EVENTS,
         };
@@ -315,7 +317,11 @@ impl<'a> Pump<'a> {
             writer.milestone(&Milestone::Memory { memory, pages, page_size: declared.page_size })?;
         }
         for (segment, data) in instrumented.data.iter().enumerate() {
-            if let DataKind::Active { memory, address } = data.kind {
+            if let DataKind::Active { memory, address } = &data.kind {
+                let memory = *memory;
+                let address = address.constant().ok_or_else(|| {
+                    RecordError::Protocol(format!("the address of data segment {segment} is not known"))
+                })?;
                 let length = data.bytes.len() as u64;
                 writer.milestone(&Milestone::DataInit { segment: segment as u32, memory, address, length })?;
             }
@@ -370,6 +376,34 @@ impl<'a> Pump<'a> {
         let state = incoming.end(writer.image(), &mut sink);
         self.final_memories.push(state);
         Ok(())
+    }
+}
+
+/// Writes what the decoder reads.
+struct WriterSink<'a> {
+    writer: &'a mut TraceWriter,
+    failed: Option<TraceError>,
+}
+
+impl RecordSink for WriterSink<'_> {
+    #[inline]
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        if self.failed.is_none() {
+            self.failed = self.writer.push(&RawEvent { site, operands, blob: &[] }).err();
+        }
+    }
+
+    #[cold]
+    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]) {
+        let Some(site) = self.writer.sites().get(site) else { return };
+        let (memory, width) = (site.memory, site.op.shape().width().unwrap_or(0));
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&found[0].to_le_bytes());
+        bytes[8..].copy_from_slice(&found[1].to_le_bytes());
+        let bytes = &bytes[..usize::from(width)];
+        if self.failed.is_none() {
+            self.failed = self.writer.observed(memory, address, Observation::ReadBack, bytes).err();
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! Generated modules: whatever wasm-smith comes up with is refused with a reason or rewritten soundly.
 
+use crate::lab::modes;
 use crate::support;
 use arbitrary::{Result, Unstructured};
-use forkpoint_tracer::instrument::instrument;
+use forkpoint_tracer::instrument::{Options, instrument};
 use wasm_smith::{Config, InstructionKind, InstructionKinds, Module};
 
 /// A generator of modules that write memory in every way that can be recorded. Generated control flow is mostly
@@ -29,9 +30,9 @@ pub fn config(seed: u64) -> Config {
         max_memory32_bytes: 8 << 16,
         max_memory64_bytes: 8 << 16,
         relaxed_simd_enabled: false,
-        threads_enabled: false,
-        custom_page_sizes_enabled: false,
-        wide_arithmetic_enabled: false,
+        threads_enabled: true,
+        custom_page_sizes_enabled: true,
+        wide_arithmetic_enabled: true,
         max_instructions: 400,
         min_funcs: 4,
         max_funcs: 8,
@@ -67,7 +68,8 @@ pub fn entropy(seed: u64, length: usize) -> Vec<u8> {
 fn run(seed: u64, u: &mut Unstructured<'_>) -> Result<usize> {
     let mut module = Module::new(config(seed), u)?;
     module.ensure_termination(1000).expect("the generator wrote all bodies");
-    Ok(support::rewrite(&module.to_bytes()).sites.len())
+    let module = module.to_bytes();
+    Ok(modes().iter().map(|options| support::rewrite(&module, options).sites.len()).sum())
 }
 
 #[test]
@@ -90,14 +92,14 @@ fn damaged_modules_do_not_panic() {
         (func $f (param i32) (i32.store8 (local.get 0) (i32.const 1)) (drop (memory.grow (i32.const 1)))) (start $g)
         (func $g (call $f (i32.const 1))))";
     let module = wat::parse_str(text).expect("well formed");
-    assert!(instrument(&module).is_ok());
+    assert!(instrument(&module, &Options::default()).is_ok());
     for at in 0..module.len() {
-        let _ = instrument(&module[..at]);
+        let _ = instrument(&module[..at], &Options::default());
         for bit in 0..8 {
             let mut damaged = module.clone();
             damaged[at] ^= 1 << bit;
-            if instrument(&damaged).is_ok() {
-                support::rewrite(&damaged);
+            if instrument(&damaged, &Options::default()).is_ok() {
+                support::rewrite(&damaged, &Options::default());
             }
         }
     }

@@ -3,170 +3,27 @@
 //! The oracle is replay: memories as they are after instantiation, changed by the decoded events alone, must
 //! equal the engine's memories at the end, byte for byte.
 
+use crate::lab::{Recorded, bytes, engine, modes, short};
 use crate::property::{config, entropy};
 use crate::support;
 use arbitrary::Unstructured;
-use forkpoint_tracer::instrument::{
-    BUFFER_EXPORT, BUFFER_LIMIT, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, Instrumented, RecordDecoder,
-    START_EXPORT,
-};
-use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
+use forkpoint_tracer::instrument::{BUFFER_LIMIT, Options, START_EXPORT, Scope, Style};
+use forkpoint_traces::{MemoryIndex, MemoryOp, Shape, ValueType};
 use std::collections::HashSet;
-use wasmtime::{Caller, Config, Engine, Error, Instance, Linker, Module, Store, Val};
-
-/// Decoded events: where, and the operands.
-type Events = Vec<(Site, [u64; 3])>;
-
-const PAGE: usize = 1 << 16;
-
-type Event = (SiteId, [u64; 3]);
-
-/// What the host functions see.
-struct Host {
-    decoder: RecordDecoder,
-    events: Vec<Event>,
-    flushes: usize,
-}
-
-impl Host {
-    fn take(&mut self, block: &[u8]) {
-        let Host { decoder, events, .. } = self;
-        decoder.decode_block(block, &mut |site, operands| events.push((site, operands))).expect("a legal block");
-    }
-}
-
-fn engine() -> Engine {
-    let mut config = Config::new();
-    config
-        .wasm_multi_memory(true)
-        .wasm_memory64(true)
-        .wasm_tail_call(true)
-        .wasm_function_references(true)
-        .wasm_gc(true)
-        .wasm_exceptions(true)
-        .wasm_relaxed_simd(true)
-        .memory_reservation(1 << 20)
-        .memory_guard_size(1 << 16);
-    Engine::new(&config).expect("a valid configuration")
-}
-
-/// A rewritten module between calls, and its replay.
-struct Recorded {
-    original: Vec<u8>,
-    rewritten: Instrumented,
-    store: Store<Host>,
-    instance: Instance,
-    images: Vec<Vec<u8>>,
-}
-
-impl Recorded {
-    fn new(engine: &Engine, original: Vec<u8>, rewritten: Instrumented) -> Result<Recorded, Error> {
-        let module = Module::new(engine, &rewritten.module)?;
-        let host = Host { decoder: rewritten.decoder(), events: Vec::new(), flushes: 0 };
-        let mut store = Store::new(engine, host);
-        let mut linker = Linker::new(engine);
-        linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, Host>, length: i32| {
-            let buffer = caller.get_export(BUFFER_EXPORT).and_then(|e| e.into_memory()).expect("exported");
-            let (bytes, host) = buffer.data_and_store_mut(&mut caller);
-            assert!(length as u32 > BUFFER_LIMIT);
-            host.take(&bytes[..length as usize]);
-            host.flushes += 1;
-        })?;
-        linker.func_wrap("env", "id", |x: i32| x)?;
-        let instance = linker.instantiate(&mut store, &module)?;
-        let mut recorded = Recorded { original, rewritten, store, instance, images: Vec::new() };
-        recorded.images = recorded.memories();
-        Ok(recorded)
-    }
-
-    fn from_text(text: &str) -> Recorded {
-        let (original, rewritten) = support::rewrite_text(text);
-        Recorded::new(&engine(), original, rewritten).expect("it instantiates")
-    }
-
-    fn memories(&mut self) -> Vec<Vec<u8>> {
-        let names: Vec<String> = self.rewritten.memories.iter().map(|memory| memory.export.clone()).collect();
-        names
-            .iter()
-            .map(|name| {
-                let memory = self.instance.get_memory(&mut self.store, name).expect("exported");
-                memory.data(&self.store).to_vec()
-            })
-            .collect()
-    }
-
-    /// Calls an export and replays what it recorded.
-    fn call(&mut self, name: &str, arguments: &[Val]) -> (Result<Vec<Val>, Error>, Events) {
-        let function = self.instance.get_func(&mut self.store, name).expect("exported");
-        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
-        let outcome = function.call(&mut self.store, arguments, &mut results).map(|()| results);
-        if self.rewritten.records {
-            let cursor = self.instance.get_global(&mut self.store, CURSOR_EXPORT).expect("exported");
-            let length = cursor.get(&mut self.store).unwrap_i32() as usize;
-            let buffer = self.instance.get_memory(&mut self.store, BUFFER_EXPORT).expect("exported");
-            let (bytes, host) = buffer.data_and_store_mut(&mut self.store);
-            host.take(&bytes[..length]);
-            cursor.set(&mut self.store, Val::I32(0)).expect("mutable");
-        }
-        let events = std::mem::take(&mut self.store.data_mut().events);
-        let events: Vec<(Site, [u64; 3])> = events
-            .into_iter()
-            .map(|(site, operands)| (self.rewritten.sites[(site.0 - SiteId::FIRST.0) as usize].clone(), operands))
-            .collect();
-        for (site, operands) in &events {
-            self.apply(site, *operands);
-        }
-        let memories = self.memories();
-        for (index, (engine, replay)) in memories.iter().zip(&self.images).enumerate() {
-            assert_eq!(engine.len(), replay.len(), "size of memory {index}");
-            let differ = engine.iter().zip(replay).position(|(a, b)| a != b);
-            assert_eq!(differ, None, "first byte of memory {index} that replay has wrong");
-        }
-        (outcome, events)
-    }
-
-    fn apply(&mut self, site: &Site, [a, b, c]: [u64; 3]) {
-        let memory = site.memory.0 as usize;
-        let at = a as usize;
-        match site.op.shape() {
-            Shape::Store { width, .. } | Shape::Lane { width } => {
-                let value = [b.to_le_bytes(), c.to_le_bytes()].concat();
-                let width = usize::from(width);
-                assert!(value[width..].iter().all(|byte| *byte == 0), "zero-extended");
-                self.images[memory][at..at + width].copy_from_slice(&value[..width]);
-            }
-            Shape::Grow if b == u64::MAX => {}
-            Shape::Grow => {
-                let image = &mut self.images[memory];
-                assert_eq!(image.len(), b as usize * PAGE);
-                image.resize(image.len() + at * PAGE, 0);
-            }
-            Shape::Fill => self.images[memory][at..at + c as usize].fill(b as u8),
-            Shape::Copy => {
-                let bytes = self.images[site.source as usize][b as usize..(b + c) as usize].to_vec();
-                self.images[memory][at..at + bytes.len()].copy_from_slice(&bytes);
-            }
-            Shape::Init => {
-                let segment = &self.original[self.rewritten.data[site.source as usize].bytes.clone()];
-                let bytes = &segment[b as usize..(b + c) as usize];
-                self.images[memory][at..at + bytes.len()].copy_from_slice(bytes);
-            }
-            Shape::Drop => {}
-        }
-    }
-}
-
-/// Operators and operands of events.
-fn short(events: &[(Site, [u64; 3])]) -> Vec<(MemoryOp, [u64; 3])> {
-    events.iter().map(|(site, operands)| (site.op, *operands)).collect()
-}
+use wasmtime::{Engine, Error, Instance, Module, Store, Val};
 
 #[test]
-fn every_memory_operator_is_recorded_and_replays() {
+fn every_memory_operator_but_atomics_is_recorded_and_replays() {
+    for options in modes() {
+        every_memory_operator(&options);
+    }
+}
+
+fn every_memory_operator(options: &Options) {
     for (address, memory) in [("i32", "1 3"), ("i64", "i64 1 3")] {
         let bulk = if address == "i32" { "i32" } else { "i64" };
         let v = "(v128.const i8x16 0x80 1 2 3 4 5 6 7 8 9 10 11 12 13 14 0xff)";
-        let mut recorded = Recorded::from_text(&format!(
+        let text = format!(
             r#"(module (memory {memory}) (data $d "segment")
                 (func (export "run") (result {address})
                     (i32.store offset=1 ({address}.const 16) (i32.const -2))
@@ -189,7 +46,8 @@ fn every_memory_operator_is_recorded_and_replays() {
                     (memory.init $d ({address}.const 300) (i32.const 2) (i32.const 3))
                     (data.drop $d)
                     (memory.grow ({address}.const 2))))"#
-        ));
+        );
+        let mut recorded = Recorded::with(&text, options);
         let (results, events) = recorded.call("run", &[]);
         let results = results.expect("no trap");
         match address {
@@ -223,7 +81,159 @@ fn every_memory_operator_is_recorded_and_replays() {
             ]
         );
         let seen: HashSet<MemoryOp> = events.iter().map(|(site, _)| site.op).collect();
-        assert_eq!(seen.len(), MemoryOp::ALL.len(), "every operator is in this test");
+        let atomics = MemoryOp::ALL.iter().filter(|op| op.mnemonic().contains("atomic")).count();
+        assert_eq!(seen.len(), MemoryOp::ALL.len() - atomics, "every operator but the atomic ones is in this test");
+    }
+}
+
+/// Every atomic write of the table: what it leaves in memory, computed here from its name.
+#[test]
+fn atomics_record_what_memory_holds_afterwards() {
+    for options in modes() {
+        for (address, memory) in [("i32", "1"), ("i64", "i64 1")] {
+            for op in MemoryOp::ALL.iter().filter(|op| op.mnemonic().contains("atomic")) {
+                atomic(*op, address, memory, &options);
+            }
+        }
+    }
+}
+
+fn atomic(op: MemoryOp, address: &str, memory: &str, options: &Options) {
+    const OLD: u64 = 0x8182_8384_8586_8788;
+    const OPERAND: u64 = 0x0f1e_2d3c_4b5a_6978;
+    let (ty, width, extra) = match op.shape() {
+        Shape::Store { ty, width } => (ty, width, ""),
+        Shape::Rmw { ty, width, operands: 1 } => (ty, width, ""),
+        Shape::Rmw { ty, width, .. } => (ty, width, "expected"),
+        other => panic!("{other:?}"),
+    };
+    let ty = if ty == ValueType::I64 { "i64" } else { "i32" };
+    let mask = u64::MAX >> (64 - 8 * u32::from(width));
+    let constant = |value: u64| match ty {
+        "i64" => format!("(i64.const {})", value as i64),
+        _ => format!("(i32.const {})", value as u32 as i32),
+    };
+    // A compare-exchange of a narrow width compares zero-extended.
+    let expected = if extra.is_empty() { String::new() } else { constant(OLD & mask) };
+    let name = op.mnemonic();
+    let call = format!("({name} offset=8 ({address}.const 8) {expected} {})", constant(OPERAND));
+    let (result, body) = match op.shape() {
+        Shape::Rmw { .. } => (format!("(result {ty})"), call),
+        _ => (String::new(), call),
+    };
+    let text = format!(
+        "(module (memory {memory}) (func (export \"run\") {result}
+            (i64.store ({address}.const 16) (i64.const {})) {body}))",
+        OLD as i64
+    );
+    let mut recorded = Recorded::with(&text, options);
+    let (results, events) = recorded.call("run", &[]);
+    let results = results.expect("no trap");
+    if let [value] = &results[..] {
+        let value = value.i64().map_or_else(|| u64::from(value.unwrap_i32() as u32), |value| value as u64);
+        assert_eq!(value, OLD & mask, "{name} gives the old value");
+    }
+    let after = match name.rsplit('.').next().expect("a name").trim_end_matches("_u") {
+        "add" => OLD.wrapping_add(OPERAND),
+        "sub" => OLD.wrapping_sub(OPERAND),
+        "and" => OLD & OPERAND,
+        "or" => OLD | OPERAND,
+        "xor" => OLD ^ OPERAND,
+        _ => OPERAND,
+    };
+    assert_eq!(short(&events)[1..], [(op, [16, after & mask, 0])], "{name}");
+}
+
+#[test]
+fn a_failed_compare_exchange_shows_the_old_bytes() {
+    let mut recorded = Recorded::from_text(
+        r#"(module (memory 1) (func (export "run") (result i32)
+            (i32.store (i32.const 4) (i32.const 7))
+            (i32.atomic.rmw.cmpxchg (i32.const 4) (i32.const 8) (i32.const 9))))"#,
+    );
+    let (results, events) = recorded.call("run", &[]);
+    assert_eq!(results.expect("no trap")[0].unwrap_i32(), 7);
+    assert_eq!(short(&events)[1], (MemoryOp::I32AtomicRmwCmpxchg, [4, 7, 0]));
+}
+
+/// An unaligned atomic traps before it changes anything, and leaves no event.
+#[test]
+fn an_unaligned_atomic_is_no_event() {
+    let mut recorded = Recorded::from_text(
+        r#"(module (memory 1) (func (export "run")
+            (i32.atomic.store (i32.const 4) (i32.const 7))
+            (drop (i32.atomic.rmw.add (i32.const 6) (i32.const 8)))))"#,
+    );
+    let (results, events) = recorded.call("run", &[]);
+    assert!(results.is_err());
+    assert_eq!(short(&events), [(MemoryOp::I32AtomicStore, [4, 7, 0])]);
+}
+
+#[test]
+fn memories_with_pages_of_one_byte_replay() {
+    for options in modes() {
+        let mut recorded = Recorded::with(
+            r#"(module (memory 3 100 (pagesize 1)) (func (export "run") (result i32)
+                (i32.store8 (i32.const 2) (i32.const 7))
+                (drop (memory.grow (i32.const 4)))
+                (i32.store (i32.const 3) (i32.const -1))
+                (memory.size)))"#,
+            &options,
+        );
+        let (results, events) = recorded.call("run", &[]);
+        assert_eq!(results.expect("no trap")[0].unwrap_i32(), 7);
+        assert_eq!(short(&events)[1], (MemoryOp::MemoryGrow, [4, 3, 0]));
+    }
+}
+
+/// Two stacks append records in turn.
+#[test]
+fn records_of_two_stacks_stay_in_order() {
+    for options in modes() {
+        let mut recorded = Recorded::with(
+            r#"(module (memory 1) (type $f (func)) (type $c (cont $f)) (tag $yield)
+                (func $worker (i32.store (i32.const 0) (i32.const 1)) (suspend $yield)
+                    (i32.store (i32.const 4) (i32.const 3)))
+                (elem declare func $worker)
+                (func (export "run") (local $k (ref null $c))
+                    (local.set $k (cont.new $c (ref.func $worker)))
+                    (i32.store (i32.const 8) (i32.const 0))
+                    (block $on (result (ref $c))
+                        (resume $c (on $yield $on) (local.get $k)) (return))
+                    (local.set $k)
+                    (i32.store (i32.const 12) (i32.const 2))
+                    (resume $c (local.get $k))
+                    (i32.store (i32.const 16) (i32.const 4))))"#,
+            &options,
+        );
+        let (results, events) = recorded.call("run", &[]);
+        results.expect("no trap");
+        let values: Vec<u64> = events.iter().map(|(_, operands)| operands[1]).collect();
+        assert_eq!(values, [0, 1, 2, 3, 4]);
+    }
+}
+
+#[test]
+fn a_scope_of_bytes_records_what_touches_them_and_every_grow() {
+    for style in [Style::Inline, Style::Hooks] {
+        let scope = Scope { bytes: Some((MemoryIndex(0), 100..108)), ..Scope::default() };
+        let options = Options { style, scope, ..Options::default() };
+        let text = r#"(module (memory 1 3) (memory 1) (func (export "run") (param $base i32)
+            (i32.store offset=96 (local.get $base) (i32.const 1))
+            (i32.store offset=97 (local.get $base) (i32.const 2))
+            (i64.store offset=107 (local.get $base) (i64.const 3))
+            (i64.store offset=108 (local.get $base) (i64.const 4))
+            (i32.store8 offset=0xffff (local.get $base) (i32.const 5))
+            (i32.store8 1 offset=100 (local.get $base) (i32.const 6))
+            (drop (memory.grow (i32.const 1)))
+            (i32.store8 offset=100 (local.get $base) (i32.const 7))))"#;
+        let original = wat::parse_str(text).expect("well formed");
+        let rewritten = support::rewrite(&original, &options);
+        let mut recorded = Recorded::new(&engine(), original, rewritten).expect("it instantiates");
+        let (results, events) = recorded.call_unchecked("run", &[Val::I32(0)]);
+        results.expect("no trap");
+        let addresses: Vec<u64> = events.iter().map(|(_, operands)| operands[0]).collect();
+        assert_eq!(addresses, [97, 107, 1, 100], "{style:?}");
     }
 }
 
@@ -384,8 +394,8 @@ fn seen<T>(
 }
 
 /// Runs a generated module and its rewritten form side by side. Counts calls and events.
-fn compare(engine: &Engine, original: Vec<u8>) -> (usize, usize) {
-    let rewritten = support::rewrite(&original);
+fn compare(engine: &Engine, original: Vec<u8>, options: &Options) -> (usize, usize) {
+    let rewritten = support::rewrite(&original, options);
     let module = Module::new(engine, &original).expect("a valid module compiles");
     let mut store = Store::new(engine, ());
     let mut recorded = Recorded::new(engine, original, rewritten);
@@ -426,9 +436,9 @@ fn compare(engine: &Engine, original: Vec<u8>) -> (usize, usize) {
         assert_eq!(seen(&mut recorded.store, outcome, globals.into_iter()), expected, "{}", export.name());
         let memories = recorded.memories();
         for export in module.exports() {
-            let Some(memory) = instance.get_memory(&mut store, export.name()) else { continue };
-            let theirs = recorded.instance.get_memory(&mut recorded.store, export.name()).expect("exported");
-            assert!(memory.data(&store) == theirs.data(&recorded.store), "memory {}", export.name());
+            let Some(memory) = bytes(&instance, &mut store, export.name()) else { continue };
+            let theirs = bytes(&recorded.instance, &mut recorded.store, export.name()).expect("exported");
+            assert!(memory == theirs, "memory {}", export.name());
         }
         assert_eq!(memories.len(), recorded.images.len());
     }
@@ -443,7 +453,8 @@ fn generated_modules_behave_as_before_and_replay() {
         let bytes = entropy(seed, 8192);
         let Ok(mut module) = wasm_smith::Module::new(config(seed), &mut Unstructured::new(&bytes)) else { continue };
         module.ensure_termination(500).expect("the generator wrote all bodies");
-        let (c, e) = compare(&engine, module.to_bytes());
+        let modes = modes();
+        let (c, e) = compare(&engine, module.to_bytes(), &modes[seed as usize % modes.len()]);
         calls += c;
         events += e;
     }

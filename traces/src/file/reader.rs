@@ -4,7 +4,7 @@ use super::{FORMAT_VERSION, MAGIC, PREAMBLE, Sites, TRAILER, TRAILER_MAGIC};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::{ChunkColumns, ChunkHead};
 use crate::error::TraceError;
-use crate::event::{Event, Milestone, Outcome, Value};
+use crate::event::{Event, Milestone, Observation, Outcome, Value};
 use crate::header::Header;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
@@ -298,13 +298,19 @@ impl TraceReader {
                 SiteId::STRAY_BYTES => {
                     Event::StrayBytes { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
                 }
+                SiteId::OBSERVED => Event::Observed {
+                    memory: MemoryIndex(first as u32),
+                    address: second,
+                    by: Observation::of(third),
+                    bytes: raw.blob.to_vec(),
+                },
                 _ => Event::Milestone(wire::decode(raw.blob, 0, "milestone")?),
             });
         };
         let memory = site.memory;
         let (at, address) = (raw.site, first);
         Ok(match site.op.shape() {
-            Shape::Store { width, .. } | Shape::Lane { width } => {
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
                 Event::Store { site: at, memory, address, value: Value::new(second, third, width) }
             }
             Shape::Grow => {

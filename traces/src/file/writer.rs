@@ -4,7 +4,7 @@ use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
 use crate::block::{self, Tag};
 use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
-use crate::event::Milestone;
+use crate::event::{Milestone, Observation};
 use crate::header::Header;
 use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
@@ -136,9 +136,29 @@ impl TraceWriter {
         Ok(())
     }
 
+    /// Records what memory was found to hold in place of what the events so far say.
+    pub fn observed(
+        &mut self,
+        memory: MemoryIndex,
+        address: u64,
+        by: Observation,
+        bytes: &[u8],
+    ) -> Result<(), TraceError> {
+        for (i, piece) in bytes.chunks(PIECE).enumerate() {
+            let operands = [memory.0.into(), address + (i * PIECE) as u64, by.number()];
+            self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: piece })?;
+        }
+        Ok(())
+    }
+
     /// Memory as the events so far make it.
     pub fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// The sites of this trace.
+    pub fn sites(&self) -> &SiteTable {
+        self.image.sites()
     }
 
     /// Number of events so far.

@@ -85,7 +85,10 @@ fn write(path: &Path, wrong: Option<u64>) {
         let event = RawEvent { site: SiteId(SiteId::FIRST.0 + number), operands, blob: &[] };
         writer.push(&event).expect("a store");
     }
-    milestone(&mut writer, Milestone::End { outcome: Outcome::Finished, memories: Vec::new() });
+    milestone(
+        &mut writer,
+        Milestone::End { outcome: Outcome::Finished, memories: Vec::new(), globals: Vec::new(), tables: Vec::new() },
+    );
     writer.finish(None).expect("the end");
 }
 

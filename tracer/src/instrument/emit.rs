@@ -1,0 +1,354 @@
+//! The recorder's code around one memory-changing instruction.
+//!
+//! Operands are kept in scratch locals and given back, the instruction runs as it is, and then, inline or by a
+//! hook, an event is recorded. Optionally the stored value is loaded back and compared.
+
+use super::body::{BodyRewriter, Inline, Origin};
+use super::classify::Recorded;
+use super::error::offset as code_offset;
+use super::locals::Function;
+use super::record::{FIRST_SEGMENT, Payload, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD};
+use super::{BUFFER_LIMIT, MAX_SEGMENT, Segment};
+use forkpoint_traces::{FuncIndex, MemoryIndex, Shape, Site, SiteId, ValueType};
+use wasm_encoder::{BlockType, Instruction as I, MemArg};
+
+/// A value that recorder's code can push.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    /// A scratch local.
+    Local(u32, ValueType),
+    /// A lane of so many bytes of the vector in a scratch local.
+    Lane { local: u32, lane: u8, width: u8 },
+}
+
+/// The type of an address of a memory.
+fn address(wide: bool) -> ValueType {
+    if wide { ValueType::I64 } else { ValueType::I32 }
+}
+
+/// The plain store of a value into the buffer. Never the instruction under observation itself where there is
+/// another: a fault in how an engine runs it must not hit the record too.
+fn plain_store(ty: ValueType, width: u32, memarg: MemArg) -> I<'static> {
+    match (ty, width) {
+        (ValueType::I32, 1) => I::I32Store8(memarg),
+        (ValueType::I32, 2) => I::I32Store16(memarg),
+        (ValueType::I32, _) => I::I32Store(memarg),
+        (ValueType::I64, 1) => I::I64Store8(memarg),
+        (ValueType::I64, 2) => I::I64Store16(memarg),
+        (ValueType::I64, 4) => I::I64Store32(memarg),
+        (ValueType::I64, _) => I::I64Store(memarg),
+        (ValueType::F32, _) => I::F32Store(memarg),
+        (ValueType::F64, _) => I::F64Store(memarg),
+        (ValueType::V128, _) => I::V128Store(memarg),
+    }
+}
+
+/// The zero-extending load of `width` bytes: integers and vectors only.
+fn plain_load(ty: ValueType, width: u8, memarg: MemArg) -> I<'static> {
+    match (ty, width) {
+        (ValueType::V128, _) => I::V128Load(memarg),
+        (ValueType::I64, 1) => I::I64Load8U(memarg),
+        (ValueType::I64, 2) => I::I64Load16U(memarg),
+        (ValueType::I64, 4) => I::I64Load32U(memarg),
+        (ValueType::I64, _) => I::I64Load(memarg),
+        (_, 1) => I::I32Load8U(memarg),
+        (_, 2) => I::I32Load16U(memarg),
+        _ => I::I32Load(memarg),
+    }
+}
+
+/// The place `at` bytes behind an address in the buffer. Alignment 1: records have no padding.
+fn buffer_at(inline: Inline, at: u32) -> MemArg {
+    MemArg { offset: u64::from(at), align: 0, memory_index: inline.buffer }
+}
+
+impl BodyRewriter<'_> {
+    /// Copies the memory-changing instruction at `at..end` and records what it does.
+    pub(super) fn record(&mut self, function: &mut Function, recorded: Recorded, at: usize, end: usize) {
+        let Recorded { op, memory, static_offset, source, lane } = recorded;
+        let shape = op.shape();
+        let is_wide = |memory: u32| self.wide.get(memory as usize).copied().unwrap_or(false);
+        let wide = is_wide(memory);
+        let source_wide = shape == Shape::Copy && is_wide(source);
+        let payload = Payload::new(op, wide, source_wide);
+        let word = address(wide);
+        let operands: &[ValueType] = match shape {
+            Shape::Store { ty, .. } => &[word, ty],
+            Shape::Rmw { ty, operands: 1, .. } => &[word, ty],
+            Shape::Rmw { ty, .. } => &[word, ty, ty],
+            Shape::Lane { .. } => &[word, ValueType::V128],
+            // The second one takes the result.
+            Shape::Grow => &[word, word],
+            Shape::Fill => &[word, ValueType::I32, word],
+            Shape::Copy => &[word, address(source_wide), address(wide && source_wide)],
+            Shape::Init => &[word, ValueType::I32, ValueType::I32],
+            Shape::Drop => &[],
+        };
+
+        self.copy(function, at);
+        self.runs.push((self.ops.len() as u32, Origin::Recorder(at as u32)));
+        let site = SiteId::FIRST.0 + self.sites.len() as u32;
+        // Only stores look at the range: the others are few, and it takes a model of memory to know what they hit.
+        let range = self.options.scope.bytes.clone().filter(|_| shape.width().is_some()).map(|(_, bytes)| bytes);
+        // The head comes before the instruction: a flush in between would show the host a memory with a write
+        // that has no record yet. Where the range decides, nobody checks memory.
+        let mut used = match self.machinery.inline {
+            Some(inline) if range.is_none() => self.head(function, inline, &payload, shape),
+            _ => 0,
+        };
+        let locals = function.scratch(operands);
+        let popped = if shape == Shape::Grow { &locals[..1] } else { &locals[..] };
+        if let [first, others @ ..] = popped {
+            for local in others.iter().rev() {
+                self.emit(I::LocalSet(*local));
+            }
+            self.emit(I::LocalTee(*first));
+            for local in others {
+                self.emit(I::LocalGet(*local));
+            }
+        }
+        self.runs.push((self.ops.len() as u32, Origin::Verbatim(at as u32)));
+        self.ops.extend_from_slice(&self.module[at..end]);
+        function.copied = end;
+        self.runs.push((self.ops.len() as u32, Origin::Recorder(at as u32)));
+        let memarg = MemArg { offset: static_offset, align: 0, memory_index: memory };
+        match shape {
+            Shape::Grow => self.emit(I::LocalTee(locals[1])),
+            Shape::Rmw { ty, width, .. } => {
+                // What memory holds now; the operands are used up.
+                self.emit(I::LocalGet(locals[0]));
+                self.emit(plain_load(ty, width, memarg));
+                self.emit(I::LocalSet(locals[1]));
+            }
+            _ => {}
+        }
+        let mut fields: Vec<Source> =
+            locals.iter().zip(operands).map(|(local, ty)| Source::Local(*local, *ty)).collect();
+        match shape {
+            Shape::Lane { width } => fields[1] = Source::Lane { local: locals[1], lane, width },
+            Shape::Rmw { .. } => fields.truncate(2),
+            _ => {}
+        }
+        if let Some(range) = &range {
+            self.in_range(locals[0], wide, static_offset, shape.width().unwrap_or(1), range.clone());
+            self.emit(I::If(BlockType::Empty));
+            if let Some(inline) = self.machinery.inline {
+                used = self.head(function, inline, &payload, shape);
+            }
+        }
+        match self.machinery.inline {
+            Some(inline) => self.append(function, inline, &fields, &payload, used),
+            None => self.hook(site, &fields),
+        }
+        if range.is_some() {
+            self.emit(I::End);
+        }
+        if self.options.read_back
+            && let Some(value) = fields.get(1)
+        {
+            match shape {
+                Shape::Store { width, .. } => self.read_back(function, locals[0], *value, width, memarg),
+                Shape::Lane { width } => self.read_back(function, locals[0], *value, width, memarg),
+                _ => {}
+            }
+        }
+        if let Some(segment) = self.segments.last_mut() {
+            segment.count += 1;
+        }
+        self.sites.push(Site {
+            func: FuncIndex(function.index),
+            offset: code_offset(at),
+            op,
+            memory: MemoryIndex(memory),
+            static_offset,
+            source,
+        });
+    }
+
+    /// Makes room for the next record's fields: in the segment in progress, or in a new one. Gives back where
+    /// in the segment they go.
+    fn head(&mut self, function: &mut Function, inline: Inline, payload: &Payload, shape: Shape) -> u32 {
+        // A drop leaves nothing but its segment number, so it needs one of its own: at the end of another
+        // segment's record nobody could tell whether it had happened.
+        let fits = function.segment.filter(|used| used + payload.size() <= MAX_SEGMENT);
+        if let Some(used) = fits.filter(|_| shape != Shape::Drop && self.options.joins()) {
+            return used;
+        }
+        let cursor = function.cursor();
+        let number = FIRST_SEGMENT + self.segments.len() as u32;
+        self.segments.push(Segment { first: self.sites.len() as u32, count: 0 });
+        self.emit(I::GlobalGet(inline.cursor));
+        self.emit(I::LocalTee(cursor));
+        self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
+        self.emit(I::I32GtU);
+        self.emit(I::If(BlockType::Empty));
+        self.emit(I::Call(inline.helper));
+        self.emit(I::LocalSet(cursor));
+        self.emit(I::End);
+        self.emit(I::LocalGet(cursor));
+        self.emit(I::I32Const(number as i32));
+        self.emit(I::I32Store(buffer_at(inline, 0)));
+        SEGMENT_HEAD
+    }
+
+    /// Appends the fields of a record and commits it. One by one, so that a trap in mid-segment leaves what
+    /// has happened.
+    fn append(
+        &mut self,
+        function: &mut Function,
+        inline: Inline,
+        fields: &[Source],
+        payload: &Payload,
+        mut used: u32,
+    ) {
+        let cursor = function.cursor();
+        for (field, size) in fields.iter().zip(payload.fields()) {
+            self.emit(I::LocalGet(cursor));
+            let ty = self.push(*field);
+            self.emit(plain_store(ty, size, buffer_at(inline, used)));
+            used += size;
+        }
+        self.commit(cursor, inline, used);
+        function.segment = (!fields.is_empty()).then_some(used);
+    }
+
+    fn commit(&mut self, cursor: u32, inline: Inline, used: u32) {
+        self.emit(I::LocalGet(cursor));
+        self.emit(I::I32Const(used as i32));
+        self.emit(I::I32Add);
+        self.emit(I::GlobalSet(inline.cursor));
+    }
+
+    /// Calls the hook with the number of a site and its operands.
+    fn hook(&mut self, site: u32, fields: &[Source]) {
+        self.emit(I::I32Const(site as i32));
+        let mut pushed = 0;
+        for field in fields {
+            let ty = self.push(*field);
+            pushed += self.as_words(*field, ty);
+        }
+        for _ in pushed..3 {
+            self.emit(I::I64Const(0));
+        }
+        self.emit(I::Call(self.machinery.import));
+    }
+
+    /// Turns the value on the stack, which [`BodyRewriter::push`] put there, into one or two `i64`s.
+    fn as_words(&mut self, source: Source, ty: ValueType) -> u32 {
+        match ty {
+            ValueType::I32 => self.emit(I::I64ExtendI32U),
+            ValueType::I64 => {}
+            ValueType::F32 => {
+                self.emit(I::I32ReinterpretF32);
+                self.emit(I::I64ExtendI32U);
+            }
+            ValueType::F64 => self.emit(I::I64ReinterpretF64),
+            ValueType::V128 => {
+                self.emit(I::I64x2ExtractLane(0));
+                self.push(source);
+                self.emit(I::I64x2ExtractLane(1));
+                return 2;
+            }
+        }
+        1
+    }
+
+    fn push(&mut self, source: Source) -> ValueType {
+        match source {
+            Source::Local(local, ty) => {
+                self.emit(I::LocalGet(local));
+                ty
+            }
+            Source::Lane { local, lane, width } => {
+                self.emit(I::LocalGet(local));
+                let (extract, ty) = match width {
+                    1 => (I::I8x16ExtractLaneU(lane), ValueType::I32),
+                    2 => (I::I16x8ExtractLaneU(lane), ValueType::I32),
+                    4 => (I::I32x4ExtractLane(lane), ValueType::I32),
+                    _ => (I::I64x2ExtractLane(lane), ValueType::I64),
+                };
+                self.emit(extract);
+                ty
+            }
+        }
+    }
+
+    /// Pushes whether a store of `width` bytes at the base address in `local` touches `range`: one comparison,
+    /// since what lies before the range wraps around to large numbers.
+    fn in_range(&mut self, local: u32, wide: bool, offset: u64, width: u8, range: std::ops::Range<u64>) {
+        let before = u64::from(width) - 1;
+        let length = range.end.saturating_sub(range.start).saturating_add(before);
+        self.emit(I::LocalGet(local));
+        if !wide {
+            self.emit(I::I64ExtendI32U);
+        }
+        self.emit(I::I64Const(offset.wrapping_sub(range.start).wrapping_add(before) as i64));
+        self.emit(I::I64Add);
+        self.emit(I::I64Const(length as i64));
+        self.emit(I::I64LtU);
+    }
+
+    /// Loads what was stored, and records what memory holds if it is something else.
+    fn read_back(&mut self, function: &mut Function, base: u32, stored: Source, width: u8, memarg: MemArg) {
+        let ty = match (stored, width) {
+            (Source::Local(_, ValueType::V128), _) => ValueType::V128,
+            (Source::Local(_, ValueType::I64), _) | (_, 8) => ValueType::I64,
+            _ => ValueType::I32,
+        };
+        let found = function.spare(ty);
+        self.emit(I::LocalGet(base));
+        self.emit(plain_load(ty, width, memarg));
+        self.emit(I::LocalTee(found));
+        let pushed = self.push(stored);
+        match pushed {
+            ValueType::F32 => self.emit(I::I32ReinterpretF32),
+            ValueType::F64 => self.emit(I::I64ReinterpretF64),
+            _ => {}
+        }
+        match ty {
+            ValueType::V128 => {
+                self.emit(I::V128Xor);
+                self.emit(I::V128AnyTrue);
+            }
+            ValueType::I64 => {
+                if width < 8 {
+                    self.emit(I::I64Const((1 << (8 * u32::from(width))) - 1));
+                    self.emit(I::I64And);
+                }
+                self.emit(I::I64Ne);
+            }
+            _ => {
+                if width < 4 {
+                    self.emit(I::I32Const((1 << (8 * u32::from(width))) - 1));
+                    self.emit(I::I32And);
+                }
+                self.emit(I::I32Ne);
+            }
+        }
+        self.emit(I::If(BlockType::Empty));
+        let found = Source::Local(found, ty);
+        match self.machinery.inline {
+            None => self.hook(SiteId::OBSERVED.0, &[found]),
+            Some(inline) => {
+                let cursor = function.cursor();
+                self.emit(I::GlobalGet(inline.cursor));
+                self.emit(I::LocalSet(cursor));
+                self.emit(I::LocalGet(cursor));
+                self.emit(I::I32Const(READ_BACK as i32));
+                self.emit(I::I32Store(buffer_at(inline, 0)));
+                self.emit(I::LocalGet(cursor));
+                self.push(found);
+                match ty {
+                    ValueType::V128 => self.emit(I::V128Store(buffer_at(inline, SEGMENT_HEAD))),
+                    narrow => {
+                        self.as_words(found, narrow);
+                        self.emit(I::I64Store(buffer_at(inline, SEGMENT_HEAD)));
+                    }
+                }
+                self.commit(cursor, inline, READ_BACK_SIZE);
+            }
+        }
+        self.emit(I::End);
+        function.segment = None;
+    }
+}

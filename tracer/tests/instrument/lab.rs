@@ -1,0 +1,209 @@
+//! A rewritten module under Wasmtime, and the replay of what it records.
+
+use crate::support;
+use forkpoint_tracer::instrument::{
+    BUFFER_EXPORT, CURSOR_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RecordDecoder,
+    RecordSink, Style,
+};
+use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
+use wasmtime::{Caller, Config, Engine, Error, Extern, Instance, Linker, Module, Store, Val};
+
+/// Decoded events: where, and the operands.
+pub type Events = Vec<(Site, [u64; 3])>;
+
+type Event = (SiteId, [u64; 3]);
+
+/// What the host functions see.
+pub struct Host {
+    decoder: RecordDecoder,
+    seen: Sink,
+    pub flushes: usize,
+}
+
+#[derive(Default)]
+pub struct Sink {
+    events: Vec<Event>,
+    pub read_backs: usize,
+}
+
+impl RecordSink for Sink {
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        self.events.push((site, operands));
+    }
+
+    fn read_back(&mut self, _: SiteId, _: u64, _: [u64; 2]) {
+        self.read_backs += 1;
+    }
+}
+
+impl Host {
+    fn take(&mut self, block: &[u8]) {
+        let Host { decoder, seen, .. } = self;
+        decoder.decode_block(block, seen).expect("a legal block");
+    }
+}
+
+/// Every way to record.
+pub fn modes() -> Vec<Options> {
+    let base = Options::default();
+    vec![
+        base.clone(),
+        Options { style: Style::Hooks, ..base.clone() },
+        Options { read_back: true, ..base.clone() },
+        Options { read_back: true, style: Style::Hooks, ..base.clone() },
+        Options { join: false, buffer_limit: 0, ..base },
+    ]
+}
+
+pub fn engine() -> Engine {
+    let mut config = Config::new();
+    config
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_tail_call(true)
+        .wasm_function_references(true)
+        .wasm_gc(true)
+        .wasm_exceptions(true)
+        .wasm_relaxed_simd(true)
+        .wasm_custom_page_sizes(true)
+        .wasm_wide_arithmetic(true)
+        .wasm_stack_switching(true)
+        .shared_memory(true)
+        .memory_reservation(1 << 20)
+        .memory_guard_size(1 << 16);
+    Engine::new(&config).expect("a valid configuration")
+}
+
+/// A rewritten module between calls, and its replay.
+pub struct Recorded {
+    pub original: Vec<u8>,
+    pub rewritten: Instrumented,
+    pub store: Store<Host>,
+    pub instance: Instance,
+    pub images: Vec<Vec<u8>>,
+}
+
+impl Recorded {
+    pub fn new(engine: &Engine, original: Vec<u8>, rewritten: Instrumented) -> Result<Recorded, Error> {
+        let module = Module::new(engine, &rewritten.module)?;
+        let host = Host { decoder: rewritten.decoder(), seen: Sink::default(), flushes: 0 };
+        let mut store = Store::new(engine, host);
+        let mut linker = Linker::new(engine);
+        linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, Host>, length: i32| {
+            let buffer = caller.get_export(BUFFER_EXPORT).and_then(|e| e.into_memory()).expect("exported");
+            let (bytes, host) = buffer.data_and_store_mut(&mut caller);
+            host.take(&bytes[..length as usize]);
+            host.flushes += 1;
+        })?;
+        linker.func_wrap(
+            IMPORT_MODULE,
+            HOOK_IMPORT,
+            |mut caller: Caller<'_, Host>, site: u32, a: u64, b: u64, c: u64| {
+                let Host { decoder, seen, .. } = caller.data_mut();
+                decoder.decode_hook(site, [a, b, c], seen).expect("a legal call");
+            },
+        )?;
+        linker.func_wrap("env", "id", |x: i32| x)?;
+        let instance = linker.instantiate(&mut store, &module)?;
+        let mut recorded = Recorded { original, rewritten, store, instance, images: Vec::new() };
+        recorded.images = recorded.memories();
+        Ok(recorded)
+    }
+
+    pub fn from_text(text: &str) -> Recorded {
+        Recorded::with(text, &Options::default())
+    }
+
+    pub fn with(text: &str, options: &Options) -> Recorded {
+        let original = wat::parse_str(text).expect("the test's text is well formed");
+        let rewritten = support::rewrite(&original, options);
+        Recorded::new(&engine(), original, rewritten).expect("it instantiates")
+    }
+
+    pub fn memories(&mut self) -> Vec<Vec<u8>> {
+        let names: Vec<String> = self.rewritten.memories.iter().map(|memory| memory.export.clone()).collect();
+        names.iter().map(|name| bytes(&self.instance, &mut self.store, name).expect("exported")).collect()
+    }
+
+    /// Calls an export.
+    pub fn call_unchecked(&mut self, name: &str, arguments: &[Val]) -> (Result<Vec<Val>, Error>, Events) {
+        let function = self.instance.get_func(&mut self.store, name).expect("exported");
+        let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
+        let outcome = function.call(&mut self.store, arguments, &mut results).map(|()| results);
+        if let Some(cursor) = self.instance.get_global(&mut self.store, CURSOR_EXPORT) {
+            let length = cursor.get(&mut self.store).unwrap_i32() as usize;
+            let buffer = self.instance.get_memory(&mut self.store, BUFFER_EXPORT).expect("exported");
+            let (bytes, host) = buffer.data_and_store_mut(&mut self.store);
+            host.take(&bytes[..length]);
+            cursor.set(&mut self.store, Val::I32(0)).expect("mutable");
+        }
+        assert_eq!(self.store.data().seen.read_backs, 0, "the engine stores what it says");
+        let events = std::mem::take(&mut self.store.data_mut().seen.events);
+        let events: Vec<(Site, [u64; 3])> = events
+            .into_iter()
+            .map(|(site, operands)| (self.rewritten.sites[(site.0 - SiteId::FIRST.0) as usize].clone(), operands))
+            .collect();
+        (outcome, events)
+    }
+
+    /// Calls an export and replays what it recorded.
+    pub fn call(&mut self, name: &str, arguments: &[Val]) -> (Result<Vec<Val>, Error>, Events) {
+        let (outcome, events) = self.call_unchecked(name, arguments);
+        for (site, operands) in &events {
+            self.apply(site, *operands);
+        }
+        let memories = self.memories();
+        for (index, (engine, replay)) in memories.iter().zip(&self.images).enumerate() {
+            assert_eq!(engine.len(), replay.len(), "size of memory {index}");
+            let differ = engine.iter().zip(replay).position(|(a, b)| a != b);
+            assert_eq!(differ, None, "first byte of memory {index} that replay has wrong");
+        }
+        (outcome, events)
+    }
+
+    fn apply(&mut self, site: &Site, [a, b, c]: [u64; 3]) {
+        let memory = site.memory.0 as usize;
+        let at = a as usize;
+        match site.op.shape() {
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
+                let value = [b.to_le_bytes(), c.to_le_bytes()].concat();
+                let width = usize::from(width);
+                assert!(value[width..].iter().all(|byte| *byte == 0), "zero-extended");
+                self.images[memory][at..at + width].copy_from_slice(&value[..width]);
+            }
+            Shape::Grow if b == u64::MAX => {}
+            Shape::Grow => {
+                let image = &mut self.images[memory];
+                let page = self.rewritten.memories[memory].page_size as usize;
+                assert_eq!(image.len(), b as usize * page);
+                image.resize(image.len() + at * page, 0);
+            }
+            Shape::Fill => self.images[memory][at..at + c as usize].fill(b as u8),
+            Shape::Copy => {
+                let bytes = self.images[site.source as usize][b as usize..(b + c) as usize].to_vec();
+                self.images[memory][at..at + bytes.len()].copy_from_slice(&bytes);
+            }
+            Shape::Init => {
+                let segment = &self.original[self.rewritten.data[site.source as usize].bytes.clone()];
+                let bytes = &segment[b as usize..(b + c) as usize];
+                self.images[memory][at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            Shape::Drop => {}
+        }
+    }
+}
+
+/// A copy of an exported memory, shared or not; `None` for what is no memory.
+pub fn bytes<T>(instance: &Instance, store: &mut Store<T>, name: &str) -> Option<Vec<u8>> {
+    match instance.get_export(&mut *store, name)? {
+        Extern::Memory(memory) => Some(memory.data(&*store).to_vec()),
+        // SAFETY: the guest does not run now, and there is one thread.
+        Extern::SharedMemory(memory) => Some(memory.data().iter().map(|byte| unsafe { *byte.get() }).collect()),
+        _ => None,
+    }
+}
+
+/// Operators and operands of events.
+pub fn short(events: &[(Site, [u64; 3])]) -> Vec<(MemoryOp, [u64; 3])> {
+    events.iter().map(|(site, operands)| (site.op, *operands)).collect()
+}
