@@ -39,6 +39,7 @@ fn header(module: &[u8]) -> Header {
         module: ModuleInfo::of("fill.wasm", module),
         host: HostInfo::default(),
         limits: Limits::default(),
+        recorder: forkpoint_traces::RecorderInfo::default(),
         command: Vec::new(),
         chunk_events: 64,
     }
