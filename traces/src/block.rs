@@ -1,8 +1,8 @@
 //! Blocks: the frames of which a trace file consists after its first twelve bytes.
 //!
 //! `tag u8 | stored length u32 | raw length u32 | CRC-32 u32 | stored bytes`, little endian. The checksum
-//! covers the head before it and the stored bytes. Blocks whose raw length differs from the stored one, or
-//! whose tag is always compressed, are one zstd frame.
+//! covers the head before it and the stored bytes. The tag decides whether the stored bytes are one zstd frame
+//! of so many raw bytes or the raw bytes themselves; in the second case both lengths are equal.
 
 use crate::error::TraceError;
 use std::fs::File;
@@ -128,6 +128,12 @@ pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead
     let head = BlockHead { tag, stored: word(1), raw: word(5), crc: word(9), at };
     if head.raw > tag.limit() || head.stored > tag.limit() {
         return Err(TraceError::corrupt(at, format!("a {tag:?} block claims {} bytes", head.raw.max(head.stored))));
+    }
+    if !tag.compressed() && head.raw != head.stored {
+        return Err(TraceError::corrupt(
+            at,
+            format!("a {tag:?} block, which is not compressed, claims {} bytes and stores {}", head.raw, head.stored),
+        ));
     }
     Ok((head.end() <= length).then_some(head))
 }

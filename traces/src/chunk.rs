@@ -24,7 +24,8 @@ const WORDS: usize = 2;
 const VALUES: usize = 3;
 const BLOBS: usize = 4;
 
-/// A chunk is closed early when its columns hold this much, so that big host writes cannot make one huge.
+/// A chunk is closed early when its blobs hold this much, so that big host writes cannot make one huge. The other
+/// columns need no count: an event adds less than 64 bytes to them, and the number of events is bounded.
 const FULL: usize = 8 << 20;
 
 /// Most bytes a column may claim.

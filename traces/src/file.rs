@@ -4,6 +4,7 @@
 //! A file without index and trailer is *incomplete*: its recorder was killed or ran out of disk. It is
 //! readable up to its last whole chunk, and says so.
 
+mod open;
 mod reader;
 mod writer;
 

@@ -6,22 +6,22 @@
 
 use crate::event::Milestone;
 use crate::ids::{MemoryIndex, SiteId};
+use crate::index::PageFilter;
 use crate::op::Shape;
 use crate::predict::RawEvent;
 use crate::site::SiteTable;
 use crate::wire;
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod bulk;
+mod pages;
+mod writes;
+
+use pages::Memory;
+
 /// Bytes in a page of the model (not a WebAssembly page).
 pub const PAGE: u64 = 4096;
-
-/// Pages below this number (4 GiB) are found by index, those above in a map.
-const LOW_PAGES: u64 = 1 << 20;
-
-/// Most pages a model may hold: 8 GiB. A hostile trace stops here.
-const MAX_PAGES: u64 = 2 << 20;
 
 /// Most memories a trace may declare.
 const MAX_MEMORIES: usize = 1000;
@@ -33,14 +33,6 @@ pub struct CorruptEvent(String);
 
 /// Why an event could not be applied or memory not be compared.
 pub type ImageError = CorruptEvent;
-
-struct Page {
-    bytes: [u8; PAGE as usize],
-    /// Number of the chunk that last wrote it.
-    chunk: u32,
-    /// Number of the keyframe interval that last wrote it.
-    interval: u32,
-}
 
 /// Size of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,49 +51,6 @@ impl MemorySize {
     }
 }
 
-struct Memory {
-    size: MemorySize,
-    low: Vec<Option<Box<Page>>>,
-    high: BTreeMap<u64, Box<Page>>,
-}
-
-impl Memory {
-    #[inline]
-    fn page(&self, number: u64) -> Option<&Page> {
-        if number < LOW_PAGES {
-            self.low.get(number as usize)?.as_deref()
-        } else {
-            self.high.get(&number).map(|page| &**page)
-        }
-    }
-
-    /// Adds an empty page.
-    #[cold]
-    fn add(&mut self, number: u64) {
-        if number >= LOW_PAGES {
-            self.high.insert(number, new_page());
-            return;
-        }
-        let number = number as usize;
-        if number >= self.low.len() {
-            self.low.resize_with(number + 1, || None);
-        }
-        self.low[number] = Some(new_page());
-    }
-
-    fn pages(&self) -> impl Iterator<Item = (u64, &Page)> {
-        self.pages_in(0..u64::MAX)
-    }
-
-    fn pages_in(&self, range: Range<u64>) -> impl Iterator<Item = (u64, &Page)> {
-        let end = range.end.max(range.start);
-        let first = range.start.min(self.low.len() as u64) as usize;
-        let low = &self.low[first..end.min(self.low.len() as u64) as usize];
-        let low = low.iter().enumerate().filter_map(move |(i, page)| Some(((first + i) as u64, &**page.as_ref()?)));
-        low.chain(self.high.range(range.start..end).map(|(i, page)| (*i, &**page)))
-    }
-}
-
 /// All linear memories of a run at one position.
 pub struct Image {
     sites: Arc<SiteTable>,
@@ -111,8 +60,8 @@ pub struct Image {
     allocated: u64,
     chunk: u32,
     interval: u32,
-    /// Pages written in this chunk, each once.
-    touched: Vec<(u32, u64)>,
+    /// Pages written in this chunk, those that are still absent after zeros were written to them too.
+    touched: PageFilter,
     dirty: u64,
 }
 
@@ -132,7 +81,7 @@ impl Image {
             allocated: 0,
             chunk: 1,
             interval: 1,
-            touched: Vec::new(),
+            touched: PageFilter::new(),
             dirty: 0,
         }
     }
@@ -140,7 +89,7 @@ impl Image {
     /// Forgets all memories.
     pub fn clear(&mut self) {
         self.memories.clear();
-        self.touched.clear();
+        self.touched = PageFilter::new();
         (self.allocated, self.dirty) = (0, 0);
     }
 
@@ -230,8 +179,7 @@ impl Image {
                         self.memories.len()
                     )));
                 }
-                let size = MemorySize { pages, page_size };
-                self.memories.push(Memory { size, low: Vec::new(), high: BTreeMap::new() });
+                self.memories.push(Memory::new(pages, page_size));
                 Ok(())
             }
             Milestone::DataInit { segment, memory, address, length, .. } => {
@@ -258,167 +206,12 @@ impl Image {
         Ok(())
     }
 
-    #[inline]
-    fn check(&self, memory: u32, address: u64, length: u64) -> Result<(), CorruptEvent> {
-        let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
-        if address.checked_add(length).is_some_and(|end| end <= size) {
-            return Ok(());
-        }
-        Err(outside(memory, address, length, size))
-    }
-
-    /// The page to write, noted as written. `None` where it does not exist and only zeros would be written:
-    /// zeros are what it reads as.
-    #[inline]
-    fn writable(
-        &mut self,
-        memory: u32,
-        number: u64,
-        zeros: impl FnOnce() -> bool,
-    ) -> Result<Option<&mut [u8; PAGE as usize]>, CorruptEvent> {
-        let slot = &mut self.memories[memory as usize];
-        if slot.page(number).is_none() {
-            if zeros() {
-                return Ok(None);
-            }
-            reserve(&mut self.allocated)?;
-            slot.add(number);
-        }
-        let page = match number {
-            0..LOW_PAGES => slot.low[number as usize].as_mut(),
-            _ => slot.high.get_mut(&number),
-        };
-        let page = page.expect("it was there or was just added");
-        if page.chunk != self.chunk {
-            page.chunk = self.chunk;
-            self.touched.push((memory, number));
-            if page.interval != self.interval {
-                page.interval = self.interval;
-                self.dirty += 1;
-            }
-        }
-        Ok(Some(&mut page.bytes))
-    }
-
-    /// A store of 1, 2, 4 or 8 bytes: nearly every event there is.
-    #[inline]
-    fn store(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
-        let start = (address % PAGE) as usize;
-        if start + usize::from(width) > PAGE as usize {
-            return self.write(memory, address, &value.to_le_bytes()[..usize::from(width)]);
-        }
-        self.check(memory, address, width.into())?;
-        if let Some(page) = self.writable(memory, address / PAGE, || value == 0)? {
-            // Copies of a known length are single instructions.
-            match width {
-                1 => page[start] = value as u8,
-                2 => page[start..start + 2].copy_from_slice(&(value as u16).to_le_bytes()),
-                4 => page[start..start + 4].copy_from_slice(&(value as u32).to_le_bytes()),
-                _ => page[start..start + 8].copy_from_slice(&value.to_le_bytes()),
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes within one page; the caller has checked the bounds.
-    fn write_page(&mut self, memory: u32, number: u64, start: usize, bytes: &[u8]) -> Result<(), CorruptEvent> {
-        if let Some(page) = self.writable(memory, number, || bytes.iter().all(|byte| *byte == 0))? {
-            page[start..start + bytes.len()].copy_from_slice(bytes);
-        }
-        Ok(())
-    }
-
-    /// Writes bytes, as an event does. Also how replay takes an event back.
-    pub fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
-        self.check(memory, address, bytes.len() as u64)?;
-        let start = (address % PAGE) as usize;
-        if start + bytes.len() <= PAGE as usize {
-            return self.write_page(memory, address / PAGE, start, bytes);
-        }
-        let mut done = 0;
-        while done < bytes.len() {
-            let at = address + done as u64;
-            let start = (at % PAGE) as usize;
-            let length = (PAGE as usize - start).min(bytes.len() - done);
-            self.write_page(memory, at / PAGE, start, &bytes[done..done + length])?;
-            done += length;
-        }
-        Ok(())
-    }
-
-    fn fill(&mut self, memory: u32, address: u64, byte: u8, length: u64) -> Result<(), CorruptEvent> {
-        self.check(memory, address, length)?;
-        let bytes = [byte; PAGE as usize];
-        let mut done = 0;
-        while done < length {
-            let at = address + done;
-            let start = at % PAGE;
-            if byte == 0 && start == 0 && self.memories[memory as usize].page(at / PAGE).is_none() {
-                // Clearing what was never written costs nothing, however long.
-                let skip = self.absent_pages(memory, at / PAGE, (length - done) / PAGE).max(1) * PAGE;
-                done += skip.min(length - done);
-                continue;
-            }
-            let chunk = (PAGE - start).min(length - done);
-            self.write_page(memory, at / PAGE, start as usize, &bytes[..chunk as usize])?;
-            done += chunk;
-        }
-        Ok(())
-    }
-
-    /// How many pages from `first` on are absent, `most` at the most.
-    fn absent_pages(&self, memory: u32, first: u64, most: u64) -> u64 {
-        let memory = &self.memories[memory as usize];
-        if first >= LOW_PAGES {
-            return memory.high.range(first..).next().map_or(most, |(page, _)| (page - first).min(most));
-        }
-        let low = (memory.low.len() as u64).max(first);
-        let end = (first..low).find(|page| memory.page(*page).is_some());
-        end.unwrap_or(LOW_PAGES).saturating_sub(first).min(most)
-    }
-
-    fn copy(&mut self, to: u32, address: u64, from: u32, source: u64, length: u64) -> Result<(), CorruptEvent> {
-        self.check(to, address, length)?;
-        self.check(from, source, length)?;
-        // Overlapping ranges behave as if through a buffer: copy away from the overlap, a block at a time.
-        let mut block = vec![0; length.min(1 << 20) as usize];
-        let blocks = length.div_ceil(1 << 20);
-        let backwards = to == from && address > source;
-        for i in 0..blocks {
-            let i = if backwards { blocks - 1 - i } else { i };
-            let start = i << 20;
-            let bytes = &mut block[..(length - start).min(1 << 20) as usize];
-            self.read(MemoryIndex(from), source + start, bytes);
-            self.write(to, address + start, bytes)?;
-        }
-        Ok(())
-    }
-
-    fn init(
-        &mut self,
-        memory: u32,
-        address: u64,
-        segment: u32,
-        source: u64,
-        length: u64,
-    ) -> Result<(), CorruptEvent> {
-        let module = Arc::clone(&self.module);
-        let bytes = self
-            .data
-            .get(segment as usize)
-            .and_then(|range| module.get(range.start as usize..range.end as usize))
-            .and_then(|bytes| bytes.get(usize::try_from(source).ok()?..)?.get(..usize::try_from(length).ok()?))
-            .ok_or_else(|| {
-                CorruptEvent(format!("data segment {segment} has no {length} bytes from {source:#x} on"))
-            })?;
-        self.write(memory, address, bytes)
-    }
-
     // For the writer: which pages a chunk or an interval between keyframes has written.
 
-    pub(crate) fn take_touched(&mut self) -> Vec<(u32, u64)> {
+    /// The pages written since the last call, for the filter of a chunk.
+    pub(crate) fn take_touched(&mut self) -> PageFilter {
         self.chunk = self.chunk.wrapping_add(1);
-        std::mem::take(&mut self.touched)
+        std::mem::replace(&mut self.touched, PageFilter::new())
     }
 
     pub(crate) fn dirty_pages(&self) -> u64 {
@@ -428,7 +221,7 @@ impl Image {
     /// Ends keyframe interval `k` and calls `sink` with every page written after keyframe `base`.
     pub(crate) fn dirty_since(&mut self, base: u64, mut sink: impl FnMut(u32, u64, &[u8])) {
         for (index, memory) in self.memories.iter().enumerate() {
-            for (number, page) in memory.pages() {
+            for (number, page) in memory.pages_in(0..u64::MAX) {
                 if u64::from(page.interval) > base {
                     sink(index as u32, number, &page.bytes);
                 }
@@ -450,14 +243,7 @@ impl Image {
             return Err(CorruptEvent(format!("a keyframe claims {} memories", sizes.len())));
         }
         self.clear();
-        self.memories = sizes
-            .iter()
-            .map(|&(pages, page_size)| Memory {
-                size: MemorySize { pages, page_size },
-                low: Vec::new(),
-                high: BTreeMap::new(),
-            })
-            .collect();
+        self.memories = sizes.iter().map(|&(pages, page_size)| Memory::new(pages, page_size)).collect();
         Ok(())
     }
 
@@ -467,23 +253,6 @@ impl Image {
             memory.size.pages = pages;
         }
     }
-}
-
-fn new_page() -> Box<Page> {
-    Box::new(Page { bytes: [0; PAGE as usize], chunk: 0, interval: 0 })
-}
-
-fn reserve(allocated: &mut u64) -> Result<(), CorruptEvent> {
-    if *allocated >= MAX_PAGES {
-        return Err(CorruptEvent(format!("more than {} GiB of memory were written", (MAX_PAGES * PAGE) >> 30)));
-    }
-    *allocated += 1;
-    Ok(())
-}
-
-#[cold]
-fn outside(memory: u32, address: u64, length: u64, size: u64) -> CorruptEvent {
-    CorruptEvent(format!("{length} bytes at {address:#x} lie outside of memory {memory}, which has {size:#x} bytes"))
 }
 
 #[cold]

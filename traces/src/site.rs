@@ -24,7 +24,7 @@ pub struct Site {
 /// How one operand of an event is stored: this decides its column and its predictor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operand {
-    /// An address, a length or a count: a signed difference to the prediction, as a varint.
+    /// An address, a length or a count: the signed difference to the site's last value, as a varint.
     Word,
     /// A value of so many bytes (1 to 8), raw.
     Bytes(u8),

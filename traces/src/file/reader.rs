@@ -1,15 +1,15 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
-use super::{FORMAT_VERSION, MAGIC, PREAMBLE, Sites, TRAILER, TRAILER_MAGIC};
+use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
-use crate::chunk::{ChunkColumns, ChunkHead};
+use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
 use crate::event::{Event, Milestone, Observation, Outcome, Value};
 use crate::header::Header;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, Index};
-use crate::keyframe::{self, KeyframeEntry, PageList};
+use crate::keyframe::{self, PageList};
 use crate::native::{NativeCode, NativeFunction};
 use crate::op::Shape;
 use crate::predict::{Predictor, RawEvent};
@@ -17,7 +17,6 @@ use crate::site::SiteTable;
 use crate::wire;
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,31 +50,29 @@ impl TraceReader {
             });
         }
         let length = metadata.len();
-        check_preamble(&file, length)?;
+        open::check_preamble(&file, length)?;
         let mut at = PREAMBLE;
-        let header: Header = wire::decode(&expect(&file, &mut at, length, Tag::Header, "header")?, at, "header")?;
-        let module: Arc<[u8]> = expect(&file, &mut at, length, Tag::Module, "module")?.into();
+        let header: Header =
+            wire::decode(&open::expect(&file, &mut at, length, Tag::Header, "header")?, at, "header")?;
+        let module: Arc<[u8]> = open::expect(&file, &mut at, length, Tag::Module, "module")?.into();
         let table: Sites =
-            wire::decode(&expect(&file, &mut at, length, Tag::Sites, "site table")?, at, "site table")?;
+            wire::decode(&open::expect(&file, &mut at, length, Tag::Sites, "site table")?, at, "site table")?;
         for &(start, end) in &table.data {
             if start > end || end as usize > module.len() {
                 return Err(TraceError::corrupt(at, format!("data segment at {start:#x}..{end:#x} of the module")));
             }
         }
         let sites = Arc::new(SiteTable::new(table.sites));
-        let (index, incomplete) = match read_index(&file, length)? {
-            Some(index) => (index, None),
-            None => {
-                let (index, end) = scan(&file, at, length)?;
-                let why = if end == length {
-                    "the recorder did not close it (killed, or out of disk)".to_string()
-                } else {
-                    format!("it is cut off inside a block at byte {end:#x}")
-                };
-                (index, Some(why))
+        let (index, incomplete) = match open::read_index(&file, length)? {
+            Ok(index) => {
+                open::check_index(&index)?;
+                (index, None)
+            }
+            Err(why) => {
+                let rescued = open::rescue(&file, at, length)?;
+                (rescued.index, Some(rescued.why.unwrap_or(why)))
             }
         };
-        check_index(&index)?;
         let predictor = Predictor::new(sites.layouts().len());
         let data = table.data.iter().map(|&(start, end)| start..end).collect();
         Ok(TraceReader { file, length, header, module, sites, data, index, incomplete, predictor })
@@ -343,99 +340,4 @@ impl TraceReader {
         }
         Ok(head)
     }
-}
-
-fn check_preamble(file: &File, length: u64) -> Result<(), TraceError> {
-    let mut bytes = vec![0; length.min(PREAMBLE) as usize];
-    file.read_exact_at(&mut bytes, 0).map_err(TraceError::io("reading the start of the file"))?;
-    let (magic, version) = bytes.split_at(bytes.len().min(MAGIC.len()));
-    if magic != MAGIC {
-        return Err(TraceError::NotATrace { expected: MAGIC.to_vec(), found: magic.to_vec() });
-    }
-    let Ok(version) = version.try_into().map(u32::from_le_bytes) else {
-        return Err(TraceError::Truncated { at: length, what: "version" });
-    };
-    if version != FORMAT_VERSION {
-        return Err(TraceError::Version { expected: FORMAT_VERSION, found: version });
-    }
-    Ok(())
-}
-
-/// Reads the block at `at`, which must have `tag`, and moves `at` behind it.
-fn expect(file: &File, at: &mut u64, length: u64, tag: Tag, what: &'static str) -> Result<Vec<u8>, TraceError> {
-    let head = block::head(file, *at, length)?.ok_or(TraceError::Truncated { at: length, what })?;
-    if head.tag != tag {
-        return Err(TraceError::corrupt(*at, format!("a {:?} block where the {what} was expected", head.tag)));
-    }
-    let bytes = block::read(file, &head)?;
-    *at = head.end();
-    Ok(bytes)
-}
-
-fn read_index(file: &File, length: u64) -> Result<Option<Index>, TraceError> {
-    let Some(start) = length.checked_sub(TRAILER) else { return Ok(None) };
-    let mut trailer = [0; TRAILER as usize];
-    file.read_exact_at(&mut trailer, start).map_err(TraceError::io("reading the end of the file"))?;
-    let (offset, magic) = trailer.split_at(8);
-    if magic != TRAILER_MAGIC {
-        return Ok(None);
-    }
-    let at = u64::from_le_bytes(offset.try_into().expect("split at 8"));
-    let head = block::head(file, at, length)?
-        .filter(|head| head.tag == Tag::Index)
-        .ok_or_else(|| TraceError::corrupt(at, "the trailer does not point to an index"))?;
-    wire::decode(&block::read(file, &head)?, at, "index").map(Some)
-}
-
-/// Rebuilds the index of an incomplete file from its whole blocks; also returns where they end.
-fn scan(file: &File, mut at: u64, length: u64) -> Result<(Index, u64), TraceError> {
-    let mut index = Index::default();
-    while let Some(head) = block::head(file, at, length)? {
-        match head.tag {
-            Tag::Chunk => {
-                // A chunk's head takes under 512 bytes; its columns are checked when they are read.
-                let bytes = block::peek(file, &head, 1024)?;
-                let (chunk, _): (ChunkHead, _) = wire::decode_prefix(&bytes, at, "chunk head")?;
-                index.chunks.push(ChunkEntry {
-                    offset: at,
-                    first: Position(chunk.first),
-                    count: chunk.count,
-                    digest: chunk.digest,
-                    pages: chunk.pages,
-                });
-            }
-            Tag::Keyframe => {
-                let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
-                index.keyframes.push(frame);
-            }
-            Tag::Native => {
-                let function: NativeFunction = wire::decode(&block::read(file, &head)?, at, "native code")?;
-                index.native.push((function.func, at));
-            }
-            Tag::Pages => {}
-            other => return Err(TraceError::corrupt(at, format!("a {other:?} block among the events"))),
-        }
-        at = head.end();
-    }
-    Ok((index, at))
-}
-
-/// Chunks must follow each other and keyframes be in order: everything that seeks relies on it.
-fn check_index(index: &Index) -> Result<(), TraceError> {
-    let mut next = 0u64;
-    for chunk in &index.chunks {
-        if chunk.first.0 != next || chunk.count == 0 {
-            return Err(TraceError::corrupt(
-                chunk.offset,
-                format!("a chunk starts at event #{}, expected #{next}", chunk.first.0),
-            ));
-        }
-        next = next
-            .checked_add(chunk.count.into())
-            .ok_or_else(|| TraceError::corrupt(chunk.offset, "more events than can be counted"))?;
-    }
-    if !index.keyframes.is_sorted_by_key(|frame| frame.position) {
-        return Err(TraceError::corrupt(0, "keyframes are out of order"));
-    }
-    Ok(())
 }

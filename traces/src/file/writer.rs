@@ -8,7 +8,7 @@ use crate::event::{Milestone, Observation};
 use crate::header::Header;
 use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
-use crate::index::{ChunkEntry, Index, PageFilter};
+use crate::index::{ChunkEntry, Index};
 use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
 use crate::native::NativeFunction;
 use crate::predict::RawEvent;
@@ -175,10 +175,7 @@ impl TraceWriter {
         if self.chunk.count() == 0 {
             return Ok(());
         }
-        let mut pages = PageFilter::new();
-        for (memory, page) in self.image.take_touched() {
-            pages.insert(memory, page);
-        }
+        let pages = self.image.take_touched();
         let first = self.events - u64::from(self.chunk.count());
         let (head, payload) = self.chunk.finish(first, pages).map_err(TraceError::io("compressing a chunk"))?;
         let offset = self.block(Tag::Chunk, &payload)?;

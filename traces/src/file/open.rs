@@ -1,0 +1,214 @@
+//! Opening a trace: what stands before the first event, and the index, stored or rebuilt.
+//!
+//! A file is *complete* when its trailer leads to a whole index. Everything else that has a whole header,
+//! module and site table is *incomplete* and opens too: [`rescue`] walks its blocks and stops, with a reason,
+//! where they stop making sense. What was recorded before that place is never given up for what comes behind.
+
+use super::{FORMAT_VERSION, MAGIC, PREAMBLE, TRAILER, TRAILER_MAGIC};
+use crate::block::{self, BlockHead, Tag};
+use crate::chunk::ChunkHead;
+use crate::error::TraceError;
+use crate::ids::Position;
+use crate::index::{ChunkEntry, Index};
+use crate::keyframe::KeyframeEntry;
+use crate::native::NativeFunction;
+use crate::wire;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Most bytes that the head of a chunk takes; its columns are checked when they are read.
+const CHUNK_HEAD: usize = 1024;
+
+/// Refuses what is no trace, or one of another version.
+pub(super) fn check_preamble(file: &File, length: u64) -> Result<(), TraceError> {
+    let mut bytes = vec![0; length.min(PREAMBLE) as usize];
+    file.read_exact_at(&mut bytes, 0).map_err(TraceError::io("reading the start of the file"))?;
+    let (magic, version) = bytes.split_at(bytes.len().min(MAGIC.len()));
+    if magic != MAGIC {
+        return Err(TraceError::NotATrace { expected: MAGIC.to_vec(), found: magic.to_vec() });
+    }
+    let Ok(version) = version.try_into().map(u32::from_le_bytes) else {
+        return Err(TraceError::Truncated { at: length, what: "version" });
+    };
+    if version != FORMAT_VERSION {
+        return Err(TraceError::Version { expected: FORMAT_VERSION, found: version });
+    }
+    Ok(())
+}
+
+/// Reads the block at `at`, which must have `tag`, and moves `at` behind it.
+pub(super) fn expect(
+    file: &File,
+    at: &mut u64,
+    length: u64,
+    tag: Tag,
+    what: &'static str,
+) -> Result<Vec<u8>, TraceError> {
+    let head = block::head(file, *at, length)?.ok_or(TraceError::Truncated { at: length, what })?;
+    if head.tag != tag {
+        return Err(TraceError::corrupt(*at, format!("a {:?} block where the {what} was expected", head.tag)));
+    }
+    let bytes = block::read(file, &head)?;
+    *at = head.end();
+    Ok(bytes)
+}
+
+/// The index that the trailer points to. The inner error says why there is none, in the words of a reason for
+/// being incomplete; the outer one is that of a file that cannot be read at all.
+pub(super) fn read_index(file: &File, length: u64) -> Result<Result<Index, String>, TraceError> {
+    let Some(start) = length.checked_sub(TRAILER) else { return Ok(Err(unclosed())) };
+    let mut trailer = [0; TRAILER as usize];
+    file.read_exact_at(&mut trailer, start).map_err(TraceError::io("reading the end of the file"))?;
+    let (offset, magic) = trailer.split_at(8);
+    if magic != TRAILER_MAGIC {
+        return Ok(Err(unclosed()));
+    }
+    let at = u64::from_le_bytes(offset.try_into().expect("split at 8"));
+    match index_at(file, at, length) {
+        Ok(index) => Ok(Ok(index)),
+        Err(error @ TraceError::Io { .. }) => Err(error),
+        Err(error) => Ok(Err(format!("its index cannot be read: {error}"))),
+    }
+}
+
+fn unclosed() -> String {
+    "the recorder did not close it (killed, or out of disk)".to_string()
+}
+
+fn index_at(file: &File, at: u64, length: u64) -> Result<Index, TraceError> {
+    let head = block::head(file, at, length)?
+        .filter(|head| head.tag == Tag::Index)
+        .ok_or_else(|| TraceError::corrupt(at, "the trailer does not point to an index"))?;
+    wire::decode(&block::read(file, &head)?, at, "index")
+}
+
+/// What [`rescue`] could read.
+pub(super) struct Rescued {
+    pub(super) index: Index,
+    /// Where the readable part ends.
+    pub(super) end: u64,
+    /// Why it ends there, `None` where the file ends there too or an index follows.
+    pub(super) why: Option<String>,
+}
+
+/// Rebuilds the index from the blocks behind the site table, which ends at `at`.
+///
+/// # Errors
+/// Only when the file cannot be read at all: damage ends the readable part and is its reason.
+pub(super) fn rescue(file: &File, at: u64, length: u64) -> Result<Rescued, TraceError> {
+    let mut rescued = Rescued { index: Index::default(), end: at, why: None };
+    let mut last_chunk = None;
+    loop {
+        match next_block(file, &mut rescued, length) {
+            Ok(Some(head)) => {
+                if head.tag == Tag::Chunk {
+                    last_chunk = Some(head);
+                }
+                rescued.end = head.end();
+            }
+            Ok(None) => break,
+            Err(error @ TraceError::Io { .. }) => return Err(error),
+            Err(error) => {
+                rescued.why = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    // A file system that lost the tail leaves a whole head in front of zeros. Only the last chunk can be hit
+    // like that: chunks before it are whole, or are found damaged when they are read.
+    if let Some(head) = last_chunk {
+        match block::read(file, &head) {
+            Ok(_) => {}
+            Err(error @ TraceError::Io { .. }) => return Err(error),
+            Err(error) => rescued.drop_last_chunk(&error),
+        }
+    }
+    Ok(rescued)
+}
+
+impl Rescued {
+    fn drop_last_chunk(&mut self, error: &TraceError) {
+        let Some(chunk) = self.index.chunks.pop() else { return };
+        self.index.keyframes.retain(|frame| frame.position <= chunk.first.0);
+        self.end = chunk.offset;
+        self.why = Some(error.to_string());
+    }
+}
+
+/// Notes the block at the end of what was rescued and returns its head. `None`: the file ends in or before it,
+/// or it is an index, behind which nothing else stands.
+fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<BlockHead>, TraceError> {
+    let (index, at) = (&mut rescued.index, rescued.end);
+    let Some(head) = block::head(file, at, length)? else {
+        if at < length {
+            rescued.why = Some(format!("it is cut off inside a block at byte {at:#x}"));
+        }
+        return Ok(None);
+    };
+    match head.tag {
+        Tag::Chunk => {
+            let bytes = block::peek(file, &head, CHUNK_HEAD)?;
+            let (chunk, _): (ChunkHead, _) = wire::decode_prefix(&bytes, at, "chunk head")?;
+            let entry = ChunkEntry {
+                offset: at,
+                first: Position(chunk.first),
+                count: chunk.count,
+                digest: chunk.digest,
+                pages: chunk.pages,
+            };
+            check_chunk(&entry, index.chunks.last().map_or(0, |chunk| chunk.end().0))?;
+            index.chunks.push(entry);
+        }
+        Tag::Keyframe => {
+            let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
+            if index.keyframes.last().is_some_and(|last| last.position > frame.position) {
+                return Err(TraceError::corrupt(at, "keyframes are out of order"));
+            }
+            index.keyframes.push(frame);
+        }
+        Tag::Native => {
+            let function: NativeFunction = wire::decode(&block::read(file, &head)?, at, "native code")?;
+            index.native.push((function.func, at));
+        }
+        Tag::Pages => {}
+        Tag::Index => {
+            // Cut inside the trailer. What only the index has is taken from it; the rest was found already.
+            let stored = block::read(file, &head).and_then(|bytes| wire::decode::<Index>(&bytes, at, "index"));
+            if let Ok(stored) = stored {
+                (index.message, index.wall_ms) = (stored.message, stored.wall_ms);
+            }
+            return Ok(None);
+        }
+        other @ (Tag::Header | Tag::Module | Tag::Sites) => {
+            return Err(TraceError::corrupt(at, format!("a {other:?} block among the events")));
+        }
+    }
+    Ok(Some(head))
+}
+
+/// Chunks must follow each other and keyframes be in order: everything that seeks relies on it.
+pub(super) fn check_index(index: &Index) -> Result<(), TraceError> {
+    let mut next = 0;
+    for chunk in &index.chunks {
+        check_chunk(chunk, next)?;
+        next = chunk.end().0;
+    }
+    if !index.keyframes.is_sorted_by_key(|frame| frame.position) {
+        return Err(TraceError::corrupt(0, "keyframes are out of order"));
+    }
+    Ok(())
+}
+
+/// A chunk must start at event `next`, have an event, and leave the number of its end a u64.
+fn check_chunk(chunk: &ChunkEntry, next: u64) -> Result<(), TraceError> {
+    if chunk.first.0 != next || chunk.count == 0 {
+        return Err(TraceError::corrupt(
+            chunk.offset,
+            format!("a chunk of {} events starts at event #{}, expected #{next}", chunk.count, chunk.first.0),
+        ));
+    }
+    if next.checked_add(chunk.count.into()).is_none() {
+        return Err(TraceError::corrupt(chunk.offset, "more events than can be counted"));
+    }
+    Ok(())
+}

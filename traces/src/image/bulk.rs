@@ -1,0 +1,115 @@
+//! Bulk instructions on the model: `memory.fill`, `memory.copy`, `memory.init`.
+//!
+//! A stranger's trace may fill or copy 2^63 bytes of a memory that holds nothing: time goes by the pages there
+//! are, not by the length.
+
+use super::{CorruptEvent, Image, MemoryIndex, PAGE};
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Bytes that `memory.copy` moves at a time: a multiple of [`PAGE`].
+const BLOCK: u64 = 1 << 20;
+
+impl Image {
+    pub(super) fn fill(&mut self, memory: u32, address: u64, byte: u8, length: u64) -> Result<(), CorruptEvent> {
+        self.check(memory, address, length)?;
+        let bytes = [byte; PAGE as usize];
+        let mut at = 0;
+        while at < length {
+            if byte == 0 {
+                let absent = self.absent(memory, address, &(at..length), false);
+                if !absent.is_empty() {
+                    self.touch(memory, address + at..address + absent.end);
+                    at = absent.end;
+                    continue;
+                }
+            }
+            let start = (address + at) % PAGE;
+            let piece = (PAGE - start).min(length - at);
+            self.write_page(memory, (address + at) / PAGE, start as usize, &bytes[..piece as usize])?;
+            at += piece;
+        }
+        Ok(())
+    }
+
+    pub(super) fn copy(
+        &mut self,
+        to: u32,
+        address: u64,
+        from: u32,
+        source: u64,
+        length: u64,
+    ) -> Result<(), CorruptEvent> {
+        self.check(to, address, length)?;
+        self.check(from, source, length)?;
+        // Overlapping ranges behave as if through a buffer: copy away from the overlap, a block at a time.
+        let backwards = to == from && address > source;
+        let mut block = vec![0; length.min(BLOCK) as usize];
+        let mut rest = 0..length;
+        while !rest.is_empty() {
+            let zeros = self.absent(to, address, &rest, backwards);
+            let zeros = self.absent(from, source, &zeros, backwards);
+            if !zeros.is_empty() {
+                // Zeros on zeros.
+                self.touch(to, address + zeros.start..address + zeros.end);
+                rest = if backwards { rest.start..zeros.start } else { zeros.end..rest.end };
+                continue;
+            }
+            let piece = if backwards {
+                rest.end.saturating_sub(BLOCK).max(rest.start)..rest.end
+            } else {
+                rest.start..rest.end.min(rest.start + BLOCK)
+            };
+            let bytes = &mut block[..(piece.end - piece.start) as usize];
+            self.read(MemoryIndex(from), source + piece.start, bytes);
+            self.write(to, address + piece.start, bytes)?;
+            rest = if backwards { rest.start..piece.start } else { piece.end..rest.end };
+        }
+        Ok(())
+    }
+
+    pub(super) fn init(
+        &mut self,
+        memory: u32,
+        address: u64,
+        segment: u32,
+        source: u64,
+        length: u64,
+    ) -> Result<(), CorruptEvent> {
+        let module = Arc::clone(&self.module);
+        let bytes = self
+            .data
+            .get(segment as usize)
+            .and_then(|range| module.get(range.start as usize..range.end as usize))
+            .and_then(|bytes| bytes.get(usize::try_from(source).ok()?..)?.get(..usize::try_from(length).ok()?))
+            .ok_or_else(|| {
+                CorruptEvent(format!("data segment {segment} has no {length} bytes from {source:#x} on"))
+            })?;
+        self.write(memory, address, bytes)
+    }
+
+    /// The first part of `range`, or the last one where `at_end`, in which no page is there. `range` counts from
+    /// `base` in a memory in whose bounds it is.
+    fn absent(&self, memory: u32, base: u64, range: &Range<u64>, at_end: bool) -> Range<u64> {
+        if range.is_empty() {
+            return range.clone();
+        }
+        let (first, last) = (base + range.start, base + range.end - 1);
+        let pages = first / PAGE..last / PAGE + 1;
+        let memory = &self.memories[memory as usize];
+        if at_end {
+            let start = memory.last_page_in(pages).map_or(0, |page| (page * PAGE + (PAGE - 1)).saturating_add(1));
+            start.saturating_sub(base).clamp(range.start, range.end)..range.end
+        } else {
+            let end = memory.first_page_in(pages).map_or(u64::MAX, |page| page * PAGE);
+            range.start..end.saturating_sub(base).clamp(range.start, range.end)
+        }
+    }
+
+    /// Notes zeros that were written where no page is.
+    fn touch(&mut self, memory: u32, addresses: Range<u64>) {
+        if !addresses.is_empty() {
+            self.touched.insert_range(memory, addresses.start / PAGE..(addresses.end - 1) / PAGE + 1);
+        }
+    }
+}

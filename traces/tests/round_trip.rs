@@ -1,0 +1,160 @@
+//! What is written is what is read, and memory is what a plain model of it says.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod support;
+
+use forkpoint_traces::{MemoryIndex, PAGE, Position, RawEvent, TraceReader};
+use support::{Plain, Step, create, memories, push, random_run, read, step};
+
+use forkpoint_traces::MemoryOp;
+
+#[test]
+fn random_runs_read_back_as_they_were_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    for seed in 0..150 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (steps, plain) = random_run(seed, random.usize(3..900));
+        let chunk_events = random.u32(1..300);
+        let mut writer = create(&path, chunk_events);
+        for step in &steps {
+            push(&mut writer, step).unwrap();
+        }
+        assert_eq!(plain.difference(writer.image()), None, "seed {seed}: the writer's memory");
+        writer.finish(None).unwrap();
+        let mut trace = TraceReader::open(&path).unwrap();
+        assert!(trace.is_complete());
+        assert_eq!(trace.chunks().len(), steps.len().div_ceil(chunk_events as usize), "seed {seed}");
+        let (found, result) = read(&mut trace);
+        result.unwrap();
+        assert_eq!(found, steps, "seed {seed}");
+    }
+}
+
+/// The last writer of a byte is searched only in chunks whose filter has its page.
+#[test]
+fn a_page_filter_never_denies_a_page_that_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut denied = 0;
+    for seed in 0..60 {
+        let (steps, _) = random_run(1000 + seed, 400);
+        support::write(&path, 16, &steps);
+        let mut trace = TraceReader::open(&path).unwrap();
+        for chunk in 0..trace.chunks().len() {
+            let entry = trace.chunks()[chunk].clone();
+            let mut written = Vec::new();
+            let sites = trace.sites().clone();
+            let mut raw = Vec::new();
+            trace
+                .read_chunk(chunk, |event| {
+                    raw.push((event.site, event.operands, event.blob.to_vec()));
+                    Ok::<(), forkpoint_traces::TraceError>(())
+                })
+                .unwrap();
+            for (site, operands, blob) in &raw {
+                let event = trace.event(&RawEvent { site: *site, operands: *operands, blob }).unwrap();
+                written.extend(event.written().map(|range| (range, event.op(&sites))));
+            }
+            for ((memory, address, length), op) in written {
+                for at in (address..address + length).step_by(PAGE as usize).chain((address + length).checked_sub(1))
+                {
+                    let inside = length > 0;
+                    assert!(!inside || entry.may_touch(memory, at), "seed {seed}, {op:?} at {at:#x} of {memory:?}");
+                }
+            }
+            denied += (0..64).filter(|page| !entry.may_touch(MemoryIndex(0), page * PAGE)).count();
+        }
+    }
+    assert!(denied > 1000, "a filter that lets everything pass is none: {denied}");
+}
+
+#[test]
+fn zeros_in_fresh_memory_are_in_the_filter_however_many() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    // One chunk for each of: a byte, a block of pages, four GiB.
+    let mut steps = memories([1 << 16, 1]);
+    steps.push(step(MemoryOp::I64Store8, [PAGE * 5, 0, 0]));
+    steps.push(step(MemoryOp::MemoryFill, [PAGE * 100, 0, PAGE * 50]));
+    steps.push(step(MemoryOp::MemoryFill, [0, 0, 1 << 32]));
+    support::write(&path, 1, &steps);
+    let trace = TraceReader::open(&path).unwrap();
+    let may_touch = |chunk: usize, page: u64| trace.chunks()[chunk].may_touch(MemoryIndex(0), page * PAGE);
+    assert!(may_touch(2, 5) && !may_touch(2, 6));
+    assert!((100..150).all(|page| may_touch(3, page)) && !(0..100).all(|page| may_touch(3, page)));
+    assert!((0..1 << 20).step_by(97).all(|page| may_touch(4, page)));
+}
+
+#[test]
+fn copies_over_their_own_source_are_those_of_the_specification() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    // Longer than the block in which the model copies, forth and back, over pages that were never written too.
+    for (to, from) in [(100, 0), (0, 100), (3 * PAGE + 7, 0), (0, 3 * PAGE + 7), (1 << 20, 0), (0, 1 << 20)] {
+        let mut steps = memories([64, 0]);
+        for i in 0..400 {
+            steps.push(support::store(i * 7919 % (1 << 21), i as u32 + 1));
+        }
+        steps.push(step(MemoryOp::MemoryCopy, [to, from, (3 << 20) - 5]));
+        let mut plain = Plain::default();
+        let mut writer = create(&path, 100);
+        for step in &steps {
+            plain.apply(step);
+            push(&mut writer, step).unwrap();
+        }
+        assert_eq!(plain.difference(writer.image()), None, "to {to:#x} from {from:#x}");
+    }
+}
+
+/// Such lengths come from nobody but strangers: they must neither take forever nor fail.
+#[test]
+fn fills_and_copies_of_what_was_never_written_cost_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut writer = create(&folder.path().join("t.fpt"), 100);
+    for step in memories([1 << 46, 1 << 46]) {
+        push(&mut writer, &step).unwrap();
+    }
+    let length = (1u64 << 61) - 5;
+    push(&mut writer, &step(MemoryOp::I64Store, [1 << 55, 0x1122_3344_5566_7788, 0])).unwrap();
+    push(&mut writer, &step(MemoryOp::MemoryFill, [1 << 56, 0, length])).unwrap();
+    push(&mut writer, &step(MemoryOp::MemoryCopy, [3, 1, length])).unwrap();
+    push(&mut writer, &step(MemoryOp::MemoryCopy, [0, 1 << 60, length])).unwrap();
+    push(&mut writer, &step(MemoryOp::MemoryCopy, [(1 << 60) + 1, 1, length])).unwrap();
+    let mut bytes = [0; 8];
+    writer.image().read(MemoryIndex(0), (1 << 60) + (1 << 55), &mut bytes);
+    assert_eq!(bytes, [0; 8], "the second copy had cleared it");
+}
+
+#[test]
+fn an_event_that_cannot_have_happened_is_refused_and_leaves_the_trace_readable() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut steps = memories([1, 0]);
+    steps.push(support::store(0, 1));
+    let refused = [
+        support::store(65533, 1),
+        support::store(u64::MAX, 1),
+        step(MemoryOp::MemoryFill, [1, 0, u64::MAX]),
+        step(MemoryOp::MemoryCopy, [0, 65536, 1]),
+        step(MemoryOp::MemoryInit, [0, 40, 1]),
+        step(MemoryOp::MemoryGrow, [1, 7, 0]),
+        step(MemoryOp::MemoryGrow, [u64::MAX, 1, 0]),
+        Step::Raw { site: forkpoint_traces::SiteId(5), operands: [0; 3], blob: Vec::new() },
+        Step::Raw { site: forkpoint_traces::SiteId::HOST_WRITE, operands: [1 << 40, 0, 0], blob: vec![1] },
+        memories([1, 1]).remove(0),
+    ];
+    let mut writer = create(&path, 2);
+    for step in &steps {
+        push(&mut writer, step).unwrap();
+    }
+    for step in &refused {
+        let error = push(&mut writer, step).expect_err("it contradicts what was before").to_string();
+        assert!(error.contains("event #3"), "{step:?}: {error}");
+    }
+    writer.finish(None).unwrap();
+    let mut trace = TraceReader::open(&path).unwrap();
+    assert_eq!(read(&mut trace).0, steps);
+    assert!(trace.chunk_of(Position(3)).is_err());
+}
