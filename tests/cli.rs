@@ -135,6 +135,44 @@ fn the_samples_open_and_diverge() {
     assert!(code == 0 && stdout.contains("agree"), "{stdout}");
 }
 
+/// `forkpoint diff a b | true` in a script: the answer is in the exit code, whoever reads the report.
+#[test]
+fn a_reader_that_has_gone_does_not_change_the_exit_code() {
+    let (lhs, rhs) = (repository("traces/samples/orbit-jit.fpt"), repository("traces/samples/orbit-portable.fpt"));
+    let unread = |arguments: &[&str]| {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = std::process::Command::new(common::FORKPOINT).args(arguments).stdout(writer).output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    assert_eq!(unread(&["diff", &lhs, &rhs]), (Some(1), String::new()));
+    assert_eq!(unread(&["diff", &lhs, &rhs, "--json"]), (Some(1), String::new()));
+    assert_eq!(unread(&["diff", &lhs, &lhs]), (Some(0), String::new()));
+    assert_eq!(unread(&["dump", &lhs]), (Some(0), String::new()));
+}
+
+/// A bug report needs the engine's exact version and whatever else decides if the bug shows.
+#[test]
+fn the_engine_is_described_in_full() {
+    let folder = folder_with(&[("a.wat", COUNTER)]);
+    let engine = "wasmtime:jit,target=portable,cpu=+sse3,opt=none";
+    assert_eq!(forkpoint(folder.path(), &["record", "a.wat", "--invoke", "run 3", "--engine", engine]).0, 0);
+    let (_, stdout, _) = forkpoint(folder.path(), &["info", "a.fpt", "--json"]);
+    let info: Value = serde_json::from_str(&stdout).unwrap();
+    let described = &info["engine"];
+    let version = described["version"].as_str().unwrap();
+    let lock = fs::read_to_string(repository("Cargo.lock")).unwrap();
+    assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{version}\"")), "{version}");
+    assert_eq!(described["spec"], engine);
+    assert_eq!(described["opt_level"], "none");
+    assert_eq!(described["cpu_features"], serde_json::json!(["sse3"]));
+    let settings = described["settings"].as_array().unwrap();
+    assert!(settings.contains(&serde_json::json!(["relaxed_simd_deterministic", "false"])), "{stdout}");
+    let (_, stdout, _) = forkpoint(folder.path(), &["info", "a.fpt"]);
+    assert!(stdout.contains(&format!("wasmtime {version}, cranelift, jit, opt none")), "{stdout}");
+    assert!(stdout.contains("relaxed_simd_deterministic=false"), "{stdout}");
+}
+
 #[test]
 fn traces_of_different_modules_have_no_answer() {
     let other = br#"(module (memory 1) (func (export "run") (param i32) (i32.store (i32.const 0) (local.get 0))))"#;
