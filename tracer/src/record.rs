@@ -10,6 +10,7 @@ mod plain;
 mod process;
 mod program;
 mod pump;
+mod trap;
 mod types;
 
 pub use plain::Plain;
