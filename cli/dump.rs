@@ -3,7 +3,7 @@
 use crate::Answer;
 use crate::args::DumpArgs;
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Symbols, describe, printable};
+use forkpoint_replay::{Symbols, describe, describe_with_place, place_of, printable};
 use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
 use serde_json::json;
 use std::collections::HashSet;
@@ -22,7 +22,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     let from = args.from.unwrap_or(0);
     let to = args.to.unwrap_or(u64::MAX).min(trace.events());
     let wanted = |event: &Event| {
-        let function = event.site().and_then(|site| sites.get(site)).map(|site| site.func);
+        let function = place_of(event, &sites).map(|(function, _)| function);
         functions.as_ref().is_none_or(|wanted| function.is_some_and(|function| wanted.contains(&function)))
             && (args.kind.is_empty() || args.kind.iter().any(|kind| kind == event.kind()))
             && args.addr.is_none_or(|(start, end)| {
@@ -71,27 +71,24 @@ fn write_event(
     trace: &TraceReader,
     symbols: &Symbols,
 ) -> Result<()> {
-    let site = event.site().and_then(|site| trace.sites().get(site));
-    let text = describe(event, trace.sites());
     if as_json {
+        let place = place_of(event, trace.sites());
         let written = event.written();
         let bytes = event.bytes();
         let line = json!({
             "position": position,
             "kind": event.kind(),
-            "event": text,
+            "event": describe(event, trace.sites()),
             "memory": written.map(|(memory, ..)| memory.0),
             "address": written.map(|(_, address, _)| address),
             "width": written.map(|(.., length)| length),
             "bytes": bytes.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-            "function": site.map(|site| site.func.0),
-            "offset": site.map(|site| site.offset.0),
+            "function": place.map(|(function, _)| function.0),
+            "offset": place.map(|(_, offset)| offset.0),
         });
         writeln!(out, "{line}")?;
-    } else if let Some(site) = site {
-        let position = Position(position).to_string();
-        writeln!(out, "{position:>10}  {text}  in {} at {}", symbols.function_name(site.func), site.offset)?;
     } else {
+        let text = describe_with_place(event, trace.sites(), symbols);
         writeln!(out, "{:>10}  {text}", Position(position).to_string())?;
     }
     Ok(())

@@ -37,7 +37,7 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
             "engine": {
                 "spec": engine.spec, "name": engine.name, "version": engine.version, "mode": engine.mode,
                 "compiler": engine.compiler, "opt_level": engine.opt_level, "target": engine.target,
-                "cpu_features": engine.cpu_features,
+                "cpu_features": engine.cpu_features, "settings": engine.settings,
             },
             "host": {
                 "arguments": header.host.arguments, "environment": header.host.environment,
@@ -86,6 +86,10 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
             features => features.join(" "),
         },
     );
+    let settings: Vec<String> = engine.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !settings.is_empty() {
+        row("settings", settings.join(" "));
+    }
     row("arguments", header.host.arguments.join(" "));
     if header.host.deterministic {
         row("host", "fixed clocks and random source".to_string());

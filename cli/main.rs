@@ -54,7 +54,6 @@ fn main() -> ExitCode {
 
 /// Errors quote files, modules and engines: nothing of that reaches the terminal as it is.
 fn fail(error: &str) -> ExitCode {
-    let lines: Vec<String> = error.lines().map(forkpoint_replay::printable).collect();
-    eprintln!("error: {}", lines.join("\n"));
+    eprintln!("error: {}", forkpoint_replay::printable_lines(error));
     ExitCode::from(2)
 }

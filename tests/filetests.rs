@@ -117,7 +117,8 @@ fn normalise(text: &str, temporary: &Path, cases: &Path) -> String {
     let mut clean = String::new();
     for line in text.lines() {
         let first = line.split_whitespace().next().unwrap_or_default();
-        let row_of_info = !line.starts_with(' ') && ["target", "CPU", "recorded", "module"].contains(&first);
+        let row_of_info =
+            !line.starts_with(' ') && ["target", "CPU", "settings", "recorded", "module"].contains(&first);
         let is_version = line
             .trim_start()
             .strip_prefix("wasmtime ")

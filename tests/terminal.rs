@@ -5,6 +5,7 @@
 mod common;
 
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// A tmux server of its own, ended with the test.
@@ -14,7 +15,9 @@ struct Terminal {
 
 impl Terminal {
     fn new() -> Terminal {
-        let terminal = Terminal { socket: format!("forkpoint-test-{}", std::process::id()) };
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let terminal = Terminal { socket: format!("forkpoint-test-{}-{number}", std::process::id()) };
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", "-s", "t", "sh"]);
         terminal
     }
@@ -85,4 +88,40 @@ fn two_traces_side_by_side_from_start_to_quit() {
     // Raw mode is off: what is typed is echoed and Enter runs it.
     terminal.keys(&["echo code $?", "Enter"]);
     terminal.wait("the exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
+}
+
+/// Process ids of the viewers that run on a shell's terminal.
+fn viewers(terminal: &Terminal) -> Vec<String> {
+    let shell = terminal.tmux(&["display", "-p", "-t", "t", "#{pane_pid}"]);
+    let children = format!("/proc/{0}/task/{0}/children", shell.trim());
+    let children = std::fs::read_to_string(children).unwrap();
+    children.split_whitespace().map(str::to_string).collect()
+}
+
+#[test]
+fn a_signal_gives_the_terminal_back() {
+    if !common::has_program("tmux", "-V") {
+        println!("skip: no tmux");
+        return;
+    }
+    let terminal = Terminal::new();
+    let samples = common::repository("traces/samples");
+    terminal.keys(&[&format!("cd '{}'; PS1='ready> '; clear", samples.display()), "Enter"]);
+    terminal.wait("a prompt", |screen| screen.starts_with("ready>"));
+    for (signal, code) in [("TERM", "143"), ("HUP", "129")] {
+        terminal.keys(&["clear", "Enter"]);
+        terminal.keys(&[&format!("'{}' view orbit-jit.fpt", common::FORKPOINT), "Enter"]);
+        terminal.wait("the viewer", |screen| screen.contains("memory 0") && !screen.contains("ready>"));
+        let viewers = viewers(&terminal);
+        assert_eq!(viewers.len(), 1, "{viewers:?}");
+        assert!(Command::new("kill").args([&format!("-{signal}"), &viewers[0]]).status().unwrap().success());
+        terminal.wait("the shell", |screen| screen.contains("ready>") && !screen.contains("memory 0"));
+        let modes = terminal.tmux(&["display", "-p", "-t", "t", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]);
+        assert_eq!(modes.trim(), "0 1 0", "main screen, cursor shown, no mouse reports");
+        terminal.keys(&["echo code $?; stty -a | grep -ow -e -echo -e -icanon; echo none", "Enter"]);
+        // Raw mode would show here: `stty` writes a minus before what is off.
+        let screen = terminal.wait("the exit code", |screen| screen.contains("\nnone"));
+        assert!(screen.contains(&format!("\ncode {code}\nnone")), "{signal}:\n{screen}");
+        assert!(screen.contains("echo code $?"), "what is typed is echoed:\n{screen}");
+    }
 }

@@ -1,13 +1,30 @@
 //! Events as one line of text, the same in `dump`, in reports and on the screen.
 
-use crate::symbols::printable;
-use forkpoint_traces::{Event, MemoryIndex, Milestone, Observation, SiteTable};
+use crate::symbols::{Symbols, printable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Milestone, Observation, SiteTable};
 use std::fmt::Write;
 
 /// Most bytes of a long write that a line shows.
 const SHOWN_BYTES: usize = 16;
 
-/// One line for an event: mnemonic, address, value. Contains no control character, whatever the trace holds.
+/// The instruction that an event stands at; for a trap, the one that trapped.
+pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffset)> {
+    match event {
+        Event::Milestone(Milestone::Trapped { func, offset, .. }) => Some(((*func)?, (*offset)?)),
+        event => sites.get(event.site()?).map(|site| (site.func, site.offset)),
+    }
+}
+
+/// [`describe`], and where in the module.
+pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
+    let line = describe(event, sites);
+    match place_of(event, sites) {
+        Some((func, offset)) => format!("{line}  in {} at {offset}", symbols.function_name(func)),
+        None => line,
+    }
+}
+
+/// One line for an event: mnemonic, address, value, without its place ([`place_of`]). Contains no control character, whatever the trace holds.
 pub fn describe(event: &Event, sites: &SiteTable) -> String {
     let op = event.op(sites).map_or("?", |op| op.mnemonic());
     match event {
@@ -66,6 +83,8 @@ fn describe_milestone(milestone: &Milestone) -> String {
         }
         Milestone::Returned { results } if results.is_empty() => "return".to_string(),
         Milestone::Returned { results } => format!("return {}", printable(&results.join(", "))),
+        Milestone::Trapped { trap, func: Some(_), offset: Some(_) } => format!("trap: {trap}"),
+        // Less than a place.
         Milestone::Trapped { trap, func, offset } => {
             let mut text = format!("trap: {trap}");
             if let Some(func) = func {

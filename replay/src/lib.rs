@@ -18,7 +18,7 @@ mod symbols;
 mod timeline;
 
 pub use alignment::{Alignment, Pair};
-pub use describe::{describe, hex_bytes};
+pub use describe::{describe, describe_with_place, hex_bytes, place_of};
 pub use disassembly::*;
 pub use divergence::{Divergence, MemoryEffect, Verdict, agreed_outcome, first_divergence};
 pub use error::ReplayError;

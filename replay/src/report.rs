@@ -1,9 +1,9 @@
 //! A comparison in words and in data: what a bug report quotes and what `--json` prints.
 
-use crate::describe::{describe, hex_bytes};
+use crate::describe::{describe, describe_with_place, hex_bytes};
 use crate::divergence::{Divergence, Verdict, first_divergence};
 use crate::error::ReplayError;
-use crate::symbols::{Symbols, printable};
+use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
 use serde::Serialize;
@@ -97,6 +97,9 @@ pub struct SideReport {
     pub after: Option<String>,
 }
 
+/// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
+const MESSAGE_LINES: usize = 5;
+
 /// One row of the events around the divergence.
 #[derive(Debug, Clone, Serialize)]
 pub struct ContextRow {
@@ -178,8 +181,8 @@ impl Report {
         let place = |event: &Option<Event>| event.as_ref().and_then(|event| site_of(event, &sites, &symbols));
         self.site = place(&divergence.lhs).or_else(|| place(&divergence.rhs));
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
-        self.lhs.describe(divergence.lhs.as_ref(), &sites);
-        self.rhs.describe(divergence.rhs.as_ref(), &sites);
+        self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
+        self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
         if let Some(effect) = &divergence.memory {
             self.memory = Some(effect.memory.0);
             self.address = Some(effect.address);
@@ -202,7 +205,7 @@ impl Report {
                     return Ok(None);
                 }
                 let event = timeline.event(Position(position))?;
-                Ok(Some(describe_with_function(&event, &sites, &symbols)))
+                Ok(Some(describe_with_place(&event, &sites, &symbols)))
             };
             let (left, right) = (line(lhs)?, line(rhs)?);
             if left.is_none() && right.is_none() {
@@ -228,7 +231,7 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         engine: printable(&engine.spec),
         version: printable(&format!("{} {}, {}, {features}", engine.name, engine.version, engine.target)),
         outcome,
-        message: trace.message().map(printable),
+        message: trace.message().map(printable_lines),
         events: trace.events(),
         complete: trace.is_complete(),
         event: None,
@@ -240,9 +243,13 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
 }
 
 impl SideReport {
-    fn describe(&mut self, event: Option<&Event>, sites: &SiteTable) {
+    fn describe(&mut self, event: Option<&Event>, sites: &SiteTable, symbols: &Symbols) {
         let Some(event) = event else { return };
-        self.event = Some(describe(event, sites));
+        // Both sides may have trapped, each at a place of its own.
+        self.event = Some(match event {
+            Event::Milestone(Milestone::Trapped { .. }) => describe_with_place(event, sites, symbols),
+            event => describe(event, sites),
+        });
         if let Some((_, address, length)) = event.written() {
             self.address = Some(address);
             self.width = Some(length);
@@ -277,14 +284,6 @@ fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<SiteRe
         file: frame.as_ref().and_then(|frame| frame.file.clone()),
         line: frame.as_ref().and_then(|frame| frame.line),
     })
-}
-
-fn describe_with_function(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
-    let line = describe(event, sites);
-    match event.site().and_then(|site| sites.get(site)) {
-        Some(site) => format!("{line}  in {} at {}", symbols.function_name(site.func), site.offset),
-        None => line,
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -380,8 +379,13 @@ impl Report {
                 f.write_str(" (incomplete)")?;
             }
             writeln!(f, "\n     {}", side.version)?;
-            if let Some(message) = &side.message {
-                writeln!(f, "     {}", message.lines().next().unwrap_or_default())?;
+            let message = side.message.as_deref().unwrap_or_default();
+            for line in message.lines().take(MESSAGE_LINES) {
+                writeln!(f, "     {line}")?;
+            }
+            let left_out = message.lines().count().saturating_sub(MESSAGE_LINES);
+            if left_out > 0 {
+                writeln!(f, "     ... and {left_out} more lines (see `forkpoint info`)")?;
             }
         }
         Ok(())

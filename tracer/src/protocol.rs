@@ -91,14 +91,24 @@ pub(crate) enum Message {
     Call(Option<u32>),
     /// The call returned.
     Returned(Vec<WasmValue>),
-    /// The call trapped; function and offset are those of the rewritten module.
-    Trapped { trap: TrapKind, function: Option<u32>, offset: Option<u32>, message: String },
+    /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is no part of
+    /// the words: its numbers would be those of the rewritten module.
+    Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
     /// The guest called `proc_exit`.
     Exited(i32),
     /// The run was interrupted, as the parent asked.
     Stopped,
     /// Everything was sent.
     End,
+}
+
+/// One frame of the guest's stack; function and offset are those of the rewritten module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TrapFrame {
+    pub(crate) function: u32,
+    pub(crate) offset: Option<u32>,
+    /// As the module's name section has it.
+    pub(crate) name: Option<String>,
 }
 
 /// A frame as the parent sees it.

@@ -10,6 +10,8 @@ mod plain;
 mod process;
 mod program;
 mod pump;
+mod trap;
+mod types;
 
 pub use plain::Plain;
 pub use program::{Invocation, Program};

@@ -3,9 +3,9 @@
 use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Side, Source};
 use crate::{Run, TuiError};
 use forkpoint_replay::{
-    Alignment, Pair, ReplayError, Symbols, Timeline, describe, disassemble, first_divergence, printable,
+    Alignment, Pair, ReplayError, Symbols, Timeline, describe, disassemble, first_divergence, place_of, printable,
 };
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Milestone, Position, SiteId, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, SiteId, SiteTable};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -103,16 +103,6 @@ fn info(run: &Run) -> Info {
     }
 }
 
-/// The instruction an event stands at; for a trap, the one that trapped.
-fn place_of(event: &Event, sites: &SiteTable) -> Option<Place> {
-    match event {
-        Event::Milestone(Milestone::Trapped { func, offset, .. }) => {
-            Some(Place { func: (*func)?, offset: (*offset)? })
-        }
-        event => sites.get(event.site()?).map(|site| Place { func: site.func, offset: site.offset }),
-    }
-}
-
 impl Source for Recorded {
     fn is_pair(&self) -> bool {
         self.runs.len() == 2
@@ -160,7 +150,7 @@ impl Source for Recorded {
         let event = self.runs[side.index()].event(position)?;
         Ok(EventLine {
             text: describe(&event, &self.sites),
-            place: place_of(&event, &self.sites),
+            place: place_of(&event, &self.sites).map(|(func, offset)| Place { func, offset }),
             written: event.written(),
         })
     }

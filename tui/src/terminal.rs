@@ -1,11 +1,14 @@
-//! Taking over the terminal, and giving it back whatever happens: at the end, on an error, and on a panic
-//! before its message is printed.
+//! Taking over the terminal, and giving it back whatever happens: at the end, on an error, on a panic before
+//! its message is printed, and on a signal that ends the program.
 
 use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
 use std::io::{self, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +26,7 @@ impl Screen {
     /// Takes the terminal over.
     pub(crate) fn enter() -> io::Result<Screen> {
         hook_panics();
+        hook_signals()?;
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
         // From here on an error must give back what was taken; dropping a `Screen` does.
@@ -59,6 +63,25 @@ fn leave() {
         let _ = disable_raw_mode();
         let _ = out.flush();
     }
+}
+
+/// A signal ends the viewer as it would end any program, but not before the terminal is the shell's again. A
+/// thread waits for it: the viewer itself may be asleep until a key is pressed, or in a long search.
+fn hook_signals() -> io::Result<()> {
+    static HOOKED: Once = Once::new();
+    let mut result = Ok(());
+    HOOKED.call_once(|| {
+        result = Signals::new([SIGTERM, SIGHUP, SIGINT, SIGQUIT]).map(|mut signals| {
+            std::thread::spawn(move || {
+                for signal in signals.forever() {
+                    leave();
+                    // Does not return, unless it fails.
+                    let _ = emulate_default_handler(signal);
+                }
+            });
+        });
+    });
+    result
 }
 
 /// A panic's message belongs on the screen that stays.

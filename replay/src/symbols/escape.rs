@@ -20,6 +20,11 @@ pub fn printable(text: &str) -> String {
     out
 }
 
+/// [`printable`] for text of several lines: line ends stay.
+pub fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
 /// [`printable`], and no longer than [`MAX_NAME`] characters before escaping.
 pub(super) fn printable_name(text: &str) -> String {
     printable(&clip(text, MAX_NAME))
@@ -55,6 +60,7 @@ mod tests {
         assert_eq!(printable("std::vec::Vec<T>"), "std::vec::Vec<T>");
         assert_eq!(printable("größe 数"), "größe 数");
         assert_eq!(printable("a\x1b[2Jb\r\n"), "a\\u{1b}[2Jb\\u{d}\\u{a}");
+        assert_eq!(printable_lines("a\x1b\r\nb\rc\n"), "a\\u{1b}\nb\\u{d}c");
         assert_eq!(printable("x\u{202e}y\u{9b}z\u{e0041}"), "x\\u{202e}y\\u{9b}z\\u{e0041}");
     }
 

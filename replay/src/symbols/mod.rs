@@ -18,7 +18,7 @@ mod synthetic;
 mod wat;
 
 pub use dwarf::SourceFrame;
-pub use escape::printable;
+pub use escape::{printable, printable_lines};
 pub use wat::{WatFunction, WatLine};
 
 use dwarf::DebugInfo;

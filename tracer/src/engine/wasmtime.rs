@@ -12,8 +12,28 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use wasmtime::{Config, Engine, Module};
 
-/// Version of the engine this is built with.
-const VERSION: &str = "48";
+/// Sets a [`Config`]'s switch.
+type Switch = fn(&mut Config, bool) -> &mut Config;
+
+/// What is the same in every run, under Wasmtime's own names. Some of it is Wasmtime's default and set
+/// nonetheless: it decides whether a divergence shows, so a trace must not leave it to the reader's version.
+const SWITCHES: &[(&str, Switch, bool)] = &[
+    ("cranelift_nan_canonicalization", Config::cranelift_nan_canonicalization, false),
+    ("relaxed_simd_deterministic", Config::relaxed_simd_deterministic, false),
+    ("shared_memory", Config::shared_memory, true),
+    ("wasm_custom_page_sizes", Config::wasm_custom_page_sizes, true),
+    ("wasm_exceptions", Config::wasm_exceptions, true),
+    ("wasm_function_references", Config::wasm_function_references, true),
+    ("wasm_gc", Config::wasm_gc, true),
+    ("wasm_memory64", Config::wasm_memory64, true),
+    ("wasm_multi_memory", Config::wasm_multi_memory, true),
+    ("wasm_relaxed_simd", Config::wasm_relaxed_simd, true),
+    ("wasm_threads", Config::wasm_threads, true),
+    ("wasm_wide_arithmetic", Config::wasm_wide_arithmetic, true),
+];
+
+/// Bytes of stack that a guest may use.
+const MAX_WASM_STACK: usize = 512 << 10;
 
 pub(crate) type Out = FrameWriter<UnixStream>;
 
@@ -46,16 +66,10 @@ fn configure(spec: &EngineSpec, stack_switching: bool) -> wasmtime::Result<Engin
             OptLevel::Speed => wasmtime::OptLevel::Speed,
             OptLevel::SpeedAndSize => wasmtime::OptLevel::SpeedAndSize,
         })
-        .wasm_function_references(true)
-        .wasm_gc(true)
-        .wasm_exceptions(true)
-        .wasm_multi_memory(true)
-        .wasm_memory64(true)
-        .wasm_relaxed_simd(true)
-        .wasm_threads(true)
-        .shared_memory(true)
-        .wasm_custom_page_sizes(true)
-        .wasm_wide_arithmetic(true);
+        .max_wasm_stack(MAX_WASM_STACK);
+    for (_, switch, enabled) in SWITCHES {
+        switch(&mut config, *enabled);
+    }
     if stack_switching {
         // Not by default: not every target has it.
         config.wasm_stack_switching(true);
@@ -119,7 +133,7 @@ fn describe(spec: &EngineSpec) -> EngineInfo {
     EngineInfo {
         spec: spec.to_string(),
         name: "wasmtime".to_string(),
-        version: VERSION.to_string(),
+        version: wasmtime_environ::VERSION.to_string(),
         mode: spec.mode.to_string(),
         compiler: "cranelift".to_string(),
         opt_level: spec.opt.to_string(),
@@ -128,8 +142,13 @@ fn describe(spec: &EngineSpec) -> EngineInfo {
             Target::Host | Target::Portable => host_triple(),
         },
         cpu_features: features,
-        settings: Vec::new(),
+        settings: settings(),
     }
+}
+
+fn settings() -> Vec<(String, String)> {
+    let switches = SWITCHES.iter().map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
+    switches.chain([("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string())]).collect()
 }
 
 fn compile(engine: &Engine, module: &Path, output: &Path, out: &mut Out) -> io::Result<()> {

@@ -5,6 +5,7 @@ use crate::error::RecordError;
 use crate::host::outputs::WASI;
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, instrument};
 use crate::record::Request;
+use crate::record::types::{self, signature};
 use crate::values::{WasmValue, parse_value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ pub struct Program {
     pub(super) original: Arc<[u8]>,
     pub(super) instrumented: Instrumented,
     pub(super) calls: Vec<Call>,
+    /// Names of exported functions, by index.
+    pub(super) exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
 }
 
@@ -36,6 +39,7 @@ impl Program {
     /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
     /// calls do not fit it.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation]) -> Result<Program, RecordError> {
+        // Validates, too: an invalid module has no interface to speak of.
         let instrumented = instrument(&module, &Options::default())?;
         let interface = Interface::of(&module);
         interface.check_imports()?;
@@ -45,6 +49,7 @@ impl Program {
             original: module.into(),
             instrumented,
             calls,
+            exported: interface.exported,
             wasi_memory: interface.wasi_memory,
         })
     }
@@ -82,10 +87,12 @@ impl Program {
     }
 }
 
-/// What a module imports and exports. The module was validated before.
+/// What a module imports and exports. Means nothing for a module that turns out not to be valid.
 struct Interface {
     imports: Vec<(String, String, String)>,
     exports: BTreeMap<String, Option<FuncType>>,
+    /// Exported functions by index; of several names the first.
+    exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
 }
 
@@ -93,8 +100,9 @@ impl Interface {
     fn of(module: &[u8]) -> Interface {
         let mut types: Vec<Option<FuncType>> = Vec::new();
         let mut functions: Vec<u32> = Vec::new();
-        let mut interface = Interface { imports: Vec::new(), exports: BTreeMap::new(), wasi_memory: None };
-        // Every section was read without error by the validator.
+        let mut interface =
+            Interface { imports: Vec::new(), exports: BTreeMap::new(), exported: BTreeMap::new(), wasi_memory: None };
+        // In a valid module every section reads without error; for others the validator's answer is what counts.
         for payload in Parser::new(0).parse_all(module).filter_map(Result::ok) {
             match payload {
                 Payload::TypeSection(section) => {
@@ -107,17 +115,10 @@ impl Interface {
                 }
                 Payload::ImportSection(section) => {
                     for import in section.into_imports().filter_map(Result::ok) {
-                        let ty = match import.ty {
-                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-                                functions.push(ty);
-                                types
-                                    .get(ty as usize)
-                                    .cloned()
-                                    .flatten()
-                                    .map_or("function".into(), |ty| signature(&ty))
-                            }
-                            other => format!("{other:?}"),
-                        };
+                        if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
+                            functions.push(ty);
+                        }
+                        let ty = types::import(import.ty, |ty| types.get(ty as usize)?.as_ref());
                         interface.imports.push((import.module.to_string(), import.name.to_string(), ty));
                     }
                 }
@@ -128,6 +129,9 @@ impl Interface {
                     for export in section.into_iter().filter_map(Result::ok) {
                         if export.kind == ExternalKind::Memory && export.name == "memory" {
                             interface.wasi_memory = Some(export.index);
+                        }
+                        if export.kind == ExternalKind::Func {
+                            interface.exported.entry(export.index).or_insert_with(|| export.name.to_string());
                         }
                         let ty = (export.kind == ExternalKind::Func)
                             .then(|| functions.get(export.index as usize))
@@ -215,12 +219,6 @@ impl Interface {
         }
         Ok(resolved)
     }
-}
-
-/// A function's type in words: `(i32, i64) -> (i32)`.
-fn signature(ty: &FuncType) -> String {
-    let list = |types: &[wasmparser::ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("({}) -> ({})", list(ty.params()), list(ty.results()))
 }
 
 /// Whether WASI preview 1 has a function of this name.

@@ -2,7 +2,7 @@
 
 use super::images::{Difference, Incoming};
 use super::process::{Child, Ended, Stopped, Watch};
-use super::{CallResult, Program, Progress, Recorded, Request};
+use super::{CallResult, Program, Progress, Recorded, Request, trap};
 use crate::error::RecordError;
 use crate::instrument::{DataKind, RecordDecoder, RecordSink};
 use crate::protocol::{Frame, Message, NO_OFFSET, NativeFrame};
@@ -188,13 +188,12 @@ impl<'a> Pump<'a> {
                 self.end_call(Ok(values));
                 Ok(())
             }
-            Message::Trapped { trap, function, offset, message } => {
-                let offsets = &self.program.instrumented.offsets;
-                let func = function.and_then(|function| offsets.function(function));
-                let offset = offset.and_then(|offset| offsets.original(offset)).map(|mapped| mapped.offset);
+            Message::Trapped { trap, message, frames } => {
+                let frames = trap::original(frames, self.program);
+                let (func, offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
                 self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
                 self.outcome = Some(Outcome::Trapped { trap });
-                self.message = Some(message);
+                self.message = Some(trap::with_frames(message, &frames));
                 self.end_call(Err(trap));
                 Ok(())
             }

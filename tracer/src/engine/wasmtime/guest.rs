@@ -5,7 +5,7 @@ use crate::child::{Call, Run, Stop};
 use crate::host::outputs::{self, Output};
 use crate::host::{fixed, trampoline};
 use crate::instrument::{BUFFER_EXPORT, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, START_EXPORT};
-use crate::protocol::Message;
+use crate::protocol::{Message, TrapFrame};
 use crate::values::WasmValue;
 use forkpoint_traces::TrapKind;
 use std::io;
@@ -67,7 +67,7 @@ pub(super) fn run(engine: &Engine, module: &Module, run: &Run, mut out: Out, sto
         run.memories.iter().filter_map(|name| instance.get_memory(&mut store, name)).collect();
     send_images(&memories, &mut store)?;
     store.data_mut().out.message(&Message::Instantiated)?;
-    if calls(&instance, run, &mut store)? {
+    if calls(module, &instance, run, &mut store)? {
         send_images(&memories, &mut store)?;
         store.data_mut().out.message(&Message::End)?;
     }
@@ -75,7 +75,7 @@ pub(super) fn run(engine: &Engine, module: &Module, run: &Run, mut out: Out, sto
 }
 
 /// Makes all calls; `false` when nobody listens any more.
-fn calls(instance: &Instance, run: &Run, store: &mut Store<State>) -> io::Result<bool> {
+fn calls(module: &Module, instance: &Instance, run: &Run, store: &mut Store<State>) -> io::Result<bool> {
     let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new() };
     let start = run.has_start.then_some((None, &start));
     let calls = run.calls.iter().enumerate().map(|(i, call)| (Some(i as u32), call));
@@ -88,7 +88,7 @@ fn calls(instance: &Instance, run: &Run, store: &mut Store<State>) -> io::Result
         }
         let message = match result {
             Ok(values) => Message::Returned(values),
-            Err(error) => failure(&error),
+            Err(error) => failure(&error, module),
         };
         store.data_mut().out.message(&message)?;
         let over = matches!(message, Message::Exited(_) | Message::Stopped);
@@ -307,25 +307,40 @@ fn from_engine(value: &Val) -> WasmValue {
 }
 
 /// How a call that did not return ended.
-fn failure(error: &Error) -> Message {
+fn failure(error: &Error, module: &Module) -> Message {
     if error.downcast_ref::<Stopped>().is_some() {
         return Message::Stopped;
     }
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Message::Exited(exit.0);
     }
-    let frame = error.downcast_ref::<WasmBacktrace>().and_then(|backtrace| backtrace.frames().first());
     let trap = match error.downcast_ref::<Trap>() {
         Some(trap) => trap_kind(*trap),
         None if error.is::<wasmtime::ThrownException>() => TrapKind::UncaughtException,
         None => TrapKind::HostError,
     };
-    Message::Trapped {
-        trap,
-        function: frame.map(|frame| frame.func_index()),
-        offset: frame.and_then(|frame| frame.module_offset()).map(|offset| offset as u32),
-        message: format!("{error:#}"),
-    }
+    Message::Trapped { trap, message: words(error), frames: frames(error, module) }
+}
+
+/// What an error says, its backtrace left out.
+fn words(error: &Error) -> String {
+    let links = error.chain().map(ToString::to_string).filter(|link| !link.starts_with(BACKTRACE));
+    links.collect::<Vec<_>>().join(": ")
+}
+
+/// How Wasmtime begins a backtrace.
+const BACKTRACE: &str = "error while executing at wasm backtrace";
+
+/// The guest's frames. Those of the trampoline are none of its business.
+fn frames(error: &Error, module: &Module) -> Vec<TrapFrame> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let own = backtrace.frames().iter().filter(|frame| std::ptr::eq(frame.module().text(), module.text()));
+    own.map(|frame| TrapFrame {
+        function: frame.func_index(),
+        offset: frame.module_offset().map(|offset| offset as u32),
+        name: frame.func_name().map(str::to_string),
+    })
+    .collect()
 }
 
 fn trap_kind(trap: Trap) -> TrapKind {

@@ -1,0 +1,74 @@
+//! Where a trap happened: the engine's frames, told in numbers of the original module.
+
+use super::Program;
+use crate::protocol::TrapFrame;
+use forkpoint_traces::{CodeOffset, FuncIndex};
+use std::fmt::Write;
+
+/// A frame of the original module.
+pub(super) struct OriginalFrame {
+    pub(super) func: FuncIndex,
+    pub(super) offset: Option<CodeOffset>,
+    name: Option<String>,
+}
+
+/// The frames of the module's own functions.
+pub(super) fn original(frames: Vec<TrapFrame>, program: &Program) -> Vec<OriginalFrame> {
+    let offsets = &program.instrumented.offsets;
+    let frames = frames.into_iter().filter_map(|frame| {
+        let func = offsets.function(frame.function)?;
+        Some(OriginalFrame {
+            func,
+            offset: frame.offset.and_then(|offset| offsets.original(offset)).map(|mapped| mapped.offset),
+            name: frame.name.or_else(|| program.exported.get(&func.0).cloned()),
+        })
+    });
+    frames.collect()
+}
+
+/// Most characters of a name that are shown.
+const MAX_NAME: usize = 200;
+
+/// A function's name as its author wrote it, where it is Rust's: names of C++ can unfold without bound.
+fn shown(name: &str) -> String {
+    let demangled = rustc_demangle::try_demangle(name).map(|name| format!("{name:#}"));
+    demangled.as_deref().unwrap_or(name).chars().take(MAX_NAME).collect()
+}
+
+/// The engine's words, and a line for each frame.
+pub(super) fn with_frames(mut message: String, frames: &[OriginalFrame]) -> String {
+    for (i, frame) in frames.iter().enumerate() {
+        let name = match &frame.name {
+            Some(name) => shown(name),
+            None => format!("func[{}]", frame.func.0),
+        };
+        let _ = write!(message, "\n  {} {name}", if i == 0 { "in" } else { "called by" });
+        if let Some(offset) = frame.offset {
+            let _ = write!(message, " at {offset}");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_lines_behind_the_message() {
+        let frame = |func, offset: Option<u32>, name: Option<&str>| OriginalFrame {
+            func: FuncIndex(func),
+            offset: offset.map(CodeOffset),
+            name: name.map(str::to_string),
+        };
+        let frames = [
+            frame(3, Some(0x40), Some("_ZN4core9panicking5panic17h0123456789abcdefE")),
+            frame(1, Some(0x1f), None),
+            frame(0, None, Some("f")),
+        ];
+        assert_eq!(
+            with_frames("wasm trap".to_string(), &frames),
+            "wasm trap\n  in core::panicking::panic at 0x40\n  called by func[1] at 0x1f\n  called by f"
+        );
+    }
+}
