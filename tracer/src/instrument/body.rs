@@ -1,14 +1,14 @@
 //! Function bodies: copies them verbatim, and finds the memory-changing instructions that get the recorder's
 //! code around them.
 
-use super::Segment;
+use super::{CURSOR_AT, RECORDS_AT, Segment};
 use super::classify::{self, Class};
 use super::error::{InstrumentError, offset as code_offset};
 use super::locals::Function;
 use super::offsets::OffsetMap;
 use super::options::Options;
 use forkpoint_traces::{FuncIndex, Site};
-use wasm_encoder::{Encode, Instruction as I};
+use wasm_encoder::{Encode, Instruction as I, MemArg};
 use wasmparser::{FunctionBody, Operator};
 
 /// Largest function body and number of locals that engines accept, from wasmparser's limits.
@@ -29,7 +29,18 @@ pub(super) struct Machinery {
 pub(super) struct Inline {
     pub(super) helper: u32,
     pub(super) buffer: u32,
-    pub(super) cursor: u32,
+}
+
+impl Inline {
+    /// The place `at` bytes behind the cursor. Alignment 1: records have no padding.
+    pub(super) fn record_at(self, at: u32) -> MemArg {
+        MemArg { offset: RECORDS_AT as u64 + u64::from(at), align: 0, memory_index: self.buffer }
+    }
+
+    /// The cursor itself, behind address 0.
+    pub(super) fn cursor(self) -> MemArg {
+        MemArg { offset: CURSOR_AT as u64, align: 2, memory_index: self.buffer }
+    }
 }
 
 impl Machinery {
@@ -147,11 +158,18 @@ impl<'m> BodyRewriter<'m> {
 
     /// Appends the helper that empties the buffer: out of line, because it runs once in a mebibyte.
     pub(super) fn helper(&mut self, inline: Inline) {
-        let (flush, cursor) = (self.machinery.import, inline.cursor);
+        let (flush, cursor) = (self.machinery.import, inline.cursor());
         let mut body = vec![0]; // No locals.
-        for instruction in
-            [I::GlobalGet(cursor), I::Call(flush), I::I32Const(0), I::GlobalSet(cursor), I::I32Const(0), I::End]
-        {
+        for instruction in [
+            I::I32Const(0),
+            I::I32Load(cursor),
+            I::Call(flush),
+            I::I32Const(0),
+            I::I32Const(0),
+            I::I32Store(cursor),
+            I::I32Const(0),
+            I::End,
+        ] {
             instruction.encode(&mut body);
         }
         self.offsets.nowhere(self.code.len() as u32);

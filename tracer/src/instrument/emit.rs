@@ -57,11 +57,6 @@ fn plain_load(ty: ValueType, width: u8, memarg: MemArg) -> I<'static> {
     }
 }
 
-/// The place `at` bytes behind an address in the buffer. Alignment 1: records have no padding.
-fn buffer_at(inline: Inline, at: u32) -> MemArg {
-    MemArg { offset: u64::from(at), align: 0, memory_index: inline.buffer }
-}
-
 impl BodyRewriter<'_> {
     /// Copies the memory-changing instruction at `at..end` and records what it does.
     pub(super) fn record(&mut self, function: &mut Function, recorded: Recorded, at: usize, end: usize) {
@@ -177,7 +172,7 @@ impl BodyRewriter<'_> {
         let cursor = function.cursor();
         let number = FIRST_SEGMENT + self.segments.len() as u32;
         self.segments.push(Segment { first: self.sites.len() as u32, count: 0 });
-        self.emit(I::GlobalGet(inline.cursor));
+        self.load_cursor(inline);
         self.emit(I::LocalTee(cursor));
         self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
         self.emit(I::I32GtU);
@@ -187,7 +182,7 @@ impl BodyRewriter<'_> {
         self.emit(I::End);
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(number as i32));
-        self.emit(I::I32Store(buffer_at(inline, 0)));
+        self.emit(I::I32Store(inline.record_at(0)));
         SEGMENT_HEAD
     }
 
@@ -205,18 +200,24 @@ impl BodyRewriter<'_> {
         for (field, size) in fields.iter().zip(payload.fields()) {
             self.emit(I::LocalGet(cursor));
             let ty = self.push(*field);
-            self.emit(plain_store(ty, size, buffer_at(inline, used)));
+            self.emit(plain_store(ty, size, inline.record_at(used)));
             used += size;
         }
         self.commit(cursor, inline, used);
         function.segment = (!fields.is_empty()).then_some(used);
     }
 
+    fn load_cursor(&mut self, inline: Inline) {
+        self.emit(I::I32Const(0));
+        self.emit(I::I32Load(inline.cursor()));
+    }
+
     fn commit(&mut self, cursor: u32, inline: Inline, used: u32) {
+        self.emit(I::I32Const(0));
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(used as i32));
         self.emit(I::I32Add);
-        self.emit(I::GlobalSet(inline.cursor));
+        self.emit(I::I32Store(inline.cursor()));
     }
 
     /// Calls the hook with the number of a site and its operands.
@@ -331,18 +332,18 @@ impl BodyRewriter<'_> {
             None => self.hook(SiteId::OBSERVED.0, &[found]),
             Some(inline) => {
                 let cursor = function.cursor();
-                self.emit(I::GlobalGet(inline.cursor));
+                self.load_cursor(inline);
                 self.emit(I::LocalSet(cursor));
                 self.emit(I::LocalGet(cursor));
                 self.emit(I::I32Const(READ_BACK as i32));
-                self.emit(I::I32Store(buffer_at(inline, 0)));
+                self.emit(I::I32Store(inline.record_at(0)));
                 self.emit(I::LocalGet(cursor));
                 self.push(found);
                 match ty {
-                    ValueType::V128 => self.emit(I::V128Store(buffer_at(inline, SEGMENT_HEAD))),
+                    ValueType::V128 => self.emit(I::V128Store(inline.record_at(SEGMENT_HEAD))),
                     narrow => {
                         self.as_words(found, narrow);
-                        self.emit(I::I64Store(buffer_at(inline, SEGMENT_HEAD)));
+                        self.emit(I::I64Store(inline.record_at(SEGMENT_HEAD)));
                     }
                 }
                 self.commit(cursor, inline, READ_BACK_SIZE);

@@ -10,14 +10,14 @@ use super::names;
 use super::offsets::OffsetMap;
 use super::scan::{Scan, Section};
 use super::{
-    BUFFER_EXPORT, BUFFER_PAGES, CURSOR_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options,
+    BUFFER_EXPORT, BUFFER_PAGES, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options,
     START_EXPORT, Style, features,
 };
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    ConstExpr, ElementSection, Encode, ExportKind, ExportSection, GlobalSection, GlobalType, MemoryType, RawSection,
-    Section as _, SectionId, TableSection, ValType,
+    ElementSection, Encode, ExportKind, ExportSection, GlobalSection, MemoryType, RawSection, Section as _,
+    SectionId, TableSection,
 };
 use wasmparser::{
     BinaryReader, CodeSectionReader, CustomSectionReader, ElementSectionReader, ExportSectionReader,
@@ -109,7 +109,6 @@ pub(super) fn rewrite(module: &[u8], scan: Scan, options: Option<&Options>) -> R
         inline: (options.style == Style::Inline).then(|| Inline {
             helper: scan.function_count() + 1,
             buffer: scan.memories.len() as u32,
-            cursor: scan.global_count,
         }),
     });
     let types = Types::new(&scan, machinery);
@@ -189,7 +188,7 @@ impl<'m> Rewriter<'m> {
             SectionId::Export => self.added_exports() > 0,
             SectionId::Type => !self.types.added.is_empty(),
             SectionId::Import => self.machinery.is_some(),
-            SectionId::Function | SectionId::Memory | SectionId::Global | SectionId::Code => {
+            SectionId::Function | SectionId::Memory | SectionId::Code => {
                 self.machinery.is_some_and(|machinery| machinery.inline.is_some())
             }
             _ => false,
@@ -259,10 +258,6 @@ impl<'m> Rewriter<'m> {
             _ if id == SectionId::Global as u8 => {
                 let mut globals = GlobalSection::new();
                 renumber.parse_global_section(&mut globals, GlobalSectionReader::new(input())?)?;
-                if machinery.inline.is_some() {
-                    let cursor = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-                    globals.global(cursor, &ConstExpr::i32_const(0));
-                }
                 globals.append_to(&mut self.out);
             }
             _ if id == SectionId::Export as u8 => self.exports(ExportSectionReader::new(input())?)?,
@@ -282,9 +277,9 @@ impl<'m> Rewriter<'m> {
 
     fn added_exports(&self) -> u64 {
         let scan = self.scan;
-        let machinery = if self.machinery.is_some_and(|machinery| machinery.inline.is_some()) { 2 } else { 0 };
+        let buffer = usize::from(self.machinery.is_some_and(|machinery| machinery.inline.is_some()));
         let state = scan.memories.len() + scan.globals.len() + scan.tables.len();
-        (state + usize::from(scan.start.is_some()) + machinery) as u64
+        (state + usize::from(scan.start.is_some()) + buffer) as u64
     }
 
     fn exports(&mut self, section: ExportSectionReader<'_>) -> Result<(), InstrumentError> {
@@ -310,7 +305,6 @@ impl<'m> Rewriter<'m> {
         }
         if let Some(inline) = self.machinery.and_then(|machinery| machinery.inline) {
             exports.export(BUFFER_EXPORT, ExportKind::Memory, inline.buffer);
-            exports.export(CURSOR_EXPORT, ExportKind::Global, inline.cursor);
         }
         exports.append_to(&mut self.out);
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::support;
 use forkpoint_tracer::instrument::{
-    BUFFER_EXPORT, CURSOR_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RecordDecoder,
+    BUFFER_EXPORT, CURSOR_AT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT, RecordDecoder,
     RecordSink, Style,
 };
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
@@ -92,7 +92,7 @@ impl Recorded {
         linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, Host>, length: i32| {
             let buffer = caller.get_export(BUFFER_EXPORT).and_then(|e| e.into_memory()).expect("exported");
             let (bytes, host) = buffer.data_and_store_mut(&mut caller);
-            host.take(&bytes[..length as usize]);
+            host.take(&bytes[RECORDS_AT..][..length as usize]);
             host.flushes += 1;
         })?;
         linker.func_wrap(
@@ -130,12 +130,12 @@ impl Recorded {
         let function = self.instance.get_func(&mut self.store, name).expect("exported");
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
         let outcome = function.call(&mut self.store, arguments, &mut results).map(|()| results);
-        if let Some(cursor) = self.instance.get_global(&mut self.store, CURSOR_EXPORT) {
-            let length = cursor.get(&mut self.store).unwrap_i32() as usize;
-            let buffer = self.instance.get_memory(&mut self.store, BUFFER_EXPORT).expect("exported");
+        if let Some(buffer) = self.instance.get_memory(&mut self.store, BUFFER_EXPORT) {
             let (bytes, host) = buffer.data_and_store_mut(&mut self.store);
-            host.take(&bytes[..length]);
-            cursor.set(&mut self.store, Val::I32(0)).expect("mutable");
+            let cursor = &mut bytes[CURSOR_AT..][..4];
+            let length = u32::from_le_bytes(cursor.try_into().expect("4 bytes")) as usize;
+            cursor.fill(0);
+            host.take(&bytes[RECORDS_AT..][..length]);
         }
         assert_eq!(self.store.data().seen.read_backs, 0, "the engine stores what it says");
         let events = std::mem::take(&mut self.store.data_mut().seen.events);

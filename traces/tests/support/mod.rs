@@ -6,7 +6,7 @@
 
 use forkpoint_traces::{
     CodeOffset, EngineInfo, Event, FuncIndex, Header, HostInfo, Image, Limits, MemoryIndex, MemoryOp, MemoryState,
-    Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome, RawEvent, Shape, Site, SiteId, TraceError,
+    Milestone, ModuleInfo, RecorderInfo, NativeFunction, NativePoint, Outcome, RawEvent, Shape, Site, SiteId, TraceError,
     TraceReader, TraceWriter,
 };
 use std::ops::Range;
@@ -87,7 +87,7 @@ pub fn invoke() -> Step {
 
 /// The end of a run, without what its memories held.
 pub fn end(outcome: Outcome) -> Step {
-    Step::Milestone(Milestone::End { outcome, memories: Vec::new() })
+    Step::Milestone(Milestone::End { outcome, memories: Vec::new(), globals: Vec::new(), tables: Vec::new() })
 }
 
 /// A header that promises chunks of so many events.
@@ -102,6 +102,7 @@ pub fn header(chunk_events: u32) -> Header {
         module: ModuleInfo::of("test.wasm", &module()),
         host: HostInfo::default(),
         limits: Limits::default(),
+        recorder: RecorderInfo::default(),
         command: Vec::new(),
         chunk_events,
     }
@@ -187,7 +188,7 @@ impl Plain {
         }
         let Site { op, memory, source, .. } = sites()[(id.0 - SiteId::FIRST.0) as usize];
         match op.shape() {
-            Shape::Store { width, .. } | Shape::Lane { width } => {
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
                 let value = u128::from(second) | u128::from(third) << 64;
                 self.put(memory.0, first, &value.to_le_bytes()[..usize::from(width)]);
             }
@@ -268,7 +269,7 @@ pub fn random_run(seed: u64, events: usize) -> (Vec<Step>, Plain) {
             let near =
                 |size: u64| (start % (size / 4096 + 1) * 4096 + (start >> 32) % 24 + i * stride).saturating_sub(12);
             let operands = match op.shape() {
-                Shape::Store { width, .. } | Shape::Lane { width } => {
+                Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
                     let mask = if width >= 8 { u64::MAX } else { (1 << (8 * width)) - 1 };
                     let high = if width == 16 { value.rotate_left(9) } else { 0 };
                     [near(size), value.wrapping_add(i) & mask, high]
@@ -301,7 +302,12 @@ pub fn random_run(seed: u64, events: usize) -> (Vec<Step>, Plain) {
         }
     }
     let memories = plain.states();
-    steps.push(Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories }));
+    steps.push(Step::Milestone(Milestone::End {
+        outcome: Outcome::Finished,
+        memories,
+        globals: Vec::new(),
+        tables: Vec::new(),
+    }));
     (steps, plain)
 }
 
@@ -325,7 +331,7 @@ fn fits(step: &Step, plain: &Plain) -> bool {
         Step::Raw { site, operands: [first, second, third], .. } => {
             let Site { op, memory, source, .. } = sites()[(site.0 - SiteId::FIRST.0) as usize];
             match op.shape() {
-                Shape::Store { width, .. } | Shape::Lane { width } => inside(memory.0, *first, width.into()),
+                Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => inside(memory.0, *first, width.into()),
                 Shape::Fill | Shape::Init => inside(memory.0, *first, *third),
                 Shape::Copy => inside(memory.0, *first, *third) && inside(source, *second, *third),
                 Shape::Grow | Shape::Drop => true,

@@ -1,0 +1,156 @@
+//! How a child process shows its guest's memories to the recorder: whole images, digests of pages at
+//! checkpoints, and a few watched bytes.
+//!
+//! Independent of any engine: an engine hands in a memory as a slice.
+
+use crate::child::Answers;
+use crate::protocol::{FrameWriter, Message, PageDigest};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Write};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Unit in which zeros are left out and digests are taken.
+pub(crate) const PAGE: usize = 4096;
+
+/// Longest run of pages in one frame.
+const RUN: usize = 1 << 20;
+
+/// Most digests in one frame.
+const DIGESTS: usize = 1 << 16;
+
+/// A memory at one moment.
+pub(crate) struct View<'a> {
+    pub(crate) memory: u32,
+    /// Size in pages, as the engine gives it.
+    pub(crate) pages: u64,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Bytes that are looked at after every event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Memory they are in.
+    pub memory: u32,
+    /// First byte.
+    pub address: u64,
+    /// How many bytes.
+    pub length: u64,
+}
+
+fn pages(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let written = |page: &[u8]| page.iter().any(|byte| *byte != 0);
+    bytes.chunks(PAGE).enumerate().filter(move |(_, page)| written(page)).map(|(i, page)| (i as u64, page))
+}
+
+/// Digest of one page; a short last one counts as filled up with zeros.
+pub(crate) fn digest(page: &[u8]) -> u64 {
+    if page.len() == PAGE {
+        return xxh3_64(page);
+    }
+    let mut whole = [0; PAGE];
+    whole[..page.len()].copy_from_slice(page);
+    xxh3_64(&whole)
+}
+
+/// Sends a memory: its size, every page that is not all zero, the end mark.
+pub(crate) fn send_image<W: Write>(view: &View, out: &mut FrameWriter<W>) -> io::Result<()> {
+    out.message(&Message::Image { memory: view.memory, pages: view.pages })?;
+    let mut run: Option<(usize, usize)> = None;
+    for (number, page) in pages(view.bytes) {
+        let start = number as usize * PAGE;
+        let end = start + page.len();
+        run = match run {
+            Some((first, last)) if last == start && end - first <= RUN => Some((first, end)),
+            Some((first, last)) => {
+                out.image(view.memory, first as u64, &view.bytes[first..last])?;
+                Some((start, end))
+            }
+            None => Some((start, end)),
+        };
+    }
+    if let Some((first, last)) = run {
+        out.image(view.memory, first as u64, &view.bytes[first..last])?;
+    }
+    out.message(&Message::ImageEnd)
+}
+
+/// Holds a checkpoint: sends the digests of all pages that are not all zero, waits for the recorder to name
+/// those that are not what it expects, and sends these.
+pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut FrameWriter<W>) -> io::Result<()> {
+    out.message(&Message::Checkpoint { pages: views.iter().map(|view| view.pages).collect() })?;
+    let mut digests = Vec::new();
+    for view in views {
+        for (page, bytes) in pages(view.bytes) {
+            digests.push(PageDigest { page, digest: digest(bytes) });
+            if digests.len() == DIGESTS {
+                out.digests(view.memory, &digests)?;
+                digests.clear();
+            }
+        }
+        out.digests(view.memory, &digests)?;
+        digests.clear();
+    }
+    out.message(&Message::CheckpointEnd)?;
+    for (memory, page) in answers.wait()? {
+        let Some(view) = views.iter().find(|view| view.memory == memory) else { continue };
+        let start = usize::try_from(page).ok().and_then(|page| page.checked_mul(PAGE));
+        let Some(start) = start.filter(|start| *start < view.bytes.len()) else { continue };
+        out.image(memory, start as u64, &view.bytes[start..view.bytes.len().min(start + PAGE)])?;
+    }
+    out.message(&Message::CheckpointDone)
+}
+
+/// Looks at watched bytes whenever an event is complete, and keeps the records until they change.
+pub(crate) struct Watcher {
+    watch: Watch,
+    last: Vec<u8>,
+    records: Vec<u8>,
+}
+
+impl Watcher {
+    /// Watches from now on, when the memory holds `bytes`.
+    pub(crate) fn new(watch: Watch, bytes: &[u8]) -> Watcher {
+        let mut watcher = Watcher { watch, last: Vec::new(), records: Vec::new() };
+        watcher.last = watcher.watched(bytes).to_vec();
+        watcher
+    }
+
+    /// The memory that is watched.
+    pub(crate) fn memory(&self) -> u32 {
+        self.watch.memory
+    }
+
+    fn watched<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
+        &bytes[clamp(self.watch.address)..clamp(self.watch.address.saturating_add(self.watch.length))]
+    }
+
+    /// Takes the records since the last call; `bytes` is the watched memory behind them.
+    pub(crate) fn look<W: Write>(
+        &mut self,
+        records: &[u8],
+        bytes: &[u8],
+        out: &mut FrameWriter<W>,
+    ) -> io::Result<()> {
+        self.records.extend_from_slice(records);
+        let now = self.watched(bytes);
+        if now != self.last {
+            let now = now.to_vec();
+            self.send(out)?;
+            out.watched(self.watch.memory, self.watch.address, &now)?;
+            self.last = now;
+        } else if self.records.len() >= RUN {
+            self.send(out)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the records kept so far.
+    pub(crate) fn send<W: Write>(&mut self, out: &mut FrameWriter<W>) -> io::Result<()> {
+        if !self.records.is_empty() {
+            out.records(&self.records)?;
+            self.records.clear();
+        }
+        Ok(())
+    }
+}
