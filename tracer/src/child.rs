@@ -2,17 +2,20 @@
 
 use crate::engine::{EngineSpec, wasmtime};
 use crate::host::WasiSetup;
-use crate::protocol::FrameWriter;
+use crate::observe::Watch;
+use crate::protocol::{FrameWriter, Order, read_order};
 use crate::values::WasmValue;
 use serde::{Deserialize, Serialize};
-use std::io::Read;
-use std::os::fd::FromRawFd;
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 
-/// First argument of a child process; the job's file and the number of its socket follow.
+/// First argument of a child process; the job's file, the number of its socket and that of the memory to put
+/// under the guest's buffer follow.
 pub const ARGUMENT: &str = "__run-engine";
 
 /// What a child process is to do.
@@ -44,12 +47,31 @@ pub(crate) struct Run {
     pub(crate) memories: Vec<String>,
     /// Which of them is exported as `memory`: the one that WASI writes to.
     pub(crate) wasi_memory: Option<u32>,
+    /// Export names of the original module's mutable numeric globals.
+    pub(crate) globals: Vec<String>,
+    /// Export names of the original module's tables.
+    pub(crate) tables: Vec<String>,
     /// Whether there is a start function to call.
     pub(crate) has_start: bool,
     pub(crate) calls: Vec<Call>,
     pub(crate) wasi: WasiSetup,
     /// Whether to send native code, and at most how many bytes of it.
     pub(crate) native_limit: u64,
+    /// When to show all memories, besides at the end.
+    pub(crate) checkpoints: Checkpoints,
+    /// Bytes to look at after every event.
+    pub(crate) watch: Option<Watch>,
+}
+
+/// When a child shows all memories, besides after instantiation and at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Checkpoints {
+    /// Never.
+    None,
+    /// Around every host call.
+    Calls,
+    /// When so many bytes of records were sent since the last time.
+    Bytes(u64),
 }
 
 /// A call of an export.
@@ -62,41 +84,69 @@ pub(crate) struct Call {
 /// Says that the parent wants the run to end.
 pub(crate) type Stop = Arc<AtomicBool>;
 
+/// What the parent sends: the order to stop, and its answers at checkpoints.
+pub(crate) struct Control {
+    pub(crate) stop: Stop,
+    pub(crate) answers: Answers,
+}
+
+/// The parent's answers at checkpoints.
+pub(crate) struct Answers(Mutex<Receiver<Vec<(u32, u64)>>>);
+
+impl Answers {
+    /// Waits for the next one: memory and page of what the parent wants to see.
+    pub(crate) fn wait(&self) -> io::Result<Vec<(u32, u64)>> {
+        let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.lock().map_err(|_| lost())?.recv().map_err(|_| lost())
+    }
+}
+
 /// Runs a child process to its end. `arguments` are what follows [`ARGUMENT`] on the command line.
 ///
-/// Only for processes that this crate started itself: the socket's number is taken on trust.
+/// Only for processes that this crate started itself: the numbers are taken on trust.
 ///
 /// # Errors
 /// In words, when the job cannot be read or the parent is gone. What the engine or the guest does is reported
 /// to the parent instead.
 pub fn main(arguments: &[String]) -> Result<(), String> {
-    let [job, socket] = arguments else {
-        return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job and a socket"));
+    let [job, socket, buffer] = arguments else {
+        return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job, a socket and a buffer"));
     };
     let bytes = std::fs::read(job).map_err(|error| format!("reading the job {job}: {error}"))?;
     let job: Job = serde_json::from_slice(&bytes).map_err(|error| format!("the job {job}: {error}"))?;
-    let fd: i32 = socket.parse().ok().filter(|fd| *fd > 2).ok_or("the socket is not a file descriptor")?;
-    // SAFETY: the parent left this descriptor open for us and names it in the arguments; nothing else in this
-    // process has used it, so it has one owner from here on.
-    let socket = unsafe { UnixStream::from_raw_fd(fd) };
-    let stop = Stop::default();
-    watch(socket.try_clone().map_err(|error| format!("the socket: {error}"))?, Arc::clone(&stop));
+    let number = |text: &String| text.parse::<i32>().ok().filter(|fd| *fd > 2);
+    let (Some(socket), Some(buffer)) = (number(socket), number(buffer)) else {
+        return Err("the socket or the buffer is not a file descriptor".to_string());
+    };
+    // SAFETY: the parent left these two descriptors open for us and names them in the arguments; nothing else in
+    // this process has used them, so each has one owner from here on.
+    let (socket, buffer) = unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(buffer)) };
+    let control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
     // The parent decides what Ctrl-C means; it stops us through the socket.
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
         .map_err(|error| format!("ignoring SIGINT: {error}"))?;
-    wasmtime::run(&job, FrameWriter(socket), stop).map_err(|error| format!("talking to the recorder: {error}"))
+    wasmtime::run(&job, FrameWriter(wasmtime::Socket(Arc::new(socket))), control, buffer)
+        .map_err(|error| format!("talking to the recorder: {error}"))
 }
 
-/// Waits for the parent's byte. Without a parent nobody reads what this process reports: it ends at once.
-fn watch(mut socket: UnixStream, stop: Stop) {
+/// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.
+fn listen(mut socket: UnixStream) -> Control {
+    let stop = Stop::default();
+    let (sender, answers) = channel();
+    let control = Control { stop: Arc::clone(&stop), answers: Answers(Mutex::new(answers)) };
     std::thread::spawn(move || {
-        let mut byte = [0];
         loop {
-            match socket.read(&mut byte) {
-                Ok(0) | Err(_) => std::process::exit(1),
-                Ok(_) => stop.store(true, Ordering::Relaxed),
+            match read_order(&mut socket) {
+                Ok(Order::Stop) => stop.store(true, Ordering::Relaxed),
+                Ok(Order::Show(pages)) => {
+                    if sender.send(pages).is_err() {
+                        return;
+                    }
+                }
+                Err(_) => std::process::exit(1),
             }
         }
     });
+    control
 }

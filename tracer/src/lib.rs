@@ -12,8 +12,10 @@ mod engine;
 mod error;
 mod host;
 pub mod instrument;
+mod observe;
 mod protocol;
 mod record;
+mod shared;
 mod values;
 
 pub use engine::{Cpu, EngineSpec, Mode, OptLevel, SpecError, Target};

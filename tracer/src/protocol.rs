@@ -1,8 +1,8 @@
 //! What the child process tells its parent while it runs a module.
 //!
 //! A stream of frames: `tag u8 | length u32 little endian | payload`. Control frames are JSON, so that a runner
-//! for another engine is written in an afternoon; raw records and memory go as they are. The parent writes a
-//! single byte back when the run should end.
+//! for another engine is written in an afternoon; raw records and memory go as they are. The parent writes
+//! [`Order`]s back: to end the run, and at checkpoints.
 
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, TrapKind};
@@ -20,6 +20,16 @@ const RECORDS: u8 = b'R';
 const HOST_WRITE: u8 = b'W';
 /// Bytes of a memory image: memory u32, address u64, bytes; ascending, zero pages left out.
 const IMAGE: u8 = b'I';
+
+/// Calls of the hook: site u32 and three operands u64 each.
+const HOOKS: u8 = b'H';
+/// Digests of pages at a checkpoint: memory u32, then page u64 and digest u64 each.
+const DIGESTS: u8 = b'D';
+/// What watched bytes hold now: memory u32, address u64, bytes.
+const WATCHED: u8 = b'V';
+
+/// Bytes of one hook call in a frame.
+pub(crate) const HOOK_SIZE: usize = 28;
 
 /// Native code of one function: see [`NativeFrame`].
 const NATIVE: u8 = b'N';
@@ -81,6 +91,14 @@ pub(crate) enum Message {
     SetupFailed(String),
     /// The engine did not accept the module at a stage. The last frame.
     Rejected { stage: String, message: String },
+    /// A checkpoint begins: sizes of all memories in pages. Digests follow, then `CheckpointEnd`.
+    Checkpoint { pages: Vec<u64> },
+    /// All digests were sent: the parent answers with [`Order::Show`], and gets these pages as images.
+    CheckpointEnd,
+    /// All pages that were asked for were sent.
+    CheckpointDone,
+    /// At the end: mutable globals, and sizes of tables.
+    State { globals: Vec<WasmValue>, tables: Vec<u64> },
     /// A memory image follows, then `ImageEnd`. Once after instantiation, once at the end, per memory.
     Image { memory: u32, pages: u64 },
     /// The image is complete.
@@ -111,16 +129,79 @@ pub(crate) struct TrapFrame {
     pub(crate) name: Option<String>,
 }
 
+/// A page of memory at a checkpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PageDigest {
+    pub(crate) page: u64,
+    pub(crate) digest: u64,
+}
+
+/// What the parent tells its child.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// End the run.
+    Stop,
+    /// Send these pages (memory and page of 4 KiB), and go on.
+    Show(Vec<(u32, u64)>),
+}
+
+/// Most pages in one order.
+const MAX_SHOWN: u32 = 1 << 16;
+
+/// Writes an order: its tag, and for [`Order::Show`] the number of pages and each of them.
+pub(crate) fn write_order(order: &Order, out: &mut impl Write) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    match order {
+        Order::Stop => bytes.push(1),
+        Order::Show(pages) => {
+            bytes.push(2);
+            bytes.extend_from_slice(&(pages.len() as u32).to_le_bytes());
+            for (memory, page) in pages {
+                bytes.extend_from_slice(&memory.to_le_bytes());
+                bytes.extend_from_slice(&page.to_le_bytes());
+            }
+        }
+    }
+    out.write_all(&bytes)
+}
+
+/// Reads the next order.
+pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
+    let mut tag = [0];
+    input.read_exact(&mut tag)?;
+    if tag[0] == 1 {
+        return Ok(Order::Stop);
+    }
+    let mut count = [0; 4];
+    input.read_exact(&mut count)?;
+    let count = u32::from_le_bytes(count);
+    if tag[0] != 2 || count > MAX_SHOWN {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut pages = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let (mut memory, mut page) = ([0; 4], [0; 8]);
+        input.read_exact(&mut memory)?;
+        input.read_exact(&mut page)?;
+        pages.push((u32::from_le_bytes(memory), u64::from_le_bytes(page)));
+    }
+    Ok(Order::Show(pages))
+}
+
 /// A frame as the parent sees it.
 pub(crate) enum Frame {
     Message(Message),
     Records(Vec<u8>),
+    Hooks(Vec<u8>),
+    Digests { memory: u32, digests: Vec<PageDigest> },
+    Watched { memory: u32, address: u64, bytes: Vec<u8> },
     Native(NativeFrame),
     HostWrite { memory: u32, address: u64, bytes: Vec<u8> },
     Image { memory: u32, address: u64, bytes: Vec<u8> },
 }
 
 /// Writes frames.
+#[derive(Clone)]
 pub(crate) struct FrameWriter<W: Write>(pub(crate) W);
 
 impl<W: Write> FrameWriter<W> {
@@ -144,6 +225,24 @@ impl<W: Write> FrameWriter<W> {
 
     pub(crate) fn records(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.frame(RECORDS, &[], bytes)
+    }
+
+    pub(crate) fn hooks(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.frame(HOOKS, &[], bytes)
+    }
+
+    pub(crate) fn digests(&mut self, memory: u32, digests: &[PageDigest]) -> io::Result<()> {
+        let mut bytes = Vec::with_capacity(4 + 16 * digests.len());
+        bytes.extend_from_slice(&memory.to_le_bytes());
+        for entry in digests {
+            bytes.extend_from_slice(&entry.page.to_le_bytes());
+            bytes.extend_from_slice(&entry.digest.to_le_bytes());
+        }
+        self.frame(DIGESTS, &[], &bytes)
+    }
+
+    pub(crate) fn watched(&mut self, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
+        self.placed(WATCHED, memory, address, bytes)
     }
 
     /// Sends native code; a function too large for a frame is left out.
@@ -197,7 +296,17 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
         NATIVE => {
             Frame::Native(NativeFrame::decode(&payload).ok_or_else(|| bad("a cut frame of native code".to_string()))?)
         }
-        tag @ (HOST_WRITE | IMAGE) => {
+        HOOKS => Frame::Hooks(payload),
+        DIGESTS => {
+            let Some((memory, entries)) = payload.split_first_chunk::<4>() else {
+                return Err(bad("a frame of digests without memory".to_string()));
+            };
+            let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+            let digests = entries.chunks_exact(16);
+            let digests = digests.map(|entry| PageDigest { page: word(entry), digest: word(&entry[8..]) }).collect();
+            Frame::Digests { memory: u32::from_le_bytes(*memory), digests }
+        }
+        tag @ (HOST_WRITE | IMAGE | WATCHED) => {
             let Some((place, _)) = payload.split_first_chunk::<12>() else {
                 return Err(bad("a frame of bytes without address".to_string()));
             };
@@ -206,10 +315,10 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
                 place[4], place[5], place[6], place[7], place[8], place[9], place[10], place[11],
             ]);
             payload.drain(..12);
-            if tag == IMAGE {
-                Frame::Image { memory, address, bytes: payload }
-            } else {
-                Frame::HostWrite { memory, address, bytes: payload }
+            match tag {
+                IMAGE => Frame::Image { memory, address, bytes: payload },
+                WATCHED => Frame::Watched { memory, address, bytes: payload },
+                _ => Frame::HostWrite { memory, address, bytes: payload },
             }
         }
         tag => return Err(bad(format!("unknown frame {tag:#04x}"))),

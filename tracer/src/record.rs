@@ -5,24 +5,33 @@
 //! 2. [`Program::record`] starts the child process (for AOT first one that compiles), and
 //! 3. `pump` turns its frames into events until it ends, whatever way it does.
 
+mod checkpoints;
+mod findings;
+mod header;
 mod images;
+mod launch;
+mod native;
 mod plain;
 mod process;
 mod program;
 mod pump;
+mod sink;
 mod trap;
 mod types;
 
-pub use plain::Plain;
+pub use checkpoints::Checkpoint;
+pub use findings::{Finding, Findings};
+pub use plain::{EndMemory, EndState, Plain};
 pub use program::{Invocation, Program};
 
-use crate::child::{Job, Task};
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::host::WasiSetup;
+use crate::instrument::Options;
+use crate::observe::Watch;
 use crate::values::WasmValue;
 use forkpoint_traces::{Outcome, TrapKind};
-use process::{Child, Watch};
+use launch::launch;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,6 +60,12 @@ pub struct Request {
     pub interrupt: Arc<AtomicBool>,
     /// Keep native code in the trace when the engine made at most so many bytes of it; 0 keeps none.
     pub native_limit: u64,
+    /// How the module is rewritten.
+    pub options: Options,
+    /// When the engine's memory is compared with the replayed one.
+    pub checkpoint: Checkpoint,
+    /// Bytes to compare after every event; for modules that record inline, one record at a time.
+    pub watch: Option<Watch>,
 }
 
 /// Where one of the guest's standard streams goes.
@@ -86,6 +101,8 @@ pub struct Recorded {
     pub message: Option<String>,
     /// What became of the calls asked for.
     pub calls: Vec<CallResult>,
+    /// Where the engine's memory was not the replayed one. The events say so, too.
+    pub findings: Findings,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
     /// The part of it between instantiation and the end of the last call, as the recorder saw it.
@@ -99,40 +116,18 @@ impl Program {
     /// Records one run. `progress` gets the number of events and the bytes written so far.
     ///
     /// # Errors
-    /// When the run could not be recorded, or when replayed memory is not what the engine holds. What the guest
-    /// or the engine does, crashes included, is an [`Outcome`] and no error.
+    /// When the run could not be recorded. What the guest or the engine does, crashes included, is an [`Outcome`]
+    /// or one of the [`Findings`] and no error.
     pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
         let started = Instant::now();
         for (path, _) in &request.wasi.directories {
             std::fs::read_dir(path).map_err(|source| RecordError::Directory { path: path.clone(), source })?;
         }
-        let folder = tempfile::Builder::new()
-            .prefix("forkpoint-")
-            .tempdir()
-            .map_err(RecordError::io("creating a temporary folder"))?;
-        let module = folder.path().join("module.wasm");
-        std::fs::write(&module, self.rewritten()).map_err(RecordError::io("writing the rewritten module"))?;
-        let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
-        let mut pump = pump::Pump::new(self, request, progress);
-        let stack_switching = self.instrumented.stack_switching;
-        let task = Task::Run(Box::new(self.run(request)));
-        let mut job = Job { engine: request.engine.clone(), module, stack_switching, task };
-        if request.engine.mode.compiles_ahead() {
-            let output = folder.path().join("module.cwasm");
-            let compile = Job {
-                engine: request.engine.clone(),
-                module: job.module.clone(),
-                stack_switching,
-                task: Task::Compile { output: output.clone() },
-            };
-            let child = Child::spawn(request, &compile, folder.path(), &Stdio::Null)?;
-            if !pump.compile(child, &watch)? {
-                return pump.finish(started.elapsed());
-            }
-            job.module = output;
-        }
-        let child = Child::spawn(request, &job, folder.path(), &request.stdin)?;
-        pump.run(child, &watch)?;
+        let rewritten = self.rewritten_as(&request.options)?;
+        let mut pump = pump::Pump::new(self, &rewritten, request, progress);
+        let run = self.run(request, &rewritten);
+        let launched = launch(request, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
+        pump.conclude(&launched)?;
         pump.finish(started.elapsed())
     }
 }

@@ -1,15 +1,20 @@
 //! Wasmtime, in the child process.
 
+mod convert;
 mod guest;
-mod images;
+mod imports;
+mod memories;
+mod records;
 
 use super::{EngineSpec, Mode, OptLevel, Target};
-use crate::child::{Job, Run, Stop, Task};
+use crate::child::{Control, Job, Run, Task};
 use crate::protocol::{FrameWriter, Message, NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use wasmtime::{Config, Engine, Module};
 
 /// Sets a [`Config`]'s switch.
@@ -35,10 +40,24 @@ const SWITCHES: &[(&str, Switch, bool)] = &[
 /// Bytes of stack that a guest may use.
 const MAX_WASM_STACK: usize = 512 << 10;
 
-pub(crate) type Out = FrameWriter<UnixStream>;
+pub(crate) type Out = FrameWriter<Socket>;
+
+/// The socket to the recorder, for several hands.
+#[derive(Clone)]
+pub(crate) struct Socket(pub(crate) Arc<UnixStream>);
+
+impl io::Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.0).flush()
+    }
+}
 
 /// Does the job and reports; an error means that the parent is gone.
-pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
+pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
     let engine = match configure(&job.engine, job.stack_switching) {
         Ok(engine) => engine,
         Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
@@ -49,7 +68,7 @@ pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
         Task::Run(run) => match load(&engine, &job.module, run) {
             Ok(module) => {
                 send_native(&module, run.native_limit, &mut out)?;
-                guest::run(&engine, &module, run, out, stop)
+                guest::run(&engine, &module, run, out, control, buffer)
             }
             Err(error) => {
                 out.message(&Message::Rejected { stage: "compile".to_string(), message: format!("{error:#}") })

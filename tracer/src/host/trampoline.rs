@@ -14,17 +14,31 @@ pub(crate) const IMPORTS: &str = "host";
 /// Field name of the memory, in and out: where WASI looks for it.
 pub(crate) const MEMORY: &str = "memory";
 
+/// What makes a memory fit an import, besides its size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct MemoryKind {
+    pub(crate) memory64: bool,
+    pub(crate) shared: bool,
+    pub(crate) page_size_log2: u8,
+}
+
 /// Builds the trampoline for host functions of these types; number `i` is imported and exported under its
-/// number in decimal. `memory` says whether there is a memory to pass on, and whether it is 64-bit.
-pub(crate) fn build(functions: &[(Vec<ValType>, Vec<ValType>)], memory: Option<bool>) -> Vec<u8> {
+/// number in decimal. `memory` says which kind of memory there is to pass on, if any.
+pub(crate) fn build(functions: &[(Vec<ValType>, Vec<ValType>)], memory: Option<MemoryKind>) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut imports = ImportSection::new();
     let mut declared = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
-    if let Some(memory64) = memory {
-        // A memory of any size matches an import that asks for none.
-        let ty = MemoryType { minimum: 0, maximum: None, memory64, shared: false, page_size_log2: None };
+    if let Some(MemoryKind { memory64, shared, page_size_log2 }) = memory {
+        // A memory of any size matches an import that asks for none; a shared one must name a maximum.
+        let ty = MemoryType {
+            minimum: 0,
+            maximum: shared.then_some(1 << 16),
+            memory64,
+            shared,
+            page_size_log2: (page_size_log2 != 16).then_some(page_size_log2.into()),
+        };
         imports.import(IMPORTS, MEMORY, EntityType::Memory(ty));
         exports.export(MEMORY, ExportKind::Memory, 0);
     }

@@ -1,12 +1,12 @@
 //! Function bodies: copies them verbatim, and finds the memory-changing instructions that get the recorder's
 //! code around them.
 
-use super::{CURSOR_AT, RECORDS_AT, Segment};
 use super::classify::{self, Class};
 use super::error::{InstrumentError, offset as code_offset};
 use super::locals::Function;
 use super::offsets::OffsetMap;
 use super::options::Options;
+use super::{CURSOR_AT, RECORDS_AT, Segment};
 use forkpoint_traces::{FuncIndex, Site};
 use wasm_encoder::{Encode, Instruction as I, MemArg};
 use wasmparser::{FunctionBody, Operator};

@@ -10,8 +10,8 @@ use super::names;
 use super::offsets::OffsetMap;
 use super::scan::{Scan, Section};
 use super::{
-    BUFFER_EXPORT, BUFFER_PAGES, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options,
-    START_EXPORT, Style, features,
+    BUFFER_EXPORT, BUFFER_PAGES, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, START_EXPORT,
+    Style, features,
 };
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
@@ -106,10 +106,8 @@ pub(super) fn rewrite(module: &[u8], scan: Scan, options: Option<&Options>) -> R
     }
     let machinery = options.map(|options| Machinery {
         import: scan.imported_functions,
-        inline: (options.style == Style::Inline).then(|| Inline {
-            helper: scan.function_count() + 1,
-            buffer: scan.memories.len() as u32,
-        }),
+        inline: (options.style == Style::Inline)
+            .then(|| Inline { helper: scan.function_count() + 1, buffer: scan.memories.len() as u32 }),
     });
     let types = Types::new(&scan, machinery);
     let wide: Vec<bool> = scan.memories.iter().map(|memory| memory.memory64).collect();

@@ -70,6 +70,13 @@ impl Incoming {
     }
 }
 
+/// One page of a memory at a checkpoint: appends its differences to `model`.
+pub(super) fn page(memory: MemoryIndex, address: u64, bytes: &[u8], model: &Image, found: &mut Vec<Difference>) {
+    let mut replayed = vec![0; bytes.len()];
+    model.read(memory, address, &mut replayed);
+    differences(address, bytes, &replayed, &mut |difference| found.push(difference));
+}
+
 /// Differences nearer to each other than this are one: an event costs about as much as these bytes.
 const GAP: usize = 8;
 

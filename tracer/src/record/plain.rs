@@ -1,61 +1,180 @@
-//! The same run without recording: what recording is measured against.
+//! The same run without recording: what recording is measured against, and what it must not change.
 
-use super::process::{Child, Watch};
-use super::{Program, Request, Stdio};
-use crate::child::{Job, Task};
+use super::launch::launch;
+use super::process::Stopped;
+use super::{CallResult, Program, Request};
+use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
+use crate::instrument::expose;
 use crate::protocol::{Frame, Message};
-use std::sync::Arc;
+use crate::values::WasmValue;
+use forkpoint_traces::{Outcome, PAGE, TrapKind};
+use std::collections::BTreeMap;
+use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 /// A run of the original module in the same kind of process.
 #[derive(Debug, Clone)]
 pub struct Plain {
-    /// Whether every call returned or the guest ended itself.
-    pub finished: bool,
+    /// How it ended, and what it left behind.
+    pub end: EndState,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
     /// The part of it between instantiation and the end of the last call.
     pub running: Duration,
 }
 
+/// What can be seen of a run from outside when it is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndState {
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// The engine's words about the end, where it had any.
+    pub message: Option<String>,
+    /// What became of the calls.
+    pub calls: Vec<CallResult>,
+    /// All memories.
+    pub memories: Vec<EndMemory>,
+    /// All mutable globals of numeric type: index and value.
+    pub globals: Vec<(u32, WasmValue)>,
+    /// Sizes of all tables in elements.
+    pub tables: Vec<u64>,
+}
+
+/// A memory when the run is over.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EndMemory {
+    /// Size in pages.
+    pub pages: u64,
+    /// Every 4 KiB page that is not all zero, by number.
+    pub written: BTreeMap<u64, Vec<u8>>,
+}
+
 impl Program {
-    /// Runs the original module as [`Program::record`] runs the rewritten one, and writes no trace.
+    /// Runs the original module as [`Program::record`] runs the rewritten one, and writes no trace. Nothing is
+    /// added to the module but exports, so that its end state can be looked at.
     ///
     /// # Errors
     /// When the engine's process cannot be started or breaks the protocol.
     pub fn run_plain(&self, request: &Request) -> Result<Plain, RecordError> {
         let begun = Instant::now();
-        let stack_switching = self.instrumented.stack_switching;
-        let folder = tempfile::Builder::new()
-            .prefix("forkpoint-")
-            .tempdir()
-            .map_err(RecordError::io("creating a temporary folder"))?;
-        let mut module = folder.path().join("module.wasm");
-        std::fs::write(&module, self.original()).map_err(RecordError::io("writing the module"))?;
-        let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
-        if request.engine.mode.compiles_ahead() {
-            let output = folder.path().join("module.cwasm");
-            let task = Task::Compile { output: output.clone() };
-            let job = Job { engine: request.engine.clone(), module, stack_switching, task };
-            Child::spawn(request, &job, folder.path(), &Stdio::Null)?.run(&watch, |_| Ok(()))?;
-            module = output;
+        let module = expose(&self.original)?;
+        let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
+        let mut seen = Seen::new(self, module.globals.iter().map(|global| global.index).collect());
+        let launched = launch(request, &module, run, |frame, _| seen.frame(frame, request))?;
+        if !seen.greeted && launched.ended.stopped.is_none() {
+            return Err(RecordError::NoEngine(launched.ended.status.to_string()));
         }
-        let task = Task::Run(Box::new(self.plain_run(request)));
-        let job = Job { engine: request.engine.clone(), module, stack_switching, task };
-        let child = Child::spawn(request, &job, folder.path(), &request.stdin)?;
-        let (mut finished, mut started, mut running) = (false, None, Duration::ZERO);
-        child.run(&watch, |frame| {
-            match frame {
-                Frame::Message(Message::Instantiated) => started = Some(Instant::now()),
-                Frame::Message(Message::Returned(_) | Message::Exited(_)) => {
-                    finished = true;
-                    running = started.map_or(Duration::ZERO, |started: Instant| started.elapsed());
+        seen.end.outcome = match (seen.outcome.take(), launched.ended.stopped) {
+            (Some(outcome), _) if launched.finished => outcome,
+            (_, Some(Stopped::TimedOut)) => Outcome::TimedOut,
+            (_, Some(Stopped::Interrupted)) => Outcome::Interrupted,
+            (Some(outcome @ Outcome::Rejected { .. }), None) => outcome,
+            (_, None) if launched.finished => Outcome::Finished,
+            (_, None) => Outcome::Crashed { signal: launched.ended.status.signal() },
+        };
+        Ok(Plain { end: seen.end, elapsed: begun.elapsed(), running: seen.running })
+    }
+}
+
+/// What was seen of the run so far.
+struct Seen<'a> {
+    program: &'a Program,
+    global_indices: Vec<u32>,
+    greeted: bool,
+    instantiated: bool,
+    started: Option<Instant>,
+    running: Duration,
+    call: Option<u32>,
+    outcome: Option<Outcome>,
+    end: EndState,
+}
+
+impl Seen<'_> {
+    fn new(program: &Program, global_indices: Vec<u32>) -> Seen<'_> {
+        Seen {
+            program,
+            global_indices,
+            greeted: false,
+            instantiated: false,
+            started: None,
+            running: Duration::ZERO,
+            call: None,
+            outcome: None,
+            end: EndState {
+                outcome: Outcome::Finished,
+                message: None,
+                calls: Vec::new(),
+                memories: Vec::new(),
+                globals: Vec::new(),
+                tables: Vec::new(),
+            },
+        }
+    }
+
+    fn frame(&mut self, frame: Frame, request: &Request) -> Result<(), RecordError> {
+        match frame {
+            Frame::Message(message) => return self.message(message, request),
+            Frame::Image { address, bytes, .. } if self.instantiated => {
+                if let Some(memory) = self.end.memories.last_mut() {
+                    let pages = bytes.chunks(PAGE as usize).enumerate();
+                    memory.written.extend(pages.map(|(i, page)| (address / PAGE + i as u64, page.to_vec())));
                 }
-                _ => {}
             }
-            Ok(())
-        })?;
-        Ok(Plain { finished, elapsed: begun.elapsed(), running })
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message, request: &Request) -> Result<(), RecordError> {
+        match message {
+            Message::Hello(_) => self.greeted = true,
+            Message::SetupFailed(message) => {
+                return Err(RecordError::Setup { spec: request.engine.to_string(), message });
+            }
+            Message::Rejected { stage, message } => {
+                self.outcome = Some(Outcome::Rejected { stage });
+                self.end.message = Some(message);
+            }
+            Message::Instantiated => {
+                self.instantiated = true;
+                self.started = Some(Instant::now());
+            }
+            Message::Image { pages, .. } if self.instantiated => {
+                self.end.memories.push(EndMemory { pages, written: BTreeMap::new() });
+            }
+            Message::Call(call) => self.call = call,
+            Message::Returned(values) => {
+                self.outcome.get_or_insert(Outcome::Finished);
+                self.end_call(Ok(values));
+            }
+            Message::Trapped { trap, message, .. } => {
+                self.outcome = Some(Outcome::Trapped { trap });
+                self.end.message = Some(message);
+                self.end_call(Err(trap));
+            }
+            Message::Exited(code) => {
+                self.outcome = Some(Outcome::Exited { code });
+                self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+            }
+            Message::State { globals, tables } => {
+                self.end.globals = self.global_indices.iter().copied().zip(globals).collect();
+                self.end.tables = tables;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end_call(&mut self, result: Result<Vec<WasmValue>, TrapKind>) {
+        self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+        let function = match self.call.take() {
+            None => "(start)".to_string(),
+            Some(number) => match self.program.calls.get(number as usize) {
+                Some(call) => call.function.clone(),
+                None => return,
+            },
+        };
+        self.end.calls.push(CallResult { function, result });
     }
 }

@@ -1,12 +1,14 @@
 //! What is to be run: a module, rewritten, and the calls to make.
 
-use crate::child::{Call, Run};
+use super::Checkpoint;
+use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::outputs::WASI;
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, instrument};
 use crate::record::Request;
 use crate::record::types::{self, signature};
 use crate::values::{WasmValue, parse_value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
@@ -69,23 +71,43 @@ impl Program {
         &self.original
     }
 
-    /// The run of the original module: nothing is exported under reserved names, nothing recorded.
-    pub(super) fn plain_run(&self, request: &Request) -> Run {
-        Run { memories: Vec::new(), wasi_memory: None, has_start: false, native_limit: 0, ..self.run(request) }
+    /// The module rewritten as `options` say.
+    ///
+    /// # Errors
+    /// When its code grows beyond what engines accept.
+    pub(super) fn rewritten_as(&self, options: &Options) -> Result<Cow<'_, Instrumented>, RecordError> {
+        if *options == Options::default() {
+            return Ok(Cow::Borrowed(&self.instrumented));
+        }
+        Ok(Cow::Owned(instrument(&self.original, options)?))
     }
 
-    pub(super) fn run(&self, request: &Request) -> Run {
+    pub(super) fn run(&self, request: &Request, module: &Instrumented) -> Run {
+        let names = |names: &[String]| names.to_vec();
         Run {
             precompiled: request.engine.mode.compiles_ahead(),
-            memories: self.instrumented.memories.iter().map(|memory| memory.export.clone()).collect(),
+            memories: module.memories.iter().map(|memory| memory.export.clone()).collect(),
             wasi_memory: self.wasi_memory,
-            has_start: self.instrumented.has_start,
+            globals: module.globals.iter().map(|global| global.export.clone()).collect(),
+            tables: names(&module.tables),
+            has_start: module.has_start,
             calls: self.calls.clone(),
             wasi: request.wasi.clone(),
             native_limit: request.native_limit,
+            checkpoints: match request.checkpoint {
+                _ if !module.records || !request.options.scope.is_everything() => Checkpoints::None,
+                Checkpoint::End => Checkpoints::None,
+                Checkpoint::Calls => Checkpoints::Calls,
+                Checkpoint::Every(events) => Checkpoints::Bytes(events.saturating_mul(BYTES_PER_EVENT)),
+            },
+            watch: request.watch.clone(),
         }
     }
 }
+
+/// What a raw record has on average: from this the engine's process, which decodes none, knows about how many
+/// events it sent.
+const BYTES_PER_EVENT: u64 = 10;
 
 /// What a module imports and exports. Means nothing for a module that turns out not to be valid.
 struct Interface {

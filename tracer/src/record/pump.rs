@@ -1,16 +1,22 @@
 //! Turns the child's frames into a trace.
 
-use super::images::{Difference, Incoming};
-use super::process::{Child, Ended, Stopped, Watch};
-use super::{CallResult, Program, Progress, Recorded, Request, trap};
+use super::findings::{Finding, Findings, Watching};
+use super::images::{self, Difference, Incoming};
+use super::launch::Launched;
+use super::process::{Ended, Stopped};
+use super::sink::WriterSink;
+use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{DataKind, RecordDecoder, RecordSink};
-use crate::protocol::{Frame, Message, NO_OFFSET, NativeFrame};
+use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
+use crate::protocol::{Frame, HOOK_SIZE, Message, NativeFrame, Order, write_order};
+use crate::shared;
+use crate::values::WasmValue;
 use forkpoint_traces::{
-    EngineInfo, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryState, Milestone, ModuleInfo, NativeFunction,
-    NativePoint, Observation, Outcome, RawEvent, RecorderInfo, SiteId, TraceError, TraceWriter, TrapKind,
+    EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, SiteId,
+    TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -23,11 +29,15 @@ type Pieces = Vec<(u64, Vec<u8>)>;
 /// A recording in progress.
 pub(super) struct Pump<'a> {
     program: &'a Program,
+    rewritten: &'a Instrumented,
     request: &'a Request,
     progress: Progress<'a>,
     decoder: RecordDecoder,
     recorded_functions: HashSet<FuncIndex>,
     writer: Option<TraceWriter>,
+    /// Where watched bytes are compared after every event.
+    watching: Option<Watching>,
+    checkpoint: Option<checkpoints::Incoming>,
     incoming: Option<Incoming>,
     initial: Vec<(Incoming, Pieces)>,
     instantiated: bool,
@@ -38,21 +48,33 @@ pub(super) struct Pump<'a> {
     call: Option<Option<u32>>,
     calls: Vec<CallResult>,
     final_memories: Vec<MemoryState>,
-    mismatch: Option<RecordError>,
+    globals: Vec<GlobalState>,
+    tables: Vec<u64>,
+    findings: Findings,
+    size_mismatch: Option<RecordError>,
     outcome: Option<Outcome>,
     message: Option<String>,
-    ended: bool,
+    /// Blocks of records received.
+    blocks: u32,
 }
 
 impl<'a> Pump<'a> {
-    pub(super) fn new(program: &'a Program, request: &'a Request, progress: Progress<'a>) -> Pump<'a> {
+    pub(super) fn new(
+        program: &'a Program,
+        rewritten: &'a Instrumented,
+        request: &'a Request,
+        progress: Progress<'a>,
+    ) -> Pump<'a> {
         Pump {
             program,
+            rewritten,
             request,
             progress,
-            decoder: program.instrumented.decoder(),
-            recorded_functions: program.instrumented.sites.iter().map(|site| site.func).collect(),
+            decoder: rewritten.decoder(),
+            recorded_functions: rewritten.sites.iter().map(|site| site.func).collect(),
             writer: None,
+            watching: None,
+            checkpoint: None,
             incoming: None,
             initial: Vec::new(),
             instantiated: false,
@@ -61,44 +83,51 @@ impl<'a> Pump<'a> {
             call: None,
             calls: Vec::new(),
             final_memories: Vec::new(),
-            mismatch: None,
+            globals: Vec::new(),
+            tables: Vec::new(),
+            findings: Findings::default(),
+            size_mismatch: None,
             outcome: None,
             message: None,
-            ended: false,
+            blocks: 0,
         }
-    }
-
-    /// Sees the compiling child through. `false` when there is nothing to run: the outcome is known.
-    pub(super) fn compile(&mut self, child: Child, watch: &Watch) -> Result<bool, RecordError> {
-        let ended = child.run(watch, |frame| self.frame(frame))?;
-        let compiled = std::mem::take(&mut self.ended);
-        if !compiled {
-            self.conclude(&ended)?;
-        }
-        Ok(compiled)
-    }
-
-    /// Sees the running child through.
-    pub(super) fn run(&mut self, child: Child, watch: &Watch) -> Result<(), RecordError> {
-        let ended = child.run(watch, |frame| self.frame(frame))?;
-        self.conclude(&ended)
     }
 
     /// Decides how the run ended, from what the child said and from how its process ended.
-    fn conclude(&mut self, ended: &Ended) -> Result<(), RecordError> {
+    pub(super) fn conclude(&mut self, launched: &Launched) -> Result<(), RecordError> {
+        let Launched { ended, finished } = launched;
+        let finished = *finished;
         if self.writer.is_none() && ended.stopped.is_none() {
             return Err(RecordError::NoEngine(ended.status.to_string()));
         }
+        if self.instantiated && !finished {
+            self.rescue(ended)?;
+        }
         self.outcome = match (&self.outcome, ended.stopped) {
             // The run was over before the order to stop reached it.
-            (Some(outcome), _) if self.ended => Some(outcome.clone()),
+            (Some(outcome), _) if finished => Some(outcome.clone()),
             (_, Some(Stopped::TimedOut)) => Some(Outcome::TimedOut),
             (_, Some(Stopped::Interrupted)) => Some(Outcome::Interrupted),
             (Some(outcome @ Outcome::Rejected { .. }), None) => Some(outcome.clone()),
-            (_, None) if self.ended => Some(Outcome::Finished),
+            (_, None) if finished => Some(Outcome::Finished),
             (_, None) => Some(Outcome::Crashed { signal: ended.status.signal() }),
         };
         Ok(())
+    }
+
+    /// Takes the records that a process which came to no end left in its buffer.
+    fn rescue(&mut self, ended: &Ended) -> Result<(), RecordError> {
+        let bytes =
+            ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
+        match self.records(&bytes) {
+            // Whatever killed the engine may have written there before: what made sense until then is kept.
+            Err(error @ (RecordError::RawRecord(_) | RecordError::Trace(TraceError::Corrupt { .. }))) => {
+                let note = format!("the last records are damaged, some events are missing: {error}");
+                self.message = Some(self.message.take().map_or(note.clone(), |message| format!("{message}\n{note}")));
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Writes the end of the trace.
@@ -108,16 +137,15 @@ impl<'a> Pump<'a> {
             // Stopped before the engine was up: nothing was recorded and no file made.
             return Err(RecordError::NoEngine(outcome.to_string()));
         };
-        let memories = std::mem::take(&mut self.final_memories);
         writer.milestone(&Milestone::End {
             outcome: outcome.clone(),
-            memories,
-            globals: Vec::new(),
-            tables: Vec::new(),
+            memories: std::mem::take(&mut self.final_memories),
+            globals: std::mem::take(&mut self.globals),
+            tables: std::mem::take(&mut self.tables),
         })?;
         let events = writer.events();
         let bytes = writer.finish(self.message.clone())?;
-        if let Some(mismatch) = self.mismatch {
+        if let Some(mismatch) = self.size_mismatch {
             return Err(mismatch);
         }
         Ok(Recorded {
@@ -126,6 +154,7 @@ impl<'a> Pump<'a> {
             outcome,
             message: self.message,
             calls: self.calls,
+            findings: self.findings,
             elapsed,
             running: self.running,
         })
@@ -135,15 +164,32 @@ impl<'a> Pump<'a> {
         self.writer.as_mut().ok_or_else(|| RecordError::Protocol("a frame before the first, `Hello`".to_string()))
     }
 
-    fn frame(&mut self, frame: Frame) -> Result<(), RecordError> {
+    /// Takes a frame; answers go to `socket`.
+    pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
         match frame {
-            Frame::Records(bytes) => self.records(&bytes),
+            Frame::Records(bytes) | Frame::Hooks(bytes) => {
+                shared::count_block(&mut self.blocks);
+                self.records(&bytes)
+            }
             Frame::HostWrite { memory, address, bytes } => {
+                self.settle()?;
                 Ok(self.writer()?.bytes(SiteId::HOST_WRITE, MemoryIndex(memory), address, &bytes)?)
+            }
+            Frame::Watched { bytes, .. } => {
+                if let Some(watching) = &mut self.watching {
+                    watching.engine_holds(bytes);
+                }
+                Ok(())
+            }
+            Frame::Digests { memory, digests } => {
+                if let Some(checkpoint) = &mut self.checkpoint {
+                    checkpoint.add(memory, &digests);
+                }
+                Ok(())
             }
             Frame::Image { memory, address, bytes } => self.image_bytes(memory, address, bytes),
             Frame::Native(native) => self.native(native),
-            Frame::Message(message) => self.message(message),
+            Frame::Message(message) => self.message(message, socket),
         }
     }
 
@@ -151,8 +197,19 @@ impl<'a> Pump<'a> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
         };
-        let mut sink = WriterSink { writer, failed: None };
-        self.decoder.decode_block(bytes, &mut sink)?;
+        let mut sink =
+            WriterSink { writer, watching: self.watching.as_mut(), findings: &mut self.findings, failed: None };
+        match self.request.options.style {
+            Style::Inline => self.decoder.decode_block(bytes, &mut sink)?,
+            Style::Hooks => {
+                let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
+                for call in bytes.chunks_exact(HOOK_SIZE) {
+                    let site = call.first_chunk().map_or(0, |site| u32::from_le_bytes(*site));
+                    let operands = [word(&call[4..]), word(&call[12..]), word(&call[20..])];
+                    self.decoder.decode_hook(site, operands, &mut sink)?;
+                }
+            }
+        }
         if let Some(error) = sink.failed {
             return Err(error.into());
         }
@@ -160,7 +217,7 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn message(&mut self, message: Message) -> Result<(), RecordError> {
+    fn message(&mut self, message: Message, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
             Message::Hello(engine) => self.hello(engine),
             Message::SetupFailed(message) => {
@@ -189,7 +246,7 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Trapped { trap, message, frames } => {
-                let frames = trap::original(frames, self.program);
+                let frames = trap::original(frames, self.rewritten, &self.program.exported);
                 let (func, offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
                 self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
                 self.outcome = Some(Outcome::Trapped { trap });
@@ -203,10 +260,24 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Stopped => Ok(()),
-            Message::End => {
-                self.ended = true;
+            Message::Checkpoint { pages } => {
+                self.checkpoint = Some(checkpoints::Incoming::new(pages));
                 Ok(())
             }
+            Message::CheckpointEnd => self.checkpoint_end(socket),
+            Message::CheckpointDone => {
+                self.checkpoint = None;
+                Ok(())
+            }
+            Message::State { globals, tables } => {
+                let indices = self.rewritten.globals.iter().map(|global| global.index);
+                self.globals =
+                    indices.zip(&globals).map(|(index, value)| GlobalState { index, value: typed(value) }).collect();
+                self.tables = tables;
+                Ok(())
+            }
+            // The process's own matter.
+            Message::End => Ok(()),
         }
     }
 
@@ -215,63 +286,24 @@ impl<'a> Pump<'a> {
             // The running child of an AOT engine; its compiling child said the same.
             return Ok(());
         }
-        let wasi = &self.request.wasi;
-        let header = Header {
-            forkpoint: env!("CARGO_PKG_VERSION").to_string(),
-            engine,
-            module: ModuleInfo::of(&self.program.name, &self.program.original),
-            host: HostInfo {
-                arguments: wasi.arguments.clone(),
-                environment: wasi.environment.clone(),
-                directories: wasi
-                    .directories
-                    .iter()
-                    .map(|(host, guest)| format!("{}::{guest}", host.display()))
-                    .collect(),
-                deterministic: wasi.deterministic,
-            },
-            limits: Limits { timeout_ms: self.request.timeout.map(|timeout| timeout.as_millis() as u64) },
-            recorder: RecorderInfo::default(),
-            command: self.request.command.clone(),
-            chunk_events: CHUNK_EVENTS,
-        };
-        let data = self
-            .program
-            .instrumented
-            .data
-            .iter()
-            .map(|segment| segment.bytes.start as u32..segment.bytes.end as u32)
-            .collect();
+        let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);
+        let data =
+            self.rewritten.data.iter().map(|segment| segment.bytes.start as u32..segment.bytes.end as u32).collect();
         self.writer = Some(TraceWriter::create(
             &self.request.output,
             &header,
             self.program.original.clone(),
-            self.program.instrumented.sites.clone(),
+            self.rewritten.sites.clone(),
             data,
         )?);
         Ok(())
     }
 
     fn native(&mut self, native: NativeFrame) -> Result<(), RecordError> {
-        let offsets = &self.program.instrumented.offsets;
-        let Some(func) = offsets.function(native.function).filter(|func| self.recorded_functions.contains(func))
-        else {
-            return Ok(());
-        };
-        let mut points: Vec<NativePoint> = Vec::with_capacity(native.points.len());
-        for (offset, wasm) in native.points {
-            let mapped = (wasm != NO_OFFSET).then(|| offsets.original(wasm)).flatten();
-            let point = NativePoint {
-                offset,
-                site: mapped.map(|mapped| mapped.offset),
-                recorder: mapped.is_some_and(|mapped| mapped.recorder),
-            };
-            if points.last().is_none_or(|last| (last.site, last.recorder) != (point.site, point.recorder)) {
-                points.push(point);
-            }
+        match native::original(native, self.rewritten, &self.recorded_functions) {
+            Some(function) => Ok(self.writer()?.native(&function)?),
+            None => Ok(()),
         }
-        let function = NativeFunction { func, start: native.start, code: native.code, points };
-        Ok(self.writer()?.native(&function)?)
     }
 
     fn begin_call(&mut self, call: Option<u32>) -> Result<(), RecordError> {
@@ -302,7 +334,8 @@ impl<'a> Pump<'a> {
     /// Memories as they are between instantiation and start: sizes and data as read from the engine.
     fn instantiated(&mut self) -> Result<(), RecordError> {
         let initial = std::mem::take(&mut self.initial);
-        let instrumented = &self.program.instrumented;
+        let watch = self.request.watch.clone();
+        let instrumented = self.rewritten;
         if initial.len() != instrumented.memories.len() {
             return Err(RecordError::Protocol(format!(
                 "images of {} memories, the module has {}",
@@ -337,6 +370,8 @@ impl<'a> Pump<'a> {
                 writer.bytes(SiteId::STRAY_BYTES, memory, address, &engine)?;
             }
         }
+        let model = writer.image();
+        self.watching = watch.map(|watch| Watching::new(watch, model));
         self.instantiated = true;
         self.started = Some(Instant::now());
         Ok(())
@@ -348,73 +383,98 @@ impl<'a> Pump<'a> {
                 pieces.push((address, bytes));
                 return Ok(());
             }
-            return Err(RecordError::Protocol("bytes of a memory that was not announced".to_string()));
+            return Err(unannounced("bytes"));
         }
-        let (Some(incoming), Some(writer)) = (self.incoming.as_mut(), self.writer.as_ref()) else {
-            return Err(RecordError::Protocol("bytes of a memory that was not announced".to_string()));
-        };
-        let mismatch = &mut self.mismatch;
-        let mut sink = |difference| note(mismatch, memory, writer, difference);
-        incoming.bytes(memory, address, &bytes, writer.image(), &mut sink)
+        let writer = self.writer.as_mut().ok_or_else(|| unannounced("bytes"))?;
+        let mut found = Vec::new();
+        if self.checkpoint.is_some() {
+            images::page(MemoryIndex(memory), address, &bytes, writer.image(), &mut found);
+        } else {
+            let incoming = self.incoming.as_mut().ok_or_else(|| unannounced("bytes"))?;
+            incoming.bytes(memory, address, &bytes, writer.image(), &mut |difference| found.push(difference))?;
+        }
+        self.observe(MemoryIndex(memory), found)
     }
 
     fn image_end(&mut self) -> Result<(), RecordError> {
         let (Some(incoming), Some(writer)) = (self.incoming.take(), self.writer.as_ref()) else {
-            return Err(RecordError::Protocol("the end of a memory that was not announced".to_string()));
+            return Err(unannounced("the end"));
         };
         if !self.instantiated {
             return Ok(());
         }
         let (memory, engine) = (incoming.memory(), incoming.pages());
         let replayed = writer.image().size(memory).map_or(0, |size| size.pages);
-        let mismatch = &mut self.mismatch;
-        if engine != replayed && mismatch.is_none() {
-            *mismatch = Some(RecordError::SizeMismatch { memory: memory.0, engine, replayed });
-        }
-        let mut sink = |difference| note(mismatch, memory.0, writer, difference);
-        let state = incoming.end(writer.image(), &mut sink);
+        let mut found = Vec::new();
+        let state = incoming.end(writer.image(), &mut |difference| found.push(difference));
+        self.size_differs(memory.0, engine, replayed);
         self.final_memories.push(state);
+        self.observe(memory, found)
+    }
+
+    /// All digests of a checkpoint are there: asks for the pages that are not what they should be.
+    fn checkpoint_end(&mut self, socket: &mut UnixStream) -> Result<(), RecordError> {
+        let (Some(checkpoint), Some(writer)) = (self.checkpoint.take(), self.writer.as_ref()) else {
+            return Err(unannounced("the end of a checkpoint"));
+        };
+        let size = checkpoint.size_mismatch(writer.image());
+        let suspects = checkpoint.suspects(writer.image());
+        if let Some((memory, engine, replayed)) = size {
+            self.size_differs(memory, engine, replayed);
+        }
+        // A process that is dead gets no answer, and its end is seen by itself.
+        let _ = write_order(&Order::Show(suspects), socket);
+        self.checkpoint = Some(checkpoints::Incoming::default());
+        Ok(())
+    }
+
+    fn size_differs(&mut self, memory: u32, engine: u64, replayed: u64) {
+        if engine != replayed && self.size_mismatch.is_none() && self.checks() {
+            self.size_mismatch = Some(RecordError::SizeMismatch { memory, engine, replayed });
+        }
+    }
+
+    /// Whether everything is recorded, so that replayed memory must be the engine's.
+    fn checks(&self) -> bool {
+        self.request.options.scope.is_everything()
+    }
+
+    /// Records what the engine's memory holds in place of the replayed bytes.
+    fn observe(&mut self, memory: MemoryIndex, found: Vec<Difference>) -> Result<(), RecordError> {
+        if !self.checks() {
+            return Ok(());
+        }
+        for Difference { address, engine, replayed } in found {
+            let by = Observation::Checkpoint;
+            let writer = self.writer()?;
+            let events = writer.events();
+            writer.observed(memory, address, by, &engine)?;
+            self.findings.add(Finding { memory, address, engine, replayed, by, events });
+        }
+        Ok(())
+    }
+
+    /// Compares watched bytes after the last event, where there are any.
+    fn settle(&mut self) -> Result<(), RecordError> {
+        if let (Some(watching), Some(writer)) = (&mut self.watching, &mut self.writer) {
+            watching.settle(writer, &mut self.findings)?;
+        }
         Ok(())
     }
 }
 
-/// Writes what the decoder reads.
-struct WriterSink<'a> {
-    writer: &'a mut TraceWriter,
-    failed: Option<TraceError>,
+fn unannounced(what: &str) -> RecordError {
+    RecordError::Protocol(format!("{what} of a memory that was not announced"))
 }
 
-impl RecordSink for WriterSink<'_> {
-    #[inline]
-    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
-        if self.failed.is_none() {
-            self.failed = self.writer.push(&RawEvent { site, operands, blob: &[] }).err();
-        }
-    }
-
-    #[cold]
-    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]) {
-        let Some(site) = self.writer.sites().get(site) else { return };
-        let (memory, width) = (site.memory, site.op.shape().width().unwrap_or(0));
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&found[0].to_le_bytes());
-        bytes[8..].copy_from_slice(&found[1].to_le_bytes());
-        let bytes = &bytes[..usize::from(width)];
-        if self.failed.is_none() {
-            self.failed = self.writer.observed(memory, address, Observation::ReadBack, bytes).err();
-        }
-    }
-}
-
-/// Keeps the first byte in which the engine's memory is not the replayed one.
-fn note(mismatch: &mut Option<RecordError>, memory: u32, writer: &TraceWriter, difference: Difference) {
-    if mismatch.is_none() {
-        *mismatch = Some(RecordError::Mismatch {
-            memory,
-            address: difference.address,
-            engine: difference.engine.first().copied().unwrap_or(0),
-            replayed: difference.replayed.first().copied().unwrap_or(0),
-            events: writer.events(),
-        });
-    }
+/// A global's value with its type in front.
+fn typed(value: &WasmValue) -> String {
+    let ty = match value {
+        WasmValue::I32(_) => "i32:",
+        WasmValue::I64(_) => "i64:",
+        WasmValue::F32(_) => "f32:",
+        WasmValue::F64(_) => "f64:",
+        _ => "",
+    };
+    format!("{ty}{value}")
 }

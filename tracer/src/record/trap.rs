@@ -1,8 +1,9 @@
 //! Where a trap happened: the engine's frames, told in numbers of the original module.
 
-use super::Program;
+use crate::instrument::Instrumented;
 use crate::protocol::TrapFrame;
 use forkpoint_traces::{CodeOffset, FuncIndex};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// A frame of the original module.
@@ -13,14 +14,18 @@ pub(super) struct OriginalFrame {
 }
 
 /// The frames of the module's own functions.
-pub(super) fn original(frames: Vec<TrapFrame>, program: &Program) -> Vec<OriginalFrame> {
-    let offsets = &program.instrumented.offsets;
+pub(super) fn original(
+    frames: Vec<TrapFrame>,
+    module: &Instrumented,
+    exported: &BTreeMap<u32, String>,
+) -> Vec<OriginalFrame> {
+    let offsets = &module.offsets;
     let frames = frames.into_iter().filter_map(|frame| {
         let func = offsets.function(frame.function)?;
         Some(OriginalFrame {
             func,
             offset: frame.offset.and_then(|offset| offsets.original(offset)).map(|mapped| mapped.offset),
-            name: frame.name.or_else(|| program.exported.get(&func.0).cloned()),
+            name: frame.name.or_else(|| exported.get(&func.0).cloned()),
         })
     });
     frames.collect()

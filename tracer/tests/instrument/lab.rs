@@ -2,8 +2,8 @@
 
 use crate::support;
 use forkpoint_tracer::instrument::{
-    BUFFER_EXPORT, CURSOR_AT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT, RecordDecoder,
-    RecordSink, Style,
+    BUFFER_EXPORT, CURSOR_AT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT,
+    RecordDecoder, RecordSink, Style,
 };
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
 use wasmtime::{Caller, Config, Engine, Error, Extern, Instance, Linker, Module, Store, Val};

@@ -6,8 +6,8 @@
 
 use forkpoint_traces::{
     CodeOffset, EngineInfo, Event, FuncIndex, Header, HostInfo, Image, Limits, MemoryIndex, MemoryOp, MemoryState,
-    Milestone, ModuleInfo, RecorderInfo, NativeFunction, NativePoint, Outcome, RawEvent, Shape, Site, SiteId, TraceError,
-    TraceReader, TraceWriter,
+    Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome, RawEvent, RecorderInfo, Shape, Site, SiteId,
+    TraceError, TraceReader, TraceWriter,
 };
 use std::ops::Range;
 use std::path::Path;
@@ -331,7 +331,9 @@ fn fits(step: &Step, plain: &Plain) -> bool {
         Step::Raw { site, operands: [first, second, third], .. } => {
             let Site { op, memory, source, .. } = sites()[(site.0 - SiteId::FIRST.0) as usize];
             match op.shape() {
-                Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => inside(memory.0, *first, width.into()),
+                Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
+                    inside(memory.0, *first, width.into())
+                }
                 Shape::Fill | Shape::Init => inside(memory.0, *first, *third),
                 Shape::Copy => inside(memory.0, *first, *third) && inside(source, *second, *third),
                 Shape::Grow | Shape::Drop => true,

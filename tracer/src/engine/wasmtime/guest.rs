@@ -1,41 +1,49 @@
-//! One run of a guest under Wasmtime: host functions, calls, traps.
+//! One run of a guest under Wasmtime: its calls, and what is seen of it before and after.
 
-use super::{Out, images};
-use crate::child::{Call, Run, Stop};
-use crate::host::outputs::{self, Output};
-use crate::host::{fixed, trampoline};
-use crate::instrument::{BUFFER_EXPORT, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, START_EXPORT};
-use crate::protocol::{Message, TrapFrame};
+use super::convert::{failure, from_engine, to_engine};
+use super::imports::{instantiate, wasi};
+use super::memories::{GuestMemory, views};
+use super::{Out, records};
+use crate::child::{Call, Checkpoints, Control, Run};
+use crate::instrument::START_EXPORT;
+use crate::observe::{Watcher, send_image};
+use crate::protocol::Message;
+use crate::shared::{self, HookBuffer};
 use crate::values::WasmValue;
-use forkpoint_traces::TrapKind;
 use std::io;
-use std::sync::atomic::Ordering;
-use wasmtime::{
-    AsContextMut, Caller, Engine, Error, Extern, Func, FuncType, Global, Instance, Linker, Memory, Module, Store,
-    Trap, Val, ValType, WasmBacktrace,
-};
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use wasmtime::{Engine, Error, Func, Instance, Memory, Module, Store, Val};
+use wasmtime_wasi::p1::WasiP1Ctx;
 
 /// What host functions need.
-struct State {
-    wasi: WasiP1Ctx,
-    out: Out,
-    stop: Stop,
-    run: Run,
-    /// Where the instrumented module records.
-    buffer: Option<(Memory, Global)>,
+pub(super) struct State {
+    pub(super) wasi: WasiP1Ctx,
+    pub(super) out: Out,
+    pub(super) control: Arc<Control>,
+    pub(super) run: Run,
+    /// Where a module that records inline does.
+    pub(super) buffer: Option<Memory>,
+    /// Where the hook records.
+    pub(super) hooks: HookBuffer,
+    /// Number of blocks of records sent.
+    pub(super) sent: u32,
+    /// Bytes of records sent since the last checkpoint.
+    pub(super) unchecked: u64,
+    /// The original module's memories.
+    pub(super) memories: Vec<GuestMemory>,
+    pub(super) watcher: Option<Watcher>,
     /// The memory that WASI sees, and its index.
-    memory: Option<(Memory, u32)>,
+    pub(super) memory: Option<(GuestMemory, u32)>,
     /// Host functions as the trampoline exports them, by import number.
-    forwarders: Vec<Func>,
+    pub(super) forwarders: Vec<Func>,
     /// An error of the socket: nobody listens any more.
-    failed: Option<io::Error>,
+    pub(super) failed: Option<io::Error>,
 }
 
 /// The parent wants the run to end.
 #[derive(Debug)]
-struct Stopped;
+pub(super) struct Stopped;
 
 impl std::fmt::Display for Stopped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -46,13 +54,33 @@ impl std::fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 /// Instantiates and runs a guest, and reports all of it.
-pub(super) fn run(engine: &Engine, module: &Module, run: &Run, mut out: Out, stop: Stop) -> io::Result<()> {
+pub(super) fn run(
+    engine: &Engine,
+    module: &Module,
+    run: &Run,
+    mut out: Out,
+    control: Control,
+    buffer: OwnedFd,
+) -> io::Result<()> {
     let wasi = match wasi(run) {
         Ok(wasi) => wasi,
         Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
     };
-    let state =
-        State { wasi, out, stop, run: run.clone(), buffer: None, memory: None, forwarders: Vec::new(), failed: None };
+    let state = State {
+        wasi,
+        out,
+        control: Arc::new(control),
+        run: run.clone(),
+        buffer: None,
+        hooks: HookBuffer::new(buffer.as_fd())?,
+        sent: 0,
+        unchecked: 0,
+        memories: Vec::new(),
+        watcher: None,
+        memory: None,
+        forwarders: Vec::new(),
+        failed: None,
+    };
     let mut store = Store::new(engine, state);
     let instance = match instantiate(engine, module, &mut store) {
         Ok(instance) => instance,
@@ -63,26 +91,36 @@ pub(super) fn run(engine: &Engine, module: &Module, run: &Run, mut out: Out, sto
                 .message(&Message::Rejected { stage: "instantiate".to_string(), message: format!("{error:#}") });
         }
     };
-    let memories: Vec<Memory> =
-        run.memories.iter().filter_map(|name| instance.get_memory(&mut store, name)).collect();
-    send_images(&memories, &mut store)?;
-    store.data_mut().out.message(&Message::Instantiated)?;
-    if calls(module, &instance, run, &mut store)? {
-        send_images(&memories, &mut store)?;
-        store.data_mut().out.message(&Message::End)?;
+    if let Some(memory) = store.data().buffer {
+        // SAFETY: this is the guest's buffer, no slice of it is held, and it has the size it always has.
+        unsafe { shared::put_under(buffer.as_fd(), memory.data_ptr(&store), memory.data_size(&store))? };
     }
-    Ok(())
+    let memories = GuestMemory::all(&instance, &run.memories, &mut store);
+    store.data_mut().memories.clone_from(&memories);
+    send_images(&memories, &mut store)?;
+    if let Some(watch) = &run.watch {
+        let bytes = memories.get(watch.memory as usize).map_or(&[][..], |memory| memory.bytes(&store));
+        let watcher = Watcher::new(watch.clone(), bytes);
+        store.data_mut().watcher = Some(watcher);
+    }
+    store.data_mut().out.message(&Message::Instantiated)?;
+    calls(module, &instance, run, &mut store)?;
+    send_images(&memories, &mut store)?;
+    let state = final_state(&instance, run, &mut store);
+    store.data_mut().out.message(&state)?;
+    store.data_mut().out.message(&Message::End)
 }
 
-/// Makes all calls; `false` when nobody listens any more.
-fn calls(module: &Module, instance: &Instance, run: &Run, store: &mut Store<State>) -> io::Result<bool> {
+/// Makes all calls.
+fn calls(module: &Module, instance: &Instance, run: &Run, store: &mut Store<State>) -> io::Result<()> {
     let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new() };
     let start = run.has_start.then_some((None, &start));
     let calls = run.calls.iter().enumerate().map(|(i, call)| (Some(i as u32), call));
     for (number, call) in start.into_iter().chain(calls) {
         store.data_mut().out.message(&Message::Call(number))?;
         let result = invoke(instance, call, store);
-        drain(&mut *store)?;
+        records::drain(&mut *store)?;
+        records::settle(&mut *store)?;
         if let Some(error) = store.data_mut().failed.take() {
             return Err(error);
         }
@@ -90,6 +128,9 @@ fn calls(module: &Module, instance: &Instance, run: &Run, store: &mut Store<Stat
             Ok(values) => Message::Returned(values),
             Err(error) => failure(&error, module),
         };
+        if matches!(message, Message::Trapped { .. }) && run.checkpoints != Checkpoints::None {
+            records::checkpoint(&mut *store)?;
+        }
         store.data_mut().out.message(&message)?;
         let over = matches!(message, Message::Exited(_) | Message::Stopped);
         // A module whose start function failed is not there: no export of it can be called.
@@ -97,173 +138,29 @@ fn calls(module: &Module, instance: &Instance, run: &Run, store: &mut Store<Stat
             break;
         }
     }
-    Ok(true)
-}
-
-fn send_images(memories: &[Memory], store: &mut Store<State>) -> io::Result<()> {
-    // The memories belong to the store and so does the socket: work on a second handle of it.
-    let mut out = crate::protocol::FrameWriter(store.data().out.0.try_clone()?);
-    for (index, memory) in memories.iter().enumerate() {
-        images::send(index as u32, *memory, store, &mut out)?;
-    }
     Ok(())
 }
 
-fn wasi(run: &Run) -> wasmtime::Result<WasiP1Ctx> {
-    let mut builder = WasiCtxBuilder::new();
-    builder.inherit_stdio().args(&run.wasi.arguments).envs(&run.wasi.environment);
-    builder.allow_blocking_current_thread(true);
-    for (host, guest) in &run.wasi.directories {
-        builder.preopened_dir(host, guest, FsPerms::ReadWrite)?;
-    }
-    if run.wasi.deterministic {
-        fixed::fix(&mut builder);
-    }
-    Ok(builder.build_p1())
+fn send_images(memories: &[GuestMemory], store: &mut Store<State>) -> io::Result<()> {
+    let mut out = store.data().out.clone();
+    views(memories, store).iter().try_for_each(|view| send_image(view, &mut out))
 }
 
-fn instantiate(engine: &Engine, module: &Module, store: &mut Store<State>) -> wasmtime::Result<Instance> {
-    let mut linker = Linker::new(engine);
-    let mut wasi = Linker::new(engine);
-    p1::add_to_linker_sync(&mut wasi, |state: &mut State| &mut state.wasi)?;
-    let mut hosts = Vec::new();
-    for import in module.imports() {
-        let Some(ty) = import.ty().func().cloned() else { continue };
-        let (from, name) = (import.module(), import.name());
-        if (from, name) == (IMPORT_MODULE, FLUSH_IMPORT) {
-            linker.func_wrap(from, name, |mut caller: Caller<'_, State>, length: u32| -> wasmtime::Result<()> {
-                flush(&mut caller, length as usize)
-            })?;
-            continue;
+/// Globals and tables at the end.
+fn final_state(instance: &Instance, run: &Run, store: &mut Store<State>) -> Message {
+    let mut globals = Vec::new();
+    for name in &run.globals {
+        if let Some(global) = instance.get_global(&mut *store, name) {
+            globals.push(from_engine(&global.get(&mut *store)));
         }
-        let Some(host) = wasi.get(&mut *store, from, name).ok().and_then(Extern::into_func) else { continue };
-        let number = hosts.len();
-        hosts.push((host, ty.clone()));
-        // A module may import the same function twice; both go through the same wrapper.
-        linker.allow_shadowing(true);
-        let wrapped = wrapper(store, ty, number, name);
-        linker.define(&*store, from, name, wrapped)?;
     }
-    let instance = linker.instantiate(&mut *store, module)?;
-    let buffer = instance.get_memory(&mut *store, BUFFER_EXPORT);
-    let cursor = instance.get_global(&mut *store, CURSOR_EXPORT);
-    store.data_mut().buffer = buffer.zip(cursor);
-    forward(engine, &instance, &hosts, store)?;
-    Ok(instance)
-}
-
-/// Instantiates the trampoline between the guest's imports and the host functions behind them.
-fn forward(
-    engine: &Engine,
-    instance: &Instance,
-    hosts: &[(Func, FuncType)],
-    store: &mut Store<State>,
-) -> wasmtime::Result<()> {
-    let memory = instance.get_memory(&mut *store, trampoline::MEMORY);
-    let types: Vec<_> = hosts.iter().map(|(_, ty)| (encoded(ty.params()), encoded(ty.results()))).collect();
-    let memory64 = memory.map(|memory| memory.ty(&*store).is_64());
-    let module = Module::new(engine, trampoline::build(&types, memory64))?;
-    let memory_import = memory.map(Extern::Memory);
-    let imports: Vec<Extern> =
-        memory_import.into_iter().chain(hosts.iter().map(|(host, _)| Extern::Func(*host))).collect();
-    let forwarders = Instance::new(&mut *store, &module, &imports)?;
-    store.data_mut().forwarders =
-        (0..hosts.len()).filter_map(|i| forwarders.get_func(&mut *store, &i.to_string())).collect();
-    store.data_mut().memory = memory.zip(store.data().run.wasi_memory);
-    Ok(())
-}
-
-/// WASI has integers only.
-fn encoded(types: impl Iterator<Item = ValType>) -> Vec<wasm_encoder::ValType> {
-    types.map(|ty| if ty.is_i64() { wasm_encoder::ValType::I64 } else { wasm_encoder::ValType::I32 }).collect()
-}
-
-/// The function that the guest calls in place of WASI function `name`: calls it and reports what it wrote.
-fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, name: &str) -> Func {
-    let outputs = outputs::outputs_of(name);
-    Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
-        if caller.data().stop.load(Ordering::Relaxed) {
-            return Err(Error::new(Stopped));
+    let mut tables = Vec::new();
+    for name in &run.tables {
+        if let Some(table) = instance.get_table(&mut *store, name) {
+            tables.push(table.size(&*store));
         }
-        let before = before(&caller, outputs, arguments);
-        let function = caller.data().forwarders[number];
-        let result = function.call(&mut caller, arguments, results);
-        report_writes(&mut caller, before)?;
-        result
-    })
-}
-
-/// What the call may change, as it is before.
-fn before(caller: &Caller<'_, State>, outputs: &[Output], arguments: &[Val]) -> Vec<(usize, Vec<u8>)> {
-    let Some((memory, _)) = caller.data().memory else { return Vec::new() };
-    if outputs.is_empty() {
-        return Vec::new();
     }
-    let arguments: Vec<u64> = arguments
-        .iter()
-        .map(|argument| match argument {
-            Val::I32(value) => u64::from(*value as u32),
-            Val::I64(value) => *value as u64,
-            _ => 0,
-        })
-        .collect();
-    let data = memory.data(caller);
-    outputs::ranges(outputs, &arguments, data, &caller.data().run.wasi)
-        .into_iter()
-        .map(|(start, end)| (start, data[start..end].to_vec()))
-        .collect()
-}
-
-fn report_writes(caller: &mut Caller<'_, State>, before: Vec<(usize, Vec<u8>)>) -> wasmtime::Result<()> {
-    let Some((memory, index)) = caller.data().memory else { return Ok(()) };
-    let mut drained = false;
-    for (start, old) in before {
-        let new = &memory.data(&*caller)[start..start + old.len()];
-        let Some(first) = old.iter().zip(new).position(|(old, new)| old != new) else { continue };
-        let last = old.iter().zip(new).rposition(|(old, new)| old != new).unwrap_or(first);
-        let bytes = new[first..=last].to_vec();
-        if !drained {
-            drain(&mut *caller)?;
-            drained = true;
-        }
-        caller.data_mut().out.host_write(index, (start + first) as u64, &bytes)?;
-    }
-    Ok(())
-}
-
-/// The instrumented module's buffer is full.
-fn flush(caller: &mut Caller<'_, State>, length: usize) -> wasmtime::Result<()> {
-    let Some((buffer, _)) = caller.data().buffer else { return Ok(()) };
-    let (data, state) = buffer.data_and_store_mut(&mut *caller);
-    let length = length.min(data.len());
-    if let Err(error) = state.out.records(&data[..length]) {
-        state.failed = Some(error);
-        return Err(Error::new(Stopped));
-    }
-    if state.stop.load(Ordering::Relaxed) {
-        // What was sent must not be sent again when the call's end is drained.
-        set_cursor(caller)?;
-        return Err(Error::new(Stopped));
-    }
-    Ok(())
-}
-
-fn set_cursor(mut store: impl AsContextMut<Data = State>) -> wasmtime::Result<()> {
-    let Some((_, cursor)) = store.as_context().data().buffer else { return Ok(()) };
-    cursor.set(&mut store, Val::I32(0))
-}
-
-/// Sends what is in the buffer and empties it.
-fn drain(mut store: impl AsContextMut<Data = State>) -> io::Result<()> {
-    let Some((buffer, cursor)) = store.as_context().data().buffer else { return Ok(()) };
-    let used = cursor.get(&mut store).i32().unwrap_or(0) as u32 as usize;
-    if used == 0 {
-        return Ok(());
-    }
-    let (data, state) = buffer.data_and_store_mut(&mut store);
-    let used = used.min(data.len());
-    state.out.records(&data[..used])?;
-    set_cursor(store).map_err(io::Error::other)
+    Message::State { globals, tables }
 }
 
 fn invoke(instance: &Instance, call: &Call, store: &mut Store<State>) -> wasmtime::Result<Vec<WasmValue>> {
@@ -276,89 +173,4 @@ fn invoke(instance: &Instance, call: &Call, store: &mut Store<State>) -> wasmtim
     let mut results = vec![Val::I32(0); types.results().len()];
     function.call(&mut *store, &arguments, &mut results)?;
     Ok(results.iter().map(from_engine).collect())
-}
-
-fn to_engine(value: &WasmValue, ty: &ValType) -> Val {
-    match value {
-        WasmValue::I32(value) => Val::I32(*value),
-        WasmValue::I64(value) => Val::I64(*value),
-        WasmValue::F32(bits) => Val::F32(*bits),
-        WasmValue::F64(bits) => Val::F64(*bits),
-        WasmValue::V128(bytes) => Val::V128(u128::from_le_bytes(*bytes).into()),
-        WasmValue::Reference(_) => match ty {
-            ValType::Ref(ty) => Val::null_ref(ty.heap_type()),
-            _ => Val::I32(0),
-        },
-    }
-}
-
-fn from_engine(value: &Val) -> WasmValue {
-    match value {
-        Val::I32(value) => WasmValue::I32(*value),
-        Val::I64(value) => WasmValue::I64(*value),
-        Val::F32(bits) => WasmValue::F32(*bits),
-        Val::F64(bits) => WasmValue::F64(*bits),
-        Val::V128(value) => WasmValue::V128(value.as_u128().to_le_bytes()),
-        reference => {
-            let null = reference.ref_().is_some_and(|reference| reference.is_null());
-            WasmValue::Reference(if null { "null" } else { "reference" }.to_string())
-        }
-    }
-}
-
-/// How a call that did not return ended.
-fn failure(error: &Error, module: &Module) -> Message {
-    if error.downcast_ref::<Stopped>().is_some() {
-        return Message::Stopped;
-    }
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return Message::Exited(exit.0);
-    }
-    let trap = match error.downcast_ref::<Trap>() {
-        Some(trap) => trap_kind(*trap),
-        None if error.is::<wasmtime::ThrownException>() => TrapKind::UncaughtException,
-        None => TrapKind::HostError,
-    };
-    Message::Trapped { trap, message: words(error), frames: frames(error, module) }
-}
-
-/// What an error says, its backtrace left out.
-fn words(error: &Error) -> String {
-    let links = error.chain().map(ToString::to_string).filter(|link| !link.starts_with(BACKTRACE));
-    links.collect::<Vec<_>>().join(": ")
-}
-
-/// How Wasmtime begins a backtrace.
-const BACKTRACE: &str = "error while executing at wasm backtrace";
-
-/// The guest's frames. Those of the trampoline are none of its business.
-fn frames(error: &Error, module: &Module) -> Vec<TrapFrame> {
-    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let own = backtrace.frames().iter().filter(|frame| std::ptr::eq(frame.module().text(), module.text()));
-    own.map(|frame| TrapFrame {
-        function: frame.func_index(),
-        offset: frame.module_offset().map(|offset| offset as u32),
-        name: frame.func_name().map(str::to_string),
-    })
-    .collect()
-}
-
-fn trap_kind(trap: Trap) -> TrapKind {
-    match trap {
-        Trap::UnreachableCodeReached => TrapKind::Unreachable,
-        Trap::MemoryOutOfBounds => TrapKind::MemoryOutOfBounds,
-        Trap::TableOutOfBounds => TrapKind::TableOutOfBounds,
-        Trap::IndirectCallToNull => TrapKind::UndefinedElement,
-        Trap::BadSignature => TrapKind::IndirectCallType,
-        Trap::IntegerOverflow => TrapKind::IntegerOverflow,
-        Trap::IntegerDivisionByZero => TrapKind::IntegerDivideByZero,
-        Trap::BadConversionToInteger => TrapKind::InvalidConversion,
-        Trap::StackOverflow => TrapKind::StackOverflow,
-        Trap::HeapMisaligned => TrapKind::UnalignedAtomic,
-        Trap::NullReference => TrapKind::NullReference,
-        Trap::ArrayOutOfBounds => TrapKind::ArrayOutOfBounds,
-        Trap::CastFailure => TrapKind::CastFailure,
-        Trap::AllocationTooLarge => TrapKind::OutOfMemory,
-        _ => TrapKind::Other,
-    }
 }

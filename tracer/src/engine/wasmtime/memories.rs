@@ -1,0 +1,69 @@
+//! The guest's memories, shared or not.
+
+use crate::observe::View;
+use wasmtime::{AsContext, AsContextMut, Extern, Instance, Memory, SharedMemory};
+
+/// A memory of the guest.
+#[derive(Clone)]
+pub(super) enum GuestMemory {
+    /// Belongs to the store.
+    Own(Memory),
+    /// May be shared with other threads, of which there are none.
+    Shared(SharedMemory),
+}
+
+impl GuestMemory {
+    /// The memory exported under a name.
+    pub(super) fn of(export: Extern) -> Option<GuestMemory> {
+        match export {
+            Extern::Memory(memory) => Some(GuestMemory::Own(memory)),
+            Extern::SharedMemory(memory) => Some(GuestMemory::Shared(memory)),
+            _ => None,
+        }
+    }
+
+    /// The memories exported under these names, in order.
+    pub(super) fn all(instance: &Instance, names: &[String], mut store: impl AsContextMut) -> Vec<GuestMemory> {
+        let exports = names.iter().filter_map(|name| instance.get_export(&mut store, name));
+        exports.filter_map(GuestMemory::of).collect()
+    }
+
+    /// Size in pages.
+    pub(super) fn pages(&self, store: impl AsContext) -> u64 {
+        match self {
+            GuestMemory::Own(memory) => memory.size(store),
+            GuestMemory::Shared(memory) => memory.size(),
+        }
+    }
+
+    /// Its type.
+    pub(super) fn ty(&self, store: impl AsContext) -> wasmtime::MemoryType {
+        match self {
+            GuestMemory::Own(memory) => memory.ty(store),
+            GuestMemory::Shared(memory) => memory.ty(),
+        }
+    }
+
+    /// Its bytes, while the guest does not run.
+    pub(super) fn bytes<'a, S: AsContext>(&'a self, store: &'a S) -> &'a [u8] {
+        match self {
+            GuestMemory::Own(memory) => memory.data(store.as_context()),
+            GuestMemory::Shared(memory) => {
+                let cells = memory.data();
+                // SAFETY: this process makes no second thread that runs the guest, and the one that does is here:
+                // nobody writes while the slice is borrowed. An `UnsafeCell<u8>` is laid out as a `u8`.
+                unsafe { std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len()) }
+            }
+        }
+    }
+}
+
+/// All memories as they are now.
+pub(super) fn views<'a, S: AsContext>(memories: &'a [GuestMemory], store: &'a S) -> Vec<View<'a>> {
+    let view = |(index, memory): (usize, &'a GuestMemory)| View {
+        memory: index as u32,
+        pages: memory.pages(store.as_context()),
+        bytes: memory.bytes(store),
+    };
+    memories.iter().enumerate().map(view).collect()
+}

@@ -1,0 +1,45 @@
+//! The header of a trace: everything that decides whether a bug shows.
+
+use super::{Program, Request};
+use crate::instrument::{Scope, Style};
+use forkpoint_traces::{EngineInfo, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+
+/// The header of a recording of `program` under `engine`.
+pub(super) fn of(program: &Program, request: &Request, engine: EngineInfo, chunk_events: u32) -> Header {
+    let wasi = &request.wasi;
+    let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
+    Header {
+        forkpoint: env!("CARGO_PKG_VERSION").to_string(),
+        engine,
+        module: ModuleInfo::of(&program.name, &program.original),
+        host: HostInfo {
+            arguments: wasi.arguments.clone(),
+            environment: wasi.environment.clone(),
+            directories: directories.collect(),
+            deterministic: wasi.deterministic,
+        },
+        limits: Limits { timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64) },
+        recorder: RecorderInfo {
+            hooks: request.options.style == Style::Hooks,
+            read_back: request.options.read_back,
+            checkpoint: request.checkpoint.to_string(),
+            scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope)),
+        },
+        command: request.command.clone(),
+        chunk_events,
+    }
+}
+
+/// A scope in words.
+fn words(scope: &Scope) -> String {
+    let mut parts = Vec::new();
+    if let Some(functions) = &scope.functions {
+        let list: Vec<String> = functions.iter().take(8).map(|func| func.0.to_string()).collect();
+        let more = if functions.len() > list.len() { " and others" } else { "" };
+        parts.push(format!("stores of function {}{more}", list.join(", ")));
+    }
+    if let Some((memory, bytes)) = &scope.bytes {
+        parts.push(format!("stores to memory {} at {:#x}..{:#x}", memory.0, bytes.start, bytes.end));
+    }
+    parts.join(", ")
+}

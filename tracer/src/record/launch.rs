@@ -1,0 +1,66 @@
+//! Processes for one run: for AOT one that compiles, then the one that runs.
+
+use super::process::{Child, Ended, Watch};
+use super::{Request, Stdio};
+use crate::child::{Job, Run, Task};
+use crate::error::RecordError;
+use crate::instrument::Instrumented;
+use crate::protocol::{Frame, Message};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+/// How the last process ended.
+pub(super) struct Launched {
+    pub(super) ended: Ended,
+    /// Whether it said that it had sent everything.
+    pub(super) finished: bool,
+}
+
+/// Runs `module` as `run` says. `sink` gets every frame, and the socket to answer by.
+pub(super) fn launch(
+    request: &Request,
+    module: &Instrumented,
+    run: Run,
+    mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
+) -> Result<Launched, RecordError> {
+    let folder = tempfile::Builder::new()
+        .prefix("forkpoint-")
+        .tempdir()
+        .map_err(RecordError::io("creating a temporary folder"))?;
+    let path = folder.path().join("module.wasm");
+    std::fs::write(&path, &module.module).map_err(RecordError::io("writing the module"))?;
+    let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
+    let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
+        let mut finished = false;
+        let child = Child::spawn(request, job, folder.path(), stdin)?;
+        let ended = child.run(&watch, |frame, socket| {
+            if matches!(frame, Frame::Message(Message::End)) {
+                finished = true;
+                return Ok(());
+            }
+            sink(frame, socket)
+        })?;
+        Ok(Launched { ended, finished })
+    };
+    let mut job = Job {
+        engine: request.engine.clone(),
+        module: path,
+        stack_switching: module.stack_switching,
+        task: Task::Run(Box::new(run)),
+    };
+    if request.engine.mode.compiles_ahead() {
+        let output = folder.path().join("module.cwasm");
+        let compile = Job {
+            engine: job.engine.clone(),
+            module: job.module.clone(),
+            stack_switching: job.stack_switching,
+            task: Task::Compile { output: output.clone() },
+        };
+        let compiled = see(&compile, &Stdio::Null)?;
+        if !compiled.finished {
+            return Ok(compiled);
+        }
+        job.module = output;
+    }
+    see(&job, &request.stdin)
+}

@@ -1,0 +1,46 @@
+//! From decoded records to the trace.
+
+use super::findings::{Finding, Findings, Watching};
+use crate::instrument::RecordSink;
+use forkpoint_traces::{Observation, RawEvent, SiteId, TraceError, TraceWriter};
+
+/// Writes what the decoder reads. Keeps the first error and ignores what comes behind it.
+pub(super) struct WriterSink<'a> {
+    pub(super) writer: &'a mut TraceWriter,
+    pub(super) watching: Option<&'a mut Watching>,
+    pub(super) findings: &'a mut Findings,
+    pub(super) failed: Option<TraceError>,
+}
+
+impl RecordSink for WriterSink<'_> {
+    #[inline]
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Some(watching) = &mut self.watching {
+            // The event before this one is all the engine has done since it last showed the bytes.
+            self.failed = watching.settle(self.writer, self.findings).err();
+        }
+        if let Err(error) = self.writer.push(&RawEvent { site, operands, blob: &[] }) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    #[cold]
+    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]) {
+        let Some(site) = self.writer.sites().get(site) else { return };
+        let (memory, width) = (site.memory, usize::from(site.op.shape().width().unwrap_or(0)));
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&found[0].to_le_bytes());
+        bytes[8..].copy_from_slice(&found[1].to_le_bytes());
+        let engine = bytes[..width].to_vec();
+        let mut replayed = vec![0; width];
+        self.writer.image().read(memory, address, &mut replayed);
+        let (by, events) = (Observation::ReadBack, self.writer.events());
+        if let Err(error) = self.writer.observed(memory, address, by, &engine) {
+            self.failed.get_or_insert(error);
+        }
+        self.findings.add(Finding { memory, address, engine, replayed, by, events });
+    }
+}
