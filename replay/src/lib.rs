@@ -25,7 +25,7 @@ pub use disassembly::*;
 pub use divergence::{Divergence, MemoryEffect, Verdict, agreed_outcome, first_divergence};
 pub use error::ReplayError;
 pub use pages::PageDifference;
-pub use report::{ContextRow, EventReport, Report, SideReport, SiteReport};
+pub use report::{ContextRow, EventReport, PlaceReport, Report, SideReport, SiteReport};
 pub use resync::Resync;
 pub use symbols::*;
 pub use timeline::Timeline;
