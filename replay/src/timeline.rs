@@ -6,6 +6,7 @@
 
 use crate::error::ReplayError;
 use forkpoint_traces::{Event, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 /// Longest write whose old bytes the undo log keeps; taking back a longer one replays instead.
@@ -133,6 +134,16 @@ impl Timeline {
         self.load(position)?;
         let chunk = self.chunk.as_ref().expect("just loaded");
         Ok(chunk.get(position).expect("the chunk was chosen by position").site)
+    }
+
+    /// A number that equal events share: of site, operands and bytes.
+    pub(crate) fn event_hash(&mut self, position: Position) -> Result<u64, ReplayError> {
+        self.load(position)?;
+        let chunk = self.chunk.as_ref().expect("just loaded");
+        let raw = chunk.get(position).expect("the chunk was chosen by position");
+        let mut hasher = DefaultHasher::new();
+        (raw.site, raw.operands, raw.blob).hash(&mut hasher);
+        Ok(hasher.finish())
     }
 
     /// Whether two events are equal: site, operands and bytes.
