@@ -1,13 +1,15 @@
 //! A comparison in words and in data: what a bug report quotes and what `--json` prints.
 
+mod places;
 mod text;
+use places::{describe_with_function, hex, site_of, writer};
 
 use crate::describe::describe;
 use crate::divergence::{Divergence, MemoryEffect, Verdict, first_divergence};
 use crate::error::ReplayError;
 use crate::symbols::{Symbols, printable};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
+use forkpoint_traces::{Event, Outcome, Position, SiteTable};
 use serde::Serialize;
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
@@ -293,57 +295,4 @@ impl SideReport {
             _ => None,
         };
     }
-}
-
-/// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
-fn writer(
-    effect: &MemoryEffect,
-    timeline: &mut Timeline,
-    sites: &SiteTable,
-    symbols: &Symbols,
-) -> Result<Option<EventReport>, ReplayError> {
-    let Some(position) = effect.last_writer else { return Ok(None) };
-    let event = timeline.event(position)?;
-    Ok(Some(EventReport {
-        position: position.0,
-        event: describe(&event, sites),
-        site: site_of(&event, sites, symbols),
-    }))
-}
-
-/// The instruction behind an event: its site, or where it trapped.
-fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<SiteReport> {
-    let (func, offset) = match event {
-        Event::Milestone(Milestone::Trapped { func, offset: Some(offset), .. }) => {
-            ((*func).or_else(|| symbols.function_at(*offset))?, *offset)
-        }
-        event => {
-            let site = sites.get(event.site()?)?;
-            (site.func, site.offset)
-        }
-    };
-    let frame = symbols.source(offset).into_iter().next();
-    Some(SiteReport {
-        function: func.0,
-        name: symbols.function_name(func),
-        offset: offset.0,
-        instruction: symbols
-            .instruction(offset)
-            .or_else(|| event.op(sites).map(|op| op.mnemonic().to_string()))
-            .unwrap_or_default(),
-        file: frame.as_ref().and_then(|frame| frame.file.clone()),
-        line: frame.as_ref().and_then(|frame| frame.line),
-    })
-}
-
-fn describe_with_function(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
-    let line = describe(event, sites);
-    match event.site().and_then(|site| sites.get(site)) {
-        Some(site) => format!("{line}  in {} at {}", symbols.function_name(site.func), site.offset),
-        None => line,
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
