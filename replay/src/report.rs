@@ -2,7 +2,6 @@
 
 mod places;
 mod text;
-use places::{describe_with_function, hex, site_of, writer};
 
 use crate::describe::describe;
 use crate::divergence::{Divergence, MemoryEffect, Verdict, first_divergence};
@@ -10,6 +9,7 @@ use crate::error::ReplayError;
 use crate::symbols::{Symbols, printable};
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Outcome, Position, SiteTable};
+use places::{describe_with_function, hex, site_of, writer};
 use serde::Serialize;
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
