@@ -3,18 +3,18 @@
 use crate::Answer;
 use crate::args::InfoArgs;
 use crate::output::{bytes, grouped, print, print_json};
-use anyhow::{Context, Result};
-use forkpoint_replay::{Timeline, printable};
-use forkpoint_traces::{Event, Position, TraceError};
+use anyhow::{Context, Result, bail};
+use forkpoint_replay::{Timeline, Verified, printable};
+use forkpoint_traces::TraceReader;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<Answer> {
     let mut timeline =
         Timeline::open(&args.file).with_context(|| format!("reading the trace {}", args.file.display()))?;
-    let kinds = if args.verify { Some(verify(&mut timeline).context("verifying the trace")?) } else { None };
+    let verified =
+        if args.verify { Some(verify(timeline.trace_mut()).context("verifying the trace")?) } else { None };
     let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
     let trace = timeline.trace();
     let header = trace.header();
@@ -44,7 +44,7 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
                 "directories": header.host.directories, "deterministic": header.host.deterministic,
             },
             "timeout_ms": header.limits.timeout_ms,
-            "verified": kinds,
+            "verified": verified.map(|verified| verified.kinds),
         }))?;
         return Ok(Answer::Yes);
     }
@@ -98,37 +98,24 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
         row("directory", directory.clone());
     }
     row("recorded by", format!("forkpoint {}: {}", header.forkpoint, header.command.join(" ")));
-    if let Some(kinds) = kinds {
-        let kinds: Vec<String> = kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
+    if let Some(verified) = verified {
+        let kinds: Vec<String> =
+            verified.kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
         row("verified", format!("every chunk reads and every event replays: {}", kinds.join(", ")));
+        if verified.keyframes > 0 {
+            row("", format!("{} keyframes hold the replayed memory", grouped(verified.keyframes as u64)));
+        }
     }
     print(&text)?;
     Ok(Answer::Yes)
 }
 
-/// Reads and replays everything; counts events by kind.
-fn verify(timeline: &mut Timeline) -> Result<BTreeMap<&'static str, u64>> {
-    let end = Position(timeline.len());
-    timeline.seek(end)?;
-    timeline.trace().all_native_code()?;
-    timeline.trace().check_keyframes()?;
-    let mut kinds = BTreeMap::new();
-    let sites = timeline.trace().sites().clone();
-    for chunk in 0..timeline.trace().chunks().len() {
-        let mut milestones = Vec::new();
-        timeline.trace_mut().read_chunk(chunk, |event| {
-            match sites.get(event.site) {
-                Some(site) => {
-                    *kinds.entry(Event::kind_of(site.op)).or_default() += 1;
-                }
-                None => milestones.push((event.site, event.operands, event.blob.to_vec())),
-            }
-            Ok::<(), TraceError>(())
-        })?;
-        for (site, operands, blob) in milestones {
-            let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
-            *kinds.entry(timeline.trace().event(&raw)?.kind()).or_default() += 1;
-        }
+/// Verifies everything that a trace holds; what is wrong with it is an error.
+fn verify(trace: &mut TraceReader) -> Result<Verified> {
+    let verified = forkpoint_replay::verify(trace);
+    if verified.findings.is_empty() {
+        return Ok(verified);
     }
-    Ok(kinds)
+    let findings: Vec<String> = verified.findings.iter().map(|finding| printable(&finding.to_string())).collect();
+    bail!("the trace is not sound:\n  {}", findings.join("\n  "))
 }

@@ -76,13 +76,15 @@ pub struct Divergence {
     pub lhs: Option<Event>,
     /// The event on the right.
     pub rhs: Option<Event>,
-    /// What memory held where either side wrote.
+    /// What memory held where the left event wrote, or else the right one.
     pub memory: Option<MemoryEffect>,
+    /// What memory held where the right event wrote, when that is another memory or far from the left one's bytes.
+    pub elsewhere: Option<MemoryEffect>,
     /// Where the runs agree again.
     pub resync: Option<Resync>,
 }
 
-/// Memory around a divergence: the bytes that either side's event wrote.
+/// Memory around a divergence: bytes that one event wrote, or both.
 #[derive(Debug, Clone)]
 pub struct MemoryEffect {
     /// Which memory.
@@ -118,8 +120,16 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option
     }
     let resync = resync::find(lhs, rhs, position)?;
     let verdict = classify(left.as_ref(), right.as_ref(), position, resync);
-    let memory = memory_effect(lhs, rhs, position, left.as_ref(), right.as_ref())?;
-    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, resync }))
+    let [memory, elsewhere] = match places(left.as_ref(), right.as_ref()) {
+        [None, other] => [other, None],
+        both => both,
+    };
+    let mut effect = |place: Option<Written>| match place {
+        Some(place) => memory_effect(lhs, rhs, position, place).map(Some),
+        None => Ok(None),
+    };
+    let (memory, elsewhere) = (effect(memory)?, effect(elsewhere)?);
+    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, elsewhere, resync }))
 }
 
 /// How both runs ended, when both traces are complete.
@@ -233,24 +243,31 @@ fn same_instruction(lhs: &Event, rhs: &Event) -> Verdict {
     }
 }
 
+/// Memory, first address and length of bytes that were written.
+type Written = (MemoryIndex, u64, u64);
+
+/// The places to show: one that holds what both events wrote, where they are near each other, else one for each.
+fn places(left: Option<&Event>, right: Option<&Event>) -> [Option<Written>; 2] {
+    let written = |event: Option<&Event>| event.and_then(Event::written).filter(|(.., length)| *length > 0);
+    match [written(left), written(right)] {
+        [Some((memory, left, length)), Some((other, right, other_length))]
+            if memory == other && left.abs_diff(right) < SHOWN_BYTES =>
+        {
+            let start = left.min(right);
+            let end = left.saturating_add(length).max(right.saturating_add(other_length));
+            [Some((memory, start, end - start)), None]
+        }
+        both => both,
+    }
+}
+
 fn memory_effect(
     lhs: &mut Timeline,
     rhs: &mut Timeline,
     position: Position,
-    left: Option<&Event>,
-    right: Option<&Event>,
-) -> Result<Option<MemoryEffect>, ReplayError> {
-    let written = |event: Option<&Event>| event.and_then(Event::written).filter(|(_, _, length)| *length > 0);
-    let Some((memory, address, length)) = written(left).or(written(right)) else { return Ok(None) };
-    let (mut start, mut end) = (address, address.saturating_add(length));
-    if let Some((other, address, length)) = written(right)
-        && other == memory
-        && address.abs_diff(start) < SHOWN_BYTES
-    {
-        start = start.min(address);
-        end = end.max(address.saturating_add(length));
-    }
-    let mut before = vec![0; (end - start).min(SHOWN_BYTES) as usize];
+    (memory, start, length): Written,
+) -> Result<MemoryEffect, ReplayError> {
+    let mut before = vec![0; length.min(SHOWN_BYTES) as usize];
     lhs.seek(position)?;
     rhs.seek(position)?;
     lhs.memory().read(memory, start, &mut before);
@@ -262,8 +279,8 @@ fn memory_effect(
     };
     let (lhs_after, rhs_after) = (after(lhs)?, after(rhs)?);
     let mut last_writer = None;
-    for address in start..start + before.len() as u64 {
+    for address in start..start.saturating_add(before.len() as u64) {
         last_writer = last_writer.max(lhs.last_writer(memory, address, position)?);
     }
-    Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer }))
+    Ok(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer })
 }

@@ -1,13 +1,16 @@
 //! A comparison in words and in data: what a bug report quotes and what `--json` prints.
 
-use crate::describe::{describe, describe_with_place, hex_bytes};
-use crate::divergence::{Divergence, Verdict, first_divergence};
+mod places;
+mod text;
+
+use crate::describe::{describe, describe_with_place};
+use crate::divergence::{Divergence, MemoryEffect, Verdict, first_divergence};
 use crate::error::ReplayError;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
+use places::{hex, site_of, writer};
 use serde::Serialize;
-use std::fmt;
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Clone, Serialize)]
@@ -32,6 +35,8 @@ pub struct Report {
     pub before: Option<String>,
     /// Who wrote these bytes before.
     pub last_writer: Option<EventReport>,
+    /// What memory held where the right event wrote, when that is not near the place above.
+    pub elsewhere: Option<PlaceReport>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
     /// The left run.
@@ -70,6 +75,41 @@ pub struct EventReport {
     pub site: Option<SiteReport>,
 }
 
+/// Bytes of memory before and after the two events.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlaceReport {
+    /// Index of the memory.
+    pub memory: u32,
+    /// First address shown.
+    pub address: u64,
+    /// What memory held there before, in hexadecimal.
+    pub before: String,
+    /// What it holds after the left event.
+    pub lhs_after: String,
+    /// What it holds after the right event.
+    pub rhs_after: String,
+    /// Who wrote these bytes before.
+    pub last_writer: Option<EventReport>,
+}
+
+impl PlaceReport {
+    fn new(
+        effect: &MemoryEffect,
+        timeline: &mut Timeline,
+        sites: &SiteTable,
+        symbols: &Symbols,
+    ) -> Result<PlaceReport, ReplayError> {
+        Ok(PlaceReport {
+            memory: effect.memory.0,
+            address: effect.address,
+            before: hex(&effect.before),
+            lhs_after: hex(&effect.lhs_after),
+            rhs_after: hex(&effect.rhs_after),
+            last_writer: writer(effect, timeline, sites, symbols)?,
+        })
+    }
+}
+
 /// One of the two runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct SideReport {
@@ -96,9 +136,6 @@ pub struct SideReport {
     /// What memory holds afterwards where the report's `address` points.
     pub after: Option<String>,
 }
-
-/// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
-const MESSAGE_LINES: usize = 5;
 
 /// One row of the events around the divergence.
 #[derive(Debug, Clone, Serialize)]
@@ -131,6 +168,7 @@ impl Report {
             address: None,
             before: None,
             last_writer: None,
+            elsewhere: None,
             resync: None,
             lhs: side(lhs)?,
             rhs: side(rhs)?,
@@ -183,20 +221,17 @@ impl Report {
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
+        self.elsewhere = match &divergence.elsewhere {
+            Some(effect) => Some(PlaceReport::new(effect, rhs, &sites, &symbols)?),
+            None => None,
+        };
         if let Some(effect) = &divergence.memory {
             self.memory = Some(effect.memory.0);
             self.address = Some(effect.address);
             self.before = Some(hex(&effect.before));
             self.lhs.after = Some(hex(&effect.lhs_after));
             self.rhs.after = Some(hex(&effect.rhs_after));
-            if let Some(position) = effect.last_writer {
-                let event = lhs.event(position)?;
-                self.last_writer = Some(EventReport {
-                    position: position.0,
-                    event: describe(&event, &sites),
-                    site: site_of(&event, &sites, &symbols),
-                });
-            }
+            self.last_writer = writer(effect, lhs, &sites, &symbols)?;
         }
         let at = divergence.position.0;
         for position in at.saturating_sub(context)..=at.saturating_add(context) {
@@ -211,7 +246,8 @@ impl Report {
             if left.is_none() && right.is_none() {
                 break;
             }
-            let equal = left == right;
+            let equal =
+                left.is_some() && right.is_some() && lhs.same_event(Position(position), rhs, Position(position))?;
             let rhs = right.filter(|_| !equal);
             self.context.push(ContextRow { position, equal, lhs: left, rhs });
         }
@@ -258,136 +294,5 @@ impl SideReport {
             Event::Fill { byte, .. } => Some(hex(&[*byte])),
             other => other.bytes().map(|bytes| hex(&bytes[..bytes.len().min(64)])),
         };
-    }
-}
-
-/// The instruction behind an event: its site, or where it trapped.
-fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<SiteReport> {
-    let (func, offset) = match event {
-        Event::Milestone(Milestone::Trapped { func, offset: Some(offset), .. }) => {
-            ((*func).or_else(|| symbols.function_at(*offset))?, *offset)
-        }
-        event => {
-            let site = sites.get(event.site()?)?;
-            (site.func, site.offset)
-        }
-    };
-    let frame = symbols.source(offset).into_iter().next();
-    Some(SiteReport {
-        function: func.0,
-        name: symbols.function_name(func),
-        offset: offset.0,
-        instruction: symbols
-            .instruction(offset)
-            .or_else(|| event.op(sites).map(|op| op.mnemonic().to_string()))
-            .unwrap_or_default(),
-        file: frame.as_ref().and_then(|frame| frame.file.clone()),
-        line: frame.as_ref().and_then(|frame| frame.line),
-    })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-impl fmt::Display for SiteReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` in {} at {:#x}", self.instruction, self.name, self.offset)?;
-        match (&self.file, self.line) {
-            (Some(file), Some(line)) => write!(f, " ({file}:{line})"),
-            (Some(file), None) => write!(f, " ({file})"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Spaces between bytes, for people.
-fn spaced(hex: &str) -> String {
-    let bytes: Vec<u8> =
-        (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();
-    hex_bytes(&bytes)
-}
-
-/// One paragraph that a bug report can quote, then the events around.
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Some(verdict), Some(position)) = (self.verdict, self.position) else {
-            return self.fmt_without_divergence(f);
-        };
-        write!(f, "The runs diverge at #{position} ({verdict}): {}.", verdict.meaning())?;
-        if let Some(site) = &self.site {
-            write!(f, " At {site}:")?;
-        }
-        for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
-            let event = side.event.as_deref().unwrap_or("nothing more");
-            write!(f, " {name} ({}) has {event};", side.engine)?;
-        }
-        if let (Some(address), Some(before)) = (self.address, &self.before) {
-            write!(f, " memory at {address:#x} held {} before", spaced(before))?;
-            for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
-                if let Some(after) = &side.after {
-                    write!(f, ", {} after in {name}", spaced(after))?;
-                }
-            }
-            match &self.last_writer {
-                Some(writer) => {
-                    write!(f, "; last written at #{}", writer.position)?;
-                    match &writer.site {
-                        Some(site) => write!(f, " by {site}.")?,
-                        None => write!(f, " ({}).", writer.event)?,
-                    }
-                }
-                None => f.write_str("; nothing had written there.")?,
-            }
-        }
-        match self.resync {
-            Some([lhs, rhs]) => writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?,
-            None => writeln!(f, " No place was found where the runs agree again.")?,
-        }
-        writeln!(f)?;
-        for row in &self.context {
-            let mark = if row.equal { ' ' } else { '!' };
-            for (side, line) in [("lhs", &row.lhs), ("rhs", &row.rhs)] {
-                let side = if row.equal { "" } else { side };
-                if let Some(line) = line {
-                    writeln!(f, "{mark} {:>10} {side:3} {line}", format!("#{}", row.position))?;
-                }
-            }
-        }
-        writeln!(f)?;
-        self.fmt_sides(f)
-    }
-}
-
-impl Report {
-    fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.reason {
-            Some(reason) => writeln!(f, "No answer: {reason}.")?,
-            None => {
-                let outcome = self.lhs.outcome.as_deref().unwrap_or("ended");
-                writeln!(f, "The runs agree on all {} events; both {outcome}.", self.lhs.events)?;
-            }
-        }
-        self.fmt_sides(f)
-    }
-
-    fn fmt_sides(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
-            let outcome = side.outcome.as_deref().unwrap_or("no end recorded");
-            write!(f, "{name}: {}: {} events, {outcome}", side.engine, side.events)?;
-            if !side.complete {
-                f.write_str(" (incomplete)")?;
-            }
-            writeln!(f, "\n     {}", side.version)?;
-            let message = side.message.as_deref().unwrap_or_default();
-            for line in message.lines().take(MESSAGE_LINES) {
-                writeln!(f, "     {line}")?;
-            }
-            let left_out = message.lines().count().saturating_sub(MESSAGE_LINES);
-            if left_out > 0 {
-                writeln!(f, "     ... and {left_out} more lines (see `forkpoint info`)")?;
-            }
-        }
-        Ok(())
     }
 }

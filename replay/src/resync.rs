@@ -2,7 +2,7 @@
 
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
-use forkpoint_traces::{Position, SiteId};
+use forkpoint_traces::Position;
 use std::collections::HashMap;
 
 /// Events on each side that are searched when the two went different ways.
@@ -61,34 +61,46 @@ fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Op
     Ok(None)
 }
 
-/// The two went different ways: the nearest place where the same instructions run again, found through
-/// runs of site numbers that occur on both sides.
+/// The two went different ways: the nearest place where the same events come again, or at least the same
+/// instructions, found through runs of them that occur on both sides. A loop runs the same instructions at every
+/// turn, so where one side skipped a turn the events tell which is which.
 fn shifted(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Option<Resync>, ReplayError> {
-    let left = window(lhs, at)?;
-    let right = window(rhs, at)?;
+    let site = |timeline: &mut Timeline, position| Ok(u64::from(timeline.site(position)?.0));
+    let events = [window(lhs, at, Timeline::event_hash)?, window(rhs, at, Timeline::event_hash)?];
+    let sites = [window(lhs, at, site)?, window(rhs, at, site)?];
+    let full = sites.iter().any(|sites| sites.len() as u64 == WINDOW);
     // Short traces agree on what they have.
     for gram in [AGREEMENT as usize, 4, 1] {
-        if gram < AGREEMENT as usize && (left.len() as u64 == WINDOW || right.len() as u64 == WINDOW) {
+        if gram < AGREEMENT as usize && full {
             break;
         }
-        let mut places: HashMap<&[SiteId], usize> = HashMap::new();
-        for (i, sites) in left.windows(gram).enumerate() {
-            places.entry(sites).or_insert(i);
-        }
-        let nearest = right
-            .windows(gram)
-            .enumerate()
-            .filter_map(|(j, sites)| Some((*places.get(sites)?, j)))
-            .filter(|&(i, j)| (i, j) != (0, 0))
-            .min_by_key(|(i, j)| i + j);
-        if let Some((i, j)) = nearest {
+        if let Some((i, j)) = nearest(&events, gram).or_else(|| nearest(&sites, gram)) {
             return Ok(Some(Resync { lhs: Position(at.0 + i as u64), rhs: Position(at.0 + j as u64) }));
         }
     }
     Ok(None)
 }
 
-fn window(timeline: &mut Timeline, at: Position) -> Result<Vec<SiteId>, ReplayError> {
+/// The nearest two places with the same `gram` keys in a row.
+fn nearest([left, right]: &[Vec<u64>; 2], gram: usize) -> Option<(usize, usize)> {
+    let mut places: HashMap<&[u64], usize> = HashMap::new();
+    for (i, keys) in left.windows(gram).enumerate() {
+        places.entry(keys).or_insert(i);
+    }
+    right
+        .windows(gram)
+        .enumerate()
+        .filter_map(|(j, keys)| Some((*places.get(keys)?, j)))
+        .filter(|&(i, j)| (i, j) != (0, 0))
+        .min_by_key(|(i, j)| i + j)
+}
+
+/// The keys of the events that are searched.
+fn window(
+    timeline: &mut Timeline,
+    at: Position,
+    key: impl Fn(&mut Timeline, Position) -> Result<u64, ReplayError>,
+) -> Result<Vec<u64>, ReplayError> {
     let end = timeline.len().min(at.0.saturating_add(WINDOW));
-    (at.0..end).map(|position| timeline.site(Position(position))).collect()
+    (at.0..end).map(|position| key(timeline, Position(position))).collect()
 }

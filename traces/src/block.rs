@@ -140,6 +140,15 @@ pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead
 
 /// Reads, checks and decompresses the block behind `head`.
 pub(crate) fn read(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
+    let stored = check(file, head)?;
+    if !head.tag.compressed() {
+        return Ok(stored);
+    }
+    decompress(&stored, head.raw as usize, head.at)
+}
+
+/// Reads and checks the stored bytes of the block behind `head`.
+pub(crate) fn check(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
     let mut stored = vec![0; head.stored as usize];
     file.read_exact_at(&mut stored, head.at + HEAD)
         .map_err(TraceError::io(format!("reading the block at byte {:#x}", head.at)))?;
@@ -155,10 +164,7 @@ pub(crate) fn read(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError>
             format!("checksum of the {:?} block is {found:#010x}, expected {:#010x}", head.tag, head.crc),
         ));
     }
-    if !head.tag.compressed() {
-        return Ok(stored);
-    }
-    decompress(&stored, head.raw as usize, head.at)
+    Ok(stored)
 }
 
 /// Reads the first bytes of a block without checking its sum: enough to index an incomplete file.

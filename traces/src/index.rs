@@ -51,7 +51,7 @@ impl PageFilter {
 }
 
 /// Where a chunk is and what it holds.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChunkEntry {
     /// Offset of its block in the file.
     pub(crate) offset: u64,

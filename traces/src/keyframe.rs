@@ -17,7 +17,7 @@ const EVENTS_PER_DIRTY_PAGE: u64 = 4 * 1024;
 pub(crate) const PAGES_PER_BLOCK: usize = 1024;
 
 /// Where a keyframe is.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyframeEntry {
     /// The position before which memory looks like this.
     pub(crate) position: u64,

@@ -13,7 +13,9 @@ use crate::index::{ChunkEntry, Index};
 use crate::keyframe::KeyframeEntry;
 use crate::native::NativeFunction;
 use crate::wire;
+use std::collections::HashSet;
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 /// Most bytes that the head of a chunk takes; its columns are checked when they are read.
@@ -184,6 +186,42 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
         }
     }
     Ok(Some(head))
+}
+
+/// Checks every block in `range` of the file, from behind the site table on, and compares `index` with them.
+pub(super) fn check_blocks(file: &File, index: &Index, range: Range<u64>, complete: bool) -> Result<(), TraceError> {
+    let (mut at, length) = (range.start, range.end);
+    let mut found = Rescued { index: Index::default(), end: at, why: None };
+    let mut pages = Vec::new();
+    while let Some(head) = next_block(file, &mut found, length)? {
+        block::check(file, &head)?;
+        if head.tag == Tag::Pages {
+            pages.push(at);
+        }
+        at = head.end();
+        found.end = at;
+    }
+    let differs = |what| Err(TraceError::corrupt(at, format!("the index and the blocks have other {what}")));
+    if found.index.chunks != index.chunks {
+        return differs("chunks");
+    }
+    if found.index.keyframes != index.keyframes {
+        return differs("keyframes");
+    }
+    if found.index.native != index.native {
+        return differs("native code");
+    }
+    if complete {
+        let used: HashSet<u64> = index.keyframes.iter().flat_map(|frame| &frame.blocks).copied().collect();
+        if let Some(page) = pages.iter().find(|at| !used.contains(at)) {
+            return Err(TraceError::corrupt(*page, "a block of pages belongs to no keyframe"));
+        }
+        let end = block::head(file, at, length)?.map_or(at, |head| head.end());
+        if end.checked_add(TRAILER) != Some(length) {
+            return Err(TraceError::corrupt(end, "something stands between the index and the trailer"));
+        }
+    }
+    Ok(())
 }
 
 /// Chunks must follow each other and keyframes be in order: everything that seeks relies on it.

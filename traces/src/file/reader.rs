@@ -1,5 +1,7 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
+mod keyframes;
+
 use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkColumns;
@@ -9,7 +11,6 @@ use crate::header::Header;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, Index};
-use crate::keyframe::{self, PageList};
 use crate::native::{NativeCode, NativeFunction};
 use crate::op::Shape;
 use crate::predict::{Predictor, RawEvent};
@@ -25,6 +26,10 @@ use std::sync::Arc;
 pub struct TraceReader {
     file: File,
     length: u64,
+    /// Where the blocks behind the site table begin.
+    start: u64,
+    /// Where the readable part ends.
+    end: u64,
     header: Header,
     module: Arc<[u8]>,
     sites: Arc<SiteTable>,
@@ -63,19 +68,19 @@ impl TraceReader {
             }
         }
         let sites = Arc::new(SiteTable::new(table.sites));
-        let (index, incomplete) = match open::read_index(&file, length)? {
+        let (index, end, incomplete) = match open::read_index(&file, length)? {
             Ok(index) => {
                 open::check_index(&index)?;
-                (index, None)
+                (index, length, None)
             }
             Err(why) => {
                 let rescued = open::rescue(&file, at, length)?;
-                (rescued.index, Some(rescued.why.unwrap_or(why)))
+                (rescued.index, rescued.end, Some(rescued.why.unwrap_or(why)))
             }
         };
         let predictor = Predictor::new(sites.layouts().len());
         let data = table.data.iter().map(|&(start, end)| start..end).collect();
-        Ok(TraceReader { file, length, header, module, sites, data, index, incomplete, predictor })
+        Ok(TraceReader { file, length, start: at, end, header, module, sites, data, index, incomplete, predictor })
     }
 
     /// The header.
@@ -128,11 +133,6 @@ impl TraceReader {
         self.index.wall_ms
     }
 
-    /// Number of keyframes.
-    pub fn keyframes(&self) -> usize {
-        self.index.keyframes.len()
-    }
-
     /// All chunks in order.
     pub fn chunks(&self) -> &[ChunkEntry] {
         &self.index.chunks
@@ -177,64 +177,17 @@ impl TraceReader {
         columns.decode(self.sites.layouts(), &mut self.predictor, sink)
     }
 
-    /// The position of the last keyframe at or before `position`; 0 where there is none.
-    pub fn keyframe_before(&self, position: Position) -> Position {
-        let number = self.index.keyframes.partition_point(|frame| frame.position <= position.0);
-        Position(number.checked_sub(1).map_or(0, |i| self.index.keyframes[i].position))
-    }
-
-    /// Sets `image` to the last keyframe at or before `position` and returns the position it stands at: 0 and
-    /// empty memory where there is none.
+    /// Walks all blocks behind the site table, checks their sums, and compares the index with them.
     ///
     /// # Errors
-    /// When the keyframe is damaged.
-    pub fn restore(&self, position: Position, image: &mut Image) -> Result<Position, TraceError> {
-        let mut number = self.index.keyframes.partition_point(|frame| frame.position <= position.0) as u64;
-        let Some(frame) = number.checked_sub(1).and_then(|i| self.index.keyframes.get(i as usize)) else {
-            image.clear();
-            return Ok(Position(0));
-        };
-        let mut chain = Vec::new();
-        while number > 0 {
-            chain.push(&self.index.keyframes[number as usize - 1]);
-            number = keyframe::base(number);
-        }
-        image.clear();
-        let corrupt = |at| move |error: crate::CorruptEvent| TraceError::corrupt(at, error.to_string());
-        image.restore_sizes(&frame.sizes).map_err(corrupt(0))?;
-        // Oldest first: later keyframes overwrite.
-        for frame in chain.into_iter().rev() {
-            for &at in &frame.blocks {
-                let head = self.block_at(at, Tag::Pages)?;
-                let raw = block::read(&self.file, &head)?;
-                let (list, bytes): (PageList, _) = wire::decode_prefix(&raw, at, "list of pages")?;
-                if list.bytes() != bytes.len() as u64 {
-                    return Err(TraceError::corrupt(at, "a keyframe's pages are cut off"));
-                }
-                for ((memory, page), bytes) in list.0.iter().zip(bytes.chunks_exact(crate::PAGE as usize)) {
-                    let address = page
-                        .checked_mul(crate::PAGE)
-                        .ok_or_else(|| TraceError::corrupt(at, "a keyframe's page lies past 2^64"))?;
-                    // The last page of a memory with small pages may stick out; nothing is behind its end.
-                    let inside =
-                        image.size(MemoryIndex(*memory)).map_or(0, |size| size.bytes().saturating_sub(address));
-                    let bytes = &bytes[..bytes.len().min(inside as usize)];
-                    image.write(*memory, address, bytes).map_err(corrupt(at))?;
-                }
-            }
-        }
-        Ok(Position(frame.position))
+    /// When a block is damaged, stands where none may, or is not what the index says.
+    pub fn check_blocks(&self) -> Result<(), TraceError> {
+        open::check_blocks(&self.file, &self.index, self.start..self.end, self.is_complete())
     }
 
-    /// Reads every keyframe's pages and checks their sums.
-    ///
-    /// # Errors
-    /// When one is damaged.
-    pub fn check_keyframes(&self) -> Result<(), TraceError> {
-        for at in self.index.keyframes.iter().flat_map(|frame| &frame.blocks) {
-            block::read(&self.file, &self.block_at(*at, Tag::Pages)?)?;
-        }
-        Ok(())
+    /// The functions whose native code was kept.
+    pub fn native_functions(&self) -> impl Iterator<Item = FuncIndex> {
+        self.index.native.iter().map(|(func, _)| *func)
     }
 
     /// The native code of a function, where the recorder kept it.

@@ -1,0 +1,54 @@
+//! The places a report names: instructions, and who wrote before.
+
+use super::{EventReport, SiteReport};
+use crate::describe::describe;
+use crate::divergence::MemoryEffect;
+use crate::error::ReplayError;
+use crate::symbols::Symbols;
+use crate::timeline::Timeline;
+use forkpoint_traces::{Event, Milestone, SiteTable};
+
+/// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
+pub(super) fn writer(
+    effect: &MemoryEffect,
+    timeline: &mut Timeline,
+    sites: &SiteTable,
+    symbols: &Symbols,
+) -> Result<Option<EventReport>, ReplayError> {
+    let Some(position) = effect.last_writer else { return Ok(None) };
+    let event = timeline.event(position)?;
+    Ok(Some(EventReport {
+        position: position.0,
+        event: describe(&event, sites),
+        site: site_of(&event, sites, symbols),
+    }))
+}
+
+/// The instruction behind an event: its site, or where it trapped.
+pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<SiteReport> {
+    let (func, offset) = match event {
+        Event::Milestone(Milestone::Trapped { func, offset: Some(offset), .. }) => {
+            ((*func).or_else(|| symbols.function_at(*offset))?, *offset)
+        }
+        event => {
+            let site = sites.get(event.site()?)?;
+            (site.func, site.offset)
+        }
+    };
+    let frame = symbols.source(offset).into_iter().next();
+    Some(SiteReport {
+        function: func.0,
+        name: symbols.function_name(func),
+        offset: offset.0,
+        instruction: symbols
+            .instruction(offset)
+            .or_else(|| event.op(sites).map(|op| op.mnemonic().to_string()))
+            .unwrap_or_default(),
+        file: frame.as_ref().and_then(|frame| frame.file.clone()),
+        line: frame.as_ref().and_then(|frame| frame.line),
+    })
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,125 @@
+//! A report for people: one paragraph, the events around, the two runs.
+
+use super::{EventReport, Report, SiteReport};
+use crate::describe::hex_bytes;
+use std::fmt;
+
+/// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
+const MESSAGE_LINES: usize = 5;
+
+impl fmt::Display for SiteReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` in {} at {:#x}", self.instruction, self.name, self.offset)?;
+        match (&self.file, self.line) {
+            (Some(file), Some(line)) => write!(f, " ({file}:{line})"),
+            (Some(file), None) => write!(f, " ({file})"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Spaces between bytes, for people.
+fn spaced(hex: &str) -> String {
+    let bytes: Vec<u8> =
+        (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();
+    hex_bytes(&bytes)
+}
+
+/// A sentence on a place in memory. Memory 0, nearly always the only one, has no number.
+fn write_place(
+    f: &mut fmt::Formatter<'_>,
+    memory: &str,
+    index: u32,
+    address: u64,
+    before: &str,
+    after: [Option<&str>; 2],
+    writer: Option<&EventReport>,
+) -> fmt::Result {
+    let index = if index == 0 { String::new() } else { format!(" {index}") };
+    write!(f, " {memory}{index} at {address:#x} held {} before", spaced(before))?;
+    for (side, after) in ["lhs", "rhs"].into_iter().zip(after) {
+        if let Some(after) = after {
+            write!(f, ", {} after in {side}", spaced(after))?;
+        }
+    }
+    let Some(writer) = writer else { return f.write_str("; nothing had written there.") };
+    write!(f, "; last written at #{}", writer.position)?;
+    match &writer.site {
+        Some(site) => write!(f, " by {site}."),
+        None => write!(f, " ({}).", writer.event),
+    }
+}
+
+/// One paragraph that a bug report can quote, then the events around.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Some(verdict), Some(position)) = (self.verdict, self.position) else {
+            return self.fmt_without_divergence(f);
+        };
+        write!(f, "The runs diverge at #{position} ({verdict}): {}.", verdict.meaning())?;
+        if let Some(site) = &self.site {
+            write!(f, " At {site}:")?;
+        }
+        for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
+            let event = side.event.as_deref().unwrap_or("nothing more");
+            write!(f, " {name} ({}) has {event};", side.engine)?;
+        }
+        if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
+            let after = [self.lhs.after.as_deref(), self.rhs.after.as_deref()];
+            write_place(f, "memory", memory, address, before, after, self.last_writer.as_ref())?;
+        }
+        if let Some(place) = &self.elsewhere {
+            let after = [Some(place.lhs_after.as_str()), Some(place.rhs_after.as_str())];
+            write_place(f, "Memory", place.memory, place.address, &place.before, after, place.last_writer.as_ref())?;
+        }
+        match self.resync {
+            Some([lhs, rhs]) => writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?,
+            None => writeln!(f, " No place was found where the runs agree again.")?,
+        }
+        writeln!(f)?;
+        for row in &self.context {
+            let mark = if row.equal { ' ' } else { '!' };
+            for (side, line) in [("lhs", &row.lhs), ("rhs", &row.rhs)] {
+                let side = if row.equal { "" } else { side };
+                if let Some(line) = line {
+                    writeln!(f, "{mark} {:>10} {side:3} {line}", format!("#{}", row.position))?;
+                }
+            }
+        }
+        writeln!(f)?;
+        self.fmt_sides(f)
+    }
+}
+
+impl Report {
+    fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Some(reason) => writeln!(f, "No answer: {reason}.")?,
+            None => {
+                let outcome = self.lhs.outcome.as_deref().unwrap_or("ended");
+                writeln!(f, "The runs agree on all {} events; both {outcome}.", self.lhs.events)?;
+            }
+        }
+        self.fmt_sides(f)
+    }
+
+    fn fmt_sides(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
+            let outcome = side.outcome.as_deref().unwrap_or("no end recorded");
+            write!(f, "{name}: {}: {} events, {outcome}", side.engine, side.events)?;
+            if !side.complete {
+                f.write_str(" (incomplete)")?;
+            }
+            writeln!(f, "\n     {}", side.version)?;
+            let message = side.message.as_deref().unwrap_or_default();
+            for line in message.lines().take(MESSAGE_LINES) {
+                writeln!(f, "     {line}")?;
+            }
+            let left_out = message.lines().count().saturating_sub(MESSAGE_LINES);
+            if left_out > 0 {
+                writeln!(f, "     ... and {left_out} more lines (see `forkpoint info`)")?;
+            }
+        }
+        Ok(())
+    }
+}

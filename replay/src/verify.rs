@@ -1,0 +1,264 @@
+//! Whether a trace says the same everywhere: what `info --verify` asks.
+//!
+//! A trace says many things twice: the index repeats the blocks, keyframes repeat what the events make of memory,
+//! page filters what the events touch, the end what memory was. Checksums only show that bytes are those that
+//! were written; here everything is replayed from the first event on and compared. What was found is named and
+//! has a place, and one finding does not hide the next.
+
+mod finding;
+
+pub use finding::Finding;
+
+use crate::pages::difference;
+use forkpoint_traces::{
+    CorruptEvent, Event, Image, MemoryDigest, MemoryIndex, MemorySize, MemoryState, Milestone, ModuleInfo, PAGE,
+    Position, RawEvent, TraceError, TraceReader,
+};
+use std::collections::BTreeMap;
+
+/// More findings are not collected.
+const MAX_FINDINGS: usize = 100;
+
+/// Pages of one event that are looked up in a page filter; one with so many pages has every bit.
+const MAX_PAGES: u64 = 1 << 14;
+
+/// What [`verify`] did and found.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// Number of replayed events of each kind that occurs.
+    pub kinds: BTreeMap<&'static str, u64>,
+    /// Keyframes that were compared with replayed memory.
+    pub keyframes: usize,
+    /// Functions whose native code was read.
+    pub native: usize,
+    /// What is wrong, in the order in which it was found; a hundred at most.
+    pub findings: Vec<Finding>,
+}
+
+impl Verified {
+    fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        }
+    }
+}
+
+/// Reads and replays everything that a trace holds and compares what it says twice. An incomplete trace is verified
+/// as far as it goes.
+pub fn verify(trace: &mut TraceReader) -> Verified {
+    let mut verified = Verified::default();
+    if let Err(error) = trace.check_blocks() {
+        verified.find(Finding::Blocks(error));
+    }
+    module(trace, &mut verified);
+    native(trace, &mut verified);
+    let mut run = Run {
+        image: trace.empty_image(),
+        keyframe: trace.empty_image(),
+        positions: trace.keyframe_positions().collect(),
+        next_keyframe: 0,
+        end: None,
+    };
+    for chunk in 0..trace.chunks().len() {
+        if !run.chunk(trace, chunk, &mut verified) {
+            return verified;
+        }
+    }
+    run.finish(trace, &mut verified);
+    verified
+}
+
+fn module(trace: &TraceReader, verified: &mut Verified) {
+    let expected = &trace.header().module;
+    let found = ModuleInfo::of("", trace.module());
+    if (found.hash, found.length) != (expected.hash, expected.length) {
+        verified.find(Finding::Module {
+            expected: expected.hash_hex(),
+            expected_length: expected.length,
+            found: found.hash_hex(),
+            found_length: found.length,
+        });
+    }
+}
+
+fn native(trace: &TraceReader, verified: &mut Verified) {
+    for func in trace.native_functions() {
+        let what = match trace.native_code(func) {
+            Err(error) => error.to_string(),
+            Ok(None) => continue,
+            Ok(Some(function)) if !function.points.is_sorted_by_key(|point| point.offset) => {
+                "its points are out of order".to_string()
+            }
+            Ok(Some(function)) => match function.points.last() {
+                Some(point) if point.offset as usize > function.code.len() => {
+                    format!("it has a point at {:#x}, behind its {:#x} bytes", point.offset, function.code.len())
+                }
+                _ => {
+                    verified.native += 1;
+                    continue;
+                }
+            },
+        };
+        verified.find(Finding::Native { func, what });
+    }
+}
+
+/// Why a chunk was not replayed to its end.
+enum Stop {
+    Trace(TraceError),
+    Event(Position, CorruptEvent),
+}
+
+impl From<TraceError> for Stop {
+    fn from(error: TraceError) -> Stop {
+        Stop::Trace(error)
+    }
+}
+
+/// The replay, as far as it is.
+struct Run {
+    image: Image,
+    /// Where keyframes are restored.
+    keyframe: Image,
+    /// Positions of all keyframes.
+    positions: Vec<Position>,
+    next_keyframe: usize,
+    /// The end of the run and what its memories were, once it was met.
+    end: Option<(Position, Vec<MemoryState>)>,
+}
+
+impl Run {
+    /// Replays a chunk. `false`: what follows means nothing any more.
+    fn chunk(&mut self, trace: &mut TraceReader, chunk: usize, verified: &mut Verified) -> bool {
+        self.keyframes(trace, trace.chunks()[chunk].first, verified);
+        let entry = trace.chunks()[chunk].clone();
+        let sites = trace.sites().clone();
+        let mut position = entry.first;
+        // Events that need the trace to be understood, which is lent out while its chunk is read.
+        let mut others = Vec::new();
+        let image = &mut self.image;
+        let read = trace.read_chunk(chunk, |event| {
+            image.apply(&event).map_err(|error| Stop::Event(position, error))?;
+            match sites.get(event.site).and_then(|site| Some((site, site.op.shape().width()?))) {
+                Some((site, width)) => {
+                    *verified.kinds.entry(Event::kind_of(site.op)).or_default() += 1;
+                    let address = event.operands[0];
+                    let ends = [address, address.saturating_add(u64::from(width) - 1)];
+                    if let Some(address) = ends.into_iter().find(|end| !entry.may_touch(site.memory, *end)) {
+                        verified.find(Finding::PageFilter { position, memory: site.memory, address });
+                    }
+                }
+                None => others.push((position, event.site, event.operands, event.blob.to_vec())),
+            }
+            position = position.next();
+            Ok(())
+        });
+        for (position, site, operands, blob) in others {
+            self.event(trace, chunk, position, &RawEvent { site, operands, blob: &blob }, verified);
+        }
+        match read {
+            Ok(()) => return true,
+            Err(Stop::Trace(source)) => verified.find(Finding::Chunk { first: entry.first, source }),
+            Err(Stop::Event(position, source)) => verified.find(Finding::Event { position, source }),
+        }
+        false
+    }
+
+    /// Looks at an event that is no store.
+    fn event(
+        &mut self,
+        trace: &TraceReader,
+        chunk: usize,
+        position: Position,
+        raw: &RawEvent,
+        verified: &mut Verified,
+    ) {
+        let event = match trace.event(raw) {
+            Ok(event) => event,
+            Err(source) => return verified.find(Finding::Undecodable { position, source }),
+        };
+        *verified.kinds.entry(event.kind()).or_default() += 1;
+        if let Some((memory, address, length)) = event.written().filter(|(.., length)| *length > 0) {
+            let pages = address / PAGE..=address.saturating_add(length - 1) / PAGE;
+            let denied =
+                pages.take(MAX_PAGES as usize).find(|page| !trace.chunks()[chunk].may_touch(memory, page * PAGE));
+            if let Some(page) = denied {
+                let address = address.max(page * PAGE);
+                verified.find(Finding::PageFilter { position, memory, address });
+            }
+        }
+        if let Event::Milestone(Milestone::End { memories, .. }) = event
+            && self.end.is_none()
+        {
+            self.end = Some((position, memories));
+        }
+    }
+
+    /// Compares the keyframes up to `position`, where the replay stands, with memory.
+    fn keyframes(&mut self, trace: &TraceReader, position: Position, verified: &mut Verified) {
+        while let Some(&at) = self.positions.get(self.next_keyframe).filter(|at| **at <= position) {
+            self.next_keyframe += 1;
+            let keyframe = self.next_keyframe;
+            if at != position {
+                verified.find(Finding::KeyframePosition { keyframe, position: at });
+                continue;
+            }
+            if let Err(source) = trace.restore_keyframe(keyframe, &mut self.keyframe) {
+                verified.find(Finding::Keyframe { keyframe, position, source });
+                continue;
+            }
+            verified.keyframes += 1;
+            for memory in (0..self.keyframe.memories().max(self.image.memories())).map(MemoryIndex) {
+                let (stored, replayed) = (self.keyframe.size(memory), self.image.size(memory));
+                if stored != replayed {
+                    verified.find(Finding::KeyframeSize { keyframe, position, memory, stored, replayed });
+                }
+                if let Some(difference) = difference(&self.keyframe, &self.image, memory) {
+                    verified.find(Finding::KeyframeBytes { keyframe, position, memory, difference });
+                }
+            }
+        }
+    }
+
+    /// Looks at what stands behind the last event.
+    fn finish(&mut self, trace: &TraceReader, verified: &mut Verified) {
+        self.keyframes(trace, Position(trace.events()), verified);
+        for (i, &position) in self.positions.iter().enumerate().skip(self.next_keyframe) {
+            verified.find(Finding::KeyframePosition { keyframe: i + 1, position });
+        }
+        let Some((position, memories)) = &self.end else {
+            if trace.is_complete() {
+                verified.find(Finding::NoEnd);
+            }
+            return;
+        };
+        if position.next().0 != trace.events() {
+            return verified.find(Finding::AfterEnd { position: position.next() });
+        }
+        if memories.is_empty() {
+            // The engine could not be asked.
+            return;
+        }
+        let say = |pages: u64, digest: u64| format!("{pages} pages and digest {digest:#018x}");
+        for index in 0..memories.len().max(self.image.memories() as usize) {
+            let memory = MemoryIndex(index as u32);
+            let expected = memories.get(index).map(|state| (state.pages, state.digest));
+            let found = self.image.size(memory).map(|size| (size.pages, digest(&self.image, memory, size)));
+            if expected != found {
+                let [expected, found] = [expected, found]
+                    .map(|state| state.map_or("not existed".to_string(), |(pages, digest)| say(pages, digest)));
+                verified.find(Finding::EndMemory { memory, expected, found });
+            }
+        }
+    }
+}
+
+fn digest(image: &Image, memory: MemoryIndex, size: MemorySize) -> u64 {
+    let mut digest = MemoryDigest::default();
+    for (page, bytes) in image.pages_in(memory, 0..u64::MAX) {
+        // The last page of a memory with small pages is as long as the memory.
+        let inside = size.bytes().saturating_sub(page * PAGE).min(PAGE) as usize;
+        digest.update(page * PAGE, &bytes[..inside]);
+    }
+    digest.finish()
+}

@@ -1,0 +1,139 @@
+//! What can be wrong with a trace, by name and place.
+
+use crate::pages::PageDifference;
+use forkpoint_traces::{CorruptEvent, FuncIndex, MemoryIndex, MemorySize, Position, TraceError};
+
+/// One thing that is wrong with a trace.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Finding {
+    /// A block is damaged, or the index does not say what the blocks say.
+    #[error("{0}")]
+    Blocks(TraceError),
+    /// The module is not the one of the header.
+    #[error(
+        "the module has {found_length} bytes and BLAKE3 {found}, the header says {expected_length} and {expected}"
+    )]
+    Module {
+        /// The header's hash.
+        expected: String,
+        /// The header's length.
+        expected_length: u64,
+        /// Hash of the module's bytes.
+        found: String,
+        /// Their number.
+        found_length: u64,
+    },
+    /// A chunk cannot be read. No event from there on is verified.
+    #[error("the chunk that starts at event {first}: {source}")]
+    Chunk {
+        /// Its first event.
+        first: Position,
+        /// What is wrong with it.
+        source: TraceError,
+    },
+    /// An event contradicts the ones before it. No event from there on is verified.
+    #[error("event {position}: {source}")]
+    Event {
+        /// Which event.
+        position: Position,
+        /// What is wrong with it.
+        source: CorruptEvent,
+    },
+    /// An event's bytes do not decode.
+    #[error("event {position}: {source}")]
+    Undecodable {
+        /// Which event.
+        position: Position,
+        /// What is wrong with it.
+        source: TraceError,
+    },
+    /// The filter of a chunk denies a page that an event of the chunk wrote: searches would miss the event.
+    #[error("event {position} writes memory {} at {address:#x}, which the page filter of its chunk denies", .memory.0)]
+    PageFilter {
+        /// Which event.
+        position: Position,
+        /// Memory written.
+        memory: MemoryIndex,
+        /// An address on the page.
+        address: u64,
+    },
+    /// A keyframe stands where no chunk ends.
+    #[error("keyframe {keyframe} is of position {position}, where no chunk ends")]
+    KeyframePosition {
+        /// Its number, from 1.
+        keyframe: usize,
+        /// Its position.
+        position: Position,
+    },
+    /// A keyframe cannot be restored.
+    #[error("keyframe {keyframe} at {position}: {source}")]
+    Keyframe {
+        /// Its number, from 1.
+        keyframe: usize,
+        /// Its position.
+        position: Position,
+        /// What is wrong with it.
+        source: TraceError,
+    },
+    /// A keyframe has another number of memories, or a memory of another size, than the events make.
+    #[error("keyframe {keyframe} at {position}: memory {} is {}, replayed it is {}", .memory.0, size(.stored), size(.replayed))]
+    KeyframeSize {
+        /// Its number, from 1.
+        keyframe: usize,
+        /// Its position.
+        position: Position,
+        /// Which memory.
+        memory: MemoryIndex,
+        /// Size in the keyframe, `None` where it has no such memory.
+        stored: Option<MemorySize>,
+        /// Size as the events make it.
+        replayed: Option<MemorySize>,
+    },
+    /// A keyframe holds another byte than the events make.
+    #[error(
+        "keyframe {keyframe} at {position}: memory {} holds {:#04x} at {:#x}, replayed it is {:#04x}",
+        .memory.0, .difference.lhs, .difference.address, .difference.rhs
+    )]
+    KeyframeBytes {
+        /// Its number, from 1.
+        keyframe: usize,
+        /// Its position.
+        position: Position,
+        /// Which memory.
+        memory: MemoryIndex,
+        /// The first byte that differs: the keyframe's on the left.
+        difference: PageDifference,
+    },
+    /// Native code does not decode, or its points are not in order.
+    #[error("native code of function {}: {what}", .func.0)]
+    Native {
+        /// Which function.
+        func: FuncIndex,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An event stands behind the end of the run.
+    #[error("event {position} comes after the end of the run")]
+    AfterEnd {
+        /// Which event.
+        position: Position,
+    },
+    /// The trace was closed but does not say how the run ended.
+    #[error("the trace is closed, but its last event is not the end of the run")]
+    NoEnd,
+    /// The engine's memory at the end was not the replayed one.
+    #[error("at the end memory {} had {expected} in the engine, replayed it has {found}", .memory.0)]
+    EndMemory {
+        /// Which memory.
+        memory: MemoryIndex,
+        /// Pages and digest as the trace has them.
+        expected: String,
+        /// Pages and digest as replayed.
+        found: String,
+    },
+}
+
+fn size(size: &Option<MemorySize>) -> String {
+    size.map_or("absent".to_string(), |size| format!("{} pages of {} bytes", size.pages, size.page_size))
+}

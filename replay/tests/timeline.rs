@@ -1,0 +1,203 @@
+//! A timeline stands where it was sent, whichever way it came, and finds who wrote a byte.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+#[path = "../../traces/tests/support/mod.rs"]
+mod support;
+
+use forkpoint_replay::{ReplayError, Timeline};
+use forkpoint_traces::{MemoryIndex, MemoryOp, Outcome, PAGE, Position, TraceReader};
+use support::{Plain, Step, create, end, memories, push, random_run, step, store};
+
+/// Memory before the event at `position`.
+fn replayed(steps: &[Step], position: usize) -> Plain {
+    let mut plain = Plain::default();
+    steps[..position].iter().for_each(|step| plain.apply(step));
+    plain
+}
+
+#[test]
+fn memory_at_a_position_does_not_depend_on_the_way_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    for seed in 0..25 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (steps, last) = random_run(seed, random.usize(50..600));
+        support::write(&path, random.u32(1..200), &steps);
+        let mut timeline = Timeline::open(&path).unwrap();
+        assert_eq!(timeline.len(), steps.len() as u64);
+        for _ in 0..12 {
+            // Far jumps, and steps to and fro that the undo log takes back.
+            let mut at = random.usize(..=steps.len());
+            for _ in 0..random.usize(1..8) {
+                timeline.seek(Position(at as u64)).unwrap();
+                assert_eq!(timeline.position(), Position(at as u64));
+                let plain = replayed(&steps, at);
+                assert_eq!(plain.difference(timeline.memory()), None, "seed {seed} at #{at}");
+                at = (at + random.usize(..7)).saturating_sub(3).min(steps.len());
+            }
+        }
+        timeline.seek(Position(steps.len() as u64)).unwrap();
+        assert_eq!(last.difference(timeline.memory()), None, "seed {seed} at the end");
+    }
+}
+
+#[test]
+fn stepping_back_event_by_event_undoes_every_kind_of_event() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    for seed in [3, 4, 5] {
+        let (steps, _) = random_run(seed, 200);
+        // One chunk: nothing is between the first event and the last but the undo log.
+        support::write(&path, 1000, &steps);
+        let mut timeline = Timeline::open(&path).unwrap();
+        timeline.seek(Position(steps.len() as u64)).unwrap();
+        for at in (0..steps.len()).rev() {
+            timeline.seek(Position(at as u64)).unwrap();
+            assert_eq!(replayed(&steps, at).difference(timeline.memory()), None, "seed {seed} at #{at}");
+        }
+    }
+}
+
+/// A long run, so that the trace has keyframes: memory 0 is written all over, memory 1 comes and grows.
+fn long_run() -> Vec<Step> {
+    let mut random = fastrand::Rng::with_seed(77);
+    let mut steps = memories([2, 1]);
+    let mut pages = 2;
+    for i in 0..1_700_000u64 {
+        let address = random.u64(..pages * support::WASM_PAGE - 4);
+        steps.push(match i % 400_000 {
+            1000 => {
+                pages += 1;
+                step(MemoryOp::MemoryGrow, [1, pages - 1, 0])
+            }
+            2000 => step(MemoryOp::MemoryFill, [address / 2, i & 0xff, address / 2]),
+            3000 => step(MemoryOp::MemoryCopy, [address / 2, address / 3, 90_000]),
+            // A page that was written becomes zero again, and stays so over a keyframe.
+            4000 => step(MemoryOp::MemoryFill, [0, 0, 5 * PAGE]),
+            _ if i % 97 == 0 => Step::Raw {
+                site: support::site(MemoryOp::I64Store, 1),
+                operands: [address % (support::WASM_PAGE - 8), i, 0],
+                blob: Vec::new(),
+            },
+            _ => store(address, i as u32),
+        });
+    }
+    steps.push(end(Outcome::Finished));
+    steps
+}
+
+#[test]
+fn seeks_from_keyframes_give_the_memory_of_a_linear_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let steps = long_run();
+    let mut writer = create(&path, 1 << 14);
+    steps.iter().for_each(|step| push(&mut writer, step).unwrap());
+    writer.finish(None).unwrap();
+    let trace = TraceReader::open(&path).unwrap();
+    let keyframes: Vec<u64> = trace.keyframe_positions().map(|position| position.0).collect();
+    assert!(keyframes.len() >= 3, "{keyframes:?}: the third builds on the second, which stands alone");
+    let mut timeline = Timeline::new(trace);
+    let mut random = fastrand::Rng::with_seed(6);
+    let mut places: Vec<u64> = keyframes.iter().flat_map(|at| [at - 1, *at, at + 1]).collect();
+    places.extend((0..6).map(|_| random.u64(..steps.len() as u64)));
+    places.sort_unstable();
+    // What each place holds, from one replay of the plain model.
+    let (mut plain, mut at) = (Plain::default(), 0);
+    let mut expected: Vec<(u64, Plain)> = Vec::new();
+    for place in places {
+        steps[at..place as usize].iter().for_each(|step| plain.apply(step));
+        at = place as usize;
+        expected.push((place, plain.clone()));
+    }
+    random.shuffle(&mut expected);
+    for (place, plain) in &expected {
+        timeline.seek(Position(*place)).unwrap();
+        assert_eq!(plain.difference(timeline.memory()), None, "at #{place}, keyframes {keyframes:?}");
+    }
+    let verified = forkpoint_replay::verify(timeline.trace_mut());
+    assert!(verified.findings.is_empty(), "{:?}", verified.findings);
+    assert_eq!(verified.keyframes, keyframes.len());
+}
+
+#[test]
+fn writers_are_those_of_a_search_through_all_events() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    for seed in 200..215 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (steps, plain) = random_run(seed, 400);
+        support::write(&path, random.u32(3..60), &steps);
+        let mut timeline = Timeline::open(&path).unwrap();
+        let mut written = Vec::new();
+        for position in 0..steps.len() as u64 {
+            let event = timeline.event(Position(position)).unwrap();
+            written.extend(event.written().map(|range| (position, range)));
+        }
+        for _ in 0..60 {
+            let (_, (memory, start, length)) = written[random.usize(..written.len())];
+            // Beside the bytes of an event too.
+            let address = (start + random.u64(..length + 3)).saturating_sub(1);
+            let from = random.u64(..=steps.len() as u64);
+            let hits = |(_, (other, start, length)): &&(u64, (MemoryIndex, u64, u64))| {
+                *other == memory && (*start..start + length).contains(&address)
+            };
+            let last = written.iter().filter(hits).map(|(at, _)| *at).rfind(|at| *at < from);
+            let next = written.iter().filter(hits).map(|(at, _)| *at).find(|at| *at >= from);
+            let what = format!("seed {seed}, memory {} at {address:#x}, #{from}", memory.0);
+            assert_eq!(timeline.last_writer(memory, address, Position(from)).unwrap(), last.map(Position), "{what}");
+            assert_eq!(timeline.next_writer(memory, address, Position(from)).unwrap(), next.map(Position), "{what}");
+        }
+        assert!(plain.0[0].len() as u64 >= PAGE);
+    }
+}
+
+/// Zeros on a page that holds nothing change no byte, but they were written.
+#[test]
+fn the_writer_of_zeros_on_a_fresh_page_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut steps = memories([16, 0]);
+    let zeroing = [
+        store(20 * PAGE, 0),
+        step(MemoryOp::V128Store, [31 * PAGE - 8, 0, 0]),
+        step(MemoryOp::MemoryFill, [40 * PAGE, 0, 3 * PAGE]),
+        step(MemoryOp::MemoryCopy, [50 * PAGE, 60 * PAGE, 2 * PAGE]),
+        support::host_write(70 * PAGE, &[0; 9]),
+    ];
+    for zeros in zeroing {
+        steps.push(zeros);
+        steps.extend((0..20).map(|i| store(PAGE + 4 * i, 7)));
+    }
+    support::write(&path, 21, &steps);
+    let mut timeline = Timeline::open(&path).unwrap();
+    let end = Position(timeline.len());
+    let places = [(20 * PAGE + 3, 2), (31 * PAGE + 7, 23), (42 * PAGE + 1, 44), (51 * PAGE, 65), (70 * PAGE + 8, 86)];
+    for (address, position) in places {
+        let found = timeline.last_writer(MemoryIndex(0), address, end).unwrap();
+        assert_eq!(found, Some(Position(position)), "{address:#x}");
+        assert_eq!(timeline.next_writer(MemoryIndex(0), address, Position(0)).unwrap(), found, "{address:#x}");
+    }
+    // The next byte belongs to nobody.
+    assert_eq!(timeline.last_writer(MemoryIndex(0), 70 * PAGE + 9, end).unwrap(), None);
+}
+
+#[test]
+fn a_timeline_survives_what_it_cannot_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let (steps, _) = random_run(1, 300);
+    support::write(&path, 50, &steps);
+    let mut timeline = Timeline::open(&path).unwrap();
+    timeline.seek(Position(40)).unwrap();
+    assert!(timeline.seek(Position(timeline.len() + 1)).is_err());
+    assert!(timeline.event(Position(timeline.len())).is_err());
+    assert_eq!(replayed(&steps, 40).difference(timeline.memory()), None, "a refused seek moves nothing");
+    // A search that is stopped can be taken up again.
+    timeline.set_cancel(|| true);
+    assert!(matches!(timeline.seek(Position(299)), Err(ReplayError::Cancelled)));
+    timeline.set_cancel(|| false);
+    timeline.seek(Position(299)).unwrap();
+    assert_eq!(replayed(&steps, 299).difference(timeline.memory()), None);
+}

@@ -1,0 +1,262 @@
+//! Verification finds what checksums cannot: traces whose parts are each whole and do not fit together.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+#[path = "../../traces/tests/support/mod.rs"]
+mod support;
+
+use forkpoint_replay::{Finding, Verified, verify};
+use forkpoint_traces::{MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader, TraceWriter};
+use std::fs;
+use std::path::Path;
+use support::{Step, create, end, header, memories, native, push, random_run, step, store};
+
+fn verified(path: &Path) -> Verified {
+    verify(&mut TraceReader::open(path).unwrap())
+}
+
+#[test]
+fn sound_traces_have_no_findings_and_their_events_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    for seed in 500..530 {
+        let (steps, _) = random_run(seed, 300);
+        let mut writer = create(&path, 40);
+        writer.native(&native(1)).unwrap();
+        steps.iter().for_each(|step| push(&mut writer, step).unwrap());
+        writer.finish(None).unwrap();
+        let verified = verified(&path);
+        assert!(verified.findings.is_empty(), "seed {seed}: {:?}", verified.findings);
+        assert_eq!(verified.kinds.values().sum::<u64>(), steps.len() as u64);
+        let host_writes = |step: &&Step| matches!(step, Step::Raw { site: SiteId::HOST_WRITE, .. });
+        let expected = steps.iter().filter(host_writes).count() as u64;
+        assert_eq!(verified.kinds.get("host-write").copied().unwrap_or(0), expected);
+        assert_eq!((verified.kinds["end"], verified.kinds["memory"], verified.native), (1, 2, 1));
+    }
+}
+
+/// Writes a trace of these events and returns the only thing that is wrong with it.
+fn finding(steps: &[Step]) -> Finding {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    support::write(&path, 4, steps);
+    let mut findings = verified(&path).findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    findings.remove(0)
+}
+
+#[test]
+fn an_end_that_is_not_the_replayed_one_is_found() {
+    let (mut steps, plain) = random_run(9, 60);
+    let last = steps.len() - 1;
+    let mut states = plain.states();
+    states[1].digest ^= 1;
+    steps[last] = Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories: states.clone() });
+    assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 1));
+    states[1].digest ^= 1;
+    states[0].pages += 1;
+    steps[last] = Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories: states.clone() });
+    assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 0));
+    states.truncate(1);
+    states[0].pages -= 1;
+    steps[last] = Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories: states });
+    assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 1));
+    steps[last] = store(0, 1);
+    assert!(matches!(finding(&steps), Finding::NoEnd));
+    steps[last] = end(Outcome::TimedOut);
+    steps.push(store(0, 1));
+    assert!(matches!(finding(&steps), Finding::AfterEnd { position } if position.0 == last as u64 + 1));
+}
+
+#[test]
+fn a_module_other_than_the_headers_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut module = support::module();
+    *module.last_mut().unwrap() ^= 1;
+    let mut writer =
+        TraceWriter::create(&path, &header(4), module.into(), support::sites(), support::DATA.to_vec()).unwrap();
+    push(&mut writer, &end(Outcome::Finished)).unwrap();
+    writer.finish(None).unwrap();
+    assert!(matches!(verified(&path).findings[..], [Finding::Module { .. }]));
+}
+
+#[test]
+fn native_code_with_points_out_of_order_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut writer = create(&path, 4);
+    let mut behind = native(1);
+    behind.points[0].offset = 2;
+    let mut unordered = native(2);
+    unordered.points = [1, 0].map(|offset| forkpoint_traces::NativePoint { offset, ..behind.points[0] }).to_vec();
+    writer.native(&behind).unwrap();
+    writer.native(&unordered).unwrap();
+    push(&mut writer, &end(Outcome::Finished)).unwrap();
+    writer.finish(None).unwrap();
+    let findings = verified(&path).findings;
+    let functions: Vec<u32> = findings
+        .iter()
+        .map(|finding| match finding {
+            Finding::Native { func, .. } => func.0,
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(functions, [1, 2]);
+}
+
+/// A stretch of a file with its blocks: tag, first byte, one past the last.
+fn blocks(bytes: &[u8]) -> Vec<(u8, usize, usize)> {
+    let mut at = 12;
+    let mut blocks = Vec::new();
+    while at + 16 < bytes.len() {
+        let stored = u32::from_le_bytes(bytes[at + 1..at + 5].try_into().unwrap()) as usize;
+        blocks.push((bytes[at], at, at + 13 + stored));
+        at += 13 + stored;
+    }
+    blocks
+}
+
+/// Puts another checksum on the block at `at`: a stranger can.
+fn reseal(bytes: &mut [u8], at: usize, end: usize) {
+    let mut crc = 0xffff_ffff_u32;
+    for byte in bytes[at..at + 9].iter().chain(&bytes[at + 13..end]) {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg());
+        }
+    }
+    bytes[at + 9..at + 13].copy_from_slice(&(!crc).to_le_bytes());
+}
+
+const CHUNK: u8 = 4;
+const PAGES: u8 = 5;
+const KEYFRAME: u8 = 6;
+
+/// A trace with two keyframes.
+fn with_keyframes(path: &Path) {
+    let mut writer = create(path, 1 << 16);
+    memories([2, 1]).iter().for_each(|step| push(&mut writer, step).unwrap());
+    for i in 0..1_200_000u64 {
+        push(&mut writer, &store(i * 68 % 131_000, i as u32)).unwrap();
+    }
+    push(&mut writer, &end(Outcome::TimedOut)).unwrap();
+    writer.finish(None).unwrap();
+    assert_eq!(TraceReader::open(path).unwrap().keyframes(), 2);
+}
+
+#[test]
+fn keyframes_that_are_not_the_replayed_memory_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    with_keyframes(&path);
+    assert_eq!(verified(&path).keyframes, 2);
+    let good = fs::read(&path).unwrap();
+    let blocks = blocks(&good);
+    let of = |tag: u8| blocks.iter().filter(|block| block.0 == tag).copied().collect::<Vec<_>>();
+    // The pages of the first keyframe in place of those of the second: each is whole, and none is right.
+    let [first, second] = of(PAGES)[..] else { panic!("a block of pages for each keyframe") };
+    assert_ne!(good[first.1..first.2], good[second.1..second.2]);
+    let mut bytes = good.clone();
+    let keyframe = of(KEYFRAME)[1];
+    let index = blocks.last().unwrap();
+    assert_eq!(index.0, 8);
+    // The trailer is cut off, so that the keyframe block counts and not the index.
+    bytes.truncate(index.1);
+    let place = (second.1 as u32).to_le_bytes();
+    let at = bytes[keyframe.1..keyframe.2].windows(4).rposition(|bytes| bytes == place).unwrap() + keyframe.1;
+    bytes[at..at + 4].copy_from_slice(&(first.1 as u32).to_le_bytes());
+    reseal(&mut bytes, keyframe.1, keyframe.2);
+    fs::write(&path, &bytes).unwrap();
+    let found = verified(&path).findings;
+    assert!(matches!(found[..], [Finding::KeyframeBytes { keyframe: 2, .. }]), "{found:?}");
+    // Another size: two pages become three.
+    let mut bytes = good.clone();
+    bytes.truncate(index.1);
+    let at = keyframe.1 + 13 + 5;
+    assert_eq!(bytes[at..at + 2], [2, 2], "behind the position: two memories, two pages");
+    bytes[at + 1] = 3;
+    reseal(&mut bytes, keyframe.1, keyframe.2);
+    fs::write(&path, &bytes).unwrap();
+    let found = verified(&path).findings;
+    assert!(matches!(found[..], [Finding::KeyframeSize { keyframe: 2, memory, .. }] if memory.0 == 0), "{found:?}");
+    // Another position.
+    let mut bytes = good.clone();
+    bytes.truncate(index.1);
+    bytes[keyframe.1 + 14] ^= 1;
+    reseal(&mut bytes, keyframe.1, keyframe.2);
+    fs::write(&path, &bytes).unwrap();
+    let found = verified(&path).findings;
+    assert!(matches!(found[..], [Finding::KeyframePosition { keyframe: 2, .. }]), "{found:?}");
+    // In a closed trace the index says otherwise.
+    let mut bytes = good.clone();
+    bytes[keyframe.1 + 14] ^= 1;
+    reseal(&mut bytes, keyframe.1, keyframe.2);
+    fs::write(&path, &bytes).unwrap();
+    let found = verified(&path).findings;
+    assert!(matches!(found[..], [Finding::Blocks(_)]), "{found:?}");
+    // A page that is damaged.
+    let mut bytes = good;
+    bytes[second.1 + 40] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    let found = verified(&path).findings;
+    assert!(matches!(found[..], [Finding::Blocks(_), Finding::Keyframe { keyframe: 2, .. }]), "{found:?}");
+}
+
+#[test]
+fn a_page_filter_that_denies_a_written_page_is_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut steps = memories([2, 1]);
+    steps.extend([store(4096 * 3 + 8, 1), step(MemoryOp::MemoryFill, [4096 * 9, 0, 10])]);
+    support::write(&path, 100, &steps);
+    let good = fs::read(&path).unwrap();
+    let blocks = blocks(&good);
+    let index = blocks.last().unwrap();
+    let chunk = blocks.iter().find(|block| block.0 == CHUNK).unwrap();
+    let mut bytes = good[..index.1].to_vec();
+    // The filter: first, count, digest, its length (251, 0, 1), 256 bytes.
+    let filter = chunk.1 + 13 + 1 + 1 + 16 + 3;
+    assert_eq!(bytes[filter - 3..filter], [251, 0, 1]);
+    let set: Vec<usize> = (filter..filter + 256).filter(|at| bytes[*at] != 0).collect();
+    assert_eq!(set.len(), 2);
+    bytes[filter..filter + 256].fill(0);
+    reseal(&mut bytes, chunk.1, chunk.2);
+    fs::write(&path, &bytes).unwrap();
+    let positions: Vec<u64> = verified(&path)
+        .findings
+        .iter()
+        .map(|finding| match finding {
+            Finding::PageFilter { position: Position(position), .. } => *position,
+            other => panic!("{other}"),
+        })
+        .collect();
+    assert_eq!(positions, [2, 3]);
+}
+
+/// Whatever byte of a trace changes: it does not open, it opens as incomplete, or verification finds it.
+#[test]
+fn a_changed_byte_is_refused_or_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let (steps, _) = random_run(21, 200);
+    let mut writer = create(&path, 64);
+    writer.native(&native(3)).unwrap();
+    steps.iter().for_each(|step| push(&mut writer, step).unwrap());
+    writer.finish(Some("done".to_string())).unwrap();
+    let good = fs::read(&path).unwrap();
+    let mut random = fastrand::Rng::with_seed(2);
+    let mut found = 0;
+    for at in 0..good.len() {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1 << random.u32(..8);
+        fs::write(&path, &bytes).unwrap();
+        let Ok(mut trace) = TraceReader::open(&path) else { continue };
+        if !trace.is_complete() {
+            continue;
+        }
+        assert!(!verify(&mut trace).findings.is_empty(), "byte {at} of {} changed and nobody noticed", good.len());
+        found += 1;
+    }
+    assert!(found > 500, "verification was asked {found} times only");
+}

@@ -1,0 +1,80 @@
+//! Restoring memory from keyframes.
+
+use super::TraceReader;
+use crate::block::{self, Tag};
+use crate::error::TraceError;
+use crate::ids::{MemoryIndex, Position};
+use crate::image::Image;
+use crate::keyframe::{self, PageList};
+use crate::wire;
+
+impl TraceReader {
+    /// Number of keyframes.
+    pub fn keyframes(&self) -> usize {
+        self.index.keyframes.len()
+    }
+
+    /// The position of the last keyframe at or before `position`; 0 where there is none.
+    pub fn keyframe_before(&self, position: Position) -> Position {
+        let number = self.index.keyframes.partition_point(|frame| frame.position <= position.0);
+        Position(number.checked_sub(1).map_or(0, |i| self.index.keyframes[i].position))
+    }
+
+    /// The position of each keyframe, in order.
+    pub fn keyframe_positions(&self) -> impl ExactSizeIterator<Item = Position> {
+        self.index.keyframes.iter().map(|frame| Position(frame.position))
+    }
+
+    /// Sets `image` to the last keyframe at or before `position` and returns the position it stands at: 0 and
+    /// empty memory where there is none.
+    ///
+    /// # Errors
+    /// When the keyframe is damaged.
+    pub fn restore(&self, position: Position, image: &mut Image) -> Result<Position, TraceError> {
+        let number = self.index.keyframes.partition_point(|frame| frame.position <= position.0);
+        self.restore_keyframe(number, image)
+    }
+
+    /// Sets `image` to the keyframe of this number, from 1, and returns its position. Keyframe 0, and each that the
+    /// trace does not have, is empty memory before the first event.
+    ///
+    /// # Errors
+    /// When the keyframe is damaged.
+    pub fn restore_keyframe(&self, number: usize, image: &mut Image) -> Result<Position, TraceError> {
+        let Some(frame) = number.checked_sub(1).and_then(|i| self.index.keyframes.get(i)) else {
+            image.clear();
+            return Ok(Position(0));
+        };
+        let mut number = number as u64;
+        let mut chain = Vec::new();
+        while number > 0 {
+            chain.push(&self.index.keyframes[number as usize - 1]);
+            number = keyframe::base(number);
+        }
+        image.clear();
+        let corrupt = |at| move |error: crate::CorruptEvent| TraceError::corrupt(at, error.to_string());
+        image.restore_sizes(&frame.sizes).map_err(corrupt(0))?;
+        // Oldest first: later keyframes overwrite.
+        for frame in chain.into_iter().rev() {
+            for &at in &frame.blocks {
+                let head = self.block_at(at, Tag::Pages)?;
+                let raw = block::read(&self.file, &head)?;
+                let (list, bytes): (PageList, _) = wire::decode_prefix(&raw, at, "list of pages")?;
+                if list.bytes() != bytes.len() as u64 {
+                    return Err(TraceError::corrupt(at, "a keyframe's pages are cut off"));
+                }
+                for ((memory, page), bytes) in list.0.iter().zip(bytes.chunks_exact(crate::PAGE as usize)) {
+                    let address = page
+                        .checked_mul(crate::PAGE)
+                        .ok_or_else(|| TraceError::corrupt(at, "a keyframe's page lies past 2^64"))?;
+                    // The last page of a memory with small pages may stick out; nothing is behind its end.
+                    let inside =
+                        image.size(MemoryIndex(*memory)).map_or(0, |size| size.bytes().saturating_sub(address));
+                    let bytes = &bytes[..bytes.len().min(inside as usize)];
+                    image.write(*memory, address, bytes).map_err(corrupt(at))?;
+                }
+            }
+        }
+        Ok(Position(frame.position))
+    }
+}
