@@ -1,7 +1,9 @@
 //! The command line.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use forkpoint_tracer::{Cpu, EngineSpec, OptLevel, Target};
+use forkpoint_replay::NanBits;
+use forkpoint_tracer::instrument::{Options, Style};
+use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Target};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,10 +58,26 @@ pub struct GuestArgs {
     /// Keep the engine's native code in the trace: for views without the engine
     #[arg(long, value_enum, default_value_t = Native::Auto)]
     pub native_code: Native,
+    /// Load every store back, and record what memory holds where it is not what was stored
+    #[arg(long)]
+    pub read_back: bool,
+    /// When the engine's memory is compared with the replayed one: end, calls (around every host call) or
+    /// every=N (about every N events); always at the end and at traps
+    #[arg(long, value_name = "WHEN", default_value_t = Checkpoint::default())]
+    pub checkpoint: Checkpoint,
+    /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
+    #[arg(long)]
+    pub hooks: bool,
     /// Arguments of the guest
     #[arg(last = true)]
     pub arguments: Vec<String>,
 }
+
+/// Below this distance, checkpoints need records that are not joined.
+const SMALL: u64 = 1 << 12;
+
+/// Bytes of the smallest record: with a limit below so many of them, a buffer never holds more events.
+const SMALLEST_RECORD: u32 = 9;
 
 /// When to keep native code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -130,6 +148,10 @@ pub struct ReportArgs {
     /// Report as JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
+    /// What to do about events that differ in the sign or payload of NaNs only, which the specification allows:
+    /// ignore them, report them if nothing else differs, or stop at the first
+    #[arg(long, value_name = "WHAT", default_value_t = NanBits::default())]
+    pub nan_bits: NanBits,
     /// Events shown before and after the divergence
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub context: u64,
@@ -247,6 +269,22 @@ fn parse_range(text: &str) -> Result<(u64, u64), String> {
 }
 
 impl GuestArgs {
+    /// How the module is rewritten.
+    pub fn options(&self) -> Options {
+        // A small distance of checkpoints needs small buffers: memory is only looked at when one is sent.
+        let (join, buffer_limit) = match self.checkpoint {
+            Checkpoint::Every(events) if events < SMALL => (false, (events as u32 - 1) * SMALLEST_RECORD),
+            _ => (true, Options::default().buffer_limit),
+        };
+        Options {
+            style: if self.hooks { Style::Hooks } else { Style::Inline },
+            read_back: self.read_back,
+            join,
+            buffer_limit,
+            ..Options::default()
+        }
+    }
+
     /// Most bytes of native code to keep.
     pub fn native_limit(&self) -> u64 {
         match self.native_code {

@@ -11,7 +11,7 @@ use std::path::Path;
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let open = |path: &Path| Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()));
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
-    let report = Report::new(&mut left, &mut right, args.context)?;
+    let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
     let answer = match report.agree {
         Some(true) => Answer::Yes,
         Some(false) => Answer::Diverge,

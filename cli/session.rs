@@ -2,7 +2,8 @@
 
 use crate::args::GuestArgs;
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, Invocation, Program, Recorded, Request, Stdio, WasiSetup};
+use forkpoint_tracer::instrument::Options;
+use forkpoint_tracer::{Checkpoint, EngineSpec, Invocation, Program, Recorded, Request, Stdio, WasiSetup, Watch};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,8 +17,17 @@ pub struct Session {
     wasi: WasiSetup,
     timeout: Option<Duration>,
     native_limit: u64,
+    how: How,
     interrupt: Arc<AtomicBool>,
     executable: PathBuf,
+}
+
+/// How a run is recorded.
+#[derive(Clone)]
+pub struct How {
+    pub options: Options,
+    pub checkpoint: Checkpoint,
+    pub watch: Option<Watch>,
 }
 
 /// What differs between two recordings of a session.
@@ -52,6 +62,7 @@ impl Session {
             },
             timeout: guest.timeout,
             native_limit: guest.native_limit(),
+            how: How { options: guest.options(), checkpoint: guest.checkpoint, watch: None },
             interrupt,
             executable: std::env::current_exe().context("finding this program to start it again")?,
         })
@@ -59,6 +70,11 @@ impl Session {
 
     /// Records one run. Where the output exists it is replaced only when the recording is complete.
     pub fn record(&self, side: Side, show_progress: bool) -> Result<Recorded> {
+        self.record_how(side, self.how.clone(), show_progress)
+    }
+
+    /// Like [`Session::record`], in another way than the command line says.
+    pub fn record_how(&self, side: Side, how: How, show_progress: bool) -> Result<Recorded> {
         let output = side.output;
         if output.is_dir() {
             bail!("cannot write the trace {}: it is a directory", output.display());
@@ -75,6 +91,9 @@ impl Session {
             command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
             interrupt: Arc::clone(&self.interrupt),
             native_limit: self.native_limit,
+            options: how.options,
+            checkpoint: how.checkpoint,
+            watch: how.watch,
         };
         let bar = progress_bar(show_progress);
         let mut progress = |events: u64, bytes: u64| {

@@ -1,6 +1,8 @@
 //! The first divergence of two traces, and what kind it is.
 
 use crate::error::ReplayError;
+use crate::nan::{self, NanBits, NanDifferences};
+use crate::observed;
 use crate::resync::{self, Resync};
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, MemoryIndex, Milestone, Outcome, Position, TrapKind};
@@ -49,6 +51,10 @@ verdicts! {
     Trap         "trap"          "one side trapped where the other went on, or trapped otherwise";
     Crash        "crash"         "the engine's process died on one side";
     Rejected     "rejected"      "one side's engine did not accept the module";
+    UncommittedStore "uncommitted-store" "a store is not what memory holds behind it";
+    UnrecordedWrite  "unrecorded-write"  "memory changed without an instruction that says so";
+    NanBits      "nan-bits"      "only the sign or the payload of NaNs differs, which the specification allows";
+    ObserverEffect "observer-effect" "recording itself changes what the runs do";
     EndState     "end-state"     "results, exit code or final memory differ";
     Poisoned     "poisoned"      "one side ran out of time, memory or stack: the runs cannot be compared further";
 }
@@ -82,6 +88,27 @@ pub struct Divergence {
     pub elsewhere: Option<MemoryEffect>,
     /// Where the runs agree again.
     pub resync: Option<Resync>,
+    /// The store that is not what memory holds, or that memory should still hold: its side and position.
+    pub culprit: Option<(Side, Position)>,
+}
+
+/// One of the two runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The left one.
+    Lhs,
+    /// The right one.
+    Rhs,
+}
+
+/// What a search for the first divergence found.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    /// Where the runs part.
+    pub divergence: Option<Divergence>,
+    /// Events before that differ in NaN bits only.
+    pub nan: Option<NanDifferences>,
 }
 
 /// Memory around a divergence: bytes that one event wrote, or both.
@@ -101,25 +128,72 @@ pub struct MemoryEffect {
     pub last_writer: Option<Position>,
 }
 
-/// Finds the first unequal pair of events of two traces of the same module. `None`: all events that both
-/// have are equal and neither has more.
+/// Finds the first unequal pair of events of two traces of the same module. No divergence: all events that both
+/// have are equal and neither has more. What differs in NaN bits only is passed over as `nan_bits` says.
 ///
 /// Chunks with equal digests are skipped unread, so the cost is that of reading the two indexes and one
 /// chunk of each side.
 ///
 /// # Errors
 /// When the traces are of different modules, or damaged where it matters.
-pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Divergence>, ReplayError> {
+pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBits) -> Result<Found, ReplayError> {
     comparable(lhs, rhs)?;
-    let Some(position) = first_unequal(lhs, rhs)? else { return Ok(None) };
-    let left = event_or_end(lhs, position)?;
-    let right = event_or_end(rhs, position)?;
+    let mut nan: Option<NanDifferences> = None;
+    let mut from = 0;
+    let divergence = loop {
+        let Some(position) = first_unequal(lhs, rhs, from)? else { break None };
+        let (left, right) = (event_or_end(lhs, position)?, event_or_end(rhs, position)?);
+        let only_nan = match (&left, &right) {
+            (Some(left), Some(right)) if nan_bits != NanBits::Stop => {
+                nan::only_nan_bits(left, right)
+                    || nan.is_some() && nan::end_differs_in_nan_bits_only(lhs, rhs, left, right)?
+            }
+            _ => false,
+        };
+        let (Some(left), Some(right), true) = (&left, &right, only_nan) else {
+            break explain(lhs, rhs, position, left, right)?;
+        };
+        let bytes = |event: &Event| event.bytes().unwrap_or_default().to_vec();
+        let (first, count) = (position, 0);
+        nan.get_or_insert_with(|| NanDifferences { first, count, lhs: bytes(left), rhs: bytes(right) }).count += 1;
+        from = position.next().0;
+    };
+    let divergence = match (divergence, &nan) {
+        (None, Some(nan)) if nan_bits == NanBits::Report => {
+            let (left, right) = (event_or_end(lhs, nan.first)?, event_or_end(rhs, nan.first)?);
+            explain(lhs, rhs, nan.first, left, right)?
+        }
+        (divergence, _) => divergence,
+    };
+    Ok(Found { divergence, nan })
+}
+
+/// All there is to say about the unequal pair at `position`. `None` when one side was cut off there.
+fn explain(
+    lhs: &mut Timeline,
+    rhs: &mut Timeline,
+    position: Position,
+    left: Option<Event>,
+    right: Option<Event>,
+) -> Result<Option<Divergence>, ReplayError> {
     if left.is_none() && !lhs.trace().is_complete() || right.is_none() && !rhs.trace().is_complete() {
         // The shorter side was cut off while recording: as far as it goes, they agree.
         return Ok(None);
     }
     let resync = resync::find(lhs, rhs, position)?;
-    let verdict = classify(left.as_ref(), right.as_ref(), position, resync);
+    let mut verdict = classify(left.as_ref(), right.as_ref(), position, resync);
+    if left.as_ref().zip(right.as_ref()).is_some_and(|(left, right)| nan::only_nan_bits(left, right)) {
+        verdict = Verdict::NanBits;
+    }
+    let mut culprit = None;
+    for (side, timeline, event) in [(Side::Lhs, &mut *lhs, &left), (Side::Rhs, &mut *rhs, &right)] {
+        let Some(event) = event else { continue };
+        if let Some(meaning) = observed::meaning(timeline, position, event)? {
+            verdict = meaning.verdict;
+            culprit = meaning.writer.map(|writer| (side, writer));
+            break;
+        }
+    }
     let [memory, elsewhere] = match places(left.as_ref(), right.as_ref()) {
         [None, other] => [other, None],
         both => both,
@@ -129,7 +203,17 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option
         None => Ok(None),
     };
     let (memory, elsewhere) = (effect(memory)?, effect(elsewhere)?);
-    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, elsewhere, resync }))
+    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, elsewhere, resync, culprit }))
+}
+
+/// Two runs with equal events in which memory was found to hold something else than these say: the first place.
+pub(crate) fn both_observed(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Divergence>, ReplayError> {
+    let Some(position) = observed::first(lhs)? else { return Ok(None) };
+    if position.0 >= rhs.len() {
+        return Ok(None);
+    }
+    let (left, right) = (event_or_end(lhs, position)?, event_or_end(rhs, position)?);
+    explain(lhs, rhs, position, left, right)
 }
 
 /// How both runs ended, when both traces are complete.
@@ -150,16 +234,21 @@ fn comparable(lhs: &Timeline, rhs: &Timeline) -> Result<(), ReplayError> {
     Ok(())
 }
 
-fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Position>, ReplayError> {
-    let mut at = 0;
-    for (left, right) in lhs.trace().chunks().iter().zip(rhs.trace().chunks()) {
-        if (left.first, left.count, left.digest) != (right.first, right.count, right.digest) {
-            break;
-        }
-        at = left.end().0;
-    }
+/// The first unequal pair from position `at` on. Equal chunks are skipped unread.
+fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<Option<Position>, ReplayError> {
     let common = lhs.len().min(rhs.len());
     while at < common {
+        let chunk = |timeline: &Timeline| -> Option<(Position, u32, [u8; 16])> {
+            let chunks = timeline.trace().chunks();
+            let index = chunks.binary_search_by_key(&at, |chunk| chunk.first.0).ok()?;
+            Some((chunks[index].first, chunks[index].count, chunks[index].digest))
+        };
+        if let (Some(left), Some(right)) = (chunk(lhs), chunk(rhs))
+            && left == right
+        {
+            at += u64::from(left.1);
+            continue;
+        }
         if !lhs.same_event(Position(at), rhs, Position(at))? {
             return Ok(Some(Position(at)));
         }

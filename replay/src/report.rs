@@ -4,8 +4,9 @@ mod places;
 mod text;
 
 use crate::describe::{describe, describe_with_place};
-use crate::divergence::{Divergence, MemoryEffect, Verdict, first_divergence};
+use crate::divergence::{Divergence, Found, MemoryEffect, Side, Verdict, both_observed, first_divergence};
 use crate::error::ReplayError;
+use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
@@ -37,6 +38,10 @@ pub struct Report {
     pub last_writer: Option<EventReport>,
     /// What memory held where the right event wrote, when that is not near the place above.
     pub elsewhere: Option<PlaceReport>,
+    /// The store that is not what memory holds, or that memory should still hold.
+    pub culprit: Option<CulpritReport>,
+    /// Events before the divergence that differ in NaN bits only.
+    pub nan_bits: Option<NanReport>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
     /// The left run.
@@ -110,6 +115,27 @@ impl PlaceReport {
     }
 }
 
+/// The store behind bytes that memory does not hold.
+#[derive(Debug, Clone, Serialize)]
+pub struct CulpritReport {
+    /// The side on which memory does not hold them.
+    pub side: Side,
+    /// The event.
+    #[serde(flatten)]
+    pub event: EventReport,
+}
+
+/// Events that differ in NaN bits only.
+#[derive(Debug, Clone, Serialize)]
+pub struct NanReport {
+    /// Position of the first.
+    pub first: u64,
+    /// How many there are before the divergence.
+    pub count: u64,
+    /// Whether address or value at the divergence are bytes of the first one's NaNs.
+    pub leads_to_divergence: bool,
+}
+
 /// One of the two runs.
 #[derive(Debug, Clone, Serialize)]
 pub struct SideReport {
@@ -155,8 +181,16 @@ impl Report {
     ///
     /// # Errors
     /// When the traces are of different modules, or damaged where it matters.
-    pub fn new(lhs: &mut Timeline, rhs: &mut Timeline, context: u64) -> Result<Report, ReplayError> {
-        let divergence = first_divergence(lhs, rhs)?;
+    pub fn new(
+        lhs: &mut Timeline,
+        rhs: &mut Timeline,
+        context: u64,
+        nan_bits: NanBits,
+    ) -> Result<Report, ReplayError> {
+        let Found { mut divergence, nan } = first_divergence(lhs, rhs, nan_bits)?;
+        if divergence.is_none() {
+            divergence = both_observed(lhs, rhs)?;
+        }
         let mut report = Report {
             agree: Some(divergence.is_none()),
             reason: None,
@@ -169,6 +203,15 @@ impl Report {
             before: None,
             last_writer: None,
             elsewhere: None,
+            culprit: None,
+            nan_bits: nan.map(|nan| NanReport {
+                first: nan.first.0,
+                count: nan.count,
+                leads_to_divergence: divergence
+                    .as_ref()
+                    .and_then(|divergence| divergence.lhs.as_ref().zip(divergence.rhs.as_ref()))
+                    .is_some_and(|(left, right)| nan.leads_to(left, right)),
+            }),
             resync: None,
             lhs: side(lhs)?,
             rhs: side(rhs)?,
@@ -218,6 +261,21 @@ impl Report {
         self.position = Some(divergence.position.0);
         let place = |event: &Option<Event>| event.as_ref().and_then(|event| site_of(event, &sites, &symbols));
         self.site = place(&divergence.lhs).or_else(|| place(&divergence.rhs));
+        if let Some((side, position)) = divergence.culprit {
+            let event = match side {
+                Side::Lhs => lhs.event(position)?,
+                Side::Rhs => rhs.event(position)?,
+            };
+            let site = site_of(&event, &sites, &symbols);
+            // What is found at a checkpoint has no instruction of its own: the store is what matters.
+            if divergence.verdict == Verdict::UncommittedStore {
+                self.site.clone_from(&site);
+            }
+            self.culprit = Some(CulpritReport {
+                side,
+                event: EventReport { position: position.0, event: describe(&event, &sites), site },
+            });
+        }
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);

@@ -6,7 +6,7 @@
 #[path = "../../traces/tests/support/mod.rs"]
 mod support;
 
-use forkpoint_replay::{Alignment, Divergence, Pair, ReplayError, Report, Timeline, Verdict, first_divergence};
+use forkpoint_replay::{Alignment, Divergence, NanBits, Pair, ReplayError, Report, Timeline, Verdict, first_divergence};
 use forkpoint_traces::{MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind};
 use std::slice;
 use support::{Step, create, end, header, host_write, invoke, memories, push, site, step, store};
@@ -32,7 +32,7 @@ impl Sides {
     }
 
     fn divergence(&mut self) -> Option<Divergence> {
-        first_divergence(&mut self.lhs, &mut self.rhs).unwrap()
+        first_divergence(&mut self.lhs, &mut self.rhs, NanBits::Stop).unwrap().divergence
     }
 }
 
@@ -67,7 +67,7 @@ fn data_init(address: u64) -> Step {
 
 fn finished(digest: u64) -> Step {
     let memories = vec![MemoryState { pages: 1, digest }];
-    Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories })
+    Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories, globals: Vec::new(), tables: Vec::new() })
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn equal_runs_agree_and_a_cut_one_agrees_as_far_as_it_goes() {
     let steps = run();
     let mut same = Sides::new(&steps, &steps, 16);
     assert!(same.divergence().is_none());
-    let report = Report::new(&mut same.lhs, &mut same.rhs, 3).unwrap();
+    let report = Report::new(&mut same.lhs, &mut same.rhs, 3, NanBits::default()).unwrap();
     assert!(report.agree == Some(true) && report.to_string().contains("agree on all"), "{report}");
     // The right recorder was killed: no verdict may come of that.
     let folder = tempfile::tempdir().unwrap();
@@ -187,8 +187,8 @@ fn equal_runs_agree_and_a_cut_one_agrees_as_far_as_it_goes() {
     drop(writer);
     let mut cut = Timeline::open(&path).unwrap();
     assert_eq!(cut.len(), 64);
-    assert!(first_divergence(&mut same.lhs, &mut cut).unwrap().is_none());
-    let report = Report::new(&mut same.lhs, &mut cut, 3).unwrap();
+    assert!(first_divergence(&mut same.lhs, &mut cut, NanBits::default()).unwrap().divergence.is_none());
+    let report = Report::new(&mut same.lhs, &mut cut, 3, NanBits::default()).unwrap();
     assert_eq!(report.agree, None);
     assert!(report.reason.unwrap().contains("right trace is incomplete"));
 }
@@ -204,13 +204,13 @@ fn traces_of_other_modules_or_sites_are_not_compared() {
     let trace =
         forkpoint_traces::TraceWriter::create(&fewer, &header, support::module().into(), Vec::new(), data.clone());
     trace.unwrap().finish(None).unwrap();
-    let compared = first_divergence(&mut open(&path), &mut open(&fewer));
+    let compared = first_divergence(&mut open(&path), &mut open(&fewer), NanBits::default());
     assert!(matches!(compared, Err(ReplayError::DifferentSites { rhs: 0, .. })));
     header.module.hash[0] ^= 1;
     let module = support::module().into();
     let trace = forkpoint_traces::TraceWriter::create(&other, &header, module, support::sites(), data);
     trace.unwrap().finish(None).unwrap();
-    let compared = first_divergence(&mut open(&path), &mut open(&other));
+    let compared = first_divergence(&mut open(&path), &mut open(&other), NanBits::default());
     assert!(matches!(compared, Err(ReplayError::DifferentModules { .. })));
 }
 
@@ -352,7 +352,7 @@ fn both_places_are_shown_when_the_events_write_far_apart() {
     assert_eq!(right.last_writer, Some(Position(at as u64)));
     assert_eq!((right.before, right.lhs_after), (vec![9; 8], vec![9; 8]));
     assert_eq!(right.rhs_after, [1, 2, 3, 4, 5, 6, 7, 8]);
-    let text = Report::new(&mut sides.lhs, &mut sides.rhs, 1).unwrap().to_string();
+    let text = Report::new(&mut sides.lhs, &mut sides.rhs, 1, NanBits::default()).unwrap().to_string();
     assert!(text.contains("memory at 0x2328 held 00 00 00 00 before, 01 02 03 04 after in lhs"), "{text}");
     assert!(text.contains("Memory 1 at 0x30 held 09 09"), "{text}");
     assert!(text.contains("nothing had written there. Memory 1"), "{text}");
@@ -378,7 +378,7 @@ fn a_row_of_context_is_equal_only_when_its_events_are() {
     let mut rhs = run();
     rhs.insert(at, host_write(9000, &bytes));
     let mut sides = Sides::new(&lhs, &rhs, 16);
-    let report = Report::new(&mut sides.lhs, &mut sides.rhs, 2).unwrap();
+    let report = Report::new(&mut sides.lhs, &mut sides.rhs, 2, NanBits::default()).unwrap();
     assert_eq!(report.position, Some(at as u64));
     let row = &report.context[2];
     assert_eq!(row.position, at as u64);

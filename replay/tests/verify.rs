@@ -51,15 +51,30 @@ fn an_end_that_is_not_the_replayed_one_is_found() {
     let last = steps.len() - 1;
     let mut states = plain.states();
     states[1].digest ^= 1;
-    steps[last] = Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories: states.clone() });
+    steps[last] = Step::Milestone(Milestone::End {
+        outcome: Outcome::Finished,
+        memories: states.clone(),
+        globals: Vec::new(),
+        tables: Vec::new(),
+    });
     assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 1));
     states[1].digest ^= 1;
     states[0].pages += 1;
-    steps[last] = Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories: states.clone() });
+    steps[last] = Step::Milestone(Milestone::End {
+        outcome: Outcome::Finished,
+        memories: states.clone(),
+        globals: Vec::new(),
+        tables: Vec::new(),
+    });
     assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 0));
     states.truncate(1);
     states[0].pages -= 1;
-    steps[last] = Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories: states });
+    steps[last] = Step::Milestone(Milestone::End {
+        outcome: Outcome::Finished,
+        memories: states,
+        globals: Vec::new(),
+        tables: Vec::new(),
+    });
     assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 1));
     steps[last] = store(0, 1);
     assert!(matches!(finding(&steps), Finding::NoEnd));

@@ -21,5 +21,9 @@ mod values;
 pub use engine::{Cpu, EngineSpec, Mode, OptLevel, SpecError, Target};
 pub use error::RecordError;
 pub use host::WasiSetup;
-pub use record::{CallResult, Invocation, Plain, Program, Progress, Recorded, Request, Stdio};
+pub use observe::Watch;
+pub use record::{
+    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Invocation, Plain, Program,
+    Progress, Recorded, Request, Stdio,
+};
 pub use values::{ValueError, WasmValue, parse_value};

@@ -194,7 +194,7 @@ pub(crate) enum Frame {
     Records(Vec<u8>),
     Hooks(Vec<u8>),
     Digests { memory: u32, digests: Vec<PageDigest> },
-    Watched { memory: u32, address: u64, bytes: Vec<u8> },
+    Watched { bytes: Vec<u8> },
     Native(NativeFrame),
     HostWrite { memory: u32, address: u64, bytes: Vec<u8> },
     Image { memory: u32, address: u64, bytes: Vec<u8> },
@@ -317,7 +317,7 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
             payload.drain(..12);
             match tag {
                 IMAGE => Frame::Image { memory, address, bytes: payload },
-                WATCHED => Frame::Watched { memory, address, bytes: payload },
+                WATCHED => Frame::Watched { bytes: payload },
                 _ => Frame::HostWrite { memory, address, bytes: payload },
             }
         }

@@ -6,6 +6,7 @@
 //! 3. `pump` turns its frames into events until it ends, whatever way it does.
 
 mod checkpoints;
+mod end;
 mod findings;
 mod header;
 mod images;
@@ -20,8 +21,9 @@ mod trap;
 mod types;
 
 pub use checkpoints::Checkpoint;
+pub use end::{EndDifference, EndMemory, EndState};
 pub use findings::{Finding, Findings};
-pub use plain::{EndMemory, EndState, Plain};
+pub use plain::Plain;
 pub use program::{Invocation, Program};
 
 use crate::engine::EngineSpec;
@@ -30,7 +32,7 @@ use crate::host::WasiSetup;
 use crate::instrument::Options;
 use crate::observe::Watch;
 use crate::values::WasmValue;
-use forkpoint_traces::{Outcome, TrapKind};
+use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
 use launch::launch;
 use std::fs::File;
 use std::path::PathBuf;
@@ -101,6 +103,12 @@ pub struct Recorded {
     pub message: Option<String>,
     /// What became of the calls asked for.
     pub calls: Vec<CallResult>,
+    /// What it left behind, as far as the engine could be asked.
+    pub memories: Vec<MemoryState>,
+    /// All mutable globals of numeric type at the end.
+    pub globals: Vec<GlobalState>,
+    /// Sizes of all tables at the end.
+    pub tables: Vec<u64>,
     /// Where the engine's memory was not the replayed one. The events say so, too.
     pub findings: Findings,
     /// Wall-clock time of the engine's processes.

@@ -40,6 +40,8 @@ pub(crate) struct ChunkHead {
     pub(crate) count: u32,
     /// XXH3-128 over the raw columns.
     pub(crate) digest: [u8; 16],
+    /// How many of them say that memory was found to hold something else.
+    pub(crate) observed: u32,
     /// Which memory pages it touches, roughly.
     pub(crate) pages: PageFilter,
     columns: [(u32, u32); COLUMNS],
@@ -52,6 +54,7 @@ pub(crate) struct ChunkEncoder {
     columns: [Vec<u8>; COLUMNS],
     run: u64,
     count: u32,
+    observed: u32,
     bytes: usize,
 }
 
@@ -59,7 +62,7 @@ impl ChunkEncoder {
     pub(crate) fn new(layouts: Arc<[Layout]>) -> ChunkEncoder {
         let mut predictor = Predictor::new(layouts.len());
         predictor.reset();
-        ChunkEncoder { layouts, predictor, columns: Default::default(), run: 0, count: 0, bytes: 0 }
+        ChunkEncoder { layouts, predictor, columns: Default::default(), run: 0, count: 0, observed: 0, bytes: 0 }
     }
 
     /// Events collected so far.
@@ -108,6 +111,7 @@ impl ChunkEncoder {
             varint::write(&mut self.columns[BLOBS], event.blob.len() as u64);
             self.columns[BLOBS].extend_from_slice(event.blob);
             self.bytes += event.blob.len();
+            self.observed += u32::from(event.site == SiteId::OBSERVED);
         }
         self.count += 1;
         if flags == 0 {
@@ -135,13 +139,19 @@ impl ChunkEncoder {
             *size = (column.len() as u32, (stored.len() - start) as u32);
         }
         digest.update(&self.count.to_le_bytes());
-        let head =
-            ChunkHead { first, count: self.count, digest: digest.digest128().to_le_bytes(), pages, columns: sizes };
+        let head = ChunkHead {
+            first,
+            count: self.count,
+            digest: digest.digest128().to_le_bytes(),
+            observed: self.observed,
+            pages,
+            columns: sizes,
+        };
         let mut payload = wire::encode(&head);
         payload.extend_from_slice(&stored);
         self.columns.iter_mut().for_each(Vec::clear);
         self.predictor.reset();
-        (self.run, self.count, self.bytes) = (0, 0, 0);
+        (self.run, self.count, self.observed, self.bytes) = (0, 0, 0, 0);
         Ok((head, payload))
     }
 }

@@ -61,6 +61,8 @@ pub struct ChunkEntry {
     pub count: u32,
     /// Digest of its events; equal digests at equal positions mean equal events, whatever the engine.
     pub digest: [u8; 16],
+    /// How many of its events say that memory was found to hold something else than the events before say.
+    pub observed: u32,
     pub(crate) pages: PageFilter,
 }
 

@@ -3,7 +3,8 @@
 use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Side, Source};
 use crate::{Run, TuiError};
 use forkpoint_replay::{
-    Alignment, Pair, ReplayError, Symbols, Timeline, describe, disassemble, first_divergence, place_of, printable,
+    Alignment, NanBits, Pair, ReplayError, Symbols, Timeline, describe, disassemble, first_divergence, place_of,
+    printable,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, SiteId, SiteTable};
 use std::collections::HashMap;
@@ -38,7 +39,7 @@ impl Recorded {
             infos[1] = info(&rhs);
             runs.push(rhs.timeline);
             if let [lhs, rhs] = runs.as_mut_slice() {
-                let divergence = first_divergence(lhs, rhs)?;
+                let divergence = first_divergence(lhs, rhs, NanBits::default())?.divergence;
                 alignment = Alignment::new(lhs, rhs, divergence.as_ref());
                 parting = divergence.map(|divergence| Parting {
                     verdict: divergence.verdict.to_string(),

@@ -2,6 +2,7 @@
 
 use super::{EventReport, Report, SiteReport};
 use crate::describe::hex_bytes;
+use crate::divergence::{Side, Verdict};
 use std::fmt;
 
 /// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
@@ -72,6 +73,24 @@ impl fmt::Display for Report {
             let after = [Some(place.lhs_after.as_str()), Some(place.rhs_after.as_str())];
             write_place(f, "Memory", place.memory, place.address, &place.before, after, place.last_writer.as_ref())?;
         }
+        if let Some(culprit) = &self.culprit {
+            let (side, EventReport { position, event, site }) = (culprit.side, &culprit.event);
+            let side = if side == Side::Lhs { "lhs" } else { "rhs" };
+            write!(f, " The last event that wrote there in {side} is #{position}, {event}")?;
+            match site {
+                Some(site) => write!(f, ", {site}.")?,
+                None => f.write_str(".")?,
+            }
+        }
+        if let Some(nan) = &self.nan_bits
+            && verdict != Verdict::NanBits
+        {
+            write!(f, " {} events before differ in NaN bits only, the first at #{}; ", nan.count, nan.first)?;
+            f.write_str(match nan.leads_to_divergence {
+                true => "this follows from it.",
+                false => "this may follow from it.",
+            })?;
+        }
         match self.resync {
             Some([lhs, rhs]) => writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?,
             None => writeln!(f, " No place was found where the runs agree again.")?,
@@ -97,7 +116,11 @@ impl Report {
             Some(reason) => writeln!(f, "No answer: {reason}.")?,
             None => {
                 let outcome = self.lhs.outcome.as_deref().unwrap_or("ended");
-                writeln!(f, "The runs agree on all {} events; both {outcome}.", self.lhs.events)?;
+                write!(f, "The runs agree on all {} events", self.lhs.events)?;
+                if let Some(nan) = &self.nan_bits {
+                    write!(f, ", but for NaN bits in {} of them (first at #{})", nan.count, nan.first)?;
+                }
+                writeln!(f, "; both {outcome}.")?;
             }
         }
         self.fmt_sides(f)

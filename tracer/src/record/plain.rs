@@ -1,5 +1,6 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
+use super::end::{EndMemory, EndState, typed};
 use super::launch::launch;
 use super::process::Stopped;
 use super::{CallResult, Program, Request};
@@ -8,7 +9,7 @@ use crate::error::RecordError;
 use crate::instrument::expose;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
-use forkpoint_traces::{Outcome, PAGE, TrapKind};
+use forkpoint_traces::{GlobalState, Outcome, PAGE, TrapKind};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -22,32 +23,6 @@ pub struct Plain {
     pub elapsed: Duration,
     /// The part of it between instantiation and the end of the last call.
     pub running: Duration,
-}
-
-/// What can be seen of a run from outside when it is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EndState {
-    /// How the run ended.
-    pub outcome: Outcome,
-    /// The engine's words about the end, where it had any.
-    pub message: Option<String>,
-    /// What became of the calls.
-    pub calls: Vec<CallResult>,
-    /// All memories.
-    pub memories: Vec<EndMemory>,
-    /// All mutable globals of numeric type: index and value.
-    pub globals: Vec<(u32, WasmValue)>,
-    /// Sizes of all tables in elements.
-    pub tables: Vec<u64>,
-}
-
-/// A memory when the run is over.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EndMemory {
-    /// Size in pages.
-    pub pages: u64,
-    /// Every 4 KiB page that is not all zero, by number.
-    pub written: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Program {
@@ -158,7 +133,9 @@ impl Seen<'_> {
                 self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
             }
             Message::State { globals, tables } => {
-                self.end.globals = self.global_indices.iter().copied().zip(globals).collect();
+                let indices = self.global_indices.iter().copied();
+                self.end.globals =
+                    indices.zip(&globals).map(|(index, value)| GlobalState { index, value: typed(value) }).collect();
                 self.end.tables = tables;
             }
             _ => {}

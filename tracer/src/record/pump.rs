@@ -1,5 +1,6 @@
 //! Turns the child's frames into a trace.
 
+use super::end::typed;
 use super::findings::{Finding, Findings, Watching};
 use super::images::{self, Difference, Incoming};
 use super::launch::Launched;
@@ -10,7 +11,6 @@ use crate::error::RecordError;
 use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, HOOK_SIZE, Message, NativeFrame, Order, write_order};
 use crate::shared;
-use crate::values::WasmValue;
 use forkpoint_traces::{
     EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, SiteId,
     TraceError, TraceWriter, TrapKind,
@@ -139,9 +139,9 @@ impl<'a> Pump<'a> {
         };
         writer.milestone(&Milestone::End {
             outcome: outcome.clone(),
-            memories: std::mem::take(&mut self.final_memories),
-            globals: std::mem::take(&mut self.globals),
-            tables: std::mem::take(&mut self.tables),
+            memories: self.final_memories.clone(),
+            globals: self.globals.clone(),
+            tables: self.tables.clone(),
         })?;
         let events = writer.events();
         let bytes = writer.finish(self.message.clone())?;
@@ -154,6 +154,9 @@ impl<'a> Pump<'a> {
             outcome,
             message: self.message,
             calls: self.calls,
+            memories: self.final_memories,
+            globals: self.globals,
+            tables: self.tables,
             findings: self.findings,
             elapsed,
             running: self.running,
@@ -175,7 +178,7 @@ impl<'a> Pump<'a> {
                 self.settle()?;
                 Ok(self.writer()?.bytes(SiteId::HOST_WRITE, MemoryIndex(memory), address, &bytes)?)
             }
-            Frame::Watched { bytes, .. } => {
+            Frame::Watched { bytes } => {
                 if let Some(watching) = &mut self.watching {
                     watching.engine_holds(bytes);
                 }
@@ -465,16 +468,4 @@ impl<'a> Pump<'a> {
 
 fn unannounced(what: &str) -> RecordError {
     RecordError::Protocol(format!("{what} of a memory that was not announced"))
-}
-
-/// A global's value with its type in front.
-fn typed(value: &WasmValue) -> String {
-    let ty = match value {
-        WasmValue::I32(_) => "i32:",
-        WasmValue::I64(_) => "i64:",
-        WasmValue::F32(_) => "f32:",
-        WasmValue::F64(_) => "f64:",
-        _ => "",
-    };
-    format!("{ty}{value}")
 }

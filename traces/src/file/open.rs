@@ -156,6 +156,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
                 first: Position(chunk.first),
                 count: chunk.count,
                 digest: chunk.digest,
+                observed: chunk.observed,
                 pages: chunk.pages,
             };
             check_chunk(&entry, index.chunks.last().map_or(0, |chunk| chunk.end().0))?;

@@ -123,6 +123,11 @@ impl TraceReader {
         self.index.message.as_deref()
     }
 
+    /// How many events say that memory was found to hold something else than the events before say.
+    pub fn observed(&self) -> u64 {
+        self.index.chunks.iter().map(|chunk| u64::from(chunk.observed)).sum()
+    }
+
     /// Bytes of the file from the first chunk on: what grows with the run.
     pub fn event_bytes(&self) -> u64 {
         self.index.chunks.first().map_or(0, |chunk| self.length.saturating_sub(chunk.offset))

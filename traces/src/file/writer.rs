@@ -184,6 +184,7 @@ impl TraceWriter {
             first: Position(head.first),
             count: head.count,
             digest: head.digest,
+            observed: head.observed,
             pages: head.pages,
         });
         if keyframe::due(self.events - self.last_keyframe, &self.image) {
