@@ -136,6 +136,9 @@ pub struct CompareArgs {
     /// Keep the two traces, as lhs.fpt and rhs.fpt in this directory
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
+    /// Do not run both sides without recording first, to see whether recording changes what they do
+    #[arg(long)]
+    pub no_guard: bool,
     /// Show what the guest of the left side prints (on standard error)
     #[arg(long)]
     pub echo: bool,

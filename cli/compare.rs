@@ -2,13 +2,21 @@
 
 use crate::Answer;
 use crate::args::CompareArgs;
-use crate::report::compare_traces;
-use crate::session::{Session, Side};
+use crate::guard::{Guard, PlainRuns};
+use crate::report::{open, print_report};
+use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
-use forkpoint_tracer::Stdio;
+use forkpoint_replay::{Report, Verdict};
+use forkpoint_tracer::instrument::Options;
+use forkpoint_tracer::{Checkpoint, EngineSpec, Recorded, Stdio, Watch};
+use forkpoint_traces::{Observation, Outcome};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+/// Most bytes that are watched to find the event behind a difference that a checkpoint found.
+const WATCHED: u64 = 64;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
@@ -21,31 +29,143 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         }
         None => temporary.path(),
     };
-    let (lhs, rhs) = (folder.join("lhs.fpt"), folder.join("rhs.fpt"));
-    let stdin = shared_stdin()?;
-    for (engine, output, echo) in [(&args.lhs, &lhs, args.echo), (&args.rhs, &rhs, false)] {
-        let side = Side {
-            engine: engine.clone(),
-            output: output.clone(),
-            stdin: match &stdin {
-                Some(file) => Stdio::File(file.try_clone().context("standard input")?),
-                None => Stdio::Null,
-            },
-            output_streams: if echo { Stdio::File(stderr_file()?) } else { Stdio::Null },
-        };
-        let recorded = session.record(side, !echo).with_context(|| format!("recording under {engine}"))?;
-        if recorded.outcome == forkpoint_traces::Outcome::Interrupted {
-            eprintln!("interrupted while recording under {engine}");
-            return Ok(Answer::None);
-        }
-    }
+    let comparison = Comparison { args, session, stdin: shared_stdin()?, aside: temporary.path() };
+    let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
+    let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     let hint = match &args.output {
-        Some(_) => format!("\nlook at it: forkpoint view {} {}\n", lhs.display(), rhs.display()),
+        Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),
         None => {
             "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n".to_string()
         }
     };
-    compare_traces(&lhs, &rhs, &args.report, &hint)
+    print_report(&report, guard.as_ref(), &args.report, &hint)
+}
+
+/// Everything that the runs of one comparison share.
+struct Comparison<'a> {
+    args: &'a CompareArgs,
+    session: Session,
+    stdin: Option<File>,
+    /// For traces that nobody asked for.
+    aside: &'a Path,
+}
+
+impl Comparison<'_> {
+    /// Records both sides to `traces` and compares them. `None` when the user ended it.
+    fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Option<Guard>)>> {
+        let engines = [&self.args.lhs, &self.args.rhs];
+        let plain = match self.args.no_guard {
+            true => None,
+            false => {
+                let run = |engine: &EngineSpec| {
+                    let side = self.side(engine, PathBuf::new(), false)?;
+                    let end = self.session.run_plain(side);
+                    end.with_context(|| format!("running under {engine} without recording"))
+                };
+                Some(PlainRuns { lhs: run(engines[0])?, rhs: run(engines[1])? })
+            }
+        };
+        let mut recorded = Vec::new();
+        for (i, (engine, trace)) in engines.into_iter().zip(traces).enumerate() {
+            let echo = self.args.echo && i == 0;
+            let one = self.record(engine, trace, None, echo)?;
+            if one.outcome == Outcome::Interrupted {
+                eprintln!("interrupted while recording under {engine}");
+                return Ok(None);
+            }
+            self.narrow(engine, trace, &one)?;
+            recorded.push(one);
+        }
+        let mut report = self.report(traces)?;
+        let [lhs, rhs] = &recorded[..] else { return Ok(Some((report, None))) };
+        let Some(plain) = plain.filter(|plain| !plain.cut_short() && report.agree.is_some()) else {
+            return Ok(Some((report, None)));
+        };
+        let mut guard = plain.judge(lhs, rhs, report.agree == Some(true));
+        if guard.observer_effect {
+            if report.agree == Some(true) {
+                report = self.climb(&plain, &mut guard, traces, report)?;
+            }
+            report.agree = Some(false);
+            report.verdict = Some(Verdict::ObserverEffect);
+            report.meaning = Some(Verdict::ObserverEffect.meaning());
+        }
+        Ok(Some((report, Some(guard))))
+    }
+
+    fn side(&self, engine: &EngineSpec, output: PathBuf, echo: bool) -> Result<Side> {
+        Ok(Side {
+            engine: engine.clone(),
+            output,
+            stdin: match &self.stdin {
+                Some(file) => Stdio::File(file.try_clone().context("standard input")?),
+                None => Stdio::Null,
+            },
+            output_streams: if echo { Stdio::File(stderr_file()?) } else { Stdio::Null },
+        })
+    }
+
+    fn record(&self, engine: &EngineSpec, trace: &Path, how: Option<How>, echo: bool) -> Result<Recorded> {
+        let side = self.side(engine, trace.to_path_buf(), echo)?;
+        match how {
+            Some(how) => self.session.record_how(side, how, !echo),
+            None => self.session.record(side, !echo),
+        }
+        .with_context(|| format!("recording under {engine}"))
+    }
+
+    fn report(&self, traces: &[PathBuf; 2]) -> Result<Report> {
+        let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
+        Ok(Report::new(&mut lhs, &mut rhs, self.args.report.context, self.args.report.nan_bits)?)
+    }
+
+    /// A checkpoint tells that memory is not what it should be, and not since when: runs once more and looks at
+    /// these bytes after every event. The new trace takes the place of the old one if it knows better.
+    fn narrow(&self, engine: &EngineSpec, trace: &Path, recorded: &Recorded) -> Result<()> {
+        let Some(finding) = recorded.findings.first.first().filter(|finding| finding.by == Observation::Checkpoint)
+        else {
+            return Ok(());
+        };
+        let watch = Watch {
+            memory: finding.memory.0,
+            address: finding.address,
+            length: (finding.engine.len() as u64).min(WATCHED),
+        };
+        let options = Options { join: false, buffer_limit: 0, ..Options::default() };
+        let how = How { options, checkpoint: Checkpoint::End, watch: Some(watch) };
+        let again = self.aside.join("narrow.fpt");
+        let narrowed = self.record(engine, &again, Some(how), false)?;
+        if narrowed.findings.first.first().is_some_and(|found| found.events < finding.events) {
+            fs::copy(&again, trace).with_context(|| format!("replacing {}", trace.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Tries ways to record that change the code less, until one shows what the runs without recording show.
+    fn climb(&self, plain: &PlainRuns, guard: &mut Guard, traces: &[PathBuf; 2], full: Report) -> Result<Report> {
+        let suspects = {
+            let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
+            let (words, functions) = plain.writers([&mut lhs, &mut rhs])?;
+            guard.last_writers = words;
+            functions
+        };
+        guard.vanished_in.push("recording of everything by inline records".to_string());
+        for rung in plain.ladder(&self.session, suspects) {
+            let files = [self.aside.join("rung-lhs.fpt"), self.aside.join("rung-rhs.fpt")];
+            let lhs = self.record(&self.args.lhs, &files[0], Some(rung.how.clone()), false)?;
+            let rhs = self.record(&self.args.rhs, &files[1], Some(rung.how), false)?;
+            if !plain.survived(&lhs, &rhs) {
+                guard.vanished_in.push(rung.name);
+                continue;
+            }
+            guard.survived_in = Some(rung.name);
+            for (file, trace) in files.iter().zip(traces) {
+                fs::copy(file, trace).with_context(|| format!("replacing {}", trace.display()))?;
+            }
+            return self.report(traces);
+        }
+        Ok(full)
+    }
 }
 
 /// Both runs read the same input: a copy of ours. A terminal cannot be read twice, so there they read nothing.

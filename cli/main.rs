@@ -4,6 +4,7 @@ mod args;
 mod compare;
 mod diff;
 mod dump;
+mod guard;
 mod info;
 mod output;
 mod record;

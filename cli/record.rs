@@ -6,7 +6,8 @@ use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
 use anyhow::Result;
 use forkpoint_replay::printable;
-use forkpoint_tracer::{Recorded, Stdio};
+use forkpoint_tracer::{Finding, Recorded, Stdio};
+use forkpoint_traces::Observation;
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -29,9 +30,10 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     // The guest's own output must not be mixed with a progress line.
     let show_progress = !args.quiet && !std::io::stdout().is_terminal();
     let recorded = session.record(side, show_progress)?;
+    let answer = if recorded.findings.count > 0 { Answer::Diverge } else { Answer::Yes };
     if args.json {
         print_json(&summary(&recorded, &output))?;
-        return Ok(Answer::Yes);
+        return Ok(answer);
     }
     for call in &recorded.calls {
         if let Ok(values) = &call.result {
@@ -56,7 +58,40 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             }
         }
     }
-    Ok(Answer::Yes)
+    for finding in recorded.findings.first.iter().take(MOST_FINDINGS) {
+        eprintln!("{}", words(finding));
+    }
+    if recorded.findings.count > 0 {
+        eprintln!(
+            "{} place(s) in which the engine's memory is not what its own instructions wrote: see `forkpoint dump --kind observed`; \
+             `forkpoint compare` with --rhs as this engine finds the event",
+            grouped(recorded.findings.count)
+        );
+    }
+    Ok(answer)
+}
+
+/// Most findings that are printed.
+const MOST_FINDINGS: usize = 5;
+
+/// A finding in a line.
+fn words(finding: &Finding) -> String {
+    let hex = |bytes: &[u8]| bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+    format!(
+        "memory {} at {:#x} holds {}, the recorded events make it {} (found {} #{})",
+        finding.memory.0,
+        finding.address,
+        hex(&finding.engine),
+        hex(&finding.replayed),
+        match finding.by {
+            Observation::ReadBack => "when it was read back after",
+            Observation::Checkpoint => "at the checkpoint before",
+        },
+        match finding.by {
+            Observation::ReadBack => finding.events.saturating_sub(1),
+            Observation::Checkpoint => finding.events,
+        }
+    )
 }
 
 fn default_output(module: &Path) -> PathBuf {
@@ -90,6 +125,7 @@ fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
         "seconds": recorded.elapsed.as_secs_f64(),
         "outcome": recorded.outcome.to_string(),
         "message": recorded.message,
+        "findings": recorded.findings.count,
         "calls": calls,
     })
 }

@@ -2,28 +2,50 @@
 
 use crate::Answer;
 use crate::args::ReportArgs;
+use crate::guard::Guard;
 use crate::output::{print, print_json};
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, Timeline};
+use serde::Serialize;
 use std::path::Path;
+
+/// Opens a trace to be compared.
+pub fn open(path: &Path) -> Result<Timeline> {
+    Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()))
+}
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
-    let open = |path: &Path| Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()));
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
+    print_report(&report, None, args, hint)
+}
+
+/// A report, and what the observer guard has to say.
+#[derive(Serialize)]
+struct Whole<'a> {
+    #[serde(flatten)]
+    report: &'a Report,
+    guard: Option<&'a Guard>,
+}
+
+/// Prints a report and gives the command's answer.
+pub fn print_report(report: &Report, guard: Option<&Guard>, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let answer = match report.agree {
         Some(true) => Answer::Yes,
         Some(false) => Answer::Diverge,
         None => Answer::None,
     };
     if args.json {
-        print_json(&report)?;
-    } else {
-        print(&report.to_string())?;
-        if answer != Answer::Yes {
-            print(hint)?;
-        }
+        print_json(&Whole { report, guard })?;
+        return Ok(answer);
+    }
+    print(&report.to_string())?;
+    if let Some(guard) = guard.filter(|guard| !guard.is_unremarkable()) {
+        print(&format!("\n{guard}"))?;
+    }
+    if answer != Answer::Yes {
+        print(hint)?;
     }
     Ok(answer)
 }

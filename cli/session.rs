@@ -3,7 +3,9 @@
 use crate::args::GuestArgs;
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Invocation, Program, Recorded, Request, Stdio, WasiSetup, Watch};
+use forkpoint_tracer::{
+    Checkpoint, EndState, EngineSpec, Invocation, Program, Recorded, Request, Stdio, WasiSetup, Watch,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,21 +82,8 @@ impl Session {
             bail!("cannot write the trace {}: it is a directory", output.display());
         }
         let partial = output.exists().then(|| partial_name(&output));
-        let request = Request {
-            engine: side.engine,
-            wasi: self.wasi.clone(),
-            output: partial.clone().unwrap_or_else(|| output.clone()),
-            timeout: self.timeout,
-            stdin: side.stdin,
-            output_streams: side.output_streams,
-            executable: self.executable.clone(),
-            command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
-            interrupt: Arc::clone(&self.interrupt),
-            native_limit: self.native_limit,
-            options: how.options,
-            checkpoint: how.checkpoint,
-            watch: how.watch,
-        };
+        let (engine, stdin, streams) = (side.engine, side.stdin, side.output_streams);
+        let request = self.request(engine, stdin, streams, partial.clone().unwrap_or_else(|| output.clone()), how);
         let bar = progress_bar(show_progress);
         let mut progress = |events: u64, bytes: u64| {
             bar.set_message(format!(
@@ -120,6 +109,37 @@ impl Session {
                 .with_context(|| format!("moving {} to {}", partial.display(), output.display()))?;
         }
         Ok(recorded)
+    }
+}
+
+impl Session {
+    /// Runs one side without recording; its output file is not used.
+    pub fn run_plain(&self, side: Side) -> Result<EndState> {
+        let request = self.request(side.engine, side.stdin, side.output_streams, side.output, self.how.clone());
+        Ok(self.program.run_plain(&request)?.end)
+    }
+
+    /// The command line's way to record, with other options.
+    pub fn how_with(&self, options: Options) -> How {
+        How { options, ..self.how.clone() }
+    }
+
+    fn request(&self, engine: EngineSpec, stdin: Stdio, output_streams: Stdio, output: PathBuf, how: How) -> Request {
+        Request {
+            engine,
+            wasi: self.wasi.clone(),
+            output,
+            timeout: self.timeout,
+            stdin,
+            output_streams,
+            executable: self.executable.clone(),
+            command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
+            interrupt: Arc::clone(&self.interrupt),
+            native_limit: self.native_limit,
+            options: how.options,
+            checkpoint: how.checkpoint,
+            watch: how.watch,
+        }
     }
 }
 

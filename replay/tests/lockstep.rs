@@ -6,7 +6,9 @@
 #[path = "../../traces/tests/support/mod.rs"]
 mod support;
 
-use forkpoint_replay::{Alignment, Divergence, NanBits, Pair, ReplayError, Report, Timeline, Verdict, first_divergence};
+use forkpoint_replay::{
+    Alignment, Divergence, NanBits, Pair, ReplayError, Report, Timeline, Verdict, first_divergence,
+};
 use forkpoint_traces::{MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind};
 use std::slice;
 use support::{Step, create, end, header, host_write, invoke, memories, push, site, step, store};
@@ -65,6 +67,11 @@ fn data_init(address: u64) -> Step {
     Step::Milestone(Milestone::DataInit { segment: 0, memory: MemoryIndex(0), address, length: 5 })
 }
 
+/// Memory found to hold a byte.
+fn observed(address: u64, byte: u8) -> Step {
+    Step::Raw { site: SiteId::OBSERVED, operands: [0, address, 1], blob: vec![byte] }
+}
+
 fn finished(digest: u64) -> Step {
     let memories = vec![MemoryState { pages: 1, digest }];
     Step::Milestone(Milestone::End { outcome: Outcome::Finished, memories, globals: Vec::new(), tables: Vec::new() })
@@ -113,6 +120,17 @@ fn every_verdict_has_a_pair_of_runs() {
             Verdict::Invocation,
             Some(invoke()),
             Some(Step::Milestone(Milestone::Invoke { function: "walk".to_string(), arguments: Vec::new() })),
+        ),
+        // The first store of the run wrote 1 where 0 was: 0 again means that it did not arrive.
+        (Verdict::UncommittedStore, Some(observed(0, 0)), None),
+        (Verdict::UncommittedStore, None, Some(observed(0, 0))),
+        (Verdict::UnrecordedWrite, Some(observed(0, 9)), None),
+        (Verdict::UnrecordedWrite, None, Some(observed(30_000, 9))),
+        (Verdict::NanBits, Some(store(9000, 0x7fc0_0000)), Some(store(9000, 0xffc0_0001))),
+        (
+            Verdict::NanBits,
+            Some(Step::Milestone(Milestone::Returned { results: vec!["nan:0x400000".to_string()] })),
+            Some(Step::Milestone(Milestone::Returned { results: vec!["-nan:0x400000".to_string()] })),
         ),
         (Verdict::Trap, Some(trapped(TrapKind::Unreachable)), Some(store(9000, 5))),
         (Verdict::Trap, Some(trapped(TrapKind::Unreachable)), Some(trapped(TrapKind::IntegerOverflow))),
@@ -168,8 +186,56 @@ fn every_verdict_has_a_pair_of_runs() {
         assert_eq!((divergence.verdict, divergence.position.0), (*verdict, 0));
         seen.push(*verdict);
     }
+    // No pair of traces alone shows this one: it takes runs without recording.
+    seen.push(Verdict::ObserverEffect);
     let missing: Vec<_> = Verdict::ALL.iter().filter(|verdict| !seen.contains(verdict)).collect();
     assert!(missing.is_empty(), "no pair of runs for {missing:?}");
+}
+
+#[test]
+fn the_search_goes_on_behind_nan_bits_as_asked() {
+    let at = HEAD + 30;
+    let side = |nan: u32, later: u32| {
+        let mut steps = run();
+        steps.insert(at, store(9000, nan));
+        steps.insert(at + 10, store(9100, later));
+        steps
+    };
+    let found = |lhs: &[Step], rhs: &[Step], nan_bits| {
+        let mut sides = Sides::new(lhs, rhs, 4);
+        first_divergence(&mut sides.lhs, &mut sides.rhs, nan_bits).unwrap()
+    };
+    let verdict = |found: &forkpoint_replay::Found| {
+        found.divergence.as_ref().map(|divergence| (divergence.verdict, divergence.position.0))
+    };
+    let (left, right, further) = (side(0x7fc0_0000, 1), side(0xffc0_0000, 1), side(0xffc0_0000, 0xff));
+    let (first, second) = (at as u64, at as u64 + 10);
+    let only = found(&left, &right, NanBits::Report);
+    assert_eq!(verdict(&only), Some((Verdict::NanBits, first)));
+    let only = found(&left, &right, NanBits::Ignore);
+    assert_eq!((verdict(&only), only.nan.map(|nan| (nan.first.0, nan.count))), (None, Some((first, 1))));
+    for nan_bits in [NanBits::Report, NanBits::Ignore] {
+        let both = found(&left, &further, nan_bits);
+        assert_eq!(verdict(&both), Some((Verdict::Value, second)));
+        assert_eq!(both.nan.map(|nan| nan.first.0), Some(first));
+    }
+    assert_eq!(verdict(&found(&left, &further, NanBits::Stop)), Some((Verdict::NanBits, first)));
+    // The last byte of the NaN, 7f here and ff there, comes up again: that is where it came from.
+    let (left, further) = (side(0x7fc0_0000, 0x7f), side(0xffc0_0000, 0xff));
+    let both = found(&left, &further, NanBits::Report);
+    let (nan, divergence) = (both.nan.unwrap(), both.divergence.unwrap());
+    assert!(nan.leads_to(divergence.lhs.as_ref().unwrap(), divergence.rhs.as_ref().unwrap()));
+}
+
+/// Two engines may be wrong alike: equal events are no agreement when memory does not hold what they say.
+#[test]
+fn equal_observations_on_both_sides_are_no_agreement() {
+    let mut steps = run();
+    steps.insert(HEAD + 30, observed(0, 0));
+    let mut sides = Sides::new(&steps, &steps, 16);
+    let report = Report::new(&mut sides.lhs, &mut sides.rhs, 3, NanBits::default()).unwrap();
+    assert_eq!((report.agree, report.verdict), (Some(false), Some(Verdict::UncommittedStore)));
+    assert_eq!(report.culprit.map(|culprit| culprit.event.position), Some(HEAD as u64));
 }
 
 #[test]

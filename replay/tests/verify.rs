@@ -230,8 +230,8 @@ fn a_page_filter_that_denies_a_written_page_is_found() {
     let index = blocks.last().unwrap();
     let chunk = blocks.iter().find(|block| block.0 == CHUNK).unwrap();
     let mut bytes = good[..index.1].to_vec();
-    // The filter: first, count, digest, its length (251, 0, 1), 256 bytes.
-    let filter = chunk.1 + 13 + 1 + 1 + 16 + 3;
+    // The filter: first, count, digest, observed, its length (251, 0, 1), 256 bytes.
+    let filter = chunk.1 + 13 + 1 + 1 + 16 + 1 + 3;
     assert_eq!(bytes[filter - 3..filter], [251, 0, 1]);
     let set: Vec<usize> = (filter..filter + 256).filter(|at| bytes[*at] != 0).collect();
     assert_eq!(set.len(), 2);

@@ -114,6 +114,12 @@ impl Report {
     fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Some(reason) => writeln!(f, "No answer: {reason}.")?,
+            None if self.agree == Some(false) => {
+                let verdict = self.verdict.map_or("end-state", Verdict::word);
+                let meaning = self.meaning.unwrap_or_default();
+                writeln!(f, "The runs diverge ({verdict}): {meaning}.")?;
+                writeln!(f, "The recorded runs agree on all {} events.", self.lhs.events)?;
+            }
             None => {
                 let outcome = self.lhs.outcome.as_deref().unwrap_or("ended");
                 write!(f, "The runs agree on all {} events", self.lhs.events)?;
