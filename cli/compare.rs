@@ -131,8 +131,17 @@ impl Comparison<'_> {
             address: finding.address,
             length: (finding.engine.len() as u64).min(WATCHED),
         };
-        let options = Options { join: false, buffer_limit: 0, ..Options::default() };
-        let how = How { options, checkpoint: Checkpoint::End, watch: Some(watch) };
+        let how = match engine.records_inline() {
+            true => {
+                let options = Options { join: false, buffer_limit: 0, ..Options::default() };
+                How { options, checkpoint: Checkpoint::End, watch: Some(watch) }
+            }
+            // It shows no memory on the way: let the module itself look.
+            false => {
+                let options = Options { read_back: true, ..Options::default() };
+                How { options, checkpoint: Checkpoint::End, watch: None }
+            }
+        };
         let again = self.aside.join("narrow.fpt");
         let narrowed = self.record(engine, &again, Some(how), false)?;
         if narrowed.findings.first.first().is_some_and(|found| found.events < finding.events) {

@@ -4,9 +4,9 @@ use crate::Answer;
 use crate::args::RecordArgs;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{Finding, Recorded, Stdio};
+use forkpoint_tracer::{EngineSpec, Finding, Recorded, Stdio};
 use forkpoint_traces::Observation;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -15,15 +15,7 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub fn run(args: &RecordArgs) -> Result<Answer> {
     let mut engine = args.engine.clone();
-    if let Some(target) = &args.target {
-        engine.target = target.clone();
-    }
-    if let Some(cpu) = &args.cpu {
-        engine.cpu.extend(cpu.iter().cloned());
-    }
-    if let Some(opt) = args.opt {
-        engine.opt = opt;
-    }
+    apply_settings(&mut engine, args)?;
     let session = Session::new(&args.guest, args.deterministic)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
     let side = Side { engine, output: output.clone(), stdin: Stdio::Inherit, output_streams: Stdio::Inherit };
@@ -69,6 +61,26 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         );
     }
     Ok(answer)
+}
+
+/// Settings of their own on the command line go on top of those in the engine's name.
+fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
+    let EngineSpec::Wasmtime(engine) = engine else {
+        if args.target.is_some() || args.cpu.is_some() || args.opt.is_some() {
+            bail!("--target, --cpu and --opt are Wasmtime's: a runner takes its settings in its command");
+        }
+        return Ok(());
+    };
+    if let Some(target) = &args.target {
+        engine.target = target.clone();
+    }
+    if let Some(cpu) = &args.cpu {
+        engine.cpu.extend(cpu.iter().cloned());
+    }
+    if let Some(opt) = args.opt {
+        engine.opt = opt;
+    }
+    Ok(())
 }
 
 /// Most findings that are printed.

@@ -126,8 +126,12 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
         .map_err(|error| format!("ignoring SIGINT: {error}"))?;
-    wasmtime::run(&job, FrameWriter(wasmtime::Socket(Arc::new(socket))), control, buffer)
-        .map_err(|error| format!("talking to the recorder: {error}"))
+    let out = FrameWriter(wasmtime::Socket(Arc::new(socket)));
+    match &job.engine {
+        EngineSpec::Wasmtime(spec) => wasmtime::run(spec, &job, out, control, buffer),
+        EngineSpec::Runner { command } => return Err(format!("`{command}` is a program of its own")),
+    }
+    .map_err(|error| format!("talking to the recorder: {error}"))
 }
 
 /// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.

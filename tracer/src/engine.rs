@@ -6,9 +6,23 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// An engine as it is written on the command line: `wasmtime:aot,target=portable,opt=none`.
+/// An engine as it is written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EngineSpec {
+pub enum EngineSpec {
+    /// The one linked into this program: `wasmtime:aot,target=portable,opt=none`.
+    Wasmtime(WasmtimeSpec),
+    /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
+    Runner {
+        /// Program and arguments, separated by spaces.
+        command: String,
+    },
+}
+
+/// Wasmtime and its settings.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WasmtimeSpec {
+    /// Which of its compilers.
+    pub compiler: Compiler,
     /// JIT or AOT.
     pub mode: Mode,
     /// What code is made for.
@@ -17,6 +31,17 @@ pub struct EngineSpec {
     pub cpu: Vec<Cpu>,
     /// Optimization level.
     pub opt: OptLevel,
+}
+
+/// Which of Wasmtime's compilers makes the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Compiler {
+    /// The optimizing one. This is the default.
+    Cranelift,
+    /// The baseline one: fast to compile, and without some proposals.
+    Winch,
+    /// Cranelift for Pulley, Wasmtime's own byte code, which is interpreted.
+    Pulley,
 }
 
 /// How an engine comes to its native code.
@@ -68,12 +93,37 @@ pub struct SpecError {
     hint: &'static str,
 }
 
-const HINT: &str = "write `wasmtime:jit` or `wasmtime:aot`, then any of \
-                    `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, `,opt=none|speed|speed-and-size`";
+const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, `wasmtime:winch-aot`, `wasmtime:pulley` \
+                    or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
+                    `,opt=none|speed|speed-and-size`; or `runner:COMMAND`";
+
+impl Default for WasmtimeSpec {
+    fn default() -> WasmtimeSpec {
+        WasmtimeSpec {
+            compiler: Compiler::Cranelift,
+            mode: Mode::Jit,
+            target: Target::Host,
+            cpu: Vec::new(),
+            opt: OptLevel::Speed,
+        }
+    }
+}
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
-        EngineSpec { mode: Mode::Jit, target: Target::Host, cpu: Vec::new(), opt: OptLevel::Speed }
+        EngineSpec::Wasmtime(WasmtimeSpec::default())
+    }
+}
+
+impl EngineSpec {
+    /// Whether code is compiled in a process of its own first.
+    pub(crate) fn compiles_ahead(&self) -> bool {
+        matches!(self, EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, .. }))
+    }
+
+    /// Whether modules can record inline: a runner may not know multi-memory, and has no buffer to share.
+    pub fn records_inline(&self) -> bool {
+        matches!(self, EngineSpec::Wasmtime(_))
     }
 }
 
@@ -82,13 +132,23 @@ impl FromStr for EngineSpec {
 
     fn from_str(spec: &str) -> Result<EngineSpec, SpecError> {
         let fail = |problem: String| SpecError { spec: spec.to_string(), problem, hint: HINT };
-        let mut parts = spec.split(',');
-        let mut engine = EngineSpec::default();
-        match parts.next().unwrap_or_default() {
-            "wasmtime" | "wasmtime:jit" | "wasmtime:cranelift-jit" => {}
-            "wasmtime:aot" | "wasmtime:cranelift-aot" => engine.mode = Mode::Aot,
-            other => return Err(fail(format!("unknown engine or mode `{other}`"))),
+        if let Some(command) = spec.strip_prefix("runner:") {
+            if command.trim().is_empty() {
+                return Err(fail("no command".to_string()));
+            }
+            return Ok(EngineSpec::Runner { command: command.to_string() });
         }
+        let mut parts = spec.split(',');
+        let mut engine = WasmtimeSpec::default();
+        (engine.compiler, engine.mode) = match parts.next().unwrap_or_default() {
+            "wasmtime" | "wasmtime:jit" | "wasmtime:cranelift-jit" => (Compiler::Cranelift, Mode::Jit),
+            "wasmtime:aot" | "wasmtime:cranelift-aot" => (Compiler::Cranelift, Mode::Aot),
+            "wasmtime:winch" | "wasmtime:winch-jit" => (Compiler::Winch, Mode::Jit),
+            "wasmtime:winch-aot" => (Compiler::Winch, Mode::Aot),
+            "wasmtime:pulley" | "wasmtime:pulley-jit" => (Compiler::Pulley, Mode::Jit),
+            "wasmtime:pulley-aot" => (Compiler::Pulley, Mode::Aot),
+            other => return Err(fail(format!("unknown engine or mode `{other}`"))),
+        };
         for part in parts {
             match part.split_once('=') {
                 Some(("target", target)) => engine.target = target.parse().map_err(&fail)?,
@@ -97,7 +157,10 @@ impl FromStr for EngineSpec {
                 _ => return Err(fail(format!("unknown setting `{part}`"))),
             }
         }
-        Ok(engine)
+        if engine.compiler == Compiler::Pulley && engine.target != Target::Host {
+            return Err(fail("pulley is a target of its own".to_string()));
+        }
+        Ok(EngineSpec::Wasmtime(engine))
     }
 }
 
@@ -172,10 +235,24 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The shortest spelling that means this engine.
 impl fmt::Display for EngineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "wasmtime:{}", self.mode)?;
+        match self {
+            EngineSpec::Wasmtime(spec) => spec.fmt(f),
+            EngineSpec::Runner { command } => write!(f, "runner:{command}"),
+        }
+    }
+}
+
+/// The shortest spelling that means this engine.
+impl fmt::Display for WasmtimeSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.compiler, self.mode) {
+            (Compiler::Cranelift, mode) => write!(f, "wasmtime:{mode}")?,
+            (Compiler::Winch, mode) => write!(f, "wasmtime:winch-{mode}")?,
+            (Compiler::Pulley, Mode::Jit) => f.write_str("wasmtime:pulley")?,
+            (Compiler::Pulley, Mode::Aot) => f.write_str("wasmtime:pulley-aot")?,
+        }
         match &self.target {
             Target::Host => {}
             Target::Portable => f.write_str(",target=portable")?,
@@ -206,6 +283,11 @@ mod tests {
             "wasmtime:aot,target=portable",
             "wasmtime:jit,target=x86_64-unknown-linux-gnu,cpu=+fma-avx2,opt=none",
             "wasmtime:jit,opt=speed-and-size",
+            "wasmtime:winch-jit",
+            "wasmtime:winch-aot,cpu=-avx2",
+            "wasmtime:pulley",
+            "wasmtime:pulley-aot,opt=none",
+            "runner:python3 my runner.py",
         ] {
             assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
         }
@@ -221,6 +303,8 @@ mod tests {
             ("wasmtime:jit,cpu=fma", "fma"),
             ("wasmtime:jit,cpu=+", "CPU"),
             ("wasmtime:jit,target=", "empty target"),
+            ("wasmtime:pulley,target=portable", "pulley"),
+            ("runner: ", "no command"),
         ] {
             let error = spec.parse::<EngineSpec>().expect_err(spec).to_string();
             assert!(error.contains(named) && error.contains("wasmtime:jit"), "{error}");

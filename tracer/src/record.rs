@@ -29,7 +29,7 @@ pub use program::{Invocation, Program};
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::host::WasiSetup;
-use crate::instrument::Options;
+use crate::instrument::{Options, Style};
 use crate::observe::Watch;
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
@@ -68,6 +68,14 @@ pub struct Request {
     pub checkpoint: Checkpoint,
     /// Bytes to compare after every event; for modules that record inline, one record at a time.
     pub watch: Option<Watch>,
+}
+
+impl Request {
+    /// The options as far as the engine can follow them.
+    pub(crate) fn effective_options(&self) -> Options {
+        let style = if self.engine.records_inline() { self.options.style } else { Style::Hooks };
+        Options { style, ..self.options.clone() }
+    }
 }
 
 /// Where one of the guest's standard streams goes.
@@ -131,7 +139,7 @@ impl Program {
         for (path, _) in &request.wasi.directories {
             std::fs::read_dir(path).map_err(|source| RecordError::Directory { path: path.clone(), source })?;
         }
-        let rewritten = self.rewritten_as(&request.options)?;
+        let rewritten = self.rewritten_as(&request.effective_options())?;
         let mut pump = pump::Pump::new(self, &rewritten, request, progress);
         let run = self.run(request, &rewritten);
         let launched = launch(request, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;

@@ -6,7 +6,7 @@ mod imports;
 mod memories;
 mod records;
 
-use super::{EngineSpec, Mode, OptLevel, Target};
+use super::{Compiler, OptLevel, Target, WasmtimeSpec};
 use crate::child::{Control, Job, Run, Task};
 use crate::protocol::{FrameWriter, Message, NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
@@ -15,7 +15,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use wasmtime::{Config, Engine, Module};
+use wasmtime::{Config, Engine, Module, Strategy};
 
 /// Sets a [`Config`]'s switch.
 type Switch = fn(&mut Config, bool) -> &mut Config;
@@ -37,6 +37,30 @@ const SWITCHES: &[(&str, Switch, bool)] = &[
     ("wasm_wide_arithmetic", Config::wasm_wide_arithmetic, true),
 ];
 
+/// Proposals that a compiler does not have; switched on, the engine would not start.
+const LACKING: &[(Compiler, &[&str])] = &[
+    (
+        Compiler::Winch,
+        &[
+            "wasm_exceptions",
+            "wasm_function_references",
+            "wasm_gc",
+            "wasm_relaxed_simd",
+            "relaxed_simd_deterministic",
+        ],
+    ),
+    (Compiler::Pulley, &["wasm_threads", "shared_memory"]),
+];
+
+fn switches(compiler: Compiler) -> impl Iterator<Item = &'static (&'static str, Switch, bool)> {
+    let lacking = LACKING.iter().filter(move |(which, _)| *which == compiler).flat_map(|(_, names)| names.iter());
+    let lacking: Vec<&str> = lacking.copied().collect();
+    SWITCHES.iter().filter(move |(name, ..)| !lacking.contains(name))
+}
+
+/// The target of Wasmtime's own byte code on this kind of machine.
+const PULLEY: &str = if cfg!(target_pointer_width = "64") { "pulley64" } else { "pulley32" };
+
 /// Bytes of stack that a guest may use.
 const MAX_WASM_STACK: usize = 512 << 10;
 
@@ -57,12 +81,12 @@ impl io::Write for Socket {
 }
 
 /// Does the job and reports; an error means that the parent is gone.
-pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
-    let engine = match configure(&job.engine, job.stack_switching) {
+pub(crate) fn run(spec: &WasmtimeSpec, job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
+    let engine = match configure(spec, job.stack_switching) {
         Ok(engine) => engine,
         Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
     };
-    out.message(&Message::Hello(describe(&job.engine)))?;
+    out.message(&Message::Hello(describe(spec)))?;
     match &job.task {
         Task::Compile { output } => compile(&engine, &job.module, output, &mut out),
         Task::Run(run) => match load(&engine, &job.module, run) {
@@ -77,7 +101,7 @@ pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) ->
     }
 }
 
-fn configure(spec: &EngineSpec, stack_switching: bool) -> wasmtime::Result<Engine> {
+fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config
         .cranelift_opt_level(match spec.opt {
@@ -86,8 +110,17 @@ fn configure(spec: &EngineSpec, stack_switching: bool) -> wasmtime::Result<Engin
             OptLevel::SpeedAndSize => wasmtime::OptLevel::SpeedAndSize,
         })
         .max_wasm_stack(MAX_WASM_STACK);
-    for (_, switch, enabled) in SWITCHES {
+    for (_, switch, enabled) in switches(spec.compiler) {
         switch(&mut config, *enabled);
+    }
+    match spec.compiler {
+        Compiler::Cranelift => {}
+        Compiler::Winch => {
+            config.strategy(Strategy::Winch);
+        }
+        Compiler::Pulley => {
+            config.target(PULLEY)?;
+        }
     }
     if stack_switching {
         // Not by default: not every target has it.
@@ -137,8 +170,9 @@ fn host_features() -> Vec<String> {
     found
 }
 
-fn describe(spec: &EngineSpec) -> EngineInfo {
+fn describe(spec: &WasmtimeSpec) -> EngineInfo {
     let mut features = match spec.target {
+        Target::Host if spec.compiler == Compiler::Pulley => Vec::new(),
         Target::Host => host_features(),
         Target::Portable | Target::Triple(_) => Vec::new(),
     };
@@ -154,19 +188,24 @@ fn describe(spec: &EngineSpec) -> EngineInfo {
         name: "wasmtime".to_string(),
         version: wasmtime_environ::VERSION.to_string(),
         mode: spec.mode.to_string(),
-        compiler: "cranelift".to_string(),
+        compiler: match spec.compiler {
+            Compiler::Winch => "winch",
+            Compiler::Cranelift | Compiler::Pulley => "cranelift",
+        }
+        .to_string(),
         opt_level: spec.opt.to_string(),
         target: match &spec.target {
             Target::Triple(triple) => triple.clone(),
+            Target::Host if spec.compiler == Compiler::Pulley => PULLEY.to_string(),
             Target::Host | Target::Portable => host_triple(),
         },
         cpu_features: features,
-        settings: settings(),
+        settings: settings(spec.compiler),
     }
 }
 
-fn settings() -> Vec<(String, String)> {
-    let switches = SWITCHES.iter().map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
+fn settings(compiler: Compiler) -> Vec<(String, String)> {
+    let switches = switches(compiler).map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
     switches.chain([("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string())]).collect()
 }
 
@@ -217,11 +256,4 @@ fn send_native(module: &Module, limit: u64, out: &mut Out) -> io::Result<()> {
         })?;
     }
     Ok(())
-}
-
-impl Mode {
-    /// Whether code is compiled in a process of its own first.
-    pub(crate) fn compiles_ahead(self) -> bool {
-        self == Mode::Aot
-    }
 }

@@ -20,7 +20,7 @@ pub(super) fn of(program: &Program, request: &Request, engine: EngineInfo, chunk
         },
         limits: Limits { timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64) },
         recorder: RecorderInfo {
-            hooks: request.options.style == Style::Hooks,
+            hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
             scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope)),

@@ -48,7 +48,7 @@ pub(super) fn launch(
         stack_switching: module.stack_switching,
         task: Task::Run(Box::new(run)),
     };
-    if request.engine.mode.compiles_ahead() {
+    if request.engine.compiles_ahead() {
         let output = folder.path().join("module.cwasm");
         let compile = Job {
             engine: job.engine.clone(),

@@ -2,6 +2,7 @@
 
 use super::{Request, Stdio};
 use crate::child::{ARGUMENT, Job};
+use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::protocol::{Frame, Order, read_frame, write_order};
 use crate::shared::SharedBuffer;
@@ -79,14 +80,13 @@ impl Child {
         // The child inherits these two descriptors; all others are closed on exec.
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
             .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
-        let mut command = Command::new(&request.executable);
+        let mut command = program(request);
         command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(number.to_string());
         command.stdin(stdin.open("standard input")?);
         command.stdout(request.output_streams.open("standard output")?);
         command.stderr(request.output_streams.open("standard error")?);
-        let process = command
-            .spawn()
-            .map_err(RecordError::io(format!("starting the engine's process {}", request.executable.display())))?;
+        let process =
+            command.spawn().map_err(RecordError::io(format!("starting the engine's process {}", request.engine)))?;
         drop((theirs, their_buffer));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
@@ -147,6 +147,19 @@ impl Drop for Child {
         // Harmless when it has ended and was waited for.
         let _ = self.process.kill();
         let _ = self.process.wait();
+    }
+}
+
+/// The program that is the engine's process.
+fn program(request: &Request) -> Command {
+    match &request.engine {
+        EngineSpec::Runner { command } => {
+            let mut words = command.split_whitespace();
+            let mut program = Command::new(words.next().unwrap_or_default());
+            program.args(words);
+            program
+        }
+        EngineSpec::Wasmtime(_) => Command::new(&request.executable),
     }
 }
 

@@ -85,7 +85,7 @@ impl Program {
     pub(super) fn run(&self, request: &Request, module: &Instrumented) -> Run {
         let names = |names: &[String]| names.to_vec();
         Run {
-            precompiled: request.engine.mode.compiles_ahead(),
+            precompiled: request.engine.compiles_ahead(),
             memories: module.memories.iter().map(|memory| memory.export.clone()).collect(),
             wasi_memory: self.wasi_memory,
             globals: module.globals.iter().map(|global| global.export.clone()).collect(),

@@ -31,6 +31,7 @@ pub(super) struct Pump<'a> {
     program: &'a Program,
     rewritten: &'a Instrumented,
     request: &'a Request,
+    style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
     recorded_functions: HashSet<FuncIndex>,
@@ -69,6 +70,7 @@ impl<'a> Pump<'a> {
             program,
             rewritten,
             request,
+            style: request.effective_options().style,
             progress,
             decoder: rewritten.decoder(),
             recorded_functions: rewritten.sites.iter().map(|site| site.func).collect(),
@@ -202,7 +204,7 @@ impl<'a> Pump<'a> {
         };
         let mut sink =
             WriterSink { writer, watching: self.watching.as_mut(), findings: &mut self.findings, failed: None };
-        match self.request.options.style {
+        match self.style {
             Style::Inline => self.decoder.decode_block(bytes, &mut sink)?,
             Style::Hooks => {
                 let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
