@@ -478,6 +478,7 @@ fn missing_imports_are_listed_together_with_their_types_in_words() {
     let module = br#"(module
       (import "env" "f" (func (param i32) (result i64)))
       (import "env" "m" (memory 1))
+      (import "env" "m" (memory 1))
       (import "env" "big" (memory i64 1 2))
       (import "env" "c" (global f32))
       (import "env" "g" (global (mut f32)))

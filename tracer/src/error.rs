@@ -13,7 +13,7 @@ pub enum RecordError {
     Instrument(#[from] InstrumentError),
     /// The module needs imports that nobody provides.
     #[error(
-        "the module needs imports that are not provided:\n{list}\nonly WASI preview 1 (`wasi_snapshot_preview1`) is"
+        "the module needs imports that are not provided:\n{list}\nprovided are WASI preview 1 (`wasi_snapshot_preview1`) and memories, each once"
     )]
     UnresolvedImports {
         /// One line each, with type.

@@ -9,7 +9,7 @@ use crate::record::Request;
 use crate::record::types::{self, signature};
 use crate::values::{WasmValue, parse_value};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
 
@@ -111,11 +111,20 @@ const BYTES_PER_EVENT: u64 = 10;
 
 /// What a module imports and exports. Means nothing for a module that turns out not to be valid.
 struct Interface {
-    imports: Vec<(String, String, String)>,
+    imports: Vec<Import>,
     exports: BTreeMap<String, Option<FuncType>>,
     /// Exported functions by index; of several names the first.
     exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
+}
+
+/// What a module needs from outside.
+struct Import {
+    module: String,
+    name: String,
+    /// Its type in words.
+    ty: String,
+    is_memory: bool,
 }
 
 impl Interface {
@@ -141,7 +150,9 @@ impl Interface {
                             functions.push(ty);
                         }
                         let ty = types::import(import.ty, |ty| types.get(ty as usize)?.as_ref());
-                        interface.imports.push((import.module.to_string(), import.name.to_string(), ty));
+                        let (module, name) = (import.module.to_string(), import.name.to_string());
+                        let is_memory = matches!(import.ty, TypeRef::Memory(_));
+                        interface.imports.push(Import { module, name, ty, is_memory });
                     }
                 }
                 Payload::FunctionSection(section) => {
@@ -169,11 +180,19 @@ impl Interface {
     }
 
     fn check_imports(&self) -> Result<(), RecordError> {
+        let mut memories = BTreeSet::new();
+        // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
+        let mut provided = |import: &Import| match import.is_memory {
+            true => memories.insert((import.module.clone(), import.name.clone())),
+            false => import.module == WASI && is_wasi(&import.name),
+        };
         let missing: Vec<String> = self
             .imports
             .iter()
-            .filter(|(module, name, _)| module != WASI || !is_wasi(name))
-            .map(|(module, name, ty)| format!("  {}.{}: {ty}", module.escape_debug(), name.escape_debug()))
+            .filter(|import| !provided(import))
+            .map(|Import { module, name, ty, .. }| {
+                format!("  {}.{}: {ty}", module.escape_debug(), name.escape_debug())
+            })
             .collect();
         if missing.is_empty() {
             return Ok(());
