@@ -44,6 +44,8 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
                 "directories": header.host.directories, "deterministic": header.host.deterministic,
             },
             "timeout_ms": header.limits.timeout_ms,
+            "recorder": header.recorder,
+            "observed": trace.observed(),
             "verified": verified.map(|verified| verified.kinds),
         }))?;
         return Ok(Answer::Yes);
@@ -96,6 +98,14 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     }
     for directory in &header.host.directories {
         row("directory", directory.clone());
+    }
+    let recorder = &header.recorder;
+    let how = if recorder.hooks { "one host call per event" } else { "inline records" };
+    let read_back = if recorder.read_back { ", stores read back" } else { "" };
+    let scope = recorder.scope.as_ref().map_or(String::new(), |scope| format!("; only {scope}"));
+    row("recording", format!("{how}{read_back}, checkpoints {}{scope}", recorder.checkpoint));
+    if trace.observed() > 0 {
+        row("observed", format!("memory was {} time(s) not what the events say", grouped(trace.observed())));
     }
     row("recorded by", format!("forkpoint {}: {}", header.forkpoint, header.command.join(" ")));
     if let Some(verified) = verified {

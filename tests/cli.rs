@@ -209,7 +209,7 @@ fn traps_exits_and_results_are_recorded_and_agree_under_aot() {
         "i32.store [0x00000004] <- 01 00 00 00",
         "trap: out of bounds memory access  in oops at 0x",
         "host write [0x000000c8; 16]",
-        "end: exited with code 3; memory pages 3",
+        "end: exited with code 3; memory pages (digest) 3",
     ] {
         assert!(dump.contains(line), "expected {line:?} in:\n{dump}");
     }

@@ -1,11 +1,16 @@
 //! Events as one line of text, the same in `dump`, in reports and on the screen.
 
 use crate::symbols::{Symbols, printable};
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Milestone, Observation, SiteTable};
+use forkpoint_traces::{
+    CodeOffset, Event, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, SiteTable,
+};
 use std::fmt::Write;
 
 /// Most bytes of a long write that a line shows.
 const SHOWN_BYTES: usize = 16;
+
+/// Most globals and tables that a line shows.
+const SHOWN_GLOBALS: usize = 8;
 
 /// The instruction that an event stands at; for a trap, the one that trapped.
 pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffset)> {
@@ -96,12 +101,20 @@ fn describe_milestone(milestone: &Milestone) -> String {
             text
         }
         Milestone::Exited { code } => format!("exit with code {code}"),
-        Milestone::End { outcome, memories, .. } => {
-            let pages: Vec<String> = memories.iter().map(|memory| memory.pages.to_string()).collect();
-            match pages.as_slice() {
-                [] => format!("end: {outcome}"),
-                pages => format!("end: {outcome}; memory pages {}", pages.join(", ")),
-            }
+        Milestone::End { outcome, memories, globals, tables } => {
+            let mut text = format!("end: {outcome}");
+            let mut list = |name: &str, items: Vec<String>| {
+                if !items.is_empty() {
+                    let _ = write!(text, "; {name} {}", items.join(", "));
+                }
+            };
+            // The digest's first digits are enough to see that two differ.
+            let memory = |memory: &MemoryState| format!("{} ({:08x})", memory.pages, memory.digest >> 32);
+            list("memory pages (digest)", memories.iter().map(memory).collect());
+            let global = |global: &GlobalState| format!("{}={}", global.index, printable(&global.value));
+            list("globals", globals.iter().take(SHOWN_GLOBALS).map(global).collect());
+            list("table sizes", tables.iter().take(SHOWN_GLOBALS).map(u64::to_string).collect());
+            text
         }
     }
 }
