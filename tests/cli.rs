@@ -404,6 +404,74 @@ fn a_recorder_killed_after_some_chunks_keeps_them() {
     assert!(code == 0 && stdout.lines().count() == 3 && stderr.contains("incomplete"), "{stdout}{stderr}");
 }
 
+/// A guest that says it is ready, stores 1000 numbers from 4096 on, which is far less than a buffer full, and
+/// then does nothing for ever.
+const STUCK: &[u8] = br#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 0) "\08\00\00\00\06\00\00\00ready\n")
+  (func (export "_start") (local $i i32)
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (loop $next
+      (i32.store offset=4096 (i32.shl (local.get $i) (i32.const 2)) (local.get $i))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const 1000))))
+    (loop $ever (br $ever))))"#;
+
+/// The trace of [`STUCK`] holds every event there was and ends as expected.
+fn all_of_stuck(folder: &Path, outcome: &str) {
+    let (code, stdout, stderr) = forkpoint(folder, &["info", "s.fpt", "--json", "--verify"]);
+    assert_eq!(code, 0, "{stderr}");
+    let info: Value = serde_json::from_str(&stdout).unwrap();
+    assert!(info["complete"] == true && info["outcome"] == outcome, "{stdout}");
+    assert_eq!(info["verified"]["store"], 1000, "{stdout}");
+    let (_, dump, _) = forkpoint(folder, &["dump", "s.fpt"]);
+    let last = "i32.store [0x00001f9c] <- e7 03 00 00";
+    let lines: Vec<&str> = dump.lines().rev().take(2).collect();
+    assert!(lines[0].contains(&format!("end: {outcome}")) && lines[1].contains(last), "{lines:?}");
+}
+
+/// Nothing the dead process recorded is lost, although it never got to send it.
+#[test]
+fn an_engine_that_crashes_loses_no_event() {
+    for (signal, name) in [("-SEGV", "SIGSEGV"), ("-ABRT", "SIGABRT"), ("-KILL", "SIGKILL")] {
+        for engine in ["wasmtime:jit", "wasmtime:aot"] {
+            let folder = folder_with(&[("s.wat", STUCK)]);
+            let mut recorder = std::process::Command::new(common::FORKPOINT)
+                .current_dir(folder.path())
+                .args(["record", "s.wat", "--quiet", "--engine", engine])
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut ready = [0; 6];
+            std::io::Read::read_exact(recorder.stdout.as_mut().unwrap(), &mut ready).unwrap();
+            assert_eq!(&ready, b"ready\n");
+            std::thread::sleep(Duration::from_millis(300));
+            let engine_process = common::children(recorder.id());
+            assert_eq!(engine_process.len(), 1, "{engine_process:?}");
+            // A handler that the engine or Rust installed may take the first signal for one of its own.
+            for _ in 0..50 {
+                if recorder.try_wait().unwrap().is_some() {
+                    break;
+                }
+                let _ = std::process::Command::new("kill").args([signal, &engine_process[0]]).output().unwrap();
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            assert!(recorder.wait().unwrap().success());
+            all_of_stuck(folder.path(), &format!("crashed: {name}"));
+        }
+    }
+}
+
+/// An engine that does not listen is killed in the end, and keeps its events all the same.
+#[test]
+fn an_engine_that_hangs_loses_no_event() {
+    let folder = folder_with(&[("s.wat", STUCK)]);
+    let (code, _, stderr) = forkpoint(folder.path(), &["record", "s.wat", "--timeout", "1s"]);
+    assert!(code == 0 && stderr.contains("timed out"), "{stderr}");
+    all_of_stuck(folder.path(), "timed out");
+}
+
 #[test]
 fn a_wasi_guest_prints_what_it_printed_and_its_exit_code_is_kept() {
     let guest = br#"(module

@@ -90,14 +90,6 @@ fn two_traces_side_by_side_from_start_to_quit() {
     terminal.wait("the exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
 }
 
-/// Process ids of the viewers that run on a shell's terminal.
-fn viewers(terminal: &Terminal) -> Vec<String> {
-    let shell = terminal.tmux(&["display", "-p", "-t", "t", "#{pane_pid}"]);
-    let children = format!("/proc/{0}/task/{0}/children", shell.trim());
-    let children = std::fs::read_to_string(children).unwrap();
-    children.split_whitespace().map(str::to_string).collect()
-}
-
 #[test]
 fn a_signal_gives_the_terminal_back() {
     if !common::has_program("tmux", "-V") {
@@ -112,7 +104,8 @@ fn a_signal_gives_the_terminal_back() {
         terminal.keys(&["clear", "Enter"]);
         terminal.keys(&[&format!("'{}' view orbit-jit.fpt", common::FORKPOINT), "Enter"]);
         terminal.wait("the viewer", |screen| screen.contains("memory 0") && !screen.contains("ready>"));
-        let viewers = viewers(&terminal);
+        let shell = terminal.tmux(&["display", "-p", "-t", "t", "#{pane_pid}"]);
+        let viewers = common::children(shell.trim().parse().unwrap());
         assert_eq!(viewers.len(), 1, "{viewers:?}");
         assert!(Command::new("kill").args([&format!("-{signal}"), &viewers[0]]).status().unwrap().success());
         terminal.wait("the shell", |screen| screen.contains("ready>") && !screen.contains("memory 0"));

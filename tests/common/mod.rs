@@ -62,6 +62,13 @@ pub fn host_has_fma() -> bool {
     fma
 }
 
+/// Process ids of a process's children.
+pub fn children(process: u32) -> Vec<String> {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).expect("a running process");
+    let children = threads.filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    children.flat_map(|list| list.split_whitespace().map(str::to_string).collect::<Vec<_>>()).collect()
+}
+
 /// Whether a program can be started.
 pub fn has_program(name: &str, version: &str) -> bool {
     Command::new(name).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())

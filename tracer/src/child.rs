@@ -6,13 +6,14 @@ use crate::protocol::FrameWriter;
 use crate::values::WasmValue;
 use serde::{Deserialize, Serialize};
 use std::io::Read;
-use std::os::fd::FromRawFd;
+use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// First argument of a child process; the job's file and the number of its socket follow.
+/// First argument of a child process; the job's file, the number of its socket and that of the memory to put
+/// under the guest's buffer follow.
 pub const ARGUMENT: &str = "__run-engine";
 
 /// What a child process is to do.
@@ -62,28 +63,32 @@ pub(crate) type Stop = Arc<AtomicBool>;
 
 /// Runs a child process to its end. `arguments` are what follows [`ARGUMENT`] on the command line.
 ///
-/// Only for processes that this crate started itself: the socket's number is taken on trust.
+/// Only for processes that this crate started itself: the numbers are taken on trust.
 ///
 /// # Errors
 /// In words, when the job cannot be read or the parent is gone. What the engine or the guest does is reported
 /// to the parent instead.
 pub fn main(arguments: &[String]) -> Result<(), String> {
-    let [job, socket] = arguments else {
-        return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job and a socket"));
+    let [job, socket, buffer] = arguments else {
+        return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job, a socket and a buffer"));
     };
     let bytes = std::fs::read(job).map_err(|error| format!("reading the job {job}: {error}"))?;
     let job: Job = serde_json::from_slice(&bytes).map_err(|error| format!("the job {job}: {error}"))?;
-    let fd: i32 = socket.parse().ok().filter(|fd| *fd > 2).ok_or("the socket is not a file descriptor")?;
-    // SAFETY: the parent left this descriptor open for us and names it in the arguments; nothing else in this
-    // process has used it, so it has one owner from here on.
-    let socket = unsafe { UnixStream::from_raw_fd(fd) };
+    let number = |text: &String| text.parse::<i32>().ok().filter(|fd| *fd > 2);
+    let (Some(socket), Some(buffer)) = (number(socket), number(buffer)) else {
+        return Err("the socket or the buffer is not a file descriptor".to_string());
+    };
+    // SAFETY: the parent left these two descriptors open for us and names them in the arguments; nothing else in
+    // this process has used them, so each has one owner from here on.
+    let (socket, buffer) = unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(buffer)) };
     let stop = Stop::default();
     watch(socket.try_clone().map_err(|error| format!("the socket: {error}"))?, Arc::clone(&stop));
     // The parent decides what Ctrl-C means; it stops us through the socket.
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
         .map_err(|error| format!("ignoring SIGINT: {error}"))?;
-    wasmtime::run(&job, FrameWriter(socket), stop).map_err(|error| format!("talking to the recorder: {error}"))
+    wasmtime::run(&job, FrameWriter(socket), stop, buffer)
+        .map_err(|error| format!("talking to the recorder: {error}"))
 }
 
 /// Waits for the parent's byte. Without a parent nobody reads what this process reports: it ends at once.

@@ -14,6 +14,7 @@ mod host;
 pub mod instrument;
 mod protocol;
 mod record;
+mod shared;
 mod values;
 
 pub use engine::{Cpu, EngineSpec, Mode, OptLevel, SpecError, Target};

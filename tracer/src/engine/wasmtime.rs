@@ -8,6 +8,7 @@ use crate::child::{Job, Run, Stop, Task};
 use crate::protocol::{FrameWriter, Message, NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use wasmtime::{Config, Engine, Module};
@@ -34,7 +35,7 @@ const MAX_WASM_STACK: usize = 512 << 10;
 pub(crate) type Out = FrameWriter<UnixStream>;
 
 /// Does the job and reports; an error means that the parent is gone.
-pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
+pub(crate) fn run(job: &Job, mut out: Out, stop: Stop, buffer: OwnedFd) -> io::Result<()> {
     let engine = match configure(&job.engine) {
         Ok(engine) => engine,
         Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
@@ -45,7 +46,7 @@ pub(crate) fn run(job: &Job, mut out: Out, stop: Stop) -> io::Result<()> {
         Task::Run(run) => match load(&engine, &job.module, run) {
             Ok(module) => {
                 send_native(&module, run.native_limit, &mut out)?;
-                guest::run(&engine, &module, run, out, stop)
+                guest::run(&engine, &module, run, out, stop, buffer)
             }
             Err(error) => {
                 out.message(&Message::Rejected { stage: "compile".to_string(), message: format!("{error:#}") })

@@ -4,7 +4,7 @@ use super::classify::{self, Class, Recorded};
 use super::error::{InstrumentError, offset as code_offset};
 use super::offsets::OffsetMap;
 use super::record::{FIRST_SEGMENT, Payload, SEGMENT_HEAD};
-use super::{BUFFER_LIMIT, MAX_SEGMENT, Segment};
+use super::{BUFFER_LIMIT, CURSOR_AT, MAX_SEGMENT, RECORDS_AT, Segment};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Shape, Site, ValueType};
 use wasm_encoder::{BlockType, Encode, Instruction as I, MemArg, ValType};
 use wasmparser::{FunctionBody, Operator};
@@ -19,7 +19,6 @@ pub(super) struct Machinery {
     pub(super) flush: u32,
     pub(super) helper: u32,
     pub(super) buffer: u32,
-    pub(super) cursor: u32,
 }
 
 impl Machinery {
@@ -29,9 +28,14 @@ impl Machinery {
         if function < self.flush { function } else { function.saturating_add(1) }
     }
 
-    /// The place `at` bytes behind an address in the buffer. Alignment 1: records have no padding.
-    fn buffer_at(self, at: u32) -> MemArg {
-        MemArg { offset: u64::from(at), align: 0, memory_index: self.buffer }
+    /// The place `at` bytes behind the cursor. Alignment 1: records have no padding.
+    fn record_at(self, at: u32) -> MemArg {
+        MemArg { offset: RECORDS_AT as u64 + u64::from(at), align: 0, memory_index: self.buffer }
+    }
+
+    /// The cursor itself, at address 0.
+    fn cursor(self) -> MemArg {
+        MemArg { offset: CURSOR_AT as u64, align: 2, memory_index: self.buffer }
     }
 }
 
@@ -226,11 +230,18 @@ impl<'m> BodyRewriter<'m> {
 
     /// Appends the helper that empties the buffer: out of line, because it runs once in a mebibyte.
     pub(super) fn helper(&mut self) {
-        let Machinery { flush, cursor, .. } = self.machinery;
+        let (flush, cursor) = (self.machinery.flush, self.machinery.cursor());
         let mut body = vec![0]; // No locals.
-        for instruction in
-            [I::GlobalGet(cursor), I::Call(flush), I::I32Const(0), I::GlobalSet(cursor), I::I32Const(0), I::End]
-        {
+        for instruction in [
+            I::I32Const(0),
+            I::I32Load(cursor),
+            I::Call(flush),
+            I::I32Const(0),
+            I::I32Const(0),
+            I::I32Store(cursor),
+            I::I32Const(0),
+            I::End,
+        ] {
             instruction.encode(&mut body);
         }
         self.offsets.nowhere(self.code.len() as u32);
@@ -364,7 +375,7 @@ impl<'m> BodyRewriter<'m> {
         let cursor = function.cursor();
         let mut field_at = used;
         for (field, (local, size)) in locals.iter().zip(payload.fields()).enumerate() {
-            let memarg = self.machinery.buffer_at(field_at);
+            let memarg = self.machinery.record_at(field_at);
             self.emit(I::LocalGet(cursor));
             self.emit(I::LocalGet(*local));
             let mut ty = operands[field];
@@ -382,10 +393,11 @@ impl<'m> BodyRewriter<'m> {
             field_at += size;
         }
         // Committed one by one, so that a trap in mid-segment leaves what has happened.
+        self.emit(I::I32Const(0));
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(field_at as i32));
         self.emit(I::I32Add);
-        self.emit(I::GlobalSet(self.machinery.cursor));
+        self.emit(I::I32Store(self.machinery.cursor()));
 
         function.segment = (shape != Shape::Drop).then_some(field_at);
         if let Some(segment) = self.segments.last_mut() {
@@ -406,7 +418,8 @@ impl<'m> BodyRewriter<'m> {
         let cursor = function.cursor();
         let number = FIRST_SEGMENT + self.segments.len() as u32;
         self.segments.push(Segment { first: self.sites.len() as u32, count: 0 });
-        self.emit(I::GlobalGet(self.machinery.cursor));
+        self.emit(I::I32Const(0));
+        self.emit(I::I32Load(self.machinery.cursor()));
         self.emit(I::LocalTee(cursor));
         self.emit(I::I32Const(BUFFER_LIMIT as i32));
         self.emit(I::I32GtU);
@@ -416,7 +429,7 @@ impl<'m> BodyRewriter<'m> {
         self.emit(I::End);
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(number as i32));
-        self.emit(I::I32Store(self.machinery.buffer_at(0)));
+        self.emit(I::I32Store(self.machinery.record_at(0)));
         SEGMENT_HEAD
     }
 }

@@ -10,10 +10,13 @@
 //! | --- | --- | --- |
 //! | function import `forkpoint` `flush`: `[i32] -> []` | behind the other function imports | |
 //! | the *buffer*: a 32-bit memory of [`BUFFER_PAGES`] | last memory | [`BUFFER_EXPORT`] |
-//! | the *cursor*: a mutable `i32` global, bytes used in the buffer | last global | [`CURSOR_EXPORT`] |
 //! | a function that calls `flush(cursor)` and sets the cursor to 0 | last function | |
 //! | exports of all memories and mutable numeric globals | | [`MemoryDecl::export`], [`GlobalDecl::export`] |
 //! | the start function, which no longer runs by itself | | [`START_EXPORT`] |
+//!
+//! The buffer starts with the *cursor* at [`CURSOR_AT`], the number of bytes of records in it. Records follow from
+//! [`RECORDS_AT`] on; what is in between is the host's. The cursor is no global, so that who shares the buffer's
+//! memory sees all records of a process that is dead.
 //!
 //! Indices of defined functions shift by one, all other indices stay. A module without memory gets the exports
 //! only. Everything else is the original's, byte for byte where nothing in it had to change.
@@ -39,7 +42,7 @@
 //! - The cursor moves behind an instruction's payload only after the instruction, so a record means *committed*.
 //! - At the start of a segment the cursor is at most [`BUFFER_LIMIT`], and no segment has more than 64 KiB, so a
 //!   record never leaves the buffer. The host must not set the cursor to anything but 0.
-//! - The host empties the buffer (takes the bytes below the cursor, sets it to 0) whenever a call into the
+//! - The host empties the buffer (takes the records, sets the cursor to 0) whenever a call into the
 //!   module ends, above all in a trap, before any other code of the module runs: an unfinished segment can only
 //!   be told from a whole one at the end of a block. It may do so inside of any host call, too, since a call
 //!   ends the segment.
@@ -70,17 +73,19 @@ pub const FLUSH_IMPORT: &str = "flush";
 pub const EXPORT_PREFIX: &str = "forkpoint:";
 /// Export name of the buffer.
 pub const BUFFER_EXPORT: &str = "forkpoint:buffer";
-/// Export name of the cursor.
-pub const CURSOR_EXPORT: &str = "forkpoint:cursor";
 /// Export name of the function that was the start function.
 pub const START_EXPORT: &str = "forkpoint:start";
 
-/// A segment that finds more bytes than this in the buffer has it flushed first.
-pub const BUFFER_LIMIT: u32 = 1 << 20;
+/// Address in the buffer of the cursor, an `i32`.
+pub const CURSOR_AT: usize = 0;
+/// Address in the buffer of the first record.
+pub const RECORDS_AT: usize = 8;
+/// A segment that finds more bytes of records than this in the buffer has it flushed first.
+pub const BUFFER_LIMIT: u32 = (1 << 20) - RECORDS_AT as u32;
 /// Largest record of one segment in bytes: what the buffer holds beyond [`BUFFER_LIMIT`].
 const MAX_SEGMENT: u32 = 1 << 16;
 /// Size of the buffer in pages of 64 KiB.
-pub const BUFFER_PAGES: u32 = (BUFFER_LIMIT + MAX_SEGMENT) >> 16;
+pub const BUFFER_PAGES: u32 = (RECORDS_AT as u32 + BUFFER_LIMIT + MAX_SEGMENT) >> 16;
 
 /// A run of sites whose records share one head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

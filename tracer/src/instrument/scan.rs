@@ -269,8 +269,7 @@ impl Scan {
         const MANY: u64 = 1_000_000;
         limit("memories", self.memories.len() as u64 + 1, 100)?;
         limit("types", self.params.len() as u64 + 2, MANY)?;
-        limit("functions", u64::from(self.function_count()) + 2, MANY)?;
-        limit("globals", u64::from(self.global_count) + 1, MANY)
+        limit("functions", u64::from(self.function_count()) + 2, MANY)
     }
 }
 

@@ -9,14 +9,12 @@ use super::error::InstrumentError;
 use super::names;
 use super::offsets::OffsetMap;
 use super::scan::{Scan, Section};
-use super::{
-    BUFFER_EXPORT, BUFFER_PAGES, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, Instrumented, START_EXPORT, features,
-};
+use super::{BUFFER_EXPORT, BUFFER_PAGES, FLUSH_IMPORT, IMPORT_MODULE, Instrumented, START_EXPORT, features};
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    ConstExpr, ElementSection, Encode, ExportKind, ExportSection, GlobalSection, GlobalType, MemoryType, RawSection,
-    Section as _, SectionId, TableSection, ValType,
+    ElementSection, Encode, ExportKind, ExportSection, GlobalSection, MemoryType, RawSection, Section as _,
+    SectionId, TableSection,
 };
 use wasmparser::{
     BinaryReader, CodeSectionReader, CustomSectionReader, ElementSectionReader, ExportSectionReader,
@@ -84,7 +82,6 @@ pub(super) fn rewrite(module: &[u8], scan: Scan) -> Result<Instrumented, Instrum
         flush: scan.imported_functions,
         helper: scan.function_count() + 1,
         buffer: scan.memories.len() as u32,
-        cursor: scan.global_count,
     });
     let type_count = scan.params.len() as u32;
     let types = Types {
@@ -164,7 +161,7 @@ impl<'m> Rewriter<'m> {
         let needed = match id {
             SectionId::Export => self.added_exports() > 0,
             SectionId::Type => self.machinery.is_some() && (self.types.flush_is_new || self.types.helper_is_new),
-            SectionId::Import | SectionId::Function | SectionId::Global | SectionId::Code => self.machinery.is_some(),
+            SectionId::Import | SectionId::Function | SectionId::Code => self.machinery.is_some(),
             _ => false,
         };
         if needed {
@@ -239,8 +236,6 @@ impl<'m> Rewriter<'m> {
             _ if id == SectionId::Global as u8 => {
                 let mut globals = GlobalSection::new();
                 renumber.parse_global_section(&mut globals, GlobalSectionReader::new(input())?)?;
-                let cursor = GlobalType { val_type: ValType::I32, mutable: true, shared: false };
-                globals.global(cursor, &ConstExpr::i32_const(0));
                 globals.append_to(&mut self.out);
             }
             _ if id == SectionId::Export as u8 => self.exports(ExportSectionReader::new(input())?)?,
@@ -260,8 +255,8 @@ impl<'m> Rewriter<'m> {
 
     fn added_exports(&self) -> u64 {
         let scan = self.scan;
-        let machinery = if self.machinery.is_some() { 2 } else { 0 };
-        (scan.memories.len() + scan.globals.len() + usize::from(scan.start.is_some()) + machinery) as u64
+        let buffer = usize::from(self.machinery.is_some());
+        (scan.memories.len() + scan.globals.len() + usize::from(scan.start.is_some()) + buffer) as u64
     }
 
     fn exports(&mut self, section: ExportSectionReader<'_>) -> Result<(), InstrumentError> {
@@ -284,7 +279,6 @@ impl<'m> Rewriter<'m> {
         }
         if let Some(machinery) = self.machinery {
             exports.export(BUFFER_EXPORT, ExportKind::Memory, machinery.buffer);
-            exports.export(CURSOR_EXPORT, ExportKind::Global, machinery.cursor);
         }
         exports.append_to(&mut self.out);
         Ok(())

@@ -4,6 +4,7 @@ use super::{Request, Stdio};
 use crate::child::{ARGUMENT, Job};
 use crate::error::RecordError;
 use crate::protocol::{Frame, read_frame};
+use crate::shared::SharedBuffer;
 use std::io::{self, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -54,6 +55,7 @@ pub(super) struct Child {
     process: std::process::Child,
     socket: UnixStream,
     frames: Receiver<io::Result<Frame>>,
+    buffer: SharedBuffer,
 }
 
 /// How a child ended.
@@ -61,6 +63,8 @@ pub(super) struct Ended {
     pub(super) status: ExitStatus,
     /// Set when it was ended from outside.
     pub(super) stopped: Option<Stopped>,
+    /// What it may have left behind.
+    pub(super) buffer: SharedBuffer,
 }
 
 impl Child {
@@ -70,18 +74,20 @@ impl Child {
         let json = serde_json::to_vec(job).map_err(|error| RecordError::io("writing the job")(error.into()))?;
         std::fs::write(&path, json).map_err(RecordError::io("writing the job"))?;
         let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
-        // The child inherits this one descriptor; all others are closed on exec.
+        let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
+        let (their_buffer, number) = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
+        // The child inherits these two descriptors; all others are closed on exec.
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
             .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
         let mut command = Command::new(&request.executable);
-        command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string());
+        command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(number.to_string());
         command.stdin(stdin.open("standard input")?);
         command.stdout(request.output_streams.open("standard output")?);
         command.stderr(request.output_streams.open("standard error")?);
         let process = command
             .spawn()
             .map_err(RecordError::io(format!("starting the engine's process {}", request.executable.display())))?;
-        drop(theirs);
+        drop((theirs, their_buffer));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
         // A thread of its own: the engine goes on while events are encoded.
@@ -99,7 +105,7 @@ impl Child {
                 }
             }
         });
-        Ok(Child { process, socket, frames })
+        Ok(Child { process, socket, frames, buffer })
     }
 
     /// Hands every frame to `sink` until the child ends, is stopped by `watch`, or `sink` fails.
@@ -132,7 +138,7 @@ impl Child {
             }
         }
         let status = self.process.wait().map_err(RecordError::io("waiting for the engine's process"))?;
-        Ok(Ended { status, stopped })
+        Ok(Ended { status, stopped, buffer: self.buffer.clone() })
     }
 }
 

@@ -6,9 +6,10 @@ use super::{CallResult, Program, Progress, Recorded, Request, trap};
 use crate::error::RecordError;
 use crate::instrument::{DataKind, RecordDecoder};
 use crate::protocol::{Frame, Message, NO_OFFSET, NativeFrame};
+use crate::shared;
 use forkpoint_traces::{
     EngineInfo, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryState, Milestone, ModuleInfo, NativeFunction,
-    NativePoint, Outcome, RawEvent, SiteId, TraceWriter, TrapKind,
+    NativePoint, Outcome, RawEvent, SiteId, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::process::ExitStatusExt;
@@ -42,6 +43,8 @@ pub(super) struct Pump<'a> {
     outcome: Option<Outcome>,
     message: Option<String>,
     ended: bool,
+    /// Blocks of records received.
+    blocks: u32,
 }
 
 impl<'a> Pump<'a> {
@@ -65,6 +68,7 @@ impl<'a> Pump<'a> {
             outcome: None,
             message: None,
             ended: false,
+            blocks: 0,
         }
     }
 
@@ -89,6 +93,9 @@ impl<'a> Pump<'a> {
         if self.writer.is_none() && ended.stopped.is_none() {
             return Err(RecordError::NoEngine(ended.status.to_string()));
         }
+        if self.instantiated && !self.ended {
+            self.rescue(ended)?;
+        }
         self.outcome = match (&self.outcome, ended.stopped) {
             // The run was over before the order to stop reached it.
             (Some(outcome), _) if self.ended => Some(outcome.clone()),
@@ -99,6 +106,21 @@ impl<'a> Pump<'a> {
             (_, None) => Some(Outcome::Crashed { signal: ended.status.signal() }),
         };
         Ok(())
+    }
+
+    /// Takes the records that a process which came to no end left in its buffer.
+    fn rescue(&mut self, ended: &Ended) -> Result<(), RecordError> {
+        let bytes =
+            ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
+        match self.records(&bytes) {
+            // Whatever killed the engine may have written there before: what made sense until then is kept.
+            Err(error @ (RecordError::RawRecord(_) | RecordError::Trace(TraceError::Corrupt { .. }))) => {
+                let note = format!("the last records are damaged, some events are missing: {error}");
+                self.message = Some(self.message.take().map_or(note.clone(), |message| format!("{message}\n{note}")));
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     /// Writes the end of the trace.
@@ -132,7 +154,10 @@ impl<'a> Pump<'a> {
 
     fn frame(&mut self, frame: Frame) -> Result<(), RecordError> {
         match frame {
-            Frame::Records(bytes) => self.records(&bytes),
+            Frame::Records(bytes) => {
+                shared::count_block(&mut self.blocks);
+                self.records(&bytes)
+            }
             Frame::HostWrite { memory, address, bytes } => {
                 Ok(self.writer()?.bytes(SiteId::HOST_WRITE, MemoryIndex(memory), address, &bytes)?)
             }

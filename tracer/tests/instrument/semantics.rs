@@ -7,7 +7,7 @@ use crate::property::{config, entropy};
 use crate::support;
 use arbitrary::Unstructured;
 use forkpoint_tracer::instrument::{
-    BUFFER_EXPORT, BUFFER_LIMIT, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, Instrumented, RecordDecoder,
+    BUFFER_EXPORT, BUFFER_LIMIT, CURSOR_AT, FLUSH_IMPORT, IMPORT_MODULE, Instrumented, RECORDS_AT, RecordDecoder,
     START_EXPORT,
 };
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
@@ -69,7 +69,7 @@ impl Recorded {
             let buffer = caller.get_export(BUFFER_EXPORT).and_then(|e| e.into_memory()).expect("exported");
             let (bytes, host) = buffer.data_and_store_mut(&mut caller);
             assert!(length as u32 > BUFFER_LIMIT);
-            host.take(&bytes[..length as usize]);
+            host.take(&bytes[RECORDS_AT..][..length as usize]);
             host.flushes += 1;
         })?;
         linker.func_wrap("env", "id", |x: i32| x)?;
@@ -101,12 +101,12 @@ impl Recorded {
         let mut results = vec![Val::I32(0); function.ty(&self.store).results().len()];
         let outcome = function.call(&mut self.store, arguments, &mut results).map(|()| results);
         if self.rewritten.records {
-            let cursor = self.instance.get_global(&mut self.store, CURSOR_EXPORT).expect("exported");
-            let length = cursor.get(&mut self.store).unwrap_i32() as usize;
             let buffer = self.instance.get_memory(&mut self.store, BUFFER_EXPORT).expect("exported");
             let (bytes, host) = buffer.data_and_store_mut(&mut self.store);
-            host.take(&bytes[..length]);
-            cursor.set(&mut self.store, Val::I32(0)).expect("mutable");
+            let cursor = &mut bytes[CURSOR_AT..][..4];
+            let length = u32::from_le_bytes(cursor.try_into().expect("4 bytes")) as usize;
+            cursor.fill(0);
+            host.take(&bytes[RECORDS_AT..][..length]);
         }
         let events = std::mem::take(&mut self.store.data_mut().events);
         let events: Vec<(Site, [u64; 3])> = events

@@ -2,7 +2,7 @@
 
 use crate::support::rewrite_text;
 use forkpoint_tracer::instrument::{
-    BUFFER_EXPORT, BUFFER_PAGES, CURSOR_EXPORT, DataKind, InstrumentError, START_EXPORT, Segment, instrument,
+    BUFFER_EXPORT, BUFFER_PAGES, DataKind, InstrumentError, START_EXPORT, Segment, instrument,
 };
 use forkpoint_traces::{FuncIndex, MemoryIndex, MemoryOp, ValueType};
 use wasmparser::{Export, ExternalKind, KnownCustom, Name, Parser, Payload};
@@ -58,7 +58,6 @@ fn machinery_is_appended_behind_everything() {
             ("forkpoint:global.1", ExternalKind::Global, 1),
             (START_EXPORT, ExternalKind::Func, 2),
             (BUFFER_EXPORT, ExternalKind::Memory, 1),
-            (CURSOR_EXPORT, ExternalKind::Global, 2),
         ]
     );
     assert!(rewritten.has_start && rewritten.records);

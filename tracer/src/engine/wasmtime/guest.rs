@@ -4,15 +4,17 @@ use super::{Out, images};
 use crate::child::{Call, Run, Stop};
 use crate::host::outputs::{self, Output};
 use crate::host::{fixed, trampoline};
-use crate::instrument::{BUFFER_EXPORT, CURSOR_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, START_EXPORT};
+use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, IMPORT_MODULE, START_EXPORT};
 use crate::protocol::{Message, TrapFrame};
+use crate::shared;
 use crate::values::WasmValue;
 use forkpoint_traces::TrapKind;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::Ordering;
 use wasmtime::{
-    AsContextMut, Caller, Engine, Error, Extern, Func, FuncType, Global, Instance, Linker, Memory, Module, Store,
-    Trap, Val, ValType, WasmBacktrace,
+    AsContextMut, Caller, Engine, Error, Extern, Func, FuncType, Instance, Linker, Memory, Module, Store, Trap, Val,
+    ValType, WasmBacktrace,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
@@ -24,7 +26,9 @@ struct State {
     stop: Stop,
     run: Run,
     /// Where the instrumented module records.
-    buffer: Option<(Memory, Global)>,
+    buffer: Option<Memory>,
+    /// Number of blocks of records sent.
+    sent: u32,
     /// The memory that WASI sees, and its index.
     memory: Option<(Memory, u32)>,
     /// Host functions as the trampoline exports them, by import number.
@@ -46,13 +50,29 @@ impl std::fmt::Display for Stopped {
 impl std::error::Error for Stopped {}
 
 /// Instantiates and runs a guest, and reports all of it.
-pub(super) fn run(engine: &Engine, module: &Module, run: &Run, mut out: Out, stop: Stop) -> io::Result<()> {
+pub(super) fn run(
+    engine: &Engine,
+    module: &Module,
+    run: &Run,
+    mut out: Out,
+    stop: Stop,
+    buffer: OwnedFd,
+) -> io::Result<()> {
     let wasi = match wasi(run) {
         Ok(wasi) => wasi,
         Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
     };
-    let state =
-        State { wasi, out, stop, run: run.clone(), buffer: None, memory: None, forwarders: Vec::new(), failed: None };
+    let state = State {
+        wasi,
+        out,
+        stop,
+        run: run.clone(),
+        buffer: None,
+        sent: 0,
+        memory: None,
+        forwarders: Vec::new(),
+        failed: None,
+    };
     let mut store = Store::new(engine, state);
     let instance = match instantiate(engine, module, &mut store) {
         Ok(instance) => instance,
@@ -63,6 +83,10 @@ pub(super) fn run(engine: &Engine, module: &Module, run: &Run, mut out: Out, sto
                 .message(&Message::Rejected { stage: "instantiate".to_string(), message: format!("{error:#}") });
         }
     };
+    if let Some(memory) = store.data().buffer {
+        // SAFETY: this is the guest's buffer, no slice of it is held, and it has the size it always has.
+        unsafe { shared::put_under(buffer.as_fd(), memory.data_ptr(&store), memory.data_size(&store))? };
+    }
     let memories: Vec<Memory> =
         run.memories.iter().filter_map(|name| instance.get_memory(&mut store, name)).collect();
     send_images(&memories, &mut store)?;
@@ -131,8 +155,8 @@ fn instantiate(engine: &Engine, module: &Module, store: &mut Store<State>) -> wa
         let Some(ty) = import.ty().func().cloned() else { continue };
         let (from, name) = (import.module(), import.name());
         if (from, name) == (IMPORT_MODULE, FLUSH_IMPORT) {
-            linker.func_wrap(from, name, |mut caller: Caller<'_, State>, length: u32| -> wasmtime::Result<()> {
-                flush(&mut caller, length as usize)
+            linker.func_wrap(from, name, |mut caller: Caller<'_, State>, _: u32| -> wasmtime::Result<()> {
+                flush(&mut caller)
             })?;
             continue;
         }
@@ -145,9 +169,7 @@ fn instantiate(engine: &Engine, module: &Module, store: &mut Store<State>) -> wa
         linker.define(&*store, from, name, wrapped)?;
     }
     let instance = linker.instantiate(&mut *store, module)?;
-    let buffer = instance.get_memory(&mut *store, BUFFER_EXPORT);
-    let cursor = instance.get_global(&mut *store, CURSOR_EXPORT);
-    store.data_mut().buffer = buffer.zip(cursor);
+    store.data_mut().buffer = instance.get_memory(&mut *store, BUFFER_EXPORT);
     forward(engine, &instance, &hosts, store)?;
     Ok(instance)
 }
@@ -232,38 +254,22 @@ fn report_writes(caller: &mut Caller<'_, State>, before: Vec<(usize, Vec<u8>)>) 
 }
 
 /// The instrumented module's buffer is full.
-fn flush(caller: &mut Caller<'_, State>, length: usize) -> wasmtime::Result<()> {
-    let Some((buffer, _)) = caller.data().buffer else { return Ok(()) };
-    let (data, state) = buffer.data_and_store_mut(&mut *caller);
-    let length = length.min(data.len());
-    if let Err(error) = state.out.records(&data[..length]) {
-        state.failed = Some(error);
+fn flush(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
+    if let Err(error) = drain(&mut *caller) {
+        caller.data_mut().failed = Some(error);
         return Err(Error::new(Stopped));
     }
-    if state.stop.load(Ordering::Relaxed) {
-        // What was sent must not be sent again when the call's end is drained.
-        set_cursor(caller)?;
+    if caller.data().stop.load(Ordering::Relaxed) {
         return Err(Error::new(Stopped));
     }
     Ok(())
 }
 
-fn set_cursor(mut store: impl AsContextMut<Data = State>) -> wasmtime::Result<()> {
-    let Some((_, cursor)) = store.as_context().data().buffer else { return Ok(()) };
-    cursor.set(&mut store, Val::I32(0))
-}
-
 /// Sends what is in the buffer and empties it.
 fn drain(mut store: impl AsContextMut<Data = State>) -> io::Result<()> {
-    let Some((buffer, cursor)) = store.as_context().data().buffer else { return Ok(()) };
-    let used = cursor.get(&mut store).i32().unwrap_or(0) as u32 as usize;
-    if used == 0 {
-        return Ok(());
-    }
+    let Some(buffer) = store.as_context().data().buffer else { return Ok(()) };
     let (data, state) = buffer.data_and_store_mut(&mut store);
-    let used = used.min(data.len());
-    state.out.records(&data[..used])?;
-    set_cursor(store).map_err(io::Error::other)
+    shared::send(data, &mut state.sent, &mut state.out)
 }
 
 fn invoke(instance: &Instance, call: &Call, store: &mut Store<State>) -> wasmtime::Result<Vec<WasmValue>> {

@@ -1,0 +1,156 @@
+//! The memory under the guest's buffer, shared between the engine's process and the recorder: what a process
+//! recorded is not lost with it, whether it crashes, aborts or is killed.
+//!
+//! The rewritten module writes records and cursor as into any memory of its own. Behind the cursor stands the
+//! number of the block that is being sent, so that the recorder knows whether it has what it finds here already.
+//! Nothing here needs the dead process to do anything: a crash handler would run in a process that is broken.
+
+use crate::instrument::{BUFFER_PAGES, CURSOR_AT, RECORDS_AT};
+use crate::protocol::FrameWriter;
+use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
+use rustix::mm::{MapFlags, ProtFlags, mmap};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Length of the buffer in bytes.
+const LENGTH: usize = (BUFFER_PAGES as usize) << 16;
+
+/// Address in the buffer of the number of the block that is being sent, from 1; 0 while none is.
+const SENDING_AT: usize = 4;
+
+/// The recorder's hold on the buffer of one child.
+#[derive(Clone)]
+pub(crate) struct SharedBuffer(Arc<File>);
+
+impl SharedBuffer {
+    pub(crate) fn new() -> io::Result<SharedBuffer> {
+        let file = memfd_create("forkpoint-buffer", MemfdFlags::CLOEXEC)?;
+        ftruncate(&file, LENGTH as u64)?;
+        Ok(SharedBuffer(Arc::new(file.into())))
+    }
+
+    /// Lets the next process that is started inherit it, under this number.
+    pub(crate) fn inheritable(&self) -> io::Result<(File, RawFd)> {
+        let theirs = self.0.try_clone()?;
+        rustix::io::fcntl_setfd(theirs.as_fd(), rustix::io::FdFlags::empty())?;
+        let number = theirs.as_raw_fd();
+        Ok((theirs, number))
+    }
+
+    /// The records that a dead process left behind, when the recorder has got `received` blocks from it.
+    pub(crate) fn unsent(&self, received: u32) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(LENGTH);
+        let mut piece = vec![0; 1 << 16];
+        // The process could make the file shorter or longer; neither is a reason to fail.
+        while bytes.len() < LENGTH {
+            let read = self.0.read_at(&mut piece, bytes.len() as u64)?;
+            if read == 0 {
+                break;
+            }
+            bytes.extend_from_slice(&piece[..read]);
+        }
+        let (used, sending) = (word(&bytes, CURSOR_AT), word(&bytes, SENDING_AT));
+        if sending != 0 && sending == received {
+            return Ok(Vec::new());
+        }
+        let mut records = bytes.split_off(RECORDS_AT.min(bytes.len()));
+        records.truncate(used as usize);
+        Ok(records)
+    }
+}
+
+/// Puts the memory behind `file` under the buffer. `false` when the buffer is not made of whole pages: then
+/// recording goes on with the engine's own memory, and only a crash loses what is in it.
+///
+/// # Safety
+/// The `length` bytes at `start` must be the guest's buffer: readable and writable memory that nobody holds a
+/// reference to and that the engine neither moves nor grows.
+pub(crate) unsafe fn put_under(file: BorrowedFd<'_>, start: *mut u8, length: usize) -> io::Result<bool> {
+    if length != LENGTH || !start.addr().is_multiple_of(rustix::param::page_size()) {
+        return Ok(false);
+    }
+    let flags = MapFlags::SHARED | MapFlags::FIXED;
+    // SAFETY: the caller vouches for the whole range; it is replaced by as many bytes with the same protection,
+    // and both are all zero, since no code of the module has run.
+    unsafe { mmap(start.cast(), length, ProtFlags::READ | ProtFlags::WRITE, flags, file, 0)? };
+    Ok(true)
+}
+
+/// Sends what is in the guest's buffer as block number `sent` + 1 and empties it.
+pub(crate) fn send<W: Write>(buffer: &mut [u8], sent: &mut u32, out: &mut FrameWriter<W>) -> io::Result<()> {
+    let used = word(buffer, CURSOR_AT) as usize;
+    if used == 0 {
+        return Ok(());
+    }
+    // Past the last number comes 1: 0 has a meaning of its own.
+    *sent = sent.checked_add(1).unwrap_or(1);
+    // In this order: whenever the process dies, the recorder takes each record once.
+    set_word(buffer, SENDING_AT, *sent);
+    let end = buffer.len().min(RECORDS_AT + used);
+    out.records(buffer.get(RECORDS_AT..end).unwrap_or_default())?;
+    set_word(buffer, CURSOR_AT, 0);
+    set_word(buffer, SENDING_AT, 0);
+    Ok(())
+}
+
+/// What the recorder counts blocks with, in step with [`send`].
+pub(crate) fn count_block(received: &mut u32) {
+    *received = received.checked_add(1).unwrap_or(1);
+}
+
+fn word(buffer: &[u8], at: usize) -> u32 {
+    buffer.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_le_bytes(*word))
+}
+
+/// Writes a word where another process looks: neither left out nor moved by the compiler.
+fn set_word(buffer: &mut [u8], at: usize, value: u32) {
+    let Some(bytes) = buffer.get_mut(at..at + 4) else { return };
+    // SAFETY: any four aligned bytes are an `AtomicU32`, and ours alone while they are borrowed.
+    let (_, words, _) = unsafe { bytes.align_to_mut::<AtomicU32>() };
+    match words.first() {
+        Some(word) => word.store(value.to_le(), Ordering::SeqCst),
+        // Not a memory of the engine's then: its start is at least this aligned.
+        None => bytes.copy_from_slice(&value.to_le_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A process that dies at each of these moments: what the recorder makes of it.
+    #[test]
+    fn each_record_is_taken_once_whenever_the_process_dies() {
+        let shared = SharedBuffer::new().expect("a memory file");
+        let left = |cursor: u32, sending: u32, received: u32| {
+            let mut head = cursor.to_le_bytes().to_vec();
+            head.extend_from_slice(&sending.to_le_bytes());
+            head.extend_from_slice(b"records");
+            shared.0.write_all_at(&head, 0).expect("memory");
+            shared.unsent(received).expect("memory")
+        };
+        assert_eq!(left(7, 0, 2), b"records", "nothing was being sent");
+        assert_eq!(left(7, 3, 2), b"records", "block 3 did not arrive whole");
+        assert_eq!(left(7, 3, 3), b"", "block 3 arrived, the buffer is not yet empty");
+        assert_eq!(left(0, 3, 3), b"", "block 3 arrived, the buffer is empty");
+        assert_eq!(left(u32::MAX, 0, 0).len(), LENGTH - RECORDS_AT, "a cursor that nobody can have set");
+        ftruncate(&*shared.0, 2).expect("memory");
+        assert_eq!(shared.unsent(0).expect("memory"), b"", "a file that somebody cut");
+    }
+
+    #[test]
+    fn a_sent_buffer_is_empty() {
+        let mut buffer = vec![0; LENGTH];
+        set_word(&mut buffer, CURSOR_AT, 3);
+        buffer[RECORDS_AT..][..3].copy_from_slice(b"abc");
+        let (mut sent, mut out) = (u32::MAX, FrameWriter(Vec::new()));
+        send(&mut buffer, &mut sent, &mut out).expect("memory");
+        send(&mut buffer, &mut sent, &mut out).expect("memory");
+        assert_eq!((out.0.as_slice(), sent), (b"R\x03\0\0\0abc".as_slice(), 1));
+        assert_eq!(buffer[..RECORDS_AT], [0; RECORDS_AT]);
+    }
+}
