@@ -1,5 +1,9 @@
 //! The module rewriter: structure of what it writes, refusals, semantics under Wasmtime, generated modules.
 
+#[path = "instrument/check.rs"]
+mod check;
+#[path = "instrument/engines.rs"]
+mod engines;
 #[path = "instrument/lab.rs"]
 mod lab;
 #[path = "instrument/property.rs"]

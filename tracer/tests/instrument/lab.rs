@@ -1,12 +1,13 @@
 //! A rewritten module under Wasmtime, and the replay of what it records.
 
+use crate::engines::engine;
 use crate::support;
 use forkpoint_tracer::instrument::{
     BUFFER_EXPORT, CURSOR_AT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT,
-    RecordDecoder, RecordSink, Style,
+    RecordDecoder, RecordSink,
 };
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
-use wasmtime::{Caller, Config, Engine, Error, Extern, Instance, Linker, Module, Store, Val};
+use wasmtime::{Caller, Engine, Error, Extern, Instance, Linker, Module, Store, Val};
 
 /// Decoded events: where, and the operands.
 pub type Events = Vec<(Site, [u64; 3])>;
@@ -41,37 +42,6 @@ impl Host {
         let Host { decoder, seen, .. } = self;
         decoder.decode_block(block, seen).expect("a legal block");
     }
-}
-
-/// Every way to record.
-pub fn modes() -> Vec<Options> {
-    let base = Options::default();
-    vec![
-        base.clone(),
-        Options { style: Style::Hooks, ..base.clone() },
-        Options { read_back: true, ..base.clone() },
-        Options { read_back: true, style: Style::Hooks, ..base.clone() },
-        Options { join: false, buffer_limit: 0, ..base },
-    ]
-}
-
-pub fn engine() -> Engine {
-    let mut config = Config::new();
-    config
-        .wasm_multi_memory(true)
-        .wasm_memory64(true)
-        .wasm_tail_call(true)
-        .wasm_function_references(true)
-        .wasm_gc(true)
-        .wasm_exceptions(true)
-        .wasm_relaxed_simd(true)
-        .wasm_custom_page_sizes(true)
-        .wasm_wide_arithmetic(true)
-        .wasm_stack_switching(true)
-        .shared_memory(true)
-        .memory_reservation(1 << 20)
-        .memory_guard_size(1 << 16);
-    Engine::new(&config).expect("a valid configuration")
 }
 
 /// A rewritten module between calls, and its replay.

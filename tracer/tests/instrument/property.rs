@@ -1,6 +1,6 @@
 //! Generated modules: whatever wasm-smith comes up with is refused with a reason or rewritten soundly.
 
-use crate::lab::modes;
+use crate::engines::modes;
 use crate::support;
 use arbitrary::{Result, Unstructured};
 use forkpoint_tracer::instrument::{Options, instrument};
@@ -69,7 +69,7 @@ fn run(seed: u64, u: &mut Unstructured<'_>) -> Result<usize> {
     let mut module = Module::new(config(seed), u)?;
     module.ensure_termination(1000).expect("the generator wrote all bodies");
     let module = module.to_bytes();
-    Ok(modes().iter().map(|options| support::rewrite(&module, options).sites.len()).sum())
+    Ok(modes().iter().map(|mode| support::rewrite(&module, &mode.options).sites.len()).sum())
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! The oracle is replay: memories as they are after instantiation, changed by the decoded events alone, must
 //! equal the engine's memories at the end, byte for byte.
 
-use crate::lab::{Recorded, bytes, engine, modes, short};
+use crate::engines::{Mode, engine, modes};
+use crate::lab::{Recorded, bytes, short};
 use crate::property::{config, entropy};
 use crate::support;
 use arbitrary::Unstructured;
@@ -14,7 +15,8 @@ use wasmtime::{Engine, Error, Instance, Module, Store, Val};
 
 #[test]
 fn every_memory_operator_but_atomics_is_recorded_and_replays() {
-    for options in modes() {
+    for Mode { name, options } in modes() {
+        println!("{name}");
         every_memory_operator(&options);
     }
 }
@@ -89,7 +91,7 @@ fn every_memory_operator(options: &Options) {
 /// Every atomic write of the table: what it leaves in memory, computed here from its name.
 #[test]
 fn atomics_record_what_memory_holds_afterwards() {
-    for options in modes() {
+    for Mode { options, .. } in modes() {
         for (address, memory) in [("i32", "1"), ("i64", "i64 1")] {
             for op in MemoryOp::ALL.iter().filter(|op| op.mnemonic().contains("atomic")) {
                 atomic(*op, address, memory, &options);
@@ -171,7 +173,7 @@ fn an_unaligned_atomic_is_no_event() {
 
 #[test]
 fn memories_with_pages_of_one_byte_replay() {
-    for options in modes() {
+    for Mode { options, .. } in modes() {
         let mut recorded = Recorded::with(
             r#"(module (memory 3 100 (pagesize 1)) (func (export "run") (result i32)
                 (i32.store8 (i32.const 2) (i32.const 7))
@@ -189,7 +191,7 @@ fn memories_with_pages_of_one_byte_replay() {
 /// Two stacks append records in turn.
 #[test]
 fn records_of_two_stacks_stay_in_order() {
-    for options in modes() {
+    for Mode { options, .. } in modes() {
         let mut recorded = Recorded::with(
             r#"(module (memory 1) (type $f (func)) (type $c (cont $f)) (tag $yield)
                 (func $worker (i32.store (i32.const 0) (i32.const 1)) (suspend $yield)
@@ -454,7 +456,7 @@ fn generated_modules_behave_as_before_and_replay() {
         let Ok(mut module) = wasm_smith::Module::new(config(seed), &mut Unstructured::new(&bytes)) else { continue };
         module.ensure_termination(500).expect("the generator wrote all bodies");
         let modes = modes();
-        let (c, e) = compare(&engine, module.to_bytes(), &modes[seed as usize % modes.len()]);
+        let (c, e) = compare(&engine, module.to_bytes(), &modes[seed as usize % modes.len()].options);
         calls += c;
         events += e;
     }

@@ -65,13 +65,14 @@ pub(super) fn drain(mut store: impl AsContextMut<Data = State>) -> io::Result<()
     if store.as_context().data().watcher.is_some() {
         return drain_watched(store);
     }
-    let mut context = store.as_context_mut();
-    let State { hooks, sent, out, unchecked, buffer, .. } = context.data_mut();
-    shared::send(hooks.bytes(), sent, |bytes| {
-        *unchecked += bytes.len() as u64;
-        out.hooks(bytes)
-    })?;
-    let Some(buffer) = *buffer else { return Ok(()) };
+    let Some(buffer) = store.as_context().data().buffer else {
+        let mut context = store.as_context_mut();
+        let State { hooks, sent, out, unchecked, .. } = context.data_mut();
+        return shared::send(hooks.bytes(), sent, |bytes| {
+            *unchecked += bytes.len() as u64;
+            out.hooks(bytes)
+        });
+    };
     let (data, state) = buffer.data_and_store_mut(&mut store);
     let State { sent, out, unchecked, .. } = state;
     shared::send(data, sent, |bytes| {

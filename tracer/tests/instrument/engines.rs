@@ -1,0 +1,49 @@
+//! The engine that rewritten modules run under in tests, and every way to record.
+
+use forkpoint_tracer::instrument::{Options, Style};
+use wasmtime::{Config, Engine};
+
+/// A way to record.
+pub struct Mode {
+    pub name: &'static str,
+    pub options: Options,
+}
+
+/// Every way to record. Hooks come first: the order of their events is the order of things, also across instances.
+pub fn modes() -> Vec<Mode> {
+    let base = Options::default();
+    let hooks = Options { style: Style::Hooks, ..base.clone() };
+    vec![
+        Mode { name: "hooks", options: hooks.clone() },
+        Mode { name: "inline", options: base.clone() },
+        Mode { name: "hooks+read-back", options: Options { read_back: true, ..hooks } },
+        Mode { name: "inline+read-back", options: Options { read_back: true, ..base.clone() } },
+        Mode { name: "inline+unjoined", options: Options { join: false, buffer_limit: 0, ..base } },
+    ]
+}
+
+/// Wasmtime with every proposal that the rewriter takes. Memories are small mappings that move when they grow, so
+/// that thousands of them fit beside each other.
+pub fn config() -> Config {
+    let mut config = Config::new();
+    config
+        .wasm_multi_memory(true)
+        .wasm_memory64(true)
+        .wasm_tail_call(true)
+        .wasm_function_references(true)
+        .wasm_gc(true)
+        .wasm_exceptions(true)
+        .wasm_relaxed_simd(true)
+        .wasm_custom_page_sizes(true)
+        .wasm_wide_arithmetic(true)
+        .wasm_stack_switching(true)
+        .shared_memory(true)
+        .memory_reservation(1 << 20)
+        .memory_guard_size(1 << 16);
+    config
+}
+
+/// The engine of [`config`].
+pub fn engine() -> Engine {
+    Engine::new(&config()).expect("a valid configuration")
+}
