@@ -4,11 +4,25 @@
 //! nothing; flite is measured when `benches/fetch-workloads.sh` has fetched it. Ratios are taken pair by pair
 //! within one run, since machines drift; the median is printed.
 
-use forkpoint_tracer::{EngineSpec, Invocation, Program, Request, Stdio, WasiSetup, child};
+use forkpoint_tracer::instrument::{Options, Style};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Invocation, Program, Request, Stdio, WasiSetup, child};
 use forkpoint_traces::Outcome;
 use std::path::Path;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
+
+/// A way to record: its name, how the module is rewritten, when memory is compared.
+type Way = (&'static str, fn() -> Options, Checkpoint);
+
+/// The ways to record that are measured.
+const WAYS: &[Way] = &[
+    ("default", Options::default, Checkpoint::Every(16 << 20)),
+    ("no checkpoints", Options::default, Checkpoint::End),
+    ("every=1000000", Options::default, Checkpoint::Every(1_000_000)),
+    ("calls", Options::default, Checkpoint::Calls),
+    ("read-back", || Options { read_back: true, ..Options::default() }, Checkpoint::Every(16 << 20)),
+    ("hooks", || Options { style: Style::Hooks, ..Options::default() }, Checkpoint::Every(16 << 20)),
+];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -19,13 +33,15 @@ fn main() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().expect("a temporary folder");
     println!(
-        "{:<8} {:>12} {:>9} {:>9} {:>9} {:>12} {:>13} {:>9}",
-        "guest", "events", "plain s", "rec. s", "slowdown", "events/s", "bytes/event", "peak MiB"
+        "{:<8} {:<14} {:>12} {:>9} {:>9} {:>9} {:>12} {:>13} {:>9}",
+        "guest", "way", "events", "plain s", "rec. s", "slowdown", "events/s", "bytes/event", "peak MiB"
     );
     let sieve = wat::parse_file(root.join("benches/sieve.wat")).expect("the sieve");
-    let calls = [Invocation { function: "run".to_string(), arguments: vec!["50".to_string()] }];
+    let calls = [Invocation { function: "run".to_string(), arguments: vec!["10".to_string()] }];
     let program = Program::new("sieve", sieve, &calls).expect("the sieve is recordable");
-    measure("sieve", &program, &request(folder.path(), WasiSetup::default()));
+    for way in WAYS {
+        measure("sieve", &program, request(folder.path(), WasiSetup::default()), way);
+    }
     let flite = root.join("target/workloads/flite.wasm");
     match std::fs::read(&flite) {
         Ok(module) => {
@@ -35,7 +51,9 @@ fn main() {
                 directories: vec![(folder.path().to_path_buf(), ".".to_string())],
                 ..WasiSetup::default()
             };
-            measure("flite", &program, &request(folder.path(), wasi));
+            for way in WAYS {
+                measure("flite", &program, request(folder.path(), wasi.clone()), way);
+            }
         }
         Err(_) => println!("flite    skipped: run benches/fetch-workloads.sh first"),
     }
@@ -59,7 +77,9 @@ fn request(folder: &Path, wasi: WasiSetup) -> Request {
     }
 }
 
-fn measure(name: &str, program: &Program, request: &Request) {
+fn measure(name: &str, program: &Program, mut request: Request, (way, options, checkpoint): &Way) {
+    (request.options, request.checkpoint) = (options(), *checkpoint);
+    let request = &request;
     let mut rounds = Vec::new();
     let mut events = 0;
     for _ in 0..ROUNDS {
@@ -81,7 +101,7 @@ fn measure(name: &str, program: &Program, request: &Request) {
     let slowdown = median(rounds.iter().map(|round| round.1 / round.0).collect());
     let chunks = event_bytes(&request.output);
     println!(
-        "{name:<8} {events:>12} {plain:>9.3} {recorded:>9.3} {slowdown:>8.1}x {:>12.0} {:>13.3} {:>9}",
+        "{name:<8} {way:<14} {events:>12} {plain:>9.3} {recorded:>9.3} {slowdown:>8.1}x {:>12.0} {:>13.3} {:>9}",
         events as f64 / recorded,
         chunks as f64 / events as f64,
         peak_mib()

@@ -617,3 +617,38 @@ fn a_trap_is_placed_in_the_original_module() {
     let (_, stdout, _) = forkpoint(folder.path(), &["dump", "t.fpt", "--kind", "trap"]);
     assert!(stdout.contains(&format!("in host at {call}")), "{stdout}");
 }
+
+/// However memory is looked at on the way, an engine that is right is found to be right, and every way of recording
+/// sees the same events.
+#[test]
+fn every_way_to_record_sees_the_same_events_and_finds_nothing() {
+    let module = br#"(module (memory (export "memory") 2 4) (func (export "run") (param $n i32)
+      (loop $l
+        (i32.store8 (i32.and (local.get $n) (i32.const 0xffff)) (local.get $n))
+        (f32.store offset=65536 (i32.const 8) (f32.convert_i32_u (local.get $n)))
+        (br_if $l (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+      (drop (memory.grow (i32.const 1)))
+      (i32.store (i32.const -4) (i32.const 1))))"#;
+    let folder = folder_with(&[("t.wat", module)]);
+    let ways: &[&[&str]] = &[
+        &[],
+        &["--hooks"],
+        &["--hooks", "--checkpoint", "every=1000"],
+        &["--read-back", "--checkpoint", "every=100000"],
+        &["--hooks", "--read-back"],
+        &["--checkpoint", "every=500"],
+        &["--checkpoint", "calls"],
+        &["--checkpoint", "end"],
+    ];
+    for (i, way) in ways.iter().enumerate() {
+        let name = format!("{i}.fpt");
+        // More events than any buffer holds; the last store traps.
+        let command = [&["record", "t.wat", "--invoke", "run 100000", "-o", &name, "--json"], *way].concat();
+        let (code, stdout, stderr) = forkpoint(folder.path(), &command);
+        assert_eq!(code, 0, "{way:?}: {stdout}{stderr}");
+        let summary: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
+        assert_eq!((&summary["findings"], &summary["events"]), (&0.into(), &200_005.into()), "{way:?}");
+        let (code, stdout, stderr) = forkpoint(folder.path(), &["diff", "0.fpt", &name]);
+        assert_eq!(code, 0, "{way:?}: {stdout}{stderr}");
+    }
+}

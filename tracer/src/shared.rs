@@ -121,6 +121,11 @@ impl HookBuffer {
         unsafe { std::slice::from_raw_parts_mut(self.start, LENGTH) }
     }
 
+    /// Bytes of records in it.
+    pub(crate) fn used(&mut self) -> u64 {
+        u64::from(word(self.bytes(), CURSOR_AT))
+    }
+
     /// Appends a record; `false` when it is full and has to be sent first.
     pub(crate) fn append(&mut self, record: &[u8]) -> bool {
         let bytes = self.bytes();

@@ -4,7 +4,8 @@ use super::Checkpoint;
 use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::outputs::WASI;
-use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, instrument};
+use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
+use crate::protocol::HOOK_SIZE;
 use crate::record::Request;
 use crate::record::types::{self, signature};
 use crate::values::{WasmValue, parse_value};
@@ -98,7 +99,12 @@ impl Program {
                 _ if !module.records || !request.options.scope.is_everything() => Checkpoints::None,
                 Checkpoint::End => Checkpoints::None,
                 Checkpoint::Calls => Checkpoints::Calls,
-                Checkpoint::Every(events) => Checkpoints::Bytes(events.saturating_mul(BYTES_PER_EVENT)),
+                Checkpoint::Every(events) => {
+                    Checkpoints::Bytes(events.saturating_mul(match request.effective_options().style {
+                        Style::Inline => BYTES_PER_EVENT,
+                        Style::Hooks => HOOK_SIZE as u64,
+                    }))
+                }
             },
             watch: request.watch.clone(),
         }

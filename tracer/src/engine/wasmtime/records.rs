@@ -39,13 +39,15 @@ fn hook(caller: &mut Caller<'_, State>, site: u32, operands: [u64; 3]) -> wasmti
     for (place, operand) in record[4..].chunks_exact_mut(8).zip(operands) {
         place.copy_from_slice(&operand.to_le_bytes());
     }
-    let state = caller.data_mut();
-    if state.hooks.append(&record) {
-        return Ok(());
+    let State { hooks, unchecked, run, .. } = caller.data_mut();
+    if hooks.append(&record) {
+        let checkpoint = matches!(run.checkpoints, Checkpoints::Bytes(bytes) if *unchecked + hooks.used() >= bytes);
+        return if checkpoint { flush(caller) } else { Ok(()) };
     }
-    flush(caller)?;
+    // No checkpoint before this event is recorded, too: its instruction has run.
+    let sent = drain(&mut *caller);
     caller.data_mut().hooks.append(&record);
-    Ok(())
+    after(caller, sent)
 }
 
 /// Ends the run where nobody listens any more, or where the parent asked for it.
