@@ -89,6 +89,27 @@ impl ChunkEncoder {
             varint::write(&mut self.columns[SITES], varint::zigzag(difference as u64));
         }
         let state = self.predictor.enter(event.site.0);
+        if layout.store != 0 {
+            // Address and value, as in the loop below: unrolled, since nearly every event is a store.
+            let [address, value, _] = event.operands;
+            let [first, second, _] = &mut state.lanes;
+            if address == first.predict() {
+                first.hit(address);
+            } else {
+                flags |= 2;
+                varint::write(&mut self.columns[WORDS], varint::zigzag(address.wrapping_sub(first.last)));
+                first.miss(address);
+            }
+            if value == second.predict() {
+                second.hit(value);
+            } else {
+                flags |= 4;
+                self.columns[VALUES].extend_from_slice(&value.to_le_bytes()[..usize::from(layout.store)]);
+                second.miss(value);
+            }
+            self.end_event(flags);
+            return;
+        }
         for i in 0..usize::from(layout.count) {
             let lane = &mut state.lanes[i];
             let value = event.operands[i];
@@ -113,6 +134,11 @@ impl ChunkEncoder {
             self.bytes += event.blob.len();
             self.observed += u32::from(event.site == SiteId::OBSERVED);
         }
+        self.end_event(flags);
+    }
+
+    #[inline]
+    fn end_event(&mut self, flags: u8) {
         self.count += 1;
         if flags == 0 {
             self.run += 1;

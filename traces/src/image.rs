@@ -9,7 +9,7 @@ use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
 use crate::op::Shape;
 use crate::predict::RawEvent;
-use crate::site::SiteTable;
+use crate::site::{Layout, SiteTable};
 use crate::wire;
 use std::ops::Range;
 use std::sync::Arc;
@@ -138,6 +138,10 @@ impl Image {
     #[inline]
     pub fn apply(&mut self, event: &RawEvent) -> Result<(), CorruptEvent> {
         let [first, second, third] = event.operands;
+        if let Some(Layout { store: width @ 1.., memory, .. }) = self.sites.layouts().get(event.site.0 as usize) {
+            let (memory, width) = (*memory, *width);
+            return self.store(memory, first, second, width);
+        }
         if let Some(site) = self.sites.get(event.site) {
             let (memory, source) = (site.memory.0, site.source);
             return match site.op.shape() {

@@ -39,6 +39,10 @@ pub(crate) struct Layout {
     pub(crate) operands: [Operand; MAX_OPERANDS],
     pub(crate) count: u8,
     pub(crate) blob: bool,
+    /// Width of a store of up to 8 bytes, nearly every event there is; 0 for everything else.
+    pub(crate) store: u8,
+    /// Memory written by such a store.
+    pub(crate) memory: u32,
 }
 
 impl Layout {
@@ -49,7 +53,16 @@ impl Layout {
             all[i] = operands[i];
             i += 1;
         }
-        Layout { operands: all, count: operands.len() as u8, blob }
+        Layout { operands: all, count: operands.len() as u8, blob, store: 0, memory: 0 }
+    }
+
+    fn of_site(site: &Site) -> Layout {
+        let shape = site.op.shape();
+        let store = match shape {
+            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } if width <= 8 => width,
+            _ => 0,
+        };
+        Layout { store, memory: site.memory.0, ..Layout::of_shape(shape) }
     }
 
     fn of_shape(shape: Shape) -> Layout {
@@ -83,7 +96,7 @@ impl SiteTable {
         layouts[SiteId::HOST_WRITE.0 as usize] = Layout::new(&[Operand::Word, Operand::Word], true);
         layouts[SiteId::STRAY_BYTES.0 as usize] = Layout::new(&[Operand::Word, Operand::Word], true);
         layouts[SiteId::OBSERVED.0 as usize] = Layout::new(&[Operand::Word; 3], true);
-        layouts.extend(sites.iter().map(|site| Layout::of_shape(site.op.shape())));
+        layouts.extend(sites.iter().map(Layout::of_site));
         SiteTable { sites, layouts }
     }
 
