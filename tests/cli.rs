@@ -470,6 +470,35 @@ fn an_engine_that_hangs_loses_no_event() {
     all_of_stuck(folder.path(), "timed out");
 }
 
+/// The guest's output goes where ours goes: to a pipe, which has no start to go back to, and behind what is in a
+/// file already. The report stays alone on standard output.
+#[test]
+fn echo_shows_the_left_guest_on_standard_error() {
+    let guest = br#"(module
+      (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\08\00\00\00\06\00\00\00hello\n")
+      (func (export "_start") (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+    let folder = folder_with(&[("w.wat", guest), ("log", b"before\n")]);
+    let arguments = ["compare", "w.wat", "--echo", "--json"];
+    let (code, stdout, stderr) = forkpoint(folder.path(), &arguments);
+    assert_eq!((code, stderr.as_str()), (0, "hello\n"), "{stdout}");
+    assert!(serde_json::from_str::<Value>(&stdout).is_ok(), "{stdout}");
+    let path = folder.path().join("log");
+    let log = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let mut command = std::process::Command::new(common::FORKPOINT);
+    command.current_dir(folder.path()).args(arguments).stderr(log);
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before\nhello\n");
+}
+
+#[test]
+fn causes_are_said_once() {
+    let folder = folder_with(&[("a.wat", COUNTER)]);
+    let (_, _, stderr) = forkpoint(folder.path(), &["record", "a.wat", "--invoke", "run 9", "--dir", "nowhere"]);
+    assert_eq!(stderr.matches("No such file").count(), 1, "{stderr}");
+}
+
 #[test]
 fn a_wasi_guest_prints_what_it_printed_and_its_exit_code_is_kept() {
     let guest = br#"(module
