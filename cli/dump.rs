@@ -3,10 +3,10 @@
 use crate::Answer;
 use crate::args::DumpArgs;
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Symbols, describe, describe_with_place, place_of, printable};
+use forkpoint_replay::{Symbols, describe, place_of, printable};
 use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
 use serde_json::json;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufWriter, Write};
 
 /// Runs the command.
@@ -32,6 +32,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
             })
     };
     let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut names = HashMap::new();
     if from < to {
         for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
             let first = trace.chunks()[chunk].first.0;
@@ -51,7 +52,11 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
                 let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
                 let event = trace.event(&raw)?;
                 if wanted(&event) {
-                    write_event(&mut out, args.json, position, &event, &trace, &symbols)?;
+                    if args.json {
+                        write_json(&mut out, position, &event, &trace)?;
+                    } else {
+                        write_line(&mut out, position, &event, &trace, &symbols, &mut names)?;
+                    }
                 }
             }
         }
@@ -63,34 +68,41 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn write_event(
+fn write_json(out: &mut impl Write, position: u64, event: &Event, trace: &TraceReader) -> Result<()> {
+    let place = place_of(event, trace.sites());
+    let written = event.written();
+    let bytes = event.bytes();
+    let line = json!({
+        "position": position,
+        "kind": event.kind(),
+        "event": describe(event, trace.sites()),
+        "memory": written.map(|(memory, ..)| memory.0),
+        "address": written.map(|(_, address, _)| address),
+        "width": written.map(|(.., length)| length),
+        "bytes": bytes.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        "function": place.map(|(function, _)| function.0),
+        "offset": place.map(|(_, offset)| offset.0),
+    });
+    writeln!(out, "{line}")?;
+    Ok(())
+}
+
+/// As `describe_with_place` has it. `names` keeps what is looked up and demangled, which takes longer than all
+/// else here: once per function in place of once per event.
+fn write_line(
     out: &mut impl Write,
-    as_json: bool,
     position: u64,
     event: &Event,
     trace: &TraceReader,
     symbols: &Symbols,
+    names: &mut HashMap<FuncIndex, String>,
 ) -> Result<()> {
-    if as_json {
-        let place = place_of(event, trace.sites());
-        let written = event.written();
-        let bytes = event.bytes();
-        let line = json!({
-            "position": position,
-            "kind": event.kind(),
-            "event": describe(event, trace.sites()),
-            "memory": written.map(|(memory, ..)| memory.0),
-            "address": written.map(|(_, address, _)| address),
-            "width": written.map(|(.., length)| length),
-            "bytes": bytes.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-            "function": place.map(|(function, _)| function.0),
-            "offset": place.map(|(_, offset)| offset.0),
-        });
-        writeln!(out, "{line}")?;
-    } else {
-        let text = describe_with_place(event, trace.sites(), symbols);
-        writeln!(out, "{:>10}  {text}", Position(position).to_string())?;
+    write!(out, "{:>10}  {}", Position(position).to_string(), describe(event, trace.sites()))?;
+    if let Some((function, offset)) = place_of(event, trace.sites()) {
+        let name = names.entry(function).or_insert_with(|| symbols.function_name(function));
+        write!(out, "  in {name} at {offset}")?;
     }
+    writeln!(out)?;
     Ok(())
 }
 
