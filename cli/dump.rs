@@ -5,9 +5,9 @@ use crate::args::DumpArgs;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Symbols, describe, place_of, printable};
 use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
-use serde_json::json;
+use serde::Serialize;
 use std::collections::{HashMap, HashSet};
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
@@ -31,7 +31,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
                     .is_some_and(|(_, address, length)| address < end && address.saturating_add(length) > start)
             })
     };
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout().lock());
     let mut names = HashMap::new();
     if from < to {
         for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
@@ -68,23 +68,44 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// A line of `--json`.
+#[derive(Serialize)]
+struct Line {
+    position: u64,
+    kind: &'static str,
+    event: String,
+    memory: Option<u32>,
+    address: Option<u64>,
+    width: Option<u64>,
+    bytes: Option<String>,
+    function: Option<u32>,
+    offset: Option<u32>,
+}
+
 fn write_json(out: &mut impl Write, position: u64, event: &Event, trace: &TraceReader) -> Result<()> {
     let place = place_of(event, trace.sites());
     let written = event.written();
-    let bytes = event.bytes();
-    let line = json!({
-        "position": position,
-        "kind": event.kind(),
-        "event": describe(event, trace.sites()),
-        "memory": written.map(|(memory, ..)| memory.0),
-        "address": written.map(|(_, address, _)| address),
-        "width": written.map(|(.., length)| length),
-        "bytes": bytes.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-        "function": place.map(|(function, _)| function.0),
-        "offset": place.map(|(_, offset)| offset.0),
-    });
-    writeln!(out, "{line}")?;
+    let line = Line {
+        position,
+        kind: event.kind(),
+        event: describe(event, trace.sites()),
+        memory: written.map(|(memory, ..)| memory.0),
+        address: written.map(|(_, address, _)| address),
+        width: written.map(|(.., length)| length),
+        bytes: event.bytes().map(hex),
+        function: place.map(|(function, _)| function.0),
+        offset: place.map(|(_, offset)| offset.0),
+    };
+    // As an error of the system: a reader that has gone is known by it.
+    serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
+    writeln!(out)?;
     Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 /// As `describe_with_place` has it. `names` keeps what is looked up and demangled, which takes longer than all

@@ -147,6 +147,7 @@ fn a_reader_that_has_gone_does_not_change_the_exit_code() {
     assert_eq!(unread(&["diff", &lhs, &rhs, "--json"]), (Some(1), String::new()));
     assert_eq!(unread(&["diff", &lhs, &lhs]), (Some(0), String::new()));
     assert_eq!(unread(&["dump", &lhs]), (Some(0), String::new()));
+    assert_eq!(unread(&["dump", &lhs, "--json"]), (Some(0), String::new()));
 }
 
 /// A bug report needs the engine's exact version and whatever else decides if the bug shows.
