@@ -12,7 +12,6 @@ use forkpoint_tracer::{Checkpoint, EngineSpec, Recorded, Stdio, Watch};
 use forkpoint_traces::{Observation, Outcome};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 /// Most bytes that are watched to find the event behind a difference that a checkpoint found.
@@ -101,7 +100,7 @@ impl Comparison<'_> {
                 Some(file) => Stdio::File(file.try_clone().context("standard input")?),
                 None => Stdio::Null,
             },
-            output_streams: if echo { Stdio::File(stderr_file()?) } else { Stdio::Null },
+            output_streams: if echo { Stdio::Stderr } else { Stdio::Null },
         })
     }
 
@@ -186,10 +185,4 @@ fn shared_stdin() -> Result<Option<File>> {
     let mut copy = tempfile::tempfile().context("creating a temporary file")?;
     io::copy(&mut stdin.lock(), &mut copy).context("reading standard input for both runs")?;
     Ok(Some(copy))
-}
-
-/// Our standard error, for the guest's output: standard output is the report's.
-fn stderr_file() -> Result<File> {
-    let stderr = io::stderr().as_fd().try_clone_to_owned().context("standard error")?;
-    Ok(File::from(stderr))
 }

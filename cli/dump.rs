@@ -3,11 +3,11 @@
 use crate::Answer;
 use crate::args::DumpArgs;
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Symbols, describe, describe_with_place, place_of, printable};
+use forkpoint_replay::{Symbols, describe, place_of, printable};
 use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
-use serde_json::json;
-use std::collections::HashSet;
-use std::io::{BufWriter, Write};
+use serde::Serialize;
+use std::collections::{HashMap, HashSet};
+use std::io::{self, BufWriter, Write};
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
@@ -31,7 +31,8 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
                     .is_some_and(|(_, address, length)| address < end && address.saturating_add(length) > start)
             })
     };
-    let mut out = BufWriter::new(std::io::stdout().lock());
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut names = HashMap::new();
     if from < to {
         for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
             let first = trace.chunks()[chunk].first.0;
@@ -51,7 +52,11 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
                 let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
                 let event = trace.event(&raw)?;
                 if wanted(&event) {
-                    write_event(&mut out, args.json, position, &event, &trace, &symbols)?;
+                    if args.json {
+                        write_json(&mut out, position, &event, &trace)?;
+                    } else {
+                        write_line(&mut out, position, &event, &trace, &symbols, &mut names)?;
+                    }
                 }
             }
         }
@@ -63,34 +68,62 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn write_event(
+/// A line of `--json`.
+#[derive(Serialize)]
+struct Line {
+    position: u64,
+    kind: &'static str,
+    event: String,
+    memory: Option<u32>,
+    address: Option<u64>,
+    width: Option<u64>,
+    bytes: Option<String>,
+    function: Option<u32>,
+    offset: Option<u32>,
+}
+
+fn write_json(out: &mut impl Write, position: u64, event: &Event, trace: &TraceReader) -> Result<()> {
+    let place = place_of(event, trace.sites());
+    let written = event.written();
+    let line = Line {
+        position,
+        kind: event.kind(),
+        event: describe(event, trace.sites()),
+        memory: written.map(|(memory, ..)| memory.0),
+        address: written.map(|(_, address, _)| address),
+        width: written.map(|(.., length)| length),
+        bytes: event.bytes().map(hex),
+        function: place.map(|(function, _)| function.0),
+        offset: place.map(|(_, offset)| offset.0),
+    };
+    // As an error of the system: a reader that has gone is known by it.
+    serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
+}
+
+/// As `describe_with_place` has it. `names` keeps what is looked up and demangled, which takes longer than all
+/// else here: once per function in place of once per event.
+fn write_line(
     out: &mut impl Write,
-    as_json: bool,
     position: u64,
     event: &Event,
     trace: &TraceReader,
     symbols: &Symbols,
+    names: &mut HashMap<FuncIndex, String>,
 ) -> Result<()> {
-    if as_json {
-        let place = place_of(event, trace.sites());
-        let written = event.written();
-        let bytes = event.bytes();
-        let line = json!({
-            "position": position,
-            "kind": event.kind(),
-            "event": describe(event, trace.sites()),
-            "memory": written.map(|(memory, ..)| memory.0),
-            "address": written.map(|(_, address, _)| address),
-            "width": written.map(|(.., length)| length),
-            "bytes": bytes.map(|bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-            "function": place.map(|(function, _)| function.0),
-            "offset": place.map(|(_, offset)| offset.0),
-        });
-        writeln!(out, "{line}")?;
-    } else {
-        let text = describe_with_place(event, trace.sites(), symbols);
-        writeln!(out, "{:>10}  {text}", Position(position).to_string())?;
+    write!(out, "{:>10}  {}", Position(position).to_string(), describe(event, trace.sites()))?;
+    if let Some((function, offset)) = place_of(event, trace.sites()) {
+        let name = names.entry(function).or_insert_with(|| symbols.function_name(function));
+        write!(out, "  in {name} at {offset}")?;
     }
+    writeln!(out)?;
     Ok(())
 }
 

@@ -49,8 +49,21 @@ fn main() -> ExitCode {
         Ok(Answer::Diverge) => ExitCode::from(1),
         Ok(Answer::None) => ExitCode::from(2),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("{error:#}")),
+        Err(error) => fail(&in_words(&error)),
     }
+}
+
+/// An error and its causes. Many an error ends with its cause's text already; nobody needs to read it twice.
+fn in_words(error: &anyhow::Error) -> String {
+    let mut words = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if words.is_empty() {
+            words = cause;
+        } else if !words.ends_with(&cause) {
+            words = format!("{words}: {cause}");
+        }
+    }
+    words
 }
 
 /// Errors quote files, modules and engines: nothing of that reaches the terminal as it is.

@@ -147,6 +147,7 @@ fn a_reader_that_has_gone_does_not_change_the_exit_code() {
     assert_eq!(unread(&["diff", &lhs, &rhs, "--json"]), (Some(1), String::new()));
     assert_eq!(unread(&["diff", &lhs, &lhs]), (Some(0), String::new()));
     assert_eq!(unread(&["dump", &lhs]), (Some(0), String::new()));
+    assert_eq!(unread(&["dump", &lhs, "--json"]), (Some(0), String::new()));
 }
 
 /// A bug report needs the engine's exact version and whatever else decides if the bug shows.
@@ -468,6 +469,69 @@ fn an_engine_that_hangs_loses_no_event() {
     let (code, _, stderr) = forkpoint(folder.path(), &["record", "s.wat", "--timeout", "1s"]);
     assert!(code == 0 && stderr.contains("timed out"), "{stderr}");
     all_of_stuck(folder.path(), "timed out");
+}
+
+/// The guest's output goes where ours goes: to a pipe, which has no start to go back to, and behind what is in a
+/// file already. The report stays alone on standard output.
+#[test]
+fn echo_shows_the_left_guest_on_standard_error() {
+    let guest = br#"(module
+      (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\08\00\00\00\06\00\00\00hello\n")
+      (func (export "_start") (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))))"#;
+    let folder = folder_with(&[("w.wat", guest), ("log", b"before\n")]);
+    let arguments = ["compare", "w.wat", "--echo", "--json"];
+    let (code, stdout, stderr) = forkpoint(folder.path(), &arguments);
+    assert_eq!((code, stderr.as_str()), (0, "hello\n"), "{stdout}");
+    assert!(serde_json::from_str::<Value>(&stdout).is_ok(), "{stdout}");
+    let path = folder.path().join("log");
+    let log = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    let mut command = std::process::Command::new(common::FORKPOINT);
+    command.current_dir(folder.path()).args(arguments).stderr(log);
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(fs::read_to_string(&path).unwrap(), "before\nhello\n");
+}
+
+/// The first run reads the file and so changes when it was last read: that is no divergence.
+#[test]
+fn times_of_files_are_the_same_for_both_runs() {
+    let guest = br#"(module
+      (import "wasi_snapshot_preview1" "path_filestat_get"
+        (func $stat (param i32 i32 i32 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_filestat_get" (func $fstat (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\08\00\00\00\04\00\00\00file")
+      (func (export "_start")
+        (if (call $stat (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 4) (i32.const 64)) (then unreachable))
+        (if (call $open (i32.const 3) (i32.const 0) (i32.const 8) (i32.const 4) (i32.const 0) (i64.const 0x200042)
+              (i64.const 0) (i32.const 0) (i32.const 32)) (then unreachable))
+        ;; Changes the file's time of last change.
+        (if (call $write (i32.load (i32.const 32)) (i32.const 0) (i32.const 1) (i32.const 36)) (then unreachable))
+        (if (call $fstat (i32.load (i32.const 32)) (i32.const 128)) (then unreachable))))"#;
+    let folder = folder_with(&[("w.wat", guest), ("file", b"text")]);
+    let (code, stdout, stderr) = forkpoint(folder.path(), &["compare", "w.wat", "--dir", ".", "-o", "."]);
+    assert!(code == 0 && stdout.contains("both finished"), "{stdout}{stderr}");
+    let (_, dump, _) = forkpoint(folder.path(), &["dump", "lhs.fpt", "--kind", "host-write", "--json"]);
+    let stats: Vec<String> = dump
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap())
+        .filter(|event| event["width"].as_u64().unwrap() > 40)
+        .map(|event| event["bytes"].as_str().unwrap().to_string())
+        .collect();
+    // 2020-01-01 in nanoseconds, little endian, less a last byte that was zero before.
+    let times = "00008ab9359ae515".repeat(3);
+    assert!(stats.len() == 2 && stats.iter().all(|stat| stat.ends_with(&times)), "{dump}");
+}
+
+#[test]
+fn causes_are_said_once() {
+    let folder = folder_with(&[("a.wat", COUNTER)]);
+    let (_, _, stderr) = forkpoint(folder.path(), &["record", "a.wat", "--invoke", "run 9", "--dir", "nowhere"]);
+    assert_eq!(stderr.matches("No such file").count(), 1, "{stderr}");
 }
 
 #[test]

@@ -337,17 +337,27 @@ type Written = (MemoryIndex, u64, u64);
 
 /// The places to show: one that holds what both events wrote, where they are near each other, else one for each.
 fn places(left: Option<&Event>, right: Option<&Event>) -> [Option<Written>; 2] {
+    let events = [left, right];
     let written = |event: Option<&Event>| event.and_then(Event::written).filter(|(.., length)| *length > 0);
     match [written(left), written(right)] {
         [Some((memory, left, length)), Some((other, right, other_length))]
             if memory == other && left.abs_diff(right) < SHOWN_BYTES =>
         {
-            let start = left.min(right);
             let end = left.saturating_add(length).max(right.saturating_add(other_length));
+            let start = left.min(right) + if left == right { equal_front(events) } else { 0 };
             [Some((memory, start, end - start)), None]
         }
         both => both,
     }
+}
+
+/// How many bytes at the front of two long writes are better not shown: equal ones, but for a few.
+fn equal_front(events: [Option<&Event>; 2]) -> u64 {
+    const KEPT: usize = 8;
+    let [Some(left), Some(right)] = events.map(|event| event.and_then(Event::bytes)) else { return 0 };
+    let equal = left.iter().zip(right).take_while(|(left, right)| left == right).count();
+    // Values of stores are shown whole.
+    if equal < 16 { 0 } else { (equal - KEPT) as u64 }
 }
 
 fn memory_effect(

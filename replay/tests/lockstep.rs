@@ -453,6 +453,27 @@ fn a_row_of_context_is_equal_only_when_its_events_are() {
     assert_eq!(equal, [true, true, false, true, true]);
 }
 
+/// A host write of thousands of bytes: what the report shows of it is what differs.
+#[test]
+fn long_writes_are_shown_where_they_differ() {
+    let at = HEAD + 30;
+    let mut bytes = vec![1; 3000];
+    let mut lhs = run();
+    lhs.insert(at, host_write(9000, &bytes));
+    bytes[2000] = 2;
+    let mut rhs = run();
+    rhs.insert(at, host_write(9000, &bytes));
+    let place = Sides::new(&lhs, &rhs, 16).divergence().unwrap().memory.unwrap();
+    assert_eq!((place.address, place.before.len()), (9000 + 1992, 64));
+    assert_eq!((place.lhs_after[8], place.rhs_after[8]), (1, 2));
+    // One is the front of the other.
+    let mut rhs = run();
+    rhs.insert(at, host_write(9000, &[1; 100]));
+    let place = Sides::new(&lhs, &rhs, 16).divergence().unwrap().memory.unwrap();
+    assert_eq!(place.address, 9092);
+    assert_eq!((place.lhs_after[8], place.rhs_after[8]), (1, 0));
+}
+
 #[test]
 fn sides_that_end_at_different_places_have_rows_for_the_rest() {
     let steps = run();

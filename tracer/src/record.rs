@@ -87,6 +87,8 @@ pub enum Stdio {
     Null,
     /// A file, from its start.
     File(File),
+    /// The recorder's own standard error: for output that must not be mixed with the recorder's.
+    Stderr,
 }
 
 /// What became of one call.

@@ -1,4 +1,4 @@
-//! Clocks and random bytes that are the same in every run.
+//! Clocks, random bytes and times of files that are the same in every run.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -37,6 +37,17 @@ impl HostMonotonicClock for Clock {
     fn now(&self) -> u64 {
         self.tick()
     }
+}
+
+/// Where in the result of `fd_filestat_get` and `path_filestat_get` a file's three times stand: last access, last
+/// change of its contents, last change of anything. The first run itself changes them for the second.
+const FILE_TIMES: std::ops::Range<usize> = 40..64;
+
+/// What a WASI function's result has to be set to, in `range` of the memory it has written.
+pub(crate) fn file_times(function: &str, range: (usize, usize)) -> Option<(usize, Vec<u8>)> {
+    let is_whole = range.1 - range.0 == FILE_TIMES.end;
+    let known = ["fd_filestat_get", "path_filestat_get"].contains(&function) && is_whole;
+    known.then(|| (range.0 + FILE_TIMES.start, (START * 1_000_000_000).to_le_bytes().repeat(3)))
 }
 
 /// Puts fixed clocks and a fixed random source into a WASI context.

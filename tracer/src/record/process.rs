@@ -168,6 +168,7 @@ impl Stdio {
         Ok(match self {
             Stdio::Inherit => std::process::Stdio::inherit(),
             Stdio::Null => std::process::Stdio::null(),
+            Stdio::Stderr => io::stderr().into(),
             Stdio::File(file) => {
                 use std::io::Seek;
                 let mut file = file.try_clone().map_err(RecordError::io(what))?;

@@ -56,6 +56,22 @@ impl GuestMemory {
             }
         }
     }
+
+    /// Writes bytes that lie inside of it, while the guest does not run.
+    pub(super) fn write(&self, store: impl AsContextMut, at: usize, bytes: &[u8]) -> wasmtime::Result<()> {
+        match self {
+            GuestMemory::Own(memory) => Ok(memory.write(store, at, bytes)?),
+            GuestMemory::Shared(memory) => {
+                let cells = memory.data().get(at..).and_then(|cells| cells.get(..bytes.len()));
+                let cells = cells.ok_or_else(|| wasmtime::Error::msg("a write past the end of a memory"))?;
+                // SAFETY: as in `bytes`: nobody else reads or writes these cells now.
+                unsafe {
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), cells.as_ptr().cast_mut().cast(), bytes.len())
+                };
+                Ok(())
+            }
+        }
+    }
 }
 
 /// All memories as they are now.
