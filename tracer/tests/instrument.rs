@@ -20,6 +20,8 @@ mod property;
 mod semantics;
 #[path = "instrument/side_by_side.rs"]
 mod side_by_side;
+#[path = "instrument/sizes.rs"]
+mod sizes;
 #[path = "instrument/steer.rs"]
 mod steer;
 #[path = "instrument/structure.rs"]
