@@ -11,6 +11,8 @@ mod check;
 mod engines;
 #[path = "spec/exceptions.rs"]
 mod exceptions;
+#[path = "instrument/handle.rs"]
+mod handle;
 #[path = "spec/replay.rs"]
 mod replay;
 #[path = "spec/run.rs"]

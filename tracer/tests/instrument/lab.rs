@@ -1,13 +1,14 @@
 //! A rewritten module under Wasmtime, and the replay of what it records.
 
 use crate::engines::engine;
+use crate::handle::Handle;
 use crate::support;
 use forkpoint_tracer::instrument::{
     BUFFER_EXPORT, CURSOR_AT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT,
     RecordDecoder, RecordSink,
 };
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
-use wasmtime::{Caller, Engine, Error, Extern, Instance, Linker, Module, Store, Val};
+use wasmtime::{Caller, Engine, Error, Instance, Linker, Module, Store, Val};
 
 /// Decoded events: where, and the operands.
 pub type Events = Vec<(Site, [u64; 3])>;
@@ -18,6 +19,8 @@ type Event = (SiteId, [u64; 3]);
 pub struct Host {
     decoder: RecordDecoder,
     seen: Sink,
+    /// All that the module handed over, byte by byte.
+    pub raw: Vec<u8>,
     pub flushes: usize,
 }
 
@@ -39,7 +42,8 @@ impl RecordSink for Sink {
 
 impl Host {
     fn take(&mut self, block: &[u8]) {
-        let Host { decoder, seen, .. } = self;
+        let Host { decoder, seen, raw, .. } = self;
+        raw.extend_from_slice(block);
         decoder.decode_block(block, seen).expect("a legal block");
     }
 }
@@ -56,7 +60,13 @@ pub struct Recorded {
 impl Recorded {
     pub fn new(engine: &Engine, original: Vec<u8>, rewritten: Instrumented) -> Result<Recorded, Error> {
         let module = Module::new(engine, &rewritten.module)?;
-        let host = Host { decoder: rewritten.decoder(), seen: Sink::default(), flushes: 0 };
+        Recorded::of(&module, original, rewritten)
+    }
+
+    /// Instantiates the compiled form of a rewritten module.
+    pub fn of(module: &Module, original: Vec<u8>, rewritten: Instrumented) -> Result<Recorded, Error> {
+        let engine = module.engine();
+        let host = Host { decoder: rewritten.decoder(), seen: Sink::default(), raw: Vec::new(), flushes: 0 };
         let mut store = Store::new(engine, host);
         let mut linker = Linker::new(engine);
         linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, Host>, length: i32| {
@@ -69,12 +79,14 @@ impl Recorded {
             IMPORT_MODULE,
             HOOK_IMPORT,
             |mut caller: Caller<'_, Host>, site: u32, a: u64, b: u64, c: u64| {
-                let Host { decoder, seen, .. } = caller.data_mut();
+                let Host { decoder, seen, raw, .. } = caller.data_mut();
+                raw.extend(site.to_le_bytes());
+                raw.extend([a, b, c].iter().flat_map(|operand| operand.to_le_bytes()));
                 decoder.decode_hook(site, [a, b, c], seen).expect("a legal call");
             },
         )?;
         linker.func_wrap("env", "id", |x: i32| x)?;
-        let instance = linker.instantiate(&mut store, &module)?;
+        let instance = linker.instantiate(&mut store, module)?;
         let mut recorded = Recorded { original, rewritten, store, instance, images: Vec::new() };
         recorded.images = recorded.memories();
         Ok(recorded)
@@ -91,8 +103,14 @@ impl Recorded {
     }
 
     pub fn memories(&mut self) -> Vec<Vec<u8>> {
-        let names: Vec<String> = self.rewritten.memories.iter().map(|memory| memory.export.clone()).collect();
-        names.iter().map(|name| bytes(&self.instance, &mut self.store, name).expect("exported")).collect()
+        let handles: Vec<Handle> = (0..self.rewritten.memories.len()).map(|index| self.memory(index)).collect();
+        handles.iter().map(|handle| handle.bytes(&self.store).to_vec()).collect()
+    }
+
+    fn memory(&mut self, index: usize) -> Handle {
+        let name = &self.rewritten.memories[index].export;
+        let export = self.instance.get_export(&mut self.store, name).expect("exported");
+        Handle::of(&export).expect("a memory")
     }
 
     /// Calls an export.
@@ -122,11 +140,14 @@ impl Recorded {
         for (site, operands) in &events {
             self.apply(site, *operands);
         }
-        let memories = self.memories();
-        for (index, (engine, replay)) in memories.iter().zip(&self.images).enumerate() {
+        for index in 0..self.images.len() {
+            let handle = self.memory(index);
+            let (engine, replay) = (handle.bytes(&self.store), &self.images[index]);
             assert_eq!(engine.len(), replay.len(), "size of memory {index}");
-            let differ = engine.iter().zip(replay).position(|(a, b)| a != b);
-            assert_eq!(differ, None, "first byte of memory {index} that replay has wrong");
+            if engine != replay {
+                let differ = engine.iter().zip(replay).position(|(a, b)| a != b);
+                panic!("first byte of memory {index} that replay has wrong: {differ:?}");
+            }
         }
         (outcome, events)
     }
@@ -160,16 +181,6 @@ impl Recorded {
             }
             Shape::Drop => {}
         }
-    }
-}
-
-/// A copy of an exported memory, shared or not; `None` for what is no memory.
-pub fn bytes<T>(instance: &Instance, store: &mut Store<T>, name: &str) -> Option<Vec<u8>> {
-    match instance.get_export(&mut *store, name)? {
-        Extern::Memory(memory) => Some(memory.data(&*store).to_vec()),
-        // SAFETY: the guest does not run now, and there is one thread.
-        Extern::SharedMemory(memory) => Some(memory.data().iter().map(|byte| unsafe { *byte.get() }).collect()),
-        _ => None,
     }
 }
 

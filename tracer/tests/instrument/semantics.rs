@@ -4,14 +4,12 @@
 //! equal the engine's memories at the end, byte for byte.
 
 use crate::engines::{Mode, engine, modes};
-use crate::lab::{Recorded, bytes, short};
-use crate::property::{config, entropy};
+use crate::lab::{Recorded, short};
 use crate::support;
-use arbitrary::Unstructured;
 use forkpoint_tracer::instrument::{BUFFER_LIMIT, Options, START_EXPORT, Scope, Style};
 use forkpoint_traces::{MemoryIndex, MemoryOp, Shape, ValueType};
 use std::collections::HashSet;
-use wasmtime::{Engine, Error, Instance, Module, Store, Val};
+use wasmtime::Val;
 
 #[test]
 fn every_memory_operator_but_atomics_is_recorded_and_replays() {
@@ -368,98 +366,4 @@ fn exceptions_and_tail_calls_keep_records_in_order() {
     assert_eq!(results.expect("no trap")[0].unwrap_i32(), 42);
     let stores: Vec<(u64, u64)> = events.iter().map(|(_, operands)| (operands[0], operands[1])).collect();
     assert_eq!(stores, [(16, 4), (4, 1), (8, 2), (0, 42)]);
-}
-
-/// What a call left behind, as far as the original shows it.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    outcome: Result<Vec<String>, String>,
-    globals: Vec<String>,
-}
-
-fn seen<T>(
-    store: &mut Store<T>,
-    outcome: Result<Vec<Val>, Error>,
-    globals: impl Iterator<Item = wasmtime::Global>,
-) -> Seen {
-    let text = |val: &Val| match val {
-        // References have no identity across stores.
-        Val::I32(_) | Val::I64(_) | Val::F32(_) | Val::F64(_) | Val::V128(_) => format!("{val:?}"),
-        _ => "reference".to_string(),
-    };
-    Seen {
-        outcome: outcome
-            .map(|values| values.iter().map(text).collect())
-            .map_err(|error| format!("{:?}", error.downcast_ref::<wasmtime::Trap>())),
-        globals: globals.map(|global| text(&global.get(&mut *store))).collect(),
-    }
-}
-
-/// Runs a generated module and its rewritten form side by side. Counts calls and events.
-fn compare(engine: &Engine, original: Vec<u8>, options: &Options) -> (usize, usize) {
-    let rewritten = support::rewrite(&original, options);
-    let module = Module::new(engine, &original).expect("a valid module compiles");
-    let mut store = Store::new(engine, ());
-    let mut recorded = Recorded::new(engine, original, rewritten);
-    if recorded.as_ref().is_ok_and(|recorded| recorded.rewritten.has_start) {
-        let started = recorded.as_mut().expect("just asked").call(START_EXPORT, &[]).0;
-        if let Err(error) = started {
-            recorded = Err(error);
-        }
-    }
-    let instance = Instance::new(&mut store, &module, &[]);
-    let (instance, mut recorded) = match (instance, recorded) {
-        (Ok(instance), Ok(recorded)) => (instance, recorded),
-        (Err(_), Err(_)) => return (0, 0),
-        (instance, recorded) => panic!("original {:?}, rewritten {:?}", instance.err(), recorded.err()),
-    };
-
-    let (mut calls, mut events) = (0, 0);
-    let global_names: Vec<String> =
-        module.exports().filter(|e| e.ty().global().is_some()).map(|e| e.name().to_string()).collect();
-    for export in module.exports() {
-        let Some(ty) = export.ty().func().cloned() else { continue };
-        let arguments: Option<Vec<Val>> = ty.params().map(|ty| Val::default_for_ty(&ty)).collect();
-        let Some(arguments) = arguments else { continue };
-        let function = instance.get_func(&mut store, export.name()).expect("exported");
-        let mut results = vec![Val::I32(0); ty.results().len()];
-        let outcome = function.call(&mut store, &arguments, &mut results).map(|()| results);
-        let globals: Vec<_> =
-            global_names.iter().map(|name| instance.get_global(&mut store, name).expect("exported")).collect();
-        let expected = seen(&mut store, outcome, globals.into_iter());
-
-        let (outcome, happened) = recorded.call(export.name(), &arguments);
-        calls += 1;
-        events += happened.len();
-        let globals: Vec<_> = global_names
-            .iter()
-            .map(|name| recorded.instance.get_global(&mut recorded.store, name).expect("exported"))
-            .collect();
-        assert_eq!(seen(&mut recorded.store, outcome, globals.into_iter()), expected, "{}", export.name());
-        let memories = recorded.memories();
-        for export in module.exports() {
-            let Some(memory) = bytes(&instance, &mut store, export.name()) else { continue };
-            let theirs = bytes(&recorded.instance, &mut recorded.store, export.name()).expect("exported");
-            assert!(memory == theirs, "memory {}", export.name());
-        }
-        assert_eq!(memories.len(), recorded.images.len());
-    }
-    (calls, events)
-}
-
-#[test]
-fn generated_modules_behave_as_before_and_replay() {
-    let engine = engine();
-    let (mut calls, mut events) = (0, 0);
-    for seed in 1000..1040 {
-        let bytes = entropy(seed, 8192);
-        let Ok(mut module) = wasm_smith::Module::new(config(seed), &mut Unstructured::new(&bytes)) else { continue };
-        module.ensure_termination(500).expect("the generator wrote all bodies");
-        let modes = modes();
-        let (c, e) = compare(&engine, module.to_bytes(), &modes[seed as usize % modes.len()].options);
-        calls += c;
-        events += e;
-    }
-    println!("{calls} calls, {events} events");
-    assert!(calls > 30 && events > 50, "{calls} calls, {events} events");
 }

@@ -3,12 +3,13 @@
 //! Instances share memories, so there is one model per memory of the engine, whoever imports it. Events are
 //! collected while a step of the script runs and applied behind it.
 
+use super::handle::Handle;
 use forkpoint_tracer::instrument::{
     Address, BUFFER_EXPORT, CURSOR_AT, DataKind, Instrumented, RECORDS_AT, RecordDecoder, RecordSink,
 };
 use forkpoint_traces::{Shape, SiteId};
 use std::rc::Rc;
-use wasmtime::{AsContext, Extern, Global, Instance, Memory, SharedMemory, Store, Val};
+use wasmtime::{Extern, Global, Instance, Memory, Store, Val};
 
 /// What one instance did to memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,40 +19,9 @@ pub struct Event {
     pub operands: [u64; 3],
 }
 
-/// A memory of the engine.
-#[derive(Clone)]
-pub enum Handle {
-    Plain(Memory),
-    Shared(SharedMemory),
-}
-
-impl Handle {
-    pub fn of(value: &Extern) -> Option<Handle> {
-        match value {
-            Extern::Memory(memory) => Some(Handle::Plain(*memory)),
-            Extern::SharedMemory(memory) => Some(Handle::Shared(memory.clone())),
-            _ => None,
-        }
-    }
-
-    pub fn bytes<'s, T: 'static>(&'s self, store: &'s Store<T>) -> &'s [u8] {
-        match self {
-            Handle::Plain(memory) => memory.data(store.as_context()),
-            Handle::Shared(memory) => {
-                let cells = memory.data();
-                // SAFETY: one thread runs in this store, and no guest while the slice is alive.
-                unsafe { std::slice::from_raw_parts(cells.as_ptr().cast::<u8>(), cells.len()) }
-            }
-        }
-    }
-
-    /// Every memory has a mapping of its own, empty ones too, so this tells which memory it is.
-    fn start<T: 'static>(&self, store: &Store<T>) -> *const u8 {
-        match self {
-            Handle::Plain(memory) => memory.data_ptr(store),
-            Handle::Shared(memory) => memory.data().as_ptr().cast(),
-        }
-    }
+/// Which memory it is: each has a mapping of its own, empty ones too.
+fn start(handle: &Handle, store: &Store<Replay>) -> *const u8 {
+    handle.bytes(store).as_ptr()
 }
 
 struct Model {
@@ -127,8 +97,8 @@ impl Replay {
 
 /// The model of a memory; a new one starts with what the engine has there now.
 fn model(store: &mut Store<Replay>, handle: &Handle) -> usize {
-    let start = handle.start(store);
-    if let Some(known) = store.data().models.iter().position(|model| model.handle.start(store) == start) {
+    let wanted = start(handle, store);
+    if let Some(known) = store.data().models.iter().position(|model| start(&model.handle, store) == wanted) {
         return known;
     }
     let bytes = handle.bytes(store).to_vec();

@@ -1,12 +1,13 @@
 //! A store in which a script runs: with its modules as they are, or with each of them rewritten.
 
 use super::check::check;
-use super::replay::{self, Event, Handle, Replay};
+use super::handle::Handle;
+use super::replay::{self, Event, Replay};
 use super::script::{Action, Directive};
 use super::value::{self, Outcome, Value};
 use forkpoint_tracer::instrument::{
-    EXPORT_PREFIX, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT, START_EXPORT,
-    instrument,
+    BUFFER_EXPORT, EXPORT_PREFIX, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT,
+    START_EXPORT, instrument,
 };
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -222,7 +223,7 @@ impl<'e> World<'e> {
         }
     }
 
-    /// What a module imports, in its order; `None` when something is not there.
+    /// What a module imports; `None` when something is not there.
     fn imports(&mut self, module: &Module, recorder: Option<usize>) -> Option<Vec<Extern>> {
         let mut imports = Vec::new();
         for import in module.imports() {
@@ -285,10 +286,7 @@ impl<'e> World<'e> {
 
 fn flush(store: &mut Store<Replay>, recorder: usize) -> Func {
     Func::wrap(store, move |mut caller: Caller<'_, Replay>, length: i32| {
-        let buffer = caller
-            .get_export(forkpoint_tracer::instrument::BUFFER_EXPORT)
-            .and_then(Extern::into_memory)
-            .expect("exported");
+        let buffer = caller.get_export(BUFFER_EXPORT).and_then(Extern::into_memory).expect("exported");
         let (bytes, replay) = buffer.data_and_store_mut(&mut caller);
         replay.block(recorder, &bytes[RECORDS_AT..][..length as usize]);
     })

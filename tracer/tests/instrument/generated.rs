@@ -1,0 +1,159 @@
+//! Generated modules, rewritten in every way and run side by side with themselves.
+//!
+//! `FORKPOINT_GENERATED` says how many, or which: a number, or seeds as in `100..200`. The message of a failure
+//! names the seed.
+
+use crate::engines::{config, engine, modes};
+use crate::generate::generate;
+use crate::side_by_side::compare;
+use forkpoint_traces::{MemoryOp, Shape};
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use wasmtime::{Engine, OptLevel};
+
+/// What the modules did.
+#[derive(Default)]
+struct Counts {
+    modules: usize,
+    /// As the generator made them, with arbitrary addresses.
+    raw: usize,
+    instantiated: usize,
+    /// Those that recorded an event.
+    writing: usize,
+    calls: usize,
+    traps: usize,
+    ops: HashMap<MemoryOp, usize>,
+    /// Events by what is special about their memory.
+    memories: BTreeMap<&'static str, usize>,
+}
+
+impl Counts {
+    fn events(&self) -> usize {
+        self.ops.values().sum()
+    }
+
+    fn add(&mut self, other: Counts) {
+        self.modules += other.modules;
+        self.raw += other.raw;
+        self.instantiated += other.instantiated;
+        self.writing += other.writing;
+        self.calls += other.calls;
+        self.traps += other.traps;
+        for (op, count) in other.ops {
+            *self.ops.entry(op).or_default() += count;
+        }
+        for (what, count) in other.memories {
+            *self.memories.entry(what).or_default() += count;
+        }
+    }
+
+    fn print(&self) {
+        println!(
+            "{} modules ({} with arbitrary addresses), {} instantiated, {} with events; {} calls, {} traps, {} events",
+            self.modules,
+            self.raw,
+            self.instantiated,
+            self.writing,
+            self.calls,
+            self.traps,
+            self.events()
+        );
+        println!("{:?}", self.memories);
+        for op in MemoryOp::ALL {
+            println!("{:>10} {}", self.ops.get(op).copied().unwrap_or(0), op.mnemonic());
+        }
+    }
+}
+
+/// Says which seed it was when a test fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("FORKPOINT_GENERATED={}..{}", self.0, self.0 + 1);
+        }
+    }
+}
+
+fn run(seed: u64, engine: &Engine, other: &Engine, counts: &mut Counts) {
+    let Some(generated) = generate(seed) else { return };
+    let _seed = Seed(seed);
+    let modes = modes();
+    // Not the seed itself: its low bits decide about the module.
+    let mode = &modes[(seed / 16) as usize % modes.len()];
+    let happened = compare(engine, other, &generated.module, mode);
+    counts.modules += 1;
+    counts.raw += usize::from(generated.raw);
+    counts.instantiated += usize::from(happened.instantiated);
+    counts.writing += usize::from(!happened.events.is_empty());
+    counts.calls += happened.calls;
+    counts.traps += happened.traps;
+    let declared = happened.memories;
+    for (site, _) in &happened.events {
+        *counts.ops.entry(site.op).or_default() += 1;
+        let Some(memory) = declared.get(site.memory.0 as usize).filter(|_| site.op.shape() != Shape::Drop) else {
+            continue;
+        };
+        let special = [
+            (memory.memory64, "64-bit"),
+            (memory.shared, "shared"),
+            (memory.page_size == 1, "pages of one byte"),
+            (site.memory.0 > 0, "second or third memory"),
+        ];
+        for (_, what) in special.iter().filter(|(is, _)| *is) {
+            *counts.memories.entry(what).or_default() += 1;
+        }
+    }
+}
+
+fn seeds() -> Range<u64> {
+    let Ok(wanted) = std::env::var("FORKPOINT_GENERATED") else { return 0..SMOKE };
+    let number = |text: &str| text.parse().expect("FORKPOINT_GENERATED is a number or seeds as in 100..200");
+    match wanted.split_once("..") {
+        Some((first, end)) => number(first)..number(end),
+        None => 0..number(&wanted),
+    }
+}
+
+/// Modules of the default run.
+const SMOKE: u64 = 80;
+
+#[test]
+fn generated_modules_behave_as_before_and_replay() {
+    let seeds = seeds();
+    let engine = engine();
+    let other = Engine::new(config().cranelift_opt_level(OptLevel::None)).expect("a valid configuration");
+    let begin = Instant::now();
+    let next = AtomicU64::new(seeds.start);
+    let mut counts = Counts::default();
+    std::thread::scope(|scope| {
+        let worker = || {
+            let mut counts = Counts::default();
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= seeds.end {
+                    return counts;
+                }
+                run(seed, &engine, &other, &mut counts);
+            }
+        };
+        let workers: Vec<_> = (0..2).map(|_| scope.spawn(worker)).collect();
+        for worker in workers {
+            counts.add(worker.join().expect("the module above fails"));
+        }
+    });
+    counts.print();
+    println!("seeds {seeds:?} in {:.1?}", begin.elapsed());
+    if seeds.end - seeds.start < SMOKE {
+        return;
+    }
+    // A generator that goes quiet would let everything pass.
+    assert!(counts.writing * 2 > counts.modules, "{} of {} modules write", counts.writing, counts.modules);
+    assert!(counts.events() > 40 * counts.modules, "{} events", counts.events());
+    assert_eq!(counts.memories.len(), 4, "every kind of memory is written: {:?}", counts.memories);
+    let missing: Vec<_> = MemoryOp::ALL.iter().filter(|op| !counts.ops.contains_key(op)).collect();
+    assert_eq!(missing, [] as [&MemoryOp; 0], "every instruction is seen");
+}
