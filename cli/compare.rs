@@ -6,7 +6,7 @@ use crate::guard::{Guard, PlainRuns};
 use crate::report::{open, print_report};
 use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
-use forkpoint_replay::{Report, Verdict};
+use forkpoint_replay::{Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Recorded, Stdio, Watch};
 use forkpoint_traces::{Observation, Outcome};
@@ -160,8 +160,20 @@ impl Comparison<'_> {
         guard.vanished_in.push("recording of everything by inline records".to_string());
         for rung in plain.ladder(&self.session, suspects) {
             let files = [self.aside.join("rung-lhs.fpt"), self.aside.join("rung-rhs.fpt")];
-            let lhs = self.record(&self.args.lhs, &files[0], Some(rung.how.clone()), false)?;
-            let rhs = self.record(&self.args.rhs, &files[1], Some(rung.how), false)?;
+            let lhs = self.record(&self.args.lhs, &files[0], Some(rung.how.clone()), false);
+            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(&self.args.rhs, &files[1], Some(rung.how), false)?)));
+            let (lhs, rhs) = match rhs {
+                Ok(both) => both,
+                // What is known so far is worth more than this attempt.
+                Err(error) => {
+                    guard.vanished_in.push(format!(
+                        "{} (not recorded: {})",
+                        rung.name,
+                        printable(&format!("{error:#}"))
+                    ));
+                    continue;
+                }
+            };
             if !plain.survived(&lhs, &rhs) {
                 guard.vanished_in.push(rung.name);
                 continue;

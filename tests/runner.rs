@@ -1,0 +1,73 @@
+//! Engines outside of this program: what a runner tells is believed as far as memory bears it out.
+
+mod common;
+
+use common::{folder_with, has_program};
+use serde_json::Value;
+
+const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
+  (i32.store (i32.const 0) (i32.const 1))
+  (i32.store (i32.const 4) (i32.const 2))))"#;
+
+/// Compares Wasmtime with an engine that tells `story`; `None` where there is no Python.
+fn against(story: &str) -> Option<(i32, Value, String)> {
+    if !has_program("python3", "--version") {
+        println!("SKIP: python3 is not installed");
+        return None;
+    }
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runners/scripted.py");
+    let engine = format!("runner:python3 {script} {story}");
+    let command = ["compare", "t.wat", "--invoke", "run", "--rhs", &engine, "--json"];
+    let ran = common::run(folder.path(), &command);
+    Some((ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr))
+}
+
+#[test]
+fn a_true_story_agrees() {
+    let Some((code, report, stderr)) = against("true") else { return };
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["version"], "scripted 1, none, baseline CPU");
+}
+
+#[test]
+fn a_store_that_memory_does_not_hold_is_uncommitted() {
+    let Some((code, report, stderr)) = against("loses") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
+    assert_eq!(report["site"]["instruction"], "i32.store");
+    assert_eq!((&report["culprit"]["side"], &report["culprit"]["position"]), (&"rhs".into(), &3.into()));
+    assert_eq!(report["address"], 4, "{report:#}");
+}
+
+#[test]
+fn a_byte_that_no_event_wrote_is_an_unrecorded_write() {
+    let Some((code, report, stderr)) = against("scribbles") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
+    assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
+}
+
+#[test]
+fn what_shows_only_without_recording_is_an_observer_effect() {
+    let Some((code, report, stderr)) = against("hides") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"observer-effect".into()), "{report:#}{stderr}");
+    let guard = &report["guard"];
+    assert_eq!(guard["plain_differences"][0], "memory 0 at 0x0: lhs 01, rhs 09", "{guard:#}");
+    assert_eq!(guard["changed_by_recording"], serde_json::json!(["rhs"]));
+    let writer = guard["last_writers"][1].as_str().expect("a writer on each side");
+    assert!(writer.starts_with("rhs #2: i32.store [0x00000000]") && writer.contains("in f at"), "{guard:#}");
+    assert!(guard["survived_in"].is_null() && guard["vanished_in"].as_array().is_some_and(|ways| ways.len() > 3));
+}
+
+#[test]
+fn a_crash_keeps_what_was_told_before() {
+    let Some((code, report, stderr)) = against("crashes") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"crash".into()), "{report:#}{stderr}");
+    assert_eq!((&report["position"], &report["rhs"]["outcome"]), (&4.into(), &"crashed: SIGSEGV".into()));
+}
+
+#[test]
+fn garbage_is_an_error_that_says_so() {
+    let Some((code, _, stderr)) = against("garbage") else { return };
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("broke the protocol") && stderr.contains("unknown frame"), "{stderr}");
+}
