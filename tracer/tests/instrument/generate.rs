@@ -70,6 +70,8 @@ fn config(seed: u64) -> Config {
         max_globals: 4,
         max_tables: if control { 2 } else { 0 },
         max_table_elements: 100,
+        // Else `table.grow` takes gigabytes.
+        table_max_size_required: true,
         max_element_segments: 3,
         max_elements: 5,
         min_data_segments: 2,
