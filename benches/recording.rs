@@ -5,7 +5,9 @@
 //! within one run, since machines drift; the median is printed.
 
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{Checkpoint, EngineSpec, Invocation, Program, Request, Stdio, WasiSetup, child};
+use forkpoint_tracer::{
+    Checkpoint, EngineSpec, HostSource, Imports, Invocation, Program, Request, Stdio, WasiSetup, child,
+};
 use forkpoint_traces::Outcome;
 use std::path::Path;
 
@@ -38,14 +40,14 @@ fn main() {
     );
     let sieve = wat::parse_file(root.join("benches/sieve.wat")).expect("the sieve");
     let calls = [Invocation { function: "run".to_string(), arguments: vec!["10".to_string()] }];
-    let program = Program::new("sieve", sieve, &calls).expect("the sieve is recordable");
+    let program = Program::new("sieve", sieve, &calls, &Imports::default()).expect("the sieve is recordable");
     for way in WAYS {
         measure("sieve", &program, request(folder.path(), WasiSetup::default()), way);
     }
     let flite = root.join("target/workloads/flite.wasm");
     match std::fs::read(&flite) {
         Ok(module) => {
-            let program = Program::new("flite.wasm", module, &[]).expect("flite is recordable");
+            let program = Program::new("flite.wasm", module, &[], &Imports::default()).expect("flite is recordable");
             let wasi = WasiSetup {
                 arguments: ["flite.wasm", "-voice", "slt", "-t", "Hello", "o.wav"].map(str::to_string).to_vec(),
                 directories: vec![(folder.path().to_path_buf(), ".".to_string())],
@@ -63,6 +65,8 @@ fn request(folder: &Path, wasi: WasiSetup) -> Request {
     Request {
         engine: EngineSpec::default(),
         wasi,
+        host: HostSource::Live,
+        echo: false,
         output: folder.join("bench.fpt"),
         timeout: None,
         stdin: Stdio::Null,

@@ -7,7 +7,9 @@
 mod writers;
 
 use crate::error::ReplayError;
-use forkpoint_traces::{Event, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader};
+use forkpoint_traces::{
+    Event, HostEvent, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader,
+};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -280,7 +282,8 @@ impl Timeline {
         }
         let raw = chunk.get(position).expect("the chunk was chosen by position");
         let undo = match self.trace.event(&raw)? {
-            Event::Grow { memory, result: Some(before), .. } => Undo::Pages(memory, before),
+            Event::Grow { memory, result: Some(before), .. }
+            | Event::Host(HostEvent::Grow { memory, before, .. }) => Undo::Pages(memory, before),
             Event::Milestone(Milestone::Memory { .. }) => Undo::Replay,
             event => match event.written() {
                 Some((memory, address, length)) if length <= UNDO_LIMIT => {

@@ -142,7 +142,7 @@ fn an_event_that_cannot_have_happened_is_refused_and_leaves_the_trace_readable()
         step(MemoryOp::MemoryGrow, [1, 7, 0]),
         step(MemoryOp::MemoryGrow, [u64::MAX, 1, 0]),
         Step::Raw { site: forkpoint_traces::SiteId(5), operands: [0; 3], blob: Vec::new() },
-        Step::Raw { site: forkpoint_traces::SiteId::HOST_WRITE, operands: [1 << 40, 0, 0], blob: vec![1] },
+        Step::Raw { site: forkpoint_traces::SiteId::STRAY_BYTES, operands: [1 << 40, 0, 0], blob: vec![1] },
         memories([1, 1]).remove(0),
     ];
     let mut writer = create(&path, 2);

@@ -40,6 +40,12 @@ pub enum Finding {
         /// What is wrong with it.
         source: CorruptEvent,
     },
+    /// A step of a host call without its call.
+    #[error("event {position} is a step of a host call, but none has begun")]
+    HostLog {
+        /// Which event.
+        position: Position,
+    },
     /// An event's bytes do not decode.
     #[error("event {position}: {source}")]
     Undecodable {
