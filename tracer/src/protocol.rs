@@ -1,5 +1,7 @@
 //! What the child process tells its parent while it runs a module.
 //!
+//! docs/runner-protocol.md is this for those who write a runner; what changes here changes there.
+//!
 //! A stream of frames: `tag u8 | length u32 little endian | payload`. Control frames are JSON, so that a runner
 //! for another engine is written in an afternoon; raw records and memory go as they are. The parent writes
 //! [`Order`]s back: to end the run, and at checkpoints.
@@ -8,6 +10,9 @@ use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, TrapKind};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
+
+/// Version of the job and of the frames, as docs/runner-protocol.md counts them.
+pub(crate) const VERSION: u32 = 1;
 
 /// Most bytes of a frame's payload.
 pub(crate) const MAX_FRAME: u32 = 4 << 20;
