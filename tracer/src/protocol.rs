@@ -110,6 +110,8 @@ pub(crate) enum Message {
     ImageEnd,
     /// The module is instantiated, all images were sent.
     Instantiated,
+    /// Watched bytes are looked at after every event from here on: right behind `Instantiated`.
+    Watching,
     /// A call begins: the start function, or one of the job's calls by number.
     Call(Option<u32>),
     /// The call returned.
@@ -199,7 +201,7 @@ pub(crate) enum Frame {
     Records(Vec<u8>),
     Hooks(Vec<u8>),
     Digests { memory: u32, digests: Vec<PageDigest> },
-    Watched { bytes: Vec<u8> },
+    Watched { address: u64, bytes: Vec<u8> },
     Native(NativeFrame),
     HostWrite { memory: u32, address: u64, bytes: Vec<u8> },
     Image { memory: u32, address: u64, bytes: Vec<u8> },
@@ -322,7 +324,7 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
             payload.drain(..12);
             match tag {
                 IMAGE => Frame::Image { memory, address, bytes: payload },
-                WATCHED => Frame::Watched { bytes: payload },
+                WATCHED => Frame::Watched { address, bytes: payload },
                 _ => Frame::HostWrite { memory, address, bytes: payload },
             }
         }

@@ -29,6 +29,16 @@ struct Out {
     socket: UnixStream,
     /// Hook records that are not sent yet.
     hooks: Vec<u8>,
+    watch: Option<Watch>,
+}
+
+/// Bytes that the recorder wants to know after every event.
+struct Watch {
+    memory: u32,
+    /// The memory's export name.
+    name: String,
+    /// Address, length, and what was there last.
+    places: Vec<(u64, u64, Vec<u8>)>,
 }
 
 /// The recorder wants the run to end: a hook gives this to its engine as an error, so that the guest ends.
@@ -51,7 +61,7 @@ pub(crate) fn connect(arguments: &[String]) -> io::Result<(Result<Job, String>, 
     // SAFETY: the recorder left this descriptor open for us and names it; nothing else here has used it.
     let socket = unsafe { UnixStream::from_raw_fd(socket) };
     let orders = socket.try_clone()?;
-    let out = Out { socket, hooks: Vec::with_capacity(HOOK_BUFFER) };
+    let out = Out { socket, hooks: Vec::with_capacity(HOOK_BUFFER), watch: None };
     let recorder = Recorder(Arc::new(Shared { stop: AtomicBool::new(false), out: Mutex::new(out) }));
     let told = recorder.clone();
     std::thread::spawn(move || told.listen(orders));
@@ -68,6 +78,30 @@ impl Recorder {
             out.flush().map_err(|_| Stopped)?;
         }
         if self.0.stop.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
+    }
+
+    /// Watches from here on, if the job wants it.
+    pub(crate) fn watch(&self, job: &Job) -> io::Result<()> {
+        let Some((memory, places)) = &job.watch else { return Ok(()) };
+        let Some(name) = job.memories.get(*memory as usize).cloned() else { return Ok(()) };
+        self.message(&serde_json::json!("Watching"))?;
+        let places = places.iter().map(|(address, length)| (*address, *length, Vec::new())).collect();
+        self.out().watch = Some(Watch { memory: *memory, name, places });
+        Ok(())
+    }
+
+    /// Export name of the memory that a hook is to [look](Recorder::look) at behind the event, if it is.
+    pub fn watched(&self) -> Option<String> {
+        self.out().watch.as_ref().map(|watch| watch.name.clone())
+    }
+
+    /// Takes the watched memory's bytes behind an event.
+    pub fn look(&self, bytes: &[u8]) -> Result<(), Stopped> {
+        let mut out = self.out();
+        let Some(mut watch) = out.watch.take() else { return Ok(()) };
+        let looked = out.look(&mut watch, bytes).map_err(|_| Stopped);
+        out.watch = Some(watch);
+        looked
     }
 
     /// Sends a control frame, behind all events before it.
@@ -125,6 +159,21 @@ impl Recorder {
 }
 
 impl Out {
+    /// Sends what changed, behind the events that have happened.
+    fn look(&mut self, watch: &mut Watch, bytes: &[u8]) -> io::Result<()> {
+        for (address, length, last) in &mut watch.places {
+            let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
+            let now = &bytes[clamp(*address)..clamp(address.saturating_add(*length))];
+            if now != *last {
+                self.flush()?;
+                let place = [&watch.memory.to_le_bytes()[..], &address.to_le_bytes(), now];
+                self.frame(b'V', &place.concat())?;
+                *last = now.to_vec();
+            }
+        }
+        Ok(())
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         if self.hooks.is_empty() {
             return Ok(());

@@ -14,6 +14,8 @@ pub struct Job {
     pub tables: Vec<String>,
     pub has_start: bool,
     pub calls: Vec<Call>,
+    /// Bytes to look at after every event: number of their memory, address and length of each place.
+    pub watch: Option<(u32, Vec<(u64, u64)>)>,
 }
 
 /// A call of an export.
@@ -51,6 +53,7 @@ impl Job {
                 tables: names(&run["tables"])?,
                 has_start: run["has_start"].as_bool()?,
                 calls: run["calls"].as_array()?.iter().map(Call::parse).collect::<Option<_>>()?,
+                watch: if run["watch"].is_null() { None } else { Some(watch(&run["watch"])?) },
             })
         };
         Ok(fields())
@@ -66,4 +69,10 @@ impl Call {
 
 fn names(json: &Json) -> Option<Vec<String>> {
     json.as_array()?.iter().map(|name| name.as_str().map(str::to_string)).collect()
+}
+
+fn watch(json: &Json) -> Option<(u32, Vec<(u64, u64)>)> {
+    let range = |range: &Json| Some((range["address"].as_u64()?, range["length"].as_u64()?));
+    let ranges = json["ranges"].as_array()?.iter().map(range);
+    Some((json["memory"].as_u64()?.try_into().ok()?, ranges.collect::<Option<_>>()?))
 }

@@ -59,8 +59,12 @@ pub struct Rejected {
 impl Rejected {
     /// For `map_err`: an error at this stage.
     pub fn at<E: std::fmt::Display>(stage: &'static str) -> impl Fn(E) -> Rejected {
-        // With all causes, where the error prints them so.
-        move |error| Rejected { stage, message: format!("{error:#}") }
+        move |error| {
+            // With all causes, where the error prints them so, and without where the engine found them.
+            let words = format!("{error:#}");
+            let message = words.split_once("\nStack backtrace:").map_or(&*words, |(words, _)| words);
+            Rejected { stage, message: message.to_string() }
+        }
     }
 }
 
@@ -143,6 +147,7 @@ fn hello(about: &About, job: &Job) -> serde_json::Value {
 fn run(mut guest: impl Guest, job: &Job, recorder: &Recorder) -> io::Result<()> {
     images(&guest, job, recorder)?;
     recorder.message(&json!("Instantiated"))?;
+    recorder.watch(job)?;
     let start = Call { function: START.to_string(), arguments: Vec::new() };
     let start = job.has_start.then_some((None, &start));
     let calls = job.calls.iter().enumerate().map(|(number, call)| (Some(number), call));

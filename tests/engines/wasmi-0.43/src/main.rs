@@ -5,7 +5,9 @@ use runner_protocol::{About, Call, Ended, Engine, Guest, HOOK_MODULE, HOOK_NAME,
 use runner_protocol::{Value, serve};
 use std::process::ExitCode;
 use wasmi::core::{F32, F64, TrapCode, V128, ValType};
-use wasmi::{Config, Error, Extern, ExternRef, ExternType, FuncRef, Instance, Linker, Memory, Module, Store, Val};
+use wasmi::{
+    Caller, Config, Error, Extern, ExternRef, ExternType, FuncRef, Instance, Linker, Memory, Module, Store, Val,
+};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -57,9 +59,15 @@ impl Engine for Wasmi {
 fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> Result<Instance, Error> {
     let mut linker = Linker::new(store.engine());
     let recorder = recorder.clone();
-    linker.func_wrap(HOOK_MODULE, HOOK_NAME, move |site: i32, first: i64, second: i64, third: i64| {
-        recorder.hook(site, [first, second, third]).map_err(|stopped| Error::host(Stop(stopped)))
-    })?;
+    let hook = move |caller: Caller<'_, ()>, site: i32, first: i64, second: i64, third: i64| {
+        let memory = recorder.watched().and_then(|name| caller.get_export(&name)?.into_memory());
+        let told = recorder.hook(site, [first, second, third]).and_then(|()| match memory {
+            Some(memory) => recorder.look(memory.data(&caller)),
+            None => Ok(()),
+        });
+        told.map_err(|stopped| Error::host(Stop(stopped)))
+    };
+    linker.func_wrap(HOOK_MODULE, HOOK_NAME, hook)?;
     for import in module.imports() {
         if let ExternType::Memory(ty) = import.ty() {
             let memory = Memory::new(&mut *store, *ty)?;

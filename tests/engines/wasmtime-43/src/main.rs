@@ -7,7 +7,9 @@ use runner_protocol::{
 use runner_protocol::{Trap, Value, serve};
 use std::collections::HashMap;
 use std::process::ExitCode;
-use wasmtime::{Config, Error, Instance, Linker, Memory, Module, Store, Strategy, Val, ValType, WasmBacktrace};
+use wasmtime::{
+    Caller, Config, Error, Instance, Linker, Memory, Module, Store, Strategy, Val, ValType, WasmBacktrace,
+};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -67,9 +69,15 @@ impl Engine for Wasmtime {
 fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> wasmtime::Result<Instance> {
     let mut linker = Linker::new(store.engine());
     let recorder = recorder.clone();
-    linker.func_wrap(HOOK_MODULE, HOOK_NAME, move |site: i32, first: i64, second: i64, third: i64| {
-        recorder.hook(site, [first, second, third]).map_err(Error::new)
-    })?;
+    let hook = move |mut caller: Caller<'_, ()>, site: i32, first: i64, second: i64, third: i64| {
+        let memory = recorder.watched().and_then(|name| caller.get_export(&name)?.into_memory());
+        let told = recorder.hook(site, [first, second, third]).and_then(|()| match memory {
+            Some(memory) => recorder.look(memory.data(&caller)),
+            None => Ok(()),
+        });
+        told.map_err(Error::new)
+    };
+    linker.func_wrap(HOOK_MODULE, HOOK_NAME, hook)?;
     for import in module.imports() {
         if let Some(ty) = import.ty().memory() {
             let memory = Memory::new(&mut *store, ty.clone())?;
