@@ -8,14 +8,14 @@ use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Recorded, Stdio, Watch};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// Most bytes that are watched to find the event behind a difference that a checkpoint found.
+/// Most bytes of one place that are watched to find the event behind a difference that a checkpoint found.
 const WATCHED: u64 = 64;
 
 /// Runs the command.
@@ -139,30 +139,24 @@ impl Comparison<'_> {
     /// A checkpoint tells that memory is not what it should be, and not since when: runs once more and looks at
     /// these bytes after every event. The new trace takes the place of the old one if it knows better.
     fn narrow(&self, engine: &EngineSpec, trace: &Path, recorded: &Recorded) -> Result<()> {
-        let Some(finding) = recorded.findings.first.first().filter(|finding| finding.by == Observation::Checkpoint)
-        else {
-            return Ok(());
-        };
-        let watch = Watch {
-            memory: finding.memory.0,
-            address: finding.address,
-            length: (finding.engine.len() as u64).min(WATCHED),
-        };
-        let how = match engine.records_inline() {
-            true => {
-                let options = Options { join: false, buffer_limit: 0, ..Options::default() };
-                How { options, checkpoint: Checkpoint::End, watch: Some(watch) }
+        let findings = &recorded.findings.first;
+        let Some(watch) = findings.iter().find_map(|finding| watched(findings, finding)) else { return Ok(()) };
+        let one_by_one = Options { join: false, buffer_limit: 0, ..Options::default() };
+        // A runner need not know how to watch: then the module itself looks.
+        let read_back = Options { read_back: true, ..Options::default() };
+        for (options, watch) in [(one_by_one, Some(watch)), (read_back, None)] {
+            let again = self.aside.join("narrow.fpt");
+            let how = How { options, checkpoint: Checkpoint::End, watch };
+            let narrowed = self.record(engine, &again, Some(how), false)?;
+            // Looking may change what the module does.
+            let same = narrowed.outcome == recorded.outcome && narrowed.memories == recorded.memories;
+            let knows = |found: &Finding| {
+                matches!(found.what, Found::Bytes { by: Observation::ReadBack | Observation::Watch, .. })
+            };
+            if same && narrowed.findings.first.iter().any(knows) {
+                fs::copy(&again, trace).with_context(|| format!("replacing {}", trace.display()))?;
+                return Ok(());
             }
-            // It shows no memory on the way: let the module itself look.
-            false => {
-                let options = Options { read_back: true, ..Options::default() };
-                How { options, checkpoint: Checkpoint::End, watch: None }
-            }
-        };
-        let again = self.aside.join("narrow.fpt");
-        let narrowed = self.record(engine, &again, Some(how), false)?;
-        if narrowed.findings.first.first().is_some_and(|found| found.events < finding.events) {
-            fs::copy(&again, trace).with_context(|| format!("replacing {}", trace.display()))?;
         }
         Ok(())
     }
@@ -204,6 +198,23 @@ impl Comparison<'_> {
         }
         Ok(full)
     }
+}
+
+/// What to watch to find out about a finding of a checkpoint: all that was found in its memory, since a store that
+/// went elsewhere shows in two places. `None` for any other finding, which has its event already.
+fn watched(findings: &[Finding], finding: &Finding) -> Option<Watch> {
+    let place = |other: &Finding| match &other.what {
+        Found::Bytes { address, engine, by: Observation::Checkpoint, .. } if other.memory == finding.memory => {
+            Some(WatchedRange { address: *address, length: (engine.len() as u64).min(WATCHED) })
+        }
+        _ => None,
+    };
+    place(finding)?;
+    let mut ranges: Vec<WatchedRange> = findings.iter().filter_map(place).collect();
+    // Later checkpoints find the same places again.
+    ranges.sort_by_key(|range| (range.address, std::cmp::Reverse(range.length)));
+    ranges.dedup_by_key(|range| range.address);
+    Some(Watch { memory: finding.memory.0, ranges })
 }
 
 /// Both runs read the same input: a copy of ours. A terminal cannot be read twice, so there they read nothing.

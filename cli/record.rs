@@ -6,7 +6,7 @@ use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{EngineSpec, Finding, HostSource, Recorded, Stdio};
+use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Stdio};
 use forkpoint_traces::Observation;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -101,21 +101,25 @@ const MOST_FINDINGS: usize = 5;
 /// A finding in a line.
 fn words(finding: &Finding) -> String {
     let hex = |bytes: &[u8]| bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-    format!(
-        "memory {} at {:#x} holds {}, the recorded events make it {} (found {} #{})",
-        finding.memory.0,
-        finding.address,
-        hex(&finding.engine),
-        hex(&finding.replayed),
-        match finding.by {
-            Observation::ReadBack => "when it was read back after",
-            Observation::Checkpoint => "at the checkpoint before",
-        },
-        match finding.by {
-            Observation::ReadBack => finding.events.saturating_sub(1),
-            Observation::Checkpoint => finding.events,
+    let (memory, before) = (finding.memory.0, finding.events.saturating_sub(1));
+    match &finding.what {
+        Found::Bytes { address, engine, replayed, by } => format!(
+            "memory {memory} at {address:#x} holds {}, the recorded events make it {} (found {})",
+            hex(engine),
+            hex(replayed),
+            match by {
+                Observation::ReadBack => format!("when it was read back after #{before}"),
+                Observation::Checkpoint => format!("at the checkpoint before #{}", finding.events),
+                Observation::Watch => format!("after #{before}"),
+            }
+        ),
+        Found::Size { engine, replayed } => {
+            format!("memory {memory} has {engine} pages, the recorded events make it {replayed}")
         }
-    )
+        Found::Outside { address } => {
+            format!("#{before} writes at {address:#x}, outside of memory {memory}: the engine did not trap")
+        }
+    }
 }
 
 fn default_output(module: &Path) -> PathBuf {

@@ -68,8 +68,13 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
             match by {
                 Observation::ReadBack => "read back after the store",
                 Observation::Checkpoint => "seen at a checkpoint",
+                Observation::Watch => "seen after the event before",
             }
         ),
+        Event::FoundSize { memory, pages } => format!("memory has {}{pages} pages", memory_name(*memory)),
+        Event::FoundOutside { memory, address } => {
+            format!("the event before lies outside of memory: {}[{address:#010x}]", memory_name(*memory))
+        }
         Event::Milestone(milestone) => describe_milestone(milestone),
     }
 }

@@ -40,6 +40,8 @@ pub struct Report {
     pub elsewhere: Option<PlaceReport>,
     /// The store that is not what memory holds, or that memory should still hold.
     pub culprit: Option<CulpritReport>,
+    /// The event with which memory changed without saying so, where a second run found it.
+    pub during: Option<CulpritReport>,
     /// Events before the divergence that differ in NaN bits only.
     pub nan_bits: Option<NanReport>,
     /// Where the runs agree again: left and right position.
@@ -204,6 +206,7 @@ impl Report {
             last_writer: None,
             elsewhere: None,
             culprit: None,
+            during: None,
             nan_bits: nan.map(|nan| NanReport {
                 first: nan.first.0,
                 count: nan.count,
@@ -261,20 +264,25 @@ impl Report {
         self.position = Some(divergence.position.0);
         let place = |event: &Option<Event>| event.as_ref().and_then(|event| site_of(event, &sites, &symbols));
         self.site = place(&divergence.lhs).or_else(|| place(&divergence.rhs));
-        if let Some((side, position)) = divergence.culprit {
+        let mut culprit = |place: Option<(Side, Position)>| -> Result<Option<CulpritReport>, ReplayError> {
+            let Some((side, position)) = place else { return Ok(None) };
             let event = match side {
                 Side::Lhs => lhs.event(position)?,
                 Side::Rhs => rhs.event(position)?,
             };
             let site = site_of(&event, &sites, &symbols);
-            // What is found at a checkpoint has no instruction of its own: the store is what matters.
-            if divergence.verdict == Verdict::UncommittedStore {
-                self.site.clone_from(&site);
-            }
-            self.culprit = Some(CulpritReport {
-                side,
-                event: EventReport { position: position.0, event: describe(&event, &sites), site },
-            });
+            let event = EventReport { position: position.0, event: describe(&event, &sites), site };
+            Ok(Some(CulpritReport { side, event }))
+        };
+        (self.culprit, self.during) = (culprit(divergence.culprit)?, culprit(divergence.during)?);
+        // What is found has no instruction of its own: the store behind it is what matters.
+        let behind = match divergence.verdict {
+            Verdict::UncommittedStore | Verdict::OutOfBounds => &self.culprit,
+            Verdict::UnrecordedWrite => &self.during,
+            _ => &None,
+        };
+        if let Some(behind) = behind {
+            self.site.clone_from(&behind.event.site);
         }
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);

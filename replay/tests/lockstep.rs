@@ -132,6 +132,16 @@ fn every_verdict_has_a_pair_of_runs() {
         (Verdict::UncommittedStore, None, Some(observed(0, 0))),
         (Verdict::UnrecordedWrite, Some(observed(0, 9)), None),
         (Verdict::UnrecordedWrite, None, Some(observed(30_000, 9))),
+        (
+            Verdict::MemorySize,
+            Some(Step::Raw { site: SiteId::OBSERVED, operands: [0, 7, 3], blob: Vec::new() }),
+            None,
+        ),
+        (
+            Verdict::OutOfBounds,
+            None,
+            Some(Step::Raw { site: SiteId::OBSERVED, operands: [0, 1, 4], blob: Vec::new() }),
+        ),
         (Verdict::NanBits, Some(store(9000, 0x7fc0_0000)), Some(store(9000, 0xffc0_0001))),
         (
             Verdict::NanBits,

@@ -21,6 +21,8 @@ pub const ARGUMENT: &str = "__run-engine";
 /// What a child process is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
+    /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
+    pub(crate) protocol: u32,
     pub(crate) engine: EngineSpec,
     /// The rewritten module, or what an engine compiled from it.
     pub(crate) module: PathBuf,

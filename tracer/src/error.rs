@@ -138,16 +138,6 @@ pub enum RecordError {
         /// Events recorded.
         events: u64,
     },
-    /// A memory's size is not what its events make it.
-    #[error("memory {memory} has {engine} pages, but the recorded events make it {replayed}")]
-    SizeMismatch {
-        /// Which memory.
-        memory: u32,
-        /// Size in pages as the engine has it.
-        engine: u64,
-        /// Size in pages as replay has it.
-        replayed: u64,
-    },
 }
 
 impl RecordError {

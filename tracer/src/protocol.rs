@@ -1,5 +1,7 @@
 //! What the child process tells its parent while it runs a module.
 //!
+//! docs/runner-protocol.md is this for those who write a runner; what changes here changes there.
+//!
 //! A stream of frames: `tag u8 | length u32 little endian | payload`. Control frames are JSON, so that a runner
 //! for another engine is written in an afternoon; raw records and memory go as they are. The parent writes
 //! [`Order`]s back ([`orders`]): to end the run, at checkpoints, and as answers to host calls.
@@ -13,6 +15,9 @@ use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, TrapKind};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
+
+/// Version of the job and of the frames, as docs/runner-protocol.md counts them.
+pub(crate) const VERSION: u32 = 1;
 
 /// Most bytes of a frame's payload.
 pub(crate) const MAX_FRAME: u32 = 4 << 20;
@@ -114,6 +119,8 @@ pub(crate) enum Message {
     ImageEnd,
     /// The module is instantiated, all images were sent.
     Instantiated,
+    /// Watched bytes are looked at after every event from here on: right behind `Instantiated`.
+    Watching,
     /// A call begins: the start function, or one of the job's calls by number.
     Call(Option<u32>),
     /// The call returned.
@@ -180,7 +187,7 @@ pub(crate) enum Frame {
     Records(Vec<u8>),
     Hooks(Vec<u8>),
     Digests { memory: u32, digests: Vec<PageDigest> },
-    Watched { bytes: Vec<u8> },
+    Watched { address: u64, bytes: Vec<u8> },
     Native(NativeFrame),
     Guest { range: u32, bytes: Vec<u8> },
     Image { memory: u32, address: u64, bytes: Vec<u8> },
@@ -312,7 +319,7 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
             payload.drain(..12);
             match tag {
                 IMAGE => Frame::Image { memory, address, bytes: payload },
-                _ => Frame::Watched { bytes: payload },
+                _ => Frame::Watched { address, bytes: payload },
             }
         }
         tag => return Err(bad(format!("unknown frame {tag:#04x}"))),

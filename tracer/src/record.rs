@@ -23,7 +23,7 @@ mod types;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndState};
-pub use findings::{Finding, Findings};
+pub use findings::{Finding, Findings, Found};
 pub use plain::Plain;
 pub use program::{Imports, Invocation, Program};
 

@@ -40,6 +40,9 @@ pub enum Observation {
     ReadBack,
     /// Seen by the host at a checkpoint: changed at any time since the one before.
     Checkpoint,
+    /// Seen by the host that looks at these bytes after every event: changed with the event before, or since
+    /// the one before that.
+    Watch,
 }
 
 impl Observation {
@@ -48,14 +51,25 @@ impl Observation {
         match self {
             Observation::ReadBack => 0,
             Observation::Checkpoint => 1,
+            Observation::Watch => 2,
         }
     }
 
-    /// The inverse of [`Observation::number`]; whatever is no read-back counts as a checkpoint.
+    /// The inverse of [`Observation::number`]; any other number counts as a checkpoint, which says least.
     pub(crate) fn of(number: u64) -> Observation {
-        if number == 0 { Observation::ReadBack } else { Observation::Checkpoint }
+        match number {
+            0 => Observation::ReadBack,
+            2 => Observation::Watch,
+            _ => Observation::Checkpoint,
+        }
     }
 }
+
+/// In place of the number of an [`Observation`]: the event is [`Event::FoundSize`].
+pub(crate) const FOUND_SIZE: u64 = 3;
+
+/// In place of the number of an [`Observation`]: the event is [`Event::FoundOutside`].
+pub(crate) const FOUND_OUTSIDE: u64 = 4;
 
 /// One event of a run, decoded. An event means *committed*: it is recorded after the fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +169,21 @@ pub enum Event {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// A memory was found to have another size than the events before make it. Replay goes on with what was found.
+    FoundSize {
+        /// Which memory.
+        memory: MemoryIndex,
+        /// Its size in pages, as the engine gave it.
+        pages: u64,
+    },
+    /// The event before lies outside of memory, in whole or in part: the engine went on where it must trap.
+    /// Where its bytes went is not known; replay wrote those that lie inside.
+    FoundOutside {
+        /// Which memory.
+        memory: MemoryIndex,
+        /// The first address that the event names.
+        address: u64,
+    },
     /// Something that happened to the run as a whole.
     Milestone(Milestone),
 }
@@ -186,7 +215,12 @@ impl Event {
             Event::Milestone(Milestone::DataInit { memory, address, length, .. }) => {
                 Some((*memory, *address, *length))
             }
-            Event::Grow { .. } | Event::Drop { .. } | Event::Host(_) | Event::Milestone(_) => None,
+            Event::Grow { .. }
+            | Event::Drop { .. }
+            | Event::Host(_)
+            | Event::FoundSize { .. }
+            | Event::FoundOutside { .. }
+            | Event::Milestone(_) => None,
         }
     }
 
@@ -227,7 +261,7 @@ impl Event {
             Event::Host(HostEvent::Grow { .. }) => "host-grow",
             Event::Host(HostEvent::Return { .. }) => "host-return",
             Event::StrayBytes { .. } => "stray-bytes",
-            Event::Observed { .. } => "observed",
+            Event::Observed { .. } | Event::FoundSize { .. } | Event::FoundOutside { .. } => "observed",
             Event::Milestone(milestone) => milestone.kind(),
         }
     }

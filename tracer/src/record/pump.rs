@@ -1,7 +1,7 @@
 //! Turns the child's frames into a trace.
 
 use super::end::typed;
-use super::findings::{Finding, Findings, Watching};
+use super::findings::{self, Finding, Findings, Found, Watching};
 use super::host::{Host, Reply};
 use super::images::{self, Difference, Incoming};
 use super::launch::Launched;
@@ -54,7 +54,6 @@ pub(super) struct Pump<'a> {
     globals: Vec<GlobalState>,
     tables: Vec<u64>,
     findings: Findings,
-    size_mismatch: Option<RecordError>,
     outcome: Option<Outcome>,
     message: Option<String>,
     /// Blocks of records received.
@@ -92,7 +91,6 @@ impl<'a> Pump<'a> {
             globals: Vec::new(),
             tables: Vec::new(),
             findings: Findings::default(),
-            size_mismatch: None,
             outcome: None,
             message: None,
             blocks: 0,
@@ -151,9 +149,6 @@ impl<'a> Pump<'a> {
         })?;
         let events = writer.events();
         let bytes = writer.finish(self.message.clone())?;
-        if let Some(mismatch) = self.size_mismatch {
-            return Err(mismatch);
-        }
         Ok(Recorded {
             events,
             bytes,
@@ -188,9 +183,9 @@ impl<'a> Pump<'a> {
                 self.host.bytes(range, &bytes);
                 Ok(())
             }
-            Frame::Watched { bytes } => {
+            Frame::Watched { address, bytes } => {
                 if let Some(watching) = &mut self.watching {
-                    watching.engine_holds(bytes);
+                    watching.engine_holds(address, bytes);
                 }
                 Ok(())
             }
@@ -236,13 +231,21 @@ impl<'a> Pump<'a> {
             }
             Message::Image { memory, pages } => {
                 self.incoming = Some(Incoming::new(memory, pages));
-                if !self.instantiated {
-                    self.initial.push((Incoming::new(memory, pages), Vec::new()));
+                if self.instantiated {
+                    return self.size(memory, pages);
                 }
+                self.initial.push((Incoming::new(memory, pages), Vec::new()));
                 Ok(())
             }
             Message::ImageEnd => self.image_end(),
             Message::Instantiated => self.instantiated(),
+            Message::Watching => {
+                let Some(model) = self.writer.as_ref().map(TraceWriter::image) else {
+                    return Err(unannounced("a watch"));
+                };
+                self.watching = self.request.watch.as_ref().map(|watch| Watching::new(watch, model));
+                Ok(())
+            }
             Message::Call(call) => self.begin_call(call),
             Message::Returned(values) => {
                 let results = values.iter().map(ToString::to_string).collect();
@@ -275,6 +278,9 @@ impl<'a> Pump<'a> {
                 self.reply(reply, socket)
             }
             Message::Checkpoint { pages } => {
+                for (memory, engine) in pages.iter().enumerate() {
+                    self.size(memory as u32, *engine)?;
+                }
                 self.checkpoint = Some(checkpoints::Incoming::new(pages));
                 Ok(())
             }
@@ -362,7 +368,6 @@ impl<'a> Pump<'a> {
     /// Memories as they are between instantiation and start: sizes and data as read from the engine.
     fn instantiated(&mut self) -> Result<(), RecordError> {
         let initial = std::mem::take(&mut self.initial);
-        let watch = self.request.watch.clone();
         let instrumented = self.rewritten;
         if initial.len() != instrumented.memories.len() {
             return Err(RecordError::Protocol(format!(
@@ -371,7 +376,7 @@ impl<'a> Pump<'a> {
                 instrumented.memories.len()
             )));
         }
-        let writer = self.writer()?;
+        let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
         for ((incoming, _), declared) in initial.iter().zip(&instrumented.memories) {
             let (memory, pages) = (incoming.memory(), incoming.pages());
             writer.milestone(&Milestone::Memory { memory, pages, page_size: declared.page_size })?;
@@ -384,6 +389,7 @@ impl<'a> Pump<'a> {
                 })?;
                 let length = data.bytes.len() as u64;
                 writer.milestone(&Milestone::DataInit { segment: segment as u32, memory, address, length })?;
+                findings::outside(writer, &mut self.findings)?;
             }
         }
         for (mut incoming, pieces) in initial {
@@ -398,8 +404,6 @@ impl<'a> Pump<'a> {
                 writer.stray_bytes(memory, address, &engine)?;
             }
         }
-        let model = writer.image();
-        self.watching = watch.map(|watch| Watching::new(watch, model));
         self.instantiated = true;
         self.started = Some(Instant::now());
         Ok(())
@@ -431,11 +435,9 @@ impl<'a> Pump<'a> {
         if !self.instantiated {
             return Ok(());
         }
-        let (memory, engine) = (incoming.memory(), incoming.pages());
-        let replayed = writer.image().size(memory).map_or(0, |size| size.pages);
+        let memory = incoming.memory();
         let mut found = Vec::new();
         let state = incoming.end(writer.image(), &mut |difference| found.push(difference));
-        self.size_differs(memory.0, engine, replayed);
         self.final_memories.push(state);
         self.observe(memory, found)
     }
@@ -445,21 +447,29 @@ impl<'a> Pump<'a> {
         let (Some(checkpoint), Some(writer)) = (self.checkpoint.take(), self.writer.as_ref()) else {
             return Err(unannounced("the end of a checkpoint"));
         };
-        let size = checkpoint.size_mismatch(writer.image());
         let suspects = checkpoint.suspects(writer.image());
-        if let Some((memory, engine, replayed)) = size {
-            self.size_differs(memory, engine, replayed);
-        }
         // A process that is dead gets no answer, and its end is seen by itself.
         let _ = write_order(&Order::Show(suspects), socket);
         self.checkpoint = Some(checkpoints::Incoming::default());
         Ok(())
     }
 
-    fn size_differs(&mut self, memory: u32, engine: u64, replayed: u64) {
-        if engine != replayed && self.size_mismatch.is_none() && self.checks() {
-            self.size_mismatch = Some(RecordError::SizeMismatch { memory, engine, replayed });
+    /// Compares a memory's size, in pages, with the replayed one.
+    fn size(&mut self, memory: u32, engine: u64) -> Result<(), RecordError> {
+        let (memory, checks) = (MemoryIndex(memory), self.checks());
+        let writer = self.writer()?;
+        let Some(replayed) = writer.image().size(memory).map(|size| size.pages) else {
+            return Err(RecordError::Protocol(format!(
+                "memory {} is shown, which the module does not have",
+                memory.0
+            )));
+        };
+        if engine != replayed && checks {
+            let events = writer.events();
+            writer.found_size(memory, engine)?;
+            self.findings.add(Finding { memory, events, what: Found::Size { engine, replayed } });
         }
+        Ok(())
     }
 
     /// Whether everything is recorded, so that replayed memory must be the engine's.
@@ -477,7 +487,7 @@ impl<'a> Pump<'a> {
             let writer = self.writer()?;
             let events = writer.events();
             writer.observed(memory, address, by, &engine)?;
-            self.findings.add(Finding { memory, address, engine, replayed, by, events });
+            self.findings.add(Finding { memory, events, what: Found::Bytes { address, engine, replayed, by } });
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
-use crate::event::{Event, Milestone, Observation, Outcome, Value};
+use crate::event::{Event, FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation, Outcome, Value};
 use crate::header::Header;
 use crate::host::HostEvent;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
@@ -254,6 +254,12 @@ impl TraceReader {
                 SiteId::HOST => Event::Host(HostEvent::decode(raw.blob)?),
                 SiteId::STRAY_BYTES => {
                     Event::StrayBytes { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
+                }
+                SiteId::OBSERVED if third == FOUND_SIZE => {
+                    Event::FoundSize { memory: MemoryIndex(first as u32), pages: second }
+                }
+                SiteId::OBSERVED if third == FOUND_OUTSIDE => {
+                    Event::FoundOutside { memory: MemoryIndex(first as u32), address: second }
                 }
                 SiteId::OBSERVED => Event::Observed {
                     memory: MemoryIndex(first as u32),

@@ -4,7 +4,7 @@ use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
 use crate::block::{self, Tag};
 use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
-use crate::event::{Milestone, Observation};
+use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation};
 use crate::header::Header;
 use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, Position, SiteId};
@@ -164,6 +164,24 @@ impl TraceWriter {
             self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: piece })?;
         }
         Ok(())
+    }
+
+    /// Records that a memory was found to have another size than the events so far make it.
+    pub fn found_size(&mut self, memory: MemoryIndex, pages: u64) -> Result<(), TraceError> {
+        self.push(&RawEvent { site: SiteId::OBSERVED, operands: [memory.0.into(), pages, FOUND_SIZE], blob: &[] })
+    }
+
+    /// Where the event pushed last lies outside of memory, if it does: to be recorded by
+    /// [`TraceWriter::found_outside`].
+    #[inline]
+    pub fn take_outside(&mut self) -> Option<(MemoryIndex, u64)> {
+        self.image.take_outside()
+    }
+
+    /// Records that the event before lies outside of memory.
+    pub fn found_outside(&mut self, memory: MemoryIndex, address: u64) -> Result<(), TraceError> {
+        let operands = [memory.0.into(), address, FOUND_OUTSIDE];
+        self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: &[] })
     }
 
     /// Memory as the events so far make it.

@@ -100,10 +100,13 @@ pub(super) fn run(
     send_images(&memories, &mut store)?;
     if let Some(watch) = &run.watch {
         let bytes = memories.get(watch.memory as usize).map_or(&[][..], |memory| memory.bytes(&store));
-        let watcher = Watcher::new(watch.clone(), bytes);
+        let watcher = Watcher::new(watch, bytes);
         store.data_mut().watcher = Some(watcher);
     }
     store.data_mut().out.message(&Message::Instantiated)?;
+    if run.watch.is_some() {
+        store.data_mut().out.message(&Message::Watching)?;
+    }
     calls(module, &instance, run, &mut store)?;
     send_images(&memories, &mut store)?;
     let state = final_state(&instance, run, &mut store);
