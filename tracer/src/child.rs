@@ -1,6 +1,6 @@
 //! The child process: runs one job under an engine and reports in frames.
 
-use crate::engine::{EngineSpec, wasmtime};
+use crate::engine::{self, EngineSpec};
 use crate::host::WasiSetup;
 use crate::observe::Watch;
 use crate::protocol::{FrameWriter, Order, read_order};
@@ -101,6 +101,23 @@ impl Answers {
     }
 }
 
+/// Writes frames to the recorder.
+pub(crate) type Out = FrameWriter<Socket>;
+
+/// The socket to the recorder, for several hands.
+#[derive(Clone)]
+pub(crate) struct Socket(Arc<UnixStream>);
+
+impl io::Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.0).flush()
+    }
+}
+
 /// Runs a child process to its end. `arguments` are what follows [`ARGUMENT`] on the command line.
 ///
 /// Only for processes that this crate started itself: the numbers are taken on trust.
@@ -126,12 +143,8 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
         .map_err(|error| format!("ignoring SIGINT: {error}"))?;
-    let out = FrameWriter(wasmtime::Socket(Arc::new(socket)));
-    match &job.engine {
-        EngineSpec::Wasmtime(spec) => wasmtime::run(spec, &job, out, control, buffer),
-        EngineSpec::Runner { command } => return Err(format!("`{command}` is a program of its own")),
-    }
-    .map_err(|error| format!("talking to the recorder: {error}"))
+    let out = FrameWriter(Socket(Arc::new(socket)));
+    engine::run(&job, out, control, buffer).map_err(|error| format!("talking to the recorder: {error}"))
 }
 
 /// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.

@@ -1,9 +1,19 @@
-//! Which engine runs a module, and how it is set up.
+//! Which engine runs a module, how it is set up, and what all engines have in common.
 
-pub(crate) mod wasmtime;
+mod drive;
+mod host;
+mod session;
+mod wasmtime;
 
+pub use wasmtime::{Compiler, Cpu, Target, WasmtimeSpec};
+
+use crate::child::{Control, Job, Out};
+use crate::protocol::Message;
+use drive::Engine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
 /// An engine as it is written on the command line.
@@ -18,32 +28,6 @@ pub enum EngineSpec {
     },
 }
 
-/// Wasmtime and its settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WasmtimeSpec {
-    /// Which of its compilers.
-    pub compiler: Compiler,
-    /// JIT or AOT.
-    pub mode: Mode,
-    /// What code is made for.
-    pub target: Target,
-    /// CPU features switched on and off, on top of what the target has.
-    pub cpu: Vec<Cpu>,
-    /// Optimization level.
-    pub opt: OptLevel,
-}
-
-/// Which of Wasmtime's compilers makes the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compiler {
-    /// The optimizing one. This is the default.
-    Cranelift,
-    /// The baseline one: fast to compile, and without some proposals.
-    Winch,
-    /// Cranelift for Pulley, Wasmtime's own byte code, which is interpreted.
-    Pulley,
-}
-
 /// How an engine comes to its native code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
@@ -51,26 +35,6 @@ pub enum Mode {
     Jit,
     /// Compiled to a file in one process, loaded from it in another.
     Aot,
-}
-
-/// What native code is made for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Target {
-    /// This machine, with all that its processor can do. This is the default.
-    Host,
-    /// This machine's architecture without any feature beyond its baseline.
-    Portable,
-    /// A target triple, with its baseline.
-    Triple(String),
-}
-
-/// A CPU feature switched on or off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cpu {
-    /// The feature as Cranelift names it without its `has_`: `fma`, `avx2`.
-    pub feature: String,
-    /// On or off.
-    pub enabled: bool,
 }
 
 /// How hard the compiler tries.
@@ -97,18 +61,6 @@ const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, 
                     or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
                     `,opt=none|speed|speed-and-size`; or `runner:COMMAND`";
 
-impl Default for WasmtimeSpec {
-    fn default() -> WasmtimeSpec {
-        WasmtimeSpec {
-            compiler: Compiler::Cranelift,
-            mode: Mode::Jit,
-            target: Target::Host,
-            cpu: Vec::new(),
-            opt: OptLevel::Speed,
-        }
-    }
-}
-
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
         EngineSpec::Wasmtime(WasmtimeSpec::default())
@@ -127,6 +79,18 @@ impl EngineSpec {
     }
 }
 
+/// Does a child's job under its engine; an error means that the parent is gone.
+pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
+    let engine: Result<Box<dyn Engine>, String> = match &job.engine {
+        EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job.stack_switching),
+        EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
+    };
+    match engine {
+        Ok(engine) => drive::drive(&*engine, job, out, control, buffer),
+        Err(error) => out.message(&Message::SetupFailed(error)),
+    }
+}
+
 impl FromStr for EngineSpec {
     type Err = SpecError;
 
@@ -139,41 +103,13 @@ impl FromStr for EngineSpec {
             return Ok(EngineSpec::Runner { command: command.to_string() });
         }
         let mut parts = spec.split(',');
-        let mut engine = WasmtimeSpec::default();
-        (engine.compiler, engine.mode) = match parts.next().unwrap_or_default() {
-            "wasmtime" | "wasmtime:jit" | "wasmtime:cranelift-jit" => (Compiler::Cranelift, Mode::Jit),
-            "wasmtime:aot" | "wasmtime:cranelift-aot" => (Compiler::Cranelift, Mode::Aot),
-            "wasmtime:winch" | "wasmtime:winch-jit" => (Compiler::Winch, Mode::Jit),
-            "wasmtime:winch-aot" => (Compiler::Winch, Mode::Aot),
-            "wasmtime:pulley" | "wasmtime:pulley-jit" => (Compiler::Pulley, Mode::Jit),
-            "wasmtime:pulley-aot" => (Compiler::Pulley, Mode::Aot),
-            other => return Err(fail(format!("unknown engine or mode `{other}`"))),
-        };
-        for part in parts {
-            match part.split_once('=') {
-                Some(("target", target)) => engine.target = target.parse().map_err(&fail)?,
-                Some(("cpu", features)) => engine.cpu = Cpu::parse_list(features).map_err(&fail)?,
-                Some(("opt", level)) => engine.opt = level.parse().map_err(&fail)?,
-                _ => return Err(fail(format!("unknown setting `{part}`"))),
-            }
+        let name = parts.next().unwrap_or_default();
+        let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
+        match engine {
+            "wasmtime" => WasmtimeSpec::parse(variant, parts).map(EngineSpec::Wasmtime),
+            _ => Err(format!("unknown engine `{name}`")),
         }
-        if engine.compiler == Compiler::Pulley && engine.target != Target::Host {
-            return Err(fail("pulley is a target of its own".to_string()));
-        }
-        Ok(EngineSpec::Wasmtime(engine))
-    }
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Target, String> {
-        match target {
-            "host" => Ok(Target::Host),
-            "portable" => Ok(Target::Portable),
-            "" => Err("empty target".to_string()),
-            triple => Ok(Target::Triple(triple.to_string())),
-        }
+        .map_err(fail)
     }
 }
 
@@ -187,32 +123,6 @@ impl FromStr for OptLevel {
             "speed-and-size" | "s" => Ok(OptLevel::SpeedAndSize),
             other => Err(format!("unknown optimization level `{other}`")),
         }
-    }
-}
-
-impl Cpu {
-    /// Parses `+fma-avx2`.
-    ///
-    /// # Errors
-    /// A sentence that names the part which is not understood.
-    pub fn parse_list(list: &str) -> Result<Vec<Cpu>, String> {
-        let mut features = Vec::new();
-        let mut rest = list;
-        while !rest.is_empty() {
-            let enabled = match rest.as_bytes()[0] {
-                b'+' => true,
-                b'-' => false,
-                _ => return Err(format!("CPU feature without + or - before it: `{rest}`")),
-            };
-            let end = rest[1..].find(['+', '-']).map_or(rest.len(), |end| end + 1);
-            let feature = &rest[1..end];
-            if feature.is_empty() || !feature.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
-                return Err(format!("`{feature}` is not the name of a CPU feature"));
-            }
-            features.push(Cpu { feature: feature.to_string(), enabled });
-            rest = &rest[end..];
-        }
-        Ok(features)
     }
 }
 
@@ -241,33 +151,6 @@ impl fmt::Display for EngineSpec {
             EngineSpec::Wasmtime(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
-    }
-}
-
-/// The shortest spelling that means this engine.
-impl fmt::Display for WasmtimeSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.compiler, self.mode) {
-            (Compiler::Cranelift, mode) => write!(f, "wasmtime:{mode}")?,
-            (Compiler::Winch, mode) => write!(f, "wasmtime:winch-{mode}")?,
-            (Compiler::Pulley, Mode::Jit) => f.write_str("wasmtime:pulley")?,
-            (Compiler::Pulley, Mode::Aot) => f.write_str("wasmtime:pulley-aot")?,
-        }
-        match &self.target {
-            Target::Host => {}
-            Target::Portable => f.write_str(",target=portable")?,
-            Target::Triple(triple) => write!(f, ",target={triple}")?,
-        }
-        if !self.cpu.is_empty() {
-            f.write_str(",cpu=")?;
-            for cpu in &self.cpu {
-                write!(f, "{}{}", if cpu.enabled { '+' } else { '-' }, cpu.feature)?;
-            }
-        }
-        if self.opt != OptLevel::Speed {
-            write!(f, ",opt={}", self.opt)?;
-        }
-        Ok(())
     }
 }
 

@@ -105,12 +105,14 @@ pub(crate) struct Watcher {
     watch: Watch,
     last: Vec<u8>,
     records: Vec<u8>,
+    /// Whether these are calls of the hook.
+    hooks: bool,
 }
 
 impl Watcher {
     /// Watches from now on, when the memory holds `bytes`.
     pub(crate) fn new(watch: Watch, bytes: &[u8]) -> Watcher {
-        let mut watcher = Watcher { watch, last: Vec::new(), records: Vec::new() };
+        let mut watcher = Watcher { watch, last: Vec::new(), records: Vec::new(), hooks: false };
         watcher.last = watcher.watched(bytes).to_vec();
         watcher
     }
@@ -125,14 +127,15 @@ impl Watcher {
         &bytes[clamp(self.watch.address)..clamp(self.watch.address.saturating_add(self.watch.length))]
     }
 
-    /// Takes the records since the last call; `bytes` is the watched memory behind them.
-    pub(crate) fn look<W: Write>(
-        &mut self,
-        records: &[u8],
-        bytes: &[u8],
-        out: &mut FrameWriter<W>,
-    ) -> io::Result<()> {
+    /// Takes the records since the last call, calls of the hook or others.
+    pub(crate) fn keep(&mut self, records: &[u8], hooks: bool) {
         self.records.extend_from_slice(records);
+        self.hooks = hooks;
+    }
+
+    /// Sends the records and what the watched bytes hold now, if that is something else than before. `bytes` is
+    /// the watched memory behind the last of the records.
+    pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<()> {
         let now = self.watched(bytes);
         if now != self.last {
             let now = now.to_vec();
@@ -148,7 +151,10 @@ impl Watcher {
     /// Sends the records kept so far.
     pub(crate) fn send<W: Write>(&mut self, out: &mut FrameWriter<W>) -> io::Result<()> {
         if !self.records.is_empty() {
-            out.records(&self.records)?;
+            match self.hooks {
+                true => out.hooks(&self.records)?,
+                false => out.records(&self.records)?,
+            }
             self.records.clear();
         }
         Ok(())

@@ -1,13 +1,13 @@
 //! What a guest imports: WASI, behind a wrapper that reports what it writes, and memories.
 
-use super::guest::{State, Stopped};
+use super::guest::State;
 use super::memories::GuestMemory;
 use super::records;
-use crate::child::Run;
+use crate::child::{Checkpoints, Run};
+use crate::engine::session::Halt;
 use crate::host::outputs::{self, Output};
 use crate::host::{fixed, trampoline};
 use crate::instrument::BUFFER_EXPORT;
-use std::sync::atomic::Ordering;
 use wasmtime::{
     Caller, Engine, Error, Extern, Func, FuncType, Instance, Linker, Memory, MemoryType, Module, SharedMemory, Store,
     Val, ValType,
@@ -106,10 +106,10 @@ fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, name: &str) ->
     let outputs = outputs::outputs_of(name);
     let name = name.to_string();
     Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
-        if caller.data().control.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(Stopped));
+        if caller.data_mut().session.as_mut().is_none_or(|session| session.stops()) {
+            return Err(Error::new(Halt));
         }
-        records::around_call(&mut caller)?;
+        around_call(&mut caller)?;
         let before = before(&caller, outputs, arguments);
         let function = caller.data().forwarders[number];
         let result = function.call(&mut caller, arguments, results);
@@ -117,9 +117,17 @@ fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, name: &str) ->
             fix_file_times(&mut caller, &name, &before)?;
         }
         report_writes(&mut caller, before)?;
-        records::around_call(&mut caller)?;
+        around_call(&mut caller)?;
         result
     })
+}
+
+/// A checkpoint, where the run has such.
+fn around_call(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
+    if caller.data().run.checkpoints == Checkpoints::Calls {
+        records::visit(caller, &mut |session, views| session.around_call(views))?;
+    }
+    Ok(())
 }
 
 /// Times of files are the host's clock by another way.
@@ -159,15 +167,16 @@ fn report_writes(caller: &mut Caller<'_, State>, before: Vec<(usize, Vec<u8>)>) 
         let last = old.iter().zip(new).rposition(|(old, new)| old != new).unwrap_or(first);
         let bytes = new[first..=last].to_vec();
         if !drained {
-            records::drain(&mut *caller)?;
-            records::settle(&mut *caller)?;
+            records::visit(&mut *caller, &mut |session, views| session.settle(views))?;
             drained = true;
         }
-        caller.data_mut().out.host_write(index, (start + first) as u64, &bytes)?;
+        if let Some(session) = &mut caller.data_mut().session {
+            session.out.host_write(index, (start + first) as u64, &bytes)?;
+        }
     }
     if drained {
         // Watched bytes may be among them.
-        records::drain(&mut *caller)?;
+        records::visit(&mut *caller, &mut |session, views| session.glance(views))?;
     }
     Ok(())
 }
