@@ -130,13 +130,14 @@ impl Comparison<'_> {
             address: finding.address,
             length: (finding.engine.len() as u64).min(WATCHED),
         };
-        let how = match engine.records_inline() {
-            true => {
+        let how = match (engine.shows_memory(), engine.records_inline()) {
+            (true, true) => {
                 let options = Options { join: false, buffer_limit: 0, ..Options::default() };
                 How { options, checkpoint: Checkpoint::End, watch: Some(watch) }
             }
+            (true, false) => How { options: Options::default(), checkpoint: Checkpoint::End, watch: Some(watch) },
             // It shows no memory on the way: let the module itself look.
-            false => {
+            (false, _) => {
                 let options = Options { read_back: true, ..Options::default() };
                 How { options, checkpoint: Checkpoint::End, watch: None }
             }

@@ -79,6 +79,8 @@ pub(crate) enum Checkpoints {
 pub(crate) struct Call {
     pub(crate) function: String,
     pub(crate) arguments: Vec<WasmValue>,
+    /// Whether its type has vectors, which not every interface to an engine can pass.
+    pub(crate) vectors: bool,
 }
 
 /// Says that the parent wants the run to end.

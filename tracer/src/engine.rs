@@ -1,10 +1,13 @@
 //! Which engine runs a module, how it is set up, and what all engines have in common.
 
+mod capi;
 mod drive;
 mod host;
 mod session;
+mod wasmi;
 mod wasmtime;
 
+pub use capi::{CapiSpec, Switch};
 pub use wasmtime::{Compiler, Cpu, Target, WasmtimeSpec};
 
 use crate::child::{Control, Job, Out};
@@ -21,6 +24,10 @@ use std::str::FromStr;
 pub enum EngineSpec {
     /// The one linked into this program: `wasmtime:aot,target=portable,opt=none`.
     Wasmtime(WasmtimeSpec),
+    /// A shared library with the C interface `wasm.h`: `capi:aot,lib=/path/libwasmtime.so`.
+    Capi(CapiSpec),
+    /// The interpreter linked into this program: `wasmi`.
+    Wasmi,
     /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
     Runner {
         /// Program and arguments, separated by spaces.
@@ -59,7 +66,9 @@ pub struct SpecError {
 
 const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, `wasmtime:winch-aot`, `wasmtime:pulley` \
                     or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
-                    `,opt=none|speed|speed-and-size`; or `runner:COMMAND`";
+                    `,opt=none|speed|speed-and-size`; or `wasmi`; or `capi:jit,lib=PATH` \
+                    or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
+                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `runner:COMMAND`";
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
@@ -70,12 +79,23 @@ impl Default for EngineSpec {
 impl EngineSpec {
     /// Whether code is compiled in a process of its own first.
     pub(crate) fn compiles_ahead(&self) -> bool {
-        matches!(self, EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, .. }))
+        match self {
+            EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,
+            EngineSpec::Capi(spec) => spec.mode == Mode::Aot,
+            EngineSpec::Wasmi | EngineSpec::Runner { .. } => false,
+        }
     }
 
-    /// Whether modules can record inline: a runner may not know multi-memory, and has no buffer to share.
+    /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
+    /// releases behind `wasm.h` have no multi-memory, and a runner may have none.
     pub fn records_inline(&self) -> bool {
         matches!(self, EngineSpec::Wasmtime(_))
+    }
+
+    /// Whether the engine's process can show memory on the way: at checkpoints, and watched bytes after every
+    /// event.
+    pub fn shows_memory(&self) -> bool {
+        !matches!(self, EngineSpec::Runner { .. })
     }
 }
 
@@ -83,12 +103,31 @@ impl EngineSpec {
 pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
     let engine: Result<Box<dyn Engine>, String> = match &job.engine {
         EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job.stack_switching),
+        EngineSpec::Wasmi => Ok(wasmi::open()),
+        EngineSpec::Capi(spec) => capi::open(spec),
         EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
     };
     match engine {
         Ok(engine) => drive::drive(&*engine, job, out, control, buffer),
         Err(error) => out.message(&Message::SetupFailed(error)),
     }
+}
+
+/// Processor features that decide which code a compiler makes, where this machine has them.
+fn host_features() -> Vec<String> {
+    let mut found = Vec::new();
+    macro_rules! detect {
+        ($detect:ident: $($feature:tt)*) => {
+            $(if std::arch::$detect!($feature) { found.push($feature.to_string()); })*
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    detect!(is_x86_feature_detected:
+        "avx" "avx2" "avx512bitalg" "avx512dq" "avx512f" "avx512vbmi" "avx512vl" "bmi1" "bmi2" "cmpxchg16b"
+        "fma" "lzcnt" "popcnt" "sse3" "sse4.1" "sse4.2" "ssse3");
+    #[cfg(target_arch = "aarch64")]
+    detect!(is_aarch64_feature_detected: "fp16" "lse" "paca" "pacg");
+    found
 }
 
 impl FromStr for EngineSpec {
@@ -107,6 +146,12 @@ impl FromStr for EngineSpec {
         let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
         match engine {
             "wasmtime" => WasmtimeSpec::parse(variant, parts).map(EngineSpec::Wasmtime),
+            "capi" => CapiSpec::parse(variant, parts).map(EngineSpec::Capi),
+            "wasmi" => match (variant, parts.next()) {
+                ("" | "interpreter", None) => Ok(EngineSpec::Wasmi),
+                ("" | "interpreter", Some(setting)) => Err(format!("unknown setting `{setting}`")),
+                (other, _) => Err(format!("unknown mode `{other}`")),
+            },
             _ => Err(format!("unknown engine `{name}`")),
         }
         .map_err(fail)
@@ -149,6 +194,8 @@ impl fmt::Display for EngineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EngineSpec::Wasmtime(spec) => spec.fmt(f),
+            EngineSpec::Wasmi => f.write_str("wasmi"),
+            EngineSpec::Capi(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
     }
@@ -170,6 +217,9 @@ mod tests {
             "wasmtime:winch-aot,cpu=-avx2",
             "wasmtime:pulley",
             "wasmtime:pulley-aot,opt=none",
+            "wasmi",
+            "capi:jit,lib=/usr/lib/libwasmtime.so",
+            "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
             "runner:python3 my runner.py",
         ] {
             assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
@@ -181,6 +231,11 @@ mod tests {
     fn what_is_not_understood_is_named() {
         for (spec, named) in [
             ("v8", "v8"),
+            ("wasmi:jit", "jit"),
+            ("capi:jit", "lib=PATH"),
+            ("capi:interpreter,lib=x", "interpreter"),
+            ("capi:jit,lib=x,wasm=gc", "gc"),
+            ("wasmi,opt=none", "opt=none"),
             ("wasmtime:jit,foo", "foo"),
             ("wasmtime:jit,opt=9", "9"),
             ("wasmtime:jit,cpu=fma", "fma"),

@@ -83,6 +83,8 @@ pub(crate) enum Ended {
     Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
     /// The guest exited by the engine's own means.
     Exited(i32),
+    /// The interface to the engine cannot make this call: the run says nothing about the engine.
+    Impossible(String),
 }
 
 impl Ended {
@@ -148,9 +150,9 @@ fn send_images(session: &mut Session, views: &[View]) -> io::Result<()> {
     views.iter().try_for_each(|view| send_image(view, &mut session.out))
 }
 
-/// Makes all calls. The inner error says which host call nobody can answer.
+/// Makes all calls. The inner error says what cannot be called, or which host call nobody can answer.
 fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(), String>> {
-    let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new() };
+    let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new(), vectors: false };
     let start = run.has_start.then_some((None, &start));
     let calls = run.calls.iter().enumerate().map(|(i, call)| (Some(i as u32), call));
     for (number, call) in start.into_iter().chain(calls) {
@@ -169,7 +171,7 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             // It was asked to stop and came to its end before.
             (Some(HostEnd::Stopped), Ended::Trapped { .. }) => Message::Stopped,
             (Some(HostEnd::Exit(code)), _) => Message::Exited(code),
-            (Some(HostEnd::Unanswered(what)), _) => return Ok(Err(what)),
+            (Some(HostEnd::Unanswered(what)), _) | (_, Ended::Impossible(what)) => return Ok(Err(what)),
             (Some(HostEnd::Trap(message)), Ended::Trapped { frames, .. }) => {
                 Message::Trapped { trap: TrapKind::HostError, message, frames }
             }

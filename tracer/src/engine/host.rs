@@ -23,11 +23,13 @@ pub(crate) trait Memories {
 
     /// Writes `bytes` at `address` of memory number `memory`; `false` when they do not fit, and then nothing is
     /// written.
+    #[allow(dead_code, reason = "the host that refuses writes nothing")]
     fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool;
 }
 
 /// Why a host call does not return to the guest.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[allow(dead_code, reason = "the host that refuses has one end only")]
 pub(crate) enum HostEnd {
     /// The host function traps, in these words.
     Trap(String),

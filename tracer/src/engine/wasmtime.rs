@@ -9,9 +9,9 @@ mod spec;
 
 pub use spec::{Compiler, Cpu, Target, WasmtimeSpec};
 
-use super::OptLevel;
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
+use super::{OptLevel, host_features};
 use crate::child::{Out, Run};
 use crate::protocol::{NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
@@ -174,23 +174,6 @@ fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<was
 fn host_triple() -> String {
     let arch = std::env::consts::ARCH;
     format!("{arch}-unknown-linux-gnu")
-}
-
-/// Processor features that decide which code Cranelift makes, where this machine has them.
-fn host_features() -> Vec<String> {
-    let mut found = Vec::new();
-    macro_rules! detect {
-        ($detect:ident: $($feature:tt)*) => {
-            $(if std::arch::$detect!($feature) { found.push($feature.to_string()); })*
-        };
-    }
-    #[cfg(target_arch = "x86_64")]
-    detect!(is_x86_feature_detected:
-        "avx" "avx2" "avx512bitalg" "avx512dq" "avx512f" "avx512vbmi" "avx512vl" "bmi1" "bmi2" "cmpxchg16b"
-        "fma" "lzcnt" "popcnt" "sse3" "sse4.1" "sse4.2" "ssse3");
-    #[cfg(target_arch = "aarch64")]
-    detect!(is_aarch64_feature_detected: "fp16" "lse" "paca" "pacg");
-    found
 }
 
 fn describe(spec: &WasmtimeSpec) -> EngineInfo {

@@ -12,7 +12,7 @@ use crate::values::{WasmValue, parse_value};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
+use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
 /// A call of an export, as the user wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,7 +223,7 @@ impl Interface {
 
     fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {
         let exported = |name: &str| self.exports.get(name).and_then(Option::as_ref);
-        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new() };
+        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new(), vectors: false };
         if calls.is_empty() {
             return match exported("_start") {
                 Some(ty) if ty.params().is_empty() => Ok(vec![plain("_start")]),
@@ -262,7 +262,8 @@ impl Interface {
                     })
                 })
                 .collect::<Result<Vec<WasmValue>, _>>()?;
-            resolved.push(Call { function: call.function.clone(), arguments });
+            let vectors = ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128);
+            resolved.push(Call { function: call.function.clone(), arguments, vectors });
         }
         Ok(resolved)
     }
