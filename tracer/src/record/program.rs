@@ -43,7 +43,16 @@ pub struct Program {
 /// An imported function.
 pub(super) struct HostFunction {
     pub(super) import: Import,
+    results: Vec<ValType>,
     pub(super) provider: Provider,
+}
+
+impl HostFunction {
+    /// Whether it can return these values.
+    pub(super) fn returns(&self, values: &[WasmValue]) -> bool {
+        values.len() == self.results.len()
+            && values.iter().zip(&self.results).all(|(value, ty)| value_fits(value, *ty))
+    }
 }
 
 /// Who answers an imported function when no host log does.
@@ -273,7 +282,7 @@ impl Interface {
                     let results = signature.as_ref().map_or(&[][..], FuncType::results);
                     let provider = provider(import, ty, results, imports)?;
                     let provided = imports.logged || !matches!(provider, Provider::Nobody);
-                    functions.push(HostFunction { import: import.clone(), provider });
+                    functions.push(HostFunction { import: import.clone(), results: results.to_vec(), provider });
                     provided
                 }
             };
@@ -319,12 +328,12 @@ impl Interface {
                 found: call.arguments.len(),
             });
         }
-        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone() })
+        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone(), vectors: has_vectors(ty) })
     }
 
     fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {
         let exported = |name: &str| self.exports.get(name).and_then(Option::as_ref);
-        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new() };
+        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new(), vectors: false };
         if calls.is_empty() {
             return match exported("_start") {
                 Some(ty) if ty.params().is_empty() => Ok(vec![plain("_start")]),
@@ -363,10 +372,14 @@ impl Interface {
                     })
                 })
                 .collect::<Result<Vec<WasmValue>, _>>()?;
-            resolved.push(Call { function: call.function.clone(), arguments });
+            resolved.push(Call { function: call.function.clone(), arguments, vectors: has_vectors(ty) });
         }
         Ok(resolved)
     }
+}
+
+fn has_vectors(ty: &FuncType) -> bool {
+    ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
 }
 
 /// Who answers an imported function of this type.
