@@ -38,14 +38,14 @@ fn main() {
     );
     let sieve = wat::parse_file(root.join("benches/sieve.wat")).expect("the sieve");
     let calls = [Invocation { function: "run".to_string(), arguments: vec!["10".to_string()] }];
-    let program = Program::new("sieve", sieve, &calls).expect("the sieve is recordable");
+    let program = Program::new("sieve", sieve, &calls, false).expect("the sieve is recordable");
     for way in WAYS {
         measure("sieve", &program, request(folder.path(), WasiSetup::default()), way);
     }
     let flite = root.join("target/workloads/flite.wasm");
     match std::fs::read(&flite) {
         Ok(module) => {
-            let program = Program::new("flite.wasm", module, &[]).expect("flite is recordable");
+            let program = Program::new("flite.wasm", module, &[], false).expect("flite is recordable");
             let wasi = WasiSetup {
                 arguments: ["flite.wasm", "-voice", "slt", "-t", "Hello", "o.wav"].map(str::to_string).to_vec(),
                 directories: vec![(folder.path().to_path_buf(), ".".to_string())],

@@ -4,6 +4,7 @@ use super::Checkpoint;
 use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::outputs::WASI;
+use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
 use crate::protocol::HOOK_SIZE;
 use crate::record::Request;
@@ -32,6 +33,8 @@ pub struct Program {
     /// Names of exported functions, by index.
     pub(super) exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
+    /// Whether it wants to make threads, and is let run without them.
+    without_threads: bool,
 }
 
 impl Program {
@@ -40,12 +43,21 @@ impl Program {
     ///
     /// # Errors
     /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
-    /// calls do not fit it.
-    pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation]) -> Result<Program, RecordError> {
+    /// calls do not fit it. A module that can make threads is refused unless `allow_unordered`; then it gets none.
+    pub fn new(
+        name: &str,
+        module: Vec<u8>,
+        calls: &[Invocation],
+        allow_unordered: bool,
+    ) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
         let instrumented = instrument(&module, &Options::default())?;
         let interface = Interface::of(&module);
         interface.check_imports()?;
+        let without_threads = interface.imports.iter().any(|import| import.is_thread_spawn);
+        if without_threads && !allow_unordered {
+            return Err(RecordError::Threads);
+        }
         let calls = interface.resolve(calls)?;
         Ok(Program {
             name: name.to_string(),
@@ -54,7 +66,13 @@ impl Program {
             calls,
             exported: interface.exported,
             wasi_memory: interface.wasi_memory,
+            without_threads,
         })
+    }
+
+    /// Whether the module wants to make threads and gets none.
+    pub fn runs_without_threads(&self) -> bool {
+        self.without_threads
     }
 
     /// Number of memory-changing instructions.
@@ -124,6 +142,9 @@ struct Interface {
     wasi_memory: Option<u32>,
 }
 
+/// Module, name and type of the import that makes a thread.
+const THREAD_SPAWN: (&str, &str, &str) = (THREADS_MODULE, THREADS_NAME, "func (i32) -> (i32)");
+
 /// What a module needs from outside.
 struct Import {
     module: String,
@@ -131,6 +152,7 @@ struct Import {
     /// Its type in words.
     ty: String,
     is_memory: bool,
+    is_thread_spawn: bool,
 }
 
 impl Interface {
@@ -158,7 +180,8 @@ impl Interface {
                         let ty = types::import(import.ty, |ty| types.get(ty as usize)?.as_ref());
                         let (module, name) = (import.module.to_string(), import.name.to_string());
                         let is_memory = matches!(import.ty, TypeRef::Memory(_));
-                        interface.imports.push(Import { module, name, ty, is_memory });
+                        let is_thread_spawn = (&*module, &*name, &*ty) == THREAD_SPAWN;
+                        interface.imports.push(Import { module, name, ty, is_memory, is_thread_spawn });
                     }
                 }
                 Payload::FunctionSection(section) => {
@@ -190,7 +213,7 @@ impl Interface {
         // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
         let mut provided = |import: &Import| match import.is_memory {
             true => memories.insert((import.module.clone(), import.name.clone())),
-            false => import.module == WASI && is_wasi(&import.name),
+            false => import.is_thread_spawn || import.module == WASI && is_wasi(&import.name),
         };
         let missing: Vec<String> = self
             .imports

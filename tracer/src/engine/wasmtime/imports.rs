@@ -5,7 +5,7 @@ use super::memories::GuestMemory;
 use super::records;
 use crate::child::Run;
 use crate::host::outputs::{self, Output};
-use crate::host::{fixed, trampoline};
+use crate::host::{NO_THREAD, THREADS_MODULE, THREADS_NAME, fixed, trampoline};
 use crate::instrument::BUFFER_EXPORT;
 use std::sync::atomic::Ordering;
 use wasmtime::{
@@ -40,6 +40,10 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
         if let Some(ty) = import.ty().memory() {
             let memory = new_memory(engine, ty.clone(), store)?;
             linker.define(&*store, from, name, memory)?;
+            continue;
+        }
+        if (from, name) == (THREADS_MODULE, THREADS_NAME) {
+            linker.func_wrap(from, name, |_: i32| NO_THREAD)?;
             continue;
         }
         let Some(ty) = import.ty().func().cloned() else { continue };
