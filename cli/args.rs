@@ -75,6 +75,12 @@ pub struct GuestArgs {
     /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
     #[arg(long)]
     pub hooks: bool,
+    /// Run a module that can make threads, without them: each `thread-spawn` answers with an error (-1)
+    ///
+    /// Writes of several threads to a shared memory have no order that a trace could hold, so such a module is
+    /// refused by default. What it does without threads may be something else than what it does with them.
+    #[arg(long)]
+    pub allow_unordered: bool,
     /// Arguments of the guest
     #[arg(last = true)]
     pub arguments: Vec<String>,

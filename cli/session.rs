@@ -66,9 +66,12 @@ impl Session {
         let name = guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy());
         let module = read_module(&guest.module)?;
         let calls: Vec<Invocation> = guest.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
-        let imports = Imports { stubs: &guest.import, logged: false };
+        let imports = Imports { stubs: &guest.import, logged: false, allow_unordered: guest.allow_unordered };
         let program =
             Program::new(&name, module, &calls, &imports).with_context(|| format!("{}", guest.module.display()))?;
+        if program.runs_without_threads() {
+            eprintln!("note: {name} gets no threads: each `thread-spawn` answers -1, and only its first thread runs");
+        }
         let mut arguments = vec![name.into_owned()];
         arguments.extend(guest.arguments.iter().cloned());
         let wasi =

@@ -96,6 +96,21 @@ fn damaged_traces_are_errors_or_incomplete_and_never_a_panic() {
     }
 }
 
+/// An interpreter that always rounds once, and native code that always rounds twice: on any host the specification's
+/// two answers.
+#[test]
+fn the_demo_diverges_between_pulley_and_portable_code() {
+    let demo = common::repository_text("examples/orbit.wat");
+    let folder = tempfile::tempdir().unwrap();
+    let engines = ["--lhs", "wasmtime:pulley", "--rhs", "wasmtime:jit,target=portable", "--json"];
+    let (code, stdout, stderr) =
+        forkpoint(folder.path(), &[&["compare", &demo, "--invoke", "run 100"][..], &engines].concat());
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((code, &report["verdict"], &report["position"]), (1, &"value".into(), &9.into()), "{stdout}{stderr}");
+    let first = |side: &str| report[side]["bytes"].as_str().map(|bytes| bytes[..8].to_string());
+    assert_eq!((first("lhs"), first("rhs")), (Some("2bbaf5bc".to_string()), Some("2cbaf5bc".to_string())));
+}
+
 #[test]
 fn the_demo_diverges_where_the_host_has_fma() {
     if !common::host_has_fma() {

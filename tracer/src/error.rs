@@ -20,6 +20,13 @@ pub enum RecordError {
         /// One line each, with type.
         list: String,
     },
+    /// A second thread writes memory in no order that a trace could hold.
+    #[error(
+        "the module makes threads: it imports `wasi.thread-spawn`. Between threads the writes to a shared memory have no \
+         order, so they cannot be recorded as one sequence; --allow-unordered runs the module all the same, and \
+         answers each `thread-spawn` with an error (-1), so that only its first thread runs"
+    )]
+    Threads,
     /// There is nothing to call.
     #[error("the module exports no `_start`; name what to call with --invoke 'FUNC ARG...'{exports}")]
     NothingToCall {

@@ -357,4 +357,54 @@ mod tests {
         assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice()).is_err());
         assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice()).is_err());
     }
+
+    /// Names that serde would take in place of `?`, from its own words.
+    fn names<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let error = serde_json::from_str::<T>("\"?\"").err().expect("nothing has this name").to_string();
+        error.split('`').skip(3).step_by(2).map(str::to_string).collect()
+    }
+
+    #[test]
+    fn the_document_has_every_message_trap_and_field() {
+        let document = include_str!("../../docs/runner-protocol.md");
+        let messages = names::<Message>();
+        assert!(messages.len() > 15, "{messages:?}");
+        for name in messages {
+            assert!(document.contains(&format!("\"{name}\"")), "no message `{name}`");
+        }
+        let traps = names::<TrapKind>();
+        assert!(traps.len() > 15, "{traps:?}");
+        for name in traps {
+            assert!(document.contains(&format!("| `{name}` |")), "no trap `{name}`");
+        }
+        let job = crate::child::Job {
+            protocol: VERSION,
+            engine: "runner:x".parse().expect("a runner"),
+            module: "m.wasm".into(),
+            stack_switching: false,
+            task: crate::child::Task::Run(Box::new(crate::child::Run {
+                precompiled: false,
+                memories: Vec::new(),
+                wasi_memory: None,
+                globals: Vec::new(),
+                tables: Vec::new(),
+                has_start: false,
+                calls: vec![crate::child::Call { function: "f".to_string(), arguments: vec![WasmValue::I32(0)] }],
+                wasi: crate::host::WasiSetup::default(),
+                native_limit: 0,
+                checkpoints: crate::child::Checkpoints::None,
+                watch: None,
+            })),
+        };
+        let job = serde_json::to_value(job).expect("it has no map with other keys");
+        for object in [&job, &job["task"]["Run"], &job["task"]["Run"]["calls"][0]] {
+            for field in object.as_object().expect("an object").keys() {
+                assert!(document.contains(&format!("`{field}`")), "no field `{field}`");
+            }
+        }
+        for tag in [MESSAGE, RECORDS, HOST_WRITE, IMAGE, HOOKS, DIGESTS, WATCHED, NATIVE] {
+            assert!(document.contains(&format!("| `{}` |", char::from(tag))), "no frame {}", char::from(tag));
+        }
+        assert!(document.contains(&format!("Version {VERSION}.")) && document.contains("(4,194,304)"));
+    }
 }

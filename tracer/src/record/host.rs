@@ -5,6 +5,7 @@
 
 use super::program::{HostFunction, Provider};
 use crate::error::RecordError;
+use crate::host::NO_THREAD;
 use crate::host::ask::HostEnd;
 use crate::host::ranges::{first_reads, second_reads, unsigned};
 use crate::protocol::{Answer, Order};
@@ -131,6 +132,7 @@ impl<'a> Host<'a> {
         }
         let end = match provider {
             Provider::Stub(end) => end.clone(),
+            Provider::NoThreads => HostEnd::Returned(vec![WasmValue::I32(NO_THREAD)]),
             Provider::Engine | Provider::Nobody => {
                 return Err(RecordError::Protocol(format!(
                     "a call of {import}, which the engine has to answer itself"

@@ -5,6 +5,7 @@ use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::ask::HostEnd;
 use crate::host::stub::{Stub, StubAnswer};
+use crate::host::{NO_THREAD, THREADS_MODULE, THREADS_NAME};
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
 use crate::protocol::HOOK_SIZE;
 use crate::record::types::{self, signature};
@@ -61,6 +62,8 @@ pub(super) enum Provider {
     Engine,
     /// The recorder, always by this.
     Stub(HostEnd),
+    /// The recorder: there is no new thread.
+    NoThreads,
     /// Nobody: only a host log can.
     Nobody,
 }
@@ -72,6 +75,8 @@ pub struct Imports<'a> {
     pub stubs: &'a [Stub],
     /// Whether a host log answers everything: then no function needs anybody.
     pub logged: bool,
+    /// Whether a module that can make threads is let run without them.
+    pub allow_unordered: bool,
 }
 
 impl Program {
@@ -80,7 +85,7 @@ impl Program {
     ///
     /// # Errors
     /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
-    /// calls do not fit it.
+    /// calls do not fit it. A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
         let instrumented = instrument(&module, &Options::default())?;
@@ -108,7 +113,7 @@ impl Program {
         let module = trace.module();
         let instrumented = instrument(module, &Options::default())?;
         let interface = Interface::of(module);
-        let host_functions = interface.provide(&Imports { stubs: &[], logged: true })?;
+        let host_functions = interface.provide(&Imports { stubs: &[], logged: true, allow_unordered: true })?;
         let calls = header.calls.iter().map(|call| interface.recorded_call(call)).collect::<Result<_, _>>()?;
         Ok(Program {
             name: header.module.name.clone(),
@@ -120,6 +125,11 @@ impl Program {
             host_functions,
             stubs: Vec::new(),
         })
+    }
+
+    /// Whether the module wants to make threads and gets none.
+    pub fn runs_without_threads(&self) -> bool {
+        self.host_functions.iter().any(|function| matches!(function.provider, Provider::NoThreads))
     }
 
     /// Number of memory-changing instructions.
@@ -194,6 +204,9 @@ struct Interface {
     exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
 }
+
+/// Module, name and type of the import that makes a thread.
+const THREAD_SPAWN: (&str, &str, &str) = (THREADS_MODULE, THREADS_NAME, "func (i32) -> (i32)");
 
 /// What a module needs from outside.
 struct Needed {
@@ -291,7 +304,8 @@ impl Interface {
             }
         }
         if missing.is_empty() {
-            return Ok(functions);
+            let threads = functions.iter().any(|function| matches!(function.provider, Provider::NoThreads));
+            return if threads && !imports.allow_unordered { Err(RecordError::Threads) } else { Ok(functions) };
         }
         Err(RecordError::UnresolvedImports { list: missing.join("\n") })
     }
@@ -404,6 +418,9 @@ fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -
             }
         };
         return Ok(Provider::Stub(HostEnd::Returned(values)));
+    }
+    if (&*import.module, &*import.name, ty) == THREAD_SPAWN {
+        return Ok(Provider::NoThreads);
     }
     let is_wasi = import.module == wasi::MODULE && wasi::signature(&import.name).is_some();
     Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })
