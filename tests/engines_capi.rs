@@ -21,7 +21,7 @@ fn against(module: &str, call: &str, mode: &str, name: &str, settings: &str) -> 
     let engine = format!("capi:{mode},lib={}{settings}", library(name)?.display());
     let command = ["compare", &repository_text(module), "--invoke", call, "--rhs", &engine, "--json"];
     let ran = run(&std::env::temp_dir(), &command);
-    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| Value::String(ran.stderr));
+    let report = serde_json::from_str(&ran.stdout).unwrap_or(Value::String(ran.stderr));
     Some((ran.code, report))
 }
 

@@ -3,11 +3,15 @@
 mod capi;
 mod drive;
 mod host;
+mod library;
 mod session;
+mod wasmedge;
 mod wasmi;
 mod wasmtime;
+mod words;
 
 pub use capi::{CapiSpec, Switch};
+pub use wasmedge::{WasmEdgeMode, WasmEdgeSpec};
 pub use wasmtime::{Compiler, Cpu, Target, WasmtimeSpec};
 
 use crate::child::{Control, Job, Out};
@@ -26,6 +30,8 @@ pub enum EngineSpec {
     Wasmtime(WasmtimeSpec),
     /// A shared library with the C interface `wasm.h`: `capi:aot,lib=/path/libwasmtime.so`.
     Capi(CapiSpec),
+    /// WasmEdge as a shared library: `wasmedge:aot,lib=/path/libwasmedge.so`.
+    WasmEdge(WasmEdgeSpec),
     /// The interpreter linked into this program: `wasmi`.
     Wasmi,
     /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
@@ -68,7 +74,9 @@ const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, 
                     or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
                     `,opt=none|speed|speed-and-size`; or `wasmi`; or `capi:jit,lib=PATH` \
                     or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
-                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `runner:COMMAND`";
+                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `wasmedge:interpreter,lib=PATH`, \
+                    `wasmedge:jit,lib=PATH` or `wasmedge:aot,lib=PATH`, then any of `,opt=O0|O1|O2|O3|Os|Oz`, \
+                    `,wasm=+NAME-NAME`, `,compile-wasm=+NAME-NAME`; or `runner:COMMAND`";
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
@@ -82,14 +90,20 @@ impl EngineSpec {
         match self {
             EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,
             EngineSpec::Capi(spec) => spec.mode == Mode::Aot,
+            EngineSpec::WasmEdge(spec) => spec.mode == WasmEdgeMode::Aot,
             EngineSpec::Wasmi | EngineSpec::Runner { .. } => false,
         }
     }
 
     /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
-    /// releases behind `wasm.h` have no multi-memory, and a runner may have none.
+    /// releases behind `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
+    /// of WasmEdge a hundred times what a record does, and its interpreter less than a record.
     pub fn records_inline(&self) -> bool {
-        matches!(self, EngineSpec::Wasmtime(_))
+        match self {
+            EngineSpec::Wasmtime(_) => true,
+            EngineSpec::WasmEdge(spec) => spec.mode != WasmEdgeMode::Interpreter,
+            EngineSpec::Wasmi | EngineSpec::Capi(_) | EngineSpec::Runner { .. } => false,
+        }
     }
 
     /// Whether the engine's process can show memory on the way: at checkpoints, and watched bytes after every
@@ -105,6 +119,7 @@ pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) ->
         EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job.stack_switching),
         EngineSpec::Wasmi => Ok(wasmi::open()),
         EngineSpec::Capi(spec) => capi::open(spec),
+        EngineSpec::WasmEdge(spec) => wasmedge::open(spec),
         EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
     };
     match engine {
@@ -146,6 +161,7 @@ impl FromStr for EngineSpec {
         let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
         match engine {
             "wasmtime" => WasmtimeSpec::parse(variant, parts).map(EngineSpec::Wasmtime),
+            "wasmedge" => WasmEdgeSpec::parse(variant, parts).map(EngineSpec::WasmEdge),
             "capi" => CapiSpec::parse(variant, parts).map(EngineSpec::Capi),
             "wasmi" => match (variant, parts.next()) {
                 ("" | "interpreter", None) => Ok(EngineSpec::Wasmi),
@@ -196,6 +212,7 @@ impl fmt::Display for EngineSpec {
             EngineSpec::Wasmtime(spec) => spec.fmt(f),
             EngineSpec::Wasmi => f.write_str("wasmi"),
             EngineSpec::Capi(spec) => spec.fmt(f),
+            EngineSpec::WasmEdge(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
     }
@@ -220,6 +237,9 @@ mod tests {
             "wasmi",
             "capi:jit,lib=/usr/lib/libwasmtime.so",
             "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
+            "wasmedge:interpreter,lib=/usr/lib/libwasmedge.so",
+            "wasmedge:aot,lib=w.so,opt=O0,wasm=-simd,compile-wasm=+tail_call",
+            "wasmedge:jit,lib=w.so",
             "runner:python3 my runner.py",
         ] {
             assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
@@ -233,6 +253,9 @@ mod tests {
             ("v8", "v8"),
             ("wasmi:jit", "jit"),
             ("capi:jit", "lib=PATH"),
+            ("wasmedge:aot", "lib=PATH"),
+            ("wasmedge:aot,lib=x,opt=9", "O0, O1"),
+            ("wasmedge:winch,lib=x", "winch"),
             ("capi:interpreter,lib=x", "interpreter"),
             ("capi:jit,lib=x,wasm=gc", "gc"),
             ("wasmi,opt=none", "opt=none"),
