@@ -64,6 +64,7 @@ fn request(folder: &Path, wasi: WasiSetup) -> Request {
         engine: EngineSpec::default(),
         wasi,
         output: folder.join("bench.fpt"),
+        memory_page_limit: None,
         timeout: None,
         stdin: Stdio::Null,
         output_streams: Stdio::Null,

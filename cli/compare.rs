@@ -30,6 +30,14 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     };
     let comparison = Comparison { args, session, stdin: shared_stdin()?, aside: temporary.path() };
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
+    let limits = [args.lhs_memory_page_limit, args.rhs_memory_page_limit];
+    let limits = limits.map(|limit| limit.or(args.guest.memory_page_limit));
+    if limits[0] != limits[1] {
+        let [lhs, rhs] = limits.map(|limit| limit.map_or("none".to_string(), |pages| pages.to_string()));
+        eprintln!(
+            "note: the sides have different limits of memory pages because you ask for it: lhs {lhs}, rhs {rhs}"
+        );
+    }
     let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     let hint = match &args.output {
         Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),
@@ -93,8 +101,14 @@ impl Comparison<'_> {
     }
 
     fn side(&self, engine: &EngineSpec, output: PathBuf, echo: bool) -> Result<Side> {
+        // Every engine here is one of the two in the arguments.
+        let memory_page_limit = match std::ptr::eq(engine, &self.args.rhs) {
+            true => self.args.rhs_memory_page_limit,
+            false => self.args.lhs_memory_page_limit,
+        };
         Ok(Side {
             engine: engine.clone(),
+            memory_page_limit,
             output,
             stdin: match &self.stdin {
                 Some(file) => Stdio::File(file.try_clone().context("standard input")?),

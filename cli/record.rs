@@ -18,7 +18,13 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     apply_settings(&mut engine, args)?;
     let session = Session::new(&args.guest, args.deterministic)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
-    let side = Side { engine, output: output.clone(), stdin: Stdio::Inherit, output_streams: Stdio::Inherit };
+    let side = Side {
+        engine,
+        memory_page_limit: None,
+        output: output.clone(),
+        stdin: Stdio::Inherit,
+        output_streams: Stdio::Inherit,
+    };
     // The guest's own output must not be mixed with a progress line.
     let show_progress = !args.quiet && !std::io::stdout().is_terminal();
     let recorded = session.record(side, show_progress)?;

@@ -18,6 +18,7 @@ pub struct Session {
     pub program: Program,
     wasi: WasiSetup,
     timeout: Option<Duration>,
+    memory_page_limit: Option<u64>,
     native_limit: u64,
     how: How,
     interrupt: Arc<AtomicBool>,
@@ -35,6 +36,8 @@ pub struct How {
 /// What differs between two recordings of a session.
 pub struct Side {
     pub engine: EngineSpec,
+    /// Most pages that a memory may have on this side; `None` for what holds for both.
+    pub memory_page_limit: Option<u64>,
     pub output: PathBuf,
     pub stdin: Stdio,
     pub output_streams: Stdio,
@@ -63,6 +66,7 @@ impl Session {
                 deterministic,
             },
             timeout: guest.timeout,
+            memory_page_limit: guest.memory_page_limit,
             native_limit: guest.native_limit(),
             how: How { options: guest.options(), checkpoint: guest.checkpoint, watch: None },
             interrupt,
@@ -77,13 +81,12 @@ impl Session {
 
     /// Like [`Session::record`], in another way than the command line says.
     pub fn record_how(&self, side: Side, how: How, show_progress: bool) -> Result<Recorded> {
-        let output = side.output;
+        let output = side.output.clone();
         if output.is_dir() {
             bail!("cannot write the trace {}: it is a directory", output.display());
         }
         let partial = output.exists().then(|| partial_name(&output));
-        let (engine, stdin, streams) = (side.engine, side.stdin, side.output_streams);
-        let request = self.request(engine, stdin, streams, partial.clone().unwrap_or_else(|| output.clone()), how);
+        let request = self.request(Side { output: partial.clone().unwrap_or_else(|| output.clone()), ..side }, how);
         let bar = progress_bar(show_progress);
         let mut progress = |events: u64, bytes: u64| {
             bar.set_message(format!(
@@ -115,7 +118,7 @@ impl Session {
 impl Session {
     /// Runs one side without recording; its output file is not used.
     pub fn run_plain(&self, side: Side) -> Result<EndState> {
-        let request = self.request(side.engine, side.stdin, side.output_streams, side.output, self.how.clone());
+        let request = self.request(side, self.how.clone());
         Ok(self.program.run_plain(&request)?.end)
     }
 
@@ -124,14 +127,15 @@ impl Session {
         How { options, ..self.how.clone() }
     }
 
-    fn request(&self, engine: EngineSpec, stdin: Stdio, output_streams: Stdio, output: PathBuf, how: How) -> Request {
+    fn request(&self, side: Side, how: How) -> Request {
         Request {
-            engine,
+            engine: side.engine,
             wasi: self.wasi.clone(),
-            output,
+            output: side.output,
+            memory_page_limit: side.memory_page_limit.or(self.memory_page_limit),
             timeout: self.timeout,
-            stdin,
-            output_streams,
+            stdin: side.stdin,
+            output_streams: side.output_streams,
             executable: self.executable.clone(),
             command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
             interrupt: Arc::clone(&self.interrupt),

@@ -58,6 +58,7 @@ void *WasmEdge_ConfigureCreate(void) { return proposals; }
 void WasmEdge_ConfigureAddProposal(int *config, int number) { config[number] = 1; }
 void WasmEdge_ConfigureRemoveProposal(int *config, int number) { config[number] = 0; }
 void WasmEdge_ConfigureSetForceInterpreter(void *config, bool force) { (void)config; mode = force ? 0 : 2; }
+void WasmEdge_ConfigureSetMaxMemoryPage(void *config, uint64_t pages) { (void)config; (void)pages; }
 #if RELEASE >= 17
 void WasmEdge_ConfigureSetRunMode(void *config, int asked) { (void)config; mode = asked; }
 #endif

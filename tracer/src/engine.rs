@@ -4,6 +4,7 @@ mod capi;
 mod drive;
 mod host;
 mod library;
+mod limit;
 mod session;
 mod wasmedge;
 mod wasmi;
@@ -12,7 +13,7 @@ mod words;
 
 pub use capi::{CapiSpec, Switch};
 pub use wasmedge::{WasmEdgeMode, WasmEdgeSpec};
-pub use wasmtime::{Compiler, Cpu, Target, WasmtimeSpec};
+pub use wasmtime::{Compiler, Cpu, Target, Tuning, WasmtimeSpec};
 
 use crate::child::{Control, Job, Out};
 use crate::protocol::Message;
@@ -72,7 +73,8 @@ pub struct SpecError {
 
 const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, `wasmtime:winch-aot`, `wasmtime:pulley` \
                     or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
-                    `,opt=none|speed|speed-and-size`; or `wasmi`; or `capi:jit,lib=PATH` \
+                    `,opt=none|speed|speed-and-size`, `,regalloc=single-pass`, `,pooling=on`, \
+                    `,memory-reservation=BYTES`, `,memory-guard=BYTES`, `,signals=off`, `,nan-canonicalization=on`; or `wasmi`; or `capi:jit,lib=PATH` \
                     or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
                     `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `wasmedge:interpreter,lib=PATH`, \
                     `wasmedge:jit,lib=PATH` or `wasmedge:aot,lib=PATH`, then any of `,opt=O0|O1|O2|O3|Os|Oz`, \
@@ -116,10 +118,10 @@ impl EngineSpec {
 /// Does a child's job under its engine; an error means that the parent is gone.
 pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
     let engine: Result<Box<dyn Engine>, String> = match &job.engine {
-        EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job.stack_switching),
-        EngineSpec::Wasmi => Ok(wasmi::open()),
-        EngineSpec::Capi(spec) => capi::open(spec),
-        EngineSpec::WasmEdge(spec) => wasmedge::open(spec),
+        EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job),
+        EngineSpec::Wasmi => Ok(wasmi::open(job)),
+        EngineSpec::Capi(spec) => capi::open(spec, job),
+        EngineSpec::WasmEdge(spec) => wasmedge::open(spec, job),
         EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
     };
     match engine {
@@ -234,6 +236,8 @@ mod tests {
             "wasmtime:winch-aot,cpu=-avx2",
             "wasmtime:pulley",
             "wasmtime:pulley-aot,opt=none",
+            "wasmtime:jit,regalloc=single-pass,pooling=on,memory-reservation=65536,memory-guard=0",
+            "wasmtime:aot,signals=off,nan-canonicalization=on",
             "wasmi",
             "capi:jit,lib=/usr/lib/libwasmtime.so",
             "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
@@ -261,6 +265,8 @@ mod tests {
             ("wasmi,opt=none", "opt=none"),
             ("wasmtime:jit,foo", "foo"),
             ("wasmtime:jit,opt=9", "9"),
+            ("wasmtime:jit,pooling=yes", "on or off"),
+            ("wasmtime:jit,memory-guard=big", "number of bytes"),
             ("wasmtime:jit,cpu=fma", "fma"),
             ("wasmtime:jit,cpu=+", "CPU"),
             ("wasmtime:jit,target=", "empty target"),

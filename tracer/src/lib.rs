@@ -19,8 +19,8 @@ mod shared;
 mod values;
 
 pub use engine::{
-    CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Switch, Target, WasmEdgeMode, WasmEdgeSpec,
-    WasmtimeSpec,
+    CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Switch, Target, Tuning, WasmEdgeMode,
+    WasmEdgeSpec, WasmtimeSpec,
 };
 pub use error::RecordError;
 pub use host::WasiSetup;

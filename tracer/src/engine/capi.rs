@@ -14,7 +14,7 @@ pub use spec::{CapiSpec, Switch};
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
 use super::{library, words};
-use crate::child::Run;
+use crate::child::{Job, Run};
 use abi::{Api, Object, Vector};
 use config::Settings;
 use forkpoint_traces::EngineInfo;
@@ -35,7 +35,10 @@ struct Capi {
 ///
 /// # Errors
 /// In words, when the library cannot be loaded, lacks what is needed, or cannot be set so.
-pub(super) fn open(spec: &CapiSpec) -> Result<Box<dyn Engine>, String> {
+pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
+    if job.memory_page_limit.is_some() {
+        return Err("the C interface wasm.h has no limit for a memory's pages; run it without".to_string());
+    }
     let library = library::load(&spec.library)?;
     // SAFETY: names that start with `wasm_` are those of `wasm.h`.
     let api = unsafe { Api::of(library) }.map_err(|missing| {

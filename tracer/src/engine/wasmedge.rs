@@ -14,7 +14,7 @@ pub use spec::{WasmEdgeMode, WasmEdgeSpec};
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::library;
 use super::session::Session;
-use crate::child::Run;
+use crate::child::{Job, Run};
 use abi::{Api, Object, Release};
 use config::Settings;
 use forkpoint_traces::EngineInfo;
@@ -30,6 +30,7 @@ struct WasmEdge {
     release: Release,
     config: Object,
     settings: Settings,
+    page_limit: Option<u64>,
 }
 
 /// The oldest release whose interface is known.
@@ -39,7 +40,7 @@ const OLDEST: (u32, u32, u32) = (0, 13, 0);
 ///
 /// # Errors
 /// In words, when the library cannot be loaded, is another one, or cannot be set so.
-pub(super) fn open(spec: &WasmEdgeSpec) -> Result<Box<dyn Engine>, String> {
+pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
     let loaded = library::load(&spec.library)?;
     // SAFETY: names that start with `WasmEdge_` are those of WasmEdge's interface.
     let api = unsafe { Api::of(loaded) }.map_err(|missing| {
@@ -52,8 +53,8 @@ pub(super) fn open(spec: &WasmEdgeSpec) -> Result<Box<dyn Engine>, String> {
     }
     // SAFETY: has no condition. What goes wrong is told by answers; the guest's output is not the engine's to mix.
     unsafe { (api.WasmEdge_LogOff)() };
-    let (config, settings) = config::make(&api, &release, spec, false)?;
-    Ok(Box::new(WasmEdge { spec: spec.clone(), api, release, config, settings }))
+    let (config, settings) = config::make(&api, &release, spec, job.memory_page_limit, false)?;
+    Ok(Box::new(WasmEdge { spec: spec.clone(), api, release, config, settings, page_limit: job.memory_page_limit }))
 }
 
 impl Engine for WasmEdge {
@@ -82,7 +83,8 @@ impl Engine for WasmEdge {
     }
 
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
-        let (config, _) = config::make(&self.api, &self.release, &self.spec, true).map_err(Rejected::compile)?;
+        let (config, _) =
+            config::make(&self.api, &self.release, &self.spec, self.page_limit, true).map_err(Rejected::compile)?;
         config::compile(&self.api, config, &text(module)?, &text(output)?).map_err(Rejected::compile)
     }
 

@@ -9,7 +9,7 @@ use crate::error::RecordError;
 use crate::instrument::expose;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
-use forkpoint_traces::{GlobalState, Outcome, PAGE, TrapKind};
+use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 /// A run of the original module in the same kind of process.
 #[derive(Debug, Clone)]
 pub struct Plain {
+    /// The engine, as it says itself.
+    pub engine: Option<EngineInfo>,
     /// How it ended, and what it left behind.
     pub end: EndState,
     /// Wall-clock time of the engine's processes.
@@ -37,7 +39,7 @@ impl Program {
         let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
         let mut seen = Seen::new(self, module.globals.iter().map(|global| global.index).collect());
         let launched = launch(request, &module, run, |frame, _| seen.frame(frame, request))?;
-        if !seen.greeted && launched.ended.stopped.is_none() {
+        if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.status.to_string()));
         }
         seen.end.outcome = match (seen.outcome.take(), launched.ended.stopped) {
@@ -48,7 +50,7 @@ impl Program {
             (_, None) if launched.finished => Outcome::Finished,
             (_, None) => Outcome::Crashed { signal: launched.ended.status.signal() },
         };
-        Ok(Plain { end: seen.end, elapsed: begun.elapsed(), running: seen.running })
+        Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
 }
 
@@ -56,7 +58,7 @@ impl Program {
 struct Seen<'a> {
     program: &'a Program,
     global_indices: Vec<u32>,
-    greeted: bool,
+    engine: Option<EngineInfo>,
     instantiated: bool,
     started: Option<Instant>,
     running: Duration,
@@ -70,7 +72,7 @@ impl Seen<'_> {
         Seen {
             program,
             global_indices,
-            greeted: false,
+            engine: None,
             instantiated: false,
             started: None,
             running: Duration::ZERO,
@@ -103,7 +105,7 @@ impl Seen<'_> {
 
     fn message(&mut self, message: Message, request: &Request) -> Result<(), RecordError> {
         match message {
-            Message::Hello(_) => self.greeted = true,
+            Message::Hello(engine) => self.engine = Some(engine),
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }

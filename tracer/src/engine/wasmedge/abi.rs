@@ -52,6 +52,7 @@ functions! {
     WasmEdge_ConfigureAddProposal(Object, u32);
     WasmEdge_ConfigureRemoveProposal(Object, u32);
     WasmEdge_ConfigureSetForceInterpreter(Object, bool);
+    WasmEdge_ConfigureSetMaxMemoryPage(Object, u64);
     WasmEdge_LoaderCreate(*const c_void) -> Object;
     WasmEdge_LoaderParseFromFile(Object, *mut Object, *const c_char) -> Answer;
     WasmEdge_ASTModuleListImportsLength(*const c_void) -> u32;

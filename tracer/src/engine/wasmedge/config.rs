@@ -55,6 +55,7 @@ pub(super) fn make(
     api: &Api,
     release: &Release,
     spec: &WasmEdgeSpec,
+    page_limit: Option<u64>,
     compiling: bool,
 ) -> Result<(Object, Settings), String> {
     type SetNumber = unsafe extern "C" fn(Object, u32);
@@ -110,6 +111,11 @@ pub(super) fn make(
                 (api.WasmEdge_ConfigureSetForceInterpreter)(config, interpret);
             }
         }
+    }
+    if let Some(pages) = page_limit {
+        // Older releases take 32 bits, and cannot have more pages than that.
+        // SAFETY: the configuration is ours.
+        unsafe { (api.WasmEdge_ConfigureSetMaxMemoryPage)(config, pages.min(u64::from(u32::MAX))) };
     }
     if let Some(name) = &spec.opt {
         let Some(set) = level else { return Err("this library has no compiler, so `opt` means nothing".to_string()) };
