@@ -73,6 +73,7 @@ fn request(folder: &Path, wasi: WasiSetup) -> Request {
         host: HostSource::Live,
         echo: false,
         output: folder.join("bench.fpt"),
+        memory_page_limit: None,
         timeout: None,
         stdin: Stdio::Null,
         output_streams: Stdio::Null,

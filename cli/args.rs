@@ -34,6 +34,8 @@ pub enum Command {
     Info(InfoArgs),
     /// Print the events of a trace
     Dump(DumpArgs),
+    /// List the engines that can be used here, and what each of them knows
+    Engines(EnginesArgs),
     /// Look at one trace, or at two side by side, in the terminal
     View(ViewArgs),
 }
@@ -58,6 +60,9 @@ pub struct GuestArgs {
     /// End a run after so long: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// Most pages (of 64 KiB) that a memory may have: told to the engine in its own way, and what it does is recorded
+    #[arg(long, value_name = "PAGES")]
+    pub memory_page_limit: Option<u64>,
     /// Keep the engine's native code in the trace: for views without the engine
     #[arg(long, value_enum, default_value_t = Native::Auto)]
     pub native_code: Native,
@@ -150,6 +155,12 @@ pub struct CompareArgs {
     /// live, each side for real
     #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
     pub host: HostMode,
+    /// The limit of --memory-page-limit for the left side only
+    #[arg(long, value_name = "PAGES")]
+    pub lhs_memory_page_limit: Option<u64>,
+    /// The limit of --memory-page-limit for the right side only
+    #[arg(long, value_name = "PAGES")]
+    pub rhs_memory_page_limit: Option<u64>,
     /// Keep the two traces, as lhs.fpt and rhs.fpt in this directory
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
@@ -249,6 +260,15 @@ pub struct DumpArgs {
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(forkpoint_traces::Event::KINDS))]
     pub kind: Vec<String>,
     /// One JSON object a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EnginesArgs {
+    /// Engines to look at besides those linked in: capi:jit,lib=PATH, wasmedge:aot,lib=PATH, runner:COMMAND
+    pub engines: Vec<EngineSpec>,
+    /// As JSON
     #[arg(long)]
     pub json: bool,
 }

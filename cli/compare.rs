@@ -29,9 +29,27 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         }
         None => temporary.path(),
     };
-    let comparison =
-        Comparison { args, session, stdin: shared_stdin()?, aside: temporary.path(), pinned: RefCell::default() };
+    let contender = |engine: &EngineSpec, limit: Option<u64>| Contender {
+        engine: engine.clone(),
+        memory_page_limit: limit.or(args.guest.memory_page_limit),
+    };
+    let comparison = Comparison {
+        args,
+        sides: [contender(&args.lhs, args.lhs_memory_page_limit), contender(&args.rhs, args.rhs_memory_page_limit)],
+        session,
+        stdin: shared_stdin()?,
+        aside: temporary.path(),
+        pinned: RefCell::default(),
+    };
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
+    let [lhs, rhs] = &comparison.sides;
+    if lhs.memory_page_limit != rhs.memory_page_limit {
+        let words = |side: &Contender| side.memory_page_limit.map_or("none".to_string(), |pages| pages.to_string());
+        let (lhs, rhs) = (words(lhs), words(rhs));
+        eprintln!(
+            "note: the sides have different limits of memory pages because you ask for it: lhs {lhs}, rhs {rhs}"
+        );
+    }
     let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     let hint = match &args.output {
         Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),
@@ -43,9 +61,16 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     print_report(&report, guard.as_ref(), host, &args.report, &hint)
 }
 
+/// One side of a comparison.
+struct Contender {
+    engine: EngineSpec,
+    memory_page_limit: Option<u64>,
+}
+
 /// Everything that the runs of one comparison share.
 struct Comparison<'a> {
     args: &'a CompareArgs,
+    sides: [Contender; 2],
     session: Session,
     stdin: Option<File>,
     /// For traces that nobody asked for.
@@ -57,27 +82,27 @@ struct Comparison<'a> {
 impl Comparison<'_> {
     /// Records both sides to `traces` and compares them. `None` when the user ended it.
     fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Option<Guard>)>> {
-        let Some(lhs) = self.record_side(&self.args.lhs, &traces[0], self.args.echo)? else { return Ok(None) };
+        let Some(lhs) = self.record_side(&self.sides[0], &traces[0], self.args.echo)? else { return Ok(None) };
         if self.args.host == HostMode::Pinned && self.session.program.needs_host() {
             // Where the trace is replaced by one that knows more, that one has the same host log.
             self.pinned.replace(Some(traces[0].clone()));
         }
-        self.narrow(&self.args.lhs, &traces[0], &lhs)?;
+        self.narrow(&self.sides[0], &traces[0], &lhs)?;
         // Without a pinned host, runs without recording differ by what the world says.
         let live = self.args.host == HostMode::Live && self.session.program.needs_host();
         let plain = match self.args.no_guard || live {
             true => None,
             false => {
-                let run = |engine: &EngineSpec| {
-                    let side = self.side(engine, PathBuf::new(), false)?;
+                let run = |contender: &Contender| {
+                    let side = self.side(contender, PathBuf::new(), false)?;
                     let end = self.session.run_plain(side);
-                    end.with_context(|| format!("running under {engine} without recording"))
+                    end.with_context(|| format!("running under {} without recording", contender.engine))
                 };
-                Some(PlainRuns { lhs: run(&self.args.lhs)?, rhs: run(&self.args.rhs)? })
+                Some(PlainRuns { lhs: run(&self.sides[0])?, rhs: run(&self.sides[1])? })
             }
         };
-        let Some(rhs) = self.record_side(&self.args.rhs, &traces[1], false)? else { return Ok(None) };
-        self.narrow(&self.args.rhs, &traces[1], &rhs)?;
+        let Some(rhs) = self.record_side(&self.sides[1], &traces[1], false)? else { return Ok(None) };
+        self.narrow(&self.sides[1], &traces[1], &rhs)?;
         let mut report = self.report(traces)?;
         let Some(plain) = plain.filter(|plain| !plain.cut_short() && report.agree.is_some()) else {
             return Ok(Some((report, None)));
@@ -95,18 +120,19 @@ impl Comparison<'_> {
     }
 
     /// Records one side. `None` when the user ended it.
-    fn record_side(&self, engine: &EngineSpec, trace: &Path, echo: bool) -> Result<Option<Recorded>> {
-        let recorded = self.record(engine, trace, None, echo)?;
+    fn record_side(&self, side: &Contender, trace: &Path, echo: bool) -> Result<Option<Recorded>> {
+        let recorded = self.record(side, trace, None, echo)?;
         if recorded.outcome == Outcome::Interrupted {
-            eprintln!("interrupted while recording under {engine}");
+            eprintln!("interrupted while recording under {}", side.engine);
             return Ok(None);
         }
         Ok(Some(recorded))
     }
 
-    fn side(&self, engine: &EngineSpec, output: PathBuf, echo: bool) -> Result<Side> {
+    fn side(&self, side: &Contender, output: PathBuf, echo: bool) -> Result<Side> {
         if let Some(log) = self.pinned.borrow().as_ref() {
-            return Ok(Side::replayed(engine.clone(), output, log.clone()));
+            let replayed = Side::replayed(side.engine.clone(), output, log.clone());
+            return Ok(Side { memory_page_limit: side.memory_page_limit, ..replayed });
         }
         let stdin = || {
             Ok::<_, anyhow::Error>(match &self.stdin {
@@ -116,22 +142,23 @@ impl Comparison<'_> {
         };
         let output_streams = || if echo { Stdio::Stderr } else { Stdio::Null };
         Ok(Side {
-            engine: engine.clone(),
+            engine: side.engine.clone(),
+            memory_page_limit: side.memory_page_limit,
             output,
-            host: self.session.host_for(engine, self.aside, stdin()?, output_streams())?,
+            host: self.session.host_for(&side.engine, self.aside, stdin()?, output_streams())?,
             echo: false,
             stdin: stdin()?,
             output_streams: output_streams(),
         })
     }
 
-    fn record(&self, engine: &EngineSpec, trace: &Path, how: Option<How>, echo: bool) -> Result<Recorded> {
-        let side = self.side(engine, trace.to_path_buf(), echo)?;
+    fn record(&self, side: &Contender, trace: &Path, how: Option<How>, echo: bool) -> Result<Recorded> {
+        let run = self.side(side, trace.to_path_buf(), echo)?;
         match how {
-            Some(how) => self.session.record_how(side, how, !echo),
-            None => self.session.record(side, !echo),
+            Some(how) => self.session.record_how(run, how, !echo),
+            None => self.session.record(run, !echo),
         }
-        .with_context(|| format!("recording under {engine}"))
+        .with_context(|| format!("recording under {}", side.engine))
     }
 
     fn report(&self, traces: &[PathBuf; 2]) -> Result<Report> {
@@ -141,7 +168,7 @@ impl Comparison<'_> {
 
     /// A checkpoint tells that memory is not what it should be, and not since when: runs once more and looks at
     /// these bytes after every event. The new trace takes the place of the old one if it knows better.
-    fn narrow(&self, engine: &EngineSpec, trace: &Path, recorded: &Recorded) -> Result<()> {
+    fn narrow(&self, side: &Contender, trace: &Path, recorded: &Recorded) -> Result<()> {
         let findings = &recorded.findings.first;
         let Some(watch) = findings.iter().find_map(|finding| watched(findings, finding)) else { return Ok(()) };
         let one_by_one = Options { join: false, buffer_limit: 0, ..Options::default() };
@@ -150,7 +177,7 @@ impl Comparison<'_> {
         for (options, watch) in [(one_by_one, Some(watch)), (read_back, None)] {
             let again = self.aside.join("narrow.fpt");
             let how = How { options, checkpoint: Checkpoint::End, watch };
-            let narrowed = self.record(engine, &again, Some(how), false)?;
+            let narrowed = self.record(side, &again, Some(how), false)?;
             // Looking may change what the module does.
             let same = narrowed.outcome == recorded.outcome && narrowed.memories == recorded.memories;
             let knows = |found: &Finding| {
@@ -175,8 +202,8 @@ impl Comparison<'_> {
         guard.vanished_in.push("recording of everything by inline records".to_string());
         for rung in plain.ladder(&self.session, suspects) {
             let files = [self.aside.join("rung-lhs.fpt"), self.aside.join("rung-rhs.fpt")];
-            let lhs = self.record(&self.args.lhs, &files[0], Some(rung.how.clone()), false);
-            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(&self.args.rhs, &files[1], Some(rung.how), false)?)));
+            let lhs = self.record(&self.sides[0], &files[0], Some(rung.how.clone()), false);
+            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(&self.sides[1], &files[1], Some(rung.how), false)?)));
             let (lhs, rhs) = match rhs {
                 Ok(both) => both,
                 // What is known so far is worth more than this attempt.

@@ -46,6 +46,7 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
             },
             "calls": calls(header),
             "timeout_ms": header.limits.timeout_ms,
+            "memory_page_limit": header.limits.memory_pages,
             "recorder": header.recorder,
             "observed": trace.observed(),
             "verified": verified.map(|verified| verified.kinds),
@@ -109,6 +110,9 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     }
     for directory in &header.host.directories {
         row("directory", directory.clone());
+    }
+    if let Some(pages) = header.limits.memory_pages {
+        row("limit", format!("{} pages of memory", grouped(pages)));
     }
     let recorder = &header.recorder;
     let how = if recorder.hooks { "one host call per event" } else { "inline records" };

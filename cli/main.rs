@@ -4,6 +4,7 @@ mod args;
 mod compare;
 mod diff;
 mod dump;
+mod engines;
 mod guard;
 mod info;
 mod output;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Diff(command) => diff::run(&command),
         Command::Info(command) => info::run(&command),
         Command::Dump(command) => dump::run(&command),
+        Command::Engines(command) => engines::run(&command),
         Command::View(command) => view::run(&command),
     };
     match answer {

@@ -25,6 +25,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     let side = Side {
         engine,
+        memory_page_limit: None,
         output: output.clone(),
         host,
         echo: false,

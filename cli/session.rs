@@ -20,6 +20,7 @@ pub struct Session {
     pub program: Program,
     wasi: WasiSetup,
     timeout: Option<Duration>,
+    memory_page_limit: Option<u64>,
     native_limit: u64,
     how: How,
     command: Vec<String>,
@@ -38,6 +39,8 @@ pub struct How {
 /// What differs between two recordings of a session.
 pub struct Side {
     pub engine: EngineSpec,
+    /// Most pages that a memory may have on this side; `None` for what holds for both.
+    pub memory_page_limit: Option<u64>,
     pub output: PathBuf,
     pub host: HostSource,
     /// Whether what the guest prints is shown although its host calls come from a log.
@@ -51,6 +54,7 @@ impl Side {
     pub fn replayed(engine: EngineSpec, output: PathBuf, log: PathBuf) -> Side {
         Side {
             engine,
+            memory_page_limit: None,
             output,
             host: HostSource::Log(log),
             echo: false,
@@ -77,7 +81,9 @@ impl Session {
         let wasi =
             WasiSetup { arguments, environment: guest.env.clone(), directories: guest.dir.clone(), deterministic };
         let how = How { options: guest.options(), checkpoint: guest.checkpoint, watch: None };
-        Session::of(program, wasi, how, guest.timeout, guest.native_limit())
+        let mut session = Session::of(program, wasi, how, guest.timeout, guest.native_limit())?;
+        session.memory_page_limit = guest.memory_page_limit;
+        Ok(session)
     }
 
     /// A session that runs a recording again.
@@ -88,7 +94,9 @@ impl Session {
         let style = if recorder.hooks { Style::Hooks } else { Style::Inline };
         let options = Options { style, read_back: recorder.read_back, ..crate::args::options_for(checkpoint) };
         let how = How { options, checkpoint, watch: None };
-        Session::of(program, WasiSetup::default(), how, timeout, 0)
+        let mut session = Session::of(program, WasiSetup::default(), how, timeout, 0)?;
+        session.memory_page_limit = trace.header().limits.memory_pages;
+        Ok(session)
     }
 
     fn of(
@@ -105,7 +113,8 @@ impl Session {
             .context("setting up Ctrl-C")?;
         let command = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let executable = std::env::current_exe().context("finding this program to start it again")?;
-        Ok(Session { program, wasi, timeout, native_limit, how, command, interrupt, executable })
+        let memory_page_limit = None;
+        Ok(Session { program, wasi, timeout, memory_page_limit, native_limit, how, command, interrupt, executable })
     }
 
     /// Where the host calls of `engine` are answered: by its own host, or, where it has none and the guest needs one,
@@ -124,6 +133,7 @@ impl Session {
         let reference = EngineSpec::default();
         let side = Side {
             engine: reference.clone(),
+            memory_page_limit: None,
             output: log.clone(),
             host: HostSource::Live,
             echo: false,
@@ -189,16 +199,16 @@ impl Session {
     }
 
     fn request(&self, side: Side, how: How) -> Request {
-        let Side { engine, output, host, echo, stdin, output_streams } = side;
         Request {
-            engine,
+            engine: side.engine,
             wasi: self.wasi.clone(),
-            host,
-            echo,
-            output,
+            host: side.host,
+            echo: side.echo,
+            output: side.output,
+            memory_page_limit: side.memory_page_limit.or(self.memory_page_limit),
             timeout: self.timeout,
-            stdin,
-            output_streams,
+            stdin: side.stdin,
+            output_streams: side.output_streams,
             executable: self.executable.clone(),
             command: self.command.clone(),
             interrupt: Arc::clone(&self.interrupt),

@@ -21,13 +21,13 @@ fn against(module: &str, call: &str, mode: &str, name: &str, settings: &str) -> 
     let engine = format!("capi:{mode},lib={}{settings}", library(name)?.display());
     let command = ["compare", &repository_text(module), "--invoke", call, "--rhs", &engine, "--json"];
     let ran = run(&std::env::temp_dir(), &command);
-    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| Value::String(ran.stderr));
+    let report = serde_json::from_str(&ran.stdout).unwrap_or(Value::String(ran.stderr));
     Some((ran.code, report))
 }
 
 #[test]
 fn a_store_to_a_wrong_address_is_found() {
-    let module = "tests/known-bugs/wasmtime-7999-wrong-address.wat";
+    let module = "tests/cases/known-bugs/wasmtime-7999-wrong-address.wat";
     for (mode, name) in [("jit", "libwasmtime-17.0.0.so"), ("aot", "libwasmtime-17.0.0.so")] {
         let Some((code, report)) = against(module, "run 64", mode, name, "") else { return };
         assert_eq!((code, &report["verdict"], &report["position"]), (1, &"address".into(), &2.into()), "{report:#}");
@@ -41,7 +41,7 @@ fn a_store_to_a_wrong_address_is_found() {
 
 #[test]
 fn a_rejected_instantiation_is_found() {
-    let module = "tests/known-bugs/wasmtime-7558-data-segment.wat";
+    let module = "tests/cases/known-bugs/wasmtime-7558-data-segment.wat";
     let Some((code, report)) = against(module, "run", "jit", "libwasmtime-15.0.0.so", "") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{report:#}");
     assert_eq!(report["rhs"]["outcome"], "rejected at instantiate");
@@ -51,7 +51,7 @@ fn a_rejected_instantiation_is_found() {
 
 #[test]
 fn a_wrong_value_shows_at_one_optimization_level_only() {
-    let module = "tests/known-bugs/wasmtime-12318-wrong-value.wat";
+    let module = "tests/cases/known-bugs/wasmtime-12318-wrong-value.wat";
     for name in ["libwasmtime-36.0.0.so", "libwasmtime-40.0.0.so"] {
         let Some((code, report)) = against(module, "run 24 1", "jit", name, ",opt=none") else { continue };
         assert_eq!((code, &report["verdict"], &report["position"]), (1, &"value".into(), &2.into()), "{report:#}");

@@ -28,6 +28,8 @@ pub(crate) struct Job {
     pub(crate) module: PathBuf,
     /// Whether the module needs the stack switching proposal.
     pub(crate) stack_switching: bool,
+    /// Most pages of 64 KiB that a memory may have.
+    pub(crate) memory_page_limit: Option<u64>,
     pub(crate) task: Task,
 }
 

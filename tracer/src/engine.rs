@@ -2,12 +2,17 @@
 
 mod capi;
 mod drive;
+mod library;
+mod limit;
 mod session;
+mod wasmedge;
 mod wasmi;
 mod wasmtime;
+mod words;
 
 pub use capi::{CapiSpec, Switch};
-pub use wasmtime::{Compiler, Cpu, Target, WasmtimeSpec};
+pub use wasmedge::{WasmEdgeMode, WasmEdgeSpec};
+pub use wasmtime::{Compiler, Cpu, Target, Tuning, WasmtimeSpec};
 
 use crate::child::{Control, Job, Out};
 use crate::protocol::Message;
@@ -25,6 +30,8 @@ pub enum EngineSpec {
     Wasmtime(WasmtimeSpec),
     /// A shared library with the C interface `wasm.h`: `capi:aot,lib=/path/libwasmtime.so`.
     Capi(CapiSpec),
+    /// WasmEdge as a shared library: `wasmedge:aot,lib=/path/libwasmedge.so`.
+    WasmEdge(WasmEdgeSpec),
     /// The interpreter linked into this program: `wasmi`.
     Wasmi,
     /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
@@ -65,9 +72,12 @@ pub struct SpecError {
 
 const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, `wasmtime:winch-aot`, `wasmtime:pulley` \
                     or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
-                    `,opt=none|speed|speed-and-size`; or `wasmi`; or `capi:jit,lib=PATH` \
+                    `,opt=none|speed|speed-and-size`, `,regalloc=single-pass`, `,pooling=on`, \
+                    `,memory-reservation=BYTES`, `,memory-guard=BYTES`, `,signals=off`, `,nan-canonicalization=on`; or `wasmi`; or `capi:jit,lib=PATH` \
                     or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
-                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `runner:COMMAND`";
+                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `wasmedge:interpreter,lib=PATH`, \
+                    `wasmedge:jit,lib=PATH` or `wasmedge:aot,lib=PATH`, then any of `,opt=O0|O1|O2|O3|Os|Oz`, \
+                    `,wasm=+NAME-NAME`, `,compile-wasm=+NAME-NAME`; or `runner:COMMAND`";
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
@@ -81,6 +91,7 @@ impl EngineSpec {
         match self {
             EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,
             EngineSpec::Capi(spec) => spec.mode == Mode::Aot,
+            EngineSpec::WasmEdge(spec) => spec.mode == WasmEdgeMode::Aot,
             EngineSpec::Wasmi | EngineSpec::Runner { .. } => false,
         }
     }
@@ -96,18 +107,24 @@ impl EngineSpec {
     }
 
     /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
-    /// releases behind `wasm.h` have no multi-memory, and a runner may have none.
+    /// releases behind `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
+    /// of WasmEdge a hundred times what a record does, and its interpreter less than a record.
     pub fn records_inline(&self) -> bool {
-        matches!(self, EngineSpec::Wasmtime(_))
+        match self {
+            EngineSpec::Wasmtime(_) => true,
+            EngineSpec::WasmEdge(spec) => spec.mode != WasmEdgeMode::Interpreter,
+            EngineSpec::Wasmi | EngineSpec::Capi(_) | EngineSpec::Runner { .. } => false,
+        }
     }
 }
 
 /// Does a child's job under its engine; an error means that the parent is gone.
 pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
     let engine: Result<Box<dyn Engine>, String> = match &job.engine {
-        EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job.stack_switching),
-        EngineSpec::Wasmi => Ok(wasmi::open()),
-        EngineSpec::Capi(spec) => capi::open(spec),
+        EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job),
+        EngineSpec::Wasmi => Ok(wasmi::open(job)),
+        EngineSpec::Capi(spec) => capi::open(spec, job),
+        EngineSpec::WasmEdge(spec) => wasmedge::open(spec, job),
         EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
     };
     match engine {
@@ -149,6 +166,7 @@ impl FromStr for EngineSpec {
         let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
         match engine {
             "wasmtime" => WasmtimeSpec::parse(variant, parts).map(EngineSpec::Wasmtime),
+            "wasmedge" => WasmEdgeSpec::parse(variant, parts).map(EngineSpec::WasmEdge),
             "capi" => CapiSpec::parse(variant, parts).map(EngineSpec::Capi),
             "wasmi" => match (variant, parts.next()) {
                 ("" | "interpreter", None) => Ok(EngineSpec::Wasmi),
@@ -199,6 +217,7 @@ impl fmt::Display for EngineSpec {
             EngineSpec::Wasmtime(spec) => spec.fmt(f),
             EngineSpec::Wasmi => f.write_str("wasmi"),
             EngineSpec::Capi(spec) => spec.fmt(f),
+            EngineSpec::WasmEdge(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
     }
@@ -220,9 +239,14 @@ mod tests {
             "wasmtime:winch-aot,cpu=-avx2",
             "wasmtime:pulley",
             "wasmtime:pulley-aot,opt=none",
+            "wasmtime:jit,regalloc=single-pass,pooling=on,memory-reservation=65536,memory-guard=0",
+            "wasmtime:aot,signals=off,nan-canonicalization=on",
             "wasmi",
             "capi:jit,lib=/usr/lib/libwasmtime.so",
             "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
+            "wasmedge:interpreter,lib=/usr/lib/libwasmedge.so",
+            "wasmedge:aot,lib=w.so,opt=O0,wasm=-simd,compile-wasm=+tail_call",
+            "wasmedge:jit,lib=w.so",
             "runner:python3 my runner.py",
         ] {
             assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
@@ -236,11 +260,16 @@ mod tests {
             ("v8", "v8"),
             ("wasmi:jit", "jit"),
             ("capi:jit", "lib=PATH"),
+            ("wasmedge:aot", "lib=PATH"),
+            ("wasmedge:aot,lib=x,opt=9", "O0, O1"),
+            ("wasmedge:winch,lib=x", "winch"),
             ("capi:interpreter,lib=x", "interpreter"),
             ("capi:jit,lib=x,wasm=gc", "gc"),
             ("wasmi,opt=none", "opt=none"),
             ("wasmtime:jit,foo", "foo"),
             ("wasmtime:jit,opt=9", "9"),
+            ("wasmtime:jit,pooling=yes", "on or off"),
+            ("wasmtime:jit,memory-guard=big", "number of bytes"),
             ("wasmtime:jit,cpu=fma", "fma"),
             ("wasmtime:jit,cpu=+", "CPU"),
             ("wasmtime:jit,target=", "empty target"),

@@ -18,7 +18,10 @@ mod record;
 mod shared;
 mod values;
 
-pub use engine::{CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Switch, Target, WasmtimeSpec};
+pub use engine::{
+    CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Switch, Target, Tuning, WasmEdgeMode,
+    WasmEdgeSpec, WasmtimeSpec,
+};
 pub use error::RecordError;
 pub use host::WasiSetup;
 pub use host::stub::{Stub, StubError};

@@ -381,6 +381,7 @@ mod tests {
             protocol: VERSION,
             engine: "runner:x".parse().expect("a runner"),
             module: "m.wasm".into(),
+            memory_page_limit: None,
             stack_switching: false,
             task: crate::child::Task::Run(Box::new(crate::child::Run {
                 precompiled: false,
@@ -389,8 +390,13 @@ mod tests {
                 globals: Vec::new(),
                 tables: Vec::new(),
                 has_start: false,
-                calls: vec![crate::child::Call { function: "f".to_string(), arguments: vec![WasmValue::I32(0)] }],
+                calls: vec![crate::child::Call {
+                    function: "f".to_string(),
+                    arguments: vec![WasmValue::I32(0)],
+                    vectors: false,
+                }],
                 wasi: crate::host::WasiSetup::default(),
+                live_host: false,
                 native_limit: 0,
                 checkpoints: crate::child::Checkpoints::None,
                 watch: None,
@@ -402,7 +408,7 @@ mod tests {
                 assert!(document.contains(&format!("`{field}`")), "no field `{field}`");
             }
         }
-        for tag in [MESSAGE, RECORDS, HOST_WRITE, IMAGE, HOOKS, DIGESTS, WATCHED, NATIVE] {
+        for tag in [MESSAGE, RECORDS, GUEST, IMAGE, HOOKS, DIGESTS, WATCHED, NATIVE] {
             assert!(document.contains(&format!("| `{}` |", char::from(tag))), "no frame {}", char::from(tag));
         }
         assert!(document.contains(&format!("Version {VERSION}.")) && document.contains("(4,194,304)"));

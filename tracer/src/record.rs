@@ -53,6 +53,8 @@ pub struct Request {
     pub echo: bool,
     /// The file to write. It is created when the engine's process is up, and emptied if it exists.
     pub output: PathBuf,
+    /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
+    pub memory_page_limit: Option<u64>,
     /// After this time the run is ended.
     pub timeout: Option<Duration>,
     /// The guest's standard input.

@@ -116,4 +116,6 @@ pub struct RecorderInfo {
 pub struct Limits {
     /// Time limit in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Most pages that a memory could have, where that was limited.
+    pub memory_pages: Option<u64>,
 }

@@ -8,18 +8,17 @@ mod config;
 mod guest;
 mod spec;
 mod version;
-mod words;
 
 pub use spec::{CapiSpec, Switch};
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
-use crate::child::Run;
+use super::{library, words};
+use crate::child::{Job, Run};
 use abi::{Api, Object, Vector};
 use config::Settings;
 use forkpoint_traces::EngineInfo;
 use guest::CapiGuest;
-use libloading::Library;
 use std::ffi::c_void;
 use std::path::Path;
 
@@ -36,10 +35,11 @@ struct Capi {
 ///
 /// # Errors
 /// In words, when the library cannot be loaded, lacks what is needed, or cannot be set so.
-pub(super) fn open(spec: &CapiSpec) -> Result<Box<dyn Engine>, String> {
-    // SAFETY: loading a library runs its code, which is what the user asks for by naming it.
-    let library = unsafe { Library::new(&spec.library) }
-        .map_err(|error| format!("loading the library {}: {error}", spec.library.display()))?;
+pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
+    if job.memory_page_limit.is_some() {
+        return Err("the C interface wasm.h has no limit for a memory's pages; run it without".to_string());
+    }
+    let library = library::load(&spec.library)?;
     // SAFETY: names that start with `wasm_` are those of `wasm.h`.
     let api = unsafe { Api::of(library) }.map_err(|missing| {
         format!(
@@ -125,7 +125,7 @@ impl Capi {
 impl Engine for Capi {
     fn about(&self) -> EngineInfo {
         let mut settings = self.settings.clone();
-        settings.extend(version::of_file(&self.spec.library));
+        settings.extend(library::identity(&self.spec.library));
         EngineInfo {
             spec: self.spec.to_string(),
             name: self.name().to_string(),

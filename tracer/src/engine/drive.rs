@@ -103,7 +103,9 @@ pub(crate) fn drive(
     control: Control,
     buffer: OwnedFd,
 ) -> io::Result<()> {
-    out.message(&Message::Hello(engine.about()))?;
+    let mut about = engine.about();
+    about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
+    out.message(&Message::Hello(about))?;
     let rejected = match &job.task {
         Task::Compile { output } => match engine.compile_ahead(&job.module, output) {
             Ok(()) => return out.message(&Message::End),

@@ -4,8 +4,9 @@ mod convert;
 mod guest;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
+use super::limit::PageLimit;
 use super::session::Session;
-use crate::child::Run;
+use crate::child::{Job, Run};
 use forkpoint_traces::EngineInfo;
 use guest::WasmiGuest;
 use std::path::Path;
@@ -33,10 +34,13 @@ const SWITCHES: &[(&str, Switch)] = &[
 ];
 
 /// wasmi, set up.
-struct Wasmi(wasmi::Engine);
+struct Wasmi {
+    engine: wasmi::Engine,
+    limit: PageLimit,
+}
 
 /// Sets the engine up.
-pub(super) fn open() -> Box<dyn Engine> {
+pub(super) fn open(job: &Job) -> Box<dyn Engine> {
     let mut config = Config::default();
     for (_, switch) in SWITCHES {
         switch(&mut config, true);
@@ -47,7 +51,7 @@ pub(super) fn open() -> Box<dyn Engine> {
         .ignore_custom_sections(true)
         .set_max_recursion_depth(MAX_RECURSION)
         .set_max_stack_height(MAX_STACK);
-    Box::new(Wasmi(wasmi::Engine::new(&config)))
+    Box::new(Wasmi { engine: wasmi::Engine::new(&config), limit: PageLimit::new(job.memory_page_limit) })
 }
 
 impl Engine for Wasmi {
@@ -74,8 +78,8 @@ impl Engine for Wasmi {
 
     fn load<'a>(&'a self, module: &Path, _: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
         let bytes = std::fs::read(module).map_err(|error| Rejected::compile(error.to_string()))?;
-        match Module::new(&self.0, bytes) {
-            Ok(module) => Ok(Box::new(LoadedModule { engine: &self.0, module })),
+        match Module::new(&self.engine, bytes) {
+            Ok(module) => Ok(Box::new(LoadedModule { engine: self, module })),
             Err(error) => Err(Rejected::compile(error.to_string())),
         }
     }
@@ -83,13 +87,13 @@ impl Engine for Wasmi {
 
 /// A translated module.
 struct LoadedModule<'a> {
-    engine: &'a wasmi::Engine,
+    engine: &'a Wasmi,
     module: Module,
 }
 
 impl Loaded for LoadedModule<'_> {
     fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
-        match WasmiGuest::new(self.engine, &self.module, run, session) {
+        match WasmiGuest::new(&self.engine.engine, &self.module, run, session, self.engine.limit) {
             Ok(guest) => Ok(Box::new(guest)),
             Err(error) => Err(Rejected::instantiate(error.to_string())),
         }

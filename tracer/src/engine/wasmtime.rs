@@ -8,13 +8,16 @@ mod live;
 mod memories;
 mod records;
 mod spec;
+mod tuning;
 
 pub use spec::{Compiler, Cpu, Target, WasmtimeSpec};
+pub use tuning::Tuning;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
+use super::limit::PageLimit;
 use super::session::Session;
 use super::{OptLevel, host_features};
-use crate::child::{Out, Run};
+use crate::child::{Job, Out, Run};
 use crate::protocol::{NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
 use guest::WasmtimeGuest;
@@ -73,15 +76,17 @@ const MAX_WASM_STACK: usize = 512 << 10;
 struct Wasmtime {
     spec: WasmtimeSpec,
     engine: wasmtime::Engine,
+    limit: PageLimit,
 }
 
 /// Sets the engine up.
 ///
 /// # Errors
 /// In the engine's words, when its settings do not go together.
-pub(super) fn open(spec: &WasmtimeSpec, stack_switching: bool) -> Result<Box<dyn Engine>, String> {
-    match configure(spec, stack_switching) {
-        Ok(engine) => Ok(Box::new(Wasmtime { spec: spec.clone(), engine })),
+pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
+    let limit = PageLimit::new(job.memory_page_limit);
+    match configure(spec, job.stack_switching) {
+        Ok(engine) => Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit })),
         Err(error) => Err(format!("{error:#}")),
     }
 }
@@ -101,7 +106,7 @@ impl Engine for Wasmtime {
 
     fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
         match load(&self.engine, module, run) {
-            Ok(module) => Ok(Box::new(LoadedModule { engine: &self.engine, module })),
+            Ok(module) => Ok(Box::new(LoadedModule { engine: self, module })),
             Err(error) => Err(Rejected::compile(format!("{error:#}"))),
         }
     }
@@ -109,7 +114,7 @@ impl Engine for Wasmtime {
 
 /// A compiled module.
 struct LoadedModule<'a> {
-    engine: &'a wasmtime::Engine,
+    engine: &'a Wasmtime,
     module: Module,
 }
 
@@ -119,7 +124,7 @@ impl Loaded for LoadedModule<'_> {
     }
 
     fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
-        match WasmtimeGuest::new(self.engine, &self.module, run, session) {
+        match WasmtimeGuest::new(&self.engine.engine, &self.module, run, session, self.engine.limit) {
             Ok(guest) => Ok(Box::new(guest)),
             Err(error) => Err(Rejected::instantiate(format!("{error:#}"))),
         }
@@ -170,6 +175,7 @@ fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<was
             config.cranelift_flag_set(&flag, if cpu.enabled { "true" } else { "false" });
         }
     }
+    spec.tuning.apply(&mut config);
     wasmtime::Engine::new(&config)
 }
 
@@ -208,13 +214,18 @@ fn describe(spec: &WasmtimeSpec) -> EngineInfo {
             Target::Host | Target::Portable => host_triple(),
         },
         cpu_features: features,
-        settings: settings(spec.compiler),
+        settings: settings(spec),
     }
 }
 
-fn settings(compiler: Compiler) -> Vec<(String, String)> {
-    let switches = switches(compiler).map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
-    switches.chain([("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string())]).collect()
+fn settings(spec: &WasmtimeSpec) -> Vec<(String, String)> {
+    let tuned = spec.tuning.settings();
+    let switches = switches(spec.compiler).map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
+    let untouched = switches.filter(|(name, _)| !tuned.iter().any(|(tuned, _)| tuned == name));
+    let mut settings: Vec<_> = untouched.collect();
+    settings.push(("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string()));
+    settings.extend(tuned);
+    settings
 }
 
 fn load(engine: &wasmtime::Engine, path: &Path, run: &Run) -> wasmtime::Result<Module> {

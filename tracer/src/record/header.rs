@@ -28,7 +28,10 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             .iter()
             .map(|call| Call { function: call.function.clone(), arguments: call.arguments.clone() })
             .collect(),
-        limits: Limits { timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64) },
+        limits: Limits {
+            timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),
+            memory_pages: request.memory_page_limit,
+        },
         recorder: RecorderInfo {
             hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,

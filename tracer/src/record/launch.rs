@@ -47,6 +47,7 @@ pub(super) fn launch(
         engine: request.engine.clone(),
         module: path,
         stack_switching: module.stack_switching,
+        memory_page_limit: request.memory_page_limit,
         task: Task::Run(Box::new(run)),
     };
     if request.engine.compiles_ahead() {
@@ -56,6 +57,7 @@ pub(super) fn launch(
             engine: job.engine.clone(),
             module: job.module.clone(),
             stack_switching: job.stack_switching,
+            memory_page_limit: job.memory_page_limit,
             task: Task::Compile { output: output.clone() },
         };
         let compiled = see(&compile, &Stdio::Null)?;

@@ -10,7 +10,7 @@ use crate::error::RecordError;
 use crate::instrument::expose;
 use crate::protocol::{Frame, Message, write_order};
 use crate::values::WasmValue;
-use forkpoint_traces::{GlobalState, Outcome, PAGE, TrapKind};
+use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 /// A run of the original module in the same kind of process.
 #[derive(Debug, Clone)]
 pub struct Plain {
+    /// The engine, as it says itself.
+    pub engine: Option<EngineInfo>,
     /// How it ended, and what it left behind.
     pub end: EndState,
     /// Wall-clock time of the engine's processes.
@@ -41,7 +43,7 @@ impl Program {
         let host = Host::new(&self.host_functions, self.wasi_memory, request.host.log(), request.echo)?;
         let mut seen = Seen::new(self, host, module.globals.iter().map(|global| global.index).collect());
         let launched = launch(request, &module, run, |frame, socket| seen.frame(frame, request, socket))?;
-        if !seen.greeted && launched.ended.stopped.is_none() {
+        if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.status.to_string()));
         }
         seen.end.outcome = match (seen.outcome.take(), launched.ended.stopped) {
@@ -52,7 +54,7 @@ impl Program {
             (_, None) if launched.finished => Outcome::Finished,
             (_, None) => Outcome::Crashed { signal: launched.ended.status.signal() },
         };
-        Ok(Plain { end: seen.end, elapsed: begun.elapsed(), running: seen.running })
+        Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
 }
 
@@ -61,7 +63,7 @@ struct Seen<'a> {
     program: &'a Program,
     host: Host<'a>,
     global_indices: Vec<u32>,
-    greeted: bool,
+    engine: Option<EngineInfo>,
     instantiated: bool,
     started: Option<Instant>,
     running: Duration,
@@ -76,7 +78,7 @@ impl Seen<'_> {
             program,
             host,
             global_indices,
-            greeted: false,
+            engine: None,
             instantiated: false,
             started: None,
             running: Duration::ZERO,
@@ -120,7 +122,7 @@ impl Seen<'_> {
 
     fn message(&mut self, message: Message, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
-            Message::Hello(_) => self.greeted = true,
+            Message::Hello(engine) => self.engine = Some(engine),
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }

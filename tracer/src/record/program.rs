@@ -5,7 +5,7 @@ use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::ask::HostEnd;
 use crate::host::stub::{Stub, StubAnswer};
-use crate::host::{NO_THREAD, THREADS_MODULE, THREADS_NAME};
+use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
 use crate::protocol::HOOK_SIZE;
 use crate::record::types::{self, signature};

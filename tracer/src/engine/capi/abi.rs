@@ -3,7 +3,7 @@
 //! Names and signatures are the standard's. A pointer to an object of the engine is a `*mut c_void`, since
 //! nothing but the engine looks into one; its kind is in the parameter's name in `wasm.h`.
 
-use libloading::Library;
+use crate::engine::library::functions;
 use std::ffi::c_void;
 
 /// An object of the engine.
@@ -71,38 +71,7 @@ pub(super) const MEMORY: u8 = 3;
 /// A host function: what it was made with, arguments, a place for results; a trap, or null.
 pub(super) type Callback = unsafe extern "C" fn(*mut c_void, *const Vector<Value>, *mut Vector<Value>) -> Object;
 
-macro_rules! api {
-    ($($name:ident($($parameter:ty),*) $(-> $result:ty)?;)*) => {
-        /// The functions of one library. They are all there.
-        pub(super) struct Api {
-            $(pub(super) $name: unsafe extern "C" fn($($parameter),*) $(-> $result)?,)*
-            library: Library,
-        }
-
-        impl Api {
-            /// Finds the functions in a library.
-            ///
-            /// # Errors
-            /// The name of the first that is not there.
-            ///
-            /// # Safety
-            /// Functions of these names must be those of `wasm.h`.
-            pub(super) unsafe fn of(library: Library) -> Result<Api, &'static str> {
-                Ok(Api {
-                    $($name: {
-                        // SAFETY: the caller vouches for the signature. The pointer is copied out of the symbol
-                        // and does not outlive the library, which stands beside it.
-                        let symbol = unsafe { library.get(stringify!($name)) };
-                        *symbol.map_err(|_| stringify!($name))?
-                    },)*
-                    library,
-                })
-            }
-        }
-    };
-}
-
-api! {
+functions! {
     wasm_byte_vec_delete(*mut Vector<u8>);
     wasm_engine_new() -> Object;
     wasm_store_new(Object) -> Object;
@@ -148,15 +117,6 @@ api! {
 }
 
 impl Api {
-    /// A function that `wasm.h` does not have but some engine has.
-    ///
-    /// # Safety
-    /// `F` must be the type of a pointer to that function.
-    pub(super) unsafe fn extra<F: Copy>(&self, name: &str) -> Option<F> {
-        // SAFETY: the caller vouches for the type.
-        unsafe { self.library.get::<F>(name) }.ok().map(|symbol| *symbol)
-    }
-
     /// Whether the library has a function of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         // SAFETY: the function is looked for and not called.

@@ -1,10 +1,10 @@
 //! A guest under an engine with the interface `wasm.h`.
 
 use super::abi::{Api, Callback, F32, F64, FUNCTION, I32, I64, MEMORY, Object, Payload, REFERENCE, Value, Vector};
-use super::words::{one_line, trap_kind, without_backtrace};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit};
 use crate::engine::session::{Next, Session};
+use crate::engine::words::{one_line, trap_kind, without_backtrace};
 use crate::host::ask::Memories;
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;

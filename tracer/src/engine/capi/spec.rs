@@ -32,6 +32,11 @@ pub struct Switch {
 }
 
 impl Switch {
+    /// What [`Switch::parse_list`] reads.
+    pub(in crate::engine) fn list(switches: &[Switch]) -> String {
+        switches.iter().map(|switch| format!("{}{}", if switch.enabled { '+' } else { '-' }, switch.name)).collect()
+    }
+
     /// Parses `+gc-simd`.
     ///
     /// # Errors
@@ -101,9 +106,6 @@ impl fmt::Display for CapiSpec {
         if !self.wasm.is_empty() {
             f.write_str(",wasm=")?;
         }
-        for Switch { name, enabled } in &self.wasm {
-            write!(f, "{}{name}", if *enabled { '+' } else { '-' })?;
-        }
-        Ok(())
+        f.write_str(&Switch::list(&self.wasm))
     }
 }

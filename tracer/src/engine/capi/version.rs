@@ -1,8 +1,5 @@
 //! Which release a library is: the interface `wasm.h` does not tell.
 
-use std::path::Path;
-use xxhash_rust::xxh3::xxh3_64;
-
 /// The version in a serialized module of Wasmtime: a zero, the length of the version, the version in ASCII. Of
 /// some releases it is the major number only.
 pub(super) fn of_serialized(code: &[u8]) -> Option<String> {
@@ -25,15 +22,4 @@ pub(super) fn of_serialized(code: &[u8]) -> Option<String> {
     // Chance makes short ones.
     let longest = texts.max_by_key(|text| text.len())?;
     Some(String::from_utf8_lossy(longest).into_owned())
-}
-
-/// What names a file beyond its path: its name, length and a digest.
-pub(super) fn of_file(path: &Path) -> Vec<(String, String)> {
-    let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let mut known = vec![("library".to_string(), name)];
-    if let Ok(bytes) = std::fs::read(path) {
-        known.push(("library_bytes".to_string(), bytes.len().to_string()));
-        known.push(("library_xxh3".to_string(), format!("{:016x}", xxh3_64(&bytes))));
-    }
-    known
 }

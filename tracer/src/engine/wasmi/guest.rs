@@ -3,6 +3,7 @@
 use super::convert::{failure, from_engine, to_engine};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Visit};
+use crate::engine::limit::PageLimit;
 use crate::engine::session::{Halt, Next, Session};
 use crate::host::ask::Memories;
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
@@ -12,7 +13,7 @@ use std::io;
 use std::sync::Arc;
 use wasmi::{
     AsContext, AsContextMut, Caller, Engine, Error, Extern, ExternType, Func, FuncType, Instance, Linker, Memory,
-    Module, Store, Val,
+    Module, Store, StoreLimits, Val,
 };
 
 /// What host functions need.
@@ -23,6 +24,7 @@ struct State {
     buffer: Option<Memory>,
     /// The original module's memories.
     memories: Arc<[Memory]>,
+    limits: StoreLimits,
 }
 
 impl wasmi::errors::HostError for Halt {}
@@ -35,9 +37,21 @@ pub(super) struct WasmiGuest {
 
 impl WasmiGuest {
     /// Instantiates a module, whose start function is an export.
-    pub(super) fn new(engine: &Engine, module: &Module, run: &Run, session: Session) -> Result<WasmiGuest, Error> {
-        let state = State { session: Some(Box::new(session)), buffer: None, memories: Arc::new([]) };
+    pub(super) fn new(
+        engine: &Engine,
+        module: &Module,
+        run: &Run,
+        session: Session,
+        limit: PageLimit,
+    ) -> Result<WasmiGuest, Error> {
+        let state = State {
+            session: Some(Box::new(session)),
+            buffer: None,
+            memories: Arc::new([]),
+            limits: limit.for_wasmi(),
+        };
         let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limits);
         let mut linker = Linker::new(engine);
         linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, State>, _: u32| flush(&mut caller))?;
         linker.func_wrap(

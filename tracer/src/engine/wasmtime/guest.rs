@@ -6,6 +6,7 @@ use super::memories::GuestMemory;
 use super::records;
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Visit};
+use crate::engine::limit::PageLimit;
 use crate::engine::session::Session;
 use crate::shared;
 use crate::values::WasmValue;
@@ -19,6 +20,7 @@ pub(super) struct State {
     /// Away while it looks at memories, which belong to the same store.
     pub(super) session: Option<Box<Session>>,
     pub(super) run: Run,
+    limit: PageLimit,
     /// Where a module that records inline does.
     pub(super) buffer: Option<Memory>,
     /// The original module's memories.
@@ -43,17 +45,20 @@ impl<'a> WasmtimeGuest<'a> {
         module: &'a Module,
         run: &Run,
         session: Session,
+        limit: PageLimit,
     ) -> wasmtime::Result<WasmtimeGuest<'a>> {
         let state = State {
             wasi: wasi(run)?,
             session: Some(Box::new(session)),
             run: run.clone(),
+            limit,
             buffer: None,
             memories: Vec::new(),
             memory: None,
             forwarders: Vec::new(),
         };
         let mut store = Store::new(engine, state);
+        store.limiter(|state| &mut state.limit);
         let instance = instantiate(engine, module, &mut store)?;
         if let (Some(memory), Some(session)) = (store.data().buffer, &store.data().session) {
             // SAFETY: this is the guest's buffer, no slice of it is held, and it has the size it always has.

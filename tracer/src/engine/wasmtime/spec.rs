@@ -1,5 +1,6 @@
 //! How Wasmtime is written on the command line.
 
+use super::tuning::Tuning;
 use crate::engine::{Mode, OptLevel};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -18,6 +19,8 @@ pub struct WasmtimeSpec {
     pub cpu: Vec<Cpu>,
     /// Optimization level.
     pub opt: OptLevel,
+    /// What else decides whether a bug shows.
+    pub tuning: Tuning,
 }
 
 /// Which of Wasmtime's compilers makes the code.
@@ -59,6 +62,7 @@ impl Default for WasmtimeSpec {
             target: Target::Host,
             cpu: Vec::new(),
             opt: OptLevel::Speed,
+            tuning: Tuning::default(),
         }
     }
 }
@@ -84,6 +88,7 @@ impl WasmtimeSpec {
                 Some(("target", target)) => engine.target = target.parse()?,
                 Some(("cpu", features)) => engine.cpu = Cpu::parse_list(features)?,
                 Some(("opt", level)) => engine.opt = level.parse()?,
+                Some((name, value)) if engine.tuning.set(name, value)? => {}
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }
@@ -156,6 +161,6 @@ impl fmt::Display for WasmtimeSpec {
         if self.opt != OptLevel::Speed {
             write!(f, ",opt={}", self.opt)?;
         }
-        Ok(())
+        self.tuning.fmt(f)
     }
 }

@@ -1,4 +1,5 @@
-//! What an engine's words about a trap mean: `wasm.h` knows no kinds of traps.
+//! What an engine's words about a trap mean: C interfaces know no kinds of traps, or number them anew in each
+//! release.
 
 use forkpoint_traces::TrapKind;
 

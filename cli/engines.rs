@@ -1,0 +1,201 @@
+//! `forkpoint engines`: which engines can be used here, and what each of them knows.
+//!
+//! Nothing is looked up: each engine gets a small module for each feature, in a process of its own, and its answer
+//! counts.
+
+use crate::Answer;
+use crate::args::EnginesArgs;
+use crate::output::{print, print_json};
+use anyhow::{Context, Result};
+use forkpoint_replay::printable;
+use forkpoint_tracer::instrument::Options;
+use forkpoint_tracer::{
+    Checkpoint, EngineSpec, HostSource, Imports, Invocation, Plain, Program, Request, Stdio, WasiSetup,
+};
+use forkpoint_traces::{EngineInfo, Outcome};
+use serde::Serialize;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// Engines that are linked in; the other mode of each knows the same.
+const LINKED: &[(&str, &str)] = &[
+    ("wasmtime:jit", "wasmtime:aot"),
+    ("wasmtime:winch-jit", "wasmtime:winch-aot"),
+    ("wasmtime:pulley", "wasmtime:pulley-aot"),
+    ("wasmi", ""),
+];
+
+/// What has to be named, and how.
+const NAMED: &[(&str, &str)] = &[
+    ("capi", "name a library with the interface wasm.h: forkpoint engines capi:jit,lib=PATH"),
+    ("wasmedge", "name libwasmedge: forkpoint engines wasmedge:aot,lib=PATH"),
+    ("runner", "name a program that speaks the runner protocol: forkpoint engines runner:COMMAND"),
+];
+
+/// A module for each feature, which exports `run` without arguments.
+#[rustfmt::skip]
+const FEATURES: &[(&str, &str)] = &[
+    ("bulk-memory", r#"(module (memory 1) (func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const 2))))"#),
+    ("custom-page-sizes", r#"(module (memory 1 (pagesize 1)) (func (export "run") (i32.store8 (i32.const 0) (i32.const 1))))"#),
+    ("exceptions", r#"(module (tag $t) (func (export "run") (block $b (try_table (catch $t $b) (throw $t)))))"#),
+    ("extended-const", r#"(module (memory 1) (data (i32.add (i32.const 1) (i32.const 2)) "a") (func (export "run")))"#),
+    ("function-references", r#"(module (type $f (func)) (func $g (type $f)) (elem declare func $g) (func (export "run") (call_ref $f (ref.func $g))))"#),
+    ("gc", r#"(module (type $s (struct (field i32))) (func (export "run") (drop (struct.new $s (i32.const 1)))))"#),
+    ("memory64", r#"(module (memory i64 1) (func (export "run") (i32.store (i64.const 0) (i32.const 1))))"#),
+    ("multi-memory", r#"(module (memory 1) (memory $b 1) (func (export "run") (i32.store $b (i32.const 0) (i32.const 1))))"#),
+    ("multi-value", r#"(module (func $f (result i32 i32) (i32.const 1) (i32.const 2)) (func (export "run") (call $f) (drop) (drop)))"#),
+    ("reference-types", r#"(module (table 1 externref) (func (export "run") (table.set (i32.const 0) (ref.null extern))))"#),
+    ("relaxed-simd", r#"(module (func (export "run") (drop (f32x4.relaxed_madd (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))))"#),
+    ("simd", r#"(module (memory 1) (func (export "run") (v128.store (i32.const 0) (v128.const i64x2 1 2))))"#),
+    ("tail-calls", r#"(module (func $f) (func (export "run") (return_call $f)))"#),
+    ("threads", r#"(module (memory 1 1 shared) (func (export "run") (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))))"#),
+    ("wide-arithmetic", r#"(module (func (export "run") (i64.mul_wide_u (i64.const 1) (i64.const 2)) (drop) (drop)))"#),
+];
+
+/// What every engine must do.
+const PLAIN: &str = r#"(module (memory 1) (func (export "run") (i32.store (i32.const 0) (i32.const 1))))"#;
+
+/// An engine that takes longer for such a module hangs.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is known of one engine.
+#[derive(Debug, Serialize)]
+struct Row {
+    /// As it is written on the command line.
+    engine: String,
+    /// Its other mode, which knows the same.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    also: &'static str,
+    usable: bool,
+    /// Why it is not.
+    reason: Option<String>,
+    name: Option<String>,
+    version: Option<String>,
+    mode: Option<String>,
+    compiler: Option<String>,
+    /// What it runs of the features asked for, and what not.
+    features: Vec<&'static str>,
+    lacks: Vec<&'static str>,
+}
+
+/// Runs the command.
+pub fn run(args: &EnginesArgs) -> Result<Answer> {
+    let executable = std::env::current_exe().context("finding this program to start it again")?;
+    let mut rows = Vec::new();
+    for (engine, also) in LINKED {
+        let spec: EngineSpec = engine.parse().with_context(|| format!("the engine {engine}"))?;
+        rows.push(Row { also, ..look_at(&spec, &executable)? });
+    }
+    for engine in &args.engines {
+        rows.push(look_at(engine, &executable)?);
+    }
+    for (engine, how) in NAMED {
+        let is_there = |spec: &EngineSpec| spec.to_string().starts_with(&format!("{engine}:"));
+        if !args.engines.iter().any(is_there) {
+            rows.push(unusable(engine, how));
+        }
+    }
+    match args.json {
+        true => print_json(&rows)?,
+        false => print(&table(&rows))?,
+    }
+    Ok(Answer::Yes)
+}
+
+fn unusable(engine: &str, reason: &str) -> Row {
+    Row {
+        engine: engine.to_string(),
+        also: "",
+        usable: false,
+        reason: Some(reason.to_string()),
+        name: None,
+        version: None,
+        mode: None,
+        compiler: None,
+        features: Vec::new(),
+        lacks: Vec::new(),
+    }
+}
+
+/// Tries an engine.
+fn look_at(spec: &EngineSpec, executable: &Path) -> Result<Row> {
+    let name = spec.to_string();
+    let plain = match try_module(spec, PLAIN, executable)? {
+        Ok(plain) => plain,
+        Err(problem) => return Ok(unusable(&name, &problem)),
+    };
+    if plain.end.outcome != Outcome::Finished {
+        let message = plain.end.message.unwrap_or_default();
+        return Ok(unusable(&name, &format!("a module of one store: {} {message}", plain.end.outcome)));
+    }
+    let (mut features, mut lacks) = (Vec::new(), Vec::new());
+    for (feature, module) in FEATURES {
+        let runs = try_module(spec, module, executable)?.is_ok_and(|plain| plain.end.outcome == Outcome::Finished);
+        if runs { &mut features } else { &mut lacks }.push(*feature);
+    }
+    let told = |what: fn(EngineInfo) -> String| plain.engine.clone().map(what);
+    Ok(Row {
+        usable: true,
+        reason: None,
+        name: told(|engine| engine.name),
+        version: told(|engine| engine.version),
+        mode: told(|engine| engine.mode),
+        compiler: told(|engine| engine.compiler),
+        features,
+        lacks,
+        ..unusable(&name, "")
+    })
+}
+
+/// Runs a module without recording. The inner error says why the engine cannot be used.
+fn try_module(spec: &EngineSpec, text: &str, executable: &Path) -> Result<Result<Plain, String>> {
+    let module = wat::parse_str(text).context("a module of this program")?;
+    let call = Invocation { function: "run".to_string(), arguments: Vec::new() };
+    let program =
+        Program::new("feature", module, &[call], &Imports::default()).context("a module of this program")?;
+    let request = Request {
+        engine: spec.clone(),
+        wasi: WasiSetup::default(),
+        host: HostSource::Live,
+        echo: false,
+        output: PathBuf::new(),
+        memory_page_limit: None,
+        timeout: Some(PATIENCE),
+        stdin: Stdio::Null,
+        output_streams: Stdio::Null,
+        executable: executable.to_path_buf(),
+        command: Vec::new(),
+        interrupt: Arc::new(AtomicBool::new(false)),
+        native_limit: 0,
+        options: Options::default(),
+        checkpoint: Checkpoint::End,
+        watch: None,
+    };
+    Ok(program.run_plain(&request).map_err(|error| error.to_string()))
+}
+
+fn table(rows: &[Row]) -> String {
+    let mut text = String::new();
+    for row in rows {
+        let also = if row.also.is_empty() { String::new() } else { format!(", {}", row.also) };
+        let _ = write!(text, "{}{also}", printable(&row.engine));
+        match &row.reason {
+            Some(reason) => {
+                let _ = writeln!(text, ": not usable\n  {}", printable(reason));
+            }
+            None => {
+                let known = |what: &Option<String>| printable(what.as_deref().unwrap_or("unknown")).to_string();
+                let (name, version) = (known(&row.name), known(&row.version));
+                let _ = writeln!(text, ": {name} {version}, {}, compiler {}", known(&row.mode), known(&row.compiler));
+                let _ = writeln!(text, "  runs  {}", row.features.join(" "));
+                if !row.lacks.is_empty() {
+                    let _ = writeln!(text, "  lacks {}", row.lacks.join(" "));
+                }
+            }
+        }
+    }
+    text
+}

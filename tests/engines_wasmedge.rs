@@ -1,0 +1,105 @@
+//! WasmEdge behind its C interface: the three variants of it by a library that plays one module
+//! (tests/fakes/wasmedge.c), and the real one where the folder FORKPOINT_LIBS has it as `libwasmedge-0.13.5.so`.
+
+mod common;
+
+use common::{FORKPOINT, folder_with, has_program, repository_text, run};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MODULE: &[u8] = br#"(module (memory (export "memory") 1)
+  (func $f (export "run") (param f32 i64) (result f32 i64)
+    (i32.store (i32.const 0) (i32.const 1))
+    (i32.store (i32.const 4) (i32.const 2))
+    (local.get 0) (local.get 1))
+  (func (export "oops") (param f32 i64) (result f32 i64) (i32.store (i32.const -1) (i32.const 0)) unreachable))"#;
+
+/// Compiles the fake library as one release; `None` where there is no compiler.
+fn fake(folder: &Path, release: &str) -> Option<PathBuf> {
+    if !has_program("cc", "--version") {
+        println!("SKIP: no C compiler");
+        return None;
+    }
+    let library = folder.join(format!("libwasmedge-{release}.so"));
+    let mut compile = Command::new("cc");
+    compile.args(["-shared", "-fPIC", "-D_GNU_SOURCE", &format!("-DRELEASE={release}"), "-o"]).arg(&library);
+    let compiled = compile.arg(repository_text("tests/fakes/wasmedge.c")).status().expect("cc was there");
+    assert!(compiled.success(), "the fake library does not compile");
+    Some(library)
+}
+
+fn compare(folder: &Path, call: &str, engine: &str) -> (i32, Value, String) {
+    let ran = run(folder, &["compare", "t.wat", "--invoke", call, "--rhs", engine, "--json"]);
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
+}
+
+#[test]
+fn every_variant_of_the_interface_is_understood() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    for release in ["13", "14", "17"] {
+        let Some(library) = fake(folder.path(), release) else { return };
+        for mode in ["interpreter", "aot", "jit"] {
+            let engine = format!("wasmedge:{mode},lib={}", library.display());
+            // A signalling NaN: passed as a number it would come back as another.
+            let (code, report, stderr) = compare(folder.path(), "run nan:0x1 -7", &engine);
+            if mode == "jit" && release != "17" {
+                assert_eq!(code, 2, "{report:#}");
+                assert!(stderr.contains("no JIT"), "{stderr}");
+                continue;
+            }
+            assert_eq!((code, &report["agree"]), (0, &true.into()), "{release} {mode}: {report:#}{stderr}");
+            let version = report["rhs"]["version"].as_str().unwrap_or_default();
+            assert!(version.starts_with(&format!("wasmedge 0.{release}.5,")), "{version}");
+            let (code, report, stderr) = compare(folder.path(), "oops 1 2", &engine);
+            assert_eq!((code, &report["agree"]), (0, &true.into()), "{release} {mode}: {report:#}{stderr}");
+        }
+    }
+}
+
+#[test]
+fn a_proposal_that_a_release_lacks_is_named() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let Some(library) = fake(folder.path(), "13") else { return };
+    let (code, _, stderr) =
+        compare(folder.path(), "run 1 2", &format!("wasmedge:interpreter,lib={},wasm=+gc", library.display()));
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("`gc`") && stderr.contains("extended_const"), "{stderr}");
+    // The interface is there, and multi-memory, which recording needs, is not.
+    let (code, report, stderr) = compare(
+        folder.path(),
+        "run 1 2",
+        &format!("wasmedge:interpreter,lib={},wasm=-multi_memories", library.display()),
+    );
+    assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["outcome"], "rejected at validate", "{report:#}");
+}
+
+#[test]
+fn the_real_one_agrees() {
+    let folder = std::env::var_os("FORKPOINT_LIBS").unwrap_or_default();
+    let library = Path::new(&folder).join("libwasmedge-0.13.5.so");
+    if !library.exists() {
+        return println!("SKIP: no libwasmedge-0.13.5.so in the folder FORKPOINT_LIBS");
+    }
+    for mode in ["interpreter", "aot"] {
+        for (module, call) in [
+            ("tests/cases/bulk.wat", "f"),
+            ("tests/cases/calls.wat", "oops"),
+            ("tests/cases/imported-memory.wat", "f"),
+            ("tests/cases/multi-memory.wat", "f"),
+            ("tests/cases/start.wat", "f"),
+            ("tests/cases/store-lanes.wat", "f"),
+            ("tests/cases/trap.wat", "f"),
+            ("tests/cases/vectors.wat", "add i32x4:1,2,3,4 f32x4:1,0,0,0"),
+        ] {
+            let engine = format!("wasmedge:{mode},lib={}", library.display());
+            let ran = Command::new(FORKPOINT)
+                .args(["compare", &repository_text(module), "--invoke", call, "--rhs", &engine])
+                .output()
+                .expect("forkpoint starts");
+            let text = String::from_utf8_lossy(&ran.stdout);
+            assert!(ran.status.success(), "{mode} {module}: {text}{}", String::from_utf8_lossy(&ran.stderr));
+        }
+    }
+}

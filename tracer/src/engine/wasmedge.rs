@@ -1,0 +1,133 @@
+//! WasmEdge as a shared library: interpreter, JIT, AOT.
+//!
+//! Nothing that the library makes is given back: the process ends with the run. It is loaded into a process of its
+//! own for another reason, too: compiled code of WasmEdge sets signal handlers and takes them away again, whoever
+//! set others before.
+
+mod abi;
+mod config;
+mod guest;
+mod spec;
+
+pub use spec::{WasmEdgeMode, WasmEdgeSpec};
+
+use super::drive::{Engine, Guest, Loaded, Rejected};
+use super::library;
+use super::session::Session;
+use crate::child::{Job, Run};
+use abi::{Api, Object, Release};
+use config::Settings;
+use forkpoint_traces::EngineInfo;
+use guest::WasmEdgeGuest;
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A library, loaded, with a configuration for running.
+struct WasmEdge {
+    spec: WasmEdgeSpec,
+    api: Api,
+    release: Release,
+    config: Object,
+    settings: Settings,
+    page_limit: Option<u64>,
+}
+
+/// The oldest release whose interface is known.
+const OLDEST: (u32, u32, u32) = (0, 13, 0);
+
+/// Loads the library and sets the engine up.
+///
+/// # Errors
+/// In words, when the library cannot be loaded, is another one, or cannot be set so.
+pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
+    let loaded = library::load(&spec.library)?;
+    // SAFETY: names that start with `WasmEdge_` are those of WasmEdge's interface.
+    let api = unsafe { Api::of(loaded) }.map_err(|missing| {
+        format!("{} has no function `{missing}`: it is no library of WasmEdge 0.13 or later", spec.library.display())
+    })?;
+    let release = Release::of(&api);
+    if release.version < OLDEST {
+        let (major, minor, patch) = release.version;
+        return Err(format!("this is WasmEdge {major}.{minor}.{patch}; 0.13 is the oldest release that is known"));
+    }
+    // SAFETY: has no condition. What goes wrong is told by answers; the guest's output is not the engine's to mix.
+    unsafe { (api.WasmEdge_LogOff)() };
+    let (config, settings) = config::make(&api, &release, spec, job.memory_page_limit, false)?;
+    Ok(Box::new(WasmEdge { spec: spec.clone(), api, release, config, settings, page_limit: job.memory_page_limit }))
+}
+
+impl Engine for WasmEdge {
+    fn about(&self) -> EngineInfo {
+        let (major, minor, patch) = self.release.version;
+        let compiles = self.spec.mode != WasmEdgeMode::Interpreter;
+        let mut settings = self.settings.clone();
+        settings.extend(
+            self.spec
+                .compile_wasm
+                .iter()
+                .map(|switch| (format!("{} (compiler)", switch.name), switch.enabled.to_string())),
+        );
+        settings.extend(library::identity(&self.spec.library));
+        EngineInfo {
+            spec: self.spec.to_string(),
+            name: "wasmedge".to_string(),
+            version: format!("{major}.{minor}.{patch}"),
+            mode: self.spec.mode.to_string(),
+            compiler: if compiles { "llvm" } else { "none" }.to_string(),
+            opt_level: self.spec.opt.clone().unwrap_or_else(|| "default".to_string()),
+            target: format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
+            cpu_features: if compiles { crate::engine::host_features() } else { Vec::new() },
+            settings,
+        }
+    }
+
+    fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
+        let (config, _) =
+            config::make(&self.api, &self.release, &self.spec, self.page_limit, true).map_err(Rejected::compile)?;
+        config::compile(&self.api, config, &text(module)?, &text(output)?).map_err(Rejected::compile)
+    }
+
+    fn load<'a>(&'a self, module: &Path, _: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
+        let path = text(module)?;
+        let (api, config) = (&self.api, self.config);
+        let reject = |stage, answer| match api.complaint(answer) {
+            Some(message) => Err(Rejected { stage, message }),
+            None => Ok(()),
+        };
+        // SAFETY: the configuration is ours, and the path ends with a NUL.
+        unsafe {
+            let machine = (api.WasmEdge_VMCreate)(config, std::ptr::null_mut());
+            if machine.is_null() {
+                return Err(Rejected::compile("the library makes no machine"));
+            }
+            // The machine does not tell what a module imports: it is read twice.
+            let loader = (api.WasmEdge_LoaderCreate)(config);
+            let mut ast = std::ptr::null_mut();
+            reject("compile", (api.WasmEdge_LoaderParseFromFile)(loader, &mut ast, path.as_ptr()))?;
+            reject("compile", (api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
+            reject("validate", (api.WasmEdge_VMValidate)(machine))?;
+            Ok(Box::new(LoadedModule { engine: self, machine, ast }))
+        }
+    }
+}
+
+/// A path as C has it.
+fn text(path: &Path) -> Result<CString, Rejected> {
+    CString::new(path.as_os_str().as_bytes())
+        .map_err(|_| Rejected::compile(format!("the path {} has a NUL in it", path.display())))
+}
+
+/// A module in a machine, and its description.
+struct LoadedModule<'a> {
+    engine: &'a WasmEdge,
+    machine: Object,
+    ast: Object,
+}
+
+impl Loaded for LoadedModule<'_> {
+    fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
+        let WasmEdge { api, release, .. } = self.engine;
+        Ok(Box::new(WasmEdgeGuest::new(api, release, self.machine, self.ast, run, session)?))
+    }
+}

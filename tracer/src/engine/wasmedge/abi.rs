@@ -1,0 +1,225 @@
+//! WasmEdge's C interface, as far as it is needed here, and what differs between its releases.
+//!
+//! Types of functions and memories are never built here but taken from the module, so that of the three variants
+//! of the interface (0.13, 0.14 to 0.16, 0.17 and later) only two things are left to tell apart: how many bytes a
+//! value's type has, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
+//! with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half is cut.
+
+use crate::engine::library::functions;
+use crate::values::WasmValue;
+use std::ffi::{CStr, c_char, c_void};
+
+/// An object of the engine.
+pub(super) type Object = *mut c_void;
+
+/// What a call came to.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Answer {
+    code: u32,
+}
+
+impl Answer {
+    /// All is well.
+    pub(super) const FINE: Answer = Answer { code: 0 };
+}
+
+/// A string that is not ended by a NUL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Text {
+    length: u32,
+    start: *const c_char,
+}
+
+/// A value: 16 bytes, then its type, of which older releases have four bytes and newer ones eight.
+#[repr(C, align(16))]
+#[derive(Clone, Copy)]
+pub(super) struct Value {
+    pub(super) bits: [u64; 2],
+    ty: [u8; 8],
+}
+
+/// A host function: what it was made with, the calling frame, arguments, a place for results.
+pub(super) type HostFunction = unsafe extern "C" fn(*mut c_void, *const c_void, *const Value, *mut Value) -> Answer;
+
+functions! {
+    WasmEdge_VersionGetMajor() -> u32;
+    WasmEdge_VersionGetMinor() -> u32;
+    WasmEdge_VersionGetPatch() -> u32;
+    WasmEdge_LogOff();
+    WasmEdge_ConfigureCreate() -> Object;
+    WasmEdge_ConfigureAddProposal(Object, u32);
+    WasmEdge_ConfigureRemoveProposal(Object, u32);
+    WasmEdge_ConfigureSetForceInterpreter(Object, bool);
+    WasmEdge_ConfigureSetMaxMemoryPage(Object, u64);
+    WasmEdge_LoaderCreate(*const c_void) -> Object;
+    WasmEdge_LoaderParseFromFile(Object, *mut Object, *const c_char) -> Answer;
+    WasmEdge_ASTModuleListImportsLength(*const c_void) -> u32;
+    WasmEdge_ASTModuleListImports(*const c_void, *mut *const c_void, u32) -> u32;
+    WasmEdge_ImportTypeGetExternalType(*const c_void) -> u32;
+    WasmEdge_ImportTypeGetModuleName(*const c_void) -> Text;
+    WasmEdge_ImportTypeGetExternalName(*const c_void) -> Text;
+    WasmEdge_ImportTypeGetFunctionType(*const c_void, *const c_void) -> *const c_void;
+    WasmEdge_ImportTypeGetMemoryType(*const c_void, *const c_void) -> *const c_void;
+    WasmEdge_VMCreate(*const c_void, Object) -> Object;
+    WasmEdge_VMRegisterModuleFromImport(Object, *const c_void) -> Answer;
+    WasmEdge_VMLoadWasmFromFile(Object, *const c_char) -> Answer;
+    WasmEdge_VMValidate(Object) -> Answer;
+    WasmEdge_VMInstantiate(Object) -> Answer;
+    WasmEdge_VMGetActiveModule(*const c_void) -> *const c_void;
+    WasmEdge_VMGetFunctionType(*const c_void, Text) -> *const c_void;
+    WasmEdge_VMExecute(Object, Text, *const Value, u32, *mut Value, u32) -> Answer;
+    WasmEdge_FunctionTypeGetParametersLength(*const c_void) -> u32;
+    WasmEdge_FunctionTypeGetReturnsLength(*const c_void) -> u32;
+    WasmEdge_ModuleInstanceCreate(Text) -> Object;
+    WasmEdge_ModuleInstanceAddFunction(Object, Text, Object);
+    WasmEdge_ModuleInstanceAddMemory(Object, Text, Object);
+    WasmEdge_ModuleInstanceFindMemory(*const c_void, Text) -> Object;
+    WasmEdge_ModuleInstanceFindGlobal(*const c_void, Text) -> Object;
+    WasmEdge_ModuleInstanceFindTable(*const c_void, Text) -> Object;
+    WasmEdge_FunctionInstanceCreate(*const c_void, HostFunction, *mut c_void, u64) -> Object;
+    WasmEdge_MemoryInstanceCreate(*const c_void) -> Object;
+    WasmEdge_MemoryInstanceGetPageSize(*const c_void) -> u64;
+    WasmEdge_MemoryInstanceGrowPage(Object, u64) -> Answer;
+    WasmEdge_MemoryInstanceGetPointer(Object, u64, u64) -> *mut u8;
+    WasmEdge_GlobalInstanceGetValue(*const c_void) -> Value;
+    WasmEdge_TableInstanceGetSize(*const c_void) -> u64;
+    WasmEdge_ValueGenI32(i32) -> Value;
+    WasmEdge_ValueGenI64(i64) -> Value;
+    WasmEdge_ValueGenF32(f32) -> Value;
+    WasmEdge_ValueGenF64(f64) -> Value;
+    WasmEdge_ValueGenV128(i128) -> Value;
+    WasmEdge_ValueIsNullRef(Value) -> bool;
+    WasmEdge_ResultOK(Answer) -> bool;
+    WasmEdge_ResultGen(u32, u32) -> Answer;
+    WasmEdge_ResultGetMessage(Answer) -> *const c_char;
+}
+
+impl Text {
+    /// A string of ours, which the engine copies or looks at during the call only.
+    pub(super) fn of(text: &str) -> Text {
+        Text { length: text.len() as u32, start: text.as_ptr().cast() }
+    }
+
+    /// A string of the engine's.
+    ///
+    /// # Safety
+    /// The engine must have handed it out, and what it belongs to must still be there.
+    pub(super) unsafe fn read(self) -> String {
+        if self.start.is_null() {
+            return String::new();
+        }
+        // SAFETY: the caller vouches for the engine's word.
+        let bytes = unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length as usize) };
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+}
+
+/// Major, minor, patch.
+pub(super) type Version = (u32, u32, u32);
+
+/// What a release is, and how its values look.
+pub(super) struct Release {
+    pub(super) version: Version,
+    /// Values of each type, all zero: their types are what values are told by.
+    zeros: [Value; 5],
+}
+
+/// Zero in every bit, of no type.
+pub(super) const NOTHING: Value = Value { bits: [0; 2], ty: [0; 8] };
+
+impl Release {
+    /// Asks a library.
+    pub(super) fn of(api: &Api) -> Release {
+        // SAFETY: none of these functions has a condition.
+        unsafe {
+            Release {
+                version: (
+                    (api.WasmEdge_VersionGetMajor)(),
+                    (api.WasmEdge_VersionGetMinor)(),
+                    (api.WasmEdge_VersionGetPatch)(),
+                ),
+                zeros: [
+                    (api.WasmEdge_ValueGenI32)(0),
+                    (api.WasmEdge_ValueGenI64)(0),
+                    (api.WasmEdge_ValueGenF32)(0.0),
+                    (api.WasmEdge_ValueGenF64)(0.0),
+                    (api.WasmEdge_ValueGenV128)(0),
+                ],
+            }
+        }
+    }
+
+    /// A size of a memory or table, of which older releases give 32 bits.
+    pub(super) fn size(&self, size: u64) -> u64 {
+        if self.version >= (0, 17, 0) { size } else { size & u64::from(u32::MAX) }
+    }
+
+    /// Bytes of a value's type.
+    fn type_bytes(&self) -> usize {
+        if self.version >= (0, 14, 0) { 8 } else { 4 }
+    }
+
+    /// A value for the engine; of references it takes none. Floats go as their bits: passed as numbers, the
+    /// processor may make another NaN of one.
+    pub(super) fn given(&self, value: &WasmValue) -> Option<Value> {
+        let (kind, bits) = match value {
+            WasmValue::I32(value) => (0, [u64::from(*value as u32), 0]),
+            WasmValue::I64(value) => (1, [*value as u64, 0]),
+            WasmValue::F32(bits) => (2, [u64::from(*bits), 0]),
+            WasmValue::F64(bits) => (3, [*bits, 0]),
+            WasmValue::V128(bytes) => {
+                let whole = u128::from_le_bytes(*bytes);
+                (4, [whole as u64, (whole >> 64) as u64])
+            }
+            WasmValue::Reference(_) => return None,
+        };
+        Some(Value { bits, ..self.zeros[kind] })
+    }
+
+    /// A value from the engine.
+    pub(super) fn taken(&self, api: &Api, value: &Value) -> WasmValue {
+        let bytes = self.type_bytes();
+        match self.zeros.iter().position(|zero| zero.ty[..bytes] == value.ty[..bytes]) {
+            Some(0) => WasmValue::I32(value.bits[0] as i32),
+            Some(1) => WasmValue::I64(value.bits[0] as i64),
+            Some(2) => WasmValue::F32(value.bits[0] as u32),
+            Some(3) => WasmValue::F64(value.bits[0]),
+            Some(_) => {
+                let whole = u128::from(value.bits[0]) | u128::from(value.bits[1]) << 64;
+                WasmValue::V128(whole.to_le_bytes())
+            }
+            None => {
+                // SAFETY: what is no number or vector is a reference.
+                let null = unsafe { (api.WasmEdge_ValueIsNullRef)(*value) };
+                WasmValue::Reference(if null { "null" } else { "reference" }.to_string())
+            }
+        }
+    }
+}
+
+impl Api {
+    /// The engine's words about an answer, if it is not that all is well.
+    pub(super) fn complaint(&self, answer: Answer) -> Option<String> {
+        // SAFETY: any number is an answer, and messages are constants of the library.
+        unsafe {
+            if (self.WasmEdge_ResultOK)(answer) {
+                return None;
+            }
+            let message = (self.WasmEdge_ResultGetMessage)(answer);
+            Some(match message.is_null() {
+                true => format!("error {:#x}", answer.code),
+                false => CStr::from_ptr(message).to_string_lossy().into_owned(),
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+impl Release {
+    /// A release without a library.
+    pub(super) fn test(version: Version) -> Release {
+        Release { version, zeros: [NOTHING; 5] }
+    }
+}
