@@ -6,7 +6,9 @@
 //! can only make it slower.
 
 use forkpoint_tracer::instrument::{Options, Style, instrument};
-use forkpoint_tracer::{Checkpoint, EngineSpec, Invocation, Program, Request, Stdio, WasiSetup, child};
+use forkpoint_tracer::{
+    Checkpoint, EngineSpec, HostSource, Imports, Invocation, Program, Request, Stdio, WasiSetup, child,
+};
 use forkpoint_traces::Outcome;
 use std::path::Path;
 use std::time::Instant;
@@ -68,6 +70,8 @@ fn request(folder: &Path, wasi: WasiSetup) -> Request {
     Request {
         engine: EngineSpec::default(),
         wasi,
+        host: HostSource::Live,
+        echo: false,
         output: folder.join("bench.fpt"),
         timeout: None,
         stdin: Stdio::Null,
@@ -92,7 +96,7 @@ struct Best {
 
 fn measure(name: &str, rounds: usize, module: Vec<u8>, calls: &[Invocation], mut request: Request) {
     rewriting(name, &module);
-    let program = Program::new(name, module, calls, false).expect("the guest is recordable");
+    let program = Program::new(name, module, calls, &Imports::default()).expect("the guest is recordable");
     let mut plain = f64::INFINITY;
     let mut ways = vec![Best { seconds: f64::INFINITY, events: 0, bytes: 0 }; WAYS.len()];
     for _ in 0..rounds {

@@ -1,7 +1,7 @@
 //! `forkpoint compare`: record a module under two engines, report the first divergence.
 
 use crate::Answer;
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
 use crate::report::{open, print_report};
 use crate::session::{How, Session, Side};
@@ -10,6 +10,7 @@ use forkpoint_replay::{Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const WATCHED: u64 = 64;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
-    let session = Session::new(&args.guest, true)?;
+    let session = Session::new(&args.guest, false)?;
     let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let folder = match &args.output {
         Some(folder) => {
@@ -28,7 +29,8 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         }
         None => temporary.path(),
     };
-    let comparison = Comparison { args, session, stdin: shared_stdin()?, aside: temporary.path() };
+    let comparison =
+        Comparison { args, session, stdin: shared_stdin()?, aside: temporary.path(), pinned: RefCell::default() };
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
     let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     let hint = match &args.output {
@@ -47,12 +49,19 @@ struct Comparison<'a> {
     stdin: Option<File>,
     /// For traces that nobody asked for.
     aside: &'a Path,
+    /// The trace whose host log answers all further runs.
+    pinned: RefCell<Option<PathBuf>>,
 }
 
 impl Comparison<'_> {
     /// Records both sides to `traces` and compares them. `None` when the user ended it.
     fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Option<Guard>)>> {
-        let engines = [&self.args.lhs, &self.args.rhs];
+        let Some(lhs) = self.record_side(&self.args.lhs, &traces[0], self.args.echo)? else { return Ok(None) };
+        if self.args.host == HostMode::Pinned && self.session.program.needs_host() {
+            // Where the trace is replaced by one that knows more, that one has the same host log.
+            self.pinned.replace(Some(traces[0].clone()));
+        }
+        self.narrow(&self.args.lhs, &traces[0], &lhs)?;
         let plain = match self.args.no_guard {
             true => None,
             false => {
@@ -61,26 +70,16 @@ impl Comparison<'_> {
                     let end = self.session.run_plain(side);
                     end.with_context(|| format!("running under {engine} without recording"))
                 };
-                Some(PlainRuns { lhs: run(engines[0])?, rhs: run(engines[1])? })
+                Some(PlainRuns { lhs: run(&self.args.lhs)?, rhs: run(&self.args.rhs)? })
             }
         };
-        let mut recorded = Vec::new();
-        for (i, (engine, trace)) in engines.into_iter().zip(traces).enumerate() {
-            let echo = self.args.echo && i == 0;
-            let one = self.record(engine, trace, None, echo)?;
-            if one.outcome == Outcome::Interrupted {
-                eprintln!("interrupted while recording under {engine}");
-                return Ok(None);
-            }
-            self.narrow(engine, trace, &one)?;
-            recorded.push(one);
-        }
+        let Some(rhs) = self.record_side(&self.args.rhs, &traces[1], false)? else { return Ok(None) };
+        self.narrow(&self.args.rhs, &traces[1], &rhs)?;
         let mut report = self.report(traces)?;
-        let [lhs, rhs] = &recorded[..] else { return Ok(Some((report, None))) };
         let Some(plain) = plain.filter(|plain| !plain.cut_short() && report.agree.is_some()) else {
             return Ok(Some((report, None)));
         };
-        let mut guard = plain.judge(lhs, rhs, report.agree == Some(true));
+        let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
         if guard.observer_effect {
             if report.agree == Some(true) {
                 report = self.climb(&plain, &mut guard, traces, report)?;
@@ -92,15 +91,34 @@ impl Comparison<'_> {
         Ok(Some((report, Some(guard))))
     }
 
+    /// Records one side. `None` when the user ended it.
+    fn record_side(&self, engine: &EngineSpec, trace: &Path, echo: bool) -> Result<Option<Recorded>> {
+        let recorded = self.record(engine, trace, None, echo)?;
+        if recorded.outcome == Outcome::Interrupted {
+            eprintln!("interrupted while recording under {engine}");
+            return Ok(None);
+        }
+        Ok(Some(recorded))
+    }
+
     fn side(&self, engine: &EngineSpec, output: PathBuf, echo: bool) -> Result<Side> {
+        if let Some(log) = self.pinned.borrow().as_ref() {
+            return Ok(Side::replayed(engine.clone(), output, log.clone()));
+        }
+        let stdin = || {
+            Ok::<_, anyhow::Error>(match &self.stdin {
+                Some(file) => Stdio::File(file.try_clone().context("standard input")?),
+                None => Stdio::Null,
+            })
+        };
+        let output_streams = || if echo { Stdio::Stderr } else { Stdio::Null };
         Ok(Side {
             engine: engine.clone(),
             output,
-            stdin: match &self.stdin {
-                Some(file) => Stdio::File(file.try_clone().context("standard input")?),
-                None => Stdio::Null,
-            },
-            output_streams: if echo { Stdio::Stderr } else { Stdio::Null },
+            host: self.session.host_for(engine, self.aside, stdin()?, output_streams())?,
+            echo: false,
+            stdin: stdin()?,
+            output_streams: output_streams(),
         })
     }
 

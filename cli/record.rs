@@ -4,9 +4,9 @@ use crate::Answer;
 use crate::args::RecordArgs;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{EngineSpec, Finding, Found, Recorded, Stdio};
+use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Stdio};
 use forkpoint_traces::Observation;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -18,7 +18,19 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     apply_settings(&mut engine, args)?;
     let session = Session::new(&args.guest, args.deterministic)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
-    let side = Side { engine, output: output.clone(), stdin: Stdio::Inherit, output_streams: Stdio::Inherit };
+    let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+    let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
+    if host != HostSource::Live && !args.quiet {
+        eprintln!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default());
+    }
+    let side = Side {
+        engine,
+        output: output.clone(),
+        host,
+        echo: false,
+        stdin: Stdio::Inherit,
+        output_streams: Stdio::Inherit,
+    };
     // The guest's own output must not be mixed with a progress line.
     let show_progress = !args.quiet && !std::io::stdout().is_terminal();
     let recorded = session.record(side, show_progress)?;

@@ -5,7 +5,7 @@ use crate::nan::{self, NanBits, NanDifferences};
 use crate::observed;
 use crate::resync::{self, Resync};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, MemoryIndex, Milestone, Outcome, Position, TrapKind};
+use forkpoint_traces::{Event, HostEvent, MemoryIndex, Milestone, Outcome, Position, TrapKind};
 use serde::{Serialize, Serializer};
 
 /// Most bytes of memory that a divergence shows on each side.
@@ -46,7 +46,8 @@ verdicts! {
     Grow         "grow"          "memory.grow was answered differently";
     InitialSize  "initial-size"  "a memory had another size after instantiation";
     DataInit     "data-init"     "memory held other bytes after instantiation";
-    HostWrite    "host-write"    "the host wrote something else";
+    HostCall     "host-call"     "one side asked its host for something else";
+    HostWrite    "host-write"    "the host did something else on each side";
     Invocation   "invocation"    "the two sides were called differently";
     Trap         "trap"          "one side trapped where the other went on, or trapped otherwise";
     Crash        "crash"         "the engine's process died on one side";
@@ -311,8 +312,11 @@ fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, resync: Opti
     if either(|event| matches!(event, Event::StrayBytes { .. } | Event::Milestone(Milestone::DataInit { .. }))) {
         return Verdict::DataInit;
     }
+    if either(|event| matches!(event, Event::Host(HostEvent::Call(_)))) {
+        return Verdict::HostCall;
+    }
     match (lhs, rhs) {
-        (Event::HostWrite { .. }, Event::HostWrite { .. }) => return Verdict::HostWrite,
+        (Event::Host(_), Event::Host(_)) => return Verdict::HostWrite,
         (Event::Milestone(Milestone::Invoke { .. }), Event::Milestone(Milestone::Invoke { .. })) => {
             return Verdict::Invocation;
         }

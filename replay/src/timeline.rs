@@ -7,7 +7,9 @@
 mod writers;
 
 use crate::error::ReplayError;
-use forkpoint_traces::{Event, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader};
+use forkpoint_traces::{
+    Event, HostEvent, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader,
+};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -281,7 +283,7 @@ impl Timeline {
         let raw = chunk.get(position).expect("the chunk was chosen by position");
         let undo = match self.trace.event(&raw)? {
             // The size that the instruction answers may be wrong.
-            Event::Grow { memory, result: Some(_), .. } => {
+            Event::Grow { memory, result: Some(_), .. } | Event::Host(HostEvent::Grow { memory, .. }) => {
                 self.image.size(memory).map_or(Undo::Replay, |size| Undo::Pages(memory, size.pages))
             }
             Event::Milestone(Milestone::Memory { .. }) | Event::FoundSize { .. } => Undo::Replay,

@@ -11,8 +11,8 @@ pub use finding::Finding;
 
 use crate::pages::difference;
 use forkpoint_traces::{
-    CorruptEvent, Event, Image, MemoryDigest, MemoryIndex, MemorySize, MemoryState, Milestone, ModuleInfo, PAGE,
-    Position, RawEvent, SiteId, TraceError, TraceReader,
+    CorruptEvent, Event, HostEvent, Image, MemoryDigest, MemoryIndex, MemorySize, MemoryState, Milestone, ModuleInfo,
+    PAGE, Position, RawEvent, SiteId, TraceError, TraceReader,
 };
 use std::collections::BTreeMap;
 
@@ -57,6 +57,7 @@ pub fn verify(trace: &mut TraceReader) -> Verified {
         keyframe: trace.empty_image(),
         positions: trace.keyframe_positions().collect(),
         next_keyframe: 0,
+        host_calls: 0,
         unsaid: None,
         end: None,
     };
@@ -124,6 +125,8 @@ struct Run {
     /// Positions of all keyframes.
     positions: Vec<Position>,
     next_keyframe: usize,
+    /// Host calls that have begun and not returned.
+    host_calls: u64,
     /// An instruction that wrote outside of memory, if the event behind it is to say so.
     unsaid: Option<(Position, MemoryIndex, u64)>,
     /// The end of the run and what its memories were, once it was met.
@@ -196,6 +199,12 @@ impl Run {
                 let address = address.max(page * PAGE);
                 verified.find(Finding::PageFilter { position, memory, address });
             }
+        }
+        match &event {
+            Event::Host(HostEvent::Call(_)) => self.host_calls += 1,
+            Event::Host(_) if self.host_calls == 0 => verified.find(Finding::HostLog { position }),
+            Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,
+            _ => {}
         }
         if let Event::Milestone(Milestone::End { memories, .. }) = event
             && self.end.is_none()

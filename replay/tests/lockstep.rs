@@ -11,7 +11,9 @@ use forkpoint_replay::{
 };
 use forkpoint_traces::{MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind};
 use std::slice;
-use support::{Step, create, end, header, host_write, invoke, memories, push, site, step, store};
+use support::{
+    Step, create, end, header, host_call, host_return, host_write, invoke, memories, push, site, step, store,
+};
 use tempfile::TempDir;
 
 /// Traces of both sides.
@@ -116,6 +118,10 @@ fn every_verdict_has_a_pair_of_runs() {
         (Verdict::DataInit, Some(data_init(8)), Some(data_init(16))),
         (Verdict::DataInit, Some(Step::Raw { site: SiteId::STRAY_BYTES, operands: [0, 8, 0], blob: vec![1] }), None),
         (Verdict::HostWrite, Some(host_write(9000, b"abc")), Some(host_write(9000, b"abd"))),
+        (Verdict::HostWrite, Some(host_return(0)), Some(host_return(8))),
+        (Verdict::HostCall, Some(host_call(1)), Some(host_call(2))),
+        (Verdict::HostCall, Some(host_call(1)), None),
+        (Verdict::HostCall, None, Some(host_call(1))),
         (
             Verdict::Invocation,
             Some(invoke()),

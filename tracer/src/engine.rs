@@ -121,6 +121,16 @@ impl EngineSpec {
         matches!(self, EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, .. }))
     }
 
+    /// Whether the engine's process can answer WASI by itself.
+    pub fn has_host(&self) -> bool {
+        matches!(self, EngineSpec::Wasmtime(_))
+    }
+
+    /// Whether it is a part of this program, and no program or library that its name leads to.
+    pub fn is_built_in(&self) -> bool {
+        !matches!(self, EngineSpec::Runner { .. })
+    }
+
     /// Whether modules can record inline: a runner may not know multi-memory, and has no buffer to share.
     pub fn records_inline(&self) -> bool {
         matches!(self, EngineSpec::Wasmtime(_))

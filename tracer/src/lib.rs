@@ -21,9 +21,10 @@ mod values;
 pub use engine::{Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Target, WasmtimeSpec};
 pub use error::RecordError;
 pub use host::WasiSetup;
+pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
 pub use record::{
-    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, Invocation, Plain, Program,
-    Progress, Recorded, Request, Stdio,
+    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, HostSource, Imports,
+    Invocation, Plain, Program, Progress, Recorded, Request, Stdio,
 };
 pub use values::{ValueError, WasmValue, parse_value};

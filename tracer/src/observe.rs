@@ -4,7 +4,7 @@
 //! Independent of any engine: an engine hands in a memory as a slice.
 
 use crate::child::Answers;
-use crate::protocol::{FrameWriter, Message, PageDigest};
+use crate::protocol::{FrameWriter, Message, Order, PageDigest};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
@@ -106,7 +106,8 @@ pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut 
         digests.clear();
     }
     out.message(&Message::CheckpointEnd)?;
-    for (memory, page) in answers.wait()? {
+    let Order::Show(pages) = answers.wait()? else { return Err(io::ErrorKind::InvalidData.into()) };
+    for (memory, page) in pages {
         let Some(view) = views.iter().find(|view| view.memory == memory) else { continue };
         let start = usize::try_from(page).ok().and_then(|page| page.checked_mul(PAGE));
         let Some(start) = start.filter(|start| *start < view.bytes.len()) else { continue };

@@ -1,5 +1,6 @@
 //! What a trace holds: events, as people and programs read them.
 
+use crate::host::HostEvent;
 use crate::ids::{CodeOffset, FuncIndex, MemoryIndex, SiteId};
 use crate::op::{MemoryOp, Shape};
 use serde::{Deserialize, Serialize};
@@ -145,15 +146,8 @@ pub enum Event {
         /// The segment dropped.
         segment: u32,
     },
-    /// Bytes a host function wrote.
-    HostWrite {
-        /// Memory written.
-        memory: MemoryIndex,
-        /// First byte.
-        address: u64,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
+    /// A step of a host call.
+    Host(HostEvent),
     /// Bytes that memory held after instantiation in place of what the module declares.
     StrayBytes {
         /// Memory they are in.
@@ -215,7 +209,7 @@ impl Event {
             Event::Fill { memory, address, length, .. }
             | Event::Copy { memory, address, length, .. }
             | Event::Init { memory, address, length, .. } => Some((*memory, *address, *length)),
-            Event::HostWrite { memory, address, bytes }
+            Event::Host(HostEvent::Write { memory, address, bytes })
             | Event::StrayBytes { memory, address, bytes }
             | Event::Observed { memory, address, bytes, .. } => Some((*memory, *address, bytes.len() as u64)),
             Event::Milestone(Milestone::DataInit { memory, address, length, .. }) => {
@@ -223,6 +217,7 @@ impl Event {
             }
             Event::Grow { .. }
             | Event::Drop { .. }
+            | Event::Host(_)
             | Event::FoundSize { .. }
             | Event::FoundOutside { .. }
             | Event::Milestone(_) => None,
@@ -233,9 +228,9 @@ impl Event {
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Event::Store { value, .. } => Some(value.bytes()),
-            Event::HostWrite { bytes, .. } | Event::StrayBytes { bytes, .. } | Event::Observed { bytes, .. } => {
-                Some(bytes)
-            }
+            Event::Host(HostEvent::Write { bytes, .. })
+            | Event::StrayBytes { bytes, .. }
+            | Event::Observed { bytes, .. } => Some(bytes),
             _ => None,
         }
     }
@@ -261,7 +256,10 @@ impl Event {
             Event::Copy { .. } => "copy",
             Event::Init { .. } => "init",
             Event::Drop { .. } => "drop",
-            Event::HostWrite { .. } => "host-write",
+            Event::Host(HostEvent::Call(_)) => "host-call",
+            Event::Host(HostEvent::Write { .. }) => "host-write",
+            Event::Host(HostEvent::Grow { .. }) => "host-grow",
+            Event::Host(HostEvent::Return { .. }) => "host-return",
             Event::StrayBytes { .. } => "stray-bytes",
             Event::Observed { .. } | Event::FoundSize { .. } | Event::FoundOutside { .. } => "observed",
             Event::Milestone(milestone) => milestone.kind(),
@@ -276,7 +274,10 @@ impl Event {
         "copy",
         "init",
         "drop",
+        "host-call",
         "host-write",
+        "host-grow",
+        "host-return",
         "stray-bytes",
         "observed",
         "memory",
@@ -414,6 +415,8 @@ pub enum Outcome {
     TimedOut,
     /// The user ended it (Ctrl-C).
     Interrupted,
+    /// The guest asked something of its host that the host log has no answer to: it went another way.
+    Unanswered,
 }
 
 impl std::fmt::Display for Outcome {
@@ -430,6 +433,7 @@ impl std::fmt::Display for Outcome {
             Outcome::Crashed { signal: None } => f.write_str("crashed: the engine's process ended early"),
             Outcome::TimedOut => f.write_str("timed out"),
             Outcome::Interrupted => f.write_str("interrupted"),
+            Outcome::Unanswered => f.write_str("ended at a host call that the recording does not have"),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! something other than zero is written to them.
 
 use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone};
+use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
 use crate::op::Shape;
@@ -172,7 +173,7 @@ impl Image {
             };
         }
         match event.site {
-            SiteId::HOST_WRITE | SiteId::STRAY_BYTES | SiteId::OBSERVED => {
+            SiteId::STRAY_BYTES | SiteId::OBSERVED => {
                 let memory = u32::try_from(first).map_err(|_| no_memory(first))?;
                 match (event.site, third) {
                     (SiteId::OBSERVED, FOUND_SIZE) => return self.found_size(memory, second),
@@ -181,8 +182,17 @@ impl Image {
                 }
                 self.write(memory, second, event.blob)
             }
+            SiteId::HOST => self.host(event.blob),
             SiteId::MILESTONE => self.milestone(event.blob),
             other => Err(CorruptEvent(format!("there is no site number {}", other.0))),
+        }
+    }
+
+    fn host(&mut self, blob: &[u8]) -> Result<(), CorruptEvent> {
+        match HostEvent::decode(blob).map_err(|error| CorruptEvent(error.to_string()))? {
+            HostEvent::Write { memory, address, bytes } => self.write(memory.0, address, &bytes),
+            HostEvent::Grow { memory, delta, before } => self.grow(memory.0, delta, before),
+            HostEvent::Call(_) | HostEvent::Return { .. } => Ok(()),
         }
     }
 

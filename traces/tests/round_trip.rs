@@ -132,12 +132,12 @@ fn an_event_that_cannot_have_happened_is_refused_and_leaves_the_trace_readable()
     let mut steps = memories([1, 0]);
     steps.push(support::store(0, 1));
     let refused = [
-        Step::Raw { site: SiteId::HOST_WRITE, operands: [0, 65536, 0], blob: vec![1] },
+        support::host_write(65536, &[1]),
         Step::Raw { site: SiteId::STRAY_BYTES, operands: [0, u64::MAX, 0], blob: vec![1, 2] },
         Step::Raw { site: SiteId::OBSERVED, operands: [0, 65535, 1], blob: vec![1, 2] },
         Step::Raw { site: SiteId::OBSERVED, operands: [7, 1, 3], blob: Vec::new() },
         Step::Raw { site: SiteId(5), operands: [0; 3], blob: Vec::new() },
-        Step::Raw { site: SiteId::HOST_WRITE, operands: [1 << 40, 0, 0], blob: vec![1] },
+        Step::Raw { site: SiteId::STRAY_BYTES, operands: [1 << 40, 0, 0], blob: vec![1] },
         memories([1, 1]).remove(0),
     ];
     let mut writer = create(&path, 2);

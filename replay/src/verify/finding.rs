@@ -40,6 +40,12 @@ pub enum Finding {
         /// What is wrong with it.
         source: CorruptEvent,
     },
+    /// A step of a host call without its call.
+    #[error("event {position} is a step of a host call, but none has begun")]
+    HostLog {
+        /// Which event.
+        position: Position,
+    },
     /// An event writes outside of memory, and no event behind it says that this was found.
     #[error("event {position} writes outside of memory {} at {address:#x}, and no event says so", .memory.0)]
     Outside {

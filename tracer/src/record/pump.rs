@@ -2,6 +2,7 @@
 
 use super::end::typed;
 use super::findings::{self, Finding, Findings, Found, Watching};
+use super::host::{Host, Reply};
 use super::images::{self, Difference, Incoming};
 use super::launch::Launched;
 use super::process::{Ended, Stopped};
@@ -9,11 +10,11 @@ use super::sink::WriterSink;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
 use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
-use crate::protocol::{Frame, HOOK_SIZE, Message, NativeFrame, Order, write_order};
+use crate::protocol::{Frame, Message, NativeFrame, Order, write_order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, SiteId,
-    TraceError, TraceWriter, TrapKind,
+    EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, TraceError,
+    TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -31,6 +32,7 @@ pub(super) struct Pump<'a> {
     program: &'a Program,
     rewritten: &'a Instrumented,
     request: &'a Request,
+    host: Host<'a>,
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
@@ -64,9 +66,11 @@ impl<'a> Pump<'a> {
         rewritten: &'a Instrumented,
         request: &'a Request,
         progress: Progress<'a>,
-    ) -> Pump<'a> {
-        Pump {
+    ) -> Result<Pump<'a>, RecordError> {
+        let host = Host::new(&program.host_functions, program.wasi_memory, request.host.log(), request.echo)?;
+        Ok(Pump {
             program,
+            host,
             rewritten,
             request,
             style: request.effective_options().style,
@@ -90,7 +94,7 @@ impl<'a> Pump<'a> {
             outcome: None,
             message: None,
             blocks: 0,
-        }
+        })
     }
 
     /// Decides how the run ended, from what the child said and from how its process ended.
@@ -119,7 +123,7 @@ impl<'a> Pump<'a> {
     fn rescue(&mut self, ended: &Ended) -> Result<(), RecordError> {
         let bytes =
             ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
-        match self.records(&bytes) {
+        match self.records(&bytes, self.style) {
             // Whatever killed the engine may have written there before: what made sense until then is kept.
             Err(error @ (RecordError::RawRecord(_) | RecordError::Trace(TraceError::Corrupt { .. }))) => {
                 let note = format!("the last records are damaged, some events are missing: {error}");
@@ -167,13 +171,17 @@ impl<'a> Pump<'a> {
     /// Takes a frame; answers go to `socket`.
     pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
         match frame {
-            Frame::Records(bytes) | Frame::Hooks(bytes) => {
+            Frame::Records(bytes) => {
                 shared::count_block(&mut self.blocks);
-                self.records(&bytes)
+                self.records(&bytes, Style::Inline)
             }
-            Frame::HostWrite { memory, address, bytes } => {
-                self.settle()?;
-                Ok(self.writer()?.bytes(SiteId::HOST_WRITE, MemoryIndex(memory), address, &bytes)?)
+            Frame::Hooks(bytes) => {
+                shared::count_block(&mut self.blocks);
+                self.records(&bytes, Style::Hooks)
+            }
+            Frame::Guest { range, bytes } => {
+                self.host.bytes(range, &bytes);
+                Ok(())
             }
             Frame::Watched { address, bytes } => {
                 if let Some(watching) = &mut self.watching {
@@ -193,22 +201,15 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn records(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+    fn records(&mut self, bytes: &[u8], style: Style) -> Result<(), RecordError> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
         };
         let mut sink =
             WriterSink { writer, watching: self.watching.as_mut(), findings: &mut self.findings, failed: None };
-        match self.style {
+        match style {
             Style::Inline => self.decoder.decode_block(bytes, &mut sink)?,
-            Style::Hooks => {
-                let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-                for call in bytes.chunks_exact(HOOK_SIZE) {
-                    let site = call.first_chunk().map_or(0, |site| u32::from_le_bytes(*site));
-                    let operands = [word(&call[4..]), word(&call[12..]), word(&call[20..])];
-                    self.decoder.decode_hook(site, operands, &mut sink)?;
-                }
-            }
+            Style::Hooks => self.decoder.decode_hooks(bytes, &mut sink)?,
         }
         if let Some(error) = sink.failed {
             return Err(error.into());
@@ -268,6 +269,14 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Stopped => Ok(()),
+            Message::HostCall { function, arguments } => {
+                let reply = self.host.call(function, arguments)?;
+                self.reply(reply, socket)
+            }
+            Message::HostReadEnd => {
+                let reply = self.host.read_end()?;
+                self.reply(reply, socket)
+            }
             Message::Checkpoint { pages } => {
                 for (memory, engine) in pages.iter().enumerate() {
                     self.size(memory as u32, *engine)?;
@@ -307,6 +316,20 @@ impl<'a> Pump<'a> {
             self.rewritten.sites.clone(),
             data,
         )?);
+        Ok(())
+    }
+
+    /// Records what the host does about a call, and tells the child.
+    fn reply(&mut self, reply: Reply, socket: &mut UnixStream) -> Result<(), RecordError> {
+        self.settle()?;
+        let writer = self.writer()?;
+        reply.events.iter().try_for_each(|event| writer.host(event))?;
+        if let Some(why) = reply.unanswered {
+            self.outcome = Some(Outcome::Unanswered);
+            self.message = Some(why);
+        }
+        // A process that is dead gets no answer, and its end is seen by itself.
+        let _ = write_order(&reply.order, socket);
         Ok(())
     }
 
@@ -378,7 +401,7 @@ impl<'a> Pump<'a> {
             }
             incoming.end(writer.image(), &mut sink);
             for Difference { address, engine, .. } in strays {
-                writer.bytes(SiteId::STRAY_BYTES, memory, address, &engine)?;
+                writer.stray_bytes(memory, address, &engine)?;
             }
         }
         self.instantiated = true;

@@ -2,7 +2,7 @@
 
 use super::findings::{self, Finding, Findings, Found, Watching};
 use crate::instrument::RecordSink;
-use forkpoint_traces::{Observation, RawEvent, SiteId, TraceError, TraceWriter};
+use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
 
 /// Writes what the decoder reads. Keeps the first error and ignores what comes behind it.
 pub(super) struct WriterSink<'a> {
@@ -24,6 +24,19 @@ impl RecordSink for WriterSink<'_> {
         }
         let pushed = self.writer.push(&RawEvent { site, operands, blob: &[] });
         if let Err(error) = pushed.and_then(|()| findings::outside(self.writer, self.findings)) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    #[cold]
+    fn host(&mut self, event: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Some(watching) = &mut self.watching {
+            self.failed = watching.settle(self.writer, self.findings).err();
+        }
+        if let Err(error) = HostEvent::decode(event).and_then(|event| self.writer.host(&event)) {
             self.failed.get_or_insert(error);
         }
     }

@@ -1,6 +1,9 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
+mod host_log;
 mod keyframes;
+
+pub use host_log::HostLog;
 
 use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
@@ -8,6 +11,7 @@ use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
 use crate::event::{Event, FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation, Outcome, Value};
 use crate::header::Header;
+use crate::host::HostEvent;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, Index};
@@ -247,9 +251,7 @@ impl TraceReader {
         let [first, second, third] = raw.operands;
         let Some(site) = self.sites.get(raw.site) else {
             return Ok(match raw.site {
-                SiteId::HOST_WRITE => {
-                    Event::HostWrite { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
-                }
+                SiteId::HOST => Event::Host(HostEvent::decode(raw.blob)?),
                 SiteId::STRAY_BYTES => {
                     Event::StrayBytes { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
                 }

@@ -6,6 +6,7 @@ use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
 use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation};
 use crate::header::Header;
+use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, Index};
@@ -127,11 +128,25 @@ impl TraceWriter {
         self.push(&RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob })
     }
 
-    /// Records bytes that no instruction wrote: `site` says who did.
-    pub fn bytes(&mut self, site: SiteId, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
+    /// Records a step of a host call; a long write becomes several.
+    pub fn host(&mut self, event: &HostEvent) -> Result<(), TraceError> {
+        let HostEvent::Write { memory, address, bytes } = event else { return self.host_encoded(&event.encode()) };
         for (i, piece) in bytes.chunks(PIECE).enumerate() {
-            let address = address + (i * PIECE) as u64;
-            self.push(&RawEvent { site, operands: [memory.0.into(), address, 0], blob: piece })?;
+            let address = address.saturating_add((i * PIECE) as u64);
+            self.host_encoded(&HostEvent::Write { memory: *memory, address, bytes: piece.to_vec() }.encode())?;
+        }
+        Ok(())
+    }
+
+    fn host_encoded(&mut self, blob: &[u8]) -> Result<(), TraceError> {
+        self.push(&RawEvent { site: SiteId::HOST, operands: [0; 3], blob })
+    }
+
+    /// Records bytes that memory held after instantiation in place of what the module declares.
+    pub fn stray_bytes(&mut self, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
+        for (i, piece) in bytes.chunks(PIECE).enumerate() {
+            let operands = [memory.0.into(), address + (i * PIECE) as u64, 0];
+            self.push(&RawEvent { site: SiteId::STRAY_BYTES, operands, blob: piece })?;
         }
         Ok(())
     }

@@ -3,9 +3,10 @@
 use super::guest::{State, Stopped};
 use super::memories::views;
 use crate::child::Checkpoints;
-use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
+use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, host_record};
 use crate::protocol::HOOK_SIZE;
 use crate::{observe, shared};
+use forkpoint_traces::HostEvent;
 use std::io;
 use std::sync::atomic::Ordering;
 use wasmtime::{AsContextMut, Caller, Error, Linker};
@@ -109,6 +110,32 @@ pub(super) fn settle(mut store: impl AsContextMut<Data = State>) -> io::Result<(
     let mut context = store.as_context_mut();
     let State { watcher, out, .. } = context.data_mut();
     watcher.as_mut().map_or(Ok(()), |watcher| watcher.send(out))
+}
+
+/// Leaves a step of a host call among the guest's own records.
+pub(super) fn host(mut store: impl AsContextMut<Data = State>, event: &HostEvent) -> io::Result<()> {
+    let record = host_record(&event.encode());
+    for _ in 0..2 {
+        let appended = match store.as_context().data().buffer {
+            Some(buffer) => shared::append(buffer.data_mut(&mut store), &record),
+            None => store.as_context_mut().data_mut().hooks.append(&record),
+        };
+        if appended {
+            return Ok(());
+        }
+        drain(&mut store)?;
+    }
+    Err(io::Error::other(format!("a host call of {} bytes does not fit into the buffer", record.len())))
+}
+
+/// Around a host call: the recorder sees what watched bytes hold now, so that the change is not taken for the guest's
+/// or for the host's.
+pub(super) fn show_watched(mut store: impl AsContextMut<Data = State>) -> io::Result<()> {
+    if store.as_context().data().watcher.is_none() {
+        return Ok(());
+    }
+    drain(&mut store)?;
+    settle(store)
 }
 
 fn due(caller: &Caller<'_, State>) -> bool {
