@@ -4,6 +4,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Stub, Target};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -163,7 +164,8 @@ pub struct CompareArgs {
 }
 
 /// Who answers host calls in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum HostMode {
     /// One run for real, all others from its recording
     Pinned,

@@ -39,7 +39,8 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
             "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n".to_string()
         }
     };
-    print_report(&report, guard.as_ref(), &args.report, &hint)
+    let host = comparison.session.program.needs_host().then_some(args.host);
+    print_report(&report, guard.as_ref(), host, &args.report, &hint)
 }
 
 /// Everything that the runs of one comparison share.
@@ -62,7 +63,9 @@ impl Comparison<'_> {
             self.pinned.replace(Some(traces[0].clone()));
         }
         self.narrow(&self.args.lhs, &traces[0], &lhs)?;
-        let plain = match self.args.no_guard {
+        // Without a pinned host, runs without recording differ by what the world says.
+        let live = self.args.host == HostMode::Live && self.session.program.needs_host();
+        let plain = match self.args.no_guard || live {
             true => None,
             false => {
                 let run = |engine: &EngineSpec| {

@@ -79,7 +79,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
 fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
     let EngineSpec::Wasmtime(engine) = engine else {
         if args.target.is_some() || args.cpu.is_some() || args.opt.is_some() {
-            bail!("--target, --cpu and --opt are Wasmtime's: a runner takes its settings in its command");
+            bail!("--target, --cpu and --opt are Wasmtime's: {engine} takes its settings in its name or command");
         }
         return Ok(());
     };

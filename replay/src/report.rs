@@ -9,7 +9,7 @@ use crate::error::ReplayError;
 use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
+use forkpoint_traces::{Event, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
 
@@ -42,6 +42,8 @@ pub struct Report {
     pub culprit: Option<CulpritReport>,
     /// The event with which memory changed without saying so, where a second run found it.
     pub during: Option<CulpritReport>,
+    /// The host call in which the runs diverge, where they do so in the middle of one.
+    pub host_call: Option<String>,
     /// Events before the divergence that differ in NaN bits only.
     pub nan_bits: Option<NanReport>,
     /// Where the runs agree again: left and right position.
@@ -207,6 +209,7 @@ impl Report {
             elsewhere: None,
             culprit: None,
             during: None,
+            host_call: None,
             nan_bits: nan.map(|nan| NanReport {
                 first: nan.first.0,
                 count: nan.count,
@@ -284,6 +287,9 @@ impl Report {
         if let Some(behind) = behind {
             self.site.clone_from(&behind.event.site);
         }
+        if matches!(divergence.lhs, Some(Event::Host(_))) && divergence.verdict == Verdict::HostWrite {
+            self.host_call = host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites));
+        }
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
@@ -319,6 +325,21 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Most steps of a host call that are gone back to find where it began.
+const MAX_STEPS: u64 = 1 << 16;
+
+/// The host call that the step at `position` belongs to.
+fn host_call_around(timeline: &mut Timeline, position: Position) -> Result<Option<Event>, ReplayError> {
+    for back in 1..=position.0.min(MAX_STEPS) {
+        match timeline.event(Position(position.0 - back))? {
+            call @ Event::Host(HostEvent::Call(_)) => return Ok(Some(call)),
+            Event::Host(HostEvent::Write { .. } | HostEvent::Grow { .. }) => {}
+            _ => break,
+        }
+    }
+    Ok(None)
 }
 
 fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {

@@ -150,7 +150,8 @@ impl Timeline {
         Ok(hasher.finish())
     }
 
-    /// Whether two events are equal: site, operands and bytes.
+    /// Whether two events are equal: site, operands and bytes. Traps of one kind are equal, too, when one side's
+    /// engine does not say where they happened.
     pub(crate) fn same_event(
         &mut self,
         at: Position,
@@ -161,7 +162,11 @@ impl Timeline {
         other.load(there)?;
         let lhs = self.chunk.as_ref().and_then(|chunk| chunk.get(at));
         let rhs = other.chunk.as_ref().and_then(|chunk| chunk.get(there));
-        Ok(lhs == rhs)
+        if lhs == rhs {
+            return Ok(true);
+        }
+        let milestones = [lhs, rhs].into_iter().flatten().filter(|event| event.site == SiteId::MILESTONE).count();
+        Ok(milestones == 2 && same_trap(&self.event(at)?, &other.event(there)?))
     }
 
     fn load(&mut self, position: Position) -> Result<(), ReplayError> {
@@ -304,4 +309,13 @@ impl Timeline {
         self.position = position.next();
         Ok(())
     }
+}
+
+/// Whether two events are traps of one kind, of which one has no place.
+fn same_trap(lhs: &Event, rhs: &Event) -> bool {
+    let trap = |event: &Event| match event {
+        Event::Milestone(Milestone::Trapped { trap, func, offset }) => Some((*trap, func.zip(*offset).is_some())),
+        _ => None,
+    };
+    matches!((trap(lhs), trap(rhs)), (Some((lhs, here)), Some((rhs, there))) if lhs == rhs && !(here && there))
 }

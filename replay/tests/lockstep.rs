@@ -9,7 +9,9 @@ mod support;
 use forkpoint_replay::{
     Alignment, Divergence, NanBits, Pair, ReplayError, Report, Timeline, Verdict, first_divergence,
 };
-use forkpoint_traces::{MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind};
+use forkpoint_traces::{
+    CodeOffset, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind,
+};
 use std::slice;
 use support::{
     Step, create, end, header, host_call, host_return, host_write, invoke, memories, push, site, step, store,
@@ -241,6 +243,26 @@ fn the_search_goes_on_behind_nan_bits_as_asked() {
     let both = found(&left, &further, NanBits::Report);
     let (nan, divergence) = (both.nan.unwrap(), both.divergence.unwrap());
     assert!(nan.leads_to(divergence.lhs.as_ref().unwrap(), divergence.rhs.as_ref().unwrap()));
+}
+
+/// Not every engine says where a trap happened.
+#[test]
+fn a_trap_without_a_place_is_equal_to_one_with() {
+    let with = |trap: Step| {
+        let mut steps = run();
+        steps.push(trap);
+        steps.push(end(Outcome::Finished));
+        steps
+    };
+    let at = |trap, func, offset| {
+        let (func, offset) = (Some(FuncIndex(func)), Some(CodeOffset(offset)));
+        with(Step::Milestone(Milestone::Trapped { trap, func, offset }))
+    };
+    let here = at(TrapKind::Unreachable, 0, 16);
+    assert!(Sides::new(&here, &with(trapped(TrapKind::Unreachable)), 16).divergence().is_none());
+    let verdict = |other: &[Step]| Sides::new(&here, other, 16).divergence().unwrap().verdict;
+    assert_eq!(verdict(&with(trapped(TrapKind::IntegerOverflow))), Verdict::Trap);
+    assert_eq!(verdict(&at(TrapKind::Unreachable, 0, 20)), Verdict::Trap);
 }
 
 /// Two engines may be wrong alike: equal events are no agreement when memory does not hold what they say.

@@ -1,6 +1,6 @@
 //! The child process: runs one job under an engine and reports in frames.
 
-use crate::engine::{EngineSpec, wasmtime};
+use crate::engine::{self, EngineSpec};
 use crate::host::WasiSetup;
 use crate::observe::Watch;
 use crate::protocol::{FrameWriter, Order, read_order};
@@ -83,6 +83,8 @@ pub(crate) enum Checkpoints {
 pub(crate) struct Call {
     pub(crate) function: String,
     pub(crate) arguments: Vec<WasmValue>,
+    /// Whether its type has vectors, which not every interface to an engine can pass.
+    pub(crate) vectors: bool,
 }
 
 /// Says that the parent wants the run to end.
@@ -102,6 +104,23 @@ impl Answers {
     pub(crate) fn wait(&self) -> io::Result<Order> {
         let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.0.lock().map_err(|_| lost())?.recv().map_err(|_| lost())
+    }
+}
+
+/// Writes frames to the recorder.
+pub(crate) type Out = FrameWriter<Socket>;
+
+/// The socket to the recorder, for several hands.
+#[derive(Clone)]
+pub(crate) struct Socket(Arc<UnixStream>);
+
+impl io::Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        (&*self.0).flush()
     }
 }
 
@@ -130,12 +149,8 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
         .map_err(|error| format!("ignoring SIGINT: {error}"))?;
-    let out = FrameWriter(wasmtime::Socket(Arc::new(socket)));
-    match &job.engine {
-        EngineSpec::Wasmtime(spec) => wasmtime::run(spec, &job, out, control, buffer),
-        EngineSpec::Runner { command } => return Err(format!("`{command}` is a program of its own")),
-    }
-    .map_err(|error| format!("talking to the recorder: {error}"))
+    let out = FrameWriter(Socket(Arc::new(socket)));
+    engine::run(&job, out, control, buffer).map_err(|error| format!("talking to the recorder: {error}"))
 }
 
 /// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.

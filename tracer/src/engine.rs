@@ -1,9 +1,21 @@
-//! Which engine runs a module, and how it is set up.
+//! Which engine runs a module, how it is set up, and what all engines have in common.
 
-pub(crate) mod wasmtime;
+mod capi;
+mod drive;
+mod session;
+mod wasmi;
+mod wasmtime;
 
+pub use capi::{CapiSpec, Switch};
+pub use wasmtime::{Compiler, Cpu, Target, WasmtimeSpec};
+
+use crate::child::{Control, Job, Out};
+use crate::protocol::Message;
+use drive::Engine;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::str::FromStr;
 
 /// An engine as it is written on the command line.
@@ -11,37 +23,15 @@ use std::str::FromStr;
 pub enum EngineSpec {
     /// The one linked into this program: `wasmtime:aot,target=portable,opt=none`.
     Wasmtime(WasmtimeSpec),
+    /// A shared library with the C interface `wasm.h`: `capi:aot,lib=/path/libwasmtime.so`.
+    Capi(CapiSpec),
+    /// The interpreter linked into this program: `wasmi`.
+    Wasmi,
     /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
     Runner {
         /// Program and arguments, separated by spaces.
         command: String,
     },
-}
-
-/// Wasmtime and its settings.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WasmtimeSpec {
-    /// Which of its compilers.
-    pub compiler: Compiler,
-    /// JIT or AOT.
-    pub mode: Mode,
-    /// What code is made for.
-    pub target: Target,
-    /// CPU features switched on and off, on top of what the target has.
-    pub cpu: Vec<Cpu>,
-    /// Optimization level.
-    pub opt: OptLevel,
-}
-
-/// Which of Wasmtime's compilers makes the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Compiler {
-    /// The optimizing one. This is the default.
-    Cranelift,
-    /// The baseline one: fast to compile, and without some proposals.
-    Winch,
-    /// Cranelift for Pulley, Wasmtime's own byte code, which is interpreted.
-    Pulley,
 }
 
 /// How an engine comes to its native code.
@@ -51,26 +41,6 @@ pub enum Mode {
     Jit,
     /// Compiled to a file in one process, loaded from it in another.
     Aot,
-}
-
-/// What native code is made for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Target {
-    /// This machine, with all that its processor can do. This is the default.
-    Host,
-    /// This machine's architecture without any feature beyond its baseline.
-    Portable,
-    /// A target triple, with its baseline.
-    Triple(String),
-}
-
-/// A CPU feature switched on or off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cpu {
-    /// The feature as Cranelift names it without its `has_`: `fma`, `avx2`.
-    pub feature: String,
-    /// On or off.
-    pub enabled: bool,
 }
 
 /// How hard the compiler tries.
@@ -95,19 +65,9 @@ pub struct SpecError {
 
 const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, `wasmtime:winch-aot`, `wasmtime:pulley` \
                     or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
-                    `,opt=none|speed|speed-and-size`; or `runner:COMMAND`";
-
-impl Default for WasmtimeSpec {
-    fn default() -> WasmtimeSpec {
-        WasmtimeSpec {
-            compiler: Compiler::Cranelift,
-            mode: Mode::Jit,
-            target: Target::Host,
-            cpu: Vec::new(),
-            opt: OptLevel::Speed,
-        }
-    }
-}
+                    `,opt=none|speed|speed-and-size`; or `wasmi`; or `capi:jit,lib=PATH` \
+                    or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
+                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `runner:COMMAND`";
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
@@ -118,7 +78,11 @@ impl Default for EngineSpec {
 impl EngineSpec {
     /// Whether code is compiled in a process of its own first.
     pub(crate) fn compiles_ahead(&self) -> bool {
-        matches!(self, EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, .. }))
+        match self {
+            EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,
+            EngineSpec::Capi(spec) => spec.mode == Mode::Aot,
+            EngineSpec::Wasmi | EngineSpec::Runner { .. } => false,
+        }
     }
 
     /// Whether the engine's process can answer WASI by itself.
@@ -128,13 +92,45 @@ impl EngineSpec {
 
     /// Whether it is a part of this program, and no program or library that its name leads to.
     pub fn is_built_in(&self) -> bool {
-        !matches!(self, EngineSpec::Runner { .. })
+        matches!(self, EngineSpec::Wasmtime(_) | EngineSpec::Wasmi)
     }
 
-    /// Whether modules can record inline: a runner may not know multi-memory, and has no buffer to share.
+    /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
+    /// releases behind `wasm.h` have no multi-memory, and a runner may have none.
     pub fn records_inline(&self) -> bool {
         matches!(self, EngineSpec::Wasmtime(_))
     }
+}
+
+/// Does a child's job under its engine; an error means that the parent is gone.
+pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
+    let engine: Result<Box<dyn Engine>, String> = match &job.engine {
+        EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job.stack_switching),
+        EngineSpec::Wasmi => Ok(wasmi::open()),
+        EngineSpec::Capi(spec) => capi::open(spec),
+        EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
+    };
+    match engine {
+        Ok(engine) => drive::drive(&*engine, job, out, control, buffer),
+        Err(error) => out.message(&Message::SetupFailed(error)),
+    }
+}
+
+/// Processor features that decide which code a compiler makes, where this machine has them.
+fn host_features() -> Vec<String> {
+    let mut found = Vec::new();
+    macro_rules! detect {
+        ($detect:ident: $($feature:tt)*) => {
+            $(if std::arch::$detect!($feature) { found.push($feature.to_string()); })*
+        };
+    }
+    #[cfg(target_arch = "x86_64")]
+    detect!(is_x86_feature_detected:
+        "avx" "avx2" "avx512bitalg" "avx512dq" "avx512f" "avx512vbmi" "avx512vl" "bmi1" "bmi2" "cmpxchg16b"
+        "fma" "lzcnt" "popcnt" "sse3" "sse4.1" "sse4.2" "ssse3");
+    #[cfg(target_arch = "aarch64")]
+    detect!(is_aarch64_feature_detected: "fp16" "lse" "paca" "pacg");
+    found
 }
 
 impl FromStr for EngineSpec {
@@ -149,41 +145,19 @@ impl FromStr for EngineSpec {
             return Ok(EngineSpec::Runner { command: command.to_string() });
         }
         let mut parts = spec.split(',');
-        let mut engine = WasmtimeSpec::default();
-        (engine.compiler, engine.mode) = match parts.next().unwrap_or_default() {
-            "wasmtime" | "wasmtime:jit" | "wasmtime:cranelift-jit" => (Compiler::Cranelift, Mode::Jit),
-            "wasmtime:aot" | "wasmtime:cranelift-aot" => (Compiler::Cranelift, Mode::Aot),
-            "wasmtime:winch" | "wasmtime:winch-jit" => (Compiler::Winch, Mode::Jit),
-            "wasmtime:winch-aot" => (Compiler::Winch, Mode::Aot),
-            "wasmtime:pulley" | "wasmtime:pulley-jit" => (Compiler::Pulley, Mode::Jit),
-            "wasmtime:pulley-aot" => (Compiler::Pulley, Mode::Aot),
-            other => return Err(fail(format!("unknown engine or mode `{other}`"))),
-        };
-        for part in parts {
-            match part.split_once('=') {
-                Some(("target", target)) => engine.target = target.parse().map_err(&fail)?,
-                Some(("cpu", features)) => engine.cpu = Cpu::parse_list(features).map_err(&fail)?,
-                Some(("opt", level)) => engine.opt = level.parse().map_err(&fail)?,
-                _ => return Err(fail(format!("unknown setting `{part}`"))),
-            }
+        let name = parts.next().unwrap_or_default();
+        let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
+        match engine {
+            "wasmtime" => WasmtimeSpec::parse(variant, parts).map(EngineSpec::Wasmtime),
+            "capi" => CapiSpec::parse(variant, parts).map(EngineSpec::Capi),
+            "wasmi" => match (variant, parts.next()) {
+                ("" | "interpreter", None) => Ok(EngineSpec::Wasmi),
+                ("" | "interpreter", Some(setting)) => Err(format!("unknown setting `{setting}`")),
+                (other, _) => Err(format!("unknown mode `{other}`")),
+            },
+            _ => Err(format!("unknown engine `{name}`")),
         }
-        if engine.compiler == Compiler::Pulley && engine.target != Target::Host {
-            return Err(fail("pulley is a target of its own".to_string()));
-        }
-        Ok(EngineSpec::Wasmtime(engine))
-    }
-}
-
-impl FromStr for Target {
-    type Err = String;
-
-    fn from_str(target: &str) -> Result<Target, String> {
-        match target {
-            "host" => Ok(Target::Host),
-            "portable" => Ok(Target::Portable),
-            "" => Err("empty target".to_string()),
-            triple => Ok(Target::Triple(triple.to_string())),
-        }
+        .map_err(fail)
     }
 }
 
@@ -197,32 +171,6 @@ impl FromStr for OptLevel {
             "speed-and-size" | "s" => Ok(OptLevel::SpeedAndSize),
             other => Err(format!("unknown optimization level `{other}`")),
         }
-    }
-}
-
-impl Cpu {
-    /// Parses `+fma-avx2`.
-    ///
-    /// # Errors
-    /// A sentence that names the part which is not understood.
-    pub fn parse_list(list: &str) -> Result<Vec<Cpu>, String> {
-        let mut features = Vec::new();
-        let mut rest = list;
-        while !rest.is_empty() {
-            let enabled = match rest.as_bytes()[0] {
-                b'+' => true,
-                b'-' => false,
-                _ => return Err(format!("CPU feature without + or - before it: `{rest}`")),
-            };
-            let end = rest[1..].find(['+', '-']).map_or(rest.len(), |end| end + 1);
-            let feature = &rest[1..end];
-            if feature.is_empty() || !feature.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '.') {
-                return Err(format!("`{feature}` is not the name of a CPU feature"));
-            }
-            features.push(Cpu { feature: feature.to_string(), enabled });
-            rest = &rest[end..];
-        }
-        Ok(features)
     }
 }
 
@@ -249,35 +197,10 @@ impl fmt::Display for EngineSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EngineSpec::Wasmtime(spec) => spec.fmt(f),
+            EngineSpec::Wasmi => f.write_str("wasmi"),
+            EngineSpec::Capi(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
-    }
-}
-
-/// The shortest spelling that means this engine.
-impl fmt::Display for WasmtimeSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.compiler, self.mode) {
-            (Compiler::Cranelift, mode) => write!(f, "wasmtime:{mode}")?,
-            (Compiler::Winch, mode) => write!(f, "wasmtime:winch-{mode}")?,
-            (Compiler::Pulley, Mode::Jit) => f.write_str("wasmtime:pulley")?,
-            (Compiler::Pulley, Mode::Aot) => f.write_str("wasmtime:pulley-aot")?,
-        }
-        match &self.target {
-            Target::Host => {}
-            Target::Portable => f.write_str(",target=portable")?,
-            Target::Triple(triple) => write!(f, ",target={triple}")?,
-        }
-        if !self.cpu.is_empty() {
-            f.write_str(",cpu=")?;
-            for cpu in &self.cpu {
-                write!(f, "{}{}", if cpu.enabled { '+' } else { '-' }, cpu.feature)?;
-            }
-        }
-        if self.opt != OptLevel::Speed {
-            write!(f, ",opt={}", self.opt)?;
-        }
-        Ok(())
     }
 }
 
@@ -297,6 +220,9 @@ mod tests {
             "wasmtime:winch-aot,cpu=-avx2",
             "wasmtime:pulley",
             "wasmtime:pulley-aot,opt=none",
+            "wasmi",
+            "capi:jit,lib=/usr/lib/libwasmtime.so",
+            "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
             "runner:python3 my runner.py",
         ] {
             assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
@@ -308,6 +234,11 @@ mod tests {
     fn what_is_not_understood_is_named() {
         for (spec, named) in [
             ("v8", "v8"),
+            ("wasmi:jit", "jit"),
+            ("capi:jit", "lib=PATH"),
+            ("capi:interpreter,lib=x", "interpreter"),
+            ("capi:jit,lib=x,wasm=gc", "gc"),
+            ("wasmi,opt=none", "opt=none"),
             ("wasmtime:jit,foo", "foo"),
             ("wasmtime:jit,opt=9", "9"),
             ("wasmtime:jit,cpu=fma", "fma"),

@@ -18,7 +18,7 @@ mod record;
 mod shared;
 mod values;
 
-pub use engine::{Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Target, WasmtimeSpec};
+pub use engine::{CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Switch, Target, WasmtimeSpec};
 pub use error::RecordError;
 pub use host::WasiSetup;
 pub use host::stub::{Stub, StubError};

@@ -122,13 +122,15 @@ pub(crate) struct Watcher {
     /// Each place, and what it held last.
     places: Vec<(WatchedRange, Vec<u8>)>,
     records: Vec<u8>,
+    /// Whether these are calls of the hook.
+    hooks: bool,
 }
 
 impl Watcher {
     /// Watches from now on, when the memory holds `bytes`.
     pub(crate) fn new(watch: &Watch, bytes: &[u8]) -> Watcher {
         let places = watch.ranges.iter().map(|range| (*range, range.of(bytes).to_vec())).collect();
-        Watcher { memory: watch.memory, places, records: Vec::new() }
+        Watcher { memory: watch.memory, places, records: Vec::new(), hooks: false }
     }
 
     /// The memory that is watched.
@@ -136,14 +138,15 @@ impl Watcher {
         self.memory
     }
 
-    /// Takes the records since the last call; `bytes` is the watched memory behind them.
-    pub(crate) fn look<W: Write>(
-        &mut self,
-        records: &[u8],
-        bytes: &[u8],
-        out: &mut FrameWriter<W>,
-    ) -> io::Result<()> {
+    /// Takes the records since the last call, calls of the hook or others.
+    pub(crate) fn keep(&mut self, records: &[u8], hooks: bool) {
         self.records.extend_from_slice(records);
+        self.hooks = hooks;
+    }
+
+    /// Sends the records and what the watched bytes hold now, if that is something else than before. `bytes` is
+    /// the watched memory behind the last of the records.
+    pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<()> {
         if self.records.len() >= RUN || self.places.iter().any(|(range, last)| range.of(bytes) != last) {
             self.send(out)?;
         }
@@ -160,7 +163,10 @@ impl Watcher {
     /// Sends the records kept so far.
     pub(crate) fn send<W: Write>(&mut self, out: &mut FrameWriter<W>) -> io::Result<()> {
         if !self.records.is_empty() {
-            out.records(&self.records)?;
+            match self.hooks {
+                true => out.hooks(&self.records)?,
+                false => out.records(&self.records)?,
+            }
             self.records.clear();
         }
         Ok(())

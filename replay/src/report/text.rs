@@ -73,6 +73,9 @@ impl fmt::Display for Report {
         if let Some(site) = &self.site {
             write!(f, " At {site}:")?;
         }
+        if let Some(call) = &self.host_call {
+            write!(f, " In {call}:")?;
+        }
         for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
             let event = side.event.as_deref().unwrap_or("nothing more");
             write!(f, "{} {name} ({}) has {event}", if name == "lhs" { "" } else { ";" }, side.engine)?;

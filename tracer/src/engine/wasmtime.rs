@@ -7,17 +7,20 @@ mod imports;
 mod live;
 mod memories;
 mod records;
+mod spec;
 
-use super::{Compiler, OptLevel, Target, WasmtimeSpec};
-use crate::child::{Control, Job, Run, Task};
-use crate::protocol::{FrameWriter, Message, NO_OFFSET, NativeFrame};
+pub use spec::{Compiler, Cpu, Target, WasmtimeSpec};
+
+use super::drive::{Engine, Guest, Loaded, Rejected};
+use super::session::Session;
+use super::{OptLevel, host_features};
+use crate::child::{Out, Run};
+use crate::protocol::{NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
+use guest::WasmtimeGuest;
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::Arc;
-use wasmtime::{Config, Engine, Module, Strategy};
+use wasmtime::{Config, Module, Strategy};
 
 /// Sets a [`Config`]'s switch.
 type Switch = fn(&mut Config, bool) -> &mut Config;
@@ -66,44 +69,64 @@ const PULLEY: &str = if cfg!(target_pointer_width = "64") { "pulley64" } else { 
 /// Bytes of stack that a guest may use.
 const MAX_WASM_STACK: usize = 512 << 10;
 
-pub(crate) type Out = FrameWriter<Socket>;
+/// Wasmtime, set up.
+struct Wasmtime {
+    spec: WasmtimeSpec,
+    engine: wasmtime::Engine,
+}
 
-/// The socket to the recorder, for several hands.
-#[derive(Clone)]
-pub(crate) struct Socket(pub(crate) Arc<UnixStream>);
-
-impl io::Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self.0).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self.0).flush()
+/// Sets the engine up.
+///
+/// # Errors
+/// In the engine's words, when its settings do not go together.
+pub(super) fn open(spec: &WasmtimeSpec, stack_switching: bool) -> Result<Box<dyn Engine>, String> {
+    match configure(spec, stack_switching) {
+        Ok(engine) => Ok(Box::new(Wasmtime { spec: spec.clone(), engine })),
+        Err(error) => Err(format!("{error:#}")),
     }
 }
 
-/// Does the job and reports; an error means that the parent is gone.
-pub(crate) fn run(spec: &WasmtimeSpec, job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
-    let engine = match configure(spec, job.stack_switching) {
-        Ok(engine) => engine,
-        Err(error) => return out.message(&Message::SetupFailed(format!("{error:#}"))),
-    };
-    out.message(&Message::Hello(describe(spec)))?;
-    match &job.task {
-        Task::Compile { output } => compile(&engine, &job.module, output, &mut out),
-        Task::Run(run) => match load(&engine, &job.module, run) {
-            Ok(module) => {
-                send_native(&module, run.native_limit, &mut out)?;
-                guest::run(&engine, &module, run, out, control, buffer)
-            }
-            Err(error) => {
-                out.message(&Message::Rejected { stage: "compile".to_string(), message: format!("{error:#}") })
-            }
-        },
+impl Engine for Wasmtime {
+    fn about(&self) -> EngineInfo {
+        describe(&self.spec)
+    }
+
+    fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
+        let compiled = std::fs::read(module)
+            .map_err(wasmtime::Error::from)
+            .and_then(|bytes| self.engine.precompile_module(&bytes))
+            .and_then(|code| Ok(std::fs::write(output, code)?));
+        compiled.map_err(|error| Rejected::compile(format!("{error:#}")))
+    }
+
+    fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
+        match load(&self.engine, module, run) {
+            Ok(module) => Ok(Box::new(LoadedModule { engine: &self.engine, module })),
+            Err(error) => Err(Rejected::compile(format!("{error:#}"))),
+        }
     }
 }
 
-fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<Engine> {
+/// A compiled module.
+struct LoadedModule<'a> {
+    engine: &'a wasmtime::Engine,
+    module: Module,
+}
+
+impl Loaded for LoadedModule<'_> {
+    fn send_native(&self, limit: u64, out: &mut Out) -> io::Result<()> {
+        send_native(&self.module, limit, out)
+    }
+
+    fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
+        match WasmtimeGuest::new(self.engine, &self.module, run, session) {
+            Ok(guest) => Ok(Box::new(guest)),
+            Err(error) => Err(Rejected::instantiate(format!("{error:#}"))),
+        }
+    }
+}
+
+fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<wasmtime::Engine> {
     let mut config = Config::new();
     config
         .cranelift_opt_level(match spec.opt {
@@ -147,29 +170,12 @@ fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<Eng
             config.cranelift_flag_set(&flag, if cpu.enabled { "true" } else { "false" });
         }
     }
-    Engine::new(&config)
+    wasmtime::Engine::new(&config)
 }
 
 fn host_triple() -> String {
     let arch = std::env::consts::ARCH;
     format!("{arch}-unknown-linux-gnu")
-}
-
-/// Processor features that decide which code Cranelift makes, where this machine has them.
-fn host_features() -> Vec<String> {
-    let mut found = Vec::new();
-    macro_rules! detect {
-        ($detect:ident: $($feature:tt)*) => {
-            $(if std::arch::$detect!($feature) { found.push($feature.to_string()); })*
-        };
-    }
-    #[cfg(target_arch = "x86_64")]
-    detect!(is_x86_feature_detected:
-        "avx" "avx2" "avx512bitalg" "avx512dq" "avx512f" "avx512vbmi" "avx512vl" "bmi1" "bmi2" "cmpxchg16b"
-        "fma" "lzcnt" "popcnt" "sse3" "sse4.1" "sse4.2" "ssse3");
-    #[cfg(target_arch = "aarch64")]
-    detect!(is_aarch64_feature_detected: "fp16" "lse" "paca" "pacg");
-    found
 }
 
 fn describe(spec: &WasmtimeSpec) -> EngineInfo {
@@ -211,18 +217,7 @@ fn settings(compiler: Compiler) -> Vec<(String, String)> {
     switches.chain([("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string())]).collect()
 }
 
-fn compile(engine: &Engine, module: &Path, output: &Path, out: &mut Out) -> io::Result<()> {
-    let compiled = std::fs::read(module)
-        .map_err(wasmtime::Error::from)
-        .and_then(|bytes| engine.precompile_module(&bytes))
-        .and_then(|code| Ok(std::fs::write(output, code)?));
-    out.message(&match compiled {
-        Ok(()) => Message::End,
-        Err(error) => Message::Rejected { stage: "compile".to_string(), message: format!("{error:#}") },
-    })
-}
-
-fn load(engine: &Engine, path: &Path, run: &Run) -> wasmtime::Result<Module> {
+fn load(engine: &wasmtime::Engine, path: &Path, run: &Run) -> wasmtime::Result<Module> {
     if run.precompiled {
         // SAFETY: the file was written by a child of the same parent a moment ago, in a directory that only
         // this user can write; a trace never names such a file.

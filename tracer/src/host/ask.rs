@@ -3,19 +3,22 @@
 //! Nothing here knows an engine: an adapter hands over the call and a way to its memories, and gets results.
 
 use crate::child::Answers;
+use crate::host::ranges::clamp;
+use crate::observe::View;
 use crate::protocol::{FrameWriter, Message, Order};
 use forkpoint_traces::WasmValue;
 use std::io::{self, Write};
 
-/// The guest's memories during a host call.
+/// The guest's memories during a host call, in the order of the original module.
 pub(crate) trait Memories {
-    /// The bytes from `address` on, at most `length` and not past the end of memory.
-    fn read(&self, memory: u32, address: u64, length: u64) -> &[u8];
+    /// All of them as they are now.
+    fn views(&self) -> Vec<View<'_>>;
 
-    /// Writes bytes; `false` where they would not fit into memory.
+    /// Writes `bytes` at `address` of memory number `memory`; `false` when they do not fit, and then nothing is
+    /// written.
     fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool;
 
-    /// Grows a memory; `false` where the engine refuses.
+    /// Grows memory number `memory` by so many pages; `false` where the engine refuses.
     fn grow(&mut self, memory: u32, delta: u64) -> bool;
 }
 
@@ -32,8 +35,8 @@ pub(crate) enum HostEnd {
     Stopped,
 }
 
-/// Asks the recorder what function `function` answers, and does to memory what it says. All records before must
-/// have been sent.
+/// Asks the recorder what imported function number `function` answers, and does to memory what it says. All records
+/// before must have been sent.
 pub(crate) fn ask<W: Write>(
     function: u32,
     arguments: &[WasmValue],
@@ -45,8 +48,10 @@ pub(crate) fn ask<W: Write>(
     let answer = loop {
         match answers.wait()? {
             Order::Read(ranges) => {
+                let views = memories.views();
                 for (number, (memory, address, length)) in ranges.into_iter().enumerate() {
-                    out.guest(number as u32, memories.read(memory, address, length))?;
+                    let bytes = views.iter().find(|view| view.memory == memory).map_or(&[][..], |view| view.bytes);
+                    out.guest(number as u32, &bytes[clamp((address, length), bytes.len())])?;
                 }
                 out.message(&Message::HostReadEnd)?;
             }
@@ -55,11 +60,10 @@ pub(crate) fn ask<W: Write>(
             Order::Stop | Order::Show(_) => return Err(io::ErrorKind::InvalidData.into()),
         }
     };
-    for grow in &answer.grows {
-        if !memories.grow(grow.0, grow.1) {
+    for &(memory, delta) in &answer.grows {
+        if !memories.grow(memory, delta) {
             return Ok(HostEnd::Trapped(format!(
-                "memory {} cannot be grown by {} pages, as the host did",
-                grow.0, grow.1
+                "memory {memory} cannot be grown by {delta} pages, as the host did"
             )));
         }
     }

@@ -5,7 +5,10 @@ use crate::instrument::{Scope, Style};
 use forkpoint_traces::{Call, EngineInfo, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
 /// The header of a recording of `program` under `engine`.
-pub(super) fn of(program: &Program, request: &Request, engine: EngineInfo, chunk_events: u32) -> Header {
+pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, chunk_events: u32) -> Header {
+    if program.runs_without_threads() {
+        engine.settings.push(("wasi.thread-spawn".to_string(), "refused (--allow-unordered)".to_string()));
+    }
     let wasi = &request.wasi;
     let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
     Header {

@@ -5,6 +5,7 @@
 
 use super::program::{HostFunction, Provider};
 use crate::error::RecordError;
+use crate::host::NO_THREAD;
 use crate::host::ask::HostEnd;
 use crate::host::ranges::{first_reads, second_reads, unsigned};
 use crate::protocol::{Answer, Order};
@@ -131,6 +132,7 @@ impl<'a> Host<'a> {
         }
         let end = match provider {
             Provider::Stub(end) => end.clone(),
+            Provider::NoThreads => HostEnd::Returned(vec![WasmValue::I32(NO_THREAD)]),
             Provider::Engine | Provider::Nobody => {
                 return Err(RecordError::Protocol(format!(
                     "a call of {import}, which the engine has to answer itself"
@@ -158,6 +160,7 @@ impl<'a> Host<'a> {
             return Ok(Reply { order, events: vec![HostEvent::Call(call)], unanswered: Some(why) });
         }
         let mut answer = Answer { grows: Vec::new(), writes: Vec::new(), end: HostEnd::Stopped };
+        let function = call.function.0 as usize;
         let mut events = vec![HostEvent::Call(call)];
         loop {
             let event = log.next()?;
@@ -168,6 +171,9 @@ impl<'a> Host<'a> {
                 Some(HostEvent::Grow { memory, delta, .. }) => answer.grows.push((memory.0, *delta)),
                 Some(HostEvent::Return { outcome, .. }) => {
                     answer.end = match outcome {
+                        HostOutcome::Returned(values) if !self.functions[function].returns(values) => {
+                            return Err(damaged("results that are not of the function's type"));
+                        }
                         HostOutcome::Returned(values) => HostEnd::Returned(values.clone()),
                         HostOutcome::Trapped(message) => HostEnd::Trapped(message.clone()),
                         HostOutcome::Exited(code) => HostEnd::Exited(*code),

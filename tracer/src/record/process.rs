@@ -159,7 +159,7 @@ fn program(request: &Request) -> Command {
             program.args(words);
             program
         }
-        EngineSpec::Wasmtime(_) => Command::new(&request.executable),
+        _ => Command::new(&request.executable),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::ask::HostEnd;
 use crate::host::stub::{Stub, StubAnswer};
+use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
 use crate::protocol::HOOK_SIZE;
 use crate::record::types::{self, signature};
@@ -43,7 +44,16 @@ pub struct Program {
 /// An imported function.
 pub(super) struct HostFunction {
     pub(super) import: Import,
+    results: Vec<ValType>,
     pub(super) provider: Provider,
+}
+
+impl HostFunction {
+    /// Whether it can return these values.
+    pub(super) fn returns(&self, values: &[WasmValue]) -> bool {
+        values.len() == self.results.len()
+            && values.iter().zip(&self.results).all(|(value, ty)| value_fits(value, *ty))
+    }
 }
 
 /// Who answers an imported function when no host log does.
@@ -52,6 +62,8 @@ pub(super) enum Provider {
     Engine,
     /// The recorder, always by this.
     Stub(HostEnd),
+    /// The recorder: there is no new thread.
+    NoThreads,
     /// Nobody: only a host log can.
     Nobody,
 }
@@ -63,6 +75,8 @@ pub struct Imports<'a> {
     pub stubs: &'a [Stub],
     /// Whether a host log answers everything: then no function needs anybody.
     pub logged: bool,
+    /// Whether a module that can make threads is let run without them.
+    pub allow_unordered: bool,
 }
 
 impl Program {
@@ -71,7 +85,7 @@ impl Program {
     ///
     /// # Errors
     /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
-    /// calls do not fit it.
+    /// calls do not fit it. A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
         let instrumented = instrument(&module, &Options::default())?;
@@ -99,7 +113,7 @@ impl Program {
         let module = trace.module();
         let instrumented = instrument(module, &Options::default())?;
         let interface = Interface::of(module);
-        let host_functions = interface.provide(&Imports { stubs: &[], logged: true })?;
+        let host_functions = interface.provide(&Imports { stubs: &[], logged: true, allow_unordered: true })?;
         let calls = header.calls.iter().map(|call| interface.recorded_call(call)).collect::<Result<_, _>>()?;
         Ok(Program {
             name: header.module.name.clone(),
@@ -113,9 +127,9 @@ impl Program {
         })
     }
 
-    /// Whether the module wants to make threads, and so gets none.
+    /// Whether the module wants to make threads and gets none.
     pub fn runs_without_threads(&self) -> bool {
-        self.host_functions.iter().any(|function| is_thread_spawn(&function.import))
+        self.host_functions.iter().any(|function| matches!(function.provider, Provider::NoThreads))
     }
 
     /// Number of memory-changing instructions.
@@ -190,6 +204,9 @@ struct Interface {
     exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
 }
+
+/// Module, name and type of the import that makes a thread.
+const THREAD_SPAWN: (&str, &str, &str) = (THREADS_MODULE, THREADS_NAME, "func (i32) -> (i32)");
 
 /// What a module needs from outside.
 struct Needed {
@@ -278,7 +295,7 @@ impl Interface {
                     let results = signature.as_ref().map_or(&[][..], FuncType::results);
                     let provider = provider(import, ty, results, imports)?;
                     let provided = imports.logged || !matches!(provider, Provider::Nobody);
-                    functions.push(HostFunction { import: import.clone(), provider });
+                    functions.push(HostFunction { import: import.clone(), results: results.to_vec(), provider });
                     provided
                 }
             };
@@ -287,7 +304,8 @@ impl Interface {
             }
         }
         if missing.is_empty() {
-            return Ok(functions);
+            let threads = functions.iter().any(|function| matches!(function.provider, Provider::NoThreads));
+            return if threads && !imports.allow_unordered { Err(RecordError::Threads) } else { Ok(functions) };
         }
         Err(RecordError::UnresolvedImports { list: missing.join("\n") })
     }
@@ -324,12 +342,12 @@ impl Interface {
                 found: call.arguments.len(),
             });
         }
-        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone() })
+        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone(), vectors: has_vectors(ty) })
     }
 
     fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {
         let exported = |name: &str| self.exports.get(name).and_then(Option::as_ref);
-        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new() };
+        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new(), vectors: false };
         if calls.is_empty() {
             return match exported("_start") {
                 Some(ty) if ty.params().is_empty() => Ok(vec![plain("_start")]),
@@ -368,10 +386,14 @@ impl Interface {
                     })
                 })
                 .collect::<Result<Vec<WasmValue>, _>>()?;
-            resolved.push(Call { function: call.function.clone(), arguments });
+            resolved.push(Call { function: call.function.clone(), arguments, vectors: has_vectors(ty) });
         }
         Ok(resolved)
     }
+}
+
+fn has_vectors(ty: &FuncType) -> bool {
+    ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
 }
 
 /// Who answers an imported function of this type.
@@ -397,16 +419,11 @@ fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -
         };
         return Ok(Provider::Stub(HostEnd::Returned(values)));
     }
-    if is_thread_spawn(import) && !imports.logged {
-        return Err(RecordError::Threads);
+    if (&*import.module, &*import.name, ty) == THREAD_SPAWN {
+        return Ok(Provider::NoThreads);
     }
     let is_wasi = import.module == wasi::MODULE && wasi::signature(&import.name).is_some();
     Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })
-}
-
-/// Whether this is how a guest makes a thread.
-fn is_thread_spawn(import: &Import) -> bool {
-    import.module == "wasi" && import.name == "thread-spawn"
 }
 
 fn value_fits(value: &WasmValue, ty: ValType) -> bool {

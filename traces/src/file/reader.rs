@@ -102,6 +102,11 @@ impl TraceReader {
         &self.sites
     }
 
+    /// Where in the module each data segment's bytes are.
+    pub fn data(&self) -> &[Range<u32>] {
+        &self.data
+    }
+
     /// Number of events.
     pub fn events(&self) -> u64 {
         self.index.chunks.last().map_or(0, |chunk| chunk.end().0)

@@ -1,7 +1,7 @@
 //! Between Wasmtime's values, errors and traps and those of the protocol.
 
-use super::guest::Stopped;
-use crate::protocol::{Message, TrapFrame};
+use crate::engine::drive::Ended;
+use crate::protocol::TrapFrame;
 use crate::values::WasmValue;
 use forkpoint_traces::TrapKind;
 use wasmtime::{Error, Module, Trap, Val, ValType, WasmBacktrace};
@@ -36,19 +36,16 @@ pub(super) fn from_engine(value: &Val) -> WasmValue {
 }
 
 /// How a call that did not return ended.
-pub(super) fn failure(error: &Error, module: &Module) -> Message {
-    if error.downcast_ref::<Stopped>().is_some() {
-        return Message::Stopped;
-    }
+pub(super) fn failure(error: &Error, module: &Module) -> Ended {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return Message::Exited(exit.0);
+        return Ended::Exited(exit.0);
     }
     let trap = match error.downcast_ref::<Trap>() {
         Some(trap) => trap_kind(*trap),
         None if error.is::<wasmtime::ThrownException>() => TrapKind::UncaughtException,
         None => TrapKind::HostError,
     };
-    Message::Trapped { trap, message: words(error), frames: frames(error, module) }
+    Ended::Trapped { trap, message: words(error), frames: frames(error, module) }
 }
 
 /// What an error says, its backtrace left out.

@@ -1,14 +1,15 @@
 //! A WASI function behind a wrapper that reports the call, what it read and what it wrote.
 
 use super::convert::{from_engine, words};
-use super::guest::{State, Stopped};
+use super::guest::State;
 use super::records;
+use crate::child::Checkpoints;
+use crate::engine::session::Halt;
 use crate::host::fixed;
 use crate::host::ranges::{Writable, clamp, first_reads, second_reads, unsigned, writable, written};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
 use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostOutcome, HostRead, Import, MemoryIndex};
-use std::sync::atomic::Ordering;
 use wasmtime::{Caller, Error, Func, FuncType, Store, Val};
 use wasmtime_wasi::I32Exit;
 
@@ -19,11 +20,10 @@ const PIECE: usize = 32 << 10;
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, function: u32, import: Import) -> Func {
     let signature = wasi::signature(&import.name).unwrap_or_default();
     Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
-        if caller.data().control.stop.load(Ordering::Relaxed) {
-            return Err(Error::new(Stopped));
+        if caller.data_mut().session.as_mut().is_none_or(|session| session.stops()) {
+            return Err(Error::new(Halt));
         }
-        records::around_call(&mut caller)?;
-        records::show_watched(&mut caller)?;
+        look(&mut caller)?;
         let arguments_seen: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
         let numbers = unsigned(&arguments_seen);
         let call = HostCall {
@@ -49,10 +49,21 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, fun
             },
         };
         records::host(&mut caller, &HostEvent::Return { import: import.clone(), outcome })?;
-        records::show_watched(&mut caller)?;
-        records::around_call(&mut caller)?;
+        look(&mut caller)?;
         result
     })
+}
+
+/// Around a call: a checkpoint, where the run has such, and a look at watched bytes, so that their change is taken for
+/// nobody else's.
+fn look(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
+    if caller.data().run.checkpoints == Checkpoints::Calls {
+        records::visit(&mut *caller, &mut |session, views| session.around_call(views))?;
+    }
+    if caller.data().session.as_ref().is_some_and(|session| session.watches()) {
+        records::visit(caller, &mut |session, views| session.settle(views))?;
+    }
+    Ok(())
 }
 
 /// What the call is given of the guest's memory.

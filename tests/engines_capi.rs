@@ -1,0 +1,106 @@
+//! Engines that are shared libraries: the folder in FORKPOINT_LIBS has them, named `libwasmtime-17.0.0.so`. Without
+//! it, or without the one that a test needs, a line says that the test is skipped.
+
+mod common;
+
+use common::{repository_text, run};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn library(name: &str) -> Option<PathBuf> {
+    let folder = std::env::var_os("FORKPOINT_LIBS");
+    let path = folder.map(|folder| Path::new(&folder).join(name)).filter(|path| path.exists());
+    if path.is_none() {
+        println!("SKIP: no {name} in the folder FORKPOINT_LIBS");
+    }
+    path
+}
+
+/// Compares this program's Wasmtime with a library; `settings` follow its name. `None` where it is not there.
+fn against(module: &str, call: &str, mode: &str, name: &str, settings: &str) -> Option<(i32, Value)> {
+    let engine = format!("capi:{mode},lib={}{settings}", library(name)?.display());
+    let command = ["compare", &repository_text(module), "--invoke", call, "--rhs", &engine, "--json"];
+    let ran = run(&std::env::temp_dir(), &command);
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| Value::String(ran.stderr));
+    Some((ran.code, report))
+}
+
+#[test]
+fn a_store_to_a_wrong_address_is_found() {
+    let module = "tests/known-bugs/wasmtime-7999-wrong-address.wat";
+    for (mode, name) in [("jit", "libwasmtime-17.0.0.so"), ("aot", "libwasmtime-17.0.0.so")] {
+        let Some((code, report)) = against(module, "run 64", mode, name, "") else { return };
+        assert_eq!((code, &report["verdict"], &report["position"]), (1, &"address".into(), &2.into()), "{report:#}");
+        assert_eq!(report["site"]["instruction"], "i32.store");
+        let version = report["rhs"]["version"].as_str().unwrap_or_default();
+        assert!(version.starts_with("wasmtime 17.0.0,"), "{version}");
+    }
+    let Some((code, report)) = against(module, "run 64", "jit", "libwasmtime-48.0.0.so", "") else { return };
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
+}
+
+#[test]
+fn a_rejected_instantiation_is_found() {
+    let module = "tests/known-bugs/wasmtime-7558-data-segment.wat";
+    let Some((code, report)) = against(module, "run", "jit", "libwasmtime-15.0.0.so", "") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{report:#}");
+    assert_eq!(report["rhs"]["outcome"], "rejected at instantiate");
+    let Some((code, report)) = against(module, "run", "jit", "libwasmtime-16.0.0.so", "") else { return };
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
+}
+
+#[test]
+fn a_wrong_value_shows_at_one_optimization_level_only() {
+    let module = "tests/known-bugs/wasmtime-12318-wrong-value.wat";
+    for name in ["libwasmtime-36.0.0.so", "libwasmtime-40.0.0.so"] {
+        let Some((code, report)) = against(module, "run 24 1", "jit", name, ",opt=none") else { continue };
+        assert_eq!((code, &report["verdict"], &report["position"]), (1, &"value".into(), &2.into()), "{report:#}");
+        let Some((code, report)) = against(module, "run 24 1", "jit", name, ",opt=speed") else { continue };
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
+    }
+}
+
+#[test]
+fn every_release_agrees_where_nothing_is_wrong() {
+    let Some(folder) = std::env::var_os("FORKPOINT_LIBS") else {
+        return println!("SKIP: FORKPOINT_LIBS is not set");
+    };
+    let entries = std::fs::read_dir(folder).expect("the folder FORKPOINT_LIBS can be read");
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    for name in names.filter(|name| name.starts_with("libwasmtime-")) {
+        for mode in ["jit", "aot"] {
+            for (module, call) in [
+                ("tests/cases/bulk.wat", "f"),
+                ("tests/cases/calls.wat", "oops"),
+                ("tests/cases/imported-memory.wat", "f"),
+                ("tests/cases/memory64.wat", "f 0x100"),
+                ("tests/cases/multi-memory.wat", "f"),
+                ("tests/cases/start.wat", "f"),
+                ("tests/cases/trap.wat", "f"),
+            ] {
+                let Some((code, report)) = against(module, call, mode, &name, "") else { continue };
+                assert_eq!((code, &report["agree"]), (0, &true.into()), "{name} {mode} {module}: {report:#}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_library_is_said() {
+    let module = repository_text("tests/cases/bulk.wat");
+    let complaint = |engine: &str| {
+        let ran = run(&std::env::temp_dir(), &["compare", &module, "--invoke", "f", "--rhs", engine]);
+        assert_eq!(ran.code, 2, "{}", ran.stdout);
+        ran.stderr
+    };
+    assert!(complaint("capi:jit,lib=/nowhere/libnone.so").contains("/nowhere/libnone.so"));
+    // Any library that is there and is none of these: the C library.
+    let other = complaint("capi:jit,lib=libc.so.6");
+    assert!(other.contains("wasm.h") && other.contains("no function"), "{other}");
+    if let Some(path) = library("libwasmtime-17.0.0.so") {
+        let stderr = complaint(&format!("capi:jit,lib={},regalloc=single-pass", path.display()));
+        assert!(stderr.contains("wasmtime_config_cranelift_regalloc_algorithm_set"), "{stderr}");
+        let stderr = complaint(&format!("capi:jit,lib={},compiler=turbofan", path.display()));
+        assert!(stderr.contains("cranelift, winch"), "{stderr}");
+    }
+}

@@ -1,0 +1,185 @@
+//! Any engine that is a shared library with the standard C interface `wasm.h`: libwasmtime of any release,
+//! libwasmer, libiwasm.
+//!
+//! Nothing that the library makes is given back: the process ends with the run.
+
+mod abi;
+mod config;
+mod guest;
+mod spec;
+mod version;
+mod words;
+
+pub use spec::{CapiSpec, Switch};
+
+use super::drive::{Engine, Guest, Loaded, Rejected};
+use super::session::Session;
+use crate::child::Run;
+use abi::{Api, Object, Vector};
+use config::Settings;
+use forkpoint_traces::EngineInfo;
+use guest::CapiGuest;
+use libloading::Library;
+use std::ffi::c_void;
+use std::path::Path;
+
+/// A library, loaded, with an engine and a store.
+struct Capi {
+    spec: CapiSpec,
+    api: Api,
+    engine: Object,
+    store: Object,
+    settings: Settings,
+}
+
+/// Loads the library and sets the engine up.
+///
+/// # Errors
+/// In words, when the library cannot be loaded, lacks what is needed, or cannot be set so.
+pub(super) fn open(spec: &CapiSpec) -> Result<Box<dyn Engine>, String> {
+    // SAFETY: loading a library runs its code, which is what the user asks for by naming it.
+    let library = unsafe { Library::new(&spec.library) }
+        .map_err(|error| format!("loading the library {}: {error}", spec.library.display()))?;
+    // SAFETY: names that start with `wasm_` are those of `wasm.h`.
+    let api = unsafe { Api::of(library) }.map_err(|missing| {
+        format!(
+            "{} has no function `{missing}`: it is no library with the C interface wasm.h",
+            spec.library.display()
+        )
+    })?;
+    let (engine, settings) = config::engine(&api, spec)?;
+    // SAFETY: the engine was made a moment ago.
+    let store = unsafe { (api.wasm_store_new)(engine) };
+    if store.is_null() {
+        return Err("the library makes no store".to_string());
+    }
+    Ok(Box::new(Capi { spec: spec.clone(), api, engine, store, settings }))
+}
+
+impl Capi {
+    /// Compiles a module.
+    fn compile(&self, bytes: &mut [u8]) -> Result<Object, Rejected> {
+        let binary = Vector::over(bytes);
+        // SAFETY: the store is the engine's own, the bytes are only read.
+        let module = unsafe { (self.api.wasm_module_new)(self.store, &binary) };
+        match module.is_null() {
+            true => Err(Rejected::compile(self.why("wasmtime_module_new", bytes))),
+            false => Ok(module),
+        }
+    }
+
+    /// Why these bytes are no module: `wasm.h` does not tell, but Wasmtime has a function that does the same and
+    /// tells.
+    fn why(&self, function: &str, bytes: &[u8]) -> String {
+        type Make = unsafe extern "C" fn(Object, *const u8, usize, *mut Object) -> Object;
+        type Message = unsafe extern "C" fn(*const c_void, *mut Vector<u8>);
+        // SAFETY: Wasmtime's functions of these names have these signatures.
+        let (make, message) =
+            unsafe { (self.api.extra::<Make>(function), self.api.extra::<Message>("wasmtime_error_message")) };
+        if let (Some(make), Some(message)) = (make, message) {
+            let mut module = std::ptr::null_mut();
+            // SAFETY: the engine is alive, the bytes are only read, and the module goes where there is room.
+            let error = unsafe { make(self.engine, bytes.as_ptr(), bytes.len(), &mut module) };
+            if !error.is_null() {
+                let mut text = Vector::empty();
+                // SAFETY: the error is one, and the text is ours afterwards.
+                return unsafe {
+                    message(error, &mut text);
+                    words::one_line(&self.api.own_text(text))
+                };
+            }
+        }
+        "the library rejects the module and does not say why".to_string()
+    }
+
+    fn serialize(&self, module: Object) -> Result<Vector<u8>, Rejected> {
+        let mut code = Vector::empty();
+        // SAFETY: the module is one, and the vector is filled by the engine.
+        unsafe { (self.api.wasm_module_serialize)(module, &mut code) };
+        match code.data.is_null() || code.size == 0 {
+            true => Err(Rejected::compile("the library does not serialize modules: it has no ahead-of-time mode")),
+            false => Ok(code),
+        }
+    }
+
+    /// The engine's version, which `wasm.h` does not tell.
+    fn version(&self) -> String {
+        let mut empty = *b"\0asm\x01\0\0\0";
+        let told = self.compile(&mut empty).and_then(|module| self.serialize(module)).ok();
+        // SAFETY: the engine filled the vector, and nobody else has it.
+        told.and_then(|code| version::of_serialized(unsafe { code.slice() })).unwrap_or_else(|| "unknown".to_string())
+    }
+
+    /// Whose library it is, by functions that only that engine has.
+    fn name(&self) -> &'static str {
+        let marks = [
+            ("wasmtime_module_new", "wasmtime"),
+            ("wasmer_version", "wasmer"),
+            ("wasm_runtime_init", "wamr"),
+            ("v8_engine_new", "v8"),
+        ];
+        marks.iter().find(|(function, _)| self.api.has(function)).map_or("wasm.h library", |(_, name)| name)
+    }
+}
+
+impl Engine for Capi {
+    fn about(&self) -> EngineInfo {
+        let mut settings = self.settings.clone();
+        settings.extend(version::of_file(&self.spec.library));
+        EngineInfo {
+            spec: self.spec.to_string(),
+            name: self.name().to_string(),
+            version: self.version(),
+            mode: self.spec.mode.to_string(),
+            compiler: self.spec.compiler.clone().unwrap_or_else(|| "default".to_string()),
+            opt_level: self.spec.opt.map_or("default".to_string(), |opt| opt.to_string()),
+            target: format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
+            cpu_features: crate::engine::host_features(),
+            settings,
+        }
+    }
+
+    fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
+        let mut bytes = read(module)?;
+        let code = self.serialize(self.compile(&mut bytes)?)?;
+        // SAFETY: the engine filled the vector, and nobody else has it.
+        let written = std::fs::write(output, unsafe { code.slice() });
+        written.map_err(|error| Rejected::compile(format!("writing {}: {error}", output.display())))
+    }
+
+    fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
+        let mut bytes = read(module)?;
+        let module = match run.precompiled {
+            true => {
+                let code = Vector::over(&mut bytes);
+                // SAFETY: the file was written by a child of the same parent a moment ago, in a directory that only
+                // this user can write, by the same library.
+                let module = unsafe { (self.api.wasm_module_deserialize)(self.store, &code) };
+                if module.is_null() {
+                    return Err(Rejected::compile(self.why("wasmtime_module_deserialize", &bytes)));
+                }
+                module
+            }
+            false => self.compile(&mut bytes)?,
+        };
+        Ok(Box::new(LoadedModule { api: &self.api, store: self.store, module }))
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Rejected> {
+    std::fs::read(path).map_err(|error| Rejected::compile(format!("reading {}: {error}", path.display())))
+}
+
+/// A compiled module.
+struct LoadedModule<'a> {
+    api: &'a Api,
+    store: Object,
+    module: Object,
+}
+
+impl Loaded for LoadedModule<'_> {
+    fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
+        let guest = CapiGuest::new(self.api, self.store, self.module, run, session)?;
+        Ok(Box::new(guest))
+    }
+}

@@ -1,0 +1,128 @@
+//! Settings that `wasm.h` leaves to each engine, made where the library has the functions for them.
+
+use super::abi::{Api, Object};
+use super::spec::CapiSpec;
+use crate::engine::OptLevel;
+
+/// Proposals switched on without being asked, where the library has the switch: what an engine is not harmed by
+/// in modules that do without. Others, which not every build of an engine can do, are the user's to name.
+const PROPOSALS: &[&str] = &["memory64", "multi_memory", "relaxed_simd", "simd", "tail_call"];
+
+/// Wasmtime's numbers of its compilers and register allocators.
+const WASMTIME_COMPILERS: &[(&str, u8)] = &[("cranelift", 1), ("winch", 2)];
+const WASMTIME_ALLOCATORS: &[(&str, u8)] = &[("backtracking", 0), ("single-pass", 1)];
+/// Wasmer's numbers of its compilers.
+const WASMER_COMPILERS: &[(&str, u8)] = &[("cranelift", 0), ("llvm", 1), ("singlepass", 2)];
+
+/// What was set, for the trace's header.
+pub(super) type Settings = Vec<(String, String)>;
+
+/// Makes an engine as the specification says.
+///
+/// # Errors
+/// What cannot be set in this library.
+pub(super) fn engine(api: &Api, spec: &CapiSpec) -> Result<(Object, Settings), String> {
+    type New = unsafe extern "C" fn() -> Object;
+    type NewWith = unsafe extern "C" fn(Object) -> Object;
+    // SAFETY: both are functions of `wasm.h`, with these signatures.
+    let (new, new_with) =
+        unsafe { (api.extra::<New>("wasm_config_new"), api.extra::<NewWith>("wasm_engine_new_with_config")) };
+    let mut settings = Settings::new();
+    let engine = match (new, new_with) {
+        (Some(new), Some(new_with)) => {
+            // SAFETY: takes nothing.
+            let config = unsafe { new() };
+            if config.is_null() {
+                return Err("the library makes no configuration".to_string());
+            }
+            configure(api, spec, config, &mut settings)?;
+            // SAFETY: the configuration is ours and given away.
+            unsafe { new_with(config) }
+        }
+        // SAFETY: takes nothing.
+        _ if is_plain(spec) => unsafe { (api.wasm_engine_new)() },
+        _ => return Err("the library has no configuration, so nothing can be set".to_string()),
+    };
+    if engine.is_null() {
+        return Err("the library makes no engine with these settings and does not say why".to_string());
+    }
+    Ok((engine, settings))
+}
+
+fn is_plain(spec: &CapiSpec) -> bool {
+    spec.compiler.is_none() && spec.opt.is_none() && spec.regalloc.is_none() && spec.wasm.is_empty()
+}
+
+fn configure(api: &Api, spec: &CapiSpec, config: Object, settings: &mut Settings) -> Result<(), String> {
+    let mut set = Setter { api, config, settings };
+    for name in PROPOSALS {
+        if !spec.wasm.iter().any(|switch| switch.name == *name) {
+            // A library without the switch has the proposal or not; its answer to a module tells.
+            let _ = set.flag(&format!("wasmtime_config_wasm_{name}_set"), true);
+        }
+    }
+    // `wasm.h` knows no shared memory. Where it cannot be switched off alone, threads are.
+    if !api.has("wasmtime_config_shared_memory_set") && !spec.wasm.iter().any(|switch| switch.name == "threads") {
+        let _ = set.flag("wasmtime_config_wasm_threads_set", false);
+    }
+    for switch in &spec.wasm {
+        set.flag(&format!("wasmtime_config_wasm_{}_set", switch.name), switch.enabled)?;
+    }
+    if let Some(compiler) = &spec.compiler {
+        match api.has("wasm_config_set_compiler") {
+            true => set.number("wasm_config_set_compiler", compiler, WASMER_COMPILERS)?,
+            false => set.number("wasmtime_config_strategy_set", compiler, WASMTIME_COMPILERS)?,
+        }
+    }
+    if let Some(level) = spec.opt {
+        let number = match level {
+            OptLevel::None => 0,
+            OptLevel::Speed => 1,
+            OptLevel::SpeedAndSize => 2,
+        };
+        let level = level.to_string();
+        set.number("wasmtime_config_cranelift_opt_level_set", &level, &[(&level, number)])?;
+    }
+    if let Some(regalloc) = &spec.regalloc {
+        set.number("wasmtime_config_cranelift_regalloc_algorithm_set", regalloc, WASMTIME_ALLOCATORS)?;
+    }
+    Ok(())
+}
+
+/// Calls functions that set something.
+struct Setter<'a> {
+    api: &'a Api,
+    config: Object,
+    settings: &'a mut Settings,
+}
+
+impl Setter<'_> {
+    fn flag(&mut self, function: &str, enabled: bool) -> Result<(), String> {
+        // SAFETY: Wasmtime's functions of this form take the configuration and a `bool`.
+        let set = unsafe { self.api.extra::<unsafe extern "C" fn(Object, bool)>(function) };
+        let set = set.ok_or_else(|| missing(function))?;
+        // SAFETY: the configuration is ours.
+        unsafe { set(self.config, enabled) };
+        self.settings.push((function.to_string(), enabled.to_string()));
+        Ok(())
+    }
+
+    /// Sets something to a number of an enumeration, which all these libraries pass in a register.
+    fn number(&mut self, function: &str, name: &str, known: &[(&str, u8)]) -> Result<(), String> {
+        let Some((_, number)) = known.iter().find(|(known, _)| *known == name) else {
+            let known: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
+            return Err(format!("`{name}` is not known to `{function}`; it takes {}", known.join(", ")));
+        };
+        // SAFETY: the functions in question take the configuration and a number of at most 32 bits.
+        let set = unsafe { self.api.extra::<unsafe extern "C" fn(Object, u32)>(function) };
+        let set = set.ok_or_else(|| missing(function))?;
+        // SAFETY: the configuration is ours, and the number is one that the function knows.
+        unsafe { set(self.config, u32::from(*number)) };
+        self.settings.push((function.to_string(), name.to_string()));
+        Ok(())
+    }
+}
+
+fn missing(function: &str) -> String {
+    format!("the library has no function `{function}`, so this cannot be set")
+}

@@ -1,0 +1,190 @@
+//! One run under any engine: what the recorder is told, in which order.
+//!
+//! An engine implements [`Engine`], [`Loaded`] and [`Guest`], and gives the module a hook or takes its blocks of
+//! records by the [`Session`]. All else is here, so that runs under two engines differ in nothing but the engine.
+
+use super::session::Session;
+use crate::child::{Call, Control, Job, Out, Run, Task};
+use crate::host::ask::HostEnd;
+use crate::instrument::START_EXPORT;
+use crate::observe::{View, Watcher, send_image};
+use crate::protocol::{Message, TrapFrame};
+use crate::values::WasmValue;
+use forkpoint_traces::{EngineInfo, TrapKind};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+/// An engine that is set up.
+pub(crate) trait Engine {
+    /// Which it is, for the trace's header.
+    fn about(&self) -> EngineInfo;
+
+    /// Compiles the module in one file to another, for [`Engine::load`] in a later process.
+    fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected>;
+
+    /// Makes the module in this file ready, whether it is compiled already or not, as `run` says.
+    fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected>;
+}
+
+/// A module that an engine has accepted.
+pub(crate) trait Loaded {
+    /// Sends the native code of all functions, where the engine tells it and it is at most `limit` bytes.
+    fn send_native(&self, _limit: u64, _out: &mut Out) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Instantiates it; its start function is an export.
+    fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected>;
+}
+
+/// A module that an engine did not accept.
+pub(crate) struct Rejected {
+    /// Where: `compile`, `instantiate`.
+    pub(crate) stage: &'static str,
+    /// The engine's own words.
+    pub(crate) message: String,
+}
+
+impl Rejected {
+    pub(crate) fn compile(message: impl Into<String>) -> Rejected {
+        Rejected { stage: "compile", message: message.into() }
+    }
+
+    pub(crate) fn instantiate(message: impl Into<String>) -> Rejected {
+        Rejected { stage: "instantiate", message: message.into() }
+    }
+}
+
+/// Gets the session and all memories as they are.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&mut Session, &[View]) -> io::Result<()>;
+
+/// An instance.
+pub(crate) trait Guest {
+    /// Hands out the session, and the memories that the run names in its order. Records that the guest keeps by
+    /// itself are taken before.
+    fn visit(&mut self, visit: Visit<'_>) -> io::Result<()>;
+
+    /// Calls an export.
+    fn call(&mut self, call: &Call) -> Ended;
+
+    /// The value of an exported global.
+    fn global(&mut self, name: &str) -> Option<WasmValue>;
+
+    /// The size of an exported table.
+    fn table(&mut self, name: &str) -> Option<u64>;
+}
+
+/// How a call ended, as the engine tells it.
+pub(crate) enum Ended {
+    /// It gave these values back.
+    Returned(Vec<WasmValue>),
+    /// It did not return.
+    Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
+    /// The guest exited by the engine's own means.
+    Exited(i32),
+    /// The interface to the engine cannot make this call: the run says nothing about the engine.
+    Impossible(String),
+}
+
+impl Ended {
+    /// What cannot be called at all.
+    pub(crate) fn no_function(name: &str) -> Ended {
+        let message = format!("no function is exported as `{name}`");
+        Ended::Trapped { trap: TrapKind::HostError, message, frames: Vec::new() }
+    }
+}
+
+/// Does the job and reports; an error means that the parent is gone.
+pub(crate) fn drive(
+    engine: &dyn Engine,
+    job: &Job,
+    mut out: Out,
+    control: Control,
+    buffer: OwnedFd,
+) -> io::Result<()> {
+    out.message(&Message::Hello(engine.about()))?;
+    let rejected = match &job.task {
+        Task::Compile { output } => match engine.compile_ahead(&job.module, output) {
+            Ok(()) => return out.message(&Message::End),
+            Err(rejected) => rejected,
+        },
+        Task::Run(run) => match engine.load(&job.module, run) {
+            Ok(module) => {
+                module.send_native(run.native_limit, &mut out)?;
+                let session = Session::new(out.clone(), control, buffer, run)?;
+                match module.instantiate(run, session) {
+                    Ok(mut guest) => return play(&mut *guest, run, out),
+                    Err(rejected) => rejected,
+                }
+            }
+            Err(rejected) => rejected,
+        },
+    };
+    let Rejected { stage, message } = rejected;
+    out.message(&Message::Rejected { stage: stage.to_string(), message })
+}
+
+/// Everything from instantiation on.
+fn play(guest: &mut dyn Guest, run: &Run, mut out: Out) -> io::Result<()> {
+    guest.visit(&mut |session, views| {
+        let sent = send_images(session, views);
+        if let Some(watch) = &run.watch {
+            let watched = views.iter().find(|view| view.memory == watch.memory);
+            session.watch(Watcher::new(watch, watched.map_or(&[], |view| view.bytes)));
+        }
+        sent
+    })?;
+    out.message(&Message::Instantiated)?;
+    if let Err(unanswered) = calls(guest, run, &mut out)? {
+        return out.message(&Message::SetupFailed(unanswered));
+    }
+    guest.visit(&mut send_images)?;
+    let globals = run.globals.iter().filter_map(|name| guest.global(name)).collect();
+    let tables = run.tables.iter().filter_map(|name| guest.table(name)).collect();
+    out.message(&Message::State { globals, tables })?;
+    out.message(&Message::End)
+}
+
+fn send_images(session: &mut Session, views: &[View]) -> io::Result<()> {
+    views.iter().try_for_each(|view| send_image(view, &mut session.out))
+}
+
+/// Makes all calls. The inner error says what cannot be called.
+fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(), String>> {
+    let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new(), vectors: false };
+    let start = run.has_start.then_some((None, &start));
+    let calls = run.calls.iter().enumerate().map(|(i, call)| (Some(i as u32), call));
+    for (number, call) in start.into_iter().chain(calls) {
+        out.message(&Message::Call(number))?;
+        let ended = guest.call(call);
+        let mut end = None;
+        guest.visit(&mut |session, views| {
+            end = session.take_end()?;
+            session.settle(views)?;
+            match (&end, &ended) {
+                (None | Some(HostEnd::Trapped(_)), Ended::Trapped { .. }) => session.checkpoint_at_trap(views),
+                _ => Ok(()),
+            }
+        })?;
+        let message = match (end, ended) {
+            // It was asked to stop and came to its end before.
+            (Some(HostEnd::Stopped), Ended::Trapped { .. }) => Message::Stopped,
+            (Some(HostEnd::Exited(code)), _) => Message::Exited(code),
+            (_, Ended::Impossible(what)) => return Ok(Err(what)),
+            (Some(HostEnd::Trapped(message)), Ended::Trapped { frames, .. }) => {
+                Message::Trapped { trap: TrapKind::HostError, message, frames }
+            }
+            (_, Ended::Returned(values)) => Message::Returned(values),
+            (_, Ended::Trapped { trap, message, frames }) => Message::Trapped { trap, message, frames },
+            (_, Ended::Exited(code)) => Message::Exited(code),
+        };
+        out.message(&message)?;
+        let over = matches!(message, Message::Exited(_) | Message::Stopped);
+        // A module whose start function failed is not there: no export of it can be called.
+        if over || number.is_none() && !matches!(message, Message::Returned(_)) {
+            break;
+        }
+    }
+    Ok(Ok(()))
+}

@@ -1,0 +1,280 @@
+//! What a guest's host functions share in every engine: where events go, when memory is looked at, who answers.
+
+use crate::child::{Checkpoints, Control, Out, Run};
+use crate::host::ask::{HostEnd, Memories, ask};
+use crate::observe::{self, View, Watcher};
+use crate::protocol::HOOK_SIZE;
+use crate::shared::{self, HookBuffer};
+use crate::values::WasmValue;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
+
+/// What an engine does after an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Goes on.
+    GoOn,
+    /// Shows the memories to [`Session::look`] first.
+    Look,
+    /// Ends the run by a trap of its own.
+    Stop,
+}
+
+/// The run has to end: the engine leaves the guest by any trap. Why is known to the session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Halt;
+
+impl std::fmt::Display for Halt {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the recorder ends the run")
+    }
+}
+
+impl std::error::Error for Halt {}
+
+/// The child's half of a recording. An engine keeps it where its host functions find it.
+pub(crate) struct Session {
+    pub(crate) out: Out,
+    control: Control,
+    /// Where the hook records.
+    hooks: HookBuffer,
+    /// The memory behind it, which a guest's own buffer can share.
+    buffer: OwnedFd,
+    checkpoints: Checkpoints,
+    /// Number of blocks of records sent.
+    sent: u32,
+    /// Bytes of records sent since the last checkpoint.
+    unchecked: u64,
+    watcher: Option<Watcher>,
+    /// Why the guest was left, where a host function did it.
+    end: Option<HostEnd>,
+    /// An error of the socket: nobody listens any more.
+    failed: Option<io::Error>,
+}
+
+impl Session {
+    pub(crate) fn new(out: Out, control: Control, buffer: OwnedFd, run: &Run) -> io::Result<Session> {
+        Ok(Session {
+            out,
+            control,
+            hooks: HookBuffer::new(buffer.as_fd())?,
+            buffer,
+            checkpoints: run.checkpoints,
+            sent: 0,
+            unchecked: 0,
+            watcher: None,
+            end: None,
+            failed: None,
+        })
+    }
+
+    /// What [`shared::put_under`] takes.
+    pub(crate) fn buffer(&self) -> BorrowedFd<'_> {
+        self.buffer.as_fd()
+    }
+
+    /// Watches bytes from now on.
+    pub(super) fn watch(&mut self, watcher: Watcher) {
+        self.watcher = Some(watcher);
+    }
+
+    /// Takes an event that the hook reports. Its instruction has run.
+    #[inline]
+    pub(crate) fn event(&mut self, site: u32, operands: [u64; 3]) -> Next {
+        let mut record = [0; HOOK_SIZE];
+        record[..4].copy_from_slice(&site.to_le_bytes());
+        for (place, operand) in record[4..].chunks_exact_mut(8).zip(operands) {
+            place.copy_from_slice(&operand.to_le_bytes());
+        }
+        if !self.hooks.append(&record) {
+            if let Err(error) = self.drain() {
+                return self.fail(error);
+            }
+            self.hooks.append(&record);
+            if self.stops() {
+                return Next::Stop;
+            }
+        }
+        if self.watcher.is_some() || self.is_due() { Next::Look } else { Next::GoOn }
+    }
+
+    /// Takes the records of a module that records inline out of its buffer, and empties it.
+    pub(crate) fn take_block(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        let Session { sent, unchecked, watcher, out, .. } = self;
+        shared::send(buffer, sent, |bytes| {
+            *unchecked += bytes.len() as u64;
+            match watcher {
+                Some(watcher) => {
+                    watcher.keep(bytes, false);
+                    Ok(())
+                }
+                None => out.records(bytes),
+            }
+        })
+    }
+
+    /// What a module that records inline does after [`Session::take_block`] on its way.
+    pub(crate) fn after_block(&mut self, taken: io::Result<()>) -> Next {
+        match taken {
+            Err(error) => self.fail(error),
+            Ok(()) if self.stops() => Next::Stop,
+            Ok(()) if self.watcher.is_some() || self.is_due() => Next::Look,
+            Ok(()) => Next::GoOn,
+        }
+    }
+
+    /// Sends what the hook recorded.
+    fn drain(&mut self) -> io::Result<()> {
+        let Session { hooks, sent, unchecked, watcher, out, .. } = self;
+        shared::send(hooks.bytes(), sent, |bytes| {
+            *unchecked += bytes.len() as u64;
+            match watcher {
+                Some(watcher) => {
+                    watcher.keep(bytes, true);
+                    Ok(())
+                }
+                None => out.hooks(bytes),
+            }
+        })
+    }
+
+    /// Looks at the memories behind the last event: at watched bytes, and at all of them where a checkpoint is
+    /// due.
+    ///
+    /// # Errors
+    /// When the run has to end.
+    pub(crate) fn look(&mut self, views: &[View]) -> Result<(), Halt> {
+        let looked = self.glance(views).and_then(|()| if self.is_due() { self.checkpoint(views) } else { Ok(()) });
+        match looked {
+            Ok(()) if self.stops() => Err(Halt),
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.fail(error);
+                Err(Halt)
+            }
+        }
+    }
+
+    /// Sends all records so far, and what watched bytes hold.
+    pub(crate) fn glance(&mut self, views: &[View]) -> io::Result<()> {
+        self.drain()?;
+        let Session { watcher, out, .. } = self;
+        let Some(watcher) = watcher else { return Ok(()) };
+        match views.iter().find(|view| view.memory == watcher.memory()) {
+            Some(view) => watcher.look(view.bytes, out),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, and sends the records that wait for watched bytes to change.
+    pub(crate) fn settle(&mut self, views: &[View]) -> io::Result<()> {
+        self.glance(views)?;
+        let Session { watcher, out, .. } = self;
+        watcher.as_mut().map_or(Ok(()), |watcher| watcher.send(out))
+    }
+
+    fn is_due(&mut self) -> bool {
+        matches!(self.checkpoints, Checkpoints::Bytes(bytes) if self.unchecked + self.hooks.used() >= bytes)
+    }
+
+    /// Shows the recorder all memories. What is recorded so far must have been sent.
+    fn checkpoint(&mut self, views: &[View]) -> io::Result<()> {
+        if !views.is_empty() {
+            observe::checkpoint(views, &self.control.answers, &mut self.out)?;
+        }
+        self.unchecked = 0;
+        Ok(())
+    }
+
+    /// A checkpoint after a trap, where the run has any.
+    pub(super) fn checkpoint_at_trap(&mut self, views: &[View]) -> io::Result<()> {
+        if self.checkpoints == Checkpoints::None { Ok(()) } else { self.checkpoint(views) }
+    }
+
+    /// A checkpoint around a host call, where the run has such. An engine that answers host calls by itself calls
+    /// it before and after.
+    pub(crate) fn around_call(&mut self, views: &[View]) -> io::Result<()> {
+        if self.checkpoints != Checkpoints::Calls {
+            return Ok(());
+        }
+        self.glance(views)?;
+        self.checkpoint(views)
+    }
+
+    /// Leaves a step of a host call, as [`host_record`](crate::instrument::host_record) makes it, among the hook's
+    /// records.
+    pub(crate) fn host_record(&mut self, record: &[u8]) -> io::Result<()> {
+        if self.hooks.append(record) {
+            return Ok(());
+        }
+        self.drain()?;
+        match self.hooks.append(record) {
+            true => Ok(()),
+            false => Err(io::Error::other("a host call does not fit into the buffer")),
+        }
+    }
+
+    /// Whether bytes are watched.
+    pub(crate) fn watches(&self) -> bool {
+        self.watcher.is_some()
+    }
+
+    /// Answers the call of imported function number `function`, as the recorder says. Records of the guest's own
+    /// buffer must have been taken.
+    ///
+    /// # Errors
+    /// When the call does not return: the engine traps, and the session knows why.
+    pub(crate) fn host_call(
+        &mut self,
+        function: u32,
+        arguments: &[WasmValue],
+        memories: &mut dyn Memories,
+    ) -> Result<Vec<WasmValue>, Halt> {
+        if self.stops() {
+            return Err(Halt);
+        }
+        let answered = self.settle(&memories.views()).and_then(|()| {
+            self.around_call(&memories.views())?;
+            let answer = ask(function, arguments, memories, &self.control.answers, &mut self.out)?;
+            self.glance(&memories.views())?;
+            self.around_call(&memories.views())?;
+            Ok(answer)
+        });
+        match answered {
+            Ok(HostEnd::Returned(values)) => Ok(values),
+            Ok(end) => {
+                self.end = Some(end);
+                Err(Halt)
+            }
+            Err(error) => {
+                self.fail(error);
+                Err(Halt)
+            }
+        }
+    }
+
+    /// Whether the recorder wants the run to end.
+    pub(crate) fn stops(&mut self) -> bool {
+        let stops = self.control.stop.load(Ordering::Relaxed);
+        if stops {
+            self.end.get_or_insert(HostEnd::Stopped);
+        }
+        stops
+    }
+
+    /// Nobody listens any more.
+    fn fail(&mut self, error: io::Error) -> Next {
+        self.end = Some(HostEnd::Stopped);
+        self.failed = Some(error);
+        Next::Stop
+    }
+
+    /// Why a host function left the guest, if one did; an error where nobody listens any more.
+    pub(super) fn take_end(&mut self) -> io::Result<Option<HostEnd>> {
+        match self.failed.take() {
+            Some(error) => Err(error),
+            None => Ok(self.end.take()),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! wasmi, an interpreter that shares no code with Wasmtime's compilers: the independent oracle.
+
+mod convert;
+mod guest;
+
+use super::drive::{Engine, Guest, Loaded, Rejected};
+use super::session::Session;
+use crate::child::Run;
+use forkpoint_traces::EngineInfo;
+use guest::WasmiGuest;
+use std::path::Path;
+use wasmi::{CompilationMode, Config, Module};
+
+/// The version linked in; the workspace pins it, since the crate does not tell.
+pub(super) const VERSION: &str = "2.0.0";
+
+/// Frames and bytes of stack that a guest may use: about as many as Wasmtime's stack holds.
+const MAX_RECURSION: usize = 16 << 10;
+const MAX_STACK: usize = 8 << 20;
+
+/// Sets a [`Config`]'s switch.
+type Switch = fn(&mut Config, bool) -> &mut Config;
+
+/// What is switched on, under wasmi's own names.
+const SWITCHES: &[(&str, Switch)] = &[
+    ("wasm_custom_page_sizes", Config::wasm_custom_page_sizes),
+    ("wasm_memory64", Config::wasm_memory64),
+    ("wasm_multi_memory", Config::wasm_multi_memory),
+    ("wasm_relaxed_simd", Config::wasm_relaxed_simd),
+    ("wasm_simd", Config::wasm_simd),
+    ("wasm_tail_call", Config::wasm_tail_call),
+    ("wasm_wide_arithmetic", Config::wasm_wide_arithmetic),
+];
+
+/// wasmi, set up.
+struct Wasmi(wasmi::Engine);
+
+/// Sets the engine up.
+pub(super) fn open() -> Box<dyn Engine> {
+    let mut config = Config::default();
+    for (_, switch) in SWITCHES {
+        switch(&mut config, true);
+    }
+    config
+        // What it does not accept it says before anything runs.
+        .compilation_mode(CompilationMode::Eager)
+        .ignore_custom_sections(true)
+        .set_max_recursion_depth(MAX_RECURSION)
+        .set_max_stack_height(MAX_STACK);
+    Box::new(Wasmi(wasmi::Engine::new(&config)))
+}
+
+impl Engine for Wasmi {
+    fn about(&self) -> EngineInfo {
+        let switches = SWITCHES.iter().map(|(name, _)| (name.to_string(), "true".to_string()));
+        let limits = [("max_recursion_depth", MAX_RECURSION), ("max_stack_height", MAX_STACK)];
+        let limits = limits.map(|(name, value)| (name.to_string(), value.to_string()));
+        EngineInfo {
+            spec: "wasmi".to_string(),
+            name: "wasmi".to_string(),
+            version: VERSION.to_string(),
+            mode: "interpreter".to_string(),
+            compiler: "none".to_string(),
+            opt_level: "none".to_string(),
+            target: std::env::consts::ARCH.to_string(),
+            cpu_features: Vec::new(),
+            settings: switches.chain(limits).collect(),
+        }
+    }
+
+    fn compile_ahead(&self, _: &Path, _: &Path) -> Result<(), Rejected> {
+        Err(Rejected::compile("an interpreter compiles nothing ahead of time"))
+    }
+
+    fn load<'a>(&'a self, module: &Path, _: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
+        let bytes = std::fs::read(module).map_err(|error| Rejected::compile(error.to_string()))?;
+        match Module::new(&self.0, bytes) {
+            Ok(module) => Ok(Box::new(LoadedModule { engine: &self.0, module })),
+            Err(error) => Err(Rejected::compile(error.to_string())),
+        }
+    }
+}
+
+/// A translated module.
+struct LoadedModule<'a> {
+    engine: &'a wasmi::Engine,
+    module: Module,
+}
+
+impl Loaded for LoadedModule<'_> {
+    fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
+        match WasmiGuest::new(self.engine, &self.module, run, session) {
+            Ok(guest) => Ok(Box::new(guest)),
+            Err(error) => Err(Rejected::instantiate(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_version_is_the_one_linked_in() {
+        let lock = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
+        let package = format!("name = \"wasmi\"\nversion = \"{}\"\n", super::VERSION);
+        assert!(lock.contains(&package), "Cargo.lock has another version of wasmi than {}", super::VERSION);
+    }
+}
