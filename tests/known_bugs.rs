@@ -86,6 +86,34 @@ fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
 }
 
+/// Prints, draws random bytes, keeps them, and leaves with a code.
+const WASI: &[u8] = br#"(module
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "hello\n")
+  (func (export "_start")
+    (i32.store (i32.const 0) (i32.const 64))
+    (i32.store (i32.const 4) (i32.const 6))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+    (drop (call $random (i32.const 128) (i32.const 16)))
+    (i64.store (i32.const 200) (i64.load (i32.const 128)))
+    (call $exit (i32.const 3))))"#;
+
+#[test]
+fn an_old_engine_without_a_host_gets_the_answers_of_the_other_side() {
+    for (name, arguments) in [("wasmi-0-43", ""), ("wasmtime-43", "--winch"), ("wasmtime-43", "--cranelift")] {
+        let Some(engine) = runner(name, arguments) else { return };
+        let folder = common::folder_with(&[("w.wat", WASI)]);
+        let ran = common::run(folder.path(), &["compare", "w.wat", "--rhs", &engine, "--json"]);
+        let report: Value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+        assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{engine}: {report:#}");
+        assert_eq!(report["rhs"]["outcome"], "exited with code 3", "{engine}");
+    }
+}
+
 #[test]
 fn an_old_engine_agrees_with_a_new_one_where_both_are_right() {
     let Some(cranelift) = runner("wasmtime-43", "--cranelift") else { return };

@@ -1,11 +1,13 @@
 //! Frames to the recorder, and its orders.
 
 use crate::Job;
+use crate::host::Order;
 use std::io::{self, Read, Write};
 use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 /// Bytes of one hook record.
 const HOOK_SIZE: usize = 28;
@@ -23,6 +25,9 @@ pub struct Recorder(Arc<Shared>);
 struct Shared {
     stop: AtomicBool,
     out: Mutex<Out>,
+    orders: Mutex<Receiver<Order>>,
+    /// Export names of the guest's memories.
+    memories: OnceLock<Vec<String>>,
 }
 
 struct Out {
@@ -41,17 +46,28 @@ struct Watch {
     places: Vec<(u64, u64, Vec<u8>)>,
 }
 
-/// The recorder wants the run to end: a hook gives this to its engine as an error, so that the guest ends.
-#[derive(Debug)]
-pub struct Stopped;
+/// The guest is to end: a hook or a host function gives this to its engine as an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Halt {
+    /// The recorder wants the run to end.
+    Stopped,
+    /// The guest ended itself, with this code.
+    Exited(i32),
+    /// The host function failed, in words.
+    Trapped(String),
+}
 
-impl std::fmt::Display for Stopped {
+impl std::fmt::Display for Halt {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the recorder stopped the run")
+        match self {
+            Halt::Stopped => f.write_str("the recorder stopped the run"),
+            Halt::Exited(code) => write!(f, "the guest exited with code {code}"),
+            Halt::Trapped(words) => f.write_str(words),
+        }
     }
 }
 
-impl std::error::Error for Stopped {}
+impl std::error::Error for Halt {}
 
 /// Opens what the command line names: `[own arguments] __run-engine JOB SOCKET BUFFER`.
 pub(crate) fn connect(arguments: &[String]) -> io::Result<(Result<Job, String>, Recorder)> {
@@ -62,22 +78,34 @@ pub(crate) fn connect(arguments: &[String]) -> io::Result<(Result<Job, String>, 
     let socket = unsafe { UnixStream::from_raw_fd(socket) };
     let orders = socket.try_clone()?;
     let out = Out { socket, hooks: Vec::with_capacity(HOOK_BUFFER), watch: None };
-    let recorder = Recorder(Arc::new(Shared { stop: AtomicBool::new(false), out: Mutex::new(out) }));
+    let (sender, received) = channel();
+    let shared = Shared {
+        stop: AtomicBool::new(false),
+        out: Mutex::new(out),
+        orders: Mutex::new(received),
+        memories: OnceLock::new(),
+    };
+    let recorder = Recorder(Arc::new(shared));
     let told = recorder.clone();
-    std::thread::spawn(move || told.listen(orders));
+    std::thread::spawn(move || told.listen(orders, &sender));
     Ok((Job::read(job), recorder))
 }
 
 impl Recorder {
     /// The guest reports an event. Only an event that has happened gets here, in the order in which they do.
-    pub fn hook(&self, site: i32, operands: [i64; 3]) -> Result<(), Stopped> {
+    pub fn hook(&self, site: i32, operands: [i64; 3]) -> Result<(), Halt> {
         let mut out = self.out();
         out.hooks.extend_from_slice(&site.to_le_bytes());
         operands.iter().for_each(|operand| out.hooks.extend_from_slice(&operand.to_le_bytes()));
         if out.hooks.len() + HOOK_SIZE > HOOK_BUFFER {
-            out.flush().map_err(|_| Stopped)?;
+            out.flush().map_err(|_| Halt::Stopped)?;
         }
-        if self.0.stop.load(Ordering::Relaxed) { Err(Stopped) } else { Ok(()) }
+        if self.0.stop.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(()) }
+    }
+
+    /// Learns what the memories of the job are called.
+    pub(crate) fn know(&self, job: &Job) {
+        self.0.memories.get_or_init(|| job.memories.clone());
     }
 
     /// Watches from here on, if the job wants it.
@@ -96,10 +124,10 @@ impl Recorder {
     }
 
     /// Takes the watched memory's bytes behind an event.
-    pub fn look(&self, bytes: &[u8]) -> Result<(), Stopped> {
+    pub fn look(&self, bytes: &[u8]) -> Result<(), Halt> {
         let mut out = self.out();
         let Some(mut watch) = out.watch.take() else { return Ok(()) };
-        let looked = out.look(&mut watch, bytes).map_err(|_| Stopped);
+        let looked = out.look(&mut watch, bytes).map_err(|_| Halt::Stopped);
         out.watch = Some(watch);
         looked
     }
@@ -145,16 +173,36 @@ impl Recorder {
         self.0.out.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 
-    /// Takes orders. This runner holds no checkpoints, so the only one is to stop. Without a recorder nobody reads
+    /// Takes orders. This runner holds no checkpoints, so it is never asked for pages. Without a recorder nobody reads
     /// what this process reports: it ends at once.
-    fn listen(&self, mut socket: UnixStream) {
-        let mut order = [0];
+    fn listen(&self, mut socket: UnixStream, orders: &Sender<Order>) {
+        let mut tag = [0];
         loop {
-            match socket.read_exact(&mut order) {
-                Ok(()) if order[0] == 1 => self.0.stop.store(true, Ordering::Relaxed),
-                _ => std::process::exit(1),
+            let order = socket.read_exact(&mut tag).and_then(|()| match tag[0] {
+                1 => Ok(self.0.stop.store(true, Ordering::Relaxed)),
+                tag => Order::read(tag, &mut socket).map(|order| drop(orders.send(order))),
+            });
+            if order.is_err() {
+                std::process::exit(1);
             }
         }
+    }
+
+    /// Waits for the next order but to stop.
+    pub(crate) fn next_order(&self) -> io::Result<Order> {
+        let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.orders.lock().map_err(|_| lost())?.recv().map_err(|_| lost())
+    }
+
+    /// The export name of a memory.
+    pub(crate) fn name(&self, memory: u32) -> Option<String> {
+        self.0.memories.get()?.get(memory as usize).cloned()
+    }
+
+    /// Sends bytes that the recorder asked for.
+    pub(crate) fn guest(&self, number: u32, bytes: &[u8]) -> io::Result<()> {
+        let mut out = self.out();
+        bytes.chunks(PIECE).try_for_each(|piece| out.frame(b'G', &[&number.to_le_bytes()[..], piece].concat()))
     }
 }
 

@@ -5,10 +5,12 @@
 //! document says is enough.
 
 mod frames;
+mod host;
 mod job;
 mod value;
 
-pub use frames::{Recorder, Stopped};
+pub use frames::{Halt, Recorder};
+pub use host::Memories;
 pub use job::{Call, Job};
 pub use value::Value;
 
@@ -87,8 +89,20 @@ pub trait Guest {
 pub enum Ended {
     Returned(Vec<Value>),
     Trapped(Trap),
-    /// A hook said so: [`Stopped`].
+    Exited(i32),
     Stopped,
+}
+
+impl From<&Halt> for Ended {
+    fn from(halt: &Halt) -> Ended {
+        match halt {
+            Halt::Stopped => Ended::Stopped,
+            Halt::Exited(code) => Ended::Exited(*code),
+            Halt::Trapped(words) => {
+                Ended::Trapped(Trap { kind: "HostError", message: words.clone(), frames: Vec::new() })
+            }
+        }
+    }
 }
 
 /// A trap.
@@ -119,6 +133,7 @@ pub fn serve<E: Engine>(arguments: &[String], set_up: impl FnOnce() -> Result<E,
         Ok(engine) => engine,
         Err(message) => return recorder.message(&json!({ "SetupFailed": message })),
     };
+    recorder.know(&job);
     recorder.message(&hello(&engine.about(), &job))?;
     let guest = match engine.instantiate(&job.module, &recorder) {
         Ok(guest) => guest,
@@ -157,7 +172,7 @@ fn run(mut guest: impl Guest, job: &Job, recorder: &Recorder) -> io::Result<()> 
         recorder.message(&ended.message())?;
         // A module whose start function failed is not there: no export of it can be called.
         let failed_start = number.is_none() && !matches!(ended, Ended::Returned(_));
-        if failed_start || matches!(ended, Ended::Stopped) {
+        if failed_start || matches!(ended, Ended::Stopped | Ended::Exited(_)) {
             break;
         }
     }
@@ -182,6 +197,7 @@ impl Ended {
         match self {
             Ended::Returned(values) => json!({ "Returned": values.iter().map(Value::to_json).collect::<Vec<_>>() }),
             Ended::Stopped => json!("Stopped"),
+            Ended::Exited(code) => json!({ "Exited": code }),
             Ended::Trapped(Trap { kind, message, frames }) => {
                 let frames: Vec<_> = frames
                     .iter()

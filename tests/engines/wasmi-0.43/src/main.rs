@@ -1,7 +1,9 @@
 //! A runner for wasmi 0.43.1: the interpreter that executes `v128.store32_lane` with a large offset as
 //! `v128.store8_lane`.
 
-use runner_protocol::{About, Call, Ended, Engine, Guest, HOOK_MODULE, HOOK_NAME, Recorder, Rejected, Stopped, Trap};
+use runner_protocol::{
+    About, Call, Ended, Engine, Guest, HOOK_MODULE, HOOK_NAME, Halt, Memories, Recorder, Rejected, Trap,
+};
 use runner_protocol::{Value, serve};
 use std::process::ExitCode;
 use wasmi::core::{F32, F64, TrapCode, V128, ValType};
@@ -58,29 +60,51 @@ impl Engine for Wasmi {
 /// Gives the module what it imports. What is unknown is left out, and the linker says so.
 fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> Result<Instance, Error> {
     let mut linker = Linker::new(store.engine());
-    let recorder = recorder.clone();
+    let hooked = recorder.clone();
     let hook = move |caller: Caller<'_, ()>, site: i32, first: i64, second: i64, third: i64| {
-        let memory = recorder.watched().and_then(|name| caller.get_export(&name)?.into_memory());
-        let told = recorder.hook(site, [first, second, third]).and_then(|()| match memory {
-            Some(memory) => recorder.look(memory.data(&caller)),
+        let memory = hooked.watched().and_then(|name| caller.get_export(&name)?.into_memory());
+        let told = hooked.hook(site, [first, second, third]).and_then(|()| match memory {
+            Some(memory) => hooked.look(memory.data(&caller)),
             None => Ok(()),
         });
-        told.map_err(|stopped| Error::host(Stop(stopped)))
+        told.map_err(stop)
     };
     linker.func_wrap(HOOK_MODULE, HOOK_NAME, hook)?;
+    let mut functions = 0..;
     for import in module.imports() {
-        if let ExternType::Memory(ty) = import.ty() {
-            let memory = Memory::new(&mut *store, *ty)?;
-            linker.define(import.module(), import.name(), memory)?;
+        match import.ty() {
+            ExternType::Memory(ty) => {
+                let memory = Memory::new(&mut *store, *ty)?;
+                linker.define(import.module(), import.name(), memory)?;
+            }
+            ExternType::Func(ty) if import.module() != HOOK_MODULE => {
+                let (recorder, number) = (recorder.clone(), functions.next().unwrap_or(u32::MAX));
+                // A module may import the same function twice: the first wrapper answers for both.
+                let answer = move |mut caller: Caller<'_, ()>, arguments: &[Val], results: &mut [Val]| {
+                    let arguments: Vec<Value> = arguments.iter().map(from_engine).collect();
+                    let values = recorder.host_call(number, &arguments, &mut Exports(&mut caller)).map_err(stop)?;
+                    for (result, value) in results.iter_mut().zip(&values) {
+                        *result = to_engine(value, result.ty());
+                    }
+                    let memory = recorder.watched().and_then(|name| caller.get_export(&name)?.into_memory());
+                    memory.map_or(Ok(()), |memory| recorder.look(memory.data(&caller))).map_err(stop)
+                };
+                let _ = linker.func_new(import.module(), import.name(), ty.clone(), answer);
+            }
+            _ => {}
         }
     }
     // The recorder took the start function out of the module.
     linker.instantiate(&mut *store, module)?.start(store)
 }
 
-/// [`Stopped`] as an error of wasmi's host functions.
+/// [`Halt`] as an error of wasmi's host functions.
 #[derive(Debug)]
-struct Stop(Stopped);
+struct Stop(Halt);
+
+fn stop(halt: Halt) -> Error {
+    Error::host(Stop(halt))
+}
 
 impl std::fmt::Display for Stop {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,6 +113,20 @@ impl std::fmt::Display for Stop {
 }
 
 impl wasmi::core::HostError for Stop {}
+
+/// The memories of the guest that calls.
+struct Exports<'a, 'b>(&'a mut Caller<'b, ()>);
+
+impl Memories for Exports<'_, '_> {
+    fn bytes(&mut self, name: &str) -> Option<&mut [u8]> {
+        Some(self.0.get_export(name)?.into_memory()?.data_mut(&mut *self.0))
+    }
+
+    fn grow(&mut self, name: &str, pages: u64) -> bool {
+        let memory = self.0.get_export(name).and_then(Extern::into_memory);
+        memory.is_some_and(|memory| memory.grow(&mut *self.0, pages).is_ok())
+    }
+}
 
 /// An instance and its store.
 struct Running {
@@ -113,8 +151,10 @@ impl Guest for Running {
     fn call(&mut self, call: &Call) -> Ended {
         match self.try_call(call) {
             Ok(values) => Ended::Returned(values),
-            Err(error) if error.downcast_ref::<Stop>().is_some() => Ended::Stopped,
             Err(error) => {
+                if let Some(Stop(halt)) = error.downcast_ref::<Stop>() {
+                    return halt.into();
+                }
                 let kind = error.as_trap_code().map_or("HostError", trap_name);
                 // The interpreter does not tell where it was.
                 Ended::Trapped(Trap { kind, message: error.to_string(), frames: Vec::new() })

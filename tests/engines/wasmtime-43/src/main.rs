@@ -2,13 +2,14 @@
 //! not. The compiler is the runner's own argument: `--winch` or `--cranelift`.
 
 use runner_protocol::{
-    About, Call, Ended, Engine, Frame, Guest, HOOK_MODULE, HOOK_NAME, Recorder, Rejected, Stopped,
+    About, Call, Ended, Engine, Frame, Guest, HOOK_MODULE, HOOK_NAME, Halt, Memories, Recorder, Rejected,
 };
 use runner_protocol::{Trap, Value, serve};
 use std::collections::HashMap;
 use std::process::ExitCode;
 use wasmtime::{
-    Caller, Config, Error, Instance, Linker, Memory, Module, Store, Strategy, Val, ValType, WasmBacktrace,
+    Caller, Config, Error, Extern, ExternType, Instance, Linker, Memory, Module, Store, Strategy, Val, ValType,
+    WasmBacktrace,
 };
 
 fn main() -> ExitCode {
@@ -68,23 +69,56 @@ impl Engine for Wasmtime {
 /// Gives the module what it imports. What is unknown is left out, and the linker says so.
 fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> wasmtime::Result<Instance> {
     let mut linker = Linker::new(store.engine());
-    let recorder = recorder.clone();
+    let hooked = recorder.clone();
     let hook = move |mut caller: Caller<'_, ()>, site: i32, first: i64, second: i64, third: i64| {
-        let memory = recorder.watched().and_then(|name| caller.get_export(&name)?.into_memory());
-        let told = recorder.hook(site, [first, second, third]).and_then(|()| match memory {
-            Some(memory) => recorder.look(memory.data(&caller)),
+        let memory = hooked.watched().and_then(|name| caller.get_export(&name)?.into_memory());
+        let told = hooked.hook(site, [first, second, third]).and_then(|()| match memory {
+            Some(memory) => hooked.look(memory.data(&caller)),
             None => Ok(()),
         });
         told.map_err(Error::new)
     };
     linker.func_wrap(HOOK_MODULE, HOOK_NAME, hook)?;
+    let mut functions = 0..;
     for import in module.imports() {
-        if let Some(ty) = import.ty().memory() {
-            let memory = Memory::new(&mut *store, ty.clone())?;
-            linker.define(&*store, import.module(), import.name(), memory)?;
+        match import.ty() {
+            ExternType::Memory(ty) => {
+                let memory = Memory::new(&mut *store, ty)?;
+                linker.define(&*store, import.module(), import.name(), memory)?;
+            }
+            ExternType::Func(ty) if import.module() != HOOK_MODULE => {
+                let (recorder, number) = (recorder.clone(), functions.next().unwrap_or(u32::MAX));
+                let types: Vec<ValType> = ty.results().collect();
+                // A module may import the same function twice: the first wrapper answers for both.
+                let answer = move |mut caller: Caller<'_, ()>, arguments: &[Val], results: &mut [Val]| {
+                    let arguments: Vec<Value> = arguments.iter().map(from_engine).collect();
+                    let values = recorder.host_call(number, &arguments, &mut Exports(&mut caller))?;
+                    for ((result, value), ty) in results.iter_mut().zip(&values).zip(&types) {
+                        *result = to_engine(value, ty);
+                    }
+                    let memory = recorder.watched().and_then(|name| caller.get_export(&name)?.into_memory());
+                    memory.map_or(Ok(()), |memory| recorder.look(memory.data(&caller))).map_err(Error::new)
+                };
+                let _ = linker.func_new(import.module(), import.name(), ty, answer);
+            }
+            _ => {}
         }
     }
     linker.instantiate(store, module)
+}
+
+/// The memories of the guest that calls.
+struct Exports<'a, 'b>(&'a mut Caller<'b, ()>);
+
+impl Memories for Exports<'_, '_> {
+    fn bytes(&mut self, name: &str) -> Option<&mut [u8]> {
+        Some(self.0.get_export(name)?.into_memory()?.data_mut(&mut *self.0))
+    }
+
+    fn grow(&mut self, name: &str, pages: u64) -> bool {
+        let memory = self.0.get_export(name).and_then(Extern::into_memory);
+        memory.is_some_and(|memory| memory.grow(&mut *self.0, pages).is_ok())
+    }
 }
 
 /// An instance and its store.
@@ -117,8 +151,10 @@ impl Guest for Running {
     fn call(&mut self, call: &Call) -> Ended {
         match self.try_call(call) {
             Ok(values) => Ended::Returned(values),
-            Err(error) if error.is::<Stopped>() => Ended::Stopped,
-            Err(error) => Ended::Trapped(trap(&error)),
+            Err(error) => match error.downcast_ref::<Halt>() {
+                Some(halt) => halt.into(),
+                None => Ended::Trapped(trap(&error)),
+            },
         }
     }
 
