@@ -2,43 +2,11 @@
 
 mod common;
 
+use common::{cases, compare};
 use serde_json::Value;
-use std::fs;
-use std::path::{Path, PathBuf};
 
 /// What wasmi 2 does not have.
 const WITHOUT_THREADS: &[&str] = &["atomics", "shared-memory"];
-
-/// The modules of the file tests, each with the options by which its first command calls it.
-fn cases() -> Vec<(String, PathBuf, Vec<String>)> {
-    let entries = fs::read_dir(common::repository("tests/cases")).expect("tests/cases is there");
-    let paths = entries.map(|entry| entry.expect("tests/cases can be read").path());
-    let modules = paths.filter(|path| path.extension().is_some_and(|extension| extension == "wat"));
-    let mut cases: Vec<_> = modules
-        .map(|path| {
-            let text = fs::read_to_string(&path).expect("a case can be read");
-            let run = text.lines().find_map(|line| line.strip_prefix(";; RUN:")).expect("a case has a command");
-            let first = run.split("&&").next().unwrap_or_default();
-            let mut calls = Vec::new();
-            for part in first.split("--invoke ").skip(1) {
-                let quoted = part.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
-                let call = quoted.or(part.split_whitespace().next()).unwrap_or_default();
-                calls.extend(["--invoke".to_string(), call.to_string()]);
-            }
-            (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), path, calls)
-        })
-        .collect();
-    cases.sort();
-    cases
-}
-
-fn compare(module: &Path, calls: &[String], rhs: &str) -> (i32, Value, String) {
-    let module = module.display().to_string();
-    let mut command = vec!["compare", &module, "--rhs", rhs, "--json"];
-    command.extend(calls.iter().map(String::as_str));
-    let ran = common::run(&std::env::temp_dir(), &command);
-    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
-}
 
 #[test]
 fn wasmi_agrees_with_wasmtime() {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses a part")]
 
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -72,4 +73,36 @@ pub fn children(process: u32) -> Vec<String> {
 /// Whether a program can be started.
 pub fn has_program(name: &str, version: &str) -> bool {
     Command::new(name).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+/// The modules of the file tests, each with the options by which its first command calls it.
+pub fn cases() -> Vec<(String, PathBuf, Vec<String>)> {
+    let entries = fs::read_dir(repository("tests/cases")).expect("tests/cases is there");
+    let paths = entries.map(|entry| entry.expect("tests/cases can be read").path());
+    let modules = paths.filter(|path| path.extension().is_some_and(|extension| extension == "wat"));
+    let mut cases: Vec<_> = modules
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a case can be read");
+            let run = text.lines().find_map(|line| line.strip_prefix(";; RUN:")).expect("a case has a command");
+            let first = run.split("&&").next().unwrap_or_default();
+            let mut calls = Vec::new();
+            for part in first.split("--invoke ").skip(1) {
+                let quoted = part.strip_prefix('\'').and_then(|rest| rest.split('\'').next());
+                let call = quoted.or(part.split_whitespace().next()).unwrap_or_default();
+                calls.extend(["--invoke".to_string(), call.to_string()]);
+            }
+            (path.file_stem().unwrap_or_default().to_string_lossy().into_owned(), path, calls)
+        })
+        .collect();
+    cases.sort();
+    cases
+}
+
+/// Compares Wasmtime with another engine: exit code, report, standard error.
+pub fn compare(module: &Path, calls: &[String], rhs: &str) -> (i32, Value, String) {
+    let module = module.display().to_string();
+    let mut command = vec!["compare", &module, "--rhs", rhs, "--json"];
+    command.extend(calls.iter().map(String::as_str));
+    let ran = run(&std::env::temp_dir(), &command);
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
 }

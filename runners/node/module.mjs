@@ -1,0 +1,131 @@
+// What a module's sections say about types: JavaScript values do not tell an i32 from an f64.
+
+const NAMES = { 0x7f: "I32", 0x7e: "I64", 0x7d: "F32", 0x7c: "F64", 0x7b: "V128" };
+
+class Reader {
+  constructor(bytes, at = 0) {
+    this.bytes = bytes;
+    this.at = at;
+  }
+
+  byte() {
+    return this.bytes[this.at++];
+  }
+
+  number() {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = this.byte();
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return Number(value);
+    }
+  }
+
+  name() {
+    const length = this.number();
+    const text = new TextDecoder().decode(this.bytes.subarray(this.at, this.at + length));
+    this.at += length;
+    return text;
+  }
+
+  list(read) {
+    return Array.from({ length: this.number() }, () => read());
+  }
+
+  valueType() {
+    const byte = this.byte();
+    // A reference to a type that is named behind it.
+    if (byte === 0x63 || byte === 0x64) this.number();
+    return NAMES[byte] ?? "Reference";
+  }
+
+  limits() {
+    const flags = this.byte();
+    const limits = { initial: this.number() };
+    if (flags & 1) limits.maximum = this.number();
+    if (flags & 2) limits.shared = true;
+    if (flags & 4) limits.index = "i64";
+    if (flags & 8) this.number();
+    return limits;
+  }
+}
+
+function functionTypes(reader) {
+  const types = [];
+  const one = () => {
+    let form = reader.byte();
+    if (form === 0x50 || form === 0x4f) {
+      reader.list(() => reader.number());
+      form = reader.byte();
+    }
+    if (form !== 0x60) throw new Error("a type that is no function's");
+    const parameters = reader.list(() => reader.valueType());
+    types.push({ parameters, results: reader.list(() => reader.valueType()) });
+  };
+  reader.list(() => {
+    if (reader.bytes[reader.at] === 0x4e) {
+      reader.byte();
+      reader.list(one);
+    } else {
+      one();
+    }
+  });
+  return types;
+}
+
+// Types of exported functions by name, of exported globals by name, and the imports in order.
+export function describe(bytes) {
+  const described = { functions: new Map(), globals: new Map(), imports: [] };
+  let types = [];
+  const functions = [];
+  const globals = [];
+  const reader = new Reader(bytes, 8);
+  while (reader.at < bytes.length) {
+    const id = reader.byte();
+    const end = reader.number() + reader.at;
+    if (id === 1) types = functionTypes(reader);
+    if (id === 2) {
+      reader.list(() => {
+        const entry = { module: reader.name(), name: reader.name(), kind: reader.byte() };
+        if (entry.kind === 0) functions.push(reader.number());
+        else if (entry.kind === 2) entry.memory = reader.limits();
+        else if (entry.kind === 3) {
+          globals.push(reader.valueType());
+          reader.byte();
+        } else throw new Error(`an import of kind ${entry.kind}`);
+        described.imports.push(entry);
+      });
+    }
+    if (id === 3) functions.push(...reader.list(() => reader.number()));
+    // Values of globals are code: their types are read, and their ends looked for.
+    if (id === 6) readGlobals(reader, globals);
+    if (id === 7) {
+      reader.list(() => {
+        const [name, kind, index] = [reader.name(), reader.byte(), reader.number()];
+        if (kind === 0) described.functions.set(name, types[functions[index]]);
+        if (kind === 3) described.globals.set(name, globals[index]);
+      });
+    }
+    reader.at = end;
+  }
+  return described;
+}
+
+// Bytes behind the opcodes that may stand in a constant expression.
+function readGlobals(reader, globals) {
+  const skip = {
+    0x41: () => reader.number(),
+    0x42: () => reader.number(),
+    0x43: () => (reader.at += 4),
+    0x44: () => (reader.at += 8),
+    0x23: () => reader.number(),
+    0xd2: () => reader.number(),
+    0xd0: () => reader.number(),
+    0xfd: () => (reader.number(), (reader.at += 16)),
+  };
+  reader.list(() => {
+    globals.push(reader.valueType());
+    reader.byte();
+    for (let opcode = reader.byte(); opcode !== 0x0b; opcode = reader.byte()) skip[opcode]?.();
+  });
+}

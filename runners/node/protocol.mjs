@@ -1,0 +1,113 @@
+// Frames to the recorder: a tag, the length of what follows as four bytes, the rest. All of it blocks: the guest
+// waits while its events are sent.
+
+import fs from "node:fs";
+
+const PIECE = 1 << 20;
+const PAGE = 4096;
+
+export class Recorder {
+  constructor(socket) {
+    this.socket = socket;
+  }
+
+  frame(tag, ...parts) {
+    const payload = Buffer.concat(parts);
+    const head = Buffer.alloc(5);
+    head.write(tag, 0, "latin1");
+    head.writeUInt32LE(payload.length, 1);
+    const bytes = Buffer.concat([head, payload]);
+    for (let sent = 0; sent < bytes.length; ) sent += fs.writeSync(this.socket, bytes, sent);
+  }
+
+  // A message whose JSON is made already: 64-bit numbers have no place in JavaScript's own.
+  message(json) {
+    this.frame("J", Buffer.from(json));
+  }
+
+  // A memory: its size, the pages that are not all zero, the end.
+  image(number, memory) {
+    const bytes = Buffer.from(memory.buffer);
+    this.message(JSON.stringify({ Image: { memory: number, pages: bytes.length / 65536 } }));
+    const zero = Buffer.alloc(PAGE);
+    let start = -1;
+    for (let at = 0; at <= bytes.length; at += PAGE) {
+      const written = at < bytes.length && !bytes.subarray(at, at + PAGE).equals(zero);
+      if (start >= 0 && (!written || at - start >= PIECE)) {
+        const place = Buffer.alloc(12);
+        place.writeUInt32LE(number, 0);
+        place.writeBigUInt64LE(BigInt(start), 4);
+        this.frame("I", place, bytes.subarray(start, at));
+        start = -1;
+      }
+      if (start < 0 && written) start = at;
+    }
+    this.message('"ImageEnd"');
+  }
+}
+
+// Calls of the hook, kept until there are enough of them to send.
+export class Hooks {
+  constructor(recorder) {
+    this.recorder = recorder;
+    this.bytes = Buffer.alloc(28 * 4096);
+    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+    this.used = 0;
+  }
+
+  event(site, first, second, third) {
+    const { view, used } = this;
+    view.setUint32(used, site, true);
+    view.setBigUint64(used + 4, first, true);
+    view.setBigUint64(used + 12, second, true);
+    view.setBigUint64(used + 20, third, true);
+    this.used += 28;
+    if (this.used === this.bytes.length) this.send();
+  }
+
+  send() {
+    if (this.used > 0) this.recorder.frame("H", this.bytes.subarray(0, this.used));
+    this.used = 0;
+  }
+}
+
+const BITS = new DataView(new ArrayBuffer(8));
+
+// From the recorder's values, whose 64-bit numbers were made strings, to JavaScript's.
+export function toEngine(value) {
+  const [[type, content]] = Object.entries(value);
+  switch (type) {
+    case "I32":
+      return content;
+    case "I64":
+      return BigInt(content);
+    case "F32":
+      BITS.setUint32(0, content, true);
+      return BITS.getFloat32(0, true);
+    case "F64":
+      BITS.setBigUint64(0, BigInt(content), true);
+      return BITS.getFloat64(0, true);
+    case "Reference":
+      return null;
+    default:
+      throw new TypeError(`JavaScript has no values of type ${type}`);
+  }
+}
+
+// A value of a known type as the recorder's JSON.
+export function fromEngine(value, type) {
+  switch (type) {
+    case "I32":
+      return `{"I32":${value | 0}}`;
+    case "I64":
+      return `{"I64":${BigInt.asIntN(64, value)}}`;
+    case "F32":
+      BITS.setFloat32(0, value, true);
+      return `{"F32":${BITS.getUint32(0, true)}}`;
+    case "F64":
+      BITS.setFloat64(0, value, true);
+      return `{"F64":${BITS.getBigUint64(0, true)}}`;
+    default:
+      return `{"Reference":"${value === null ? "null" : "reference"}"}`;
+  }
+}

@@ -1,0 +1,133 @@
+// V8 as an engine: node [V8's flags] runners/node/runner.mjs, and the recorder's own arguments behind it.
+//
+// --liftoff --no-wasm-tier-up: the baseline compiler only. --no-liftoff: the optimizing one only. Neither: both, as V8
+// likes. Memory is shown at the beginning and at the end. Nobody answers host calls.
+
+import fs from "node:fs";
+import v8 from "node:v8";
+import { describe } from "./module.mjs";
+import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
+
+// What V8 says when it traps.
+const TRAPS = [
+  [/^unreachable/, "Unreachable"],
+  [/memory access out of bounds|data segment/, "MemoryOutOfBounds"],
+  [/unaligned/, "UnalignedAtomic"],
+  [/table index is out of bounds|table (access )?out of bounds|element segment/, "TableOutOfBounds"],
+  [/null function|function signature mismatch/, "IndirectCallType"],
+  [/divide by zero|remainder by zero/, "IntegerDivideByZero"],
+  [/divide result unrepresentable/, "IntegerOverflow"],
+  [/unrepresentable in integer range/, "InvalidConversion"],
+  [/null pointer/, "NullReference"],
+  [/array (index|access) (is )?out of bounds/, "ArrayOutOfBounds"],
+  [/illegal cast/, "CastFailure"],
+];
+
+function about(job) {
+  const flags = process.execArgv;
+  const has = (flag) => flags.includes(flag);
+  const mode = has("--no-liftoff") ? "turbofan" : has("--no-wasm-tier-up") ? "liftoff" : "tiering";
+  return {
+    spec: `runner:${job.engine?.Runner?.command ?? ""}`,
+    name: "v8",
+    version: process.versions.v8,
+    mode,
+    compiler: mode,
+    opt_level: "default",
+    target: process.arch,
+    cpu_features: [],
+    settings: [
+      ["node", process.versions.node],
+      ["flags", flags.join(" ")],
+    ],
+  };
+}
+
+// How a call that did not return ended.
+function failure(error) {
+  if (error instanceof Unanswered) return { SetupFailed: error.message };
+  let trap = "HostError";
+  if (error instanceof WebAssembly.RuntimeError) {
+    trap = TRAPS.find(([words]) => words.test(error.message))?.[1] ?? "Other";
+  } else if (error instanceof RangeError) {
+    trap = "StackOverflow";
+  } else if (WebAssembly.Exception && error instanceof WebAssembly.Exception) {
+    trap = "UncaughtException";
+  }
+  const places = [...String(error?.stack ?? "").matchAll(/wasm-function\[(\d+)\]:0x([0-9a-f]+)/g)];
+  const frames = places.map(([, index, offset]) => ({ function: +index, offset: parseInt(offset, 16), name: null }));
+  return { Trapped: { trap, message: String(error?.message ?? error), frames } };
+}
+
+class Unanswered extends Error {}
+
+// What the module imports: the hook, memories, and functions that nobody answers.
+function provide(imports, hooks) {
+  const provided = {};
+  for (const { module, name, kind, memory } of imports) {
+    provided[module] ??= {};
+    if (kind === 2) {
+      provided[module][name] = new WebAssembly.Memory(memory);
+    } else if (module === "forkpoint" && name === "event") {
+      provided[module][name] = (...operands) => hooks.event(...operands);
+    } else {
+      provided[module][name] = () => {
+        throw new Unanswered(`the guest calls ${module}.${name}, and this runner answers no host calls`);
+      };
+    }
+  }
+  return provided;
+}
+
+function run(job, recorder) {
+  recorder.message(JSON.stringify({ Hello: about(job) }));
+  if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
+  const { Run: task } = job.task;
+  const bytes = fs.readFileSync(job.module);
+  const described = describe(bytes);
+  const rejected = (stage, { message }) => recorder.message(JSON.stringify({ Rejected: { stage, message } }));
+  let module;
+  try {
+    module = new WebAssembly.Module(bytes);
+  } catch (error) {
+    return rejected("compile", error);
+  }
+  const hooks = new Hooks(recorder);
+  let instance;
+  try {
+    instance = new WebAssembly.Instance(module, provide(described.imports, hooks));
+  } catch (error) {
+    return rejected("instantiate", error);
+  }
+  const images = () => task.memories.forEach((name, i) => recorder.image(i, instance.exports[name]));
+  images();
+  recorder.message('"Instantiated"');
+  const start = task.has_start ? [[null, { function: "forkpoint:start", arguments: [] }]] : [];
+  for (const [number, call] of [...start, ...task.calls.entries()]) {
+    recorder.message(JSON.stringify({ Call: number }));
+    let ended;
+    try {
+      const values = instance.exports[call.function](...call.arguments.map(toEngine));
+      const types = described.functions.get(call.function).results;
+      const results = types.length === 0 ? [] : types.length === 1 ? [values] : [...values];
+      ended = `{"Returned":[${results.map((value, i) => fromEngine(value, types[i]))}]}`;
+    } catch (error) {
+      const cannot = error instanceof TypeError && /v128|V128/.test(error.message);
+      ended = JSON.stringify(cannot ? { SetupFailed: error.message } : failure(error));
+    }
+    hooks.send();
+    recorder.message(ended);
+    if (ended.startsWith('{"SetupFailed"')) return;
+    if (number === null && !ended.startsWith('{"Returned"')) break;
+  }
+  images();
+  const globals = task.globals.map((name) => fromEngine(instance.exports[name].value, described.globals.get(name)));
+  const tables = task.tables.map((name) => Number(instance.exports[name].length));
+  recorder.message(`{"State":{"globals":[${globals}],"tables":${JSON.stringify(tables)}}}`);
+  recorder.message('"End"');
+}
+
+const [, jobPath, socket] = process.argv.slice(2);
+// Numbers of 64 bits would lose their last digits.
+const text = fs.readFileSync(jobPath, "utf8").replace(/"(I64|F64)":(-?\d+)/g, '"$1":"$2"');
+run(JSON.parse(text), new Recorder(+socket));

@@ -1,0 +1,68 @@
+//! V8 by the runner in runners/node: its compilers, held against Wasmtime on everything the file tests have.
+
+mod common;
+
+use common::{cases, compare, folder_with, has_program, repository_text, run};
+use serde_json::Value;
+
+/// What V8 has only behind a flag, or from later releases on.
+const LATER: &[&str] = &["memory64", "multi-memory"];
+
+/// JavaScript has no vectors to call this with.
+const VECTORS: &str = "vectors";
+
+fn engine(flags: &str) -> Option<String> {
+    if !has_program("node", "--version") {
+        println!("SKIP: node is not installed");
+        return None;
+    }
+    Some(format!("runner:node {flags} {}", repository_text("runners/node/runner.mjs")))
+}
+
+#[test]
+fn each_compiler_of_v8_agrees_with_wasmtime() {
+    for (flags, mode) in [("", "tiering"), ("--liftoff --no-wasm-tier-up", "liftoff"), ("--no-liftoff", "turbofan")] {
+        let Some(engine) = engine(flags) else { return };
+        for (name, module, calls) in cases() {
+            let (code, report, stderr) = compare(&module, &calls, &engine);
+            if LATER.contains(&name.as_str()) && report["rhs"]["outcome"] == "rejected at compile" {
+                continue;
+            }
+            if name == VECTORS {
+                assert!(code == 2 && stderr.contains("V128"), "{mode}: {report:#}{stderr}");
+                continue;
+            }
+            assert_eq!((code, &report["agree"]), (0, &true.into()), "{name} {mode}: {report:#}{stderr}");
+        }
+        let folder = folder_with(&[]);
+        let module = repository_text("tests/cases/agree.wat");
+        let record = ["record", &module, "--invoke", "run 50", "--engine", &engine, "-o", "t.fpt"];
+        assert_eq!(run(folder.path(), &record).code, 0);
+        let info: Value =
+            serde_json::from_str(&run(folder.path(), &["info", "t.fpt", "--json"]).stdout).expect("JSON");
+        assert_eq!((&info["engine"]["name"], &info["engine"]["mode"]), (&"v8".into(), &mode.into()), "{info:#}");
+    }
+}
+
+#[test]
+fn values_traps_and_globals_cross_the_border_whole() {
+    let module = br#"(module
+      (memory (export "memory") 1)
+      (global $g (export "g") (mut i64) (i64.const -9007199254740993))
+      (func (export "all") (param i32 i64 f32 f64) (result i32 i64 f32 f64)
+        (i64.store (i32.const 8) (local.get 1))
+        (global.set $g (i64.sub (global.get $g) (i64.const 2)))
+        (local.get 0) (local.get 1) (local.get 2) (local.get 3))
+      (func (export "divide") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+      (func (export "convert") (param f64) (result i32) (i32.trunc_f64_s (local.get 0)))
+      (table 2 funcref)
+      (func (export "indirect") (param i32) (call_indirect (local.get 0))))"#;
+    let folder = folder_with(&[("t.wat", module)]);
+    let Some(engine) = engine("") else { return };
+    for call in
+        ["all -1 -9223372036854775807 1.5 -0.0", "divide 1 0", "divide -2147483648 -1", "convert nan", "indirect 5"]
+    {
+        let ran = run(folder.path(), &["compare", "t.wat", "--invoke", call, "--rhs", &engine]);
+        assert_eq!(ran.code, 0, "{call}: {}{}", ran.stdout, ran.stderr);
+    }
+}
