@@ -8,14 +8,14 @@ use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Recorded, Stdio, Watch};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Recorded, Stdio, Watch};
 use forkpoint_traces::{Observation, Outcome};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// Most bytes that are watched to find the event behind a difference that a checkpoint found.
-const WATCHED: u64 = 64;
+const WATCHED: u64 = 4096;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
@@ -139,10 +139,14 @@ impl Comparison<'_> {
         else {
             return Ok(());
         };
+        // Wrong bytes are copied to other places: where they are near, all of them are watched.
+        let end = |finding: &Finding| finding.address.saturating_add(finding.engine.len() as u64);
+        let same = recorded.findings.first.iter().filter(|other| other.memory == finding.memory);
+        let last = same.map(end).filter(|last| last.saturating_sub(finding.address) <= WATCHED).max();
         let watch = Watch {
             memory: finding.memory.0,
             address: finding.address,
-            length: (finding.engine.len() as u64).min(WATCHED),
+            length: last.unwrap_or(end(finding)).saturating_sub(finding.address).min(WATCHED),
         };
         let how = match (engine.shows_memory(), engine.records_inline()) {
             (true, true) => {

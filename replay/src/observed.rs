@@ -17,8 +17,8 @@ pub(crate) struct Meaning {
 
 /// Explains the `Observed` event at `position`.
 ///
-/// Where memory holds what it held before the last event that wrote there, that store did not arrive. Anything
-/// else came from a write that has no event.
+/// Where memory holds what it held before the last event that wrote there, that store did not arrive; where it is
+/// the last event of all, it stored something else. Anything else came from a write that has no event.
 pub(crate) fn meaning(
     timeline: &mut Timeline,
     position: Position,
@@ -38,11 +38,21 @@ pub(crate) fn meaning(
         timeline.seek(writer)?;
         let mut before = [0];
         timeline.memory().read(*memory, address, &mut before);
-        if before[0] == bytes[first] {
+        if before[0] == bytes[first] || is_last(timeline, writer, position)? {
             verdict = Verdict::UncommittedStore;
         }
     }
     Ok(Some(Meaning { verdict, address, writer }))
+}
+
+/// Whether there is nothing between an event and a position but other observations.
+fn is_last(timeline: &mut Timeline, event: Position, position: Position) -> Result<bool, ReplayError> {
+    for between in event.next().0..position.0 {
+        if !matches!(timeline.event(Position(between))?, Event::Observed { .. }) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The first `Observed` event of a trace that has any.

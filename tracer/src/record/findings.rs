@@ -68,10 +68,13 @@ impl Watching {
         let mut replayed = vec![0; self.engine.len()];
         let (memory, address) = (MemoryIndex(self.watch.memory), self.watch.address);
         writer.image().read(memory, address, &mut replayed);
-        if replayed == self.engine {
+        let differs = |(engine, replayed): (&u8, &u8)| engine != replayed;
+        let pairs = || self.engine.iter().zip(&replayed);
+        let (Some(first), Some(last)) = (pairs().position(differs), pairs().rposition(differs)) else {
             return Ok(());
-        }
-        let (by, events, engine) = (Observation::Checkpoint, writer.events(), self.engine.clone());
+        };
+        let (by, events, engine) = (Observation::Checkpoint, writer.events(), self.engine[first..=last].to_vec());
+        let (address, replayed) = (address + first as u64, replayed[first..=last].to_vec());
         writer.observed(memory, address, by, &engine)?;
         findings.add(Finding { memory, address, engine, replayed, by, events });
         Ok(())
