@@ -4,6 +4,7 @@
 //! Nothing that the library makes is given back: the process ends with the run.
 
 mod abi;
+mod check;
 mod config;
 mod guest;
 mod spec;
@@ -19,7 +20,7 @@ use abi::{Api, Object, Vector};
 use config::Settings;
 use forkpoint_traces::EngineInfo;
 use guest::CapiGuest;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
 
 /// A library, loaded, with an engine and a store.
@@ -53,6 +54,7 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
     if store.is_null() {
         return Err("the library makes no store".to_string());
     }
+    check::values(&api, store)?;
     Ok(Box::new(Capi { spec: spec.clone(), api, engine, store, settings }))
 }
 
@@ -104,6 +106,16 @@ impl Capi {
 
     /// The engine's version, which `wasm.h` does not tell.
     fn version(&self) -> String {
+        type Version = unsafe extern "C" fn() -> *const c_char;
+        // SAFETY: Wasmer's function of this name has this signature.
+        if let Some(version) = unsafe { self.api.extra::<Version>("wasmer_version") } {
+            // SAFETY: it gives a constant that ends with a NUL.
+            return unsafe { CStr::from_ptr(version()) }.to_string_lossy().into_owned();
+        }
+        // An engine that cannot serialize may end the process when it is asked to.
+        if self.name() != "wasmtime" {
+            return "unknown".to_string();
+        }
         let mut empty = *b"\0asm\x01\0\0\0";
         let told = self.compile(&mut empty).and_then(|module| self.serialize(module)).ok();
         // SAFETY: the engine filled the vector, and nobody else has it.

@@ -248,6 +248,7 @@ impl<'a> Pump<'a> {
             }
             Message::Call(call) => self.begin_call(call),
             Message::Returned(values) => {
+                self.settle()?;
                 let results = values.iter().map(ToString::to_string).collect();
                 self.writer()?.milestone(&Milestone::Returned { results })?;
                 self.outcome.get_or_insert(Outcome::Finished);
@@ -255,6 +256,7 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Trapped { trap, message, frames } => {
+                self.settle()?;
                 let frames = trap::original(frames, self.rewritten, &self.program.exported);
                 let (func, offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
                 self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
@@ -264,6 +266,7 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Exited(code) => {
+                self.settle()?;
                 self.writer()?.milestone(&Milestone::Exited { code })?;
                 self.outcome = Some(Outcome::Exited { code });
                 Ok(())
