@@ -3,7 +3,8 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Target};
+use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Stub, Target};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Record a module under two engines and report the first divergence
     Compare(CompareArgs),
+    /// Run a recording again, from its file alone, and check it event by event
+    Replay(ReplayArgs),
     /// Find the first divergence of two traces
     Diff(DiffArgs),
     /// Show what a trace holds
@@ -70,9 +73,19 @@ pub struct GuestArgs {
     /// every=N (about every N events); always at the end and at traps
     #[arg(long, value_name = "WHEN", default_value_t = Checkpoint::default())]
     pub checkpoint: Checkpoint,
+    /// Answer an imported function that is not WASI's: MODULE.NAME=RESULT, =trap, or = alone for zeros; * at the end of
+    /// the name stands for all that begin so; repeatable
+    #[arg(long, value_name = "NAME=ANSWER")]
+    pub import: Vec<Stub>,
     /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
     #[arg(long)]
     pub hooks: bool,
+    /// Run a module that can make threads, without them: each `thread-spawn` answers with an error (-1)
+    ///
+    /// Writes of several threads to a shared memory have no order that a trace could hold, so such a module is
+    /// refused by default. What it does without threads may be something else than what it does with them.
+    #[arg(long)]
+    pub allow_unordered: bool,
     /// Arguments of the guest
     #[arg(last = true)]
     pub arguments: Vec<String>,
@@ -114,7 +127,7 @@ pub struct RecordArgs {
     /// Optimization level: none, speed or speed-and-size
     #[arg(long, value_name = "LEVEL")]
     pub opt: Option<OptLevel>,
-    /// Fixed clocks and random source, as compare uses them
+    /// Fixed clocks and random source: what two recordings can be compared by that were made one by one
     #[arg(long)]
     pub deterministic: bool,
     /// Print a summary as JSON in place of the guest's results
@@ -138,6 +151,10 @@ pub struct CompareArgs {
     /// The right engine
     #[arg(long, default_value = "wasmtime:aot")]
     pub rhs: EngineSpec,
+    /// Who answers the guest's host calls: pinned, the left side for real and the right side from its recording, or
+    /// live, each side for real
+    #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
+    pub host: HostMode,
     /// The limit of --memory-page-limit for the left side only
     #[arg(long, value_name = "PAGES")]
     pub lhs_memory_page_limit: Option<u64>,
@@ -151,6 +168,36 @@ pub struct CompareArgs {
     #[arg(long)]
     pub no_guard: bool,
     /// Show what the guest of the left side prints (on standard error)
+    #[arg(long)]
+    pub echo: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
+
+/// Who answers host calls in a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HostMode {
+    /// One run for real, all others from its recording
+    Pinned,
+    /// Every run for real
+    Live,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The recording
+    pub file: PathBuf,
+    /// The engine [default: the one that the recording names]
+    #[arg(short, long)]
+    pub engine: Option<EngineSpec>,
+    /// Keep the trace of the new run
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// End the run after so long: 500ms, 10s, 2m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Show what the guest prints
     #[arg(long)]
     pub echo: bool,
     #[command(flatten)]
@@ -291,20 +338,26 @@ fn parse_range(text: &str) -> Result<(u64, u64), String> {
     if start < end { Ok((start, end)) } else { Err("the range is empty".to_string()) }
 }
 
+/// Options that a recording with such checkpoints needs: where they are near each other, small buffers, since memory is
+/// only looked at when one is sent.
+pub fn options_for(checkpoint: Checkpoint) -> Options {
+    match checkpoint {
+        Checkpoint::Every(events) if events < SMALL => Options {
+            join: false,
+            buffer_limit: (events.saturating_sub(1) as u32) * SMALLEST_RECORD,
+            ..Options::default()
+        },
+        _ => Options::default(),
+    }
+}
+
 impl GuestArgs {
     /// How the module is rewritten.
     pub fn options(&self) -> Options {
-        // A small distance of checkpoints needs small buffers: memory is only looked at when one is sent.
-        let (join, buffer_limit) = match self.checkpoint {
-            Checkpoint::Every(events) if events < SMALL => (false, (events as u32 - 1) * SMALLEST_RECORD),
-            _ => (true, Options::default().buffer_limit),
-        };
         Options {
             style: if self.hooks { Style::Hooks } else { Style::Inline },
             read_back: self.read_back,
-            join,
-            buffer_limit,
-            ..Options::default()
+            ..options_for(self.checkpoint)
         }
     }
 

@@ -1,25 +1,26 @@
 //! `forkpoint compare`: record a module under two engines, report the first divergence.
 
 use crate::Answer;
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
 use crate::report::{open, print_report};
 use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Recorded, Stdio, Watch};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
+use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// Most bytes that are watched to find the event behind a difference that a checkpoint found.
-const WATCHED: u64 = 4096;
+/// Most bytes of one place that are watched to find the event behind a difference that a checkpoint found.
+const WATCHED: u64 = 64;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
-    let session = Session::new(&args.guest, true)?;
+    let session = Session::new(&args.guest, false)?;
     let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let folder = match &args.output {
         Some(folder) => {
@@ -28,12 +29,23 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         }
         None => temporary.path(),
     };
-    let comparison = Comparison { args, session, stdin: shared_stdin()?, aside: temporary.path() };
+    let contender = |engine: &EngineSpec, limit: Option<u64>| Contender {
+        engine: engine.clone(),
+        memory_page_limit: limit.or(args.guest.memory_page_limit),
+    };
+    let comparison = Comparison {
+        args,
+        sides: [contender(&args.lhs, args.lhs_memory_page_limit), contender(&args.rhs, args.rhs_memory_page_limit)],
+        session,
+        stdin: shared_stdin()?,
+        aside: temporary.path(),
+        pinned: RefCell::default(),
+    };
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
-    let limits = [args.lhs_memory_page_limit, args.rhs_memory_page_limit];
-    let limits = limits.map(|limit| limit.or(args.guest.memory_page_limit));
-    if limits[0] != limits[1] {
-        let [lhs, rhs] = limits.map(|limit| limit.map_or("none".to_string(), |pages| pages.to_string()));
+    let [lhs, rhs] = &comparison.sides;
+    if lhs.memory_page_limit != rhs.memory_page_limit {
+        let words = |side: &Contender| side.memory_page_limit.map_or("none".to_string(), |pages| pages.to_string());
+        let (lhs, rhs) = (words(lhs), words(rhs));
         eprintln!(
             "note: the sides have different limits of memory pages because you ask for it: lhs {lhs}, rhs {rhs}"
         );
@@ -45,50 +57,57 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
             "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n".to_string()
         }
     };
-    print_report(&report, guard.as_ref(), &args.report, &hint)
+    let host = comparison.session.program.needs_host().then_some(args.host);
+    print_report(&report, guard.as_ref(), host, &args.report, &hint)
+}
+
+/// One side of a comparison.
+struct Contender {
+    engine: EngineSpec,
+    memory_page_limit: Option<u64>,
 }
 
 /// Everything that the runs of one comparison share.
 struct Comparison<'a> {
     args: &'a CompareArgs,
+    sides: [Contender; 2],
     session: Session,
     stdin: Option<File>,
     /// For traces that nobody asked for.
     aside: &'a Path,
+    /// The trace whose host log answers all further runs.
+    pinned: RefCell<Option<PathBuf>>,
 }
 
 impl Comparison<'_> {
     /// Records both sides to `traces` and compares them. `None` when the user ended it.
     fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Option<Guard>)>> {
-        let engines = [&self.args.lhs, &self.args.rhs];
-        let plain = match self.args.no_guard {
+        let Some(lhs) = self.record_side(&self.sides[0], &traces[0], self.args.echo)? else { return Ok(None) };
+        if self.args.host == HostMode::Pinned && self.session.program.needs_host() {
+            // Where the trace is replaced by one that knows more, that one has the same host log.
+            self.pinned.replace(Some(traces[0].clone()));
+        }
+        self.narrow(&self.sides[0], &traces[0], &lhs)?;
+        // Without a pinned host, runs without recording differ by what the world says.
+        let live = self.args.host == HostMode::Live && self.session.program.needs_host();
+        let plain = match self.args.no_guard || live {
             true => None,
             false => {
-                let run = |engine: &EngineSpec| {
-                    let side = self.side(engine, PathBuf::new(), false)?;
+                let run = |contender: &Contender| {
+                    let side = self.side(contender, PathBuf::new(), false)?;
                     let end = self.session.run_plain(side);
-                    end.with_context(|| format!("running under {engine} without recording"))
+                    end.with_context(|| format!("running under {} without recording", contender.engine))
                 };
-                Some(PlainRuns { lhs: run(engines[0])?, rhs: run(engines[1])? })
+                Some(PlainRuns { lhs: run(&self.sides[0])?, rhs: run(&self.sides[1])? })
             }
         };
-        let mut recorded = Vec::new();
-        for (i, (engine, trace)) in engines.into_iter().zip(traces).enumerate() {
-            let echo = self.args.echo && i == 0;
-            let one = self.record(engine, trace, None, echo)?;
-            if one.outcome == Outcome::Interrupted {
-                eprintln!("interrupted while recording under {engine}");
-                return Ok(None);
-            }
-            self.narrow(engine, trace, &one)?;
-            recorded.push(one);
-        }
+        let Some(rhs) = self.record_side(&self.sides[1], &traces[1], false)? else { return Ok(None) };
+        self.narrow(&self.sides[1], &traces[1], &rhs)?;
         let mut report = self.report(traces)?;
-        let [lhs, rhs] = &recorded[..] else { return Ok(Some((report, None))) };
         let Some(plain) = plain.filter(|plain| !plain.cut_short() && report.agree.is_some()) else {
             return Ok(Some((report, None)));
         };
-        let mut guard = plain.judge(lhs, rhs, report.agree == Some(true));
+        let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
         if guard.observer_effect {
             if report.agree == Some(true) {
                 report = self.climb(&plain, &mut guard, traces, report)?;
@@ -100,31 +119,46 @@ impl Comparison<'_> {
         Ok(Some((report, Some(guard))))
     }
 
-    fn side(&self, engine: &EngineSpec, output: PathBuf, echo: bool) -> Result<Side> {
-        // Every engine here is one of the two in the arguments.
-        let memory_page_limit = match std::ptr::eq(engine, &self.args.rhs) {
-            true => self.args.rhs_memory_page_limit,
-            false => self.args.lhs_memory_page_limit,
-        };
-        Ok(Side {
-            engine: engine.clone(),
-            memory_page_limit,
-            output,
-            stdin: match &self.stdin {
+    /// Records one side. `None` when the user ended it.
+    fn record_side(&self, side: &Contender, trace: &Path, echo: bool) -> Result<Option<Recorded>> {
+        let recorded = self.record(side, trace, None, echo)?;
+        if recorded.outcome == Outcome::Interrupted {
+            eprintln!("interrupted while recording under {}", side.engine);
+            return Ok(None);
+        }
+        Ok(Some(recorded))
+    }
+
+    fn side(&self, side: &Contender, output: PathBuf, echo: bool) -> Result<Side> {
+        if let Some(log) = self.pinned.borrow().as_ref() {
+            let replayed = Side::replayed(side.engine.clone(), output, log.clone());
+            return Ok(Side { memory_page_limit: side.memory_page_limit, ..replayed });
+        }
+        let stdin = || {
+            Ok::<_, anyhow::Error>(match &self.stdin {
                 Some(file) => Stdio::File(file.try_clone().context("standard input")?),
                 None => Stdio::Null,
-            },
-            output_streams: if echo { Stdio::Stderr } else { Stdio::Null },
+            })
+        };
+        let output_streams = || if echo { Stdio::Stderr } else { Stdio::Null };
+        Ok(Side {
+            engine: side.engine.clone(),
+            memory_page_limit: side.memory_page_limit,
+            output,
+            host: self.session.host_for(&side.engine, self.aside, stdin()?, output_streams())?,
+            echo: false,
+            stdin: stdin()?,
+            output_streams: output_streams(),
         })
     }
 
-    fn record(&self, engine: &EngineSpec, trace: &Path, how: Option<How>, echo: bool) -> Result<Recorded> {
-        let side = self.side(engine, trace.to_path_buf(), echo)?;
+    fn record(&self, side: &Contender, trace: &Path, how: Option<How>, echo: bool) -> Result<Recorded> {
+        let run = self.side(side, trace.to_path_buf(), echo)?;
         match how {
-            Some(how) => self.session.record_how(side, how, !echo),
-            None => self.session.record(side, !echo),
+            Some(how) => self.session.record_how(run, how, !echo),
+            None => self.session.record(run, !echo),
         }
-        .with_context(|| format!("recording under {engine}"))
+        .with_context(|| format!("recording under {}", side.engine))
     }
 
     fn report(&self, traces: &[PathBuf; 2]) -> Result<Report> {
@@ -134,36 +168,25 @@ impl Comparison<'_> {
 
     /// A checkpoint tells that memory is not what it should be, and not since when: runs once more and looks at
     /// these bytes after every event. The new trace takes the place of the old one if it knows better.
-    fn narrow(&self, engine: &EngineSpec, trace: &Path, recorded: &Recorded) -> Result<()> {
-        let Some(finding) = recorded.findings.first.first().filter(|finding| finding.by == Observation::Checkpoint)
-        else {
-            return Ok(());
-        };
-        // Wrong bytes are copied to other places: where they are near, all of them are watched.
-        let end = |finding: &Finding| finding.address.saturating_add(finding.engine.len() as u64);
-        let same = recorded.findings.first.iter().filter(|other| other.memory == finding.memory);
-        let last = same.map(end).filter(|last| last.saturating_sub(finding.address) <= WATCHED).max();
-        let watch = Watch {
-            memory: finding.memory.0,
-            address: finding.address,
-            length: last.unwrap_or(end(finding)).saturating_sub(finding.address).min(WATCHED),
-        };
-        let how = match (engine.shows_memory(), engine.records_inline()) {
-            (true, true) => {
-                let options = Options { join: false, buffer_limit: 0, ..Options::default() };
-                How { options, checkpoint: Checkpoint::End, watch: Some(watch) }
+    fn narrow(&self, side: &Contender, trace: &Path, recorded: &Recorded) -> Result<()> {
+        let findings = &recorded.findings.first;
+        let Some(watch) = findings.iter().find_map(|finding| watched(findings, finding)) else { return Ok(()) };
+        let one_by_one = Options { join: false, buffer_limit: 0, ..Options::default() };
+        // A runner need not know how to watch: then the module itself looks.
+        let read_back = Options { read_back: true, ..Options::default() };
+        for (options, watch) in [(one_by_one, Some(watch)), (read_back, None)] {
+            let again = self.aside.join("narrow.fpt");
+            let how = How { options, checkpoint: Checkpoint::End, watch };
+            let narrowed = self.record(side, &again, Some(how), false)?;
+            // Looking may change what the module does.
+            let same = narrowed.outcome == recorded.outcome && narrowed.memories == recorded.memories;
+            let knows = |found: &Finding| {
+                matches!(found.what, Found::Bytes { by: Observation::ReadBack | Observation::Watch, .. })
+            };
+            if same && narrowed.findings.first.iter().any(knows) {
+                fs::copy(&again, trace).with_context(|| format!("replacing {}", trace.display()))?;
+                return Ok(());
             }
-            (true, false) => How { options: Options::default(), checkpoint: Checkpoint::End, watch: Some(watch) },
-            // It shows no memory on the way: let the module itself look.
-            (false, _) => {
-                let options = Options { read_back: true, ..Options::default() };
-                How { options, checkpoint: Checkpoint::End, watch: None }
-            }
-        };
-        let again = self.aside.join("narrow.fpt");
-        let narrowed = self.record(engine, &again, Some(how), false)?;
-        if narrowed.findings.first.first().is_some_and(|found| found.events < finding.events) {
-            fs::copy(&again, trace).with_context(|| format!("replacing {}", trace.display()))?;
         }
         Ok(())
     }
@@ -179,8 +202,8 @@ impl Comparison<'_> {
         guard.vanished_in.push("recording of everything by inline records".to_string());
         for rung in plain.ladder(&self.session, suspects) {
             let files = [self.aside.join("rung-lhs.fpt"), self.aside.join("rung-rhs.fpt")];
-            let lhs = self.record(&self.args.lhs, &files[0], Some(rung.how.clone()), false);
-            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(&self.args.rhs, &files[1], Some(rung.how), false)?)));
+            let lhs = self.record(&self.sides[0], &files[0], Some(rung.how.clone()), false);
+            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(&self.sides[1], &files[1], Some(rung.how), false)?)));
             let (lhs, rhs) = match rhs {
                 Ok(both) => both,
                 // What is known so far is worth more than this attempt.
@@ -205,6 +228,23 @@ impl Comparison<'_> {
         }
         Ok(full)
     }
+}
+
+/// What to watch to find out about a finding of a checkpoint: all that was found in its memory, since a store that
+/// went elsewhere shows in two places. `None` for any other finding, which has its event already.
+fn watched(findings: &[Finding], finding: &Finding) -> Option<Watch> {
+    let place = |other: &Finding| match &other.what {
+        Found::Bytes { address, engine, by: Observation::Checkpoint, .. } if other.memory == finding.memory => {
+            Some(WatchedRange { address: *address, length: (engine.len() as u64).min(WATCHED) })
+        }
+        _ => None,
+    };
+    place(finding)?;
+    let mut ranges: Vec<WatchedRange> = findings.iter().filter_map(place).collect();
+    // Later checkpoints find the same places again.
+    ranges.sort_by_key(|range| (range.address, std::cmp::Reverse(range.length)));
+    ranges.dedup_by_key(|range| range.address);
+    Some(Watch { memory: finding.memory.0, ranges })
 }
 
 /// Both runs read the same input: a copy of ours. A terminal cannot be read twice, so there they read nothing.

@@ -9,7 +9,9 @@ use crate::output::{print, print_json};
 use anyhow::{Context, Result};
 use forkpoint_replay::printable;
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Invocation, Plain, Program, Request, Stdio, WasiSetup};
+use forkpoint_tracer::{
+    Checkpoint, EngineSpec, HostSource, Imports, Invocation, Plain, Program, Request, Stdio, WasiSetup,
+};
 use forkpoint_traces::{EngineInfo, Outcome};
 use serde::Serialize;
 use std::fmt::Write;
@@ -152,10 +154,13 @@ fn look_at(spec: &EngineSpec, executable: &Path) -> Result<Row> {
 fn try_module(spec: &EngineSpec, text: &str, executable: &Path) -> Result<Result<Plain, String>> {
     let module = wat::parse_str(text).context("a module of this program")?;
     let call = Invocation { function: "run".to_string(), arguments: Vec::new() };
-    let program = Program::new("feature", module, &[call]).context("a module of this program")?;
+    let program =
+        Program::new("feature", module, &[call], &Imports::default()).context("a module of this program")?;
     let request = Request {
         engine: spec.clone(),
         wasi: WasiSetup::default(),
+        host: HostSource::Live,
+        echo: false,
         output: PathBuf::new(),
         memory_page_limit: None,
         timeout: Some(PATIENCE),

@@ -5,7 +5,7 @@ use crate::args::InfoArgs;
 use crate::output::{bytes, grouped, print, print_json};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Timeline, Verified, printable};
-use forkpoint_traces::TraceReader;
+use forkpoint_traces::{Call, Header, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
 
@@ -42,8 +42,11 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
             "host": {
                 "arguments": header.host.arguments, "environment": header.host.environment,
                 "directories": header.host.directories, "deterministic": header.host.deterministic,
+                "replayed": header.host.replayed, "stubs": header.host.stubs,
             },
+            "calls": calls(header),
             "timeout_ms": header.limits.timeout_ms,
+            "memory_page_limit": header.limits.memory_pages,
             "recorder": header.recorder,
             "observed": trace.observed(),
             "verified": verified.map(|verified| verified.kinds),
@@ -92,12 +95,24 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     if !settings.is_empty() {
         row("settings", settings.join(" "));
     }
+    for call in calls(header) {
+        row("call", call);
+    }
     row("arguments", header.host.arguments.join(" "));
     if header.host.deterministic {
         row("host", "fixed clocks and random source".to_string());
     }
+    if header.host.replayed {
+        row("host", "every call answered from the host log of another recording".to_string());
+    }
+    for stub in &header.host.stubs {
+        row("import", stub.clone());
+    }
     for directory in &header.host.directories {
         row("directory", directory.clone());
+    }
+    if let Some(pages) = header.limits.memory_pages {
+        row("limit", format!("{} pages of memory", grouped(pages)));
     }
     let recorder = &header.recorder;
     let how = if recorder.hooks { "one host call per event" } else { "inline records" };
@@ -118,6 +133,15 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     }
     print(&text)?;
     Ok(Answer::Yes)
+}
+
+/// The calls asked for, as one writes them.
+fn calls(header: &Header) -> Vec<String> {
+    let call = |call: &Call| {
+        let arguments = call.arguments.iter().map(|value| format!(" {value}"));
+        format!("{}{}", call.function, arguments.collect::<String>())
+    };
+    header.calls.iter().map(call).collect()
 }
 
 /// Verifies everything that a trace holds; what is wrong with it is an error.

@@ -9,6 +9,7 @@ mod guard;
 mod info;
 mod output;
 mod record;
+mod replay;
 mod report;
 mod session;
 mod view;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let answer = match Cli::parse().command {
         Command::Record(command) => record::run(&command),
         Command::Compare(command) => compare::run(&command),
+        Command::Replay(command) => replay::run(&command),
         Command::Diff(command) => diff::run(&command),
         Command::Info(command) => info::run(&command),
         Command::Dump(command) => dump::run(&command),

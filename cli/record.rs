@@ -4,9 +4,9 @@ use crate::Answer;
 use crate::args::RecordArgs;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{EngineSpec, Finding, Recorded, Stdio};
+use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Stdio};
 use forkpoint_traces::Observation;
 use serde_json::json;
 use std::io::IsTerminal;
@@ -18,10 +18,17 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     apply_settings(&mut engine, args)?;
     let session = Session::new(&args.guest, args.deterministic)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
+    let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+    let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
+    if host != HostSource::Live && !args.quiet {
+        eprintln!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default());
+    }
     let side = Side {
         engine,
         memory_page_limit: None,
         output: output.clone(),
+        host,
+        echo: false,
         stdin: Stdio::Inherit,
         output_streams: Stdio::Inherit,
     };
@@ -95,21 +102,25 @@ const MOST_FINDINGS: usize = 5;
 /// A finding in a line.
 fn words(finding: &Finding) -> String {
     let hex = |bytes: &[u8]| bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-    format!(
-        "memory {} at {:#x} holds {}, the recorded events make it {} (found {} #{})",
-        finding.memory.0,
-        finding.address,
-        hex(&finding.engine),
-        hex(&finding.replayed),
-        match finding.by {
-            Observation::ReadBack => "when it was read back after",
-            Observation::Checkpoint => "at the checkpoint before",
-        },
-        match finding.by {
-            Observation::ReadBack => finding.events.saturating_sub(1),
-            Observation::Checkpoint => finding.events,
+    let (memory, before) = (finding.memory.0, finding.events.saturating_sub(1));
+    match &finding.what {
+        Found::Bytes { address, engine, replayed, by } => format!(
+            "memory {memory} at {address:#x} holds {}, the recorded events make it {} (found {})",
+            hex(engine),
+            hex(replayed),
+            match by {
+                Observation::ReadBack => format!("when it was read back after #{before}"),
+                Observation::Checkpoint => format!("at the checkpoint before #{}", finding.events),
+                Observation::Watch => format!("after #{before}"),
+            }
+        ),
+        Found::Size { engine, replayed } => {
+            format!("memory {memory} has {engine} pages, the recorded events make it {replayed}")
         }
-    )
+        Found::Outside { address } => {
+            format!("#{before} writes at {address:#x}, outside of memory {memory}: the engine did not trap")
+        }
+    }
 }
 
 fn default_output(module: &Path) -> PathBuf {

@@ -1,7 +1,7 @@
 //! What `compare` and `diff` print.
 
 use crate::Answer;
-use crate::args::ReportArgs;
+use crate::args::{HostMode, ReportArgs};
 use crate::guard::Guard;
 use crate::output::{print, print_json};
 use anyhow::{Context, Result};
@@ -18,7 +18,7 @@ pub fn open(path: &Path) -> Result<Timeline> {
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
-    print_report(&report, None, args, hint)
+    print_report(&report, None, None, args, hint)
 }
 
 /// A report, and what the observer guard has to say.
@@ -27,22 +27,33 @@ struct Whole<'a> {
     #[serde(flatten)]
     report: &'a Report,
     guard: Option<&'a Guard>,
+    /// Who answered the host calls of a comparison: `live` or `pinned`.
+    host: Option<HostMode>,
 }
 
 /// Prints a report and gives the command's answer.
-pub fn print_report(report: &Report, guard: Option<&Guard>, args: &ReportArgs, hint: &str) -> Result<Answer> {
+pub fn print_report(
+    report: &Report,
+    guard: Option<&Guard>,
+    host: Option<HostMode>,
+    args: &ReportArgs,
+    hint: &str,
+) -> Result<Answer> {
     let answer = match report.agree {
         Some(true) => Answer::Yes,
         Some(false) => Answer::Diverge,
         None => Answer::None,
     };
     if args.json {
-        print_json(&Whole { report, guard })?;
+        print_json(&Whole { report, guard, host })?;
         return Ok(answer);
     }
     print(&report.to_string())?;
     if let Some(guard) = guard.filter(|guard| !guard.is_unremarkable()) {
         print(&format!("\n{guard}"))?;
+    }
+    if host == Some(HostMode::Live) {
+        print("\nBoth hosts were live: clocks, random numbers and files may differ, and this may be about them.\n")?;
     }
     if answer != Answer::Yes {
         print(hint)?;

@@ -2,10 +2,12 @@
 
 use crate::args::GuestArgs;
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::instrument::Options;
+use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{
-    Checkpoint, EndState, EngineSpec, Invocation, Program, Recorded, Request, Stdio, WasiSetup, Watch,
+    Checkpoint, EndState, EngineSpec, HostSource, Imports, Invocation, Program, Recorded, Request, Stdio, WasiSetup,
+    Watch,
 };
+use forkpoint_traces::TraceReader;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ pub struct Session {
     memory_page_limit: Option<u64>,
     native_limit: u64,
     how: How,
+    command: Vec<String>,
     interrupt: Arc<AtomicBool>,
     executable: PathBuf,
 }
@@ -39,8 +42,26 @@ pub struct Side {
     /// Most pages that a memory may have on this side; `None` for what holds for both.
     pub memory_page_limit: Option<u64>,
     pub output: PathBuf,
+    pub host: HostSource,
+    /// Whether what the guest prints is shown although its host calls come from a log.
+    pub echo: bool,
     pub stdin: Stdio,
     pub output_streams: Stdio,
+}
+
+impl Side {
+    /// A run without anything to read, whose host calls are answered by the trace `log` and whose output is not shown.
+    pub fn replayed(engine: EngineSpec, output: PathBuf, log: PathBuf) -> Side {
+        Side {
+            engine,
+            memory_page_limit: None,
+            output,
+            host: HostSource::Log(log),
+            echo: false,
+            stdin: Stdio::Null,
+            output_streams: Stdio::Null,
+        }
+    }
 }
 
 impl Session {
@@ -49,29 +70,78 @@ impl Session {
         let name = guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy());
         let module = read_module(&guest.module)?;
         let calls: Vec<Invocation> = guest.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
-        let program = Program::new(&name, module, &calls).with_context(|| format!("{}", guest.module.display()))?;
+        let imports = Imports { stubs: &guest.import, logged: false, allow_unordered: guest.allow_unordered };
+        let program =
+            Program::new(&name, module, &calls, &imports).with_context(|| format!("{}", guest.module.display()))?;
+        if program.runs_without_threads() {
+            eprintln!("note: {name} gets no threads: each `thread-spawn` answers -1, and only its first thread runs");
+        }
         let mut arguments = vec![name.into_owned()];
         arguments.extend(guest.arguments.iter().cloned());
+        let wasi =
+            WasiSetup { arguments, environment: guest.env.clone(), directories: guest.dir.clone(), deterministic };
+        let how = How { options: guest.options(), checkpoint: guest.checkpoint, watch: None };
+        let mut session = Session::of(program, wasi, how, guest.timeout, guest.native_limit())?;
+        session.memory_page_limit = guest.memory_page_limit;
+        Ok(session)
+    }
+
+    /// A session that runs a recording again.
+    pub fn replayed(trace: &TraceReader, timeout: Option<Duration>) -> Result<Session> {
+        let program = Program::recorded(trace)?;
+        let recorder = &trace.header().recorder;
+        let checkpoint = recorder.checkpoint.parse().ok().unwrap_or_default();
+        let style = if recorder.hooks { Style::Hooks } else { Style::Inline };
+        let options = Options { style, read_back: recorder.read_back, ..crate::args::options_for(checkpoint) };
+        let how = How { options, checkpoint, watch: None };
+        let mut session = Session::of(program, WasiSetup::default(), how, timeout, 0)?;
+        session.memory_page_limit = trace.header().limits.memory_pages;
+        Ok(session)
+    }
+
+    fn of(
+        program: Program,
+        wasi: WasiSetup,
+        how: How,
+        timeout: Option<Duration>,
+        native_limit: u64,
+    ) -> Result<Session> {
         let interrupt = Arc::new(AtomicBool::new(false));
         // The second Ctrl-C ends us at once: the flag is set by then.
         signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&interrupt))
             .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupt)))
             .context("setting up Ctrl-C")?;
-        Ok(Session {
-            program,
-            wasi: WasiSetup {
-                arguments,
-                environment: guest.env.clone(),
-                directories: guest.dir.clone(),
-                deterministic,
-            },
-            timeout: guest.timeout,
-            memory_page_limit: guest.memory_page_limit,
-            native_limit: guest.native_limit(),
-            how: How { options: guest.options(), checkpoint: guest.checkpoint, watch: None },
-            interrupt,
-            executable: std::env::current_exe().context("finding this program to start it again")?,
-        })
+        let command = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let executable = std::env::current_exe().context("finding this program to start it again")?;
+        let memory_page_limit = None;
+        Ok(Session { program, wasi, timeout, memory_page_limit, native_limit, how, command, interrupt, executable })
+    }
+
+    /// Where the host calls of `engine` are answered: by its own host, or, where it has none and the guest needs one,
+    /// by the host log of a recording under Wasmtime, made here in the folder `aside`.
+    pub fn host_for(
+        &self,
+        engine: &EngineSpec,
+        aside: &Path,
+        stdin: Stdio,
+        output_streams: Stdio,
+    ) -> Result<HostSource> {
+        if engine.has_host() || !self.program.needs_host() {
+            return Ok(HostSource::Live);
+        }
+        let log = aside.join("host.fpt");
+        let reference = EngineSpec::default();
+        let side = Side {
+            engine: reference.clone(),
+            memory_page_limit: None,
+            output: log.clone(),
+            host: HostSource::Live,
+            echo: false,
+            stdin,
+            output_streams,
+        };
+        self.record(side, false).with_context(|| format!("recording the host calls under {reference}"))?;
+        Ok(HostSource::Log(log))
     }
 
     /// Records one run. Where the output exists it is replaced only when the recording is complete.
@@ -86,7 +156,8 @@ impl Session {
             bail!("cannot write the trace {}: it is a directory", output.display());
         }
         let partial = output.exists().then(|| partial_name(&output));
-        let request = self.request(Side { output: partial.clone().unwrap_or_else(|| output.clone()), ..side }, how);
+        let written = partial.clone().unwrap_or_else(|| output.clone());
+        let request = self.request(Side { output: written, ..side }, how);
         let bar = progress_bar(show_progress);
         let mut progress = |events: u64, bytes: u64| {
             bar.set_message(format!(
@@ -131,13 +202,15 @@ impl Session {
         Request {
             engine: side.engine,
             wasi: self.wasi.clone(),
+            host: side.host,
+            echo: side.echo,
             output: side.output,
             memory_page_limit: side.memory_page_limit.or(self.memory_page_limit),
             timeout: self.timeout,
             stdin: side.stdin,
             output_streams: side.output_streams,
             executable: self.executable.clone(),
-            command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
+            command: self.command.clone(),
             interrupt: Arc::clone(&self.interrupt),
             native_limit: self.native_limit,
             options: how.options,

@@ -13,6 +13,11 @@ fn wasmi_agrees_with_wasmtime() {
     let mut seen = 0;
     for (name, module, calls) in cases() {
         let (code, report, stderr) = compare(&module, &calls, "wasmi");
+        if name.starts_with("threads") {
+            // Refused before any engine sees them.
+            assert_eq!(code, 2, "{name}: {report:#}{stderr}");
+            continue;
+        }
         if WITHOUT_THREADS.contains(&name.as_str()) {
             assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{name}: {report:#}{stderr}");
             assert_eq!(report["rhs"]["outcome"], "rejected at compile", "{name}");
@@ -35,21 +40,6 @@ fn checkpoints_and_read_back_work_under_wasmi() {
         let ran = common::run(folder.path(), &command);
         assert_eq!(ran.code, 0, "{options:?}: {}{}", ran.stdout, ran.stderr);
     }
-}
-
-#[test]
-fn a_host_call_that_nobody_answers_is_no_verdict() {
-    let module = br#"(module
-      (import "wasi_snapshot_preview1" "sched_yield" (func $yield (result i32)))
-      (memory (export "memory") 1)
-      (func (export "quiet") (i32.store (i32.const 0) (i32.const 1)))
-      (func (export "calls") (drop (call $yield))))"#;
-    let folder = common::folder_with(&[("t.wat", module)]);
-    let quiet = common::run(folder.path(), &["compare", "t.wat", "--invoke", "quiet", "--rhs", "wasmi"]);
-    assert_eq!(quiet.code, 0, "{}{}", quiet.stdout, quiet.stderr);
-    let calls = common::run(folder.path(), &["compare", "t.wat", "--invoke", "calls", "--rhs", "wasmi"]);
-    assert_eq!(calls.code, 2, "{}{}", calls.stdout, calls.stderr);
-    assert!(calls.stderr.contains("wasi_snapshot_preview1.sched_yield"), "{}", calls.stderr);
 }
 
 /// Settings of Wasmtime that change neither results nor stores.

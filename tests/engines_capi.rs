@@ -27,7 +27,7 @@ fn against(module: &str, call: &str, mode: &str, name: &str, settings: &str) -> 
 
 #[test]
 fn a_store_to_a_wrong_address_is_found() {
-    let module = "tests/known-bugs/wasmtime-7999-wrong-address.wat";
+    let module = "tests/cases/known-bugs/wasmtime-7999-wrong-address.wat";
     for (mode, name) in [("jit", "libwasmtime-17.0.0.so"), ("aot", "libwasmtime-17.0.0.so")] {
         let Some((code, report)) = against(module, "run 64", mode, name, "") else { return };
         assert_eq!((code, &report["verdict"], &report["position"]), (1, &"address".into(), &2.into()), "{report:#}");
@@ -41,7 +41,7 @@ fn a_store_to_a_wrong_address_is_found() {
 
 #[test]
 fn a_rejected_instantiation_is_found() {
-    let module = "tests/known-bugs/wasmtime-7558-data-segment.wat";
+    let module = "tests/cases/known-bugs/wasmtime-7558-data-segment.wat";
     let Some((code, report)) = against(module, "run", "jit", "libwasmtime-15.0.0.so", "") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{report:#}");
     assert_eq!(report["rhs"]["outcome"], "rejected at instantiate");
@@ -51,7 +51,7 @@ fn a_rejected_instantiation_is_found() {
 
 #[test]
 fn a_wrong_value_shows_at_one_optimization_level_only() {
-    let module = "tests/known-bugs/wasmtime-12318-wrong-value.wat";
+    let module = "tests/cases/known-bugs/wasmtime-12318-wrong-value.wat";
     for name in ["libwasmtime-36.0.0.so", "libwasmtime-40.0.0.so"] {
         let Some((code, report)) = against(module, "run 24 1", "jit", name, ",opt=none") else { continue };
         assert_eq!((code, &report["verdict"], &report["position"]), (1, &"value".into(), &2.into()), "{report:#}");
@@ -109,7 +109,7 @@ fn what_is_wrong_with_a_library_is_said() {
 /// tells, and only looking at it after every event tells which store it was.
 #[test]
 fn an_uncommitted_store_is_found_by_watching_memory() {
-    let module = "tests/known-bugs/wasmi-1450-uncommitted-store.wat";
+    let module = "tests/cases/known-bugs/wasmi-1450-uncommitted-store.wat";
     let Some((code, report)) = against(module, "run 0", "jit", "libwasmi-0.43.1.so", "") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}");
     assert_eq!(report["site"]["instruction"], "v128.store32_lane offset=1000 2", "{report:#}");

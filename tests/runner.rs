@@ -7,18 +7,26 @@ use serde_json::Value;
 
 const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
   (i32.store (i32.const 0) (i32.const 1))
-  (i32.store (i32.const 4) (i32.const 2))))"#;
+  (i32.store (i32.const 4) (i32.const 2))
+  (i32.store (i32.const 64) (i32.const 3))))"#;
 
 /// Compares Wasmtime with an engine that tells `story`; `None` where there is no Python.
 fn against(story: &str) -> Option<(i32, Value, String)> {
+    compare("wasmtime:jit", &teller(story))
+}
+
+/// The engine that tells `story`.
+fn teller(story: &str) -> String {
+    format!("runner:python3 {} {story}", common::repository_text("tests/runners/scripted.py"))
+}
+
+fn compare(lhs: &str, rhs: &str) -> Option<(i32, Value, String)> {
     if !has_program("python3", "--version") {
         println!("SKIP: python3 is not installed");
         return None;
     }
     let folder = folder_with(&[("t.wat", MODULE)]);
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/runners/scripted.py");
-    let engine = format!("runner:python3 {script} {story}");
-    let command = ["compare", "t.wat", "--invoke", "run", "--rhs", &engine, "--json"];
+    let command = ["compare", "t.wat", "--invoke", "run", "--lhs", lhs, "--rhs", rhs, "--json"];
     let ran = common::run(folder.path(), &command);
     Some((ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr))
 }
@@ -41,9 +49,60 @@ fn a_store_that_memory_does_not_hold_is_uncommitted() {
 
 #[test]
 fn a_byte_that_no_event_wrote_is_an_unrecorded_write() {
+    // Watched after every event, the byte changes between the first store and the end of the second one.
     let Some((code, report, stderr)) = against("scribbles") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
+    assert_eq!(report["during"]["position"], 3, "{report:#}");
+
+    // From a runner that does not watch only the end is known.
+    let Some((code, report, stderr)) = against("scribbles-unwatched") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
+    assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
+    assert_eq!((&report["during"], &report["position"]), (&Value::Null, &6.into()), "{report:#}");
+}
+
+#[test]
+fn stored_bytes_that_change_later_are_an_unrecorded_write() {
+    let Some((code, report, stderr)) = against("overwrites") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
+    assert_eq!((&report["culprit"]["position"], &report["during"]["position"]), (&2.into(), &3.into()), "{report:#}");
+}
+
+#[test]
+fn a_store_that_writes_past_its_width_is_an_unrecorded_write_with_it() {
+    let Some((code, report, stderr)) = against("widens") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
+    assert_eq!((&report["address"], &report["during"]["position"]), (&11.into(), &3.into()), "{report:#}");
+    assert_eq!((&report["site"], &report["culprit"]), (&report["during"]["site"], &Value::Null), "{report:#}");
+}
+
+#[test]
+fn a_store_that_goes_elsewhere_is_uncommitted() {
+    // What it wrote in place of its own bytes lies before them, and is found first.
+    let Some((code, report, stderr)) = against("misplaces") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
+    assert_eq!((&report["address"], &report["culprit"]["position"]), (&20.into(), &4.into()), "{report:#}");
+    assert_eq!(report["site"], report["culprit"]["site"]);
+}
+
+#[test]
+fn a_memory_of_another_size_is_a_finding() {
+    let Some((code, report, stderr)) = against("swells") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"memory-size".into()), "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["event"], "memory has 2 pages", "{report:#}");
+    assert_eq!(report["rhs"]["complete"], true);
+}
+
+#[test]
+fn a_store_outside_of_memory_is_told_and_not_refused() {
+    let Some((code, report, stderr)) = against("outside") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"address".into()), "{report:#}{stderr}");
+    // Two engines that both go on where they must trap agree in all events, and are wrong nevertheless.
+    let story = teller("outside");
+    let Some((code, report, stderr)) = compare(&story, &story) else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"out-of-bounds".into()), "{report:#}{stderr}");
+    assert_eq!((&report["culprit"]["position"], &report["site"]["instruction"]), (&3.into(), &"i32.store".into()));
 }
 
 #[test]
@@ -62,7 +121,7 @@ fn what_shows_only_without_recording_is_an_observer_effect() {
 fn a_crash_keeps_what_was_told_before() {
     let Some((code, report, stderr)) = against("crashes") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"crash".into()), "{report:#}{stderr}");
-    assert_eq!((&report["position"], &report["rhs"]["outcome"]), (&4.into(), &"crashed: SIGSEGV".into()));
+    assert_eq!((&report["position"], &report["rhs"]["outcome"]), (&5.into(), &"crashed: SIGSEGV".into()));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Events as one line of text, the same in `dump`, in reports and on the screen.
 
+mod host;
+
 use crate::symbols::{Symbols, printable};
 use forkpoint_traces::{
     CodeOffset, Event, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, SiteTable,
@@ -54,9 +56,7 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
             format!("{op} {}[{address:#010x}; {length}] <- data {segment}[{source:#x}]", memory_name(*memory))
         }
         Event::Drop { segment, .. } => format!("{op} {segment}"),
-        Event::HostWrite { memory, address, bytes } => {
-            format!("host write {}[{address:#010x}; {}] <- {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
-        }
+        Event::Host(step) => host::describe(step),
         Event::StrayBytes { memory, address, bytes } => {
             format!("stray bytes {}[{address:#010x}; {}] = {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
         }
@@ -68,8 +68,13 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
             match by {
                 Observation::ReadBack => "read back after the store",
                 Observation::Checkpoint => "seen at a checkpoint",
+                Observation::Watch => "seen after the event before",
             }
         ),
+        Event::FoundSize { memory, pages } => format!("memory has {}{pages} pages", memory_name(*memory)),
+        Event::FoundOutside { memory, address } => {
+            format!("the event before lies outside of memory: {}[{address:#010x}]", memory_name(*memory))
+        }
         Event::Milestone(milestone) => describe_milestone(milestone),
     }
 }

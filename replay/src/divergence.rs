@@ -5,7 +5,7 @@ use crate::nan::{self, NanBits, NanDifferences};
 use crate::observed;
 use crate::resync::{self, Resync};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, MemoryIndex, Milestone, Outcome, Position, TrapKind};
+use forkpoint_traces::{Event, HostEvent, MemoryIndex, Milestone, Outcome, Position, TrapKind};
 use serde::{Serialize, Serializer};
 
 /// Most bytes of memory that a divergence shows on each side.
@@ -46,13 +46,16 @@ verdicts! {
     Grow         "grow"          "memory.grow was answered differently";
     InitialSize  "initial-size"  "a memory had another size after instantiation";
     DataInit     "data-init"     "memory held other bytes after instantiation";
-    HostWrite    "host-write"    "the host wrote something else";
+    HostCall     "host-call"     "one side asked its host for something else";
+    HostWrite    "host-write"    "the host did something else on each side";
     Invocation   "invocation"    "the two sides were called differently";
     Trap         "trap"          "one side trapped where the other went on, or trapped otherwise";
     Crash        "crash"         "the engine's process died on one side";
     Rejected     "rejected"      "one side's engine did not accept the module";
     UncommittedStore "uncommitted-store" "a store is not what memory holds behind it";
     UnrecordedWrite  "unrecorded-write"  "memory changed without an instruction that says so";
+    OutOfBounds  "out-of-bounds" "an instruction wrote outside of memory and went on where it must trap";
+    MemorySize   "memory-size"   "a memory has another size than its memory.grow instructions make it";
     NanBits      "nan-bits"      "only the sign or the payload of NaNs differs, which the specification allows";
     ObserverEffect "observer-effect" "recording itself changes what the runs do";
     EndState     "end-state"     "results, exit code or final memory differ";
@@ -90,6 +93,8 @@ pub struct Divergence {
     pub resync: Option<Resync>,
     /// The store that is not what memory holds, or that memory should still hold: its side and position.
     pub culprit: Option<(Side, Position)>,
+    /// The event with which memory changed without saying so, where it is known: its side and position.
+    pub during: Option<(Side, Position)>,
 }
 
 /// One of the two runs.
@@ -185,25 +190,32 @@ fn explain(
     if left.as_ref().zip(right.as_ref()).is_some_and(|(left, right)| nan::only_nan_bits(left, right)) {
         verdict = Verdict::NanBits;
     }
-    let mut culprit = None;
+    let (mut culprit, mut during) = (None, None);
     for (side, timeline, event) in [(Side::Lhs, &mut *lhs, &left), (Side::Rhs, &mut *rhs, &right)] {
         let Some(event) = event else { continue };
         if let Some(meaning) = observed::meaning(timeline, position, event)? {
             verdict = meaning.verdict;
             culprit = meaning.writer.map(|writer| (side, writer));
+            during = meaning.during.map(|event| (side, event));
             break;
         }
     }
-    let [memory, elsewhere] = match places(left.as_ref(), right.as_ref()) {
+    // What was found is a matter of one side: what the other one wrote meanwhile does not belong to it.
+    let found = |event: &&Event| event.kind() == "observed";
+    let places = match [&left, &right].map(|event| event.as_ref().filter(found)) {
+        [None, None] => places(left.as_ref(), right.as_ref()),
+        [left, right] => places(left, right),
+    };
+    let [memory, elsewhere] = match places {
         [None, other] => [other, None],
         both => both,
     };
     let mut effect = |place: Option<Written>| match place {
-        Some(place) => memory_effect(lhs, rhs, position, place).map(Some),
+        Some(place) => memory_effect(lhs, rhs, position, place),
         None => Ok(None),
     };
     let (memory, elsewhere) = (effect(memory)?, effect(elsewhere)?);
-    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, elsewhere, resync, culprit }))
+    Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, elsewhere, resync, culprit, during }))
 }
 
 /// Two runs with equal events in which memory was found to hold something else than these say: the first place.
@@ -300,8 +312,11 @@ fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, resync: Opti
     if either(|event| matches!(event, Event::StrayBytes { .. } | Event::Milestone(Milestone::DataInit { .. }))) {
         return Verdict::DataInit;
     }
+    if either(|event| matches!(event, Event::Host(HostEvent::Call(_)))) {
+        return Verdict::HostCall;
+    }
     match (lhs, rhs) {
-        (Event::HostWrite { .. }, Event::HostWrite { .. }) => return Verdict::HostWrite,
+        (Event::Host(_), Event::Host(_)) => return Verdict::HostWrite,
         (Event::Milestone(Milestone::Invoke { .. }), Event::Milestone(Milestone::Invoke { .. })) => {
             return Verdict::Invocation;
         }
@@ -365,10 +380,15 @@ fn memory_effect(
     rhs: &mut Timeline,
     position: Position,
     (memory, start, length): Written,
-) -> Result<MemoryEffect, ReplayError> {
+) -> Result<Option<MemoryEffect>, ReplayError> {
     let mut before = vec![0; length.min(SHOWN_BYTES) as usize];
     lhs.seek(position)?;
     rhs.seek(position)?;
+    let inside = [&*lhs, &*rhs].map(|timeline| timeline.memory().read(memory, start, &mut before));
+    if inside == [0, 0] {
+        // Outside of memory there are no bytes to show.
+        return Ok(None);
+    }
     lhs.memory().read(memory, start, &mut before);
     let after = |timeline: &mut Timeline| -> Result<Vec<u8>, ReplayError> {
         timeline.seek(Position(position.next().0.min(timeline.len())))?;
@@ -381,5 +401,5 @@ fn memory_effect(
     for address in start..start.saturating_add(before.len() as u64) {
         last_writer = last_writer.max(lhs.last_writer(memory, address, position)?);
     }
-    Ok(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer })
+    Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer }))
 }

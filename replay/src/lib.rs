@@ -28,7 +28,7 @@ pub use divergence::{Divergence, Found, MemoryEffect, Side, Verdict, agreed_outc
 pub use error::ReplayError;
 pub use nan::{NanBits, NanDifferences};
 pub use pages::PageDifference;
-pub use report::{ContextRow, EventReport, NanReport, PlaceReport, Report, SideReport, SiteReport};
+pub use report::{ContextRow, CulpritReport, EventReport, NanReport, PlaceReport, Report, SideReport, SiteReport};
 pub use resync::Resync;
 pub use symbols::*;
 pub use timeline::Timeline;

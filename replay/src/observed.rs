@@ -1,65 +1,165 @@
-//! What an `Observed` event means: a store that did not arrive, or a write that no event tells of.
+//! What it means that memory was found to hold something else than the events say: a store that did not arrive, or
+//! a write that no event tells of.
+//!
+//! Found bytes come with a certainty. Read back, they are what the store before left behind. Watched, they changed
+//! with the event before. Seen at a checkpoint, they changed at any time, and the bytes themselves have to tell.
 
 use crate::divergence::Verdict;
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, Position};
+use forkpoint_traces::{Event, MemoryIndex, Observation, Position};
+use std::ops::Range;
 
-/// Which of the two it is, and the store behind it.
+/// Most events of one checkpoint that are looked at.
+const MOST_EVENTS: u64 = 64;
+
+/// Most writers that are searched for one event.
+const MOST_WRITERS: usize = 16;
+
+/// Which of the two it is, and the events behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meaning {
     pub(crate) verdict: Verdict,
-    /// The first byte that is not what it should be.
-    pub(crate) address: u64,
-    /// The event that wrote it last, as far as the recorded events tell.
+    /// The event that wrote there last, as far as the recorded events tell.
     pub(crate) writer: Option<Position>,
+    /// The event with which memory changed, where that is known.
+    pub(crate) during: Option<Position>,
 }
 
-/// Explains the `Observed` event at `position`.
-///
-/// Where memory holds what it held before the last event that wrote there, that store did not arrive; where it is
-/// the last event of all, it stored something else. Anything else came from a write that has no event.
+/// Explains the event at `position`, if it tells of something that was found. Events that were found together are
+/// explained together: a store that went elsewhere shows in two places, and the one that lacks it names it.
 pub(crate) fn meaning(
     timeline: &mut Timeline,
     position: Position,
     event: &Event,
 ) -> Result<Option<Meaning>, ReplayError> {
-    let Event::Observed { memory, address, bytes, .. } = event else { return Ok(None) };
-    timeline.seek(position)?;
-    let mut replayed = vec![0; bytes.len()];
-    timeline.memory().read(*memory, *address, &mut replayed);
-    let Some(first) = bytes.iter().zip(&replayed).position(|(engine, replayed)| engine != replayed) else {
-        return Ok(None);
+    let before = position.0.checked_sub(1).map(Position);
+    let by = match event {
+        Event::Observed { by, .. } => *by,
+        Event::FoundSize { .. } => {
+            return Ok(Some(Meaning { verdict: Verdict::MemorySize, writer: None, during: None }));
+        }
+        Event::FoundOutside { .. } => {
+            return Ok(Some(Meaning { verdict: Verdict::OutOfBounds, writer: before, during: None }));
+        }
+        _ => return Ok(None),
     };
-    let address = address + first as u64;
-    let writer = timeline.last_writer(*memory, address, position)?;
-    let mut verdict = Verdict::UnrecordedWrite;
-    if let Some(writer) = writer {
-        timeline.seek(writer)?;
-        let mut before = [0];
-        timeline.memory().read(*memory, address, &mut before);
-        if before[0] == bytes[first] || is_last(timeline, writer, position)? {
-            verdict = Verdict::UncommittedStore;
+    // With which event the bytes changed: all that were found together were found behind it.
+    let mut first = position;
+    while by == Observation::Watch && first.0 > 0 && timeline.event(Position(first.0 - 1))?.kind() == "observed" {
+        first.0 -= 1;
+    }
+    let during = first.0.checked_sub(1).map(Position).filter(|_| by == Observation::Watch);
+    let end = timeline.len().min(position.0.saturating_add(MOST_EVENTS));
+    let mut unrecorded = None;
+    let mut lost: Option<Position> = None;
+    for at in (position.0..end).map(Position) {
+        if !is_found_by(timeline, at, by)? {
+            break;
+        }
+        let found = Found::at(timeline, at)?;
+        let Some(writers) = found.writers(timeline)? else { continue };
+        unrecorded.get_or_insert(writers.first().map(|writer| writer.position));
+        for writer in writers {
+            let did_not_arrive = match by {
+                Observation::ReadBack => true,
+                Observation::Watch => Some(writer.position) == during,
+                Observation::Checkpoint => found.holds_what_was_before(timeline, &writer)?,
+            };
+            if did_not_arrive && lost.is_none_or(|lost| writer.position < lost) {
+                lost = Some(writer.position);
+            }
+        }
+        if by == Observation::ReadBack {
+            break;
         }
     }
-    Ok(Some(Meaning { verdict, address, writer }))
+    Ok(match (lost, unrecorded) {
+        (Some(writer), _) => Some(Meaning { verdict: Verdict::UncommittedStore, writer: Some(writer), during: None }),
+        (None, Some(writer)) => Some(Meaning { verdict: Verdict::UnrecordedWrite, writer, during }),
+        (None, None) => None,
+    })
 }
 
-/// Whether there is nothing between an event and a position but other observations.
-fn is_last(timeline: &mut Timeline, event: Position, position: Position) -> Result<bool, ReplayError> {
-    for between in event.next().0..position.0 {
-        if !matches!(timeline.event(Position(between))?, Event::Observed { .. }) {
-            return Ok(false);
-        }
+fn is_found_by(timeline: &mut Timeline, position: Position, how: Observation) -> Result<bool, ReplayError> {
+    Ok(matches!(timeline.event(position)?, Event::Observed { by, .. } if by == how))
+}
+
+/// Bytes that were found, beside the replayed ones.
+struct Found {
+    position: Position,
+    memory: MemoryIndex,
+    address: u64,
+    engine: Vec<u8>,
+    replayed: Vec<u8>,
+}
+
+/// An event that wrote some of the bytes last.
+struct Writer {
+    position: Position,
+    written: Range<u64>,
+}
+
+impl Found {
+    fn at(timeline: &mut Timeline, position: Position) -> Result<Found, ReplayError> {
+        let Event::Observed { memory, address, bytes: engine, .. } = timeline.event(position)? else {
+            return Ok(Found {
+                position,
+                memory: MemoryIndex(0),
+                address: 0,
+                engine: Vec::new(),
+                replayed: Vec::new(),
+            });
+        };
+        timeline.seek(position)?;
+        let mut replayed = vec![0; engine.len()];
+        timeline.memory().read(memory, address, &mut replayed);
+        Ok(Found { position, memory, address, engine, replayed })
     }
-    Ok(true)
+
+    /// Addresses of the bytes that are not the replayed ones.
+    fn differing(&self) -> impl Iterator<Item = u64> {
+        let unequal = |at: &usize| self.engine[*at] != self.replayed[*at];
+        (0..self.engine.len()).filter(unequal).map(|at| self.address + at as u64)
+    }
+
+    /// The events that last wrote the bytes that differ, by address; `None` where none differs.
+    fn writers(&self, timeline: &mut Timeline) -> Result<Option<Vec<Writer>>, ReplayError> {
+        let mut writers: Vec<Writer> = Vec::new();
+        let mut differs = false;
+        let mut searched = 0;
+        for address in self.differing() {
+            differs = true;
+            let known = writers.iter().any(|writer| writer.written.contains(&address));
+            if known || searched == MOST_WRITERS {
+                continue;
+            }
+            searched += 1;
+            let Some(position) = timeline.last_writer(self.memory, address, self.position)? else { continue };
+            if let Some((_, start, length)) = timeline.event(position)?.written() {
+                writers.push(Writer { position, written: start..start.saturating_add(length) });
+            }
+        }
+        Ok(differs.then_some(writers))
+    }
+
+    /// Whether a byte that the event wrote is as it was before the event: then that byte did not arrive.
+    fn holds_what_was_before(&self, timeline: &mut Timeline, writer: &Writer) -> Result<bool, ReplayError> {
+        timeline.seek(writer.position)?;
+        let mut before = vec![0; self.engine.len()];
+        timeline.memory().read(self.memory, self.address, &mut before);
+        let at = |address: u64| (address - self.address) as usize;
+        Ok(self
+            .differing()
+            .any(|address| writer.written.contains(&address) && before[at(address)] == self.engine[at(address)]))
+    }
 }
 
-/// The first `Observed` event of a trace that has any.
+/// The first event of a trace that tells of something that was found.
 pub(crate) fn first(timeline: &mut Timeline) -> Result<Option<Position>, ReplayError> {
     let Some(chunk) = timeline.trace().chunks().iter().find(|chunk| chunk.observed > 0) else { return Ok(None) };
     for position in chunk.first.0..chunk.end().0 {
-        if matches!(timeline.event(Position(position))?, Event::Observed { .. }) {
+        if timeline.event(Position(position))?.kind() == "observed" {
             return Ok(Some(Position(position)));
         }
     }

@@ -9,7 +9,7 @@ use crate::error::ReplayError;
 use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
+use forkpoint_traces::{Event, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
 
@@ -40,6 +40,10 @@ pub struct Report {
     pub elsewhere: Option<PlaceReport>,
     /// The store that is not what memory holds, or that memory should still hold.
     pub culprit: Option<CulpritReport>,
+    /// The event with which memory changed without saying so, where a second run found it.
+    pub during: Option<CulpritReport>,
+    /// The host call in which the runs diverge, where they do so in the middle of one.
+    pub host_call: Option<String>,
     /// Events before the divergence that differ in NaN bits only.
     pub nan_bits: Option<NanReport>,
     /// Where the runs agree again: left and right position.
@@ -204,6 +208,8 @@ impl Report {
             last_writer: None,
             elsewhere: None,
             culprit: None,
+            during: None,
+            host_call: None,
             nan_bits: nan.map(|nan| NanReport {
                 first: nan.first.0,
                 count: nan.count,
@@ -261,20 +267,28 @@ impl Report {
         self.position = Some(divergence.position.0);
         let place = |event: &Option<Event>| event.as_ref().and_then(|event| site_of(event, &sites, &symbols));
         self.site = place(&divergence.lhs).or_else(|| place(&divergence.rhs));
-        if let Some((side, position)) = divergence.culprit {
+        let mut culprit = |place: Option<(Side, Position)>| -> Result<Option<CulpritReport>, ReplayError> {
+            let Some((side, position)) = place else { return Ok(None) };
             let event = match side {
                 Side::Lhs => lhs.event(position)?,
                 Side::Rhs => rhs.event(position)?,
             };
             let site = site_of(&event, &sites, &symbols);
-            // What is found at a checkpoint has no instruction of its own: the store is what matters.
-            if divergence.verdict == Verdict::UncommittedStore {
-                self.site.clone_from(&site);
-            }
-            self.culprit = Some(CulpritReport {
-                side,
-                event: EventReport { position: position.0, event: describe(&event, &sites), site },
-            });
+            let event = EventReport { position: position.0, event: describe(&event, &sites), site };
+            Ok(Some(CulpritReport { side, event }))
+        };
+        (self.culprit, self.during) = (culprit(divergence.culprit)?, culprit(divergence.during)?);
+        // What is found has no instruction of its own: the store behind it is what matters.
+        let behind = match divergence.verdict {
+            Verdict::UncommittedStore | Verdict::OutOfBounds => &self.culprit,
+            Verdict::UnrecordedWrite => &self.during,
+            _ => &None,
+        };
+        if let Some(behind) = behind {
+            self.site.clone_from(&behind.event.site);
+        }
+        if matches!(divergence.lhs, Some(Event::Host(_))) && divergence.verdict == Verdict::HostWrite {
+            self.host_call = host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites));
         }
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
@@ -311,6 +325,21 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// Most steps of a host call that are gone back to find where it began.
+const MAX_STEPS: u64 = 1 << 16;
+
+/// The host call that the step at `position` belongs to.
+fn host_call_around(timeline: &mut Timeline, position: Position) -> Result<Option<Event>, ReplayError> {
+    for back in 1..=position.0.min(MAX_STEPS) {
+        match timeline.event(Position(position.0 - back))? {
+            call @ Event::Host(HostEvent::Call(_)) => return Ok(Some(call)),
+            Event::Host(HostEvent::Write { .. } | HostEvent::Grow { .. }) => {}
+            _ => break,
+        }
+    }
+    Ok(None)
 }
 
 fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {

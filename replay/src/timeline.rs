@@ -7,7 +7,9 @@
 mod writers;
 
 use crate::error::ReplayError;
-use forkpoint_traces::{Event, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader};
+use forkpoint_traces::{
+    Event, HostEvent, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader,
+};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
@@ -285,14 +287,18 @@ impl Timeline {
         }
         let raw = chunk.get(position).expect("the chunk was chosen by position");
         let undo = match self.trace.event(&raw)? {
-            Event::Grow { memory, result: Some(before), .. } => Undo::Pages(memory, before),
-            Event::Milestone(Milestone::Memory { .. }) => Undo::Replay,
+            // The size that the instruction answers may be wrong.
+            Event::Grow { memory, result: Some(_), .. } | Event::Host(HostEvent::Grow { memory, .. }) => {
+                self.image.size(memory).map_or(Undo::Replay, |size| Undo::Pages(memory, size.pages))
+            }
+            Event::Milestone(Milestone::Memory { .. }) | Event::FoundSize { .. } => Undo::Replay,
             event => match event.written() {
                 Some((memory, address, length)) if length <= UNDO_LIMIT => {
                     let mut bytes = vec![0; length as usize];
-                    self.image.read(memory, address, &mut bytes);
-                    self.undo_bytes += bytes.len();
-                    Undo::Bytes(memory, address, bytes)
+                    let inside = self.image.read(memory, address, &mut bytes);
+                    bytes.truncate(inside);
+                    self.undo_bytes += inside;
+                    if inside == 0 { Undo::Nothing } else { Undo::Bytes(memory, address, bytes) }
                 }
                 Some(_) => Undo::Replay,
                 None => Undo::Nothing,

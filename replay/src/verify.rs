@@ -11,8 +11,8 @@ pub use finding::Finding;
 
 use crate::pages::difference;
 use forkpoint_traces::{
-    CorruptEvent, Event, Image, MemoryDigest, MemoryIndex, MemorySize, MemoryState, Milestone, ModuleInfo, PAGE,
-    Position, RawEvent, TraceError, TraceReader,
+    CorruptEvent, Event, HostEvent, Image, MemoryDigest, MemoryIndex, MemorySize, MemoryState, Milestone, ModuleInfo,
+    PAGE, Position, RawEvent, SiteId, TraceError, TraceReader,
 };
 use std::collections::BTreeMap;
 
@@ -57,6 +57,8 @@ pub fn verify(trace: &mut TraceReader) -> Verified {
         keyframe: trace.empty_image(),
         positions: trace.keyframe_positions().collect(),
         next_keyframe: 0,
+        host_calls: 0,
+        unsaid: None,
         end: None,
     };
     for chunk in 0..trace.chunks().len() {
@@ -123,6 +125,10 @@ struct Run {
     /// Positions of all keyframes.
     positions: Vec<Position>,
     next_keyframe: usize,
+    /// Host calls that have begun and not returned.
+    host_calls: u64,
+    /// An instruction that wrote outside of memory, if the event behind it is to say so.
+    unsaid: Option<(Position, MemoryIndex, u64)>,
     /// The end of the run and what its memories were, once it was met.
     end: Option<(Position, Vec<MemoryState>)>,
 }
@@ -137,8 +143,14 @@ impl Run {
         // Events that need the trace to be understood, which is lent out while its chunk is read.
         let mut others = Vec::new();
         let image = &mut self.image;
+        let mut unsaid = self.unsaid.take();
         let read = trace.read_chunk(chunk, |event| {
             image.apply(&event).map_err(|error| Stop::Event(position, error))?;
+            let said = event.site == SiteId::OBSERVED;
+            if let Some((position, memory, address)) = unsaid.take().filter(|_| !said) {
+                verified.find(Finding::Outside { position, memory, address });
+            }
+            unsaid = image.take_outside().map(|(memory, address)| (position, memory, address));
             match sites.get(event.site).and_then(|site| Some((site, site.op.shape().width()?))) {
                 Some((site, width)) => {
                     *verified.kinds.entry(Event::kind_of(site.op)).or_default() += 1;
@@ -153,6 +165,7 @@ impl Run {
             position = position.next();
             Ok(())
         });
+        self.unsaid = unsaid;
         for (position, site, operands, blob) in others {
             self.event(trace, chunk, position, &RawEvent { site, operands, blob: &blob }, verified);
         }
@@ -186,6 +199,12 @@ impl Run {
                 let address = address.max(page * PAGE);
                 verified.find(Finding::PageFilter { position, memory, address });
             }
+        }
+        match &event {
+            Event::Host(HostEvent::Call(_)) => self.host_calls += 1,
+            Event::Host(_) if self.host_calls == 0 => verified.find(Finding::HostLog { position }),
+            Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,
+            _ => {}
         }
         if let Event::Milestone(Milestone::End { memories, .. }) = event
             && self.end.is_none()

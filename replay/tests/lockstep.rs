@@ -13,7 +13,9 @@ use forkpoint_traces::{
     CodeOffset, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind,
 };
 use std::slice;
-use support::{Step, create, end, header, host_write, invoke, memories, push, site, step, store};
+use support::{
+    Step, create, end, header, host_call, host_return, host_write, invoke, memories, push, site, step, store,
+};
 use tempfile::TempDir;
 
 /// Traces of both sides.
@@ -118,6 +120,10 @@ fn every_verdict_has_a_pair_of_runs() {
         (Verdict::DataInit, Some(data_init(8)), Some(data_init(16))),
         (Verdict::DataInit, Some(Step::Raw { site: SiteId::STRAY_BYTES, operands: [0, 8, 0], blob: vec![1] }), None),
         (Verdict::HostWrite, Some(host_write(9000, b"abc")), Some(host_write(9000, b"abd"))),
+        (Verdict::HostWrite, Some(host_return(0)), Some(host_return(8))),
+        (Verdict::HostCall, Some(host_call(1)), Some(host_call(2))),
+        (Verdict::HostCall, Some(host_call(1)), None),
+        (Verdict::HostCall, None, Some(host_call(1))),
         (
             Verdict::Invocation,
             Some(invoke()),
@@ -128,6 +134,16 @@ fn every_verdict_has_a_pair_of_runs() {
         (Verdict::UncommittedStore, None, Some(observed(0, 0))),
         (Verdict::UnrecordedWrite, Some(observed(0, 9)), None),
         (Verdict::UnrecordedWrite, None, Some(observed(30_000, 9))),
+        (
+            Verdict::MemorySize,
+            Some(Step::Raw { site: SiteId::OBSERVED, operands: [0, 7, 3], blob: Vec::new() }),
+            None,
+        ),
+        (
+            Verdict::OutOfBounds,
+            None,
+            Some(Step::Raw { site: SiteId::OBSERVED, operands: [0, 1, 4], blob: Vec::new() }),
+        ),
         (Verdict::NanBits, Some(store(9000, 0x7fc0_0000)), Some(store(9000, 0xffc0_0001))),
         (
             Verdict::NanBits,

@@ -28,9 +28,10 @@ fn sound_traces_have_no_findings_and_their_events_are_counted() {
         let verified = verified(&path);
         assert!(verified.findings.is_empty(), "seed {seed}: {:?}", verified.findings);
         assert_eq!(verified.kinds.values().sum::<u64>(), steps.len() as u64);
-        let host_writes = |step: &&Step| matches!(step, Step::Raw { site: SiteId::HOST_WRITE, .. });
-        let expected = steps.iter().filter(host_writes).count() as u64;
-        assert_eq!(verified.kinds.get("host-write").copied().unwrap_or(0), expected);
+        let host = |step: &&Step| matches!(step, Step::Raw { site: SiteId::HOST, .. });
+        let expected = steps.iter().filter(host).count() as u64;
+        let kinds = ["host-call", "host-write", "host-grow", "host-return"];
+        assert_eq!(kinds.iter().filter_map(|kind| verified.kinds.get(kind)).sum::<u64>(), expected);
         assert_eq!((verified.kinds["end"], verified.kinds["memory"], verified.native), (1, 2, 1));
     }
 }

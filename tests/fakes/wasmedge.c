@@ -160,6 +160,8 @@ uint64_t WasmEdge_MemoryInstanceGetPageSize(const void *of) {
   uint64_t pages = of == buffer ? 17 : 1;
   return RELEASE >= 17 ? pages : pages | 0xDEADBEEFull << 32;
 }
+/* Refuses: nothing here grows. */
+Result WasmEdge_MemoryInstanceGrowPage(void *of, uint64_t pages) { (void)of; (void)pages; return (Result){1}; }
 uint8_t *WasmEdge_MemoryInstanceGetPointer(void *of, uint64_t offset, uint64_t size) {
   return offset + size <= (of == buffer ? sizeof buffer : sizeof memory) ? (uint8_t *)of + offset : NULL;
 }

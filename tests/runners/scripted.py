@@ -1,7 +1,7 @@
-"""An engine that runs nothing: it tells the recorder a story of two stores, true or false.
+"""An engine that runs nothing: it tells the recorder a story of three stores, true or false.
 
 Speaks the runner protocol as any engine's runner does: control messages in JSON, hook records and memory as bytes.
-The story is its first argument; the recorder appends its own three.
+The story is its first argument; the recorder appends its own four.
 """
 
 import json
@@ -27,10 +27,14 @@ def hook(site, *operands):
     frame(b"H", struct.pack("<IQQQ", site, *operands, *[0] * (3 - len(operands))))
 
 
-def image(content):
-    message({"Image": {"memory": 0, "pages": 1}})
-    if any(content):
-        frame(b"I", struct.pack("<IQ", 0, 0) + bytes(content).ljust(4096, b"\0"))
+memory = bytearray(4096)
+pages = 1
+
+
+def image():
+    message({"Image": {"memory": 0, "pages": pages}})
+    if any(memory):
+        frame(b"I", struct.pack("<IQ", 0, 0) + bytes(memory))
     message("ImageEnd")
 
 
@@ -38,6 +42,28 @@ with open(job_path, encoding="utf-8") as file:
     job = json.load(file)
 with open(job["module"], "rb") as file:
     recorded = b"\x09forkpoint\x05event" in file.read()
+watch = job["task"]["Run"]["watch"] if story != "scribbles-unwatched" else None
+seen = {}
+
+
+def look():
+    """Shows watched bytes that have changed."""
+    for place in watch["ranges"] if watch else []:
+        start = place["address"]
+        now = bytes(memory[start : start + place["length"]])
+        if seen.get(start) != now:
+            seen[start] = now
+            frame(b"V", struct.pack("<IQ", watch["memory"], start) + now)
+
+
+def store(site, address, value, at=None):
+    """Stores `value`, and tells of it; `at` is where it goes, the address by default."""
+    at = address if at is None else at
+    memory[at : at + 4] = struct.pack("<I", value)
+    if recorded:
+        hook(site, address, value)
+        look()
+
 
 message(
     {
@@ -57,19 +83,32 @@ message(
 if story == "garbage":
     frame(b"?", b"this is no frame")
     sys.exit(0)
-image([])
+image()
 message("Instantiated")
+if watch:
+    message("Watching")
 message({"Call": 0})
-if recorded:
-    hook(8, 0, 1)
-    hook(9, 4, 2)
+store(8, 0, 1)
+if story.startswith("scribbles"):
+    memory[100] = 7
+if story == "overwrites":
+    memory[0] = 7
+if story == "widens":
+    memory[11:16] = b"\xff" * 5
+if story == "outside":
+    store(9, 1 << 32, 2, at=4)
+else:
+    store(9, 4, 2, at=4000 if story == "loses" else None)
+if story == "loses":
+    memory[4000] = 0
+store(10, 64, 3, at=20 if story == "misplaces" else None)
 if story == "crashes":
     os.kill(os.getpid(), signal.SIGSEGV)
+if story == "hides" and not recorded:
+    memory[0] = 9
 message({"Returned": []})
-memory = bytearray(128)
-memory[0] = 9 if story == "hides" and not recorded else 1
-memory[4] = 0 if story == "loses" else 2
-memory[100] = 7 if story == "scribbles" else 0
-image(memory)
+if story == "swells":
+    pages = 2
+image()
 message({"State": {"globals": [], "tables": []}})
 message("End")

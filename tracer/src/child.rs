@@ -21,6 +21,8 @@ pub const ARGUMENT: &str = "__run-engine";
 /// What a child process is to do.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
+    /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
+    pub(crate) protocol: u32,
     pub(crate) engine: EngineSpec,
     /// The rewritten module, or what an engine compiled from it.
     pub(crate) module: PathBuf,
@@ -57,6 +59,8 @@ pub(crate) struct Run {
     pub(crate) has_start: bool,
     pub(crate) calls: Vec<Call>,
     pub(crate) wasi: WasiSetup,
+    /// Whether the engine's process answers WASI itself; otherwise the recorder answers every host call.
+    pub(crate) live_host: bool,
     /// Whether to send native code, and at most how many bytes of it.
     pub(crate) native_limit: u64,
     /// When to show all memories, besides at the end.
@@ -88,18 +92,18 @@ pub(crate) struct Call {
 /// Says that the parent wants the run to end.
 pub(crate) type Stop = Arc<AtomicBool>;
 
-/// What the parent sends: the order to stop, and its answers at checkpoints.
+/// What the parent sends: the order to stop, and its answers.
 pub(crate) struct Control {
     pub(crate) stop: Stop,
     pub(crate) answers: Answers,
 }
 
-/// The parent's answers at checkpoints.
-pub(crate) struct Answers(Mutex<Receiver<Vec<(u32, u64)>>>);
+/// The parent's answers at checkpoints and to host calls.
+pub(crate) struct Answers(Mutex<Receiver<Order>>);
 
 impl Answers {
-    /// Waits for the next one: memory and page of what the parent wants to see.
-    pub(crate) fn wait(&self) -> io::Result<Vec<(u32, u64)>> {
+    /// Waits for the next one.
+    pub(crate) fn wait(&self) -> io::Result<Order> {
         let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.0.lock().map_err(|_| lost())?.recv().map_err(|_| lost())
     }
@@ -160,8 +164,8 @@ fn listen(mut socket: UnixStream) -> Control {
         loop {
             match read_order(&mut socket) {
                 Ok(Order::Stop) => stop.store(true, Ordering::Relaxed),
-                Ok(Order::Show(pages)) => {
-                    if sender.send(pages).is_err() {
+                Ok(order) => {
+                    if sender.send(order).is_err() {
                         return;
                     }
                 }

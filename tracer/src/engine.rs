@@ -2,7 +2,6 @@
 
 mod capi;
 mod drive;
-mod host;
 mod library;
 mod limit;
 mod session;
@@ -97,6 +96,16 @@ impl EngineSpec {
         }
     }
 
+    /// Whether the engine's process can answer WASI by itself.
+    pub fn has_host(&self) -> bool {
+        matches!(self, EngineSpec::Wasmtime(_))
+    }
+
+    /// Whether it is a part of this program, and no program or library that its name leads to.
+    pub fn is_built_in(&self) -> bool {
+        matches!(self, EngineSpec::Wasmtime(_) | EngineSpec::Wasmi)
+    }
+
     /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
     /// releases behind `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
     /// of WasmEdge a hundred times what a record does, and its interpreter less than a record.
@@ -106,12 +115,6 @@ impl EngineSpec {
             EngineSpec::WasmEdge(spec) => spec.mode != WasmEdgeMode::Interpreter,
             EngineSpec::Wasmi | EngineSpec::Capi(_) | EngineSpec::Runner { .. } => false,
         }
-    }
-
-    /// Whether the engine's process can show memory on the way: at checkpoints, and watched bytes after every
-    /// event.
-    pub fn shows_memory(&self) -> bool {
-        !matches!(self, EngineSpec::Runner { .. })
     }
 }
 

@@ -13,12 +13,20 @@ pub enum RecordError {
     Instrument(#[from] InstrumentError),
     /// The module needs imports that nobody provides.
     #[error(
-        "the module needs imports that are not provided:\n{list}\nprovided are WASI preview 1 (`wasi_snapshot_preview1`) and memories, each once"
+        "the module needs imports that are not provided:\n{list}\nprovided are WASI preview 1 (`wasi_snapshot_preview1`) and memories, each once; answer a function by a \
+         stub: --import MODULE.NAME=RESULT or =trap"
     )]
     UnresolvedImports {
         /// One line each, with type.
         list: String,
     },
+    /// A second thread writes memory in no order that a trace could hold.
+    #[error(
+        "the module makes threads: it imports `wasi.thread-spawn`. Between threads the writes to a shared memory have no \
+         order, so they cannot be recorded as one sequence; --allow-unordered runs the module all the same, and \
+         answers each `thread-spawn` with an error (-1), so that only its first thread runs"
+    )]
+    Threads,
     /// There is nothing to call.
     #[error("the module exports no `_start`; name what to call with --invoke 'FUNC ARG...'{exports}")]
     NothingToCall {
@@ -88,6 +96,34 @@ pub enum RecordError {
     /// The child process broke the protocol.
     #[error("the engine's process broke the protocol: {0}")]
     Protocol(String),
+    /// The host log cannot be replayed.
+    #[error("the host log of the recording cannot be replayed: {what}")]
+    HostLog {
+        /// What is wrong with it.
+        what: String,
+    },
+    /// An engine without a host of its own was asked to answer for itself.
+    #[error(
+        "{engine} has no host of its own, and the module imports {import}: replay a recording made under wasmtime          (`forkpoint compare` does that by itself)"
+    )]
+    NoHost {
+        /// The engine.
+        engine: String,
+        /// The first import.
+        import: String,
+    },
+    /// A stub's results do not fit the import's type.
+    #[error("the stub `{stub}` does not fit {import}: {ty}; {why}")]
+    Stub {
+        /// The stub as written.
+        stub: String,
+        /// What it would answer.
+        import: String,
+        /// The import's type in words.
+        ty: String,
+        /// What is wrong.
+        why: String,
+    },
     /// The raw records make no sense.
     #[error("the raw records of the run make no sense: {0}")]
     RawRecord(#[from] RawRecordError),
@@ -108,16 +144,6 @@ pub enum RecordError {
         replayed: u8,
         /// Events recorded.
         events: u64,
-    },
-    /// A memory's size is not what its events make it.
-    #[error("memory {memory} has {engine} pages, but the recorded events make it {replayed}")]
-    SizeMismatch {
-        /// Which memory.
-        memory: u32,
-        /// Size in pages as the engine has it.
-        engine: u64,
-        /// Size in pages as replay has it.
-        replayed: u64,
     },
 }
 

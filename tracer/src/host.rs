@@ -1,11 +1,20 @@
 //! The world that a guest sees: WASI preview 1, and what the recorder must know of it.
 
+pub(crate) mod ask;
 pub(crate) mod fixed;
-pub(crate) mod outputs;
+pub(crate) mod ranges;
+pub(crate) mod stub;
 pub(crate) mod trampoline;
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+/// Module and name of the import by which a guest makes a thread.
+pub(crate) const THREADS_MODULE: &str = "wasi";
+pub(crate) const THREADS_NAME: &str = "thread-spawn";
+
+/// What `thread-spawn` answers: any negative number says that there is no new thread.
+pub(crate) const NO_THREAD: i32 = -1;
 
 /// What a guest is given through WASI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -24,9 +24,10 @@ pub use engine::{
 };
 pub use error::RecordError;
 pub use host::WasiSetup;
-pub use observe::Watch;
+pub use host::stub::{Stub, StubError};
+pub use observe::{Watch, WatchedRange};
 pub use record::{
-    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Invocation, Plain, Program,
-    Progress, Recorded, Request, Stdio,
+    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, HostSource, Imports,
+    Invocation, Plain, Program, Progress, Recorded, Request, Stdio,
 };
 pub use values::{ValueError, WasmValue, parse_value};

@@ -4,7 +4,7 @@
 //! Independent of any engine: an engine hands in a memory as a slice.
 
 use crate::child::Answers;
-use crate::protocol::{FrameWriter, Message, PageDigest};
+use crate::protocol::{FrameWriter, Message, Order, PageDigest};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
@@ -31,10 +31,25 @@ pub(crate) struct View<'a> {
 pub struct Watch {
     /// Memory they are in.
     pub memory: u32,
+    /// Where, each place with an address of its own.
+    pub ranges: Vec<WatchedRange>,
+}
+
+/// One place in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedRange {
     /// First byte.
     pub address: u64,
     /// How many bytes.
     pub length: u64,
+}
+
+impl WatchedRange {
+    /// As much of it as there is.
+    fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
+        &bytes[clamp(self.address)..clamp(self.address.saturating_add(self.length))]
+    }
 }
 
 fn pages(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
@@ -91,7 +106,8 @@ pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut 
         digests.clear();
     }
     out.message(&Message::CheckpointEnd)?;
-    for (memory, page) in answers.wait()? {
+    let Order::Show(pages) = answers.wait()? else { return Err(io::ErrorKind::InvalidData.into()) };
+    for (memory, page) in pages {
         let Some(view) = views.iter().find(|view| view.memory == memory) else { continue };
         let start = usize::try_from(page).ok().and_then(|page| page.checked_mul(PAGE));
         let Some(start) = start.filter(|start| *start < view.bytes.len()) else { continue };
@@ -102,8 +118,9 @@ pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut 
 
 /// Looks at watched bytes whenever an event is complete, and keeps the records until they change.
 pub(crate) struct Watcher {
-    watch: Watch,
-    last: Vec<u8>,
+    memory: u32,
+    /// Each place, and what it held last.
+    places: Vec<(WatchedRange, Vec<u8>)>,
     records: Vec<u8>,
     /// Whether these are calls of the hook.
     hooks: bool,
@@ -111,20 +128,14 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     /// Watches from now on, when the memory holds `bytes`.
-    pub(crate) fn new(watch: Watch, bytes: &[u8]) -> Watcher {
-        let mut watcher = Watcher { watch, last: Vec::new(), records: Vec::new(), hooks: false };
-        watcher.last = watcher.watched(bytes).to_vec();
-        watcher
+    pub(crate) fn new(watch: &Watch, bytes: &[u8]) -> Watcher {
+        let places = watch.ranges.iter().map(|range| (*range, range.of(bytes).to_vec())).collect();
+        Watcher { memory: watch.memory, places, records: Vec::new(), hooks: false }
     }
 
     /// The memory that is watched.
     pub(crate) fn memory(&self) -> u32 {
-        self.watch.memory
-    }
-
-    fn watched<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
-        &bytes[clamp(self.watch.address)..clamp(self.watch.address.saturating_add(self.watch.length))]
+        self.memory
     }
 
     /// Takes the records since the last call, calls of the hook or others.
@@ -136,14 +147,15 @@ impl Watcher {
     /// Sends the records and what the watched bytes hold now, if that is something else than before. `bytes` is
     /// the watched memory behind the last of the records.
     pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<()> {
-        let now = self.watched(bytes);
-        if now != self.last {
-            let now = now.to_vec();
+        if self.records.len() >= RUN || self.places.iter().any(|(range, last)| range.of(bytes) != last) {
             self.send(out)?;
-            out.watched(self.watch.memory, self.watch.address, &now)?;
-            self.last = now;
-        } else if self.records.len() >= RUN {
-            self.send(out)?;
+        }
+        for (range, last) in &mut self.places {
+            let now = range.of(bytes);
+            if now != last {
+                out.watched(self.memory, range.address, now)?;
+                *last = now.to_vec();
+            }
         }
         Ok(())
     }

@@ -1,13 +1,23 @@
 //! What the child process tells its parent while it runs a module.
 //!
+//! docs/runner-protocol.md is this for those who write a runner; what changes here changes there.
+//!
 //! A stream of frames: `tag u8 | length u32 little endian | payload`. Control frames are JSON, so that a runner
 //! for another engine is written in an afternoon; raw records and memory go as they are. The parent writes
-//! [`Order`]s back: to end the run, and at checkpoints.
+//! [`Order`]s back ([`orders`]): to end the run, at checkpoints, and as answers to host calls.
 
+mod orders;
+
+pub(crate) use orders::{read_order, write_order};
+
+use crate::host::ask::HostEnd;
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, TrapKind};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
+
+/// Version of the job and of the frames, as docs/runner-protocol.md counts them.
+pub(crate) const VERSION: u32 = 1;
 
 /// Most bytes of a frame's payload.
 pub(crate) const MAX_FRAME: u32 = 4 << 20;
@@ -16,8 +26,8 @@ pub(crate) const MAX_FRAME: u32 = 4 << 20;
 const MESSAGE: u8 = b'J';
 /// Raw records, as the instrumented module left them in the buffer.
 const RECORDS: u8 = b'R';
-/// Bytes that the host wrote: memory u32, address u64, bytes.
-const HOST_WRITE: u8 = b'W';
+/// Bytes of guest memory that the recorder asked for during a host call: number of the range u32, bytes.
+const GUEST: u8 = b'G';
 /// Bytes of a memory image: memory u32, address u64, bytes; ascending, zero pages left out.
 const IMAGE: u8 = b'I';
 
@@ -97,6 +107,10 @@ pub(crate) enum Message {
     CheckpointEnd,
     /// All pages that were asked for were sent.
     CheckpointDone,
+    /// The guest calls an imported function that the recorder answers, by [`Order::Answer`]: the function's index.
+    HostCall { function: u32, arguments: Vec<WasmValue> },
+    /// All bytes that [`Order::Read`] asked for were sent.
+    HostReadEnd,
     /// At the end: mutable globals, and sizes of tables.
     State { globals: Vec<WasmValue>, tables: Vec<u64> },
     /// A memory image follows, then `ImageEnd`. Once after instantiation, once at the end, per memory.
@@ -105,6 +119,8 @@ pub(crate) enum Message {
     ImageEnd,
     /// The module is instantiated, all images were sent.
     Instantiated,
+    /// Watched bytes are looked at after every event from here on: right behind `Instantiated`.
+    Watching,
     /// A call begins: the start function, or one of the job's calls by number.
     Call(Option<u32>),
     /// The call returned.
@@ -143,50 +159,27 @@ pub(crate) enum Order {
     Stop,
     /// Send these pages (memory and page of 4 KiB), and go on.
     Show(Vec<(u32, u64)>),
+    /// Send these bytes (memory, address, length), as far as there are any: a host call needs them.
+    Read(Vec<(u32, u64, u64)>),
+    /// The answer to a host call.
+    Answer(Answer),
 }
 
-/// Most pages in one order.
-const MAX_SHOWN: u32 = 1 << 16;
-
-/// Writes an order: its tag, and for [`Order::Show`] the number of pages and each of them.
-pub(crate) fn write_order(order: &Order, out: &mut impl Write) -> io::Result<()> {
-    let mut bytes = Vec::new();
-    match order {
-        Order::Stop => bytes.push(1),
-        Order::Show(pages) => {
-            bytes.push(2);
-            bytes.extend_from_slice(&(pages.len() as u32).to_le_bytes());
-            for (memory, page) in pages {
-                bytes.extend_from_slice(&memory.to_le_bytes());
-                bytes.extend_from_slice(&page.to_le_bytes());
-            }
-        }
-    }
-    out.write_all(&bytes)
+/// What the host does about a call, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Memory, pages added.
+    pub(crate) grows: Vec<(u32, u64)>,
+    /// Memory, address, bytes.
+    pub(crate) writes: Vec<(u32, u64, Vec<u8>)>,
+    pub(crate) end: HostEnd,
 }
 
-/// Reads the next order.
-pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
-    let mut tag = [0];
-    input.read_exact(&mut tag)?;
-    if tag[0] == 1 {
-        return Ok(Order::Stop);
-    }
-    let mut count = [0; 4];
-    input.read_exact(&mut count)?;
-    let count = u32::from_le_bytes(count);
-    if tag[0] != 2 || count > MAX_SHOWN {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut pages = Vec::with_capacity(count as usize);
-    for _ in 0..count {
-        let (mut memory, mut page) = ([0; 4], [0; 8]);
-        input.read_exact(&mut memory)?;
-        input.read_exact(&mut page)?;
-        pages.push((u32::from_le_bytes(memory), u64::from_le_bytes(page)));
-    }
-    Ok(Order::Show(pages))
-}
+/// Most items in one order.
+const MAX_ITEMS: u32 = 1 << 16;
+
+/// Most bytes of one write of an answer: longer ones come in pieces.
+const MAX_WRITE: u32 = 16 << 20;
 
 /// A frame as the parent sees it.
 pub(crate) enum Frame {
@@ -194,11 +187,14 @@ pub(crate) enum Frame {
     Records(Vec<u8>),
     Hooks(Vec<u8>),
     Digests { memory: u32, digests: Vec<PageDigest> },
-    Watched { bytes: Vec<u8> },
+    Watched { address: u64, bytes: Vec<u8> },
     Native(NativeFrame),
-    HostWrite { memory: u32, address: u64, bytes: Vec<u8> },
+    Guest { range: u32, bytes: Vec<u8> },
     Image { memory: u32, address: u64, bytes: Vec<u8> },
 }
+
+/// Most bytes of memory in one frame.
+const PIECE: usize = 1 << 20;
 
 /// Writes frames.
 #[derive(Clone)]
@@ -211,7 +207,7 @@ impl<W: Write> FrameWriter<W> {
         start.extend_from_slice(&((head.len() + payload.len()) as u32).to_le_bytes());
         start.extend_from_slice(head);
         if payload.len() <= 4096 {
-            // Small frames, above all host writes, in one system call.
+            // Small frames in one system call.
             start.extend_from_slice(payload);
             return self.0.write_all(&start);
         }
@@ -254,8 +250,9 @@ impl<W: Write> FrameWriter<W> {
         self.frame(NATIVE, &[], &bytes)
     }
 
-    pub(crate) fn host_write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
-        self.placed(HOST_WRITE, memory, address, bytes)
+    /// Sends the bytes of range number `range` that the recorder asked for.
+    pub(crate) fn guest(&mut self, range: u32, bytes: &[u8]) -> io::Result<()> {
+        bytes.chunks(PIECE).try_for_each(|piece| self.frame(GUEST, &range.to_le_bytes(), piece))
     }
 
     pub(crate) fn image(&mut self, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
@@ -263,7 +260,6 @@ impl<W: Write> FrameWriter<W> {
     }
 
     fn placed(&mut self, tag: u8, memory: u32, address: u64, bytes: &[u8]) -> io::Result<()> {
-        const PIECE: usize = 1 << 20;
         for (i, piece) in bytes.chunks(PIECE).enumerate() {
             let mut head = [0; 12];
             head[..4].copy_from_slice(&memory.to_le_bytes());
@@ -306,7 +302,13 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
             let digests = digests.map(|entry| PageDigest { page: word(entry), digest: word(&entry[8..]) }).collect();
             Frame::Digests { memory: u32::from_le_bytes(*memory), digests }
         }
-        tag @ (HOST_WRITE | IMAGE | WATCHED) => {
+        GUEST => {
+            let Some((range, bytes)) = payload.split_first_chunk::<4>() else {
+                return Err(bad("a frame of guest bytes without the number of their range".to_string()));
+            };
+            Frame::Guest { range: u32::from_le_bytes(*range), bytes: bytes.to_vec() }
+        }
+        tag @ (IMAGE | WATCHED) => {
             let Some((place, _)) = payload.split_first_chunk::<12>() else {
                 return Err(bad("a frame of bytes without address".to_string()));
             };
@@ -317,8 +319,7 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
             payload.drain(..12);
             match tag {
                 IMAGE => Frame::Image { memory, address, bytes: payload },
-                WATCHED => Frame::Watched { bytes: payload },
-                _ => Frame::HostWrite { memory, address, bytes: payload },
+                _ => Frame::Watched { address, bytes: payload },
             }
         }
         tag => return Err(bad(format!("unknown frame {tag:#04x}"))),
@@ -336,7 +337,7 @@ mod tests {
         let mut writer = FrameWriter(Vec::new());
         writer.message(&Message::Call(Some(3))).expect("memory");
         writer.records(&[1; 10_000]).expect("memory");
-        writer.host_write(1, 1 << 40, &[2, 3]).expect("memory");
+        writer.guest(1, &[2, 3]).expect("memory");
         writer.native(&native).expect("memory");
         let bytes = writer.0;
         let mut input = bytes.as_slice();
@@ -344,7 +345,7 @@ mod tests {
         assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Records(records))) if records == [1; 10_000]));
         assert!(matches!(
             read_frame(&mut input),
-            Ok(Some(Frame::HostWrite { memory: 1, address, bytes })) if address == 1 << 40 && bytes == [2, 3]
+            Ok(Some(Frame::Guest { range: 1, bytes })) if bytes == [2, 3]
         ));
         assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Native(found))) if found == native));
         assert!(matches!(read_frame(&mut input), Ok(None)));
@@ -355,5 +356,61 @@ mod tests {
         }
         assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice()).is_err());
         assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice()).is_err());
+    }
+
+    /// Names that serde would take in place of `?`, from its own words.
+    fn names<T: serde::de::DeserializeOwned>() -> Vec<String> {
+        let error = serde_json::from_str::<T>("\"?\"").err().expect("nothing has this name").to_string();
+        error.split('`').skip(3).step_by(2).map(str::to_string).collect()
+    }
+
+    #[test]
+    fn the_document_has_every_message_trap_and_field() {
+        let document = include_str!("../../docs/runner-protocol.md");
+        let messages = names::<Message>();
+        assert!(messages.len() > 15, "{messages:?}");
+        for name in messages {
+            assert!(document.contains(&format!("\"{name}\"")), "no message `{name}`");
+        }
+        let traps = names::<TrapKind>();
+        assert!(traps.len() > 15, "{traps:?}");
+        for name in traps {
+            assert!(document.contains(&format!("| `{name}` |")), "no trap `{name}`");
+        }
+        let job = crate::child::Job {
+            protocol: VERSION,
+            engine: "runner:x".parse().expect("a runner"),
+            module: "m.wasm".into(),
+            memory_page_limit: None,
+            stack_switching: false,
+            task: crate::child::Task::Run(Box::new(crate::child::Run {
+                precompiled: false,
+                memories: Vec::new(),
+                wasi_memory: None,
+                globals: Vec::new(),
+                tables: Vec::new(),
+                has_start: false,
+                calls: vec![crate::child::Call {
+                    function: "f".to_string(),
+                    arguments: vec![WasmValue::I32(0)],
+                    vectors: false,
+                }],
+                wasi: crate::host::WasiSetup::default(),
+                live_host: false,
+                native_limit: 0,
+                checkpoints: crate::child::Checkpoints::None,
+                watch: None,
+            })),
+        };
+        let job = serde_json::to_value(job).expect("it has no map with other keys");
+        for object in [&job, &job["task"]["Run"], &job["task"]["Run"]["calls"][0]] {
+            for field in object.as_object().expect("an object").keys() {
+                assert!(document.contains(&format!("`{field}`")), "no field `{field}`");
+            }
+        }
+        for tag in [MESSAGE, RECORDS, GUEST, IMAGE, HOOKS, DIGESTS, WATCHED, NATIVE] {
+            assert!(document.contains(&format!("| `{}` |", char::from(tag))), "no frame {}", char::from(tag));
+        }
+        assert!(document.contains(&format!("Version {VERSION}.")) && document.contains("(4,194,304)"));
     }
 }

@@ -9,6 +9,7 @@ mod checkpoints;
 mod end;
 mod findings;
 mod header;
+mod host;
 mod images;
 mod launch;
 mod native;
@@ -22,9 +23,9 @@ mod types;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndState};
-pub use findings::{Finding, Findings};
+pub use findings::{Finding, Findings, Found};
 pub use plain::Plain;
-pub use program::{Invocation, Program};
+pub use program::{Imports, Invocation, Program};
 
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
@@ -35,7 +36,7 @@ use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
 use launch::launch;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
@@ -44,8 +45,12 @@ use std::time::{Duration, Instant};
 pub struct Request {
     /// The engine.
     pub engine: EngineSpec,
-    /// What the guest is given.
+    /// What the guest is given, where its host is live.
     pub wasi: WasiSetup,
+    /// Who answers its host calls.
+    pub host: HostSource,
+    /// Whether what it prints is shown although its host calls come from a log.
+    pub echo: bool,
     /// The file to write. It is created when the engine's process is up, and emptied if it exists.
     pub output: PathBuf,
     /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
@@ -77,6 +82,24 @@ impl Request {
     pub(crate) fn effective_options(&self) -> Options {
         let style = if self.engine.records_inline() { self.options.style } else { Style::Hooks };
         Options { style, ..self.options.clone() }
+    }
+}
+
+/// Who answers a guest's host calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostSource {
+    /// WASI, by an engine that has it; what is recorded can be replayed.
+    Live,
+    /// The host log of this trace.
+    Log(PathBuf),
+}
+
+impl HostSource {
+    fn log(&self) -> Option<&Path> {
+        match self {
+            HostSource::Live => None,
+            HostSource::Log(path) => Some(path),
+        }
     }
 }
 
@@ -133,6 +156,24 @@ pub struct Recorded {
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Program {
+    /// Whether the host that the request asks for can be had.
+    fn check_host(&self, request: &Request) -> Result<(), RecordError> {
+        if request.host != HostSource::Live {
+            return Ok(());
+        }
+        for (path, _) in &request.wasi.directories {
+            std::fs::read_dir(path).map_err(|source| RecordError::Directory { path: path.clone(), source })?;
+        }
+        let first =
+            self.host_functions.iter().find(|function| matches!(function.provider, program::Provider::Engine));
+        match first {
+            Some(function) if !request.engine.has_host() => {
+                Err(RecordError::NoHost { engine: request.engine.to_string(), import: function.import.to_string() })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Records one run. `progress` gets the number of events and the bytes written so far.
     ///
     /// # Errors
@@ -140,11 +181,9 @@ impl Program {
     /// or one of the [`Findings`] and no error.
     pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
         let started = Instant::now();
-        for (path, _) in &request.wasi.directories {
-            std::fs::read_dir(path).map_err(|source| RecordError::Directory { path: path.clone(), source })?;
-        }
+        self.check_host(request)?;
         let rewritten = self.rewritten_as(&request.effective_options())?;
-        let mut pump = pump::Pump::new(self, &rewritten, request, progress);
+        let mut pump = pump::Pump::new(self, &rewritten, request, progress)?;
         let run = self.run(request, &rewritten);
         let launched = launch(request, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
         pump.conclude(&launched)?;

@@ -5,7 +5,7 @@
 //! number of the block that is being sent, so that the recorder knows whether it has what it finds here already.
 //! Nothing here needs the dead process to do anything: a crash handler would run in a process that is broken.
 
-use crate::instrument::{BUFFER_PAGES, CURSOR_AT, RECORDS_AT};
+use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, RECORDS_AT};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use std::fs::File;
@@ -128,14 +128,22 @@ impl HookBuffer {
 
     /// Appends a record; `false` when it is full and has to be sent first.
     pub(crate) fn append(&mut self, record: &[u8]) -> bool {
-        let bytes = self.bytes();
-        let used = word(bytes, CURSOR_AT) as usize;
-        let start = RECORDS_AT + used;
-        let Some(place) = bytes.get_mut(start..start + record.len()) else { return false };
-        place.copy_from_slice(record);
-        set_word(bytes, CURSOR_AT, (used + record.len()) as u32);
-        true
+        append(self.bytes(), record)
     }
+}
+
+/// Appends a record to a buffer, the guest's or the host's own; `false` when it is full and has to be sent first.
+pub(crate) fn append(buffer: &mut [u8], record: &[u8]) -> bool {
+    let used = word(buffer, CURSOR_AT) as usize;
+    // What lies beyond the limit is for a segment of the guest that began below it.
+    if used + record.len() > BUFFER_LIMIT as usize {
+        return false;
+    }
+    let start = RECORDS_AT + used;
+    let Some(place) = buffer.get_mut(start..start + record.len()) else { return false };
+    place.copy_from_slice(record);
+    set_word(buffer, CURSOR_AT, (used + record.len()) as u32);
+    true
 }
 
 /// What the recorder counts blocks with, in step with [`send`].

@@ -1,25 +1,8 @@
 //! WebAssembly values on the command line: arguments in, results out.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use wasmparser::ValType;
 
-/// A value, floats as their bits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub enum WasmValue {
-    /// `i32`.
-    I32(i32),
-    /// `i64`.
-    I64(i64),
-    /// `f32` as bits.
-    F32(u32),
-    /// `f64` as bits.
-    F64(u64),
-    /// `v128`, little endian.
-    V128([u8; 16]),
-    /// A reference, in words: it has no value outside of its run.
-    Reference(String),
-}
+pub use forkpoint_traces::WasmValue;
 
 /// Why an argument is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -122,39 +105,6 @@ fn vector(text: &str) -> Option<[u8; 16]> {
         "f32x4" => lane(4, &|text| f32_bits(text).map(u64::from)),
         "f64x2" => lane(8, &f64_bits),
         _ => None,
-    }
-}
-
-/// In the notation that [`parse_value`] reads.
-impl fmt::Display for WasmValue {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            WasmValue::I32(value) => write!(f, "{value}"),
-            WasmValue::I64(value) => write!(f, "{value}"),
-            WasmValue::F32(bits) => {
-                let sign = if bits >> 31 == 1 { "-" } else { "" };
-                match f32::from_bits(*bits) {
-                    value if value.is_nan() => write!(f, "{sign}nan:{:#x}", bits & 0x007f_ffff),
-                    value => write!(f, "{value}"),
-                }
-            }
-            WasmValue::F64(bits) => {
-                let sign = if bits >> 63 == 1 { "-" } else { "" };
-                match f64::from_bits(*bits) {
-                    value if value.is_nan() => write!(f, "{sign}nan:{:#x}", bits & 0x000f_ffff_ffff_ffff),
-                    value => write!(f, "{value}"),
-                }
-            }
-            WasmValue::V128(bytes) => {
-                f.write_str("i32x4:")?;
-                for (i, lane) in bytes.chunks_exact(4).enumerate() {
-                    let lane = u32::from_le_bytes([lane[0], lane[1], lane[2], lane[3]]);
-                    write!(f, "{}{lane:#010x}", if i == 0 { "" } else { "," })?;
-                }
-                Ok(())
-            }
-            WasmValue::Reference(text) => f.write_str(text),
-        }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Columns: *control* (varint count of fully foreseen events, then a byte that tells what was not foreseen:
 //! bit 0 the site, bits 1 to 3 the operands), *sites*, *words* (zigzag varint differences to the last value),
-//! *values* (raw bytes), *blobs* (varint length and bytes). Each column is one zstd frame. The digest is
+//! *values* (raw bytes), *blobs* (varint length and bytes) and *host* (the same, for host calls: a column of their
+//! own, so that the host log can be read without the stores). Each column is one zstd frame. The digest is
 //! XXH3-128 over the raw columns: they are a function of the events alone, so equal digests mean equal events
 //! whatever the engine, and hashing them costs per stored byte and not per event.
 
@@ -17,12 +18,13 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 6;
 const CONTROL: usize = 0;
 const SITES: usize = 1;
 const WORDS: usize = 2;
 const VALUES: usize = 3;
 const BLOBS: usize = 4;
+const HOST: usize = 5;
 
 /// A chunk is closed early when its blobs hold this much, so that big host writes cannot make one huge. The other
 /// columns need no count: an event adds less than 64 bytes to them, and the number of events is bounded.
@@ -30,6 +32,20 @@ const FULL: usize = 8 << 20;
 
 /// Most bytes a column may claim.
 const COLUMN_LIMIT: u32 = 32 << 20;
+
+/// Where the blobs of a site's events are.
+#[inline]
+fn blob_column(site: SiteId) -> usize {
+    if site == SiteId::HOST { HOST } else { BLOBS }
+}
+
+/// Takes the next blob off a column.
+pub(crate) fn take_blob<'a>(column: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(varint::read(column)?).ok()?;
+    let (blob, rest) = column.split_at_checked(length)?;
+    *column = rest;
+    Some(blob)
+}
 
 /// Head of a chunk, also what an index is rebuilt from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -129,8 +145,9 @@ impl ChunkEncoder {
             lane.miss(value);
         }
         if layout.blob {
-            varint::write(&mut self.columns[BLOBS], event.blob.len() as u64);
-            self.columns[BLOBS].extend_from_slice(event.blob);
+            let column = &mut self.columns[blob_column(event.site)];
+            varint::write(column, event.blob.len() as u64);
+            column.extend_from_slice(event.blob);
             self.bytes += event.blob.len();
             self.observed += u32::from(event.site == SiteId::OBSERVED);
         }
@@ -214,6 +231,18 @@ impl ChunkColumns {
         Ok(ChunkColumns { head, columns, at })
     }
 
+    /// The host column alone, of the payload of the chunk block at `at`.
+    pub(crate) fn host(payload: &[u8], at: u64) -> Result<Vec<u8>, TraceError> {
+        let (head, rest): (ChunkHead, &[u8]) = wire::decode_prefix(payload, at, "chunk head")?;
+        let start: usize = head.columns[..HOST].iter().map(|(_, stored)| *stored as usize).sum();
+        let (raw, stored) = head.columns[HOST];
+        let bytes = rest.get(start..).and_then(|rest| rest.get(..stored as usize)).filter(|_| raw <= COLUMN_LIMIT);
+        let Some(bytes) = bytes else {
+            return Err(TraceError::corrupt(at, format!("the host column claims {raw} bytes, {stored} stored")));
+        };
+        if raw == 0 { Ok(Vec::new()) } else { block::decompress(bytes, raw as usize, at) }
+    }
+
     /// Calls `sink` for every event in order, until it returns an error.
     #[inline]
     pub(crate) fn decode<E: From<TraceError>>(
@@ -223,8 +252,8 @@ impl ChunkColumns {
         mut sink: impl FnMut(RawEvent) -> Result<(), E>,
     ) -> Result<(), E> {
         let cut = |what: &str| TraceError::corrupt(self.at, format!("the {what} column of a chunk is cut off"));
-        let [mut control, mut sites, mut words, mut values, mut blobs] =
-            [CONTROL, SITES, WORDS, VALUES, BLOBS].map(|i| self.columns[i].as_slice());
+        let [mut control, mut sites, mut words, mut values, mut blobs, mut host] =
+            [CONTROL, SITES, WORDS, VALUES, BLOBS, HOST].map(|i| self.columns[i].as_slice());
         predictor.reset();
         let mut run = 0u64;
         let mut pending = 0u8;
@@ -285,9 +314,8 @@ impl ChunkColumns {
             }
             let mut blob: &[u8] = &[];
             if layout.blob {
-                let length = varint::read(&mut blobs).ok_or_else(|| cut("blob"))?;
-                let length = usize::try_from(length).map_err(|_| cut("blob"))?;
-                (blob, blobs) = blobs.split_at_checked(length).ok_or_else(|| cut("blob"))?;
+                let column = if blob_column(SiteId(site)) == HOST { &mut host } else { &mut blobs };
+                blob = take_blob(column).ok_or_else(|| cut("blob"))?;
             }
             sink(RawEvent { site: SiteId(site), operands, blob })?;
         }

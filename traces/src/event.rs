@@ -1,5 +1,6 @@
 //! What a trace holds: events, as people and programs read them.
 
+use crate::host::HostEvent;
 use crate::ids::{CodeOffset, FuncIndex, MemoryIndex, SiteId};
 use crate::op::{MemoryOp, Shape};
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,9 @@ pub enum Observation {
     ReadBack,
     /// Seen by the host at a checkpoint: changed at any time since the one before.
     Checkpoint,
+    /// Seen by the host that looks at these bytes after every event: changed with the event before, or since
+    /// the one before that.
+    Watch,
 }
 
 impl Observation {
@@ -47,14 +51,25 @@ impl Observation {
         match self {
             Observation::ReadBack => 0,
             Observation::Checkpoint => 1,
+            Observation::Watch => 2,
         }
     }
 
-    /// The inverse of [`Observation::number`]; whatever is no read-back counts as a checkpoint.
+    /// The inverse of [`Observation::number`]; any other number counts as a checkpoint, which says least.
     pub(crate) fn of(number: u64) -> Observation {
-        if number == 0 { Observation::ReadBack } else { Observation::Checkpoint }
+        match number {
+            0 => Observation::ReadBack,
+            2 => Observation::Watch,
+            _ => Observation::Checkpoint,
+        }
     }
 }
+
+/// In place of the number of an [`Observation`]: the event is [`Event::FoundSize`].
+pub(crate) const FOUND_SIZE: u64 = 3;
+
+/// In place of the number of an [`Observation`]: the event is [`Event::FoundOutside`].
+pub(crate) const FOUND_OUTSIDE: u64 = 4;
 
 /// One event of a run, decoded. An event means *committed*: it is recorded after the fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,15 +146,8 @@ pub enum Event {
         /// The segment dropped.
         segment: u32,
     },
-    /// Bytes a host function wrote.
-    HostWrite {
-        /// Memory written.
-        memory: MemoryIndex,
-        /// First byte.
-        address: u64,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
+    /// A step of a host call.
+    Host(HostEvent),
     /// Bytes that memory held after instantiation in place of what the module declares.
     StrayBytes {
         /// Memory they are in.
@@ -160,6 +168,21 @@ pub enum Event {
         by: Observation,
         /// The bytes.
         bytes: Vec<u8>,
+    },
+    /// A memory was found to have another size than the events before make it. Replay goes on with what was found.
+    FoundSize {
+        /// Which memory.
+        memory: MemoryIndex,
+        /// Its size in pages, as the engine gave it.
+        pages: u64,
+    },
+    /// The event before lies outside of memory, in whole or in part: the engine went on where it must trap.
+    /// Where its bytes went is not known; replay wrote those that lie inside.
+    FoundOutside {
+        /// Which memory.
+        memory: MemoryIndex,
+        /// The first address that the event names.
+        address: u64,
     },
     /// Something that happened to the run as a whole.
     Milestone(Milestone),
@@ -186,13 +209,18 @@ impl Event {
             Event::Fill { memory, address, length, .. }
             | Event::Copy { memory, address, length, .. }
             | Event::Init { memory, address, length, .. } => Some((*memory, *address, *length)),
-            Event::HostWrite { memory, address, bytes }
+            Event::Host(HostEvent::Write { memory, address, bytes })
             | Event::StrayBytes { memory, address, bytes }
             | Event::Observed { memory, address, bytes, .. } => Some((*memory, *address, bytes.len() as u64)),
             Event::Milestone(Milestone::DataInit { memory, address, length, .. }) => {
                 Some((*memory, *address, *length))
             }
-            Event::Grow { .. } | Event::Drop { .. } | Event::Milestone(_) => None,
+            Event::Grow { .. }
+            | Event::Drop { .. }
+            | Event::Host(_)
+            | Event::FoundSize { .. }
+            | Event::FoundOutside { .. }
+            | Event::Milestone(_) => None,
         }
     }
 
@@ -200,9 +228,9 @@ impl Event {
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Event::Store { value, .. } => Some(value.bytes()),
-            Event::HostWrite { bytes, .. } | Event::StrayBytes { bytes, .. } | Event::Observed { bytes, .. } => {
-                Some(bytes)
-            }
+            Event::Host(HostEvent::Write { bytes, .. })
+            | Event::StrayBytes { bytes, .. }
+            | Event::Observed { bytes, .. } => Some(bytes),
             _ => None,
         }
     }
@@ -228,9 +256,12 @@ impl Event {
             Event::Copy { .. } => "copy",
             Event::Init { .. } => "init",
             Event::Drop { .. } => "drop",
-            Event::HostWrite { .. } => "host-write",
+            Event::Host(HostEvent::Call(_)) => "host-call",
+            Event::Host(HostEvent::Write { .. }) => "host-write",
+            Event::Host(HostEvent::Grow { .. }) => "host-grow",
+            Event::Host(HostEvent::Return { .. }) => "host-return",
             Event::StrayBytes { .. } => "stray-bytes",
-            Event::Observed { .. } => "observed",
+            Event::Observed { .. } | Event::FoundSize { .. } | Event::FoundOutside { .. } => "observed",
             Event::Milestone(milestone) => milestone.kind(),
         }
     }
@@ -243,7 +274,10 @@ impl Event {
         "copy",
         "init",
         "drop",
+        "host-call",
         "host-write",
+        "host-grow",
+        "host-return",
         "stray-bytes",
         "observed",
         "memory",
@@ -381,6 +415,8 @@ pub enum Outcome {
     TimedOut,
     /// The user ended it (Ctrl-C).
     Interrupted,
+    /// The guest asked something of its host that the host log has no answer to: it went another way.
+    Unanswered,
 }
 
 impl std::fmt::Display for Outcome {
@@ -397,6 +433,7 @@ impl std::fmt::Display for Outcome {
             Outcome::Crashed { signal: None } => f.write_str("crashed: the engine's process ended early"),
             Outcome::TimedOut => f.write_str("timed out"),
             Outcome::Interrupted => f.write_str("interrupted"),
+            Outcome::Unanswered => f.write_str("ended at a host call that the recording does not have"),
         }
     }
 }

@@ -8,7 +8,7 @@ mod open;
 mod reader;
 mod writer;
 
-pub use reader::TraceReader;
+pub use reader::{HostLog, TraceReader};
 pub use writer::TraceWriter;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 8] = *b"\x89FPTRACE";
 
 /// Format version. Raise it with every change that an older reader would misread, in a commit of its own.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Length of magic and version.
 const PREAMBLE: u64 = 12;

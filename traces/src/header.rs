@@ -1,5 +1,6 @@
 //! The header: everything that decides whether a bug shows.
 
+use crate::value::WasmValue;
 use serde::{Deserialize, Serialize};
 
 /// First block of every trace.
@@ -13,6 +14,8 @@ pub struct Header {
     pub module: ModuleInfo,
     /// What the guest was given.
     pub host: HostInfo,
+    /// The calls that were asked for, in order, without the start function.
+    pub calls: Vec<Call>,
     /// What the run was limited to.
     pub limits: Limits,
     /// How the run was recorded.
@@ -78,8 +81,21 @@ pub struct HostInfo {
     pub environment: Vec<(String, String)>,
     /// Preopened directories as `host::guest`.
     pub directories: Vec<String>,
-    /// Whether clocks and random source were fixed (as `compare` does).
+    /// Whether clocks and random source were fixed.
     pub deterministic: bool,
+    /// Whether every host call was answered from the host log of another run.
+    pub replayed: bool,
+    /// Imports that were answered by a stub, as written on the command line.
+    pub stubs: Vec<String>,
+}
+
+/// A call of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The export's name.
+    pub function: String,
+    /// Its arguments.
+    pub arguments: Vec<WasmValue>,
 }
 
 /// How a run was recorded.
@@ -100,4 +116,6 @@ pub struct RecorderInfo {
 pub struct Limits {
     /// Time limit in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Most pages that a memory could have, where that was limited.
+    pub memory_pages: Option<u64>,
 }

@@ -51,8 +51,8 @@ pub struct SiteId(pub u32);
 impl SiteId {
     /// A run milestone: the event's bytes are an encoded [`Milestone`](crate::Milestone).
     pub const MILESTONE: SiteId = SiteId(0);
-    /// Bytes that a host function wrote: operands are memory and address.
-    pub const HOST_WRITE: SiteId = SiteId(1);
+    /// A step of a host call: the event's bytes are an encoded [`HostEvent`](crate::HostEvent).
+    pub const HOST: SiteId = SiteId(1);
     /// Bytes found in memory between instantiation and start that the module does not declare: operands
     /// are memory and address.
     pub const STRAY_BYTES: SiteId = SiteId(2);

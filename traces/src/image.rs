@@ -4,7 +4,8 @@
 //! are read, and both compare the result with what the engine really held. Pages are 4 KiB and appear when
 //! something other than zero is written to them.
 
-use crate::event::Milestone;
+use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone};
+use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
 use crate::op::Shape;
@@ -63,6 +64,8 @@ pub struct Image {
     /// Pages written in this chunk, those that are still absent after zeros were written to them too.
     touched: PageFilter,
     dirty: u64,
+    /// Memory and address of an instruction that wrote outside of memory.
+    outside: Option<(MemoryIndex, u64)>,
 }
 
 impl Image {
@@ -83,6 +86,7 @@ impl Image {
             interval: 1,
             touched: PageFilter::new(),
             dirty: 0,
+            outside: None,
         }
     }
 
@@ -90,7 +94,7 @@ impl Image {
     pub fn clear(&mut self) {
         self.memories.clear();
         self.touched = PageFilter::new();
-        (self.allocated, self.dirty) = (0, 0);
+        (self.allocated, self.dirty, self.outside) = (0, 0, None);
     }
 
     /// How many memories there are.
@@ -131,10 +135,17 @@ impl Image {
             .map(|(number, page)| (number, page.bytes.as_slice()))
     }
 
+    /// Where an instruction since the last call wrote outside of memory, which no right engine lets it do. What it
+    /// wrote inside is applied.
+    #[inline]
+    pub fn take_outside(&mut self) -> Option<(MemoryIndex, u64)> {
+        self.outside.take()
+    }
+
     /// Applies one event.
     ///
     /// # Errors
-    /// When the event writes outside of memory or names something that the module does not have.
+    /// When the event names something that the module does not have, or found bytes lie outside of memory.
     #[inline]
     pub fn apply(&mut self, event: &RawEvent) -> Result<(), CorruptEvent> {
         let [first, second, third] = event.operands;
@@ -149,7 +160,7 @@ impl Image {
                     let mut bytes = [0; 16];
                     bytes[..8].copy_from_slice(&second.to_le_bytes());
                     bytes[8..].copy_from_slice(&third.to_le_bytes());
-                    self.write(memory, first, &bytes)
+                    self.write_clipped(memory, first, &bytes)
                 }
                 Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
                     self.store(memory, first, second, width)
@@ -162,12 +173,26 @@ impl Image {
             };
         }
         match event.site {
-            SiteId::HOST_WRITE | SiteId::STRAY_BYTES | SiteId::OBSERVED => {
+            SiteId::STRAY_BYTES | SiteId::OBSERVED => {
                 let memory = u32::try_from(first).map_err(|_| no_memory(first))?;
+                match (event.site, third) {
+                    (SiteId::OBSERVED, FOUND_SIZE) => return self.found_size(memory, second),
+                    (SiteId::OBSERVED, FOUND_OUTSIDE) => return Ok(()),
+                    _ => {}
+                }
                 self.write(memory, second, event.blob)
             }
+            SiteId::HOST => self.host(event.blob),
             SiteId::MILESTONE => self.milestone(event.blob),
             other => Err(CorruptEvent(format!("there is no site number {}", other.0))),
+        }
+    }
+
+    fn host(&mut self, blob: &[u8]) -> Result<(), CorruptEvent> {
+        match HostEvent::decode(blob).map_err(|error| CorruptEvent(error.to_string()))? {
+            HostEvent::Write { memory, address, bytes } => self.write(memory.0, address, &bytes),
+            HostEvent::Grow { memory, delta, before } => self.grow(memory.0, delta, before),
+            HostEvent::Call(_) | HostEvent::Return { .. } => Ok(()),
         }
     }
 
@@ -198,15 +223,22 @@ impl Image {
             return Ok(());
         }
         let memory = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
-        if result != memory.size.pages {
-            return Err(CorruptEvent(format!(
-                "memory.grow answered that memory had {result} pages, but it had {}",
-                memory.size.pages
-            )));
+        // An engine may answer with a size that memory never had. What it has is seen at the next checkpoint.
+        memory.size.pages = memory.size.pages.saturating_add(delta);
+        Ok(())
+    }
+
+    /// A memory has another size than the events made it.
+    fn found_size(&mut self, memory: u32, pages: u64) -> Result<(), CorruptEvent> {
+        let slot = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
+        let size = MemorySize { pages, ..slot.size };
+        // What lies past the new end is gone, and zero if memory grows again.
+        let beyond: Vec<u64> = slot.pages_in(size.bytes() / PAGE..u64::MAX).map(|(number, _)| number).collect();
+        for number in beyond {
+            let start = size.bytes().saturating_sub(number.saturating_mul(PAGE)).min(PAGE) as usize;
+            self.write_page(memory, number, start, &[0; PAGE as usize][start..])?;
         }
-        memory.size.pages = result
-            .checked_add(delta)
-            .ok_or_else(|| CorruptEvent(format!("memory.grow by {delta} pages cannot have succeeded")))?;
+        self.memories[memory as usize].size = size;
         Ok(())
     }
 
@@ -251,7 +283,7 @@ impl Image {
         Ok(())
     }
 
-    /// Shrinks a memory to `pages`: how replay takes a `memory.grow` back.
+    /// Sets the size of a memory: how replay takes a `memory.grow` back.
     pub fn set_pages(&mut self, memory: MemoryIndex, pages: u64) {
         if let Some(memory) = self.memories.get_mut(memory.0 as usize) {
             memory.size.pages = pages;

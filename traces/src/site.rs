@@ -93,7 +93,7 @@ impl SiteTable {
         let first = SiteId::FIRST.0 as usize;
         let mut layouts = vec![Layout::new(&[], false); first];
         layouts[SiteId::MILESTONE.0 as usize] = Layout::new(&[], true);
-        layouts[SiteId::HOST_WRITE.0 as usize] = Layout::new(&[Operand::Word, Operand::Word], true);
+        layouts[SiteId::HOST.0 as usize] = Layout::new(&[], true);
         layouts[SiteId::STRAY_BYTES.0 as usize] = Layout::new(&[Operand::Word, Operand::Word], true);
         layouts[SiteId::OBSERVED.0 as usize] = Layout::new(&[Operand::Word; 3], true);
         layouts.extend(sites.iter().map(Layout::of_site));

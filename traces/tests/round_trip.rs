@@ -4,10 +4,8 @@
 
 mod support;
 
-use forkpoint_traces::{MemoryIndex, PAGE, Position, RawEvent, TraceReader};
+use forkpoint_traces::{MemoryIndex, MemoryOp, PAGE, Position, RawEvent, SiteId, TraceReader};
 use support::{Plain, Step, create, memories, push, random_run, read, step};
-
-use forkpoint_traces::MemoryOp;
 
 #[test]
 fn random_runs_read_back_as_they_were_written() {
@@ -134,15 +132,12 @@ fn an_event_that_cannot_have_happened_is_refused_and_leaves_the_trace_readable()
     let mut steps = memories([1, 0]);
     steps.push(support::store(0, 1));
     let refused = [
-        support::store(65533, 1),
-        support::store(u64::MAX, 1),
-        step(MemoryOp::MemoryFill, [1, 0, u64::MAX]),
-        step(MemoryOp::MemoryCopy, [0, 65536, 1]),
-        step(MemoryOp::MemoryInit, [0, 40, 1]),
-        step(MemoryOp::MemoryGrow, [1, 7, 0]),
-        step(MemoryOp::MemoryGrow, [u64::MAX, 1, 0]),
-        Step::Raw { site: forkpoint_traces::SiteId(5), operands: [0; 3], blob: Vec::new() },
-        Step::Raw { site: forkpoint_traces::SiteId::HOST_WRITE, operands: [1 << 40, 0, 0], blob: vec![1] },
+        support::host_write(65536, &[1]),
+        Step::Raw { site: SiteId::STRAY_BYTES, operands: [0, u64::MAX, 0], blob: vec![1, 2] },
+        Step::Raw { site: SiteId::OBSERVED, operands: [0, 65535, 1], blob: vec![1, 2] },
+        Step::Raw { site: SiteId::OBSERVED, operands: [7, 1, 3], blob: Vec::new() },
+        Step::Raw { site: SiteId(5), operands: [0; 3], blob: Vec::new() },
+        Step::Raw { site: SiteId::STRAY_BYTES, operands: [1 << 40, 0, 0], blob: vec![1] },
         memories([1, 1]).remove(0),
     ];
     let mut writer = create(&path, 2);

@@ -1,6 +1,6 @@
 //! A report for people: one paragraph, the events around, the two runs.
 
-use super::{EventReport, Report, SiteReport};
+use super::{CulpritReport, EventReport, Report, SiteReport};
 use crate::describe::hex_bytes;
 use crate::divergence::{Side, Verdict};
 use std::fmt;
@@ -37,7 +37,7 @@ fn write_place(
     writer: Option<&EventReport>,
 ) -> fmt::Result {
     let index = if index == 0 { String::new() } else { format!(" {index}") };
-    write!(f, " {memory}{index} at {address:#x} held {} before", spaced(before))?;
+    write!(f, "{memory}{index} at {address:#x} held {} before", spaced(before))?;
     for (side, after) in ["lhs", "rhs"].into_iter().zip(after) {
         if let Some(after) = after {
             write!(f, ", {} after in {side}", spaced(after))?;
@@ -51,6 +51,18 @@ fn write_place(
     }
 }
 
+impl CulpritReport {
+    fn write(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
+        let EventReport { position, event, site } = &self.event;
+        let side = if self.side == Side::Lhs { "lhs" } else { "rhs" };
+        write!(f, " {what} #{position} of {side}, {event}")?;
+        match site {
+            Some(site) => write!(f, ", {site}."),
+            None => f.write_str("."),
+        }
+    }
+}
+
 /// One paragraph that a bug report can quote, then the events around.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,26 +73,28 @@ impl fmt::Display for Report {
         if let Some(site) = &self.site {
             write!(f, " At {site}:")?;
         }
+        if let Some(call) = &self.host_call {
+            write!(f, " In {call}:")?;
+        }
         for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
             let event = side.event.as_deref().unwrap_or("nothing more");
-            write!(f, " {name} ({}) has {event};", side.engine)?;
+            write!(f, "{} {name} ({}) has {event}", if name == "lhs" { "" } else { ";" }, side.engine)?;
         }
         if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
             let after = [self.lhs.after.as_deref(), self.rhs.after.as_deref()];
-            write_place(f, "memory", memory, address, before, after, self.last_writer.as_ref())?;
+            write_place(f, "; memory", memory, address, before, after, self.last_writer.as_ref())?;
+        } else {
+            f.write_str(".")?;
         }
         if let Some(place) = &self.elsewhere {
             let after = [Some(place.lhs_after.as_str()), Some(place.rhs_after.as_str())];
-            write_place(f, "Memory", place.memory, place.address, &place.before, after, place.last_writer.as_ref())?;
+            write_place(f, " Memory", place.memory, place.address, &place.before, after, place.last_writer.as_ref())?;
+        }
+        if let Some(during) = &self.during {
+            during.write(f, "Memory changed with")?;
         }
         if let Some(culprit) = &self.culprit {
-            let (side, EventReport { position, event, site }) = (culprit.side, &culprit.event);
-            let side = if side == Side::Lhs { "lhs" } else { "rhs" };
-            write!(f, " The last event that wrote there in {side} is #{position}, {event}")?;
-            match site {
-                Some(site) => write!(f, ", {site}.")?,
-                None => f.write_str(".")?,
-            }
+            culprit.write(f, "The last event that wrote there is")?;
         }
         if let Some(nan) = &self.nan_bits
             && verdict != Verdict::NanBits

@@ -40,6 +40,22 @@ pub enum Finding {
         /// What is wrong with it.
         source: CorruptEvent,
     },
+    /// A step of a host call without its call.
+    #[error("event {position} is a step of a host call, but none has begun")]
+    HostLog {
+        /// Which event.
+        position: Position,
+    },
+    /// An event writes outside of memory, and no event behind it says that this was found.
+    #[error("event {position} writes outside of memory {} at {address:#x}, and no event says so", .memory.0)]
+    Outside {
+        /// Which event.
+        position: Position,
+        /// Memory written.
+        memory: MemoryIndex,
+        /// The first address that it names.
+        address: u64,
+    },
     /// An event's bytes do not decode.
     #[error("event {position}: {source}")]
     Undecodable {

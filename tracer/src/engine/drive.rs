@@ -3,9 +3,9 @@
 //! An engine implements [`Engine`], [`Loaded`] and [`Guest`], and gives the module a hook or takes its blocks of
 //! records by the [`Session`]. All else is here, so that runs under two engines differ in nothing but the engine.
 
-use super::host::{HostEnd, Refusing};
 use super::session::Session;
 use crate::child::{Call, Control, Job, Out, Run, Task};
+use crate::host::ask::HostEnd;
 use crate::instrument::START_EXPORT;
 use crate::observe::{View, Watcher, send_image};
 use crate::protocol::{Message, TrapFrame};
@@ -114,7 +114,7 @@ pub(crate) fn drive(
         Task::Run(run) => match engine.load(&job.module, run) {
             Ok(module) => {
                 module.send_native(run.native_limit, &mut out)?;
-                let session = Session::new(out.clone(), control, buffer, run, Box::new(Refusing))?;
+                let session = Session::new(out.clone(), control, buffer, run)?;
                 match module.instantiate(run, session) {
                     Ok(mut guest) => return play(&mut *guest, run, out),
                     Err(rejected) => rejected,
@@ -133,7 +133,7 @@ fn play(guest: &mut dyn Guest, run: &Run, mut out: Out) -> io::Result<()> {
         let sent = send_images(session, views);
         if let Some(watch) = &run.watch {
             let watched = views.iter().find(|view| view.memory == watch.memory);
-            session.watch(Watcher::new(watch.clone(), watched.map_or(&[], |view| view.bytes)));
+            session.watch(Watcher::new(watch, watched.map_or(&[], |view| view.bytes)));
         }
         sent
     })?;
@@ -152,7 +152,7 @@ fn send_images(session: &mut Session, views: &[View]) -> io::Result<()> {
     views.iter().try_for_each(|view| send_image(view, &mut session.out))
 }
 
-/// Makes all calls. The inner error says what cannot be called, or which host call nobody can answer.
+/// Makes all calls. The inner error says what cannot be called.
 fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(), String>> {
     let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new(), vectors: false };
     let start = run.has_start.then_some((None, &start));
@@ -165,16 +165,16 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             end = session.take_end()?;
             session.settle(views)?;
             match (&end, &ended) {
-                (None | Some(HostEnd::Trap(_)), Ended::Trapped { .. }) => session.checkpoint_at_trap(views),
+                (None | Some(HostEnd::Trapped(_)), Ended::Trapped { .. }) => session.checkpoint_at_trap(views),
                 _ => Ok(()),
             }
         })?;
         let message = match (end, ended) {
             // It was asked to stop and came to its end before.
             (Some(HostEnd::Stopped), Ended::Trapped { .. }) => Message::Stopped,
-            (Some(HostEnd::Exit(code)), _) => Message::Exited(code),
-            (Some(HostEnd::Unanswered(what)), _) | (_, Ended::Impossible(what)) => return Ok(Err(what)),
-            (Some(HostEnd::Trap(message)), Ended::Trapped { frames, .. }) => {
+            (Some(HostEnd::Exited(code)), _) => Message::Exited(code),
+            (_, Ended::Impossible(what)) => return Ok(Err(what)),
+            (Some(HostEnd::Trapped(message)), Ended::Trapped { frames, .. }) => {
                 Message::Trapped { trap: TrapKind::HostError, message, frames }
             }
             (_, Ended::Returned(values)) => Message::Returned(values),

@@ -1,7 +1,7 @@
 //! What a guest's host functions share in every engine: where events go, when memory is looked at, who answers.
 
-use super::host::{Host, HostCall, HostEnd, Memories};
 use crate::child::{Checkpoints, Control, Out, Run};
+use crate::host::ask::{HostEnd, Memories, ask};
 use crate::observe::{self, View, Watcher};
 use crate::protocol::HOOK_SIZE;
 use crate::shared::{self, HookBuffer};
@@ -37,7 +37,6 @@ impl std::error::Error for Halt {}
 pub(crate) struct Session {
     pub(crate) out: Out,
     control: Control,
-    host: Box<dyn Host>,
     /// Where the hook records.
     hooks: HookBuffer,
     /// The memory behind it, which a guest's own buffer can share.
@@ -55,17 +54,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(
-        out: Out,
-        control: Control,
-        buffer: OwnedFd,
-        run: &Run,
-        host: Box<dyn Host>,
-    ) -> io::Result<Session> {
+    pub(crate) fn new(out: Out, control: Control, buffer: OwnedFd, run: &Run) -> io::Result<Session> {
         Ok(Session {
             out,
             control,
-            host,
             hooks: HookBuffer::new(buffer.as_fd())?,
             buffer,
             checkpoints: run.checkpoints,
@@ -210,13 +202,33 @@ impl Session {
         self.checkpoint(views)
     }
 
-    /// Answers a host call. Records of the guest's own buffer must have been taken.
+    /// Leaves a step of a host call, as [`host_record`](crate::instrument::host_record) makes it, among the hook's
+    /// records.
+    pub(crate) fn host_record(&mut self, record: &[u8]) -> io::Result<()> {
+        if self.hooks.append(record) {
+            return Ok(());
+        }
+        self.drain()?;
+        match self.hooks.append(record) {
+            true => Ok(()),
+            false => Err(io::Error::other("a host call does not fit into the buffer")),
+        }
+    }
+
+    /// Whether bytes are watched.
+    pub(crate) fn watches(&self) -> bool {
+        self.watcher.is_some()
+    }
+
+    /// Answers the call of imported function number `function`, as the recorder says. Records of the guest's own
+    /// buffer must have been taken.
     ///
     /// # Errors
     /// When the call does not return: the engine traps, and the session knows why.
     pub(crate) fn host_call(
         &mut self,
-        call: &HostCall<'_>,
+        function: u32,
+        arguments: &[WasmValue],
         memories: &mut dyn Memories,
     ) -> Result<Vec<WasmValue>, Halt> {
         if self.stops() {
@@ -224,14 +236,14 @@ impl Session {
         }
         let answered = self.settle(&memories.views()).and_then(|()| {
             self.around_call(&memories.views())?;
-            let answer = self.host.call(call, memories);
+            let answer = ask(function, arguments, memories, &self.control.answers, &mut self.out)?;
             self.glance(&memories.views())?;
             self.around_call(&memories.views())?;
             Ok(answer)
         });
         match answered {
-            Ok(Ok(values)) => Ok(values),
-            Ok(Err(end)) => {
+            Ok(HostEnd::Returned(values)) => Ok(values),
+            Ok(end) => {
                 self.end = Some(end);
                 Err(Halt)
             }

@@ -1,8 +1,10 @@
 //! Wasmtime, in the child process.
 
+mod asked;
 mod convert;
 mod guest;
 mod imports;
+mod live;
 mod memories;
 mod records;
 mod spec;

@@ -4,6 +4,7 @@
 //! emitting side takes sizes and field positions from it, the decoding side its table.
 
 use super::{MemoryDecl, Segment};
+use crate::protocol::HOOK_SIZE;
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
 use thiserror::Error;
 
@@ -16,6 +17,10 @@ pub(super) const READ_BACK: u32 = 1;
 
 /// Bytes of a [`READ_BACK`] record.
 pub(super) const READ_BACK_SIZE: u32 = SEGMENT_HEAD + 16;
+
+/// Number of the record that the host leaves behind a host call's step: length u32, and an encoded `HostEvent`. The
+/// same in blocks of inline records and of hook calls.
+pub const HOST_RECORD: u32 = 2;
 
 /// Bytes of the segment number in front of a segment's payloads.
 pub(super) const SEGMENT_HEAD: u32 = 4;
@@ -145,6 +150,31 @@ pub trait RecordSink {
     /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
     /// `address`, the last event given to [`RecordSink::event`], in place of what was stored.
     fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
+
+    /// A step of a host call, encoded. The rewritten module leaves none by itself: who records no host needs no such sink.
+    fn host(&mut self, _event: &[u8]) {}
+}
+
+/// A [`HOST_RECORD`] of an encoded `HostEvent`.
+pub fn host_record(event: &[u8]) -> Vec<u8> {
+    let mut record = Vec::with_capacity(8 + event.len());
+    record.extend_from_slice(&HOST_RECORD.to_le_bytes());
+    record.extend_from_slice(&(event.len() as u32).to_le_bytes());
+    record.extend_from_slice(event);
+    record
+}
+
+/// The event of the host record at `at`, and where the next record begins.
+fn host_event(bytes: &[u8], at: usize) -> Result<(&[u8], usize), RecordError> {
+    let start = at + 8;
+    if start > bytes.len() {
+        return Err(cut(bytes, at, 8));
+    }
+    let length = read_u32(bytes, at + 4) as usize;
+    match start.checked_add(length).and_then(|end| Some((bytes.get(start..end)?, end))) {
+        Some(found) => Ok(found),
+        None => Err(cut(bytes, start, length)),
+    }
 }
 
 /// Turns raw blocks into `(site, operands)`.
@@ -223,6 +253,33 @@ impl RecordDecoder {
         RecordDecoder { segments, steps, hooked: None }
     }
 
+    /// Decodes a block of hook calls (site u32 and three operands u64 each) and host records.
+    ///
+    /// # Errors
+    /// When no rewritten module can have made the calls. Events before were given to `sink`.
+    pub fn decode_hooks(&mut self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), RecordError> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if bytes.len() - at < SEGMENT_HEAD as usize {
+                return Err(cut(bytes, at, SEGMENT_HEAD as usize));
+            }
+            let site = read_u32(bytes, at) as u32;
+            if site == HOST_RECORD {
+                let (event, end) = host_event(bytes, at)?;
+                sink.host(event);
+                (at, self.hooked) = (end, None);
+                continue;
+            }
+            if bytes.len() - at < HOOK_SIZE {
+                return Err(cut(bytes, at, HOOK_SIZE));
+            }
+            let operands = [read_u64(bytes, at + 4), read_u64(bytes, at + 12), read_u64(bytes, at + 20)];
+            self.decode_hook(site, operands, sink)?;
+            at += HOOK_SIZE;
+        }
+        Ok(())
+    }
+
     /// Decodes a call of the hook: the number of a site and its raw operands, zero-extended.
     ///
     /// # Errors
@@ -291,6 +348,12 @@ impl RecordDecoder {
                     at += SEGMENT_HEAD as usize;
                     sink.read_back(site, address, [read_u64(bytes, at), read_u64(bytes, at + 8)]);
                     at += 16;
+                    continue;
+                }
+                if number == HOST_RECORD {
+                    let (event, end) = host_event(bytes, at)?;
+                    sink.host(event);
+                    (at, last) = (end, None);
                     continue;
                 }
                 return Err(RecordError::UnknownSegment {

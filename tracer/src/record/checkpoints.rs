@@ -72,14 +72,6 @@ impl Incoming {
         self.digests.extend(digests.iter().map(|entry| ((memory, entry.page), entry.digest)));
     }
 
-    /// The first memory whose size is not the model's: memory, the engine's size, the model's.
-    pub(super) fn size_mismatch(&self, model: &Image) -> Option<(u32, u64, u64)> {
-        self.pages.iter().enumerate().find_map(|(memory, engine)| {
-            let replayed = model.size(MemoryIndex(memory as u32)).map_or(0, |size| size.pages);
-            (*engine != replayed).then_some((memory as u32, *engine, replayed))
-        })
-    }
-
     /// Pages in which the engine's memory is not the model's, in order.
     pub(super) fn suspects(mut self, model: &Image) -> Vec<(u32, u64)> {
         let zero = digest(&[0; PAGE]);

@@ -6,24 +6,47 @@ use forkpoint_traces::{Image, MemoryIndex, Observation, TraceError, TraceWriter}
 /// Most findings that are kept one by one.
 const MOST: usize = 64;
 
-/// Most bytes that are watched.
+/// Most bytes that are watched in one place, and most places.
 const MOST_WATCHED: u64 = 1 << 20;
+const MOST_RANGES: usize = 64;
 
-/// Bytes that memory held in place of what the recorded events say.
+/// Something in which the engine's memory was not what the recorded events say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Which memory.
     pub memory: MemoryIndex,
-    /// The first byte.
-    pub address: u64,
-    /// What the engine holds.
-    pub engine: Vec<u8>,
-    /// What replay makes of it.
-    pub replayed: Vec<u8>,
-    /// How it was found.
-    pub by: Observation,
-    /// Events recorded before it was.
+    /// Events recorded before it was found.
     pub events: u64,
+    /// What was found.
+    pub what: Found,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// Other bytes.
+    Bytes {
+        /// The first byte.
+        address: u64,
+        /// What the engine holds.
+        engine: Vec<u8>,
+        /// What replay makes of it.
+        replayed: Vec<u8>,
+        /// How it was found.
+        by: Observation,
+    },
+    /// Another size, in pages.
+    Size {
+        /// The engine's.
+        engine: u64,
+        /// What replay makes of it.
+        replayed: u64,
+    },
+    /// The event before wrote at this address, outside of memory.
+    Outside {
+        /// The address.
+        address: u64,
+    },
 }
 
 /// What a recording found, the first of them one by one.
@@ -44,39 +67,56 @@ impl Findings {
     }
 }
 
+/// Records that the event pushed last lies outside of memory, if it does.
+pub(super) fn outside(writer: &mut TraceWriter, findings: &mut Findings) -> Result<(), TraceError> {
+    let Some((memory, address)) = writer.take_outside() else { return Ok(()) };
+    writer.found_outside(memory, address)?;
+    findings.add(Finding { memory, events: writer.events() - 1, what: Found::Outside { address } });
+    Ok(())
+}
+
 /// Watched bytes as the engine last showed them, compared with the model after every event.
 pub(super) struct Watching {
-    watch: Watch,
-    engine: Vec<u8>,
+    memory: MemoryIndex,
+    /// Addresses, and the bytes there.
+    engine: Vec<(u64, Vec<u8>)>,
 }
 
 impl Watching {
     /// Watches from now on, when the engine holds what the model does.
-    pub(super) fn new(watch: Watch, model: &Image) -> Watching {
-        let mut engine = vec![0; watch.length.min(MOST_WATCHED) as usize];
-        let inside = model.read(MemoryIndex(watch.memory), watch.address, &mut engine);
-        engine.truncate(inside);
-        Watching { watch, engine }
+    pub(super) fn new(watch: &Watch, model: &Image) -> Watching {
+        let memory = MemoryIndex(watch.memory);
+        let engine = watch.ranges.iter().take(MOST_RANGES).map(|range| {
+            let mut bytes = vec![0; range.length.min(MOST_WATCHED) as usize];
+            let inside = model.read(memory, range.address, &mut bytes);
+            bytes.truncate(inside);
+            (range.address, bytes)
+        });
+        Watching { memory, engine: engine.collect() }
     }
 
-    pub(super) fn engine_holds(&mut self, bytes: Vec<u8>) {
-        self.engine = bytes;
+    pub(super) fn engine_holds(&mut self, address: u64, bytes: Vec<u8>) {
+        if let Some(range) = self.engine.iter_mut().find(|(watched, _)| *watched == address) {
+            range.1 = bytes;
+        }
     }
 
-    /// Records a difference between what the engine holds and what the events before say.
+    /// Records differences between what the engine holds and what the events before say.
     pub(super) fn settle(&self, writer: &mut TraceWriter, findings: &mut Findings) -> Result<(), TraceError> {
-        let mut replayed = vec![0; self.engine.len()];
-        let (memory, address) = (MemoryIndex(self.watch.memory), self.watch.address);
-        writer.image().read(memory, address, &mut replayed);
-        let differs = |(engine, replayed): (&u8, &u8)| engine != replayed;
-        let pairs = || self.engine.iter().zip(&replayed);
-        let (Some(first), Some(last)) = (pairs().position(differs), pairs().rposition(differs)) else {
-            return Ok(());
-        };
-        let (by, events, engine) = (Observation::Checkpoint, writer.events(), self.engine[first..=last].to_vec());
-        let (address, replayed) = (address + first as u64, replayed[first..=last].to_vec());
-        writer.observed(memory, address, by, &engine)?;
-        findings.add(Finding { memory, address, engine, replayed, by, events });
+        for (address, engine) in &self.engine {
+            let mut replayed = vec![0; engine.len()];
+            // Where memory is shorter here, its size is what was found.
+            let inside = writer.image().read(self.memory, *address, &mut replayed);
+            replayed.truncate(inside);
+            let engine = &engine[..engine.len().min(inside)];
+            if replayed == engine {
+                continue;
+            }
+            let (by, events) = (Observation::Watch, writer.events());
+            writer.observed(self.memory, *address, by, engine)?;
+            let what = Found::Bytes { address: *address, engine: engine.to_vec(), replayed, by };
+            findings.add(Finding { memory: self.memory, events, what });
+        }
         Ok(())
     }
 }

@@ -1,11 +1,14 @@
 //! The header of a trace: everything that decides whether a bug shows.
 
-use super::{Program, Request};
+use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{EngineInfo, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+use forkpoint_traces::{Call, EngineInfo, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
 /// The header of a recording of `program` under `engine`.
-pub(super) fn of(program: &Program, request: &Request, engine: EngineInfo, chunk_events: u32) -> Header {
+pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, chunk_events: u32) -> Header {
+    if program.runs_without_threads() {
+        engine.settings.push(("wasi.thread-spawn".to_string(), "refused (--allow-unordered)".to_string()));
+    }
     let wasi = &request.wasi;
     let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
     Header {
@@ -17,8 +20,18 @@ pub(super) fn of(program: &Program, request: &Request, engine: EngineInfo, chunk
             environment: wasi.environment.clone(),
             directories: directories.collect(),
             deterministic: wasi.deterministic,
+            replayed: request.host != HostSource::Live,
+            stubs: program.stubs.iter().map(ToString::to_string).collect(),
         },
-        limits: Limits { timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64) },
+        calls: program
+            .calls
+            .iter()
+            .map(|call| Call { function: call.function.clone(), arguments: call.arguments.clone() })
+            .collect(),
+        limits: Limits {
+            timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),
+            memory_pages: request.memory_page_limit,
+        },
         recorder: RecorderInfo {
             hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,

@@ -5,7 +5,7 @@ use super::{Request, Stdio};
 use crate::child::{Job, Run, Task};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
-use crate::protocol::{Frame, Message};
+use crate::protocol::{Frame, Message, VERSION};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -43,6 +43,7 @@ pub(super) fn launch(
         Ok(Launched { ended, finished })
     };
     let mut job = Job {
+        protocol: VERSION,
         engine: request.engine.clone(),
         module: path,
         stack_switching: module.stack_switching,
@@ -52,6 +53,7 @@ pub(super) fn launch(
     if request.engine.compiles_ahead() {
         let output = folder.path().join("module.cwasm");
         let compile = Job {
+            protocol: VERSION,
             engine: job.engine.clone(),
             module: job.module.clone(),
             stack_switching: job.stack_switching,

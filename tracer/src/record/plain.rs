@@ -1,16 +1,18 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
 use super::end::{EndMemory, EndState, typed};
+use super::host::{Host, Reply};
 use super::launch::launch;
 use super::process::Stopped;
 use super::{CallResult, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::instrument::expose;
-use crate::protocol::{Frame, Message};
+use crate::protocol::{Frame, Message, write_order};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
@@ -37,8 +39,10 @@ impl Program {
         let begun = Instant::now();
         let module = expose(&self.original)?;
         let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
-        let mut seen = Seen::new(self, module.globals.iter().map(|global| global.index).collect());
-        let launched = launch(request, &module, run, |frame, _| seen.frame(frame, request))?;
+        self.check_host(request)?;
+        let host = Host::new(&self.host_functions, self.wasi_memory, request.host.log(), request.echo)?;
+        let mut seen = Seen::new(self, host, module.globals.iter().map(|global| global.index).collect());
+        let launched = launch(request, &module, run, |frame, socket| seen.frame(frame, request, socket))?;
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.status.to_string()));
         }
@@ -57,6 +61,7 @@ impl Program {
 /// What was seen of the run so far.
 struct Seen<'a> {
     program: &'a Program,
+    host: Host<'a>,
     global_indices: Vec<u32>,
     engine: Option<EngineInfo>,
     instantiated: bool,
@@ -68,9 +73,10 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn new(program: &Program, global_indices: Vec<u32>) -> Seen<'_> {
+    fn new<'a>(program: &'a Program, host: Host<'a>, global_indices: Vec<u32>) -> Seen<'a> {
         Seen {
             program,
+            host,
             global_indices,
             engine: None,
             instantiated: false,
@@ -89,9 +95,10 @@ impl Seen<'_> {
         }
     }
 
-    fn frame(&mut self, frame: Frame, request: &Request) -> Result<(), RecordError> {
+    fn frame(&mut self, frame: Frame, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match frame {
-            Frame::Message(message) => return self.message(message, request),
+            Frame::Message(message) => return self.message(message, request, socket),
+            Frame::Guest { range, bytes } => self.host.bytes(range, &bytes),
             Frame::Image { address, bytes, .. } if self.instantiated => {
                 if let Some(memory) = self.end.memories.last_mut() {
                     let pages = bytes.chunks(PAGE as usize).enumerate();
@@ -103,7 +110,17 @@ impl Seen<'_> {
         Ok(())
     }
 
-    fn message(&mut self, message: Message, request: &Request) -> Result<(), RecordError> {
+    /// Tells the child what its host does about a call.
+    fn reply(&mut self, reply: Reply, socket: &mut UnixStream) {
+        if let Some(why) = reply.unanswered {
+            self.outcome = Some(Outcome::Unanswered);
+            self.end.message = Some(why);
+        }
+        // A process that is dead gets no answer, and its end is seen by itself.
+        let _ = write_order(&reply.order, socket);
+    }
+
+    fn message(&mut self, message: Message, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
             Message::Hello(engine) => self.engine = Some(engine),
             Message::SetupFailed(message) => {
@@ -133,6 +150,14 @@ impl Seen<'_> {
             Message::Exited(code) => {
                 self.outcome = Some(Outcome::Exited { code });
                 self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+            }
+            Message::HostCall { function, arguments } => {
+                let reply = self.host.call(function, arguments)?;
+                self.reply(reply, socket);
+            }
+            Message::HostReadEnd => {
+                let reply = self.host.read_end()?;
+                self.reply(reply, socket);
             }
             Message::State { globals, tables } => {
                 let indices = self.global_indices.iter().copied();

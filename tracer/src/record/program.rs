@@ -3,12 +3,15 @@
 use super::Checkpoint;
 use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
-use crate::host::outputs::WASI;
+use crate::host::ask::HostEnd;
+use crate::host::stub::{Stub, StubAnswer};
+use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
 use crate::protocol::HOOK_SIZE;
-use crate::record::Request;
 use crate::record::types::{self, signature};
+use crate::record::{HostSource, Request};
 use crate::values::{WasmValue, parse_value};
+use forkpoint_traces::{Import, TraceReader, wasi};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +34,49 @@ pub struct Program {
     pub(super) calls: Vec<Call>,
     /// Names of exported functions, by index.
     pub(super) exported: BTreeMap<u32, String>,
-    wasi_memory: Option<u32>,
+    pub(super) wasi_memory: Option<u32>,
+    /// All imported functions, in order.
+    pub(super) host_functions: Vec<HostFunction>,
+    /// The stubs, as they were asked for.
+    pub(super) stubs: Vec<Stub>,
+}
+
+/// An imported function.
+pub(super) struct HostFunction {
+    pub(super) import: Import,
+    results: Vec<ValType>,
+    pub(super) provider: Provider,
+}
+
+impl HostFunction {
+    /// Whether it can return these values.
+    pub(super) fn returns(&self, values: &[WasmValue]) -> bool {
+        values.len() == self.results.len()
+            && values.iter().zip(&self.results).all(|(value, ty)| value_fits(value, *ty))
+    }
+}
+
+/// Who answers an imported function when no host log does.
+pub(super) enum Provider {
+    /// The process of an engine that has a host.
+    Engine,
+    /// The recorder, always by this.
+    Stub(HostEnd),
+    /// The recorder: there is no new thread.
+    NoThreads,
+    /// Nobody: only a host log can.
+    Nobody,
+}
+
+/// Who answers a module's imports.
+#[derive(Debug, Default)]
+pub struct Imports<'a> {
+    /// Stubs for functions that are not WASI's; the first that fits counts.
+    pub stubs: &'a [Stub],
+    /// Whether a host log answers everything: then no function needs anybody.
+    pub logged: bool,
+    /// Whether a module that can make threads is let run without them.
+    pub allow_unordered: bool,
 }
 
 impl Program {
@@ -40,12 +85,12 @@ impl Program {
     ///
     /// # Errors
     /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
-    /// calls do not fit it.
-    pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation]) -> Result<Program, RecordError> {
+    /// calls do not fit it. A module that can make threads is refused unless `imports` allow it; then it gets none.
+    pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
         let instrumented = instrument(&module, &Options::default())?;
         let interface = Interface::of(&module);
-        interface.check_imports()?;
+        let host_functions = interface.provide(imports)?;
         let calls = interface.resolve(calls)?;
         Ok(Program {
             name: name.to_string(),
@@ -54,7 +99,37 @@ impl Program {
             calls,
             exported: interface.exported,
             wasi_memory: interface.wasi_memory,
+            host_functions,
+            stubs: imports.stubs.to_vec(),
         })
+    }
+
+    /// Prepares the program of a recording, to be run again with its host log.
+    ///
+    /// # Errors
+    /// When the recording's module is not valid or its calls do not fit it.
+    pub fn recorded(trace: &TraceReader) -> Result<Program, RecordError> {
+        let header = trace.header();
+        let module = trace.module();
+        let instrumented = instrument(module, &Options::default())?;
+        let interface = Interface::of(module);
+        let host_functions = interface.provide(&Imports { stubs: &[], logged: true, allow_unordered: true })?;
+        let calls = header.calls.iter().map(|call| interface.recorded_call(call)).collect::<Result<_, _>>()?;
+        Ok(Program {
+            name: header.module.name.clone(),
+            original: Arc::clone(module),
+            instrumented,
+            calls,
+            exported: interface.exported,
+            wasi_memory: interface.wasi_memory,
+            host_functions,
+            stubs: Vec::new(),
+        })
+    }
+
+    /// Whether the module wants to make threads and gets none.
+    pub fn runs_without_threads(&self) -> bool {
+        self.host_functions.iter().any(|function| matches!(function.provider, Provider::NoThreads))
     }
 
     /// Number of memory-changing instructions.
@@ -65,6 +140,11 @@ impl Program {
     /// The rewritten module.
     pub fn rewritten(&self) -> &[u8] {
         &self.instrumented.module
+    }
+
+    /// Whether it calls anything of its host's.
+    pub fn needs_host(&self) -> bool {
+        self.host_functions.iter().any(|function| matches!(function.provider, Provider::Engine))
     }
 
     /// The original module.
@@ -94,6 +174,7 @@ impl Program {
             has_start: module.has_start,
             calls: self.calls.clone(),
             wasi: request.wasi.clone(),
+            live_host: matches!(request.host, HostSource::Live),
             native_limit: request.native_limit,
             checkpoints: match request.checkpoint {
                 _ if !module.records || !request.options.scope.is_everything() => Checkpoints::None,
@@ -117,20 +198,28 @@ const BYTES_PER_EVENT: u64 = 10;
 
 /// What a module imports and exports. Means nothing for a module that turns out not to be valid.
 struct Interface {
-    imports: Vec<Import>,
+    imports: Vec<Needed>,
     exports: BTreeMap<String, Option<FuncType>>,
     /// Exported functions by index; of several names the first.
     exported: BTreeMap<u32, String>,
     wasi_memory: Option<u32>,
 }
 
+/// Module, name and type of the import that makes a thread.
+const THREAD_SPAWN: (&str, &str, &str) = (THREADS_MODULE, THREADS_NAME, "func (i32) -> (i32)");
+
 /// What a module needs from outside.
-struct Import {
-    module: String,
-    name: String,
+struct Needed {
+    import: Import,
     /// Its type in words.
     ty: String,
-    is_memory: bool,
+    kind: NeededKind,
+}
+
+enum NeededKind {
+    Function(Option<FuncType>),
+    Memory,
+    Other,
 }
 
 impl Interface {
@@ -156,9 +245,15 @@ impl Interface {
                             functions.push(ty);
                         }
                         let ty = types::import(import.ty, |ty| types.get(ty as usize)?.as_ref());
-                        let (module, name) = (import.module.to_string(), import.name.to_string());
-                        let is_memory = matches!(import.ty, TypeRef::Memory(_));
-                        interface.imports.push(Import { module, name, ty, is_memory });
+                        let kind = match import.ty {
+                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                                NeededKind::Function(types.get(ty as usize).cloned().flatten())
+                            }
+                            TypeRef::Memory(_) => NeededKind::Memory,
+                            _ => NeededKind::Other,
+                        };
+                        let import = Import { module: import.module.to_string(), name: import.name.to_string() };
+                        interface.imports.push(Needed { import, ty, kind });
                     }
                 }
                 Payload::FunctionSection(section) => {
@@ -185,23 +280,32 @@ impl Interface {
         interface
     }
 
-    fn check_imports(&self) -> Result<(), RecordError> {
+    /// Finds out who answers each imported function, and whether all else can be had.
+    fn provide(&self, imports: &Imports) -> Result<Vec<HostFunction>, RecordError> {
         let mut memories = BTreeSet::new();
-        // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
-        let mut provided = |import: &Import| match import.is_memory {
-            true => memories.insert((import.module.clone(), import.name.clone())),
-            false => import.module == WASI && is_wasi(&import.name),
-        };
-        let missing: Vec<String> = self
-            .imports
-            .iter()
-            .filter(|import| !provided(import))
-            .map(|Import { module, name, ty, .. }| {
-                format!("  {}.{}: {ty}", module.escape_debug(), name.escape_debug())
-            })
-            .collect();
+        let mut functions = Vec::new();
+        let mut missing = Vec::new();
+        for needed in &self.imports {
+            let Needed { import, ty, kind } = needed;
+            let provided = match kind {
+                // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
+                NeededKind::Memory => memories.insert(import),
+                NeededKind::Other => false,
+                NeededKind::Function(signature) => {
+                    let results = signature.as_ref().map_or(&[][..], FuncType::results);
+                    let provider = provider(import, ty, results, imports)?;
+                    let provided = imports.logged || !matches!(provider, Provider::Nobody);
+                    functions.push(HostFunction { import: import.clone(), results: results.to_vec(), provider });
+                    provided
+                }
+            };
+            if !provided {
+                missing.push(format!("  {}: {ty}", import.to_string().escape_debug()));
+            }
+        }
         if missing.is_empty() {
-            return Ok(());
+            let threads = functions.iter().any(|function| matches!(function.provider, Provider::NoThreads));
+            return if threads && !imports.allow_unordered { Err(RecordError::Threads) } else { Ok(functions) };
         }
         Err(RecordError::UnresolvedImports { list: missing.join("\n") })
     }
@@ -219,6 +323,26 @@ impl Interface {
             [] => "; it exports no function at all".to_string(),
             names => format!("; it exports {}", names.join(", ")),
         }
+    }
+
+    /// A call as a recording has it; nothing about it is taken on trust.
+    fn recorded_call(&self, call: &forkpoint_traces::Call) -> Result<Call, RecordError> {
+        let Some(ty) = self.exports.get(&call.function).and_then(Option::as_ref) else {
+            return Err(RecordError::NoSuchExport {
+                name: call.function.escape_debug().to_string(),
+                exports: self.callable(),
+            });
+        };
+        let fits = |(value, ty): (&WasmValue, &ValType)| value_fits(value, *ty);
+        if ty.params().len() != call.arguments.len() || !call.arguments.iter().zip(ty.params()).all(fits) {
+            return Err(RecordError::ArgumentCount {
+                function: call.function.escape_debug().to_string(),
+                expected: ty.params().len(),
+                types: signature(ty),
+                found: call.arguments.len(),
+            });
+        }
+        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone(), vectors: has_vectors(ty) })
     }
 
     fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {
@@ -262,25 +386,66 @@ impl Interface {
                     })
                 })
                 .collect::<Result<Vec<WasmValue>, _>>()?;
-            let vectors = ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128);
-            resolved.push(Call { function: call.function.clone(), arguments, vectors });
+            resolved.push(Call { function: call.function.clone(), arguments, vectors: has_vectors(ty) });
         }
         Ok(resolved)
     }
 }
 
-/// Whether WASI preview 1 has a function of this name.
-#[rustfmt::skip]
-fn is_wasi(name: &str) -> bool {
-    const FUNCTIONS: &[&str] = &[
-        "args_get", "args_sizes_get", "clock_res_get", "clock_time_get", "environ_get", "environ_sizes_get",
-        "fd_advise", "fd_allocate", "fd_close", "fd_datasync", "fd_fdstat_get", "fd_fdstat_set_flags",
-        "fd_fdstat_set_rights", "fd_filestat_get", "fd_filestat_set_size", "fd_filestat_set_times", "fd_pread",
-        "fd_prestat_dir_name", "fd_prestat_get", "fd_pwrite", "fd_read", "fd_readdir", "fd_renumber", "fd_seek",
-        "fd_sync", "fd_tell", "fd_write", "path_create_directory", "path_filestat_get",
-        "path_filestat_set_times", "path_link", "path_open", "path_readlink", "path_remove_directory",
-        "path_rename", "path_symlink", "path_unlink_file", "poll_oneoff", "proc_exit", "proc_raise", "random_get",
-        "sched_yield", "sock_accept", "sock_recv", "sock_send", "sock_shutdown",
-    ];
-    FUNCTIONS.contains(&name)
+fn has_vectors(ty: &FuncType) -> bool {
+    ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
+}
+
+/// Who answers an imported function of this type.
+fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -> Result<Provider, RecordError> {
+    if let Some(stub) = imports.stubs.iter().find(|stub| stub.fits(import)) {
+        let fail = |why: String| RecordError::Stub {
+            stub: stub.to_string(),
+            import: import.to_string(),
+            ty: ty.to_string(),
+            why,
+        };
+        let values = match &stub.answer {
+            StubAnswer::Trap => return Ok(Provider::Stub(HostEnd::Trapped(format!("the stub {stub} says so")))),
+            StubAnswer::Results(values) if values.is_empty() => results.iter().map(|ty| zero(*ty)).collect(),
+            StubAnswer::Results(values) if values.len() == results.len() => values
+                .iter()
+                .zip(results)
+                .map(|(text, ty)| parse_value(text, *ty).map_err(|error| fail(error.to_string())))
+                .collect::<Result<_, _>>()?,
+            StubAnswer::Results(values) => {
+                return Err(fail(format!("{} result(s) expected, {} given", results.len(), values.len())));
+            }
+        };
+        return Ok(Provider::Stub(HostEnd::Returned(values)));
+    }
+    if (&*import.module, &*import.name, ty) == THREAD_SPAWN {
+        return Ok(Provider::NoThreads);
+    }
+    let is_wasi = import.module == wasi::MODULE && wasi::signature(&import.name).is_some();
+    Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })
+}
+
+fn value_fits(value: &WasmValue, ty: ValType) -> bool {
+    match (value, ty) {
+        (WasmValue::I32(_), ValType::I32)
+        | (WasmValue::I64(_), ValType::I64)
+        | (WasmValue::F32(_), ValType::F32)
+        | (WasmValue::F64(_), ValType::F64)
+        | (WasmValue::V128(_), ValType::V128) => true,
+        (WasmValue::Reference(word), ValType::Ref(ty)) => word == "null" && ty.is_nullable(),
+        _ => false,
+    }
+}
+
+/// Zero, or a null reference.
+fn zero(ty: ValType) -> WasmValue {
+    match ty {
+        ValType::I32 => WasmValue::I32(0),
+        ValType::I64 => WasmValue::I64(0),
+        ValType::F32 => WasmValue::F32(0),
+        ValType::F64 => WasmValue::F64(0),
+        ValType::V128 => WasmValue::V128([0; 16]),
+        ValType::Ref(_) => WasmValue::Reference("null".to_string()),
+    }
 }

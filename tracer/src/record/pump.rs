@@ -1,7 +1,8 @@
 //! Turns the child's frames into a trace.
 
 use super::end::typed;
-use super::findings::{Finding, Findings, Watching};
+use super::findings::{self, Finding, Findings, Found, Watching};
+use super::host::{Host, Reply};
 use super::images::{self, Difference, Incoming};
 use super::launch::Launched;
 use super::process::{Ended, Stopped};
@@ -9,11 +10,11 @@ use super::sink::WriterSink;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
 use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
-use crate::protocol::{Frame, HOOK_SIZE, Message, NativeFrame, Order, write_order};
+use crate::protocol::{Frame, Message, NativeFrame, Order, write_order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, SiteId,
-    TraceError, TraceWriter, TrapKind,
+    EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, TraceError,
+    TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -31,6 +32,7 @@ pub(super) struct Pump<'a> {
     program: &'a Program,
     rewritten: &'a Instrumented,
     request: &'a Request,
+    host: Host<'a>,
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
@@ -52,7 +54,6 @@ pub(super) struct Pump<'a> {
     globals: Vec<GlobalState>,
     tables: Vec<u64>,
     findings: Findings,
-    size_mismatch: Option<RecordError>,
     outcome: Option<Outcome>,
     message: Option<String>,
     /// Blocks of records received.
@@ -65,9 +66,11 @@ impl<'a> Pump<'a> {
         rewritten: &'a Instrumented,
         request: &'a Request,
         progress: Progress<'a>,
-    ) -> Pump<'a> {
-        Pump {
+    ) -> Result<Pump<'a>, RecordError> {
+        let host = Host::new(&program.host_functions, program.wasi_memory, request.host.log(), request.echo)?;
+        Ok(Pump {
             program,
+            host,
             rewritten,
             request,
             style: request.effective_options().style,
@@ -88,11 +91,10 @@ impl<'a> Pump<'a> {
             globals: Vec::new(),
             tables: Vec::new(),
             findings: Findings::default(),
-            size_mismatch: None,
             outcome: None,
             message: None,
             blocks: 0,
-        }
+        })
     }
 
     /// Decides how the run ended, from what the child said and from how its process ended.
@@ -121,7 +123,7 @@ impl<'a> Pump<'a> {
     fn rescue(&mut self, ended: &Ended) -> Result<(), RecordError> {
         let bytes =
             ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
-        match self.records(&bytes) {
+        match self.records(&bytes, self.style) {
             // Whatever killed the engine may have written there before: what made sense until then is kept.
             Err(error @ (RecordError::RawRecord(_) | RecordError::Trace(TraceError::Corrupt { .. }))) => {
                 let note = format!("the last records are damaged, some events are missing: {error}");
@@ -147,9 +149,6 @@ impl<'a> Pump<'a> {
         })?;
         let events = writer.events();
         let bytes = writer.finish(self.message.clone())?;
-        if let Some(mismatch) = self.size_mismatch {
-            return Err(mismatch);
-        }
         Ok(Recorded {
             events,
             bytes,
@@ -172,17 +171,21 @@ impl<'a> Pump<'a> {
     /// Takes a frame; answers go to `socket`.
     pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
         match frame {
-            Frame::Records(bytes) | Frame::Hooks(bytes) => {
+            Frame::Records(bytes) => {
                 shared::count_block(&mut self.blocks);
-                self.records(&bytes)
+                self.records(&bytes, Style::Inline)
             }
-            Frame::HostWrite { memory, address, bytes } => {
-                self.settle()?;
-                Ok(self.writer()?.bytes(SiteId::HOST_WRITE, MemoryIndex(memory), address, &bytes)?)
+            Frame::Hooks(bytes) => {
+                shared::count_block(&mut self.blocks);
+                self.records(&bytes, Style::Hooks)
             }
-            Frame::Watched { bytes } => {
+            Frame::Guest { range, bytes } => {
+                self.host.bytes(range, &bytes);
+                Ok(())
+            }
+            Frame::Watched { address, bytes } => {
                 if let Some(watching) = &mut self.watching {
-                    watching.engine_holds(bytes);
+                    watching.engine_holds(address, bytes);
                 }
                 Ok(())
             }
@@ -198,22 +201,15 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn records(&mut self, bytes: &[u8]) -> Result<(), RecordError> {
+    fn records(&mut self, bytes: &[u8], style: Style) -> Result<(), RecordError> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
         };
         let mut sink =
             WriterSink { writer, watching: self.watching.as_mut(), findings: &mut self.findings, failed: None };
-        match self.style {
+        match style {
             Style::Inline => self.decoder.decode_block(bytes, &mut sink)?,
-            Style::Hooks => {
-                let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
-                for call in bytes.chunks_exact(HOOK_SIZE) {
-                    let site = call.first_chunk().map_or(0, |site| u32::from_le_bytes(*site));
-                    let operands = [word(&call[4..]), word(&call[12..]), word(&call[20..])];
-                    self.decoder.decode_hook(site, operands, &mut sink)?;
-                }
-            }
+            Style::Hooks => self.decoder.decode_hooks(bytes, &mut sink)?,
         }
         if let Some(error) = sink.failed {
             return Err(error.into());
@@ -235,13 +231,21 @@ impl<'a> Pump<'a> {
             }
             Message::Image { memory, pages } => {
                 self.incoming = Some(Incoming::new(memory, pages));
-                if !self.instantiated {
-                    self.initial.push((Incoming::new(memory, pages), Vec::new()));
+                if self.instantiated {
+                    return self.size(memory, pages);
                 }
+                self.initial.push((Incoming::new(memory, pages), Vec::new()));
                 Ok(())
             }
             Message::ImageEnd => self.image_end(),
             Message::Instantiated => self.instantiated(),
+            Message::Watching => {
+                let Some(model) = self.writer.as_ref().map(TraceWriter::image) else {
+                    return Err(unannounced("a watch"));
+                };
+                self.watching = self.request.watch.as_ref().map(|watch| Watching::new(watch, model));
+                Ok(())
+            }
             Message::Call(call) => self.begin_call(call),
             Message::Returned(values) => {
                 self.settle()?;
@@ -268,7 +272,18 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Stopped => Ok(()),
+            Message::HostCall { function, arguments } => {
+                let reply = self.host.call(function, arguments)?;
+                self.reply(reply, socket)
+            }
+            Message::HostReadEnd => {
+                let reply = self.host.read_end()?;
+                self.reply(reply, socket)
+            }
             Message::Checkpoint { pages } => {
+                for (memory, engine) in pages.iter().enumerate() {
+                    self.size(memory as u32, *engine)?;
+                }
                 self.checkpoint = Some(checkpoints::Incoming::new(pages));
                 Ok(())
             }
@@ -307,6 +322,20 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
+    /// Records what the host does about a call, and tells the child.
+    fn reply(&mut self, reply: Reply, socket: &mut UnixStream) -> Result<(), RecordError> {
+        self.settle()?;
+        let writer = self.writer()?;
+        reply.events.iter().try_for_each(|event| writer.host(event))?;
+        if let Some(why) = reply.unanswered {
+            self.outcome = Some(Outcome::Unanswered);
+            self.message = Some(why);
+        }
+        // A process that is dead gets no answer, and its end is seen by itself.
+        let _ = write_order(&reply.order, socket);
+        Ok(())
+    }
+
     fn native(&mut self, native: NativeFrame) -> Result<(), RecordError> {
         match native::original(native, self.rewritten, &self.recorded_functions) {
             Some(function) => Ok(self.writer()?.native(&function)?),
@@ -342,7 +371,6 @@ impl<'a> Pump<'a> {
     /// Memories as they are between instantiation and start: sizes and data as read from the engine.
     fn instantiated(&mut self) -> Result<(), RecordError> {
         let initial = std::mem::take(&mut self.initial);
-        let watch = self.request.watch.clone();
         let instrumented = self.rewritten;
         if initial.len() != instrumented.memories.len() {
             return Err(RecordError::Protocol(format!(
@@ -351,7 +379,7 @@ impl<'a> Pump<'a> {
                 instrumented.memories.len()
             )));
         }
-        let writer = self.writer()?;
+        let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
         for ((incoming, _), declared) in initial.iter().zip(&instrumented.memories) {
             let (memory, pages) = (incoming.memory(), incoming.pages());
             writer.milestone(&Milestone::Memory { memory, pages, page_size: declared.page_size })?;
@@ -364,6 +392,7 @@ impl<'a> Pump<'a> {
                 })?;
                 let length = data.bytes.len() as u64;
                 writer.milestone(&Milestone::DataInit { segment: segment as u32, memory, address, length })?;
+                findings::outside(writer, &mut self.findings)?;
             }
         }
         for (mut incoming, pieces) in initial {
@@ -375,11 +404,9 @@ impl<'a> Pump<'a> {
             }
             incoming.end(writer.image(), &mut sink);
             for Difference { address, engine, .. } in strays {
-                writer.bytes(SiteId::STRAY_BYTES, memory, address, &engine)?;
+                writer.stray_bytes(memory, address, &engine)?;
             }
         }
-        let model = writer.image();
-        self.watching = watch.map(|watch| Watching::new(watch, model));
         self.instantiated = true;
         self.started = Some(Instant::now());
         Ok(())
@@ -411,11 +438,9 @@ impl<'a> Pump<'a> {
         if !self.instantiated {
             return Ok(());
         }
-        let (memory, engine) = (incoming.memory(), incoming.pages());
-        let replayed = writer.image().size(memory).map_or(0, |size| size.pages);
+        let memory = incoming.memory();
         let mut found = Vec::new();
         let state = incoming.end(writer.image(), &mut |difference| found.push(difference));
-        self.size_differs(memory.0, engine, replayed);
         self.final_memories.push(state);
         self.observe(memory, found)
     }
@@ -425,21 +450,29 @@ impl<'a> Pump<'a> {
         let (Some(checkpoint), Some(writer)) = (self.checkpoint.take(), self.writer.as_ref()) else {
             return Err(unannounced("the end of a checkpoint"));
         };
-        let size = checkpoint.size_mismatch(writer.image());
         let suspects = checkpoint.suspects(writer.image());
-        if let Some((memory, engine, replayed)) = size {
-            self.size_differs(memory, engine, replayed);
-        }
         // A process that is dead gets no answer, and its end is seen by itself.
         let _ = write_order(&Order::Show(suspects), socket);
         self.checkpoint = Some(checkpoints::Incoming::default());
         Ok(())
     }
 
-    fn size_differs(&mut self, memory: u32, engine: u64, replayed: u64) {
-        if engine != replayed && self.size_mismatch.is_none() && self.checks() {
-            self.size_mismatch = Some(RecordError::SizeMismatch { memory, engine, replayed });
+    /// Compares a memory's size, in pages, with the replayed one.
+    fn size(&mut self, memory: u32, engine: u64) -> Result<(), RecordError> {
+        let (memory, checks) = (MemoryIndex(memory), self.checks());
+        let writer = self.writer()?;
+        let Some(replayed) = writer.image().size(memory).map(|size| size.pages) else {
+            return Err(RecordError::Protocol(format!(
+                "memory {} is shown, which the module does not have",
+                memory.0
+            )));
+        };
+        if engine != replayed && checks {
+            let events = writer.events();
+            writer.found_size(memory, engine)?;
+            self.findings.add(Finding { memory, events, what: Found::Size { engine, replayed } });
         }
+        Ok(())
     }
 
     /// Whether everything is recorded, so that replayed memory must be the engine's.
@@ -457,7 +490,7 @@ impl<'a> Pump<'a> {
             let writer = self.writer()?;
             let events = writer.events();
             writer.observed(memory, address, by, &engine)?;
-            self.findings.add(Finding { memory, address, engine, replayed, by, events });
+            self.findings.add(Finding { memory, events, what: Found::Bytes { address, engine, replayed, by } });
         }
         Ok(())
     }

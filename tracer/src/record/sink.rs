@@ -1,8 +1,8 @@
 //! From decoded records to the trace.
 
-use super::findings::{Finding, Findings, Watching};
+use super::findings::{self, Finding, Findings, Found, Watching};
 use crate::instrument::RecordSink;
-use forkpoint_traces::{Observation, RawEvent, SiteId, TraceError, TraceWriter};
+use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
 
 /// Writes what the decoder reads. Keeps the first error and ignores what comes behind it.
 pub(super) struct WriterSink<'a> {
@@ -22,7 +22,21 @@ impl RecordSink for WriterSink<'_> {
             // The event before this one is all the engine has done since it last showed the bytes.
             self.failed = watching.settle(self.writer, self.findings).err();
         }
-        if let Err(error) = self.writer.push(&RawEvent { site, operands, blob: &[] }) {
+        let pushed = self.writer.push(&RawEvent { site, operands, blob: &[] });
+        if let Err(error) = pushed.and_then(|()| findings::outside(self.writer, self.findings)) {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    #[cold]
+    fn host(&mut self, event: &[u8]) {
+        if self.failed.is_some() {
+            return;
+        }
+        if let Some(watching) = &mut self.watching {
+            self.failed = watching.settle(self.writer, self.findings).err();
+        }
+        if let Err(error) = HostEvent::decode(event).and_then(|event| self.writer.host(&event)) {
             self.failed.get_or_insert(error);
         }
     }
@@ -34,13 +48,18 @@ impl RecordSink for WriterSink<'_> {
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&found[0].to_le_bytes());
         bytes[8..].copy_from_slice(&found[1].to_le_bytes());
-        let engine = bytes[..width].to_vec();
         let mut replayed = vec![0; width];
-        self.writer.image().read(memory, address, &mut replayed);
+        // A store outside of memory may be read back from there.
+        let inside = self.writer.image().read(memory, address, &mut replayed);
+        replayed.truncate(inside);
+        let engine = bytes[..inside].to_vec();
+        if engine == replayed {
+            return;
+        }
         let (by, events) = (Observation::ReadBack, self.writer.events());
         if let Err(error) = self.writer.observed(memory, address, by, &engine) {
             self.failed.get_or_insert(error);
         }
-        self.findings.add(Finding { memory, address, engine, replayed, by, events });
+        self.findings.add(Finding { memory, events, what: Found::Bytes { address, engine, replayed, by } });
     }
 }

@@ -1,13 +1,17 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
+mod host_log;
 mod keyframes;
+
+pub use host_log::HostLog;
 
 use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
-use crate::event::{Event, Milestone, Observation, Outcome, Value};
+use crate::event::{Event, FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation, Outcome, Value};
 use crate::header::Header;
+use crate::host::HostEvent;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, Index};
@@ -96,6 +100,11 @@ impl TraceReader {
     /// The site table.
     pub fn sites(&self) -> &Arc<SiteTable> {
         &self.sites
+    }
+
+    /// Where in the module each data segment's bytes are.
+    pub fn data(&self) -> &[Range<u32>] {
+        &self.data
     }
 
     /// Number of events.
@@ -247,11 +256,15 @@ impl TraceReader {
         let [first, second, third] = raw.operands;
         let Some(site) = self.sites.get(raw.site) else {
             return Ok(match raw.site {
-                SiteId::HOST_WRITE => {
-                    Event::HostWrite { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
-                }
+                SiteId::HOST => Event::Host(HostEvent::decode(raw.blob)?),
                 SiteId::STRAY_BYTES => {
                     Event::StrayBytes { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
+                }
+                SiteId::OBSERVED if third == FOUND_SIZE => {
+                    Event::FoundSize { memory: MemoryIndex(first as u32), pages: second }
+                }
+                SiteId::OBSERVED if third == FOUND_OUTSIDE => {
+                    Event::FoundOutside { memory: MemoryIndex(first as u32), address: second }
                 }
                 SiteId::OBSERVED => Event::Observed {
                     memory: MemoryIndex(first as u32),

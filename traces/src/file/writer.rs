@@ -4,8 +4,9 @@ use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
 use crate::block::{self, Tag};
 use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
-use crate::event::{Milestone, Observation};
+use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation};
 use crate::header::Header;
+use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, Index};
@@ -127,11 +128,25 @@ impl TraceWriter {
         self.push(&RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob })
     }
 
-    /// Records bytes that no instruction wrote: `site` says who did.
-    pub fn bytes(&mut self, site: SiteId, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
+    /// Records a step of a host call; a long write becomes several.
+    pub fn host(&mut self, event: &HostEvent) -> Result<(), TraceError> {
+        let HostEvent::Write { memory, address, bytes } = event else { return self.host_encoded(&event.encode()) };
         for (i, piece) in bytes.chunks(PIECE).enumerate() {
-            let address = address + (i * PIECE) as u64;
-            self.push(&RawEvent { site, operands: [memory.0.into(), address, 0], blob: piece })?;
+            let address = address.saturating_add((i * PIECE) as u64);
+            self.host_encoded(&HostEvent::Write { memory: *memory, address, bytes: piece.to_vec() }.encode())?;
+        }
+        Ok(())
+    }
+
+    fn host_encoded(&mut self, blob: &[u8]) -> Result<(), TraceError> {
+        self.push(&RawEvent { site: SiteId::HOST, operands: [0; 3], blob })
+    }
+
+    /// Records bytes that memory held after instantiation in place of what the module declares.
+    pub fn stray_bytes(&mut self, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
+        for (i, piece) in bytes.chunks(PIECE).enumerate() {
+            let operands = [memory.0.into(), address + (i * PIECE) as u64, 0];
+            self.push(&RawEvent { site: SiteId::STRAY_BYTES, operands, blob: piece })?;
         }
         Ok(())
     }
@@ -149,6 +164,24 @@ impl TraceWriter {
             self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: piece })?;
         }
         Ok(())
+    }
+
+    /// Records that a memory was found to have another size than the events so far make it.
+    pub fn found_size(&mut self, memory: MemoryIndex, pages: u64) -> Result<(), TraceError> {
+        self.push(&RawEvent { site: SiteId::OBSERVED, operands: [memory.0.into(), pages, FOUND_SIZE], blob: &[] })
+    }
+
+    /// Where the event pushed last lies outside of memory, if it does: to be recorded by
+    /// [`TraceWriter::found_outside`].
+    #[inline]
+    pub fn take_outside(&mut self) -> Option<(MemoryIndex, u64)> {
+        self.image.take_outside()
+    }
+
+    /// Records that the event before lies outside of memory.
+    pub fn found_outside(&mut self, memory: MemoryIndex, address: u64) -> Result<(), TraceError> {
+        let operands = [memory.0.into(), address, FOUND_OUTSIDE];
+        self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: &[] })
     }
 
     /// Memory as the events so far make it.

@@ -12,7 +12,7 @@ const BLOCK: u64 = 1 << 20;
 
 impl Image {
     pub(super) fn fill(&mut self, memory: u32, address: u64, byte: u8, length: u64) -> Result<(), CorruptEvent> {
-        self.check(memory, address, length)?;
+        let length = self.inside(memory, address, length)?;
         let bytes = [byte; PAGE as usize];
         let mut at = 0;
         while at < length {
@@ -40,8 +40,8 @@ impl Image {
         source: u64,
         length: u64,
     ) -> Result<(), CorruptEvent> {
-        self.check(to, address, length)?;
-        self.check(from, source, length)?;
+        // What lies outside of the source is not known.
+        let length = self.inside(to, address, length)?.min(self.inside(from, source, length)?);
         // Overlapping ranges behave as if through a buffer: copy away from the overlap, a block at a time.
         let backwards = to == from && address > source;
         let mut block = vec![0; length.min(BLOCK) as usize];
@@ -81,11 +81,20 @@ impl Image {
             .data
             .get(segment as usize)
             .and_then(|range| module.get(range.start as usize..range.end as usize))
-            .and_then(|bytes| bytes.get(usize::try_from(source).ok()?..)?.get(..usize::try_from(length).ok()?))
-            .ok_or_else(|| {
-                CorruptEvent(format!("data segment {segment} has no {length} bytes from {source:#x} on"))
-            })?;
-        self.write(memory, address, bytes)
+            .ok_or_else(|| CorruptEvent(format!("there is no data segment {segment}")))?;
+        let rest = usize::try_from(source).ok().and_then(|source| bytes.get(source..)).unwrap_or_default();
+        let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
+        if bytes.is_none() {
+            self.note_outside(memory, address, length);
+        }
+        self.write_clipped(memory, address, bytes.unwrap_or(rest))
+    }
+
+    /// How much of an instruction's range is inside of memory; noted where not all is.
+    fn inside(&mut self, memory: u32, address: u64, length: u64) -> Result<u64, CorruptEvent> {
+        let Some(inside) = self.clipped(memory, address, length)? else { return Ok(length) };
+        self.note_outside(memory, address, length);
+        Ok(inside)
     }
 
     /// The first part of `range`, or the last one where `at_end`, in which no page is there. `range` counts from

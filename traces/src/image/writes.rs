@@ -1,14 +1,45 @@
 //! Plain writes to the model: stores and runs of bytes. Nearly every event of a run comes through here, while it is
 //! recorded and whenever it is replayed.
 
-use super::{CorruptEvent, Image, PAGE, no_memory};
+use super::{CorruptEvent, Image, MemoryIndex, PAGE, no_memory};
 
 /// Most pages a model may hold: 8 GiB. A hostile trace stops here.
 const MAX_PAGES: u64 = 2 << 20;
 
 impl Image {
+    /// How many of these bytes are inside of memory where not all are.
     #[inline]
-    pub(super) fn check(&self, memory: u32, address: u64, length: u64) -> Result<(), CorruptEvent> {
+    pub(super) fn clipped(&self, memory: u32, address: u64, length: u64) -> Result<Option<u64>, CorruptEvent> {
+        let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
+        if address.checked_add(length).is_some_and(|end| end <= size) {
+            return Ok(None);
+        }
+        Ok(Some(size.saturating_sub(address).min(length)))
+    }
+
+    /// Notes that an instruction wrote outside of memory. Its pages count as touched, all of them.
+    #[cold]
+    pub(super) fn note_outside(&mut self, memory: u32, address: u64, length: u64) {
+        self.outside.get_or_insert((MemoryIndex(memory), address));
+        if length > 0 {
+            let last = address.saturating_add(length - 1) / PAGE;
+            self.touched.insert_range(memory, address / PAGE..last + 1);
+        }
+    }
+
+    /// Writes as much of an instruction's bytes as is inside of memory.
+    pub(super) fn write_clipped(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
+        match self.clipped(memory, address, bytes.len() as u64)? {
+            None => self.write(memory, address, bytes),
+            Some(inside) => {
+                self.note_outside(memory, address, bytes.len() as u64);
+                if inside == 0 { Ok(()) } else { self.write(memory, address, &bytes[..inside as usize]) }
+            }
+        }
+    }
+
+    #[inline]
+    fn check(&self, memory: u32, address: u64, length: u64) -> Result<(), CorruptEvent> {
         let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
         if address.checked_add(length).is_some_and(|end| end <= size) {
             return Ok(());
@@ -51,9 +82,11 @@ impl Image {
     pub(super) fn store(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
         let start = (address % PAGE) as usize;
         if start + usize::from(width) > PAGE as usize {
-            return self.write(memory, address, &value.to_le_bytes()[..usize::from(width)]);
+            return self.write_clipped(memory, address, &value.to_le_bytes()[..usize::from(width)]);
         }
-        self.check(memory, address, width.into())?;
+        if self.clipped(memory, address, width.into())?.is_some() {
+            return self.write_clipped(memory, address, &value.to_le_bytes()[..usize::from(width)]);
+        }
         if let Some(page) = self.writable(memory, address / PAGE, || value == 0)? {
             // Copies of a known length are single instructions.
             match width {

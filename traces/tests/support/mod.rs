@@ -5,9 +5,9 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use forkpoint_traces::{
-    CodeOffset, EngineInfo, Event, FuncIndex, Header, HostInfo, Image, Limits, MemoryIndex, MemoryOp, MemoryState,
-    Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome, RawEvent, RecorderInfo, Shape, Site, SiteId,
-    TraceError, TraceReader, TraceWriter,
+    CodeOffset, EngineInfo, Event, FuncIndex, Header, HostCall, HostEvent, HostInfo, HostOutcome, Image, Import,
+    Limits, MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome,
+    RawEvent, RecorderInfo, Shape, Site, SiteId, TraceError, TraceReader, TraceWriter, WasmValue,
 };
 use std::ops::Range;
 use std::path::Path;
@@ -67,7 +67,31 @@ pub fn store(address: u64, value: u32) -> Step {
 
 /// Bytes that the host wrote to memory 0.
 pub fn host_write(address: u64, bytes: &[u8]) -> Step {
-    Step::Raw { site: SiteId::HOST_WRITE, operands: [0, address, 0], blob: bytes.to_vec() }
+    host(&HostEvent::Write { memory: MemoryIndex(0), address, bytes: bytes.to_vec() })
+}
+
+/// A step of a host call.
+pub fn host(event: &HostEvent) -> Step {
+    Step::Raw { site: SiteId::HOST, operands: [0; 3], blob: event.encode() }
+}
+
+fn import() -> Import {
+    Import { module: "wasi_snapshot_preview1".to_string(), name: "fd_read".to_string() }
+}
+
+/// A host call with one argument.
+pub fn host_call(argument: i32) -> Step {
+    host(&HostEvent::Call(HostCall {
+        function: FuncIndex(0),
+        import: import(),
+        arguments: vec![WasmValue::I32(argument)],
+        reads: Vec::new(),
+    }))
+}
+
+/// Its end.
+pub fn host_return(result: i32) -> Step {
+    host(&HostEvent::Return { import: import(), outcome: HostOutcome::Returned(vec![WasmValue::I32(result)]) })
 }
 
 /// Declares memories 0 and 1 with so many pages.
@@ -101,6 +125,7 @@ pub fn header(chunk_events: u32) -> Header {
         },
         module: ModuleInfo::of("test.wasm", &module()),
         host: HostInfo::default(),
+        calls: Vec::new(),
         limits: Limits::default(),
         recorder: RecorderInfo::default(),
         command: Vec::new(),
@@ -183,6 +208,17 @@ impl Plain {
             Step::Milestone(_) => return,
             Step::Raw { site, operands, blob } => (*site, *operands, blob),
         };
+        if id == SiteId::HOST {
+            match HostEvent::decode(blob).unwrap() {
+                HostEvent::Write { memory, address, bytes } => self.put(memory.0, address, &bytes),
+                HostEvent::Grow { memory, delta, .. } => {
+                    let size = self.0[memory.0 as usize].len() + (delta * WASM_PAGE) as usize;
+                    self.0[memory.0 as usize].resize(size, 0);
+                }
+                HostEvent::Call(_) | HostEvent::Return { .. } => {}
+            }
+            return;
+        }
         if !id.is_instruction() {
             return self.put(first as u32, second, blob);
         }
@@ -281,11 +317,22 @@ pub fn random_run(seed: u64, events: usize) -> (Vec<Step>, Plain) {
                 Shape::Init => [near(size), start % 4, start >> 8 & 3],
                 Shape::Drop => [0; 3],
             };
+            let mut around = None;
             let step = match random.u8(..40) {
                 0 => {
                     let bytes = (0..random.usize(..70)).map(|_| random.u8(..3)).collect();
-                    let site = if random.bool() { SiteId::HOST_WRITE } else { SiteId::STRAY_BYTES };
-                    Step::Raw { site, operands: [memory.into(), near(size), 0], blob: bytes }
+                    let address = near(size);
+                    let memory = MemoryIndex(memory);
+                    around = Some((host_call(random.i32(..)), host_return(0)));
+                    if size < 6 * WASM_PAGE && random.u8(..4) == 0 {
+                        host(&HostEvent::Grow { memory, delta: 1, before: size / WASM_PAGE })
+                    } else {
+                        host(&HostEvent::Write { memory, address, bytes })
+                    }
+                }
+                3 => {
+                    let operands = [memory.into(), near(size), 0];
+                    Step::Raw { site: SiteId::STRAY_BYTES, operands, blob: vec![random.u8(..3); random.usize(..70)] }
                 }
                 1 => {
                     let segment = random.u32(..2);
@@ -297,7 +344,10 @@ pub fn random_run(seed: u64, events: usize) -> (Vec<Step>, Plain) {
             };
             if fits(&step, &plain) {
                 plain.apply(&step);
-                steps.push(step);
+                match around {
+                    Some((call, end)) => steps.extend([call, step, end]),
+                    None => steps.push(step),
+                }
             }
         }
     }
@@ -325,6 +375,10 @@ fn fits(step: &Step, plain: &Plain) -> bool {
     match step {
         Step::Milestone(Milestone::DataInit { memory, address, length, .. }) => inside(memory.0, *address, *length),
         Step::Milestone(_) => true,
+        Step::Raw { site: SiteId::HOST, blob, .. } => match HostEvent::decode(blob).unwrap() {
+            HostEvent::Write { memory, address, bytes } => inside(memory.0, address, bytes.len() as u64),
+            _ => true,
+        },
         Step::Raw { site, operands: [first, second, _], blob } if !site.is_instruction() => {
             inside(*first as u32, *second, blob.len() as u64)
         }

@@ -38,6 +38,7 @@ fn header(module: &[u8]) -> Header {
         },
         module: ModuleInfo::of("fill.wasm", module),
         host: HostInfo::default(),
+        calls: Vec::new(),
         limits: Limits::default(),
         recorder: forkpoint_traces::RecorderInfo::default(),
         command: Vec::new(),

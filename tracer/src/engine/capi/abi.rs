@@ -107,6 +107,7 @@ functions! {
     wasm_memory_data(Object) -> *mut u8;
     wasm_memory_data_size(*const c_void) -> usize;
     wasm_memory_size(*const c_void) -> u32;
+    wasm_memory_grow(Object, u32) -> bool;
     wasm_extern_as_func(Object) -> Object;
     wasm_extern_as_global(Object) -> Object;
     wasm_extern_as_table(Object) -> Object;

@@ -3,9 +3,9 @@
 use super::abi::{Api, Callback, F32, F64, FUNCTION, I32, I64, MEMORY, Object, Payload, REFERENCE, Value, Vector};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit};
-use crate::engine::host::{HostCall, Memories};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::{one_line, trap_kind, without_backtrace};
+use crate::host::ask::Memories;
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;
 use crate::protocol::TrapFrame;
@@ -26,8 +26,6 @@ struct Shared {
 struct Imported {
     shared: *mut Shared,
     index: u32,
-    module: String,
-    name: String,
 }
 
 /// An instance.
@@ -100,7 +98,7 @@ unsafe fn imports(api: &Api, store: Object, module: Object, shared: *mut Shared)
                     let (callback, environment): (Callback, *mut c_void) = match (from.as_str(), name.as_str()) {
                         (IMPORT_MODULE, HOOK_IMPORT) => (hook, shared.cast()),
                         _ => {
-                            let imported = Imported { shared, index: functions, module: from, name };
+                            let imported = Imported { shared, index: functions };
                             (host_call, Box::into_raw(Box::new(imported)).cast())
                         }
                     };
@@ -172,14 +170,10 @@ unsafe extern "C" fn host_call(
         let Some(arguments) = (*arguments).slice().iter().map(from_engine).collect::<Option<Vec<_>>>() else {
             return shared.trap();
         };
-        let call = HostCall {
-            import: imported.index,
-            module: &imported.module,
-            name: &imported.name,
-            arguments: &arguments,
-        };
         let mut lent = Lent { api: &*shared.api, memories: shared.memories.clone() };
-        let Ok(values) = shared.session.host_call(&call, &mut lent) else { return shared.trap() };
+        let Ok(values) = shared.session.host_call(imported.index, &arguments, &mut lent) else {
+            return shared.trap();
+        };
         let results = &mut *results;
         if values.len() != results.size {
             return shared.trap();
@@ -246,6 +240,14 @@ impl Memories for Lent<'_> {
             std::ptr::copy_nonoverlapping(bytes.as_ptr(), start, bytes.len());
         }
         true
+    }
+
+    fn grow(&mut self, memory: u32, delta: u64) -> bool {
+        let (Some(memory), Ok(delta)) = (self.memories.get(memory as usize), u32::try_from(delta)) else {
+            return false;
+        };
+        // SAFETY: a memory of the store; no view is left, since we are borrowed mutably, and the guest waits.
+        unsafe { (self.api.wasm_memory_grow)(*memory, delta) }
     }
 }
 

@@ -81,6 +81,7 @@ functions! {
     WasmEdge_FunctionInstanceCreate(*const c_void, HostFunction, *mut c_void, u64) -> Object;
     WasmEdge_MemoryInstanceCreate(*const c_void) -> Object;
     WasmEdge_MemoryInstanceGetPageSize(*const c_void) -> u64;
+    WasmEdge_MemoryInstanceGrowPage(Object, u64) -> Answer;
     WasmEdge_MemoryInstanceGetPointer(Object, u64, u64) -> *mut u8;
     WasmEdge_GlobalInstanceGetValue(*const c_void) -> Value;
     WasmEdge_TableInstanceGetSize(*const c_void) -> u64;

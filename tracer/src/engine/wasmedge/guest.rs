@@ -3,9 +3,9 @@
 use super::abi::{Answer, Api, HostFunction, NOTHING, Object, Release, Text, Value};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit};
-use crate::engine::host::{HostCall, Memories};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::trap_kind;
+use crate::host::ask::Memories;
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;
 use crate::shared;
@@ -39,8 +39,6 @@ struct Shared {
 struct Imported {
     shared: *mut Shared,
     index: u32,
-    module: String,
-    name: String,
     arguments: usize,
     results: usize,
 }
@@ -144,14 +142,8 @@ impl<'a> WasmEdgeGuest<'a> {
                         (self.api.WasmEdge_FunctionTypeGetReturnsLength)(ty),
                     )
                 };
-                let imported = Imported {
-                    shared: self.shared,
-                    index,
-                    module: from.to_string(),
-                    name: name.to_string(),
-                    arguments: arguments as usize,
-                    results: results as usize,
-                };
+                let imported =
+                    Imported { shared: self.shared, index, arguments: arguments as usize, results: results as usize };
                 (host_call, Box::into_raw(Box::new(imported)).cast())
             }
         }
@@ -253,17 +245,13 @@ unsafe extern "C" fn host_call(
             count => std::slice::from_raw_parts(arguments, count),
         };
         let arguments: Vec<WasmValue> = arguments.iter().map(|value| release.taken(api, value)).collect();
-        let call = HostCall {
-            import: imported.index,
-            module: &imported.module,
-            name: &imported.name,
-            arguments: &arguments,
-        };
         if shared.take_block().is_err() {
             return shared.leave();
         }
         let mut lent = Lent { api, release, memories: shared.memories.clone() };
-        let Ok(values) = shared.session.host_call(&call, &mut lent) else { return shared.leave() };
+        let Ok(values) = shared.session.host_call(imported.index, &arguments, &mut lent) else {
+            return shared.leave();
+        };
         if values.len() != imported.results {
             return shared.leave();
         }
@@ -318,6 +306,14 @@ impl Memories for Lent<'_> {
             }
         }
         true
+    }
+
+    fn grow(&mut self, memory: u32, delta: u64) -> bool {
+        let (Some(memory), Ok(delta)) = (self.memories.get(memory as usize), u32::try_from(delta)) else {
+            return false;
+        };
+        // SAFETY: a memory of the machine; no view is left, since we are borrowed mutably, and the guest waits.
+        unsafe { (self.api.WasmEdge_ResultOK)((self.api.WasmEdge_MemoryInstanceGrowPage)(*memory, delta.into())) }
     }
 }
 

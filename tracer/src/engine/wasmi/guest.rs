@@ -3,9 +3,9 @@
 use super::convert::{failure, from_engine, to_engine};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Visit};
-use crate::engine::host::{HostCall, Memories};
 use crate::engine::limit::PageLimit;
 use crate::engine::session::{Halt, Next, Session};
+use crate::host::ask::Memories;
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;
 use crate::values::WasmValue;
@@ -102,9 +102,8 @@ fn answer(
         take_block(&mut caller).map_err(|_| Error::host(Halt))?;
         let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::host(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
-        let call = HostCall { import, module: &from, name: &field, arguments: &arguments };
         let memories = Arc::clone(&caller.data().memories);
-        let answer = session.host_call(&call, &mut Lent { caller: &mut caller, memories });
+        let answer = session.host_call(import, &arguments, &mut Lent { caller: &mut caller, memories });
         caller.data_mut().session = Some(session);
         let values = answer.map_err(Error::host)?;
         if values.len() != results.len() {
@@ -135,6 +134,11 @@ impl Memories for Lent<'_, '_> {
             return false;
         };
         memory.write(&mut *self.caller, address, bytes).is_ok()
+    }
+
+    fn grow(&mut self, memory: u32, delta: u64) -> bool {
+        let memory = self.memories.get(memory as usize);
+        memory.is_some_and(|memory| memory.grow(&mut *self.caller, delta).is_ok())
     }
 }
 

@@ -49,7 +49,7 @@ pub(super) fn failure(error: &Error, module: &Module) -> Ended {
 }
 
 /// What an error says, its backtrace left out.
-fn words(error: &Error) -> String {
+pub(super) fn words(error: &Error) -> String {
     let links = error.chain().map(ToString::to_string).filter(|link| !link.starts_with(BACKTRACE));
     links.collect::<Vec<_>>().join(": ")
 }

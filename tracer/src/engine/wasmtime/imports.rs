@@ -1,16 +1,14 @@
-//! What a guest imports: WASI, behind a wrapper that reports what it writes, and memories.
+//! What a guest imports: WASI, the functions that the recorder answers, and memories.
 
 use super::guest::State;
 use super::memories::GuestMemory;
-use super::records;
-use crate::child::{Checkpoints, Run};
-use crate::engine::session::Halt;
-use crate::host::outputs::{self, Output};
+use super::{asked, live, records};
+use crate::child::Run;
 use crate::host::{fixed, trampoline};
-use crate::instrument::BUFFER_EXPORT;
+use crate::instrument::{BUFFER_EXPORT, IMPORT_MODULE};
+use forkpoint_traces::{Import, wasi as preview1};
 use wasmtime::{
-    Caller, Engine, Error, Extern, Func, FuncType, Instance, Linker, Memory, MemoryType, Module, SharedMemory, Store,
-    Val, ValType,
+    Engine, Extern, Func, FuncType, Instance, Linker, Memory, MemoryType, Module, SharedMemory, Store, ValType,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
@@ -34,6 +32,8 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
     let mut wasi = Linker::new(engine);
     p1::add_to_linker_sync(&mut wasi, |state: &mut State| &mut state.wasi)?;
     let mut hosts = Vec::new();
+    let mut functions = 0..;
+    let live_host = store.data().run.live_host;
     records::define(&mut linker)?;
     for import in module.imports() {
         let (from, name) = (import.module(), import.name());
@@ -43,12 +43,25 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
             continue;
         }
         let Some(ty) = import.ty().func().cloned() else { continue };
-        let Some(host) = wasi.get(&mut *store, from, name).ok().and_then(Extern::into_func) else { continue };
-        let number = hosts.len();
-        hosts.push((host, ty.clone()));
-        // A module may import the same function twice; both go through the same wrapper.
+        if from == IMPORT_MODULE {
+            continue;
+        }
+        // The rewriter adds its own imports behind those of the module.
+        let function = functions.next().unwrap_or(u32::MAX);
+        let host = match live_host && from == preview1::MODULE {
+            true => wasi.get(&mut *store, from, name).ok().and_then(Extern::into_func),
+            false => None,
+        };
+        let wrapped = match host {
+            Some(host) => {
+                hosts.push((host, ty.clone()));
+                let import = Import { module: from.to_string(), name: name.to_string() };
+                live::wrapper(store, ty, hosts.len() - 1, function, import)
+            }
+            None => asked::wrapper(store, ty, function),
+        };
+        // A module may import the same function twice: the second wrapper answers for both.
         linker.allow_shadowing(true);
-        let wrapped = wrapper(store, ty, number, name);
         linker.define(&*store, from, name, wrapped)?;
     }
     let instance = linker.instantiate(&mut *store, module)?;
@@ -99,84 +112,4 @@ fn new_memory(engine: &Engine, ty: MemoryType, store: &mut Store<State>) -> wasm
 /// WASI has integers only.
 fn encoded(types: impl Iterator<Item = ValType>) -> Vec<wasm_encoder::ValType> {
     types.map(|ty| if ty.is_i64() { wasm_encoder::ValType::I64 } else { wasm_encoder::ValType::I32 }).collect()
-}
-
-/// The function that the guest calls in place of WASI function `name`: calls it and reports what it wrote.
-fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, name: &str) -> Func {
-    let outputs = outputs::outputs_of(name);
-    let name = name.to_string();
-    Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
-        if caller.data_mut().session.as_mut().is_none_or(|session| session.stops()) {
-            return Err(Error::new(Halt));
-        }
-        around_call(&mut caller)?;
-        let before = before(&caller, outputs, arguments);
-        let function = caller.data().forwarders[number];
-        let result = function.call(&mut caller, arguments, results);
-        if result.is_ok() && caller.data().run.wasi.deterministic && matches!(results, [Val::I32(0)]) {
-            fix_file_times(&mut caller, &name, &before)?;
-        }
-        report_writes(&mut caller, before)?;
-        around_call(&mut caller)?;
-        result
-    })
-}
-
-/// A checkpoint, where the run has such.
-fn around_call(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
-    if caller.data().run.checkpoints == Checkpoints::Calls {
-        records::visit(caller, &mut |session, views| session.around_call(views))?;
-    }
-    Ok(())
-}
-
-/// Times of files are the host's clock by another way.
-fn fix_file_times(caller: &mut Caller<'_, State>, name: &str, outputs: &[(usize, Vec<u8>)]) -> wasmtime::Result<()> {
-    let Some((memory, _)) = caller.data().memory.clone() else { return Ok(()) };
-    let mut fixed = outputs.iter().filter_map(|(start, old)| fixed::file_times(name, (*start, start + old.len())));
-    fixed.try_for_each(|(at, bytes)| memory.write(&mut *caller, at, &bytes))
-}
-
-/// What the call may change, as it is before.
-fn before(caller: &Caller<'_, State>, outputs: &[Output], arguments: &[Val]) -> Vec<(usize, Vec<u8>)> {
-    let Some((memory, _)) = &caller.data().memory else { return Vec::new() };
-    if outputs.is_empty() {
-        return Vec::new();
-    }
-    let arguments: Vec<u64> = arguments
-        .iter()
-        .map(|argument| match argument {
-            Val::I32(value) => u64::from(*value as u32),
-            Val::I64(value) => *value as u64,
-            _ => 0,
-        })
-        .collect();
-    let data = memory.bytes(caller);
-    outputs::ranges(outputs, &arguments, data, &caller.data().run.wasi)
-        .into_iter()
-        .map(|(start, end)| (start, data[start..end].to_vec()))
-        .collect()
-}
-
-fn report_writes(caller: &mut Caller<'_, State>, before: Vec<(usize, Vec<u8>)>) -> wasmtime::Result<()> {
-    let Some((memory, index)) = caller.data().memory.clone() else { return Ok(()) };
-    let mut drained = false;
-    for (start, old) in before {
-        let new = &memory.bytes(&*caller)[start..start + old.len()];
-        let Some(first) = old.iter().zip(new).position(|(old, new)| old != new) else { continue };
-        let last = old.iter().zip(new).rposition(|(old, new)| old != new).unwrap_or(first);
-        let bytes = new[first..=last].to_vec();
-        if !drained {
-            records::visit(&mut *caller, &mut |session, views| session.settle(views))?;
-            drained = true;
-        }
-        if let Some(session) = &mut caller.data_mut().session {
-            session.out.host_write(index, (start + first) as u64, &bytes)?;
-        }
-    }
-    if drained {
-        // Watched bytes may be among them.
-        records::visit(&mut *caller, &mut |session, views| session.glance(views))?;
-    }
-    Ok(())
 }

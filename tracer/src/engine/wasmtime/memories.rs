@@ -57,6 +57,14 @@ impl GuestMemory {
         }
     }
 
+    /// Grows it by so many pages; the size before.
+    pub(super) fn grow(&self, store: impl AsContextMut, delta: u64) -> wasmtime::Result<u64> {
+        match self {
+            GuestMemory::Own(memory) => memory.grow(store, delta),
+            GuestMemory::Shared(memory) => memory.grow(delta),
+        }
+    }
+
     /// Writes bytes that lie inside of it, while the guest does not run.
     pub(super) fn write(&self, store: impl AsContextMut, at: usize, bytes: &[u8]) -> wasmtime::Result<()> {
         match self {

@@ -71,6 +71,10 @@ impl TraceReader {
                     let inside =
                         image.size(MemoryIndex(*memory)).map_or(0, |size| size.bytes().saturating_sub(address));
                     let bytes = &bytes[..bytes.len().min(inside as usize)];
+                    if bytes.is_empty() && image.size(MemoryIndex(*memory)).is_some() {
+                        // A page of a memory that was found to be smaller later.
+                        continue;
+                    }
                     image.write(*memory, address, bytes).map_err(corrupt(at))?;
                 }
             }

@@ -1,0 +1,79 @@
+//! The child's side of a host call that the recorder answers: from a host log, or by a stub.
+//!
+//! Nothing here knows an engine: an adapter hands over the call and a way to its memories, and gets results.
+
+use crate::child::Answers;
+use crate::host::ranges::clamp;
+use crate::observe::View;
+use crate::protocol::{FrameWriter, Message, Order};
+use forkpoint_traces::WasmValue;
+use std::io::{self, Write};
+
+/// The guest's memories during a host call, in the order of the original module.
+pub(crate) trait Memories {
+    /// All of them as they are now.
+    fn views(&self) -> Vec<View<'_>>;
+
+    /// Writes `bytes` at `address` of memory number `memory`; `false` when they do not fit, and then nothing is
+    /// written.
+    fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool;
+
+    /// Grows memory number `memory` by so many pages; `false` where the engine refuses.
+    fn grow(&mut self, memory: u32, delta: u64) -> bool;
+}
+
+/// How a host call ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum HostEnd {
+    /// With these results.
+    Returned(Vec<WasmValue>),
+    /// The guest traps, with these words.
+    Trapped(String),
+    /// The guest is over, with this exit code.
+    Exited(i32),
+    /// The recorder wants the run to end.
+    Stopped,
+}
+
+/// Asks the recorder what imported function number `function` answers, and does to memory what it says. All records
+/// before must have been sent.
+pub(crate) fn ask<W: Write>(
+    function: u32,
+    arguments: &[WasmValue],
+    memories: &mut dyn Memories,
+    answers: &Answers,
+    out: &mut FrameWriter<W>,
+) -> io::Result<HostEnd> {
+    out.message(&Message::HostCall { function, arguments: arguments.to_vec() })?;
+    let answer = loop {
+        match answers.wait()? {
+            Order::Read(ranges) => {
+                let views = memories.views();
+                for (number, (memory, address, length)) in ranges.into_iter().enumerate() {
+                    let bytes = views.iter().find(|view| view.memory == memory).map_or(&[][..], |view| view.bytes);
+                    out.guest(number as u32, &bytes[clamp((address, length), bytes.len())])?;
+                }
+                out.message(&Message::HostReadEnd)?;
+            }
+            Order::Answer(answer) => break answer,
+            // An answer to nothing that was asked.
+            Order::Stop | Order::Show(_) => return Err(io::ErrorKind::InvalidData.into()),
+        }
+    };
+    for &(memory, delta) in &answer.grows {
+        if !memories.grow(memory, delta) {
+            return Ok(HostEnd::Trapped(format!(
+                "memory {memory} cannot be grown by {delta} pages, as the host did"
+            )));
+        }
+    }
+    for (memory, address, bytes) in &answer.writes {
+        if !memories.write(*memory, *address, bytes) {
+            return Ok(HostEnd::Trapped(format!(
+                "the host log writes {} bytes at {address:#x} of memory {memory}, which is smaller",
+                bytes.len()
+            )));
+        }
+    }
+    Ok(answer.end)
+}

@@ -1,0 +1,197 @@
+//! Which bytes of guest memory a WASI call reads and writes, from its signature and its arguments.
+//!
+//! Addresses and lengths come from the guest: what sticks out of memory is cut off.
+
+use super::WasiSetup;
+use forkpoint_traces::WasmValue;
+use forkpoint_traces::wasi::{Role, Signature};
+use std::ops::Range;
+
+/// Most (address, length) pairs or subscriptions of one call that are followed: as many as libraries allow (IOV_MAX).
+const MOST: u64 = 1024;
+
+/// Most bytes that are read for one call.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Bytes of an (address, length) pair, of a subscription and of an event of `poll_oneoff`.
+const PAIR: u64 = 8;
+const SUBSCRIPTION: u64 = 48;
+const EVENT: u64 = 32;
+
+/// The arguments as unsigned numbers.
+pub(crate) fn unsigned(arguments: &[WasmValue]) -> Vec<u64> {
+    let number = |value: &WasmValue| match value {
+        WasmValue::I32(value) => u64::from(*value as u32),
+        WasmValue::I64(value) => *value as u64,
+        _ => 0,
+    };
+    arguments.iter().map(number).collect()
+}
+
+fn argument(arguments: &[u64], at: usize) -> u64 {
+    arguments.get(at).copied().unwrap_or(0)
+}
+
+/// Address and length of what a call reads at once: paths, and the pairs that lead to buffers.
+pub(crate) fn first_reads(signature: Signature, arguments: &[u64]) -> Vec<(u64, u64)> {
+    let read = |(at, &(_, role)): (usize, &(&str, Role))| {
+        let (address, count) = (argument(arguments, at), argument(arguments, at + 1));
+        match role {
+            Role::Text => Some((address, count)),
+            Role::Gather => Some((address, PAIR * count.min(MOST))),
+            Role::Subscriptions => Some((address, SUBSCRIPTION * argument(arguments, at + 2).min(MOST))),
+            _ => None,
+        }
+    };
+    capped(signature.iter().enumerate().filter_map(read).collect())
+}
+
+/// Address and length of the buffers behind the pairs that were read first.
+pub(crate) fn second_reads(signature: Signature, first: &[Vec<u8>]) -> Vec<(u64, u64)> {
+    let reading = signature
+        .iter()
+        .map(|(_, role)| role)
+        .filter(|role| matches!(role, Role::Text | Role::Gather | Role::Subscriptions));
+    let gathered = reading.zip(first).filter(|(role, _)| **role == Role::Gather);
+    capped(gathered.flat_map(|(_, bytes)| pairs(bytes)).collect())
+}
+
+/// Ranges of [`MOST_BYTES`] in all: what lies beyond is not looked at.
+fn capped(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    let mut left = MOST_BYTES;
+    for (_, length) in &mut ranges {
+        *length = (*length).min(left);
+        left -= *length;
+    }
+    ranges
+}
+
+fn pairs(bytes: &[u8]) -> Vec<(u64, u64)> {
+    let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)));
+    bytes.chunks_exact(PAIR as usize).map(|pair| (word(pair), word(&pair[4..]))).collect()
+}
+
+/// The part of `address` and `length` that is inside of a memory of `size` bytes.
+pub(crate) fn clamp((address, length): (u64, u64), size: usize) -> Range<usize> {
+    let size = size as u64;
+    address.min(size) as usize..address.saturating_add(length).min(size) as usize
+}
+
+/// Bytes that a call may write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Writable {
+    pub(crate) range: Range<usize>,
+    /// Where the number of bytes is that were written to this and other ranges of the same argument, and what one
+    /// of its units is worth in bytes; `None`: all of them.
+    count: Option<(u64, u64)>,
+    /// The argument that it belongs to.
+    argument: usize,
+}
+
+/// What a call with these arguments may write, empty ranges left out.
+pub(crate) fn writable(signature: Signature, arguments: &[u64], memory: &[u8], setup: &WasiSetup) -> Vec<Writable> {
+    let mut found = Vec::new();
+    for (at, &(_, role)) in signature.iter().enumerate() {
+        let (address, next) = (argument(arguments, at), argument(arguments, at + 1));
+        let result = (at + 1..signature.len()).find(|at| matches!(signature[*at].1, Role::Out(4)));
+        let counted = |unit| result.map(|result| (argument(arguments, result), unit));
+        let (ranges, count) = match role {
+            Role::Out(length) => (vec![(address, length)], None),
+            Role::Fill => (vec![(address, next)], None),
+            Role::Counted => (vec![(address, next)], counted(1)),
+            Role::Events => (vec![(address, EVENT * next.min(MOST))], counted(EVENT)),
+            Role::Scatter => (pairs(&memory[clamp((address, PAIR * next.min(MOST)), memory.len())]), counted(1)),
+            Role::Strings => (strings(signature, address, next, setup), None),
+            _ => continue,
+        };
+        let ranges = ranges.into_iter().map(|range| clamp(range, memory.len()));
+        found.extend(ranges.filter(|range| !range.is_empty()).map(|range| Writable { range, count, argument: at }));
+    }
+    found
+}
+
+/// Pointers and bytes of the guest's arguments or environment.
+fn strings(signature: Signature, pointers: u64, bytes: u64, setup: &WasiSetup) -> Vec<(u64, u64)> {
+    let lengths: Vec<u64> = match signature.first() {
+        Some(("argv", _)) => setup.arguments.iter().map(|argument| argument.len() as u64 + 1).collect(),
+        _ => setup.environment.iter().map(|(name, value)| (name.len() + value.len()) as u64 + 2).collect(),
+    };
+    vec![(pointers, 4 * lengths.len() as u64), (bytes, lengths.iter().sum())]
+}
+
+/// How many bytes at the front of each range a call that succeeded has written; `memory` is as it left it.
+pub(crate) fn written(writable: &[Writable], memory: &[u8]) -> Vec<usize> {
+    let word = |address: u64| {
+        let bytes = &memory[clamp((address, 4), memory.len())];
+        bytes.first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)))
+    };
+    let mut left: Option<(usize, u64)> = None;
+    let mut used = Vec::with_capacity(writable.len());
+    for Writable { range, count, argument } in writable {
+        let Some((address, unit)) = count else {
+            used.push(range.len());
+            continue;
+        };
+        let rest = match left {
+            Some((of, rest)) if of == *argument => rest,
+            _ => word(*address).saturating_mul(*unit),
+        };
+        let here = rest.min(range.len() as u64);
+        left = Some((*argument, rest - here));
+        used.push(here as usize);
+    }
+    used
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forkpoint_traces::wasi::signature;
+
+    fn put(memory: &mut [u8], at: usize, words: &[u32]) {
+        for (i, word) in words.iter().enumerate() {
+            memory[at + 4 * i..][..4].copy_from_slice(&word.to_le_bytes());
+        }
+    }
+
+    #[test]
+    fn buffers_of_a_write_are_found_by_their_pairs() {
+        let fd_write = signature("fd_write").expect("a function");
+        let first = first_reads(fd_write, &[1, 16, 2, 8]);
+        assert_eq!(first, [(16, 16)]);
+        let mut memory = vec![0; 64];
+        put(&mut memory, 16, &[40, 5, u32::MAX, 7]);
+        let second = second_reads(fd_write, &[memory[16..32].to_vec()]);
+        assert_eq!(second, [(40, 5), (u32::MAX.into(), 7)]);
+        assert_eq!(clamp(second[1], 64), 64..64, "outside of memory");
+        assert_eq!(first_reads(fd_write, &[1, 16, u32::MAX.into(), 8]), [(16, 8 * 1024)], "hostile count");
+    }
+
+    #[test]
+    fn a_read_writes_as_many_bytes_as_it_says() {
+        let fd_read = signature("fd_read").expect("a function");
+        let mut memory = vec![0; 64];
+        put(&mut memory, 0, &[32, 4, 32, 0, 60, 100]);
+        let writable = writable(fd_read, &[0, 0, 3, 24], &memory, &WasiSetup::default());
+        let ranges: Vec<_> = writable.iter().map(|writable| writable.range.clone()).collect();
+        assert_eq!(ranges, [32..36, 60..64, 24..28], "cut at the end of memory, the empty one left out");
+        put(&mut memory, 24, &[6]);
+        assert_eq!(written(&writable, &memory), [4, 2, 4]);
+        put(&mut memory, 24, &[0]);
+        assert_eq!(written(&writable, &memory), [0, 0, 4]);
+    }
+
+    #[test]
+    fn events_directory_entries_and_strings() {
+        let setup = WasiSetup { arguments: vec!["a".into(), "bcd".into()], ..WasiSetup::default() };
+        let mut memory = vec![0; 256];
+        let poll = writable(signature("poll_oneoff").expect("a function"), &[0, 64, 3, 8], &memory, &setup);
+        put(&mut memory, 8, &[2]);
+        assert_eq!(written(&poll, &memory), [64, 4]);
+        let readdir = writable(signature("fd_readdir").expect("a function"), &[3, 64, 100, 0, 12], &memory, &setup);
+        put(&mut memory, 12, &[99]);
+        assert_eq!(written(&readdir, &memory), [99, 4]);
+        let strings = writable(signature("args_get").expect("a function"), &[64, 128], &memory, &setup);
+        assert_eq!(strings.iter().map(|writable| writable.range.clone()).collect::<Vec<_>>(), [64..72, 128..134]);
+    }
+}

@@ -1,0 +1,52 @@
+//! The host log of a trace, read alone.
+
+use super::TraceReader;
+use crate::block::{self, Tag};
+use crate::chunk::{ChunkColumns, take_blob};
+use crate::error::TraceError;
+use crate::host::HostEvent;
+use std::fs::File;
+
+/// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time.
+pub struct HostLog {
+    file: File,
+    length: u64,
+    /// Offsets of the chunks that were not read yet, the next one last.
+    chunks: Vec<u64>,
+    column: Vec<u8>,
+    at: usize,
+}
+
+impl TraceReader {
+    /// The host log from its start.
+    ///
+    /// # Errors
+    /// When the file cannot be opened a second time.
+    pub fn host_log(&self) -> Result<HostLog, TraceError> {
+        let file = self.file.try_clone().map_err(TraceError::io("reading the host log"))?;
+        let chunks = self.index.chunks.iter().rev().map(|chunk| chunk.offset).collect();
+        Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0 })
+    }
+}
+
+impl HostLog {
+    /// The next step, `None` at the end.
+    ///
+    /// # Errors
+    /// When the trace is damaged.
+    pub fn next(&mut self) -> Result<Option<HostEvent>, TraceError> {
+        while self.at == self.column.len() {
+            let Some(offset) = self.chunks.pop() else { return Ok(None) };
+            let head = block::head(&self.file, offset, self.length)?
+                .filter(|head| head.tag == Tag::Chunk)
+                .ok_or_else(|| TraceError::corrupt(offset, "no chunk where the index says that there is one"))?;
+            self.column = ChunkColumns::host(&block::read(&self.file, &head)?, offset)?;
+            self.at = 0;
+        }
+        let mut rest = &self.column[self.at..];
+        let blob = take_blob(&mut rest).ok_or_else(|| TraceError::corrupt(0, "the host log is cut off"))?;
+        let event = HostEvent::decode(blob)?;
+        self.at = self.column.len() - rest.len();
+        Ok(Some(event))
+    }
+}
