@@ -104,3 +104,14 @@ fn what_is_wrong_with_a_library_is_said() {
         assert!(stderr.contains("cranelift, winch"), "{stderr}");
     }
 }
+
+/// The interpreter of another maker, whose operands are right and whose memory is wrong: only looking at memory
+/// tells, and only looking at it after every event tells which store it was.
+#[test]
+fn an_uncommitted_store_is_found_by_watching_memory() {
+    let module = "tests/cases/known-bugs/wasmi-1450-uncommitted-store.wat";
+    let Some((code, report)) = against(module, "run 0", "jit", "libwasmi-0.43.1.so", "") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}");
+    assert_eq!(report["site"]["instruction"], "v128.store32_lane offset=1000 2", "{report:#}");
+    assert_eq!((&report["culprit"]["side"], &report["address"]), (&"rhs".into(), &0x3e8.into()), "{report:#}");
+}

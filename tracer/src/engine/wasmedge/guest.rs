@@ -269,12 +269,14 @@ unsafe extern "C" fn host_call(
 /// They must be memories of a machine in which nothing runs until the views are gone.
 unsafe fn views<'a>(api: &'a Api, release: &Release, memories: &[Object]) -> Vec<View<'a>> {
     let view = |(index, memory): (usize, &Object)| {
+        // A memory may say that it has pages, and have no bytes: both are what the engine holds.
         // SAFETY: the caller vouches for the memory, and that it neither changes nor moves meanwhile.
-        let bytes = unsafe {
+        let (pages, bytes) = unsafe {
             let (start, length) = place(api, release, *memory);
-            if start.is_null() { &[][..] } else { std::slice::from_raw_parts(start, length) }
+            let bytes = if start.is_null() { &[][..] } else { std::slice::from_raw_parts(start, length) };
+            (release.size((api.WasmEdge_MemoryInstanceGetPageSize)(*memory)), bytes)
         };
-        View { memory: index as u32, pages: bytes.len() as u64 / PAGE, bytes }
+        View { memory: index as u32, pages, bytes }
     };
     memories.iter().enumerate().map(view).collect()
 }
