@@ -6,9 +6,7 @@
 //! can only make it slower.
 
 use forkpoint_tracer::instrument::{Options, Style, instrument};
-use forkpoint_tracer::{
-    Checkpoint, EngineSpec, HostSource, Imports, Invocation, Program, Request, Stdio, WasiSetup, child,
-};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Program, Request, WasiSetup, child};
 use forkpoint_traces::Outcome;
 use std::path::Path;
 use std::time::Instant;
@@ -67,24 +65,8 @@ fn main() {
 }
 
 fn request(folder: &Path, wasi: WasiSetup) -> Request {
-    Request {
-        engine: EngineSpec::default(),
-        wasi,
-        host: HostSource::Live,
-        echo: false,
-        output: folder.join("bench.fpt"),
-        memory_page_limit: None,
-        timeout: None,
-        stdin: Stdio::Null,
-        output_streams: Stdio::Null,
-        executable: std::env::current_exe().expect("this program"),
-        command: Vec::new(),
-        interrupt: Default::default(),
-        native_limit: 0,
-        options: Default::default(),
-        checkpoint: Default::default(),
-        watch: None,
-    }
+    let request = Request::new(EngineSpec::default(), folder.join("bench.fpt")).expect("this program");
+    Request { wasi, ..request }
 }
 
 /// What one way took at best.

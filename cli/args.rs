@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Stub, Target};
+use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Preload, Stub, Target};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -77,6 +77,10 @@ pub struct GuestArgs {
     /// the name stands for all that begin so; repeatable
     #[arg(long, value_name = "NAME=ANSWER")]
     pub import: Vec<Stub>,
+    /// Answer the imports from a module by the exports of a small WebAssembly module, which runs in wasmi whatever the
+    /// engine; repeatable
+    #[arg(long, value_name = "MODULE=FILE", value_parser = parse_preload)]
+    pub preload: Vec<Preload>,
     /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
     #[arg(long)]
     pub hooks: bool,
@@ -296,6 +300,15 @@ fn parse_directory(text: &str) -> Result<(PathBuf, String), String> {
         Some(("", _) | (_, "")) => Err("write DIR or DIR::NAME".to_string()),
         Some((host, guest)) => Ok((host.into(), guest.to_string())),
         None => Ok((text.into(), text.to_string())),
+    }
+}
+
+fn parse_preload(text: &str) -> Result<Preload, String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
+            Ok(Preload { name: name.to_string(), file: PathBuf::from(file) })
+        }
+        _ => Err("write MODULE=FILE.wasm: the module name of the imports, and the module to answer them".to_string()),
     }
 }
 

@@ -8,16 +8,11 @@ use crate::args::EnginesArgs;
 use crate::output::{print, print_json};
 use anyhow::{Context, Result};
 use forkpoint_replay::printable;
-use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{
-    Checkpoint, EngineSpec, HostSource, Imports, Invocation, Plain, Program, Request, Stdio, WasiSetup,
-};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request};
 use forkpoint_traces::{EngineInfo, Outcome};
 use serde::Serialize;
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Engines that are linked in; the other mode of each knows the same.
@@ -83,14 +78,13 @@ struct Row {
 
 /// Runs the command.
 pub fn run(args: &EnginesArgs) -> Result<Answer> {
-    let executable = std::env::current_exe().context("finding this program to start it again")?;
     let mut rows = Vec::new();
     for (engine, also) in LINKED {
         let spec: EngineSpec = engine.parse().with_context(|| format!("the engine {engine}"))?;
-        rows.push(Row { also, ..look_at(&spec, &executable)? });
+        rows.push(Row { also, ..look_at(&spec)? });
     }
     for engine in &args.engines {
-        rows.push(look_at(engine, &executable)?);
+        rows.push(look_at(engine)?);
     }
     for (engine, how) in NAMED {
         let is_there = |spec: &EngineSpec| spec.to_string().starts_with(&format!("{engine}:"));
@@ -121,9 +115,9 @@ fn unusable(engine: &str, reason: &str) -> Row {
 }
 
 /// Tries an engine.
-fn look_at(spec: &EngineSpec, executable: &Path) -> Result<Row> {
+fn look_at(spec: &EngineSpec) -> Result<Row> {
     let name = spec.to_string();
-    let plain = match try_module(spec, PLAIN, executable)? {
+    let plain = match try_module(spec, PLAIN)? {
         Ok(plain) => plain,
         Err(problem) => return Ok(unusable(&name, &problem)),
     };
@@ -133,7 +127,7 @@ fn look_at(spec: &EngineSpec, executable: &Path) -> Result<Row> {
     }
     let (mut features, mut lacks) = (Vec::new(), Vec::new());
     for (feature, module) in FEATURES {
-        let runs = try_module(spec, module, executable)?.is_ok_and(|plain| plain.end.outcome == Outcome::Finished);
+        let runs = try_module(spec, module)?.is_ok_and(|plain| plain.end.outcome == Outcome::Finished);
         if runs { &mut features } else { &mut lacks }.push(*feature);
     }
     let told = |what: fn(EngineInfo) -> String| plain.engine.clone().map(what);
@@ -151,29 +145,13 @@ fn look_at(spec: &EngineSpec, executable: &Path) -> Result<Row> {
 }
 
 /// Runs a module without recording. The inner error says why the engine cannot be used.
-fn try_module(spec: &EngineSpec, text: &str, executable: &Path) -> Result<Result<Plain, String>> {
+fn try_module(spec: &EngineSpec, text: &str) -> Result<Result<Plain, String>> {
     let module = wat::parse_str(text).context("a module of this program")?;
     let call = Invocation { function: "run".to_string(), arguments: Vec::new() };
     let program =
         Program::new("feature", module, &[call], &Imports::default()).context("a module of this program")?;
-    let request = Request {
-        engine: spec.clone(),
-        wasi: WasiSetup::default(),
-        host: HostSource::Live,
-        echo: false,
-        output: PathBuf::new(),
-        memory_page_limit: None,
-        timeout: Some(PATIENCE),
-        stdin: Stdio::Null,
-        output_streams: Stdio::Null,
-        executable: executable.to_path_buf(),
-        command: Vec::new(),
-        interrupt: Arc::new(AtomicBool::new(false)),
-        native_limit: 0,
-        options: Options::default(),
-        checkpoint: Checkpoint::End,
-        watch: None,
-    };
+    let request = Request::new(spec.clone(), PathBuf::new()).context("finding this program to start it again")?;
+    let request = Request { timeout: Some(PATIENCE), checkpoint: Checkpoint::End, ..request };
     Ok(program.run_plain(&request).map_err(|error| error.to_string()))
 }
 

@@ -70,7 +70,12 @@ impl Session {
         let name = guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy());
         let module = read_module(&guest.module)?;
         let calls: Vec<Invocation> = guest.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
-        let imports = Imports { stubs: &guest.import, logged: false, allow_unordered: guest.allow_unordered };
+        let imports = Imports {
+            stubs: &guest.import,
+            allow_unordered: guest.allow_unordered,
+            preloads: &guest.preload,
+            ..Imports::default()
+        };
         let program =
             Program::new(&name, module, &calls, &imports).with_context(|| format!("{}", guest.module.display()))?;
         if program.runs_without_threads() {

@@ -374,3 +374,52 @@ fn stubs_answer_imports_beyond_wasi() {
     let trap = run(folder.path(), &["record", "t.wat", "--invoke", "run", "--import", "*=trap"]);
     assert!(trap.code == 0 && trap.stderr.contains("trapped: error in a host function"), "{}", trap.stderr);
 }
+
+#[test]
+fn a_preloaded_module_answers_imports() {
+    let helper = wat::parse_str(
+        r#"(module (global $n (mut i32) (i32.const 40))
+          (func (export "next") (result i32)
+            (global.set $n (i32.add (global.get $n) (i32.const 1))) (global.get $n))
+          (func (export "half") (param i64) (result i64) (i64.div_s (i64.const 84) (local.get 0))))"#,
+    )
+    .unwrap();
+    let guest = br#"(module
+      (import "env" "next" (func $next (result i32))) (import "env" "half" (func $half (param i64) (result i64)))
+      (memory 1)
+      (func (export "run") (param i64) (result i64)
+        (i32.store (i32.const 0) (call $next)) (i32.store (i32.const 4) (call $next)) (call $half (local.get 0))))"#;
+    let folder = folder_with(&[("t.wat", guest), ("helper.wasm", &helper)]);
+    let record = ["record", "t.wat", "--preload", "env=helper.wasm", "--invoke", "run 2", "--invoke", "run 0"];
+    let recorded = run(folder.path(), &record);
+    assert!(recorded.code == 0 && recorded.stdout == "42\n", "{}{}", recorded.stdout, recorded.stderr);
+    std::fs::remove_file(folder.path().join("helper.wasm")).unwrap();
+    let dump = run(folder.path(), &["dump", "t.fpt"]).stdout;
+    assert!(dump.contains("env.next -> 44") && dump.contains("trap: error in a host function"), "{dump}");
+    for engine in ENGINES {
+        let replayed = run(folder.path(), &["replay", "t.fpt", "--engine", engine]);
+        assert_eq!(replayed.code, 0, "{engine}: {}{}", replayed.stdout, replayed.stderr);
+    }
+    let needy = wat::parse_str(r#"(module (import "a" "b" (func)) (func (export "next")))"#).unwrap();
+    std::fs::write(folder.path().join("helper.wasm"), needy).unwrap();
+    let refused = run(folder.path(), &record);
+    assert!(refused.code == 2 && refused.stderr.contains("it imports a.b itself"), "{}", refused.stderr);
+    let other = wat::parse_str(r#"(module (func (export "next")))"#).unwrap();
+    std::fs::write(folder.path().join("helper.wasm"), other).unwrap();
+    let refused = run(folder.path(), &record);
+    assert!(
+        refused.code == 2 && refused.stderr.contains("the guest imports it as () -> (i32)"),
+        "{}",
+        refused.stderr
+    );
+}
+
+/// The example for embedders: host functions of its own, one of which writes to memory as it likes.
+#[test]
+fn an_embedder_records_its_own_host_functions() {
+    let example = Path::new(common::FORKPOINT).with_file_name("examples").join("embedder");
+    let output = std::process::Command::new(example).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("the guest reports: warm") && text.contains("The runs agree on all"), "{text}");
+}

@@ -2,8 +2,10 @@
 
 use crate::engine::{self, EngineSpec};
 use crate::host::WasiSetup;
+use crate::host::embed::HostFunctions;
+use crate::host::preload::{Preload, preload};
 use crate::observe::Watch;
-use crate::protocol::{FrameWriter, Order, read_order};
+use crate::protocol::{FrameWriter, Message, Order, read_order};
 use crate::values::WasmValue;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -61,6 +63,8 @@ pub(crate) struct Run {
     pub(crate) wasi: WasiSetup,
     /// Whether the engine's process answers WASI itself; otherwise the recorder answers every host call.
     pub(crate) live_host: bool,
+    /// Modules that answer other imports there.
+    pub(crate) preloads: Vec<Preload>,
     /// Whether to send native code, and at most how many bytes of it.
     pub(crate) native_limit: u64,
     /// When to show all memories, besides at the end.
@@ -96,6 +100,8 @@ pub(crate) type Stop = Arc<AtomicBool>;
 pub(crate) struct Control {
     pub(crate) stop: Stop,
     pub(crate) answers: Answers,
+    /// Host functions of this process's own.
+    pub(crate) hosted: Arc<HostFunctions>,
 }
 
 /// The parent's answers at checkpoints and to host calls.
@@ -134,6 +140,15 @@ impl io::Write for Socket {
 /// In words, when the job cannot be read or the parent is gone. What the engine or the guest does is reported
 /// to the parent instead.
 pub fn main(arguments: &[String]) -> Result<(), String> {
+    main_with(arguments, HostFunctions::new())
+}
+
+/// Like [`main`], for an embedder with host functions of its own: its recordings' [`crate::Imports::hosted`] names
+/// them, and here they are. They run in the child process only.
+///
+/// # Errors
+/// Those of [`main`].
+pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), String> {
     let [job, socket, buffer] = arguments else {
         return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job, a socket and a buffer"));
     };
@@ -146,12 +161,23 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
     // SAFETY: the parent left these two descriptors open for us and names them in the arguments; nothing else in
     // this process has used them, so each has one owner from here on.
     let (socket, buffer) = unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(buffer)) };
-    let control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
+    let mut control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
     // The parent decides what Ctrl-C means; it stops us through the socket.
     let ignored = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
         .map_err(|error| format!("ignoring SIGINT: {error}"))?;
-    let out = FrameWriter(Socket(Arc::new(socket)));
+    let mut out = FrameWriter(Socket(Arc::new(socket)));
+    if let Task::Run(run) = &job.task
+        && run.live_host
+    {
+        for file in &run.preloads {
+            if let Err(message) = preload(file, &mut hosted) {
+                let sent = out.message(&Message::SetupFailed(message));
+                return sent.map_err(|error| format!("talking to the recorder: {error}"));
+            }
+        }
+    }
+    control.hosted = Arc::new(hosted);
     engine::run(&job, out, control, buffer).map_err(|error| format!("talking to the recorder: {error}"))
 }
 
@@ -159,7 +185,8 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
 fn listen(mut socket: UnixStream) -> Control {
     let stop = Stop::default();
     let (sender, answers) = channel();
-    let control = Control { stop: Arc::clone(&stop), answers: Answers(Mutex::new(answers)) };
+    let answers = Answers(Mutex::new(answers));
+    let control = Control { stop: Arc::clone(&stop), answers, hosted: Arc::default() };
     std::thread::spawn(move || {
         loop {
             match read_order(&mut socket) {

@@ -6,7 +6,7 @@ mod library;
 mod limit;
 mod session;
 mod wasmedge;
-mod wasmi;
+pub(crate) mod wasmi;
 mod wasmtime;
 mod words;
 

@@ -112,6 +112,14 @@ pub enum RecordError {
         /// The first import.
         import: String,
     },
+    /// A preloaded module cannot answer the guest's imports.
+    #[error("the preloaded module {}: {why}", file.display())]
+    Preload {
+        /// The module.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A stub's results do not fit the import's type.
     #[error("the stub `{stub}` does not fit {import}: {ty}; {why}")]
     Stub {

@@ -1,7 +1,9 @@
 //! The world that a guest sees: WASI preview 1, and what the recorder must know of it.
 
 pub(crate) mod ask;
+pub(crate) mod embed;
 pub(crate) mod fixed;
+pub(crate) mod preload;
 pub(crate) mod ranges;
 pub(crate) mod stub;
 pub(crate) mod trampoline;

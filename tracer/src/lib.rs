@@ -24,6 +24,8 @@ pub use engine::{
 };
 pub use error::RecordError;
 pub use host::WasiSetup;
+pub use host::embed::{HostError, HostFunctions, HostMemory, OutOfBounds};
+pub use host::preload::Preload;
 pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
 pub use record::{

@@ -397,6 +397,7 @@ mod tests {
                 }],
                 wasi: crate::host::WasiSetup::default(),
                 live_host: false,
+                preloads: Vec::new(),
                 native_limit: 0,
                 checkpoints: crate::child::Checkpoints::None,
                 watch: None,

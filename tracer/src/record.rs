@@ -78,6 +78,32 @@ pub struct Request {
 }
 
 impl Request {
+    /// A recording under `engine` to `output` with everything else as it is by default: a live host without arguments or
+    /// directories, nothing to read, output not shown, and this program as the engine's process.
+    ///
+    /// # Errors
+    /// When the path of this program cannot be found.
+    pub fn new(engine: EngineSpec, output: PathBuf) -> std::io::Result<Request> {
+        Ok(Request {
+            engine,
+            wasi: WasiSetup::default(),
+            host: HostSource::Live,
+            echo: false,
+            output,
+            memory_page_limit: None,
+            timeout: None,
+            stdin: Stdio::Null,
+            output_streams: Stdio::Null,
+            executable: std::env::current_exe()?,
+            command: Vec::new(),
+            interrupt: Arc::default(),
+            native_limit: 0,
+            options: Options::default(),
+            checkpoint: Checkpoint::default(),
+            watch: None,
+        })
+    }
+
     /// The options as far as the engine can follow them.
     pub(crate) fn effective_options(&self) -> Options {
         let style = if self.engine.records_inline() { self.options.style } else { Style::Hooks };

@@ -68,7 +68,11 @@ fn describe_call(call: &HostCall) -> String {
         }
         None => call.arguments.iter().map(|value| printable(&value.to_string())).collect(),
     };
-    format!("{}({})", name(&call.import), arguments.join(", "))
+    let reading = match (signature, call.reads.as_slice()) {
+        (None, [_, ..]) => format!(" reading {}", text(&call.reads.iter().collect::<Vec<_>>())),
+        _ => String::new(),
+    };
+    format!("{}({}){reading}", name(&call.import), arguments.join(", "))
 }
 
 /// An argument by its name; what only says where a result goes is left out.

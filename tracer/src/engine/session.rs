@@ -2,12 +2,14 @@
 
 use crate::child::{Checkpoints, Control, Out, Run};
 use crate::host::ask::{HostEnd, Memories, ask};
+use crate::host::embed::HostFunctions;
 use crate::observe::{self, View, Watcher};
 use crate::protocol::HOOK_SIZE;
 use crate::shared::{self, HookBuffer};
 use crate::values::WasmValue;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What an engine does after an event.
@@ -213,6 +215,11 @@ impl Session {
             true => Ok(()),
             false => Err(io::Error::other("a host call does not fit into the buffer")),
         }
+    }
+
+    /// Host functions of this process's own.
+    pub(crate) fn hosted(&self) -> Arc<HostFunctions> {
+        Arc::clone(&self.control.hosted)
     }
 
     /// Whether bytes are watched.

@@ -1,6 +1,6 @@
 //! wasmi, an interpreter that shares no code with Wasmtime's compilers: the independent oracle.
 
-mod convert;
+pub(crate) mod convert;
 mod guest;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};

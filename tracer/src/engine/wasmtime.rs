@@ -2,6 +2,7 @@
 
 mod asked;
 mod convert;
+mod embedded;
 mod guest;
 mod imports;
 mod live;

@@ -8,7 +8,7 @@ use forkpoint_traces::wasi::{Role, Signature};
 use std::ops::Range;
 
 /// Most (address, length) pairs or subscriptions of one call that are followed: as many as libraries allow (IOV_MAX).
-const MOST: u64 = 1024;
+pub(crate) const MOST: u64 = 1024;
 
 /// Most bytes that are read for one call.
 const MOST_BYTES: u64 = 64 << 20;
@@ -57,7 +57,7 @@ pub(crate) fn second_reads(signature: Signature, first: &[Vec<u8>]) -> Vec<(u64,
 }
 
 /// Ranges of [`MOST_BYTES`] in all: what lies beyond is not looked at.
-fn capped(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+pub(crate) fn capped(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     let mut left = MOST_BYTES;
     for (_, length) in &mut ranges {
         *length = (*length).min(left);

@@ -21,7 +21,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             directories: directories.collect(),
             deterministic: wasi.deterministic,
             replayed: request.host != HostSource::Live,
-            stubs: program.stubs.iter().map(ToString::to_string).collect(),
+            stubs: stubs(program),
         },
         calls: program
             .calls
@@ -41,6 +41,12 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         command: request.command.clone(),
         chunk_events,
     }
+}
+
+/// Who answered imports beyond WASI, as written on the command line.
+fn stubs(program: &Program) -> Vec<String> {
+    let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
+    program.stubs.iter().map(ToString::to_string).chain(preloads).collect()
 }
 
 /// A scope in words.

@@ -7,7 +7,7 @@ use super::program::{HostFunction, Provider};
 use crate::error::RecordError;
 use crate::host::NO_THREAD;
 use crate::host::ask::HostEnd;
-use crate::host::ranges::{first_reads, second_reads, unsigned};
+use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
 use crate::protocol::{Answer, Order};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
@@ -21,6 +21,8 @@ pub(super) struct Host<'a> {
     /// The memory that WASI reads and writes.
     memory: u32,
     log: Option<HostLog>,
+    /// The log's next step, where it was looked at already.
+    ahead: Option<HostEvent>,
     /// Whether what the guest prints goes to our own output.
     echo: bool,
     pending: Option<Pending>,
@@ -61,7 +63,7 @@ impl<'a> Host<'a> {
         echo: bool,
     ) -> Result<Host<'a>, RecordError> {
         let log = log.map(|path| TraceReader::open(path)?.host_log()).transpose()?;
-        Ok(Host { functions, memory: memory.unwrap_or(0), log, echo, pending: None })
+        Ok(Host { functions, memory: memory.unwrap_or(0), log, ahead: None, echo, pending: None })
     }
 
     /// The guest calls function `function`.
@@ -74,7 +76,11 @@ impl<'a> Host<'a> {
             false => None,
         };
         let signature = signature.unwrap_or_default();
-        let reads = first_reads(signature, &unsigned(&arguments));
+        let reads = match signature {
+            // Nobody knows what the call depends on but the recording.
+            [] => self.logged_reads(function)?,
+            signature => first_reads(signature, &unsigned(&arguments)),
+        };
         let mut pending =
             Pending { function, arguments, signature, first: Vec::new(), coming: Vec::new(), second: false };
         if reads.is_empty() {
@@ -83,6 +89,21 @@ impl<'a> Host<'a> {
         let order = self.read(&mut pending, reads);
         self.pending = Some(pending);
         Ok(Reply::order(order))
+    }
+
+    /// What the recorded call read, if it is of the same function.
+    fn logged_reads(&mut self, function: u32) -> Result<Vec<(u64, u64)>, RecordError> {
+        let Some(log) = &mut self.log else { return Ok(Vec::new()) };
+        if self.ahead.is_none() {
+            self.ahead = log.next_event()?;
+        }
+        Ok(match &self.ahead {
+            Some(HostEvent::Call(call)) if call.function.0 == function => {
+                // A stranger's recording: no more than any other call may read.
+                capped(call.reads.iter().map(|read| (read.address, read.length)).take(MOST as usize).collect())
+            }
+            _ => Vec::new(),
+        })
     }
 
     fn read(&self, pending: &mut Pending, reads: Vec<(u64, u64)>) -> Order {
@@ -147,9 +168,16 @@ impl<'a> Host<'a> {
 
     fn logged(&mut self, call: HostCall) -> Result<Reply, RecordError> {
         let Some(log) = &mut self.log else { return Err(RecordError::Protocol("no host log".to_string())) };
-        let why = match log.next_event()? {
+        let next = match self.ahead.take() {
+            Some(event) => Some(event),
+            None => log.next_event()?,
+        };
+        let why = match next {
             Some(HostEvent::Call(logged)) if logged == call => None,
-            Some(HostEvent::Call(logged)) => Some(format!("the recording has a call of {} there", logged.import)),
+            Some(HostEvent::Call(logged)) if logged.import == call.import => {
+                Some("the recording has other arguments, or other bytes behind them".to_string())
+            }
+            Some(HostEvent::Call(logged)) => Some(format!("the recording has a call of {}", logged.import)),
             Some(_) => return Err(damaged("a step of a call without its call")),
             None => Some("the recording has no further host call".to_string()),
         };

@@ -4,6 +4,7 @@ use super::Checkpoint;
 use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::ask::HostEnd;
+use crate::host::preload::Preload;
 use crate::host::stub::{Stub, StubAnswer};
 use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::instrument::{EXPORT_PREFIX, Instrumented, Options, Style, instrument};
@@ -39,6 +40,7 @@ pub struct Program {
     pub(super) host_functions: Vec<HostFunction>,
     /// The stubs, as they were asked for.
     pub(super) stubs: Vec<Stub>,
+    pub(super) preloads: Vec<Preload>,
 }
 
 /// An imported function.
@@ -77,6 +79,10 @@ pub struct Imports<'a> {
     pub logged: bool,
     /// Whether a module that can make threads is let run without them.
     pub allow_unordered: bool,
+    /// Functions that the child process answers by itself: see [`crate::child::main_with`].
+    pub hosted: &'a [Import],
+    /// Modules whose exports answer imports.
+    pub preloads: &'a [Preload],
 }
 
 impl Program {
@@ -101,6 +107,7 @@ impl Program {
             wasi_memory: interface.wasi_memory,
             host_functions,
             stubs: imports.stubs.to_vec(),
+            preloads: imports.preloads.to_vec(),
         })
     }
 
@@ -113,7 +120,8 @@ impl Program {
         let module = trace.module();
         let instrumented = instrument(module, &Options::default())?;
         let interface = Interface::of(module);
-        let host_functions = interface.provide(&Imports { stubs: &[], logged: true, allow_unordered: true })?;
+        let host_functions =
+            interface.provide(&Imports { logged: true, allow_unordered: true, ..Imports::default() })?;
         let calls = header.calls.iter().map(|call| interface.recorded_call(call)).collect::<Result<_, _>>()?;
         Ok(Program {
             name: header.module.name.clone(),
@@ -124,6 +132,7 @@ impl Program {
             wasi_memory: interface.wasi_memory,
             host_functions,
             stubs: Vec::new(),
+            preloads: Vec::new(),
         })
     }
 
@@ -175,6 +184,7 @@ impl Program {
             calls: self.calls.clone(),
             wasi: request.wasi.clone(),
             live_host: matches!(request.host, HostSource::Live),
+            preloads: self.preloads.clone(),
             native_limit: request.native_limit,
             checkpoints: match request.checkpoint {
                 _ if !module.records || !request.options.scope.is_everything() => Checkpoints::None,
@@ -285,6 +295,7 @@ impl Interface {
         let mut memories = BTreeSet::new();
         let mut functions = Vec::new();
         let mut missing = Vec::new();
+        let preloads = imports.preloads.iter().map(exports_of).collect::<Result<Vec<_>, _>>()?;
         for needed in &self.imports {
             let Needed { import, ty, kind } = needed;
             let provided = match kind {
@@ -293,7 +304,10 @@ impl Interface {
                 NeededKind::Other => false,
                 NeededKind::Function(signature) => {
                     let results = signature.as_ref().map_or(&[][..], FuncType::results);
-                    let provider = provider(import, ty, results, imports)?;
+                    let provider = match preloaded(import, signature.as_ref(), imports.preloads, &preloads)? {
+                        true => Provider::Engine,
+                        false => provider(import, ty, results, imports)?,
+                    };
                     let provided = imports.logged || !matches!(provider, Provider::Nobody);
                     functions.push(HostFunction { import: import.clone(), results: results.to_vec(), provider });
                     provided
@@ -392,6 +406,46 @@ impl Interface {
     }
 }
 
+type Exports = BTreeMap<String, Option<FuncType>>;
+
+/// The exported functions of a preloaded module.
+fn exports_of(preload: &Preload) -> Result<Exports, RecordError> {
+    let fail = |why: String| RecordError::Preload { file: preload.file.clone(), why };
+    let bytes = std::fs::read(&preload.file).map_err(|error| fail(error.to_string()))?;
+    wasmparser::validate(&bytes).map_err(|error| fail(error.to_string()))?;
+    let interface = Interface::of(&bytes);
+    match interface.imports.first() {
+        Some(needed) => Err(fail(format!("it imports {} itself, and must import nothing", needed.import))),
+        None => Ok(interface.exports),
+    }
+}
+
+/// Whether a preloaded module answers an import.
+fn preloaded(
+    import: &Import,
+    ty: Option<&FuncType>,
+    preloads: &[Preload],
+    exports: &[Exports],
+) -> Result<bool, RecordError> {
+    for (preload, exports) in preloads.iter().zip(exports).filter(|(preload, _)| preload.name == import.module) {
+        match exports.get(&import.name) {
+            Some(Some(found)) if Some(found) == ty => return Ok(true),
+            Some(found) => {
+                let words = |ty: Option<&FuncType>| ty.map_or("no function".to_string(), signature);
+                let why = format!(
+                    "it exports {} as {}, the guest imports it as {}",
+                    import.name.escape_debug(),
+                    words(found.as_ref()),
+                    words(ty)
+                );
+                return Err(RecordError::Preload { file: preload.file.clone(), why });
+            }
+            None => {}
+        }
+    }
+    Ok(false)
+}
+
 fn has_vectors(ty: &FuncType) -> bool {
     ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
 }
@@ -421,6 +475,9 @@ fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -
     }
     if (&*import.module, &*import.name, ty) == THREAD_SPAWN {
         return Ok(Provider::NoThreads);
+    }
+    if imports.hosted.contains(import) {
+        return Ok(Provider::Engine);
     }
     let is_wasi = import.module == wasi::MODULE && wasi::signature(&import.name).is_some();
     Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })

@@ -6,7 +6,7 @@ use forkpoint_traces::TrapKind;
 use wasmi::{Error, F32, F64, Nullable, TrapCode, V128, Val, ValType};
 
 /// A value of this type; `None` where it is of another.
-pub(super) fn to_engine(value: &WasmValue, ty: ValType) -> Option<Val> {
+pub(crate) fn to_engine(value: &WasmValue, ty: ValType) -> Option<Val> {
     let value = match value {
         WasmValue::I32(value) => Val::I32(*value),
         WasmValue::I64(value) => Val::I64(*value),
@@ -22,7 +22,7 @@ pub(super) fn to_engine(value: &WasmValue, ty: ValType) -> Option<Val> {
     (value.ty() == ty).then_some(value)
 }
 
-pub(super) fn from_engine(value: &Val) -> WasmValue {
+pub(crate) fn from_engine(value: &Val) -> WasmValue {
     let reference = |null: bool| WasmValue::Reference(if null { "null" } else { "reference" }.to_string());
     match value {
         Val::I32(value) => WasmValue::I32(*value),

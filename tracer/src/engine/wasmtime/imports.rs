@@ -2,11 +2,12 @@
 
 use super::guest::State;
 use super::memories::GuestMemory;
-use super::{asked, live, records};
+use super::{asked, embedded, live, records};
 use crate::child::Run;
 use crate::host::{fixed, trampoline};
 use crate::instrument::{BUFFER_EXPORT, IMPORT_MODULE};
 use forkpoint_traces::{Import, wasi as preview1};
+use std::sync::Arc;
 use wasmtime::{
     Engine, Extern, Func, FuncType, Instance, Linker, Memory, MemoryType, Module, SharedMemory, Store, ValType,
 };
@@ -34,6 +35,7 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
     let mut hosts = Vec::new();
     let mut functions = 0..;
     let live_host = store.data().run.live_host;
+    let hosted = store.data().session.as_ref().map_or_else(Default::default, |session| session.hosted());
     records::define(&mut linker)?;
     for import in module.imports() {
         let (from, name) = (import.module(), import.name());
@@ -52,11 +54,14 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
             true => wasi.get(&mut *store, from, name).ok().and_then(Extern::into_func),
             false => None,
         };
+        let import = Import { module: from.to_string(), name: name.to_string() };
         let wrapped = match host {
             Some(host) => {
                 hosts.push((host, ty.clone()));
-                let import = Import { module: from.to_string(), name: name.to_string() };
                 live::wrapper(store, ty, hosts.len() - 1, function, import)
+            }
+            None if live_host && hosted.get(&import).is_some() => {
+                embedded::wrapper(store, ty, Arc::clone(&hosted), function, import)
             }
             None => asked::wrapper(store, ty, function),
         };
@@ -77,10 +82,11 @@ fn forward(
     hosts: &[(Func, FuncType)],
     store: &mut Store<State>,
 ) -> wasmtime::Result<()> {
+    let memory = instance.get_export(&mut *store, trampoline::MEMORY).and_then(GuestMemory::of);
+    store.data_mut().memory = memory.clone().zip(store.data().run.wasi_memory);
     if hosts.is_empty() {
         return Ok(());
     }
-    let memory = instance.get_export(&mut *store, trampoline::MEMORY).and_then(GuestMemory::of);
     let types: Vec<_> = hosts.iter().map(|(_, ty)| (encoded(ty.params()), encoded(ty.results()))).collect();
     let ty = memory.as_ref().map(|memory| {
         let ty = memory.ty(&*store);
@@ -96,7 +102,6 @@ fn forward(
     let forwarders = Instance::new(&mut *store, &module, &imports)?;
     store.data_mut().forwarders =
         (0..hosts.len()).filter_map(|i| forwarders.get_func(&mut *store, &i.to_string())).collect();
-    store.data_mut().memory = memory.zip(store.data().run.wasi_memory);
     Ok(())
 }
 

@@ -56,7 +56,7 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, fun
 
 /// Around a call: a checkpoint, where the run has such, and a look at watched bytes, so that their change is taken for
 /// nobody else's.
-fn look(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
+pub(super) fn look(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
     if caller.data().run.checkpoints == Checkpoints::Calls {
         records::visit(&mut *caller, &mut |session, views| session.around_call(views))?;
     }
@@ -118,13 +118,23 @@ impl Before {
                 }
             }
         }
-        for (start, bytes) in writes {
-            for (i, piece) in bytes.chunks(PIECE).enumerate() {
-                let address = (start + i * PIECE) as u64;
-                let write = HostEvent::Write { memory: MemoryIndex(index), address, bytes: piece.to_vec() };
-                records::host(&mut *caller, &write)?;
-            }
-        }
-        Ok(())
+        let write = |(start, bytes): (usize, Vec<u8>)| HostEvent::Write {
+            memory: MemoryIndex(index),
+            address: start as u64,
+            bytes,
+        };
+        report(caller, writes.into_iter().map(write).collect())
     }
+}
+
+/// Leaves writes of the host among the guest's records, long ones in pieces.
+pub(super) fn report(caller: &mut Caller<'_, State>, writes: Vec<HostEvent>) -> wasmtime::Result<()> {
+    for event in writes {
+        let HostEvent::Write { memory, address, bytes } = event else { continue };
+        for (i, piece) in bytes.chunks(PIECE).enumerate() {
+            let address = address + (i * PIECE) as u64;
+            records::host(&mut *caller, &HostEvent::Write { memory, address, bytes: piece.to_vec() })?;
+        }
+    }
+    Ok(())
 }

@@ -57,6 +57,18 @@ impl GuestMemory {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) fn bytes_mut<'a, S: AsContextMut>(&'a self, store: &'a mut S) -> &'a mut [u8] {
+        match self {
+            GuestMemory::Own(memory) => memory.data_mut(store.as_context_mut()),
+            GuestMemory::Shared(memory) => {
+                let cells = memory.data();
+                // SAFETY: as in `bytes`; and the store is borrowed mutably, so there is no other slice of them.
+                unsafe { std::slice::from_raw_parts_mut(cells.as_ptr().cast_mut().cast(), cells.len()) }
+            }
+        }
+    }
+
     /// Grows it by so many pages; the size before.
     pub(super) fn grow(&self, store: impl AsContextMut, delta: u64) -> wasmtime::Result<u64> {
         match self {
