@@ -18,8 +18,8 @@ type Way = (&'static str, fn() -> Options, Checkpoint);
 
 /// The ways to record that are measured. The others are compared with the first one.
 const WAYS: &[Way] = &[
-    ("checkpoint end", Options::default, Checkpoint::End),
     ("default", Options::default, Checkpoint::Every(16 << 20)),
+    ("checkpoint end", Options::default, Checkpoint::End),
     ("every=1000000", Options::default, Checkpoint::Every(1_000_000)),
     ("every=65536", Options::default, Checkpoint::Every(1 << 16)),
     ("calls", Options::default, Checkpoint::Calls),

@@ -1,5 +1,7 @@
 //! Host calls, recorded once and replayed into other runs.
 
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
 mod common;
 
 use common::{folder_with, run};

@@ -87,8 +87,10 @@ export function describe(bytes) {
     if (id === 2) {
       reader.list(() => {
         const entry = { module: reader.name(), name: reader.name(), kind: reader.byte() };
-        if (entry.kind === 0) functions.push(reader.number());
-        else if (entry.kind === 2) entry.memory = reader.limits();
+        if (entry.kind === 0) {
+          functions.push(reader.number());
+          entry.type = types[functions.at(-1)];
+        } else if (entry.kind === 2) entry.memory = reader.limits();
         else if (entry.kind === 3) {
           globals.push(reader.valueType());
           reader.byte();

@@ -1,5 +1,5 @@
-// Frames to the recorder: a tag, the length of what follows as four bytes, the rest. All of it blocks: the guest
-// waits while its events are sent.
+// Frames to the recorder: a tag, the length of what follows as four bytes, the rest; and its orders. All of it blocks:
+// the guest waits while its events are sent, and for answers.
 
 import fs from "node:fs";
 
@@ -23,6 +23,41 @@ export class Recorder {
   // A message whose JSON is made already: 64-bit numbers have no place in JavaScript's own.
   message(json) {
     this.frame("J", Buffer.from(json));
+  }
+
+  // Bytes of memory that the recorder asked for.
+  range(number, bytes) {
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(number);
+    for (let at = 0; at < bytes.length; at += PIECE) this.frame("G", head, bytes.subarray(at, at + PIECE));
+  }
+
+  // What the recorder sends.
+  bytes(length) {
+    const bytes = Buffer.alloc(length);
+    for (let got = 0; got < length; ) {
+      const read = fs.readSync(this.socket, bytes, got, length - got, null);
+      // Nobody listens any more.
+      if (read === 0) process.exit(1);
+      got += read;
+    }
+    return bytes;
+  }
+
+  byte() {
+    return this.bytes(1)[0];
+  }
+
+  word() {
+    return this.bytes(4).readUInt32LE();
+  }
+
+  long() {
+    return this.bytes(8).readBigUInt64LE();
+  }
+
+  list(read) {
+    return Array.from({ length: this.word() }, () => read());
   }
 
   // A memory: its size, the pages that are not all zero, the end.

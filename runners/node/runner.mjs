@@ -1,11 +1,12 @@
 // V8 as an engine: node [V8's flags] runners/node/runner.mjs, and the recorder's own arguments behind it.
 //
 // --liftoff --no-wasm-tier-up: the baseline compiler only. --no-liftoff: the optimizing one only. Neither: both, as V8
-// likes. Memory is shown at the beginning and at the end. Nobody answers host calls.
+// likes. Memory is shown at the beginning and at the end.
 
 import fs from "node:fs";
 import v8 from "node:v8";
 import { describe } from "./module.mjs";
+import { answered, Exited, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
 
 // What V8 says when it traps.
@@ -45,7 +46,8 @@ function about(job) {
 
 // How a call that did not return ended.
 function failure(error) {
-  if (error instanceof Unanswered) return { SetupFailed: error.message };
+  if (error instanceof Exited) return { Exited: Number(error.message) };
+  if (error instanceof Stopped) return "Stopped";
   let trap = "HostError";
   if (error instanceof WebAssembly.RuntimeError) {
     trap = TRAPS.find(([words]) => words.test(error.message))?.[1] ?? "Other";
@@ -59,21 +61,18 @@ function failure(error) {
   return { Trapped: { trap, message: String(error?.message ?? error), frames } };
 }
 
-class Unanswered extends Error {}
-
-// What the module imports: the hook, memories, and functions that nobody answers.
-function provide(imports, hooks) {
+// What the module imports: the hook, memories, and functions that the recorder answers.
+function provide(imports, recorder, hooks, guest) {
   const provided = {};
-  for (const { module, name, kind, memory } of imports) {
+  let functions = 0;
+  for (const { module, name, kind, type, memory } of imports) {
     provided[module] ??= {};
     if (kind === 2) {
       provided[module][name] = new WebAssembly.Memory(memory);
     } else if (module === "forkpoint" && name === "event") {
       provided[module][name] = (...operands) => hooks.event(...operands);
     } else {
-      provided[module][name] = () => {
-        throw new Unanswered(`the guest calls ${module}.${name}, and this runner answers no host calls`);
-      };
+      provided[module][name] = answered(functions++, type, recorder, hooks, guest);
     }
   }
   return provided;
@@ -94,12 +93,14 @@ function run(job, recorder) {
   }
   const hooks = new Hooks(recorder);
   let instance;
+  let memories = [];
   try {
-    instance = new WebAssembly.Instance(module, provide(described.imports, hooks));
+    instance = new WebAssembly.Instance(module, provide(described.imports, recorder, hooks, () => memories));
   } catch (error) {
     return rejected("instantiate", error);
   }
-  const images = () => task.memories.forEach((name, i) => recorder.image(i, instance.exports[name]));
+  memories = task.memories.map((name) => instance.exports[name]);
+  const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   images();
   recorder.message('"Instantiated"');
   const start = task.has_start ? [[null, { function: "forkpoint:start", arguments: [] }]] : [];
@@ -118,7 +119,8 @@ function run(job, recorder) {
     hooks.send();
     recorder.message(ended);
     if (ended.startsWith('{"SetupFailed"')) return;
-    if (number === null && !ended.startsWith('{"Returned"')) break;
+    const over = ended.startsWith('{"Exited"') || ended === '"Stopped"';
+    if (over || (number === null && !ended.startsWith('{"Returned"'))) break;
   }
   images();
   const globals = task.globals.map((name) => fromEngine(instance.exports[name].value, described.globals.get(name)));

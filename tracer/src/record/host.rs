@@ -128,7 +128,7 @@ impl<'a> Host<'a> {
         let call =
             HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads: reads.collect() };
         if self.log.is_some() {
-            return self.from_log(call);
+            return self.logged(call);
         }
         let end = match provider {
             Provider::Stub(end) => end.clone(),
@@ -145,9 +145,9 @@ impl<'a> Host<'a> {
         Ok(Reply { order, events, unanswered: None })
     }
 
-    fn from_log(&mut self, call: HostCall) -> Result<Reply, RecordError> {
+    fn logged(&mut self, call: HostCall) -> Result<Reply, RecordError> {
         let Some(log) = &mut self.log else { return Err(RecordError::Protocol("no host log".to_string())) };
-        let why = match log.next()? {
+        let why = match log.next_event()? {
             Some(HostEvent::Call(logged)) if logged == call => None,
             Some(HostEvent::Call(logged)) => Some(format!("the recording has a call of {} there", logged.import)),
             Some(_) => return Err(damaged("a step of a call without its call")),
@@ -163,7 +163,7 @@ impl<'a> Host<'a> {
         let function = call.function.0 as usize;
         let mut events = vec![HostEvent::Call(call)];
         loop {
-            let event = log.next()?;
+            let event = log.next_event()?;
             match &event {
                 Some(HostEvent::Write { memory, address, bytes }) => {
                     answer.writes.push((memory.0, *address, bytes.clone()));

@@ -34,7 +34,7 @@ impl HostLog {
     ///
     /// # Errors
     /// When the trace is damaged.
-    pub fn next(&mut self) -> Result<Option<HostEvent>, TraceError> {
+    pub fn next_event(&mut self) -> Result<Option<HostEvent>, TraceError> {
         while self.at == self.column.len() {
             let Some(offset) = self.chunks.pop() else { return Ok(None) };
             let head = block::head(&self.file, offset, self.length)?
