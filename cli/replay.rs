@@ -5,7 +5,7 @@ use crate::args::ReplayArgs;
 use crate::report::compare_traces;
 use crate::session::{Session, Side};
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::EngineSpec;
+use forkpoint_tracer::{EngineSpec, Stdio};
 use forkpoint_traces::{Outcome, TraceReader};
 
 /// Runs the command.
@@ -23,7 +23,9 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     drop(trace);
     let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let output = args.output.clone().unwrap_or_else(|| temporary.path().join("replay.fpt"));
-    let side = Side { echo: args.echo, ..Side::replayed(engine.clone(), output.clone(), args.file.clone()) };
+    let output_streams = if args.echo { Stdio::Inherit } else { Stdio::Null };
+    let side =
+        Side { echo: args.echo, output_streams, ..Side::replayed(engine.clone(), output.clone(), args.file.clone()) };
     let recorded = session.record(side, true).with_context(|| format!("running {file} under {engine}"))?;
     if recorded.outcome == Outcome::Interrupted {
         eprintln!("interrupted");

@@ -2,6 +2,7 @@
 
 use crate::engine::{self, EngineSpec};
 use crate::host::WasiSetup;
+use crate::host::answer::HostSpec;
 use crate::host::embed::HostFunctions;
 use crate::host::preload::{Preload, preload};
 use crate::observe::Watch;
@@ -65,6 +66,8 @@ pub(crate) struct Run {
     pub(crate) live_host: bool,
     /// Modules that answer other imports there.
     pub(crate) preloads: Vec<Preload>,
+    /// What else answers host calls there; without it the recorder is asked.
+    pub(crate) answers: Option<HostSpec>,
     /// Whether to send native code, and at most how many bytes of it.
     pub(crate) native_limit: u64,
     /// When to show all memories, besides at the end.

@@ -106,6 +106,11 @@ impl EngineSpec {
         matches!(self, EngineSpec::Wasmtime(_) | EngineSpec::Wasmi)
     }
 
+    /// Whether its process is this program again.
+    pub(crate) fn is_of_this_program(&self) -> bool {
+        !matches!(self, EngineSpec::Runner { .. })
+    }
+
     /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
     /// releases behind `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
     /// of WasmEdge a hundred times what a record does, and its interpreter less than a record.

@@ -97,7 +97,7 @@ pub enum RecordError {
     #[error("the engine's process broke the protocol: {0}")]
     Protocol(String),
     /// The host log cannot be replayed.
-    #[error("the host log of the recording cannot be replayed: {what}")]
+    #[error("{what}")]
     HostLog {
         /// What is wrong with it.
         what: String,

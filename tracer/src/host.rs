@@ -1,5 +1,6 @@
 //! The world that a guest sees: WASI preview 1, and what the recorder must know of it.
 
+pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod embed;
 pub(crate) mod fixed;

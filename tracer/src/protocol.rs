@@ -111,6 +111,8 @@ pub(crate) enum Message {
     HostCall { function: u32, arguments: Vec<WasmValue> },
     /// All bytes that [`Order::Read`] asked for were sent.
     HostReadEnd,
+    /// The guest made a host call that its host log has no answer to, or that it cannot be replayed from: why.
+    Unanswered { why: String, damaged: bool },
     /// At the end: mutable globals, and sizes of tables.
     State { globals: Vec<WasmValue>, tables: Vec<u64> },
     /// A memory image follows, then `ImageEnd`. Once after instantiation, once at the end, per memory.
@@ -398,6 +400,7 @@ mod tests {
                 wasi: crate::host::WasiSetup::default(),
                 live_host: false,
                 preloads: Vec::new(),
+                answers: None,
                 native_limit: 0,
                 checkpoints: crate::child::Checkpoints::None,
                 watch: None,

@@ -9,7 +9,6 @@ mod checkpoints;
 mod end;
 mod findings;
 mod header;
-mod host;
 mod images;
 mod launch;
 mod native;
@@ -30,6 +29,7 @@ pub use program::{Imports, Invocation, Program};
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::host::WasiSetup;
+use crate::host::answer::Provider;
 use crate::instrument::{Options, Style};
 use crate::observe::Watch;
 use crate::values::WasmValue;
@@ -190,8 +190,7 @@ impl Program {
         for (path, _) in &request.wasi.directories {
             std::fs::read_dir(path).map_err(|source| RecordError::Directory { path: path.clone(), source })?;
         }
-        let first =
-            self.host_functions.iter().find(|function| matches!(function.provider, program::Provider::Engine));
+        let first = self.host_functions.iter().find(|function| matches!(function.provider, Provider::Engine));
         match first {
             Some(function) if !request.engine.has_host() => {
                 Err(RecordError::NoHost { engine: request.engine.to_string(), import: function.import.to_string() })

@@ -1,10 +1,14 @@
 //! What a guest's host functions share in every engine: where events go, when memory is looked at, who answers.
 
 use crate::child::{Checkpoints, Control, Out, Run};
-use crate::host::ask::{HostEnd, Memories, ask};
+use crate::error::RecordError;
+use crate::host::answer::{Host, Reply};
+use crate::host::ask::{HostEnd, Memories, apply, ask};
 use crate::host::embed::HostFunctions;
+use crate::host::ranges::clamp;
+use crate::instrument::host_records;
 use crate::observe::{self, View, Watcher};
-use crate::protocol::HOOK_SIZE;
+use crate::protocol::{HOOK_SIZE, Message, Order};
 use crate::shared::{self, HookBuffer};
 use crate::values::WasmValue;
 use std::io;
@@ -49,6 +53,8 @@ pub(crate) struct Session {
     /// Bytes of records sent since the last checkpoint.
     unchecked: u64,
     watcher: Option<Watcher>,
+    /// Answers host calls here; without it the recorder is asked.
+    host: Option<Host>,
     /// Why the guest was left, where a host function did it.
     end: Option<HostEnd>,
     /// An error of the socket: nobody listens any more.
@@ -57,6 +63,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn new(out: Out, control: Control, buffer: OwnedFd, run: &Run) -> io::Result<Session> {
+        let host = run.answers.as_ref().map(Host::open).transpose().map_err(io::Error::other)?;
         Ok(Session {
             out,
             control,
@@ -66,6 +73,7 @@ impl Session {
             sent: 0,
             unchecked: 0,
             watcher: None,
+            host,
             end: None,
             failed: None,
         })
@@ -243,7 +251,10 @@ impl Session {
         }
         let answered = self.settle(&memories.views()).and_then(|()| {
             self.around_call(&memories.views())?;
-            let answer = ask(function, arguments, memories, &self.control.answers, &mut self.out)?;
+            let answer = match self.host.take() {
+                Some(host) => self.answer(host, function, arguments, memories)?,
+                None => ask(function, arguments, memories, &self.control.answers, &mut self.out)?,
+            };
             self.glance(&memories.views())?;
             self.around_call(&memories.views())?;
             Ok(answer)
@@ -258,6 +269,38 @@ impl Session {
                 self.fail(error);
                 Err(Halt)
             }
+        }
+    }
+
+    /// Answers a host call in this process, and leaves its steps among the records.
+    fn answer(
+        &mut self,
+        mut host: Host,
+        function: u32,
+        arguments: &[WasmValue],
+        memories: &mut dyn Memories,
+    ) -> io::Result<HostEnd> {
+        let answered = reply(&mut host, function, arguments, memories);
+        self.host = Some(host);
+        let Reply { order, events, unanswered } = match answered {
+            Ok(reply) => reply,
+            Err(error) => {
+                self.out.message(&Message::Unanswered { why: error.to_string(), damaged: true })?;
+                return Ok(HostEnd::Stopped);
+            }
+        };
+        for event in &events {
+            for record in host_records(event) {
+                self.host_record(&record)?;
+            }
+        }
+        if let Some(why) = unanswered {
+            self.drain()?;
+            self.out.message(&Message::Unanswered { why, damaged: false })?;
+        }
+        match order {
+            Order::Answer(answer) => Ok(apply(answer, memories)),
+            _ => Ok(HostEnd::Stopped),
         }
     }
 
@@ -284,4 +327,23 @@ impl Session {
             None => Ok(self.end.take()),
         }
     }
+}
+
+/// The conversation about one host call, with the memories at hand.
+fn reply(
+    host: &mut Host,
+    function: u32,
+    arguments: &[WasmValue],
+    memories: &dyn Memories,
+) -> Result<Reply, RecordError> {
+    let mut reply = host.call(function, arguments.to_vec())?;
+    while let Order::Read(ranges) = &reply.order {
+        let views = memories.views();
+        for (number, (memory, address, length)) in ranges.iter().enumerate() {
+            let bytes = views.iter().find(|view| view.memory == *memory).map_or(&[][..], |view| view.bytes);
+            host.bytes(number as u32, &bytes[clamp((*address, *length), bytes.len())]);
+        }
+        reply = host.read_end()?;
+    }
+    Ok(reply)
 }

@@ -5,8 +5,9 @@
 use crate::child::Answers;
 use crate::host::ranges::clamp;
 use crate::observe::View;
-use crate::protocol::{FrameWriter, Message, Order};
+use crate::protocol::{Answer, FrameWriter, Message, Order};
 use forkpoint_traces::WasmValue;
+use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
 /// The guest's memories during a host call, in the order of the original module.
@@ -23,7 +24,7 @@ pub(crate) trait Memories {
 }
 
 /// How a host call ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum HostEnd {
     /// With these results.
     Returned(Vec<WasmValue>),
@@ -60,20 +61,23 @@ pub(crate) fn ask<W: Write>(
             Order::Stop | Order::Show(_) => return Err(io::ErrorKind::InvalidData.into()),
         }
     };
+    Ok(apply(answer, memories))
+}
+
+/// Does to memory what an answer says; how the call ends.
+pub(crate) fn apply(answer: Answer, memories: &mut dyn Memories) -> HostEnd {
     for &(memory, delta) in &answer.grows {
         if !memories.grow(memory, delta) {
-            return Ok(HostEnd::Trapped(format!(
-                "memory {memory} cannot be grown by {delta} pages, as the host did"
-            )));
+            return HostEnd::Trapped(format!("memory {memory} cannot be grown by {delta} pages, as the host did"));
         }
     }
     for (memory, address, bytes) in &answer.writes {
         if !memories.write(*memory, *address, bytes) {
-            return Ok(HostEnd::Trapped(format!(
+            return HostEnd::Trapped(format!(
                 "the host log writes {} bytes at {address:#x} of memory {memory}, which is smaller",
                 bytes.len()
-            )));
+            ));
         }
     }
-    Ok(answer.end)
+    answer.end
 }

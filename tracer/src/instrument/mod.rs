@@ -73,7 +73,7 @@ pub use address::Address;
 pub use error::InstrumentError;
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Options, Scope, Style};
-pub use record::{FIRST_SEGMENT, HOST_RECORD, RecordDecoder, RecordError, RecordSink, host_record};
+pub use record::{FIRST_SEGMENT, HOST_RECORD, RecordDecoder, RecordError, RecordSink, host_records};
 
 use forkpoint_traces::{MemoryIndex, Site, ValueType};
 use std::ops::Range;

@@ -5,7 +5,7 @@
 
 use super::{MemoryDecl, Segment};
 use crate::protocol::HOOK_SIZE;
-use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
+use forkpoint_traces::{HostEvent, MemoryOp, Shape, Site, SiteId};
 use thiserror::Error;
 
 /// Number of the first segment in raw records. Lower numbers are free for records of the host's own.
@@ -21,6 +21,9 @@ pub(super) const READ_BACK_SIZE: u32 = SEGMENT_HEAD + 16;
 /// Number of the record that the host leaves behind a host call's step: length u32, and an encoded `HostEvent`. The
 /// same in blocks of inline records and of hook calls.
 pub const HOST_RECORD: u32 = 2;
+
+/// Bytes of a host write in one record.
+const HOST_PIECE: usize = 32 << 10;
 
 /// Bytes of the segment number in front of a segment's payloads.
 pub(super) const SEGMENT_HEAD: u32 = 4;
@@ -156,12 +159,22 @@ pub trait RecordSink {
 }
 
 /// A [`HOST_RECORD`] of an encoded `HostEvent`.
-pub fn host_record(event: &[u8]) -> Vec<u8> {
+fn host_record(event: &[u8]) -> Vec<u8> {
     let mut record = Vec::with_capacity(8 + event.len());
     record.extend_from_slice(&HOST_RECORD.to_le_bytes());
     record.extend_from_slice(&(event.len() as u32).to_le_bytes());
     record.extend_from_slice(event);
     record
+}
+
+/// The records of a step of a host call: long writes become several.
+pub fn host_records(event: &HostEvent) -> Vec<Vec<u8>> {
+    let HostEvent::Write { memory, address, bytes } = event else { return vec![host_record(&event.encode())] };
+    let piece = |(i, bytes): (usize, &[u8])| {
+        let address = address.saturating_add((i * HOST_PIECE) as u64);
+        host_record(&HostEvent::Write { memory: *memory, address, bytes: bytes.to_vec() }.encode())
+    };
+    bytes.chunks(HOST_PIECE).enumerate().map(piece).collect()
 }
 
 /// The event of the host record at `at`, and where the next record begins.

@@ -1,12 +1,12 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
 use super::end::{EndMemory, EndState, typed};
-use super::host::{Host, Reply};
 use super::launch::launch;
 use super::process::Stopped;
 use super::{CallResult, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
+use crate::host::answer::{Host, Reply};
 use crate::instrument::expose;
 use crate::protocol::{Frame, Message, write_order};
 use crate::values::WasmValue;
@@ -40,7 +40,9 @@ impl Program {
         let module = expose(&self.original)?;
         let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
         self.check_host(request)?;
-        let host = Host::new(&self.host_functions, self.wasi_memory, request.host.log(), request.echo)?;
+        // Only a runner asks.
+        let asks = !request.engine.is_of_this_program();
+        let host = asks.then(|| Host::open(&self.host_spec(request))).transpose()?;
         let mut seen = Seen::new(self, host, module.globals.iter().map(|global| global.index).collect());
         let launched = launch(request, &module, run, |frame, socket| seen.frame(frame, request, socket))?;
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
@@ -61,7 +63,7 @@ impl Program {
 /// What was seen of the run so far.
 struct Seen<'a> {
     program: &'a Program,
-    host: Host<'a>,
+    host: Option<Host>,
     global_indices: Vec<u32>,
     engine: Option<EngineInfo>,
     instantiated: bool,
@@ -73,7 +75,7 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn new<'a>(program: &'a Program, host: Host<'a>, global_indices: Vec<u32>) -> Seen<'a> {
+    fn new<'a>(program: &'a Program, host: Option<Host>, global_indices: Vec<u32>) -> Seen<'a> {
         Seen {
             program,
             host,
@@ -98,7 +100,7 @@ impl Seen<'_> {
     fn frame(&mut self, frame: Frame, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match frame {
             Frame::Message(message) => return self.message(message, request, socket),
-            Frame::Guest { range, bytes } => self.host.bytes(range, &bytes),
+            Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes),
             Frame::Image { address, bytes, .. } if self.instantiated => {
                 if let Some(memory) = self.end.memories.last_mut() {
                     let pages = bytes.chunks(PAGE as usize).enumerate();
@@ -108,6 +110,11 @@ impl Seen<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn host(&mut self) -> Result<&mut Host, RecordError> {
+        let unasked = || RecordError::Protocol("a host call of an engine that answers them itself".to_string());
+        self.host.as_mut().ok_or_else(unasked)
     }
 
     /// Tells the child what its host does about a call.
@@ -151,12 +158,17 @@ impl Seen<'_> {
                 self.outcome = Some(Outcome::Exited { code });
                 self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
             }
+            Message::Unanswered { why, damaged: true } => return Err(RecordError::HostLog { what: why }),
+            Message::Unanswered { why, damaged: false } => {
+                self.outcome = Some(Outcome::Unanswered);
+                self.end.message = Some(why);
+            }
             Message::HostCall { function, arguments } => {
-                let reply = self.host.call(function, arguments)?;
+                let reply = self.host()?.call(function, arguments)?;
                 self.reply(reply, socket);
             }
             Message::HostReadEnd => {
-                let reply = self.host.read_end()?;
+                let reply = self.host()?.read_end()?;
                 self.reply(reply, socket);
             }
             Message::State { globals, tables } => {

@@ -3,6 +3,7 @@
 use super::Checkpoint;
 use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
+use crate::host::answer::{HostFunction, HostSpec, Provider, ResultType};
 use crate::host::ask::HostEnd;
 use crate::host::preload::Preload;
 use crate::host::stub::{Stub, StubAnswer};
@@ -15,6 +16,7 @@ use crate::values::{WasmValue, parse_value};
 use forkpoint_traces::{Import, TraceReader, wasi};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
@@ -41,33 +43,6 @@ pub struct Program {
     /// The stubs, as they were asked for.
     pub(super) stubs: Vec<Stub>,
     pub(super) preloads: Vec<Preload>,
-}
-
-/// An imported function.
-pub(super) struct HostFunction {
-    pub(super) import: Import,
-    results: Vec<ValType>,
-    pub(super) provider: Provider,
-}
-
-impl HostFunction {
-    /// Whether it can return these values.
-    pub(super) fn returns(&self, values: &[WasmValue]) -> bool {
-        values.len() == self.results.len()
-            && values.iter().zip(&self.results).all(|(value, ty)| value_fits(value, *ty))
-    }
-}
-
-/// Who answers an imported function when no host log does.
-pub(super) enum Provider {
-    /// The process of an engine that has a host.
-    Engine,
-    /// The recorder, always by this.
-    Stub(HostEnd),
-    /// The recorder: there is no new thread.
-    NoThreads,
-    /// Nobody: only a host log can.
-    Nobody,
 }
 
 /// Who answers a module's imports.
@@ -172,6 +147,16 @@ impl Program {
         Ok(Cow::Owned(instrument(&self.original, options)?))
     }
 
+    /// What answers the host calls of a run.
+    pub(super) fn host_spec(&self, request: &Request) -> HostSpec {
+        HostSpec {
+            functions: self.host_functions.clone(),
+            memory: self.wasi_memory.unwrap_or(0),
+            log: request.host.log().map(Path::to_path_buf),
+            echo: request.echo,
+        }
+    }
+
     pub(super) fn run(&self, request: &Request, module: &Instrumented) -> Run {
         let names = |names: &[String]| names.to_vec();
         Run {
@@ -185,6 +170,8 @@ impl Program {
             wasi: request.wasi.clone(),
             live_host: matches!(request.host, HostSource::Live),
             preloads: self.preloads.clone(),
+            // A runner asks the recorder.
+            answers: request.engine.is_of_this_program().then(|| self.host_spec(request)),
             native_limit: request.native_limit,
             checkpoints: match request.checkpoint {
                 _ if !module.records || !request.options.scope.is_everything() => Checkpoints::None,
@@ -309,7 +296,8 @@ impl Interface {
                         false => provider(import, ty, results, imports)?,
                     };
                     let provided = imports.logged || !matches!(provider, Provider::Nobody);
-                    functions.push(HostFunction { import: import.clone(), results: results.to_vec(), provider });
+                    let results = results.iter().map(|ty| result_type(*ty)).collect();
+                    functions.push(HostFunction { import: import.clone(), results, provider });
                     provided
                 }
             };
@@ -492,6 +480,18 @@ fn value_fits(value: &WasmValue, ty: ValType) -> bool {
         | (WasmValue::V128(_), ValType::V128) => true,
         (WasmValue::Reference(word), ValType::Ref(ty)) => word == "null" && ty.is_nullable(),
         _ => false,
+    }
+}
+
+fn result_type(ty: ValType) -> ResultType {
+    match ty {
+        ValType::I32 => ResultType::I32,
+        ValType::I64 => ResultType::I64,
+        ValType::F32 => ResultType::F32,
+        ValType::F64 => ResultType::F64,
+        ValType::V128 => ResultType::V128,
+        ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
+        ValType::Ref(_) => ResultType::Reference,
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::end::typed;
 use super::findings::{self, Finding, Findings, Found, Watching};
-use super::host::{Host, Reply};
 use super::images::{self, Difference, Incoming};
 use super::launch::Launched;
 use super::process::{Ended, Stopped};
 use super::sink::WriterSink;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
+use crate::host::answer::{Host, Reply};
 use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, write_order};
 use crate::shared;
@@ -32,7 +32,7 @@ pub(super) struct Pump<'a> {
     program: &'a Program,
     rewritten: &'a Instrumented,
     request: &'a Request,
-    host: Host<'a>,
+    host: Option<Host>,
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
@@ -67,7 +67,9 @@ impl<'a> Pump<'a> {
         request: &'a Request,
         progress: Progress<'a>,
     ) -> Result<Pump<'a>, RecordError> {
-        let host = Host::new(&program.host_functions, program.wasi_memory, request.host.log(), request.echo)?;
+        // Only a runner asks.
+        let asks = !request.engine.is_of_this_program();
+        let host = asks.then(|| Host::open(&program.host_spec(request))).transpose()?;
         Ok(Pump {
             program,
             host,
@@ -180,7 +182,7 @@ impl<'a> Pump<'a> {
                 self.records(&bytes, Style::Hooks)
             }
             Frame::Guest { range, bytes } => {
-                self.host.bytes(range, &bytes);
+                self.host()?.bytes(range, &bytes);
                 Ok(())
             }
             Frame::Watched { address, bytes } => {
@@ -272,12 +274,18 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Stopped => Ok(()),
+            Message::Unanswered { why, damaged: true } => Err(RecordError::HostLog { what: why }),
+            Message::Unanswered { why, damaged: false } => {
+                self.outcome = Some(Outcome::Unanswered);
+                self.message = Some(why);
+                Ok(())
+            }
             Message::HostCall { function, arguments } => {
-                let reply = self.host.call(function, arguments)?;
+                let reply = self.host()?.call(function, arguments)?;
                 self.reply(reply, socket)
             }
             Message::HostReadEnd => {
-                let reply = self.host.read_end()?;
+                let reply = self.host()?.read_end()?;
                 self.reply(reply, socket)
             }
             Message::Checkpoint { pages } => {
@@ -320,6 +328,11 @@ impl<'a> Pump<'a> {
             data,
         )?);
         Ok(())
+    }
+
+    fn host(&mut self) -> Result<&mut Host, RecordError> {
+        let unasked = || RecordError::Protocol("a host call of an engine that answers them itself".to_string());
+        self.host.as_mut().ok_or_else(unasked)
     }
 
     /// Records what the host does about a call, and tells the child.

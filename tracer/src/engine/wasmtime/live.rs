@@ -13,9 +13,6 @@ use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostOutcome, HostRead, Im
 use wasmtime::{Caller, Error, Func, FuncType, Store, Val};
 use wasmtime_wasi::I32Exit;
 
-/// Bytes of a host write in one record.
-const PIECE: usize = 32 << 10;
-
 /// The function that the guest calls in place of host function `number`, its own import number `function`.
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, function: u32, import: Import) -> Func {
     let signature = wasi::signature(&import.name).unwrap_or_default();
@@ -127,14 +124,7 @@ impl Before {
     }
 }
 
-/// Leaves writes of the host among the guest's records, long ones in pieces.
+/// Leaves writes of the host among the guest's records.
 pub(super) fn report(caller: &mut Caller<'_, State>, writes: Vec<HostEvent>) -> wasmtime::Result<()> {
-    for event in writes {
-        let HostEvent::Write { memory, address, bytes } = event else { continue };
-        for (i, piece) in bytes.chunks(PIECE).enumerate() {
-            let address = address + (i * PIECE) as u64;
-            records::host(&mut *caller, &HostEvent::Write { memory, address, bytes: piece.to_vec() })?;
-        }
-    }
-    Ok(())
+    Ok(writes.iter().try_for_each(|event| records::host(&mut *caller, event))?)
 }

@@ -4,7 +4,7 @@ use super::guest::State;
 use super::memories::views;
 use crate::engine::drive::Visit;
 use crate::engine::session::{Halt, Next};
-use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, host_record};
+use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, host_records};
 use crate::shared;
 use forkpoint_traces::HostEvent;
 use std::io;
@@ -49,16 +49,19 @@ fn go_on(caller: &mut Caller<'_, State>, next: Next) -> wasmtime::Result<()> {
 
 /// Leaves a step of a host call among the guest's own records.
 pub(super) fn host(mut store: impl AsContextMut<Data = State>, event: &HostEvent) -> io::Result<()> {
-    let record = host_record(&event.encode());
+    host_records(event).iter().try_for_each(|record| host_record(&mut store, record))
+}
+
+fn host_record(mut store: impl AsContextMut<Data = State>, record: &[u8]) -> io::Result<()> {
     let Some(buffer) = store.as_context().data().buffer else {
         let mut context = store.as_context_mut();
-        return context.data_mut().session.as_mut().map_or(Ok(()), |session| session.host_record(&record));
+        return context.data_mut().session.as_mut().map_or(Ok(()), |session| session.host_record(record));
     };
-    if shared::append(buffer.data_mut(&mut store), &record) {
+    if shared::append(buffer.data_mut(&mut store), record) {
         return Ok(());
     }
     take_block(&mut store)?;
-    match shared::append(buffer.data_mut(&mut store), &record) {
+    match shared::append(buffer.data_mut(&mut store), record) {
         true => Ok(()),
         false => Err(io::Error::other("a host call does not fit into the buffer")),
     }

@@ -1,9 +1,9 @@
-//! The recorder's side of host calls: answers from a host log or by a stub, and what of it goes into the trace.
+//! Answers to host calls, from a host log or by a stub, and what of it goes into the trace.
 //!
-//! One conversation for every engine: the child names function and arguments; the recorder asks for the bytes that
-//! the call depends on, at most twice (the pairs of a vectored write, then its buffers), and answers.
+//! One conversation for every engine: somebody names function and arguments; [`Host`] asks for the bytes that the call
+//! depends on, at most twice (the pairs of a vectored write, then its buffers), and answers. Engines of this program have
+//! it in their own process ([`crate::engine`]), where a call costs no round trip; runners talk to the recorder's.
 
-use super::program::{HostFunction, Provider};
 use crate::error::RecordError;
 use crate::host::NO_THREAD;
 use crate::host::ask::HostEnd;
@@ -11,19 +11,82 @@ use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
 use crate::protocol::{Answer, Order};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
-use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostLog, HostOutcome, HostRead, MemoryIndex, TraceReader};
+use forkpoint_traces::{
+    FuncIndex, HostCall, HostEvent, HostLog, HostOutcome, HostRead, Import, MemoryIndex, TraceReader,
+};
+use serde::{Deserialize, Serialize};
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
+
+/// An imported function.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HostFunction {
+    pub(crate) import: Import,
+    pub(crate) results: Vec<ResultType>,
+    pub(crate) provider: Provider,
+}
+
+/// The type of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum ResultType {
+    I32,
+    I64,
+    F32,
+    F64,
+    V128,
+    Nullable,
+    /// A reference that is never null: no value of it can be given.
+    Reference,
+}
+
+impl HostFunction {
+    /// Whether it can return these values.
+    fn returns(&self, values: &[WasmValue]) -> bool {
+        let fits = |(value, ty): (&WasmValue, &ResultType)| match (value, ty) {
+            (WasmValue::I32(_), ResultType::I32)
+            | (WasmValue::I64(_), ResultType::I64)
+            | (WasmValue::F32(_), ResultType::F32)
+            | (WasmValue::F64(_), ResultType::F64)
+            | (WasmValue::V128(_), ResultType::V128) => true,
+            (WasmValue::Reference(word), ResultType::Nullable) => word == "null",
+            _ => false,
+        };
+        values.len() == self.results.len() && values.iter().zip(&self.results).all(fits)
+    }
+}
+
+/// Who answers an imported function when no host log does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Provider {
+    /// The process of an engine that has a host.
+    Engine,
+    /// Always this.
+    Stub(HostEnd),
+    /// There is no new thread.
+    NoThreads,
+    /// Nobody: only a host log can.
+    Nobody,
+}
+
+/// What answers the host calls of a run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HostSpec {
+    pub(crate) functions: Vec<HostFunction>,
+    /// The memory that WASI reads and writes.
+    pub(crate) memory: u32,
+    /// The trace that everything is answered from, if there is one.
+    pub(crate) log: Option<PathBuf>,
+    /// Whether what the guest prints is printed although its calls come from a log.
+    pub(crate) echo: bool,
+}
 
 /// Answers the host calls of one run.
-pub(super) struct Host<'a> {
-    functions: &'a [HostFunction],
-    /// The memory that WASI reads and writes.
+pub(crate) struct Host {
+    functions: Vec<HostFunction>,
     memory: u32,
     log: Option<HostLog>,
     /// The log's next step, where it was looked at already.
     ahead: Option<HostEvent>,
-    /// Whether what the guest prints goes to our own output.
     echo: bool,
     pending: Option<Pending>,
 }
@@ -41,11 +104,11 @@ struct Pending {
 }
 
 /// What is to be told to the child and written to the trace.
-pub(super) struct Reply {
-    pub(super) order: Order,
-    pub(super) events: Vec<HostEvent>,
+pub(crate) struct Reply {
+    pub(crate) order: Order,
+    pub(crate) events: Vec<HostEvent>,
     /// Why there is no answer: the run went another way than the recorded one.
-    pub(super) unanswered: Option<String>,
+    pub(crate) unanswered: Option<String>,
 }
 
 impl Reply {
@@ -54,20 +117,16 @@ impl Reply {
     }
 }
 
-impl<'a> Host<'a> {
-    /// The host of a run; with the trace at `log`, everything is answered from there.
-    pub(super) fn new(
-        functions: &'a [HostFunction],
-        memory: Option<u32>,
-        log: Option<&Path>,
-        echo: bool,
-    ) -> Result<Host<'a>, RecordError> {
-        let log = log.map(|path| TraceReader::open(path)?.host_log()).transpose()?;
-        Ok(Host { functions, memory: memory.unwrap_or(0), log, ahead: None, echo, pending: None })
+impl Host {
+    /// Opens what `spec` names.
+    pub(crate) fn open(spec: &HostSpec) -> Result<Host, RecordError> {
+        let log = spec.log.as_ref().map(|path| TraceReader::open(path)?.host_log()).transpose()?;
+        let functions = spec.functions.clone();
+        Ok(Host { functions, memory: spec.memory, log, ahead: None, echo: spec.echo, pending: None })
     }
 
     /// The guest calls function `function`.
-    pub(super) fn call(&mut self, function: u32, arguments: Vec<WasmValue>) -> Result<Reply, RecordError> {
+    pub(crate) fn call(&mut self, function: u32, arguments: Vec<WasmValue>) -> Result<Reply, RecordError> {
         let Some(HostFunction { import, .. }) = self.functions.get(function as usize) else {
             return Err(RecordError::Protocol(format!("a call of imported function {function}, which there is not")));
         };
@@ -112,7 +171,7 @@ impl<'a> Host<'a> {
     }
 
     /// Bytes of read number `read` that was asked for.
-    pub(super) fn bytes(&mut self, read: u32, bytes: &[u8]) {
+    pub(crate) fn bytes(&mut self, read: u32, bytes: &[u8]) {
         let place = self.pending.as_mut().and_then(|pending| pending.coming.get_mut(read as usize));
         if let Some((_, known)) = place {
             known.extend_from_slice(bytes);
@@ -120,7 +179,7 @@ impl<'a> Host<'a> {
     }
 
     /// All bytes that were asked for are there.
-    pub(super) fn read_end(&mut self) -> Result<Reply, RecordError> {
+    pub(crate) fn read_end(&mut self) -> Result<Reply, RecordError> {
         let Some(mut pending) = self.pending.take() else {
             return Err(RecordError::Protocol("the end of reads that nobody asked for".to_string()));
         };
@@ -233,7 +292,7 @@ fn outcome(end: &HostEnd) -> HostOutcome {
 }
 
 fn damaged(what: &str) -> RecordError {
-    RecordError::HostLog { what: what.to_string() }
+    RecordError::HostLog { what: format!("the host log of the recording cannot be replayed: {what}") }
 }
 
 /// Prints what the guest prints. Nobody who listens is no reason to end a run.
