@@ -423,3 +423,22 @@ fn an_embedder_records_its_own_host_functions() {
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     assert!(text.contains("the guest reports: warm") && text.contains("The runs agree on all"), "{text}");
 }
+
+/// A recording that was cut off is replayed as far as it goes, and says that this is no answer.
+#[test]
+fn a_recording_that_was_cut_off_gives_no_answer() {
+    let many = r#"(memory (export "memory") 1) (func (export "_start") (local $i i32)
+      (loop $again
+        (drop (call $random (i32.const 0) (i32.const 64)))
+        (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 60000)))))"#;
+    let folder = folder_with(&[("t.wat", &guest(many))]);
+    assert_eq!(run(folder.path(), &["record", "t.wat", "-q"]).code, 0);
+    let whole = std::fs::read(folder.path().join("t.fpt")).unwrap();
+    for part in [1, 40, 70, 99] {
+        std::fs::write(folder.path().join("cut.fpt"), &whole[..whole.len() * part / 100]).unwrap();
+        let replayed = run(folder.path(), &["replay", "cut.fpt"]);
+        assert_eq!(replayed.code, 2, "{part} %: {}{}", replayed.stdout, replayed.stderr);
+        assert!(!replayed.stderr.contains("panicked"), "{part} %: {}", replayed.stderr);
+        assert!(part < 70 || replayed.stdout.contains("incomplete: it is cut off"), "{part} %: {}", replayed.stdout);
+    }
+}
