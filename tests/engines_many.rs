@@ -127,6 +127,29 @@ fn a_crash_is_an_outcome() {
     assert_eq!(report["groups"][1]["divergence"]["verdict"], "crash");
 }
 
+const WASI: &[u8] = br#"(module
+  (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start")
+    (drop (call $random (i32.const 0) (i32.const 16)))
+    (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 64)))
+    (i32.store (i32.const 128) (i32.load (i32.const 64)))))"#;
+
+#[test]
+fn one_recorded_host_answers_all() {
+    let folder = folder_with(&[("w.wat", WASI)]);
+    let engines = "wasmi;wasmtime:winch-jit;wasmtime:jit;runner:./there-is-no-such-runner";
+    let ran = common::run(folder.path(), &["compare", "w.wat", "--json", "--engines", engines]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    assert_eq!((&report["host"], &report["reference"]), (&"pinned".into(), &1.into()), "{report:#}");
+    assert_eq!(groups(&report), [json!("A"), json!("A"), json!("A"), Value::Null]);
+    // For real, each has a clock and random numbers of its own.
+    let live = ["compare", "w.wat", "--host", "live", "--engines", "wasmi;wasmtime:jit"];
+    let ran = common::run(folder.path(), &live);
+    assert!(ran.code == 1 && ran.stdout.contains("All hosts were live"), "{ran:?}");
+}
+
 #[test]
 fn people_get_a_table() {
     let folder = folder_with(&[("t.wat", STORES)]);

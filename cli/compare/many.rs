@@ -3,6 +3,7 @@
 //! One engine is the reference: its host calls answer all other runs, and every other trace is held against its own.
 //! An engine that cannot be recorded is a row that says why; the others are compared all the same.
 
+mod runs;
 mod table;
 
 use super::Comparison;
@@ -12,9 +13,9 @@ use crate::guard::PlainRuns;
 use crate::output::{print, print_json};
 use crate::report::open;
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Report, first_divergence, printable};
-use forkpoint_tracer::{EndState, EngineSpec, Recorded};
-use forkpoint_traces::Outcome;
+use forkpoint_replay::{Report, first_divergence};
+use forkpoint_tracer::{EndState, EngineSpec};
+use runs::{Run, record_all, words};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -36,6 +37,9 @@ impl FromStr for EngineList {
                 Some((spec, behind)) if !list.starts_with("runner:") => (spec, Some(behind)),
                 _ => (list, None),
             };
+            if spec.trim_end().is_empty() {
+                return Err("an engine is missing before or behind a semicolon: write ENGINE;ENGINE".to_string());
+            }
             engines.push(spec.trim_end().parse().map_err(|error: <EngineSpec as FromStr>::Err| error.to_string())?);
             rest = behind;
         }
@@ -94,21 +98,18 @@ struct Group {
     divergence: Option<Report>,
 }
 
-/// What one engine left: its recording, or nothing.
-struct Run {
-    trace: PathBuf,
-    recorded: Option<Recorded>,
-}
-
 /// Records all engines of the comparison to `folder`, compares them and prints the answer.
 pub(super) fn run(comparison: &Comparison, folder: &Path) -> Result<Answer> {
     if comparison.sides.len() < 2 {
-        bail!("--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi', or use record");
+        bail!(
+            "--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi' (behind a runner everything \
+             is its command: give it an --engines of its own), or use record"
+        );
     }
     let keep = comparison.args.output.is_some();
     let mut rows: Vec<Row> =
         comparison.sides.iter().map(|side| Row { engine: side.engine.to_string(), ..Row::default() }).collect();
-    let Some((runs, reference)) = record_all(comparison, folder, &mut rows)? else { return Ok(Answer::None) };
+    let Some((runs, reference)) = record_all(comparison, folder, &mut rows) else { return Ok(Answer::None) };
     for (row, run) in rows.iter_mut().zip(&runs) {
         row.trace = (keep && run.trace.exists()).then(|| run.trace.clone());
     }
@@ -131,47 +132,6 @@ pub(super) fn run(comparison: &Comparison, folder: &Path) -> Result<Answer> {
         Some(false) => Answer::Diverge,
         None => Answer::None,
     })
-}
-
-/// Records every engine, the reference before the others. `None` when the user ended it.
-fn record_all(comparison: &Comparison, folder: &Path, rows: &mut [Row]) -> Result<Option<(Vec<Run>, Option<usize>)>> {
-    let sides = &comparison.sides;
-    let mut order: Vec<usize> = (0..sides.len()).collect();
-    // Stable: the first engine that has a host comes first, the others as they were given.
-    order.sort_by_key(|index| !sides[*index].engine.has_host());
-    let name = |index: usize| folder.join(file_name(index, &rows_name(&sides[index].engine)));
-    let mut runs: Vec<Run> = (0..sides.len()).map(|index| Run { trace: name(index), recorded: None }).collect();
-    let mut reference = None;
-    for index in order {
-        let trace = runs[index].trace.clone();
-        // The guest's output is shown once.
-        let echo = comparison.args.echo && reference.is_none();
-        let recorded = match comparison.record_side(&sides[index], &trace, echo) {
-            Ok(Some(recorded)) => recorded,
-            Ok(None) => return Ok(None),
-            Err(error) => {
-                rows[index].error = Some(words(&error, comparison.args.output.is_some()));
-                continue;
-            }
-        };
-        // The log of a run that broke off answers too little, so it answers for nobody.
-        let ended = matches!(recorded.outcome, Outcome::Finished | Outcome::Exited { .. } | Outcome::Trapped { .. });
-        if reference.is_none() && ended {
-            reference = Some(index);
-            if comparison.args.host == HostMode::Pinned && comparison.session.program.needs_host() {
-                comparison.pinned.replace(Some(trace.clone()));
-            }
-        }
-        if let Err(error) = comparison.narrow(&sides[index], &trace, &recorded) {
-            let error = words(&error, false);
-            rows[index].notes.push(format!("a second run to find the store behind a difference failed: {error}"));
-        }
-        runs[index].recorded = Some(recorded);
-    }
-    // Where no run came to an end, the first that can be looked at has to do.
-    let any = || runs.iter().position(|run| run.recorded.is_some());
-    let reference = reference.or_else(any);
-    Ok(Some((runs, reference)))
 }
 
 /// Puts every engine into the group whose traces equal its own, the reference first.
@@ -293,31 +253,8 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
     Survey { agree, reference, majority, odd, host, engines: rows, groups }
 }
 
-/// An error in one line. Where a trace is not `kept`, nobody needs to know where it was.
-fn words(error: &anyhow::Error, kept: bool) -> String {
-    let causes = error.chain().map(ToString::to_string);
-    let told = causes.filter(|cause| kept || !cause.starts_with("what was recorded until then"));
-    let mut words: Vec<String> = Vec::new();
-    for cause in told {
-        if !words.last().is_some_and(|last| last.ends_with(&cause)) {
-            words.push(cause);
-        }
-    }
-    printable(&words.join(": ")).to_string()
-}
-
 /// `A` to `Z`, then `AA` and so on.
 fn letters(number: usize) -> String {
     let last = char::from(b'A' + (number % 26) as u8);
     if number < 26 { last.to_string() } else { format!("{}{last}", letters(number / 26 - 1)) }
-}
-
-fn rows_name(engine: &EngineSpec) -> String {
-    let safe = |c: char| if c.is_ascii_alphanumeric() || "-.+=".contains(c) { c } else { '_' };
-    engine.to_string().chars().map(safe).take(60).collect()
-}
-
-/// A file name that is this engine's alone: the same engine may be named twice.
-fn file_name(index: usize, engine: &str) -> String {
-    format!("{:02}-{engine}.fpt", index + 1)
 }
