@@ -151,6 +151,18 @@ fn one_recorded_host_answers_all() {
 }
 
 #[test]
+fn an_engine_that_rejects_the_module_is_not_the_reference() {
+    let orbit = repository_text("examples/orbit.wat");
+    let engines = "wasmtime:winch-jit;wasmtime:jit,target=portable;wasmtime:aot,target=portable";
+    let ran =
+        common::run(&std::env::temp_dir(), &["compare", &orbit, "--invoke", "run 9", "--engines", engines, "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    assert_eq!((ran.code, &report["reference"]), (1, &1.into()), "{report:#}");
+    assert_eq!((groups(&report), &report["odd"]), (vec!["B".into(), "A".into(), "A".into()], &json!([0])));
+    assert_eq!(report["groups"][1]["divergence"]["verdict"], "rejected", "{report:#}");
+}
+
+#[test]
 fn people_get_a_table() {
     let folder = folder_with(&[("t.wat", STORES)]);
     let call = ["compare", "t.wat", "--invoke", "run", "--engines"];

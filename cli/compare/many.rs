@@ -150,7 +150,11 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 // The report is of the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
                 if report.agree.is_none() {
-                    row.error = Some(report.reason.unwrap_or_else(|| "the traces give no answer".to_string()));
+                    // Against itself the report would speak of two runs.
+                    row.error = Some(match report.reason {
+                        Some(reason) if index != reference => reason,
+                        _ => "the run says nothing about what the engine would have done later".to_string(),
+                    });
                     continue;
                 }
                 let at = found.unwrap_or_else(|| {

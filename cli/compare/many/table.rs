@@ -95,8 +95,11 @@ impl Survey {
         for (index, row) in self.engines.iter().enumerate() {
             let name = self.name(index);
             if row.observer_effect {
-                let words = if row.plain_differences.is_empty() { "as the reference does" } else { "otherwise" };
-                writeln!(f, "\nWithout recording, {name} ends {words} (lhs is the reference):")?;
+                if row.plain_differences.is_empty() {
+                    writeln!(f, "\nWithout recording, {name} ends as the reference does.")?;
+                } else {
+                    writeln!(f, "\nWithout recording, {name} (rhs) ends otherwise than the reference (lhs):")?;
+                }
                 row.plain_differences.iter().try_for_each(|line| writeln!(f, "  {}", printable(line)))?;
                 writeln!(f, "Look closer: forkpoint compare with --lhs and --rhs tries to record that change less.")?;
             }
