@@ -1,5 +1,6 @@
 //! The command line.
 
+use crate::compare::many::EngineList;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::instrument::{Options, Style};
@@ -155,6 +156,14 @@ pub struct CompareArgs {
     /// The right engine
     #[arg(long, default_value = "wasmtime:aot")]
     pub rhs: EngineSpec,
+    /// In place of --lhs and --rhs: any number of engines; repeatable, and a list with semicolons is as good
+    ///
+    /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
+    /// The command of a runner goes on to the end of the list, so a runner comes last in one. The first engine that can
+    /// answer host calls is the reference.
+    #[arg(long, value_name = "ENGINE[;ENGINE...]")]
+    #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
+    pub engines: Vec<EngineList>,
     /// Who answers the guest's host calls: pinned, the left side for real and the right side from its recording, or
     /// live, each side for real
     #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
@@ -165,7 +174,7 @@ pub struct CompareArgs {
     /// The limit of --memory-page-limit for the right side only
     #[arg(long, value_name = "PAGES")]
     pub rhs_memory_page_limit: Option<u64>,
-    /// Keep the two traces, as lhs.fpt and rhs.fpt in this directory
+    /// Keep the traces in this directory: lhs.fpt and rhs.fpt, or with --engines 01-ENGINE.fpt and so on
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// Do not run both sides without recording first, to see whether recording changes what they do

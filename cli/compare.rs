@@ -1,5 +1,7 @@
 //! `forkpoint compare`: record a module under two engines, report the first divergence.
 
+pub mod many;
+
 use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
@@ -33,16 +35,26 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         engine: engine.clone(),
         memory_page_limit: limit.or(args.guest.memory_page_limit),
     };
+    let mut sides: Vec<Contender> =
+        args.engines.iter().flat_map(|list| &list.0).map(|engine| contender(engine, None)).collect();
+    let many = !sides.is_empty();
+    if !many {
+        sides =
+            vec![contender(&args.lhs, args.lhs_memory_page_limit), contender(&args.rhs, args.rhs_memory_page_limit)];
+    }
     let comparison = Comparison {
         args,
-        sides: [contender(&args.lhs, args.lhs_memory_page_limit), contender(&args.rhs, args.rhs_memory_page_limit)],
+        sides,
         session,
         stdin: shared_stdin()?,
         aside: temporary.path(),
         pinned: RefCell::default(),
     };
+    if many {
+        return many::run(&comparison, folder);
+    }
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
-    let [lhs, rhs] = &comparison.sides;
+    let (lhs, rhs) = (&comparison.sides[0], &comparison.sides[1]);
     if lhs.memory_page_limit != rhs.memory_page_limit {
         let words = |side: &Contender| side.memory_page_limit.map_or("none".to_string(), |pages| pages.to_string());
         let (lhs, rhs) = (words(lhs), words(rhs));
@@ -70,7 +82,8 @@ struct Contender {
 /// Everything that the runs of one comparison share.
 struct Comparison<'a> {
     args: &'a CompareArgs,
-    sides: [Contender; 2],
+    /// The two sides, the reference first, or all engines of `--engines`.
+    sides: Vec<Contender>,
     session: Session,
     stdin: Option<File>,
     /// For traces that nobody asked for.

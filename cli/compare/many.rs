@@ -1,0 +1,264 @@
+//! `forkpoint compare --engines`: one module under many engines, and which of them agree.
+//!
+//! One engine is the reference: its host calls answer all other runs, and every other trace is held against its own.
+//! An engine that cannot be recorded is a row that says why; the others are compared all the same.
+
+mod runs;
+mod table;
+
+use super::Comparison;
+use crate::Answer;
+use crate::args::HostMode;
+use crate::guard::PlainRuns;
+use crate::output::{print, print_json};
+use crate::report::open;
+use anyhow::{Context, Result, bail};
+use forkpoint_replay::{Report, first_divergence};
+use forkpoint_tracer::{EndState, EngineSpec};
+use runs::{Run, record_all, words};
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// What one `--engines` holds: engines with semicolons between. A runner's command goes on to the end, so that it may
+/// hold any character.
+#[derive(Debug, Clone)]
+pub struct EngineList(pub Vec<EngineSpec>);
+
+impl FromStr for EngineList {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<EngineList, String> {
+        let mut engines = Vec::new();
+        let mut rest = Some(text);
+        while let Some(list) = rest {
+            let list = list.trim_start();
+            let (spec, behind) = match list.split_once(';') {
+                Some((spec, behind)) if !list.starts_with("runner:") => (spec, Some(behind)),
+                _ => (list, None),
+            };
+            if spec.trim_end().is_empty() {
+                return Err("an engine is missing before or behind a semicolon: write ENGINE;ENGINE".to_string());
+            }
+            engines.push(spec.trim_end().parse().map_err(|error: <EngineSpec as FromStr>::Err| error.to_string())?);
+            rest = behind;
+        }
+        Ok(EngineList(engines))
+    }
+}
+
+/// What many engines made of one module. Its JSON form is documented in `docs/json.md`.
+#[derive(Serialize)]
+struct Survey {
+    /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
+    agree: Option<bool>,
+    /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
+    reference: Option<usize>,
+    /// The group that more than half of the engines with an answer are in.
+    majority: Option<String>,
+    /// The rows with an answer that are not in that group; empty without a majority.
+    odd: Vec<usize>,
+    /// Who answered host calls; `None` where the module has none.
+    host: Option<HostMode>,
+    engines: Vec<Row>,
+    groups: Vec<Group>,
+}
+
+/// One engine.
+#[derive(Default, Serialize)]
+struct Row {
+    engine: String,
+    /// The group's name; `None` where there is no answer.
+    group: Option<String>,
+    events: Option<u64>,
+    outcome: Option<String>,
+    /// The engine's own words about its end.
+    message: Option<String>,
+    /// Why there is no answer.
+    error: Option<String>,
+    /// The trace, where it is kept.
+    trace: Option<PathBuf>,
+    /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
+    changed_by_recording: Option<bool>,
+    /// Whether it parts from the reference only with recording, or only without.
+    observer_effect: bool,
+    /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
+    plain_differences: Vec<String>,
+    /// What else could not be found out, and why.
+    notes: Vec<String>,
+}
+
+/// Engines whose traces are the same event for event.
+#[derive(Serialize)]
+struct Group {
+    name: String,
+    /// Their rows.
+    engines: Vec<usize>,
+    /// The reference against the first of them; `None` where there is nothing to tell.
+    divergence: Option<Report>,
+}
+
+/// Records all engines of the comparison to `folder`, compares them and prints the answer.
+pub(super) fn run(comparison: &Comparison, folder: &Path) -> Result<Answer> {
+    if comparison.sides.len() < 2 {
+        bail!(
+            "--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi' (behind a runner everything \
+             is its command: give it an --engines of its own), or use record"
+        );
+    }
+    let keep = comparison.args.output.is_some();
+    let mut rows: Vec<Row> =
+        comparison.sides.iter().map(|side| Row { engine: side.engine.to_string(), ..Row::default() }).collect();
+    let Some((runs, reference)) = record_all(comparison, folder, &mut rows) else { return Ok(Answer::None) };
+    for (row, run) in rows.iter_mut().zip(&runs) {
+        row.trace = (keep && run.trace.exists()).then(|| run.trace.clone());
+    }
+    let groups = match reference {
+        Some(reference) => {
+            let groups = group(comparison, &runs, reference, &mut rows);
+            guard(comparison, &runs, reference, &mut rows)?;
+            groups
+        }
+        None => Vec::new(),
+    };
+    let survey = conclude(comparison, rows, groups, reference);
+    if comparison.args.report.json {
+        print_json(&survey)?;
+    } else {
+        print(&survey.to_string())?;
+    }
+    Ok(match survey.agree {
+        Some(true) => Answer::Yes,
+        Some(false) => Answer::Diverge,
+        None => Answer::None,
+    })
+}
+
+/// Puts every engine into the group whose traces equal its own, the reference first.
+fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Row]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let others = (0..runs.len()).filter(|index| *index != reference && runs[*index].recorded.is_some());
+    for index in std::iter::once(reference).chain(others) {
+        if let Some(recorded) = &runs[index].recorded {
+            rows[index].events = Some(recorded.events);
+            rows[index].outcome = Some(recorded.outcome.to_string());
+            rows[index].message.clone_from(&recorded.message);
+        }
+        match place(comparison, runs, reference, index, &groups) {
+            Ok((report, found)) => {
+                let row = &mut rows[index];
+                // The report is of the trace, which a second run may have replaced.
+                row.events = Some(report.rhs.events);
+                if report.agree.is_none() {
+                    // Against itself the report would speak of two runs.
+                    row.error = Some(match report.reason {
+                        Some(reason) if index != reference => reason,
+                        _ => "the run says nothing about what the engine would have done later".to_string(),
+                    });
+                    continue;
+                }
+                let at = found.unwrap_or_else(|| {
+                    // Even the reference can have something to tell: memory that is not what its events say.
+                    let divergence = (report.agree == Some(false)).then_some(report);
+                    groups.push(Group { name: letters(groups.len()), engines: Vec::new(), divergence });
+                    groups.len() - 1
+                });
+                groups[at].engines.push(index);
+                row.group = Some(groups[at].name.clone());
+            }
+            Err(error) => rows[index].error = Some(words(&error, true)),
+        }
+    }
+    groups
+}
+
+/// An engine's report against the reference, and the group that it belongs to if there is one already.
+fn place(
+    comparison: &Comparison,
+    runs: &[Run],
+    reference: usize,
+    index: usize,
+    groups: &[Group],
+) -> Result<(Report, Option<usize>)> {
+    let report = &comparison.args.report;
+    let mut own = open(&runs[index].trace)?;
+    let against = Report::new(&mut open(&runs[reference].trace)?, &mut own, report.context, report.nan_bits)?;
+    for (number, group) in groups.iter().enumerate() {
+        let mut first = open(&runs[group.engines[0]].trace)?;
+        if first_divergence(&mut first, &mut own, report.nan_bits)?.divergence.is_none() {
+            return Ok((against, Some(number)));
+        }
+    }
+    Ok((against, None))
+}
+
+/// Runs every engine without recording, and says where recording changes how it ends.
+fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Row]) -> Result<()> {
+    // Without a pinned host, runs without recording differ by what the world says.
+    let live = comparison.args.host == HostMode::Live && comparison.session.program.needs_host();
+    if comparison.args.no_guard || live || rows[reference].group.is_none() {
+        return Ok(());
+    }
+    let plain = |index: usize| -> Result<EndState> {
+        let side = comparison.side(&comparison.sides[index], PathBuf::new(), false)?;
+        comparison.session.run_plain(side).context("running without recording, which the guard does")
+    };
+    let base = match plain(reference) {
+        Ok(base) => base,
+        Err(error) => {
+            rows[reference].notes.push(words(&error, false));
+            return Ok(());
+        }
+    };
+    let Some(base_recorded) = &runs[reference].recorded else { return Ok(()) };
+    let home = rows[reference].group.clone();
+    for (index, run) in runs.iter().enumerate() {
+        let (Some(recorded), row) = (&run.recorded, &mut rows[index]) else { continue };
+        if row.group.is_none() {
+            continue;
+        }
+        let end = match if index == reference { Ok(base.clone()) } else { plain(index) } {
+            Ok(end) => end,
+            Err(error) => {
+                row.notes.push(words(&error, false));
+                continue;
+            }
+        };
+        let changed = !end.is_that_of(recorded);
+        let both = PlainRuns { lhs: base.clone(), rhs: end };
+        if both.cut_short() {
+            row.notes.push("the run without recording was cut short, so the guard says nothing".to_string());
+            continue;
+        }
+        row.changed_by_recording = Some(changed);
+        if index != reference {
+            let judged = both.judge(base_recorded, recorded, row.group == home);
+            row.observer_effect = judged.observer_effect;
+            row.plain_differences = judged.plain_differences;
+        }
+    }
+    Ok(())
+}
+
+fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, reference: Option<usize>) -> Survey {
+    let answered: usize = groups.iter().map(|group| group.engines.len()).sum();
+    let majority = groups.iter().find(|group| group.engines.len() * 2 > answered).map(|group| group.name.clone());
+    let odd = |row: &Row| majority.is_some() && row.group.is_some() && row.group != majority;
+    let odd = (0..rows.len()).filter(|index| odd(&rows[*index])).collect();
+    let parted = groups.len() > 1
+        || groups.iter().any(|group| group.divergence.is_some())
+        || rows.iter().any(|row| row.observer_effect);
+    let agree = match (parted, answered == rows.len()) {
+        (true, _) => Some(false),
+        (false, true) => Some(true),
+        (false, false) => None,
+    };
+    let host = comparison.session.program.needs_host().then_some(comparison.args.host);
+    Survey { agree, reference, majority, odd, host, engines: rows, groups }
+}
+
+/// `A` to `Z`, then `AA` and so on.
+fn letters(number: usize) -> String {
+    let last = char::from(b'A' + (number % 26) as u8);
+    if number < 26 { last.to_string() } else { format!("{}{last}", letters(number / 26 - 1)) }
+}
