@@ -159,8 +159,8 @@ pub struct CompareArgs {
     /// In place of --lhs and --rhs: any number of engines; repeatable, and a list with semicolons is as good
     ///
     /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
-    /// The command of a runner goes on to the end of the list, so a runner comes last in one. The first engine that can
-    /// answer host calls is the reference.
+    /// The command of a runner goes on to the end of the list, so a runner comes last in one. The reference is the first
+    /// engine that can answer host calls and whose run comes to an end.
     #[arg(long, value_name = "ENGINE[;ENGINE...]")]
     #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
     pub engines: Vec<EngineList>,
