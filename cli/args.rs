@@ -1,10 +1,13 @@
 //! The command line.
 
 use crate::compare::many::EngineList;
+mod parse;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Preload, Stub, Target};
+use parse::{parse_directory, parse_duration, parse_pair, parse_position, parse_preload, parse_range};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -295,69 +298,6 @@ pub struct ViewArgs {
     /// Where to start [default: the first divergence, or the beginning]
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub at: Option<u64>,
-}
-
-fn parse_pair(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_string(), value.to_string())),
-        _ => Err("write NAME=VALUE".to_string()),
-    }
-}
-
-fn parse_directory(text: &str) -> Result<(PathBuf, String), String> {
-    match text.split_once("::") {
-        Some(("", _) | (_, "")) => Err("write DIR or DIR::NAME".to_string()),
-        Some((host, guest)) => Ok((host.into(), guest.to_string())),
-        None => Ok((text.into(), text.to_string())),
-    }
-}
-
-fn parse_preload(text: &str) -> Result<Preload, String> {
-    match text.split_once('=') {
-        Some((name, file)) if !name.is_empty() && !file.is_empty() => {
-            Ok(Preload { name: name.to_string(), file: PathBuf::from(file) })
-        }
-        _ => Err("write MODULE=FILE.wasm: the module name of the imports, and the module to answer them".to_string()),
-    }
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let seconds = match unit {
-        "ms" => 0.001,
-        "s" | "" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err("write a number and ms, s, m or h".to_string()),
-    };
-    let number: f64 = number.parse().map_err(|_| "write a number and ms, s, m or h".to_string())?;
-    Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
-}
-
-/// A number in decimal or hexadecimal.
-fn parse_number(text: &str) -> Result<u64, String> {
-    let parsed = match text.strip_prefix("0x") {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None => text.parse(),
-    };
-    parsed.map_err(|error| format!("{error}: write a number, in decimal or as 0x..."))
-}
-
-fn parse_position(text: &str) -> Result<u64, String> {
-    parse_number(text.strip_prefix('#').unwrap_or(text))
-}
-
-/// `A` is `A..A+1`.
-fn parse_range(text: &str) -> Result<(u64, u64), String> {
-    let (start, end) = match text.split_once("..") {
-        Some((start, end)) => (parse_number(start)?, parse_number(end)?),
-        None => {
-            let start = parse_number(text)?;
-            (start, start.saturating_add(1))
-        }
-    };
-    if start < end { Ok((start, end)) } else { Err("the range is empty".to_string()) }
 }
 
 /// Options that a recording with such checkpoints needs: where they are near each other, small buffers, since memory is

@@ -1,0 +1,134 @@
+//! Who answers an imported function: the engine's process, a stub, a preloaded module, or nobody.
+
+use super::interface::Interface;
+use crate::error::RecordError;
+use crate::host::answer::{Provider, ResultType};
+use crate::host::ask::HostEnd;
+use crate::host::preload::Preload;
+use crate::host::stub::{Stub, StubAnswer};
+use crate::host::{THREADS_MODULE, THREADS_NAME};
+use crate::record::types::signature;
+use crate::values::{WasmValue, parse_value};
+use forkpoint_traces::{Import, wasi};
+use std::collections::BTreeMap;
+use wasmparser::{FuncType, ValType};
+
+/// Module, name and type of the import that makes a thread.
+const THREAD_SPAWN: (&str, &str, &str) = (THREADS_MODULE, THREADS_NAME, "func (i32) -> (i32)");
+
+/// Who answers a module's imports.
+#[derive(Debug, Default)]
+pub struct Imports<'a> {
+    /// Stubs for functions that are not WASI's; the first that fits counts.
+    pub stubs: &'a [Stub],
+    /// Whether a host log answers everything: then no function needs anybody.
+    pub logged: bool,
+    /// Whether a module that can make threads is let run without them.
+    pub allow_unordered: bool,
+    /// Functions that the child process answers by itself: see [`crate::child::main_with`].
+    pub hosted: &'a [Import],
+    /// Modules whose exports answer imports.
+    pub preloads: &'a [Preload],
+}
+
+pub(super) type Exports = BTreeMap<String, Option<FuncType>>;
+
+/// The exported functions of a preloaded module.
+pub(super) fn exports_of(preload: &Preload) -> Result<Exports, RecordError> {
+    let fail = |why: String| RecordError::Preload { file: preload.file.clone(), why };
+    let bytes = std::fs::read(&preload.file).map_err(|error| fail(error.to_string()))?;
+    wasmparser::validate(&bytes).map_err(|error| fail(error.to_string()))?;
+    let interface = Interface::of(&bytes);
+    match interface.imports.first() {
+        Some(needed) => Err(fail(format!("it imports {} itself, and must import nothing", needed.import))),
+        None => Ok(interface.exports),
+    }
+}
+
+/// Whether a preloaded module answers an import.
+pub(super) fn preloaded(
+    import: &Import,
+    ty: Option<&FuncType>,
+    preloads: &[Preload],
+    exports: &[Exports],
+) -> Result<bool, RecordError> {
+    for (preload, exports) in preloads.iter().zip(exports).filter(|(preload, _)| preload.name == import.module) {
+        match exports.get(&import.name) {
+            Some(Some(found)) if Some(found) == ty => return Ok(true),
+            Some(found) => {
+                let words = |ty: Option<&FuncType>| ty.map_or("no function".to_string(), signature);
+                let why = format!(
+                    "it exports {} as {}, the guest imports it as {}",
+                    import.name.escape_debug(),
+                    words(found.as_ref()),
+                    words(ty)
+                );
+                return Err(RecordError::Preload { file: preload.file.clone(), why });
+            }
+            None => {}
+        }
+    }
+    Ok(false)
+}
+
+/// Who answers an imported function of this type.
+pub(super) fn provider(
+    import: &Import,
+    ty: &str,
+    results: &[ValType],
+    imports: &Imports,
+) -> Result<Provider, RecordError> {
+    if let Some(stub) = imports.stubs.iter().find(|stub| stub.fits(import)) {
+        let fail = |why: String| RecordError::Stub {
+            stub: stub.to_string(),
+            import: import.to_string(),
+            ty: ty.to_string(),
+            why,
+        };
+        let values = match &stub.answer {
+            StubAnswer::Trap => return Ok(Provider::Stub(HostEnd::Trapped(format!("the stub {stub} says so")))),
+            StubAnswer::Results(values) if values.is_empty() => results.iter().map(|ty| zero(*ty)).collect(),
+            StubAnswer::Results(values) if values.len() == results.len() => values
+                .iter()
+                .zip(results)
+                .map(|(text, ty)| parse_value(text, *ty).map_err(|error| fail(error.to_string())))
+                .collect::<Result<_, _>>()?,
+            StubAnswer::Results(values) => {
+                return Err(fail(format!("{} result(s) expected, {} given", results.len(), values.len())));
+            }
+        };
+        return Ok(Provider::Stub(HostEnd::Returned(values)));
+    }
+    if (&*import.module, &*import.name, ty) == THREAD_SPAWN {
+        return Ok(Provider::NoThreads);
+    }
+    if imports.hosted.contains(import) {
+        return Ok(Provider::Engine);
+    }
+    let is_wasi = import.module == wasi::MODULE && wasi::signature(&import.name).is_some();
+    Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })
+}
+
+pub(super) fn result_type(ty: ValType) -> ResultType {
+    match ty {
+        ValType::I32 => ResultType::I32,
+        ValType::I64 => ResultType::I64,
+        ValType::F32 => ResultType::F32,
+        ValType::F64 => ResultType::F64,
+        ValType::V128 => ResultType::V128,
+        ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
+        ValType::Ref(_) => ResultType::Reference,
+    }
+}
+
+/// Zero, or a null reference.
+fn zero(ty: ValType) -> WasmValue {
+    match ty {
+        ValType::I32 => WasmValue::I32(0),
+        ValType::I64 => WasmValue::I64(0),
+        ValType::F32 => WasmValue::F32(0),
+        ValType::F64 => WasmValue::F64(0),
+        ValType::V128 => WasmValue::V128([0; 16]),
+        ValType::Ref(_) => WasmValue::Reference("null".to_string()),
+    }
+}
