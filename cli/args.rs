@@ -42,6 +42,8 @@ pub enum Command {
     Engines(EnginesArgs),
     /// Look at one trace, or at two side by side, in the terminal
     View(ViewArgs),
+    /// Check that a program speaks the runner protocol (docs/runner-protocol.md)
+    RunnerCheck(RunnerCheckArgs),
 }
 
 /// What to run and what to give it: the same for `record` and `compare`.
@@ -232,6 +234,16 @@ pub struct ReportArgs {
     /// Events shown before and after the divergence
     #[arg(long, default_value_t = 3, value_name = "N")]
     pub context: u64,
+}
+
+#[derive(Debug, Args)]
+pub struct RunnerCheckArgs {
+    /// One JSON array, an object for each part of the protocol
+    #[arg(long)]
+    pub json: bool,
+    /// The runner's program and its own arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub command: Vec<String>,
 }
 
 #[derive(Debug, Args)]

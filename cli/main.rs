@@ -11,6 +11,7 @@ mod output;
 mod record;
 mod replay;
 mod report;
+mod runner_check;
 mod session;
 mod view;
 
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Command::Record(command) => record::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Replay(command) => replay::run(&command),
+        Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),
         Command::Info(command) => info::run(&command),
         Command::Dump(command) => dump::run(&command),

@@ -92,3 +92,16 @@ fn host_calls_are_answered_from_the_recording() {
     let ran = run(folder.path(), &["compare", "t.wat", "--rhs", &engine]);
     assert!(ran.code == 0 && ran.stdout.contains("both exited with code 3"), "{}{}", ran.stdout, ran.stderr);
 }
+
+#[test]
+fn the_runner_passes_its_check() {
+    let Some(engine) = engine("") else { return };
+    let command = engine.strip_prefix("runner:").expect("a runner");
+    let mut arguments = vec!["runner-check", "--json"];
+    arguments.extend(command.split_whitespace());
+    let folder = folder_with(&[]);
+    let ran = run(folder.path(), &arguments);
+    let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert!(ran.code == 0 && rows.len() >= 10, "{}{}", ran.stdout, ran.stderr);
+    assert!(rows.iter().all(|row| row["passed"] == true && row["reason"].is_null()), "{}", ran.stdout);
+}

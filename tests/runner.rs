@@ -130,3 +130,13 @@ fn garbage_is_an_error_that_says_so() {
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("broke the protocol") && stderr.contains("unknown frame"), "{stderr}");
 }
+
+#[test]
+fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
+    let folder = common::folder_with(&[]);
+    let ran = common::run(folder.path(), &["runner-check", "true"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("10 of 10 parts failed"), "{}", ran.stdout);
+    let missing = common::run(folder.path(), &["runner-check", "/nowhere/runner"]);
+    assert!(missing.code == 1 && missing.stdout.contains("No such file"), "{}{}", missing.stdout, missing.stderr);
+}

@@ -1,0 +1,146 @@
+//! `forkpoint runner-check`: does a program speak the runner protocol?
+//!
+//! Small modules, one for each part of the protocol, run under Wasmtime and under the runner; their traces must agree.
+
+use crate::Answer;
+use crate::args::RunnerCheckArgs;
+use crate::output::{print, print_json};
+use anyhow::{Context, Result, bail};
+use forkpoint_replay::{NanBits, Report, Timeline, printable};
+use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a runner may take for one module.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A part of the protocol, and a module that needs it.
+struct Case {
+    /// What it is about, as a line of the answer.
+    name: &'static str,
+    module: &'static str,
+    calls: &'static [&'static str],
+}
+
+#[rustfmt::skip]
+const CASES: &[Case] = &[
+    Case { name: "stores, arguments and results of every numeric type", calls: &["run -1 -9007199254740993 1.5 -0.1"], module: r#"(module
+        (memory 1)
+        (func (export "run") (param i32 i64 f32 f64) (result i32 i64 f32 f64)
+          (i32.store8 offset=3 (i32.const 1) (local.get 0)) (i64.store32 offset=70 (i32.const 2) (local.get 1))
+          (f32.store (i32.const 100) (local.get 2)) (f64.store (i32.const 65528) (local.get 3))
+          (local.get 0) (local.get 1) (local.get 2) (local.get 3)))"# },
+    Case { name: "data segments, and the start function as a call of its own", calls: &["run"], module: r#"(module
+        (memory 1) (data (i32.const 4096) "segment") (data (i32.const 65535) "!") (start $first)
+        (func $first (i32.store (i32.const 0) (i32.const 1)))
+        (func (export "run") (i32.store (i32.const 4) (i32.const 2))))"# },
+    Case { name: "memory.grow, refused and not, and the size of memory", calls: &["run"], module: r#"(module
+        (memory 1 3)
+        (func (export "run") (result i32 i32 i32)
+          (memory.grow (i32.const 2)) (memory.grow (i32.const 1)) (memory.size)
+          (i32.store (i32.const 196604) (i32.const 7))))"# },
+    Case { name: "fills and copies", calls: &["run"], module: r#"(module
+        (memory 1) (data $d "passive")
+        (func (export "run")
+          (memory.fill (i32.const 10) (i32.const 171) (i32.const 300)) (memory.copy (i32.const 12) (i32.const 8) (i32.const 20))
+          (memory.init $d (i32.const 0) (i32.const 1) (i32.const 3)) (data.drop $d)))"# },
+    Case { name: "more events than fit into a frame", calls: &["run 300000"], module: r#"(module
+        (memory 16)
+        (func (export "run") (param $n i32)
+          (loop $again
+            (i32.store (i32.and (i32.mul (local.get $n) (i32.const 4)) (i32.const 0xffffc)) (local.get $n))
+            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"# },
+    Case { name: "traps, and calls behind a trap", calls: &["stop", "divide 0", "outside", "fine"], module: r#"(module
+        (memory 1)
+        (func (export "stop") (i32.store (i32.const 0) (i32.const 1)) unreachable)
+        (func (export "divide") (param i32) (result i32) (i32.div_s (i32.const 1) (local.get 0)))
+        (func (export "outside") (i32.store (i32.const 4) (i32.const 1)) (i32.store (i32.const 65533) (i32.const 1)))
+        (func (export "fine") (i32.store (i32.const 8) (i32.const 1))))"# },
+    Case { name: "globals and tables at the end", calls: &["run"], module: r#"(module
+        (memory 1) (global (export "g") (mut i64) (i64.const 1)) (table (export "t") 3 10 funcref)
+        (func (export "run") (global.set 0 (i64.const -9007199254740993))))"# },
+    Case { name: "a module that cannot be instantiated", calls: &["run"], module: r#"(module
+        (memory 1) (data (i32.const 65535) "too long") (func (export "run")))"# },
+    Case { name: "host calls: reads of memory, writes, results", calls: &[], module: r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 64) "\80\00\00\00\05\00\00\00")
+        (func (export "_start")
+          (drop (call $random (i32.const 128) (i32.const 300)))
+          (drop (call $clock (i32.const 0) (i64.const -1) (i32.const 8)))
+          (i64.store (i32.const 16) (i64.load (i32.const 8)))
+          (i32.store (i32.const 24) (call $write (i32.const 99) (i32.const 64) (i32.const 1) (i32.const 32)))))"# },
+    Case { name: "an exit code", calls: &[], module: r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (i32.store (i32.const 0) (i32.const 1)) (call $exit (i32.const 3)) unreachable))"# },
+];
+
+/// What became of a case.
+#[derive(Serialize)]
+struct Row {
+    part: &'static str,
+    passed: bool,
+    /// What went wrong.
+    reason: Option<String>,
+}
+
+/// Runs the command.
+pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
+    let spec = format!("runner:{}", args.command.join(" "));
+    let engine: EngineSpec = spec.parse()?;
+    let mut rows = Vec::new();
+    for case in CASES {
+        let folder =
+            tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+        let checked = check(case, &engine, folder.path());
+        let reason = checked.err().map(|error| format!("{error:#}"));
+        rows.push(Row { part: case.name, passed: reason.is_none(), reason });
+    }
+    let failed = rows.iter().filter(|row| !row.passed).count();
+    if args.json {
+        print_json(&rows)?;
+    } else {
+        for Row { part, reason, .. } in &rows {
+            match reason {
+                None => print(&format!("ok      {part}\n"))?,
+                Some(reason) => {
+                    print(&format!("failed  {part}\n"))?;
+                    for line in reason.lines() {
+                        print(&format!("          {}\n", printable(line)))?;
+                    }
+                }
+            }
+        }
+        print(&match failed {
+            0 => format!("{spec} speaks the runner protocol: all {} parts.\n", rows.len()),
+            _ => format!("{failed} of {} parts failed; docs/runner-protocol.md says what is expected.\n", rows.len()),
+        })?;
+    }
+    Ok(if failed == 0 { Answer::Yes } else { Answer::Diverge })
+}
+
+/// Runs a case under both engines; an error says how the runner's run is another.
+fn check(case: &Case, engine: &EngineSpec, folder: &Path) -> Result<()> {
+    let module = wat::parse_str(case.module).context("a module of this program")?;
+    let words = |call: &&str| call.split(' ').map(str::to_string).collect::<Vec<_>>();
+    let calls = case.calls.iter().map(words).filter_map(|mut words| {
+        let arguments = words.split_off(1);
+        Some(Invocation { function: words.pop()?, arguments })
+    });
+    let program = Program::new("check.wat", module, &calls.collect::<Vec<_>>(), &Imports::default())?;
+    let [expected, found] = ["expected.fpt", "found.fpt"].map(|name| folder.join(name));
+    let request = Request::new(EngineSpec::default(), expected.clone()).context("finding this program")?;
+    program.record(&request, &mut |_, _| {})?;
+    let request = Request::new(engine.clone(), found.clone()).context("finding this program")?;
+    let request = Request { host: HostSource::Log(expected.clone()), timeout: Some(PATIENCE), ..request };
+    program.record(&request, &mut |_, _| {})?;
+    let (mut lhs, mut rhs) = (Timeline::open(&expected)?, Timeline::open(&found)?);
+    let report = Report::new(&mut lhs, &mut rhs, 2, NanBits::Ignore)?;
+    match report.agree {
+        Some(true) => Ok(()),
+        _ => bail!("{}", report.to_string().trim_end()),
+    }
+}
