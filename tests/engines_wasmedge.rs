@@ -16,14 +16,15 @@ const MODULE: &[u8] = br#"(module (memory (export "memory") 1)
   (func (export "oops") (param f32 i64) (result f32 i64) (i32.store (i32.const -1) (i32.const 0)) unreachable))"#;
 
 /// Compiles the fake library as one release; `None` where there is no compiler.
-fn fake(folder: &Path, release: &str) -> Option<PathBuf> {
+fn fake(folder: &Path, release: &str, define: &[&str]) -> Option<PathBuf> {
     if !has_program("cc", "--version") {
         println!("SKIP: no C compiler");
         return None;
     }
     let library = folder.join(format!("libwasmedge-{release}.so"));
     let mut compile = Command::new("cc");
-    compile.args(["-shared", "-fPIC", "-D_GNU_SOURCE", &format!("-DRELEASE={release}"), "-o"]).arg(&library);
+    compile.args(["-shared", "-fPIC", "-D_GNU_SOURCE", &format!("-DRELEASE={release}")]).args(define);
+    compile.arg("-o").arg(&library);
     let compiled = compile.arg(repository_text("tests/fakes/wasmedge.c")).status().expect("cc was there");
     assert!(compiled.success(), "the fake library does not compile");
     Some(library)
@@ -38,7 +39,7 @@ fn compare(folder: &Path, call: &str, engine: &str) -> (i32, Value, String) {
 fn every_variant_of_the_interface_is_understood() {
     let folder = folder_with(&[("t.wat", MODULE)]);
     for release in ["13", "14", "17"] {
-        let Some(library) = fake(folder.path(), release) else { return };
+        let Some(library) = fake(folder.path(), release, &[]) else { return };
         for mode in ["interpreter", "aot", "jit"] {
             let engine = format!("wasmedge:{mode},lib={}", library.display());
             // A signalling NaN: passed as a number it would come back as another.
@@ -60,7 +61,7 @@ fn every_variant_of_the_interface_is_understood() {
 #[test]
 fn a_proposal_that_a_release_lacks_is_named() {
     let folder = folder_with(&[("t.wat", MODULE)]);
-    let Some(library) = fake(folder.path(), "13") else { return };
+    let Some(library) = fake(folder.path(), "13", &[]) else { return };
     let (code, _, stderr) =
         compare(folder.path(), "run 1 2", &format!("wasmedge:interpreter,lib={},wasm=+gc", library.display()));
     assert_eq!(code, 2, "{stderr}");
@@ -73,6 +74,34 @@ fn a_proposal_that_a_release_lacks_is_named() {
     );
     assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{report:#}{stderr}");
     assert_eq!(report["rhs"]["outcome"], "rejected at validate", "{report:#}");
+}
+
+#[test]
+fn a_page_limit_reaches_imported_memories() {
+    let module = String::from_utf8_lossy(MODULE)
+        .replace(r#"(export "memory") 1"#, r#"(export "memory") (import "env" "m") 1 10"#);
+    let folder = folder_with(&[("t.wat", module.as_bytes())]);
+    for release in ["13", "14", "17"] {
+        let Some(library) = fake(folder.path(), release, &[]) else { return };
+        let engine = format!("wasmedge:interpreter,lib={}", library.display());
+        for (limit, code) in [("5", 0), ("12", 0), ("0", 1)] {
+            let command = ["compare", "t.wat", "--invoke", "run 1 2", "--rhs", &engine, "--json"];
+            let ran = run(folder.path(), &[&command[..], &["--rhs-memory-page-limit", limit]].concat());
+            assert_eq!(ran.code, code, "{release} {limit}: {}{}", ran.stdout, ran.stderr);
+            assert!(code == 0 || ran.stdout.contains("a memory of 1 pages, and the limit is 0"), "{}", ran.stdout);
+        }
+    }
+}
+
+#[test]
+fn a_jit_that_would_interpret_is_found_out() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let Some(library) = fake(folder.path(), "17", &["-DNO_CODE"]) else { return };
+    let (code, report, stderr) =
+        compare(folder.path(), "run 1 2", &format!("wasmedge:jit,lib={}", library.display()));
+    assert_eq!(code, 1, "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["outcome"], "rejected at compile", "{report:#}");
+    assert!(report.to_string().contains("no native code"), "{report:#}");
 }
 
 /// The real library, if it is there.

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 typedef struct { uint32_t Code; } Result;
 typedef struct { uint32_t Length; const char *Buf; } String;
@@ -38,6 +39,8 @@ static size_t length;
 static struct { HostFunction call; void *data; } hook;
 static uint8_t memory[1 << 16], buffer[17 << 16] __attribute__((aligned(4096)));
 static int proposals[64], mode = -1;
+/* The limit of memories that was set, and the maximum of the imported one. */
+static uint64_t page_limit, maximum;
 
 static bool has(const char *text) { return module && memmem(module, length, text, strlen(text)); }
 
@@ -58,7 +61,7 @@ void *WasmEdge_ConfigureCreate(void) { return proposals; }
 void WasmEdge_ConfigureAddProposal(int *config, int number) { config[number] = 1; }
 void WasmEdge_ConfigureRemoveProposal(int *config, int number) { config[number] = 0; }
 void WasmEdge_ConfigureSetForceInterpreter(void *config, bool force) { (void)config; mode = force ? 0 : 2; }
-void WasmEdge_ConfigureSetMaxMemoryPage(void *config, uint64_t pages) { (void)config; (void)pages; }
+void WasmEdge_ConfigureSetMaxMemoryPage(void *config, uint64_t pages) { (void)config; page_limit = pages; }
 #if RELEASE >= 17
 void WasmEdge_ConfigureSetRunMode(void *config, int asked) { (void)config; mode = asked; }
 #endif
@@ -80,19 +83,46 @@ Result WasmEdge_LoaderParseFromFile(void *loader, void **ast, const char *path) 
   return read_module(path);
 }
 static bool records(void) { return has("\x09" "forkpoint\x05" "event") || has("\x09" "forkpoint\x05" "flush"); }
-uint32_t WasmEdge_ASTModuleListImportsLength(const void *ast) { (void)ast; return records() ? 1 : 0; }
+/* The module may import a memory, too, of one page and at most ten: this stands for it and its type. */
+static const char imported_memory;
+static bool imports_memory(void) { return has("\x03" "env" "\x01" "m"); }
+uint32_t WasmEdge_ASTModuleListImportsLength(const void *ast) { (void)ast; return records() + imports_memory(); }
 uint32_t WasmEdge_ASTModuleListImports(const void *ast, const void **imports, uint32_t room) {
-  if (room > 0) imports[0] = ast;
-  return room;
+  uint32_t count = 0;
+  if (imports_memory() && count < room) imports[count++] = &imported_memory;
+  if (records() && count < room) imports[count++] = ast;
+  return count;
 }
-int WasmEdge_ImportTypeGetExternalType(const void *import) { (void)import; return 0; }
-String WasmEdge_ImportTypeGetModuleName(const void *import) { (void)import; return (String){9, "forkpointXX"}; }
+int WasmEdge_ImportTypeGetExternalType(const void *import) { return import == &imported_memory ? 2 : 0; }
+String WasmEdge_ImportTypeGetModuleName(const void *import) {
+  return import == &imported_memory ? (String){3, "envXX"} : (String){9, "forkpointXX"};
+}
 String WasmEdge_ImportTypeGetExternalName(const void *import) {
-  (void)import;
+  if (import == &imported_memory) return (String){1, "mXX"};
   return (String){5, has("\x05" "event") ? "event" : "flush"};
 }
 const void *WasmEdge_ImportTypeGetFunctionType(const void *ast, const void *import) { (void)import; return ast; }
-const void *WasmEdge_ImportTypeGetMemoryType(const void *ast, const void *import) { (void)import; return ast; }
+const void *WasmEdge_ImportTypeGetMemoryType(const void *ast, const void *import) { (void)ast; return import; }
+#if RELEASE >= 17
+const void *WasmEdge_MemoryTypeGetLimit(const void *type) { return type; }
+uint64_t WasmEdge_LimitGetMin(const void *limit) { return limit ? 1 : 0; }
+uint64_t WasmEdge_LimitGetMax(const void *limit) { return limit ? 10 : 0; }
+bool WasmEdge_LimitHasMax(const void *limit) { return limit != NULL; }
+bool WasmEdge_LimitIsShared(const void *limit) { return limit == NULL; }
+bool WasmEdge_LimitIs64Bit(const void *limit) { return limit == NULL; }
+void *WasmEdge_LimitCreateWithMax(uint64_t min, uint64_t max, bool is64, bool shared) {
+  if (min == 1 && !is64 && !shared) maximum = max;
+  return &maximum;
+}
+void *WasmEdge_MemoryTypeCreate(const void *limit) { return (void *)limit; }
+#else
+typedef struct { bool HasMax, Shared; uint32_t Min, Max; } Limit;
+Limit WasmEdge_MemoryTypeGetLimit(const void *type) { (void)type; return (Limit){true, false, 1, 10}; }
+void *WasmEdge_MemoryTypeCreate(const Limit limit) {
+  if (limit.HasMax && !limit.Shared && limit.Min == 1) maximum = limit.Max;
+  return &maximum;
+}
+#endif
 
 void *WasmEdge_VMCreate(const void *config, void *store) { return store ? NULL : (void *)config; }
 Result WasmEdge_VMRegisterModuleFromImport(void *vm, const void *import) { (void)vm; return import ? Fine : Refused; }
@@ -102,7 +132,15 @@ Result WasmEdge_VMValidate(void *vm) {
   /* The number of multi-memory, as this release has it. */
   return proposals[RELEASE >= 14 ? 11 : 8] ? Fine : Refused;
 }
-Result WasmEdge_VMInstantiate(void *vm) { (void)vm; return mode < 0 ? Refused : Fine; }
+/* A JIT leaves native code behind; one that has failed (NO_CODE) says no word of it. */
+Result WasmEdge_VMInstantiate(void *vm) {
+  (void)vm;
+#ifndef NO_CODE
+  if (mode == 1) mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+#endif
+  uint64_t wanted = page_limit && imports_memory() ? (page_limit < 10 ? page_limit : 10) : 0;
+  return mode < 0 || maximum != wanted ? Refused : Fine;
+}
 const void *WasmEdge_VMGetActiveModule(const void *vm) { return vm; }
 const void *WasmEdge_VMGetFunctionType(const void *vm, String name) {
   return memcmp(name.Buf, "run", 3) == 0 || memcmp(name.Buf, "oops", 4) == 0 ? vm : NULL;
@@ -137,7 +175,8 @@ Result WasmEdge_VMExecute(void *vm, String name, const Value *arguments, uint32_
 }
 
 void *WasmEdge_ModuleInstanceCreate(String name) {
-  return name.Length == 9 && memcmp(name.Buf, "forkpoint", 9) == 0 ? memory : NULL;
+  bool known = name.Length == 9 && memcmp(name.Buf, "forkpoint", 9) == 0;
+  return known || (name.Length == 3 && memcmp(name.Buf, "env", 3) == 0) ? memory : NULL;
 }
 void WasmEdge_ModuleInstanceAddFunction(void *to, String name, void *function) { (void)to; (void)name; (void)function; }
 void WasmEdge_ModuleInstanceAddMemory(void *to, String name, void *added) { (void)to; (void)name; (void)added; }

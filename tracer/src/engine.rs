@@ -267,6 +267,8 @@ mod tests {
             ("capi:jit", "lib=PATH"),
             ("wasmedge:aot", "lib=PATH"),
             ("wasmedge:aot,lib=x,opt=9", "O0, O1"),
+            ("wasmedge:interpreter,lib=x,opt=O1", "compiler"),
+            ("wasmedge:jit,lib=x,compile-wasm=+tail_call", "aot"),
             ("wasmedge:winch,lib=x", "winch"),
             ("capi:interpreter,lib=x", "interpreter"),
             ("capi:jit,lib=x,wasm=gc", "gc"),

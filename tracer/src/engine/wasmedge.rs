@@ -7,6 +7,8 @@
 mod abi;
 mod config;
 mod guest;
+mod limits;
+mod native;
 mod spec;
 
 pub use spec::{WasmEdgeMode, WasmEdgeSpec};
@@ -127,7 +129,6 @@ struct LoadedModule<'a> {
 
 impl Loaded for LoadedModule<'_> {
     fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected> {
-        let WasmEdge { api, release, .. } = self.engine;
-        Ok(Box::new(WasmEdgeGuest::new(api, release, self.machine, self.ast, run, session)?))
+        Ok(Box::new(WasmEdgeGuest::new(self.engine, self.machine, self.ast, run, session)?))
     }
 }

@@ -1,6 +1,7 @@
 //! A guest under WasmEdge.
 
 use super::abi::{Answer, Api, HostFunction, NOTHING, Object, Release, Text, Value};
+use super::{WasmEdge, WasmEdgeMode, limits, native};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit};
 use crate::engine::session::{Next, Session};
@@ -55,13 +56,13 @@ pub(super) struct WasmEdgeGuest<'a> {
 impl<'a> WasmEdgeGuest<'a> {
     /// Instantiates the module in a machine, whose start function is an export.
     pub(super) fn new(
-        api: &'a Api,
-        release: &'a Release,
+        engine: &'a WasmEdge,
         machine: Object,
         ast: Object,
         run: &Run,
         session: Session,
     ) -> Result<WasmEdgeGuest<'a>, Rejected> {
+        let (api, release) = (&engine.api, &engine.release);
         let shared = Shared { api, release, session, buffer: None, memories: Vec::new() };
         let guest = WasmEdgeGuest { api, release, machine, shared: Box::into_raw(Box::new(shared)) };
         let accept = |answer: Answer| match api.complaint(answer) {
@@ -71,10 +72,18 @@ impl<'a> WasmEdgeGuest<'a> {
         // SAFETY: machine and description are alive and belong together; no host function runs outside of calls, so
         // nobody else holds a reference to what is shared.
         unsafe {
-            for module in guest.imports(ast)? {
+            for module in guest.imports(ast, engine.page_limit)? {
                 accept((api.WasmEdge_VMRegisterModuleFromImport)(machine, module))?;
             }
+            // The JIT compiles here. Where it fails the engine interprets, and only its log would tell.
+            let before = native::unnamed_code()?;
             accept((api.WasmEdge_VMInstantiate)(machine))?;
+            let runs = run.has_start || !run.calls.is_empty();
+            if engine.spec.mode == WasmEdgeMode::Jit && runs && native::unnamed_code()? <= before {
+                return Err(Rejected::compile(
+                    "the JIT made no native code of this module: this library would interpret it and not say so",
+                ));
+            }
             let instance = (api.WasmEdge_VMGetActiveModule)(machine);
             let memory = |name: &str| {
                 let memory = (api.WasmEdge_ModuleInstanceFindMemory)(instance, Text::of(name));
@@ -96,7 +105,7 @@ impl<'a> WasmEdgeGuest<'a> {
     ///
     /// # Safety
     /// The description must be alive, and of the module in the machine.
-    unsafe fn imports(&self, ast: Object) -> Result<Vec<Object>, Rejected> {
+    unsafe fn imports(&self, ast: Object, page_limit: Option<u64>) -> Result<Vec<Object>, Rejected> {
         let (api, mut modules, mut functions) = (self.api, BTreeMap::new(), 0);
         // SAFETY: the caller vouches for the description, which owns all that is read here; types and names are
         // copied by what is made of them.
@@ -119,6 +128,10 @@ impl<'a> WasmEdgeGuest<'a> {
                     }
                     MEMORY => {
                         let ty = (api.WasmEdge_ImportTypeGetMemoryType)(ast, import);
+                        let ty = match page_limit {
+                            Some(limit) => limits::limited(api, self.release, ty, limit)?,
+                            None => ty,
+                        };
                         let memory = (api.WasmEdge_MemoryInstanceCreate)(ty);
                         (api.WasmEdge_ModuleInstanceAddMemory)(module, Text::of(&name), memory);
                     }

@@ -60,6 +60,12 @@ impl WasmEdgeSpec {
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }
+        if spec.opt.is_some() && mode == WasmEdgeMode::Interpreter {
+            return Err("`opt` is for the compiler, which the interpreter does without".to_string());
+        }
+        if !spec.compile_wasm.is_empty() && mode != WasmEdgeMode::Aot {
+            return Err("`compile-wasm` is for `aot`: only there compiler and run are told apart".to_string());
+        }
         match spec.library.as_os_str().is_empty() {
             true => Err("no library: `lib=PATH` names one".to_string()),
             false => Ok(spec),
