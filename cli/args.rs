@@ -6,7 +6,7 @@ mod parse;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, OptLevel, Preload, Stub, Target};
+use forkpoint_tracer::{Checkpoint, Cpu, EngineSpec, FeatureSwitches, OptLevel, Preload, Stub, Target};
 use parse::{parse_directory, parse_duration, parse_pair, parse_position, parse_preload, parse_range};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -69,6 +69,12 @@ pub struct GuestArgs {
     /// Most pages (of 64 KiB) that a memory may have: told to the engine in its own way, and what it does is recorded
     #[arg(long, value_name = "PAGES")]
     pub memory_page_limit: Option<u64>,
+    /// Switch proposals on and off in every engine, for compiling and for running: +tail-call,-simd
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub features: Option<FeatureSwitches>,
+    /// The same for running only, on top of --features: what was compiled ahead may run where it would be rejected
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub run_features: Option<FeatureSwitches>,
     /// Keep the engine's native code in the trace: for views without the engine
     #[arg(long, value_enum, default_value_t = Native::Auto)]
     pub native_code: Native,

@@ -23,6 +23,9 @@ const WATCHED: u64 = 64;
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
     let session = Session::new(&args.guest, false)?;
+    if let Some(error) = session.program.invalid() {
+        eprintln!("note: {error}; engines are asked what they make of the module, and nothing of it runs");
+    }
     let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let folder = match &args.output {
         Some(folder) => {
@@ -54,14 +57,6 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         return many::run(&comparison, folder);
     }
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
-    let (lhs, rhs) = (&comparison.sides[0], &comparison.sides[1]);
-    if lhs.memory_page_limit != rhs.memory_page_limit {
-        let words = |side: &Contender| side.memory_page_limit.map_or("none".to_string(), |pages| pages.to_string());
-        let (lhs, rhs) = (words(lhs), words(rhs));
-        eprintln!(
-            "note: the sides have different limits of memory pages because you ask for it: lhs {lhs}, rhs {rhs}"
-        );
-    }
     let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     let hint = match &args.output {
         Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),

@@ -29,6 +29,8 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
             "keyframes": trace.keyframes(),
             "outcome": outcome,
             "message": trace.message(),
+            "offset": trace.words().offset,
+            "code": trace.words().code,
             "wall_ms": trace.wall_ms(),
             "forkpoint": header.forkpoint,
             "command": header.command,
@@ -47,6 +49,8 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
             "calls": calls(header),
             "timeout_ms": header.limits.timeout_ms,
             "memory_page_limit": header.limits.memory_pages,
+            "features": header.features,
+            "specification": header.specification,
             "recorder": header.recorder,
             "observed": trace.observed(),
             "verified": verified.map(|verified| verified.kinds),
@@ -72,6 +76,13 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     row("outcome", outcome.unwrap_or_else(|| "not recorded".to_string()));
     for (i, line) in trace.message().unwrap_or_default().lines().enumerate() {
         row(if i == 0 { "message" } else { "" }, line.to_string());
+    }
+    let words = trace.words();
+    if let Some(offset) = words.offset {
+        row("", format!("at byte offset {offset:#x}"));
+    }
+    if let Some(code) = &words.code {
+        row("", format!("error code {code}"));
     }
     row(
         "module",
@@ -113,6 +124,11 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     }
     if let Some(pages) = header.limits.memory_pages {
         row("limit", format!("{} pages of memory", grouped(pages)));
+    }
+    for (name, switches) in [("compiled", &header.features.compile), ("run with", &header.features.run)] {
+        if !switches.is_empty() {
+            row(name, switches.join(" "));
+        }
     }
     let recorder = &header.recorder;
     let how = if recorder.hooks { "one host call per event" } else { "inline records" };

@@ -17,6 +17,12 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let mut engine = args.engine.clone();
     apply_settings(&mut engine, args)?;
     let session = Session::new(&args.guest, args.deterministic)?;
+    if let Some(error) = session.program.invalid() {
+        bail!(
+            "{}: {error}; nothing of it can be recorded. `forkpoint compare` asks engines what they make of it",
+            args.guest.module.display()
+        );
+    }
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
     let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;

@@ -4,8 +4,8 @@ use crate::args::GuestArgs;
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{
-    Checkpoint, EndState, EngineSpec, HostSource, Imports, Invocation, Program, Recorded, Request, Stdio, WasiSetup,
-    Watch,
+    Checkpoint, EndState, EngineSpec, FeatureSwitches, HostSource, Imports, Invocation, Program, Recorded, Request,
+    Stdio, WasiSetup, Watch,
 };
 use forkpoint_traces::TraceReader;
 use indicatif::{ProgressBar, ProgressDrawTarget};
@@ -21,6 +21,8 @@ pub struct Session {
     wasi: WasiSetup,
     timeout: Option<Duration>,
     memory_page_limit: Option<u64>,
+    features: FeatureSwitches,
+    run_features: FeatureSwitches,
     native_limit: u64,
     how: How,
     command: Vec<String>,
@@ -88,6 +90,8 @@ impl Session {
         let how = How { options: guest.options(), checkpoint: guest.checkpoint, watch: None };
         let mut session = Session::of(program, wasi, how, guest.timeout, guest.native_limit())?;
         session.memory_page_limit = guest.memory_page_limit;
+        session.features = guest.features.clone().unwrap_or_default();
+        session.run_features = guest.run_features.clone().unwrap_or_default();
         Ok(session)
     }
 
@@ -101,6 +105,14 @@ impl Session {
         let how = How { options, checkpoint, watch: None };
         let mut session = Session::of(program, WasiSetup::default(), how, timeout, 0)?;
         session.memory_page_limit = trace.header().limits.memory_pages;
+        let features = &trace.header().features;
+        let switches = |words: &[String]| words.join(",").parse().context("the recording's proposals");
+        if !features.compile.is_empty() {
+            session.features = switches(&features.compile)?;
+        }
+        if !features.run.is_empty() {
+            session.run_features = switches(&features.run)?;
+        }
         Ok(session)
     }
 
@@ -119,7 +131,19 @@ impl Session {
         let command = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let executable = std::env::current_exe().context("finding this program to start it again")?;
         let memory_page_limit = None;
-        Ok(Session { program, wasi, timeout, memory_page_limit, native_limit, how, command, interrupt, executable })
+        Ok(Session {
+            program,
+            wasi,
+            timeout,
+            memory_page_limit,
+            features: FeatureSwitches::default(),
+            run_features: FeatureSwitches::default(),
+            native_limit,
+            how,
+            command,
+            interrupt,
+            executable,
+        })
     }
 
     /// Where the host calls of `engine` are answered: by its own host, or, where it has none and the guest needs one,
@@ -211,6 +235,8 @@ impl Session {
             echo: side.echo,
             output: side.output,
             memory_page_limit: side.memory_page_limit.or(self.memory_page_limit),
+            features: self.features.clone(),
+            run_features: self.run_features.clone(),
             timeout: self.timeout,
             stdin: side.stdin,
             output_streams: side.output_streams,

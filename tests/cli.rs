@@ -106,7 +106,7 @@ fn the_demo_diverges_between_pulley_and_portable_code() {
     let (code, stdout, stderr) =
         forkpoint(folder.path(), &[&["compare", &demo, "--invoke", "run 100"][..], &engines].concat());
     let report: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((code, &report["verdict"], &report["position"]), (1, &"value".into(), &9.into()), "{stdout}{stderr}");
+    assert_eq!((code, &report["verdict"], &report["position"]), (1, &"value".into(), &12.into()), "{stdout}{stderr}");
     let first = |side: &str| report[side]["bytes"].as_str().map(|bytes| bytes[..8].to_string());
     assert_eq!((first("lhs"), first("rhs")), (Some("2bbaf5bc".to_string()), Some("2cbaf5bc".to_string())));
 }
@@ -126,14 +126,14 @@ fn the_demo_diverges_where_the_host_has_fma() {
     let report: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(report["agree"], false);
     assert_eq!(report["verdict"], "value");
-    assert_eq!(report["position"], 9);
+    assert_eq!(report["position"], 12);
     assert_eq!(report["site"]["name"], "step");
     assert_eq!(report["site"]["instruction"], "v128.store");
     assert_eq!(report["lhs"]["address"], 16);
     assert_eq!(report["lhs"]["width"], 16);
     assert_ne!(report["lhs"]["bytes"], report["rhs"]["bytes"]);
     let (code, stdout, _) = forkpoint(folder.path(), &["diff", "lhs.fpt", "rhs.fpt"]);
-    assert!(code == 1 && stdout.contains("diverge at #9 (value)"), "{stdout}");
+    assert!(code == 1 && stdout.contains("diverge at #12 (value)"), "{stdout}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn the_samples_open_and_diverge() {
     let (lhs, rhs) = (repository("traces/samples/orbit-jit.fpt"), repository("traces/samples/orbit-portable.fpt"));
     let folder = tempfile::tempdir().unwrap();
     let (code, stdout, stderr) = forkpoint(folder.path(), &["diff", &lhs, &rhs]);
-    assert!(code == 1 && stdout.contains("diverge at #9 (value)"), "{stdout}{stderr}");
+    assert!(code == 1 && stdout.contains("diverge at #12 (value)"), "{stdout}{stderr}");
     let (code, stdout, stderr) = forkpoint(folder.path(), &["info", "--verify", &lhs]);
     assert!(code == 0 && stdout.contains("every event replays"), "{stdout}{stderr}");
     let (code, stdout, _) = forkpoint(folder.path(), &["diff", &lhs, &lhs]);
@@ -730,7 +730,7 @@ fn every_way_to_record_sees_the_same_events_and_finds_nothing() {
         let (code, stdout, stderr) = forkpoint(folder.path(), &command);
         assert_eq!(code, 0, "{way:?}: {stdout}{stderr}");
         let summary: serde_json::Value = serde_json::from_str(&stdout).expect("JSON");
-        assert_eq!((&summary["findings"], &summary["events"]), (&0.into(), &200_005.into()), "{way:?}");
+        assert_eq!((&summary["findings"], &summary["events"]), (&0.into(), &200_008.into()), "{way:?}");
         let (code, stdout, stderr) = forkpoint(folder.path(), &["diff", "0.fpt", &name]);
         assert_eq!(code, 0, "{way:?}: {stdout}{stderr}");
     }

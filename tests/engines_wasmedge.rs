@@ -72,7 +72,7 @@ fn a_proposal_that_a_release_lacks_is_named() {
         "run 1 2",
         &format!("wasmedge:interpreter,lib={},wasm=-multi_memories", library.display()),
     );
-    assert_eq!((code, &report["verdict"]), (1, &"rejected".into()), "{report:#}{stderr}");
+    assert_eq!((code, &report["verdict"]), (1, &"validation".into()), "{report:#}{stderr}");
     assert_eq!(report["rhs"]["outcome"], "rejected at validate", "{report:#}");
 }
 
@@ -159,13 +159,15 @@ fn modes_of_the_real_one_part() {
         report
     };
     let report = bug("wasmedge-lost-store", &["--invoke", "f"], "interpreter", "aot");
-    assert_eq!((&report["verdict"], &report["culprit"]["position"]), (&"uncommitted-store".into(), &2.into()));
+    assert_eq!((&report["verdict"], &report["culprit"]["position"]), (&"uncommitted-store".into(), &5.into()));
     let limit = ["--invoke", "storelow", "--memory-page-limit", "32766"];
     let report = bug("wasmedge-page-limit", &limit, "wasmtime:jit", "interpreter");
+    assert_eq!(report["verdict"], "page-limit", "{report:#}");
     assert_eq!(report["lhs"]["outcome"], "rejected at instantiate", "{report:#}");
     assert_eq!(report["rhs"]["outcome"], "crashed: SIGSEGV", "{report:#}");
+    assert_eq!(report["rhs"]["page_limit"]["did"], "ignored", "{report:#}");
     let report = bug("wasmedge-page-limit", &limit, "wasmtime:jit", "aot");
     assert_eq!(report["rhs"]["outcome"], "trapped: out of bounds memory access", "{report:#}");
     let report = bug("wasmedge-validation", &["--invoke", "main 5"], "interpreter", "aot,compile-wasm=+tail_call");
-    assert_eq!((&report["verdict"], &report["rhs"]["outcome"]), (&"rejected".into(), &"finished".into()));
+    assert_eq!((&report["verdict"], &report["rhs"]["outcome"]), (&"validation".into(), &"finished".into()));
 }

@@ -279,7 +279,7 @@ fn transplant(events: &Path, module: &Path, mixed: &Path) {
     for chunk in 0..events.chunks().len() {
         events.read_chunk(chunk, |event| writer.push(&event)).map_err(|error: TraceError| error).unwrap();
     }
-    writer.finish(None).unwrap();
+    writer.finish(forkpoint_traces::EngineWords::default()).unwrap();
 }
 
 /// A host log that was damaged, cut or changed is refused or diverges: it never agrees, and nothing panics.
@@ -333,7 +333,7 @@ fn a_tampered_host_log_never_agrees() {
         for (site, operands, blob) in variant {
             writer.push(&RawEvent { site: *site, operands: *operands, blob }).unwrap();
         }
-        writer.finish(None).unwrap();
+        writer.finish(forkpoint_traces::EngineWords::default()).unwrap();
         let replayed = run(folder.path(), &["replay", "tampered.fpt"]);
         assert!([1, 2].contains(&replayed.code), "variant {number}: {}{}", replayed.stdout, replayed.stderr);
         assert!(!replayed.stderr.contains("panicked"), "variant {number}: {}", replayed.stderr);

@@ -43,7 +43,7 @@ fn a_store_that_memory_does_not_hold_is_uncommitted() {
     let Some((code, report, stderr)) = against("loses") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
     assert_eq!(report["site"]["instruction"], "i32.store");
-    assert_eq!((&report["culprit"]["side"], &report["culprit"]["position"]), (&"rhs".into(), &3.into()));
+    assert_eq!((&report["culprit"]["side"], &report["culprit"]["position"]), (&"rhs".into(), &6.into()));
     assert_eq!(report["address"], 4, "{report:#}");
 }
 
@@ -53,27 +53,27 @@ fn a_byte_that_no_event_wrote_is_an_unrecorded_write() {
     let Some((code, report, stderr)) = against("scribbles") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
-    assert_eq!(report["during"]["position"], 3, "{report:#}");
+    assert_eq!(report["during"]["position"], 6, "{report:#}");
 
     // From a runner that does not watch only the end is known.
     let Some((code, report, stderr)) = against("scribbles-unwatched") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
-    assert_eq!((&report["during"], &report["position"]), (&Value::Null, &6.into()), "{report:#}");
+    assert_eq!((&report["during"], &report["position"]), (&Value::Null, &9.into()), "{report:#}");
 }
 
 #[test]
 fn stored_bytes_that_change_later_are_an_unrecorded_write() {
     let Some((code, report, stderr)) = against("overwrites") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
-    assert_eq!((&report["culprit"]["position"], &report["during"]["position"]), (&2.into(), &3.into()), "{report:#}");
+    assert_eq!((&report["culprit"]["position"], &report["during"]["position"]), (&5.into(), &6.into()), "{report:#}");
 }
 
 #[test]
 fn a_store_that_writes_past_its_width_is_an_unrecorded_write_with_it() {
     let Some((code, report, stderr)) = against("widens") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
-    assert_eq!((&report["address"], &report["during"]["position"]), (&11.into(), &3.into()), "{report:#}");
+    assert_eq!((&report["address"], &report["during"]["position"]), (&11.into(), &6.into()), "{report:#}");
     assert_eq!((&report["site"], &report["culprit"]), (&report["during"]["site"], &Value::Null), "{report:#}");
 }
 
@@ -82,8 +82,35 @@ fn a_store_that_goes_elsewhere_is_uncommitted() {
     // What it wrote in place of its own bytes lies before them, and is found first.
     let Some((code, report, stderr)) = against("misplaces") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
-    assert_eq!((&report["address"], &report["culprit"]["position"]), (&20.into(), &4.into()), "{report:#}");
+    assert_eq!((&report["address"], &report["culprit"]["position"]), (&20.into(), &7.into()), "{report:#}");
     assert_eq!(report["site"], report["culprit"]["site"]);
+}
+
+#[test]
+fn a_page_limit_that_one_engine_ignores_is_a_verdict() {
+    if !has_program("python3", "--version") {
+        println!("SKIP: python3 is not installed");
+        return;
+    }
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let story = teller("true");
+    let command = ["compare", "t.wat", "--invoke", "run", "--rhs", &story, "--json"];
+    let limited = |options: &[&str]| {
+        let ran = common::run(folder.path(), &[&command[..], options].concat());
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+        (ran.code, report)
+    };
+    let (code, report) = limited(&["--memory-page-limit", "0"]);
+    assert_eq!((code, &report["verdict"]), (1, &"page-limit".into()), "{report:#}");
+    let refused = serde_json::json!({ "pages": 0, "did": "refused", "memory": 0, "declared": 1 });
+    let ignored = serde_json::json!({ "pages": 0, "did": "ignored", "memory": 0, "found": 1 });
+    assert_eq!((&report["lhs"]["page_limit"], &report["rhs"]["page_limit"]), (&refused, &ignored));
+    assert_eq!(report["asked_for"], serde_json::json!([]));
+    // Limits that differ because the user says so are no verdict about an engine.
+    let (code, report) = limited(&["--lhs-memory-page-limit", "0", "--rhs-memory-page-limit", "1"]);
+    assert_eq!((code, &report["verdict"]), (1, &"instantiation".into()), "{report:#}");
+    assert_eq!(report["rhs"]["page_limit"], serde_json::json!({ "pages": 1, "did": "kept" }));
+    assert_eq!(report["asked_for"].as_array().map(Vec::len), Some(1), "{report:#}");
 }
 
 #[test]
@@ -102,7 +129,7 @@ fn a_store_outside_of_memory_is_told_and_not_refused() {
     let story = teller("outside");
     let Some((code, report, stderr)) = compare(&story, &story) else { return };
     assert_eq!((code, &report["verdict"]), (1, &"out-of-bounds".into()), "{report:#}{stderr}");
-    assert_eq!((&report["culprit"]["position"], &report["site"]["instruction"]), (&3.into(), &"i32.store".into()));
+    assert_eq!((&report["culprit"]["position"], &report["site"]["instruction"]), (&6.into(), &"i32.store".into()));
 }
 
 #[test]
@@ -113,7 +140,7 @@ fn what_shows_only_without_recording_is_an_observer_effect() {
     assert_eq!(guard["plain_differences"][0], "memory 0 at 0x0: lhs 01, rhs 09", "{guard:#}");
     assert_eq!(guard["changed_by_recording"], serde_json::json!(["rhs"]));
     let writer = guard["last_writers"][1].as_str().expect("a writer on each side");
-    assert!(writer.starts_with("rhs #2: i32.store [0x00000000]") && writer.contains("in f at"), "{guard:#}");
+    assert!(writer.starts_with("rhs #5: i32.store [0x00000000]") && writer.contains("in f at"), "{guard:#}");
     assert!(guard["survived_in"].is_null() && guard["vanished_in"].as_array().is_some_and(|ways| ways.len() > 3));
 }
 
@@ -121,7 +148,7 @@ fn what_shows_only_without_recording_is_an_observer_effect() {
 fn a_crash_keeps_what_was_told_before() {
     let Some((code, report, stderr)) = against("crashes") else { return };
     assert_eq!((code, &report["verdict"]), (1, &"crash".into()), "{report:#}{stderr}");
-    assert_eq!((&report["position"], &report["rhs"]["outcome"]), (&5.into(), &"crashed: SIGSEGV".into()));
+    assert_eq!((&report["position"], &report["rhs"]["outcome"]), (&8.into(), &"crashed: SIGSEGV".into()));
 }
 
 #[test]

@@ -66,25 +66,25 @@ fn two_traces_side_by_side_from_start_to_quit() {
 
     // The last line is drawn last.
     let screen =
-        terminal.wait("the divergence", |screen| screen.contains("value at #9") && screen.contains("q quit"));
+        terminal.wait("the divergence", |screen| screen.contains("value at #12") && screen.contains("q quit"));
     assert!(screen.contains("orbit-jit.fpt | orbit-portable.fpt"), "{screen}");
-    assert!(screen.contains("memory 0 @0x10 after #9"), "{screen}");
+    assert!(screen.contains("memory 0 @0x10 after #12"), "{screen}");
     assert!(screen.contains("f32x4.relaxed_madd"), "the text of the module:\n{screen}");
     assert!(screen.lines().count() <= 24 && screen.lines().all(|line| line.chars().count() <= 80), "{screen}");
     assert_eq!(terminal.tmux(&["display", "-p", "-t", "t", "#{alternate_on}"]).trim(), "1");
 
     terminal.keys(&["j"]);
-    terminal.wait("the next event", |screen| screen.contains("after #10") && screen.contains("#10  lhs  step@0x8c"));
+    terminal.wait("the next event", |screen| screen.contains("after #13") && screen.contains("#13  lhs  step@0x8c"));
     terminal.keys(&["d"]);
-    terminal.wait("the divergence again", |screen| screen.contains("after #9"));
+    terminal.wait("the divergence again", |screen| screen.contains("after #12"));
     terminal.keys(&["?"]);
     terminal.wait("the help", |screen| screen.contains("show or hide this help"));
     terminal.keys(&["?"]);
-    terminal.wait("no help", |screen| !screen.contains("show or hide this help") && screen.contains("value at #9"));
+    terminal.wait("no help", |screen| !screen.contains("show or hide this help") && screen.contains("value at #12"));
 
     terminal.keys(&["q"]);
     // Only the command and a new prompt are left.
-    terminal.wait("the shell", |screen| screen.matches("ready>").count() == 2 && !screen.contains("value at #9"));
+    terminal.wait("the shell", |screen| screen.matches("ready>").count() == 2 && !screen.contains("value at #12"));
     let modes = terminal.tmux(&["display", "-p", "-t", "t", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]);
     assert_eq!(modes.trim(), "0 1 0", "main screen, cursor shown, no mouse reports");
     // Raw mode is off: what is typed is echoed and Enter runs it.

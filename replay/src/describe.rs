@@ -81,6 +81,7 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
 
 fn describe_milestone(milestone: &Milestone) -> String {
     match milestone {
+        Milestone::Accepted { stage } => format!("accepted at {stage}"),
         Milestone::Memory { memory, pages, page_size } => {
             let unit = if *page_size == 65536 { String::new() } else { format!(" of {page_size} bytes") };
             format!("memory {}: {pages} pages{unit}", memory.0)

@@ -1,78 +1,17 @@
 //! The first divergence of two traces, and what kind it is.
 
 use crate::error::ReplayError;
+use crate::limits;
 use crate::nan::{self, NanBits, NanDifferences};
 use crate::observed;
 use crate::resync::{self, Resync};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, HostEvent, MemoryIndex, Milestone, Outcome, Position, TrapKind};
-use serde::{Serialize, Serializer};
+use crate::verdict::{Verdict, classify};
+use forkpoint_traces::{Event, MemoryIndex, Outcome, Position};
+use serde::Serialize;
 
 /// Most bytes of memory that a divergence shows on each side.
 const SHOWN_BYTES: u64 = 64;
-
-macro_rules! verdicts {
-    ($($name:ident $word:literal $meaning:literal;)*) => {
-        /// The class of a divergence.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Verdict {
-            $(#[doc = $meaning] $name),*
-        }
-
-        impl Verdict {
-            /// Every verdict.
-            pub const ALL: &'static [Verdict] = &[$(Verdict::$name),*];
-
-            /// The word in kebab case, as `--json` has it.
-            pub fn word(self) -> &'static str {
-                match self { $(Verdict::$name => $word),* }
-            }
-
-            /// What it means, in a few words.
-            pub fn meaning(self) -> &'static str {
-                match self { $(Verdict::$name => $meaning),* }
-            }
-        }
-    };
-}
-
-verdicts! {
-    Address      "address"       "the same instruction wrote to another address";
-    Value        "value"         "the same instruction wrote another value";
-    Width        "width"         "the same instruction wrote another number of bytes";
-    MissingEvent "missing-event" "the right side lacks an event that the left side has";
-    ExtraEvent   "extra-event"   "the right side has an event that the left side lacks";
-    ControlFlow  "control-flow"  "the two sides went different ways";
-    Grow         "grow"          "memory.grow was answered differently";
-    InitialSize  "initial-size"  "a memory had another size after instantiation";
-    DataInit     "data-init"     "memory held other bytes after instantiation";
-    HostCall     "host-call"     "one side asked its host for something else";
-    HostWrite    "host-write"    "the host did something else on each side";
-    Invocation   "invocation"    "the two sides were called differently";
-    Trap         "trap"          "one side trapped where the other went on, or trapped otherwise";
-    Crash        "crash"         "the engine's process died on one side";
-    Rejected     "rejected"      "one side's engine did not accept the module";
-    UncommittedStore "uncommitted-store" "a store is not what memory holds behind it";
-    UnrecordedWrite  "unrecorded-write"  "memory changed without an instruction that says so";
-    OutOfBounds  "out-of-bounds" "an instruction wrote outside of memory and went on where it must trap";
-    MemorySize   "memory-size"   "a memory has another size than its memory.grow instructions make it";
-    NanBits      "nan-bits"      "only the sign or the payload of NaNs differs, which the specification allows";
-    ObserverEffect "observer-effect" "recording itself changes what the runs do";
-    EndState     "end-state"     "results, exit code or final memory differ";
-    Poisoned     "poisoned"      "one side ran out of time, memory or stack: the runs cannot be compared further";
-}
-
-impl std::fmt::Display for Verdict {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.word())
-    }
-}
-
-impl Serialize for Verdict {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.word())
-    }
-}
 
 /// Where two runs part.
 #[derive(Debug, Clone)]
@@ -190,6 +129,9 @@ fn explain(
     if left.as_ref().zip(right.as_ref()).is_some_and(|(left, right)| nan::only_nan_bits(left, right)) {
         verdict = Verdict::NanBits;
     }
+    if limits::explains(verdict, left.as_ref().zip(right.as_ref()), [lhs, rhs])? {
+        verdict = Verdict::PageLimit;
+    }
     let (mut culprit, mut during) = (None, None);
     for (side, timeline, event) in [(Side::Lhs, &mut *lhs, &left), (Side::Rhs, &mut *rhs, &right)] {
         let Some(event) = event else { continue };
@@ -271,80 +213,6 @@ fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<
 
 fn event_or_end(timeline: &mut Timeline, position: Position) -> Result<Option<Event>, ReplayError> {
     if position.0 < timeline.len() { timeline.event(position).map(Some) } else { Ok(None) }
-}
-
-/// Whether a run that ends so says anything about the engine.
-fn is_poisoned(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::Milestone(
-            Milestone::End { outcome: Outcome::TimedOut | Outcome::Interrupted, .. }
-                | Milestone::Trapped { trap: TrapKind::StackOverflow | TrapKind::OutOfMemory, .. }
-        )
-    )
-}
-
-fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, resync: Option<Resync>) -> Verdict {
-    let (lhs, rhs) = match (lhs, rhs) {
-        (Some(lhs), Some(rhs)) => (lhs, rhs),
-        (Some(_), None) => return Verdict::MissingEvent,
-        (None, _) => return Verdict::ExtraEvent,
-    };
-    if is_poisoned(lhs) || is_poisoned(rhs) {
-        return Verdict::Poisoned;
-    }
-    if lhs.site().is_some() && lhs.site() == rhs.site() {
-        return same_instruction(lhs, rhs);
-    }
-    let either = |test: fn(&Event) -> bool| test(lhs) || test(rhs);
-    if either(|event| matches!(event, Event::Milestone(Milestone::End { outcome: Outcome::Crashed { .. }, .. }))) {
-        return Verdict::Crash;
-    }
-    if either(|event| matches!(event, Event::Milestone(Milestone::End { outcome: Outcome::Rejected { .. }, .. }))) {
-        return Verdict::Rejected;
-    }
-    if either(|event| matches!(event, Event::Milestone(Milestone::Trapped { .. }))) {
-        return Verdict::Trap;
-    }
-    if either(|event| matches!(event, Event::Milestone(Milestone::Memory { .. }))) {
-        return Verdict::InitialSize;
-    }
-    if either(|event| matches!(event, Event::StrayBytes { .. } | Event::Milestone(Milestone::DataInit { .. }))) {
-        return Verdict::DataInit;
-    }
-    if either(|event| matches!(event, Event::Host(HostEvent::Call(_)))) {
-        return Verdict::HostCall;
-    }
-    match (lhs, rhs) {
-        (Event::Host(_), Event::Host(_)) => return Verdict::HostWrite,
-        (Event::Milestone(Milestone::Invoke { .. }), Event::Milestone(Milestone::Invoke { .. })) => {
-            return Verdict::Invocation;
-        }
-        (
-            Event::Milestone(Milestone::Returned { .. } | Milestone::Exited { .. } | Milestone::End { .. }),
-            Event::Milestone(Milestone::Returned { .. } | Milestone::Exited { .. } | Milestone::End { .. }),
-        ) => return Verdict::EndState,
-        _ => {}
-    }
-    match resync {
-        Some(resync) if resync.rhs == at => Verdict::MissingEvent,
-        Some(resync) if resync.lhs == at => Verdict::ExtraEvent,
-        _ => Verdict::ControlFlow,
-    }
-}
-
-/// What differs between two events of one instruction.
-fn same_instruction(lhs: &Event, rhs: &Event) -> Verdict {
-    if let (Event::Grow { result: left, delta: left_delta, .. }, Event::Grow { result: right, delta, .. }) =
-        (lhs, rhs)
-    {
-        return if left_delta == delta && left != right { Verdict::Grow } else { Verdict::Value };
-    }
-    match (lhs.written(), rhs.written()) {
-        (Some((_, left, _)), Some((_, right, _))) if left != right => Verdict::Address,
-        (Some((_, _, left)), Some((_, _, right))) if left != right => Verdict::Width,
-        _ => Verdict::Value,
-    }
 }
 
 /// Memory, first address and length of bytes that were written.

@@ -4,9 +4,9 @@
 //! Found bytes come with a certainty. Read back, they are what the store before left behind. Watched, they changed
 //! with the event before. Seen at a checkpoint, they changed at any time, and the bytes themselves have to tell.
 
-use crate::divergence::Verdict;
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
+use crate::verdict::Verdict;
 use forkpoint_traces::{Event, MemoryIndex, Observation, Position};
 use std::ops::Range;
 

@@ -4,11 +4,13 @@ mod places;
 mod text;
 
 use crate::describe::{describe, describe_with_place};
-use crate::divergence::{Divergence, Found, MemoryEffect, Side, Verdict, both_observed, first_divergence};
+use crate::divergence::{Divergence, Found, MemoryEffect, Side, both_observed, first_divergence};
 use crate::error::ReplayError;
+use crate::limits::PageLimit;
 use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
+use crate::verdict::Verdict;
 use forkpoint_traces::{Event, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
@@ -48,6 +50,10 @@ pub struct Report {
     pub nan_bits: Option<NanReport>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
+    /// What the specification says of the module, with the proposals that the left run was told.
+    pub specification: String,
+    /// In what the two runs differ because it was asked for, as sentences.
+    pub asked_for: Vec<String>,
     /// The left run.
     pub lhs: SideReport,
     /// The right run.
@@ -151,6 +157,12 @@ pub struct SideReport {
     pub outcome: Option<String>,
     /// The engine's own words about that.
     pub message: Option<String>,
+    /// Of a rejection: the byte offset in the original module that the engine names.
+    pub offset: Option<u64>,
+    /// Of a rejection: the engine's own error code.
+    pub code: Option<String>,
+    /// What became of the limit on the pages of memories, where there was one.
+    pub page_limit: Option<PageLimit>,
     /// Number of events.
     pub events: u64,
     /// Whether the trace was closed.
@@ -219,6 +231,8 @@ impl Report {
                     .is_some_and(|(left, right)| nan.leads_to(left, right)),
             }),
             resync: None,
+            specification: specification(lhs),
+            asked_for: asked_for(lhs, rhs),
             lhs: side(lhs)?,
             rhs: side(rhs)?,
             context: Vec::new(),
@@ -258,7 +272,7 @@ impl Report {
     ) -> Result<(), ReplayError> {
         let symbols = Symbols::new(lhs.trace().module().to_vec());
         let sites = lhs.trace().sites().clone();
-        if divergence.verdict == Verdict::Poisoned {
+        if divergence.verdict.is_no_answer() {
             self.agree = None;
             self.reason = Some(divergence.verdict.meaning().to_string());
         }
@@ -342,8 +356,39 @@ fn host_call_around(timeline: &mut Timeline, position: Position) -> Result<Optio
     Ok(None)
 }
 
+/// What the specification says, as the recorder of this trace found it.
+fn specification(timeline: &Timeline) -> String {
+    let header = timeline.trace().header();
+    let switches = header.features.run.join(" ");
+    let with = if switches.is_empty() { String::new() } else { format!(" with {}", printable(&switches)) };
+    match (&header.specification.invalid, header.specification.beyond.as_slice()) {
+        (Some((message, offset)), _) => format!("not valid{with}: {} at {offset:#x}", printable(message)),
+        (None, []) => format!("valid WebAssembly 3.0{with}"),
+        (None, beyond) => format!("valid WebAssembly 3.0{with} and {}", printable(&beyond.join(", "))),
+    }
+}
+
+/// Settings of the user's own that differ between the sides.
+fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
+    let (left, right) = (lhs.trace().header(), rhs.trace().header());
+    let mut differences = Vec::new();
+    if left.limits.memory_pages != right.limits.memory_pages {
+        let words = |pages: Option<u64>| pages.map_or("none".to_string(), |pages| format!("{pages} pages"));
+        let (lhs, rhs) = (words(left.limits.memory_pages), words(right.limits.memory_pages));
+        differences.push(format!("the sides have different limits on memory pages: lhs {lhs}, rhs {rhs}"));
+    }
+    if left.features != right.features {
+        let words =
+            |words: &[String]| if words.is_empty() { "none".to_string() } else { printable(&words.join(" ")) };
+        let (lhs, rhs) = (words(&left.features.run), words(&right.features.run));
+        differences.push(format!("the sides have different proposals switched: lhs {lhs}, rhs {rhs}"));
+    }
+    differences
+}
+
 fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
     let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
+    let page_limit = PageLimit::of(timeline)?;
     let trace = timeline.trace();
     let engine = &trace.header().engine;
     let features = match engine.cpu_features.as_slice() {
@@ -355,6 +400,9 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         version: printable(&format!("{} {}, {}, {features}", engine.name, engine.version, engine.target)),
         outcome,
         message: trace.message().map(printable_lines),
+        offset: trace.words().offset,
+        code: trace.words().code.as_deref().map(printable),
+        page_limit,
         events: trace.events(),
         complete: trace.is_complete(),
         event: None,

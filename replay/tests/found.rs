@@ -7,7 +7,9 @@
 mod support;
 
 use forkpoint_replay::{Finding, NanBits, Report, Timeline, Verdict, verify};
-use forkpoint_traces::{Event, MemoryIndex, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader};
+use forkpoint_traces::{
+    EngineWords, Event, MemoryIndex, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader,
+};
 use support::{Step, create, end, invoke, memories, push, step, store};
 
 /// How bytes were found, as the trace has it.
@@ -183,7 +185,7 @@ fn a_writer_tells_of_what_it_pushed_outside_of_memory() {
     writer.found_outside(MemoryIndex(0), 65533).unwrap();
     writer.found_size(MemoryIndex(0), 5).unwrap();
     assert_eq!(writer.image().size(MemoryIndex(0)).unwrap().pages, 5);
-    writer.finish(None).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
     let mut timeline = Timeline::open(&path).unwrap();
     let event = timeline.event(Position(4)).unwrap();
     assert_eq!(event, Event::FoundOutside { memory: MemoryIndex(0), address: 65533 });

@@ -10,7 +10,8 @@ use forkpoint_replay::{
     Alignment, Divergence, NanBits, Pair, ReplayError, Report, Timeline, Verdict, first_divergence,
 };
 use forkpoint_traces::{
-    CodeOffset, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId, TrapKind,
+    CodeOffset, EngineWords, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId,
+    Stage, TrapKind,
 };
 use std::slice;
 use support::{
@@ -184,8 +185,8 @@ fn every_verdict_has_a_pair_of_runs() {
     let start = &run()[..at];
     let ends: &[(Verdict, &[Step], &[Step])] = &[
         (Verdict::Crash, &[end(Outcome::Crashed { signal: Some(11) })], &[store(9000, 1), end(Outcome::Finished)]),
-        (Verdict::Poisoned, &[end(Outcome::TimedOut)], &[store(9000, 1), end(Outcome::Finished)]),
-        (Verdict::Poisoned, &[store(9000, 1), end(Outcome::Finished)], &[end(Outcome::Interrupted)]),
+        (Verdict::Timeout, &[end(Outcome::TimedOut)], &[store(9000, 1), end(Outcome::Finished)]),
+        (Verdict::Timeout, &[store(9000, 1), end(Outcome::Finished)], &[end(Outcome::Interrupted)]),
         (Verdict::EndState, &[finished(1)], &[finished(2)]),
         (Verdict::MissingEvent, &[store(9000, 1)], &[]),
         (Verdict::ExtraEvent, &[], &[store(9000, 1)]),
@@ -197,15 +198,17 @@ fn every_verdict_has_a_pair_of_runs() {
     }
     let beginnings: &[(Verdict, Step, Step)] = &[
         (Verdict::InitialSize, memory(1), memory(2)),
-        (Verdict::Rejected, memory(1), end(Outcome::Rejected { stage: "compile".to_string() })),
+        (Verdict::Validation, memory(1), end(Outcome::Rejected { stage: Stage::Validate })),
+        (Verdict::Compilation, memory(1), end(Outcome::Rejected { stage: Stage::Compile })),
+        (Verdict::Instantiation, memory(1), end(Outcome::Rejected { stage: Stage::Instantiate })),
     ];
     for (verdict, left, right) in beginnings {
         let divergence = Sides::new(slice::from_ref(left), slice::from_ref(right), 8).divergence().unwrap();
         assert_eq!((divergence.verdict, divergence.position.0), (*verdict, 0));
         seen.push(*verdict);
     }
-    // No pair of traces alone shows this one: it takes runs without recording.
-    seen.push(Verdict::ObserverEffect);
+    // No pair of events alone shows these: they take runs without recording, and runs with a limit (tests/runner.rs).
+    seen.extend([Verdict::ObserverEffect, Verdict::PageLimit]);
     let missing: Vec<_> = Verdict::ALL.iter().filter(|verdict| !seen.contains(verdict)).collect();
     assert!(missing.is_empty(), "no pair of runs for {missing:?}");
 }
@@ -307,13 +310,13 @@ fn traces_of_other_modules_or_sites_are_not_compared() {
     let data = support::DATA.to_vec();
     let trace =
         forkpoint_traces::TraceWriter::create(&fewer, &header, support::module().into(), Vec::new(), data.clone());
-    trace.unwrap().finish(None).unwrap();
+    trace.unwrap().finish(EngineWords::default()).unwrap();
     let compared = first_divergence(&mut open(&path), &mut open(&fewer), NanBits::default());
     assert!(matches!(compared, Err(ReplayError::DifferentSites { rhs: 0, .. })));
     header.module.hash[0] ^= 1;
     let module = support::module().into();
     let trace = forkpoint_traces::TraceWriter::create(&other, &header, module, support::sites(), data);
-    trace.unwrap().finish(None).unwrap();
+    trace.unwrap().finish(EngineWords::default()).unwrap();
     let compared = first_divergence(&mut open(&path), &mut open(&other), NanBits::default());
     assert!(matches!(compared, Err(ReplayError::DifferentModules { .. })));
 }

@@ -6,7 +6,7 @@
 mod support;
 
 use forkpoint_replay::{ReplayError, Timeline};
-use forkpoint_traces::{MemoryIndex, MemoryOp, Outcome, PAGE, Position, TraceReader};
+use forkpoint_traces::{EngineWords, MemoryIndex, MemoryOp, Outcome, PAGE, Position, TraceReader};
 use support::{Plain, Step, create, end, memories, push, random_run, step, store};
 
 /// Memory before the event at `position`.
@@ -94,7 +94,7 @@ fn seeks_from_keyframes_give_the_memory_of_a_linear_replay() {
     let steps = long_run();
     let mut writer = create(&path, 1 << 14);
     steps.iter().for_each(|step| push(&mut writer, step).unwrap());
-    writer.finish(None).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
     let trace = TraceReader::open(&path).unwrap();
     let keyframes: Vec<u64> = trace.keyframe_positions().map(|position| position.0).collect();
     assert!(keyframes.len() >= 3, "{keyframes:?}: the third builds on the second, which stands alone");

@@ -6,7 +6,7 @@
 mod support;
 
 use forkpoint_replay::{Finding, Verified, verify};
-use forkpoint_traces::{MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader, TraceWriter};
+use forkpoint_traces::{EngineWords, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader, TraceWriter};
 use std::fs;
 use std::path::Path;
 use support::{Step, create, end, header, memories, native, push, random_run, step, store};
@@ -24,7 +24,7 @@ fn sound_traces_have_no_findings_and_their_events_are_counted() {
         let mut writer = create(&path, 40);
         writer.native(&native(1)).unwrap();
         steps.iter().for_each(|step| push(&mut writer, step).unwrap());
-        writer.finish(None).unwrap();
+        writer.finish(EngineWords::default()).unwrap();
         let verified = verified(&path);
         assert!(verified.findings.is_empty(), "seed {seed}: {:?}", verified.findings);
         assert_eq!(verified.kinds.values().sum::<u64>(), steps.len() as u64);
@@ -93,7 +93,7 @@ fn a_module_other_than_the_headers_is_found() {
     let mut writer =
         TraceWriter::create(&path, &header(4), module.into(), support::sites(), support::DATA.to_vec()).unwrap();
     push(&mut writer, &end(Outcome::Finished)).unwrap();
-    writer.finish(None).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
     assert!(matches!(verified(&path).findings[..], [Finding::Module { .. }]));
 }
 
@@ -109,7 +109,7 @@ fn native_code_with_points_out_of_order_is_found() {
     writer.native(&behind).unwrap();
     writer.native(&unordered).unwrap();
     push(&mut writer, &end(Outcome::Finished)).unwrap();
-    writer.finish(None).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
     let findings = verified(&path).findings;
     let functions: Vec<u32> = findings
         .iter()
@@ -157,7 +157,7 @@ fn with_keyframes(path: &Path) {
         push(&mut writer, &store(i * 68 % 131_000, i as u32)).unwrap();
     }
     push(&mut writer, &end(Outcome::TimedOut)).unwrap();
-    writer.finish(None).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
     assert_eq!(TraceReader::open(path).unwrap().keyframes(), 2);
 }
 
@@ -259,7 +259,7 @@ fn a_changed_byte_is_refused_or_found() {
     let mut writer = create(&path, 64);
     writer.native(&native(3)).unwrap();
     steps.iter().for_each(|step| push(&mut writer, step).unwrap());
-    writer.finish(Some("done".to_string())).unwrap();
+    writer.finish(EngineWords { message: Some("done".to_string()), ..EngineWords::default() }).unwrap();
     let good = fs::read(&path).unwrap();
     let mut random = fastrand::Rng::with_seed(2);
     let mut found = 0;

@@ -1,6 +1,7 @@
 //! The child process: runs one job under an engine and reports in frames.
 
 use crate::engine::{self, EngineSpec};
+use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
 use crate::host::answer::HostSpec;
 use crate::host::embed::HostFunctions;
@@ -27,12 +28,16 @@ pub(crate) struct Job {
     /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
     pub(crate) protocol: u32,
     pub(crate) engine: EngineSpec,
+    /// The module as it was given, which the engine is asked to validate.
+    pub(crate) original: PathBuf,
     /// The rewritten module, or what an engine compiled from it.
     pub(crate) module: PathBuf,
     /// Whether the module needs the stack switching proposal.
     pub(crate) stack_switching: bool,
     /// Most pages of 64 KiB that a memory may have.
     pub(crate) memory_page_limit: Option<u64>,
+    /// Proposals to switch on and off.
+    pub(crate) features: FeatureSwitches,
     pub(crate) task: Task,
 }
 
@@ -50,6 +55,8 @@ pub(crate) enum Task {
 pub(crate) struct Run {
     /// Whether `module` is compiled already.
     pub(crate) precompiled: bool,
+    /// Whether the run ends when the module is compiled: it is not valid, so nothing of it is to run.
+    pub(crate) stages_only: bool,
     /// Export names of the original module's memories.
     pub(crate) memories: Vec<String>,
     /// Which of them is exported as `memory`: the one that WASI writes to.

@@ -127,7 +127,7 @@ impl EngineSpec {
 pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
     let engine: Result<Box<dyn Engine>, String> = match &job.engine {
         EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job),
-        EngineSpec::Wasmi => Ok(wasmi::open(job)),
+        EngineSpec::Wasmi => wasmi::open(job),
         EngineSpec::Capi(spec) => capi::open(spec, job),
         EngineSpec::WasmEdge(spec) => wasmedge::open(spec, job),
         EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),

@@ -10,6 +10,7 @@
 pub mod child;
 mod engine;
 mod error;
+mod features;
 mod host;
 pub mod instrument;
 mod observe;
@@ -23,6 +24,7 @@ pub use engine::{
     WasmEdgeSpec, WasmtimeSpec,
 };
 pub use error::RecordError;
+pub use features::{FeatureError, FeatureSwitch, FeatureSwitches};
 pub use host::WasiSetup;
 pub use host::embed::{HostError, HostFunctions, HostMemory, OutOfBounds};
 pub use host::preload::Preload;

@@ -12,7 +12,7 @@ pub(crate) use orders::{read_order, write_order};
 
 use crate::host::ask::HostEnd;
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, TrapKind};
+use forkpoint_traces::{EngineInfo, Stage, TrapKind};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Write};
 
@@ -99,8 +99,18 @@ pub(crate) enum Message {
     Hello(EngineInfo),
     /// The engine cannot be set up as asked. The last frame.
     SetupFailed(String),
-    /// The engine did not accept the module at a stage. The last frame.
-    Rejected { stage: String, message: String },
+    /// The engine accepted the module at a stage, `validate` or `compile`.
+    Accepted(Stage),
+    /// The engine did not accept the module at a stage. The last frame. The offset is one in the original module at
+    /// `validate`, in the job's module elsewhere; the code is the engine's own.
+    Rejected {
+        stage: Stage,
+        message: String,
+        #[serde(default)]
+        offset: Option<u64>,
+        #[serde(default)]
+        code: Option<String>,
+    },
     /// A checkpoint begins: sizes of all memories in pages. Digests follow, then `CheckpointEnd`.
     Checkpoint { pages: Vec<u64> },
     /// All digests were sent: the parent answers with [`Order::Show`], and gets these pages as images.
@@ -331,6 +341,7 @@ pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::FeatureSwitches;
 
     #[test]
     fn frames_read_back_as_they_are_written() {
@@ -382,11 +393,14 @@ mod tests {
         let job = crate::child::Job {
             protocol: VERSION,
             engine: "runner:x".parse().expect("a runner"),
+            original: "o.wasm".into(),
             module: "m.wasm".into(),
+            features: FeatureSwitches::default(),
             memory_page_limit: None,
             stack_switching: false,
             task: crate::child::Task::Run(Box::new(crate::child::Run {
                 precompiled: false,
+                stages_only: false,
                 memories: Vec::new(),
                 wasi_memory: None,
                 globals: Vec::new(),

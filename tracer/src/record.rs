@@ -31,6 +31,7 @@ pub use providers::Imports;
 
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
+use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
 use crate::host::answer::Provider;
 use crate::instrument::{Options, Style};
@@ -58,6 +59,10 @@ pub struct Request {
     pub output: PathBuf,
     /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
     pub memory_page_limit: Option<u64>,
+    /// Proposals to switch on and off in the engine, while compiling and while running.
+    pub features: FeatureSwitches,
+    /// And further ones while running only: what was compiled ahead need not run with what it was checked with.
+    pub run_features: FeatureSwitches,
     /// After this time the run is ended.
     pub timeout: Option<Duration>,
     /// The guest's standard input.
@@ -94,6 +99,8 @@ impl Request {
             echo: false,
             output,
             memory_page_limit: None,
+            features: FeatureSwitches::default(),
+            run_features: FeatureSwitches::default(),
             timeout: None,
             stdin: Stdio::Null,
             output_streams: Stdio::Null,
@@ -109,8 +116,16 @@ impl Request {
 
     /// The options as far as the engine can follow them.
     pub(crate) fn effective_options(&self) -> Options {
-        let style = if self.engine.records_inline() { self.options.style } else { Style::Hooks };
+        // A buffer is a second memory.
+        let one_memory = [&self.features, &self.run_features()].iter().any(|set| set.switch_off("multi-memory"));
+        let inline = self.engine.records_inline() && !one_memory;
+        let style = if inline { self.options.style } else { Style::Hooks };
         Options { style, ..self.options.clone() }
+    }
+
+    /// The switches while running.
+    pub(crate) fn run_features(&self) -> FeatureSwitches {
+        self.features.then(&self.run_features)
     }
 }
 
@@ -213,7 +228,7 @@ impl Program {
         let rewritten = self.rewritten_as(&request.effective_options())?;
         let mut pump = pump::Pump::new(self, &rewritten, request, progress)?;
         let run = self.run(request, &rewritten);
-        let launched = launch(request, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
+        let launched = launch(request, &self.original, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
         pump.conclude(&launched)?;
         pump.finish(started.elapsed())
     }

@@ -18,6 +18,10 @@ pub struct Header {
     pub calls: Vec<Call>,
     /// What the run was limited to.
     pub limits: Limits,
+    /// Proposals that were switched on and off in the engine.
+    pub features: Features,
+    /// What the specification says of the module with these proposals.
+    pub specification: Specification,
     /// How the run was recorded.
     pub recorder: RecorderInfo,
     /// The command line of the recorder, without the program's own path.
@@ -109,6 +113,25 @@ pub struct RecorderInfo {
     pub checkpoint: String,
     /// What was recorded when it was not everything, in words. Memory cannot be replayed from such a trace.
     pub scope: Option<String>,
+}
+
+/// Proposals that were switched on and off in the engine, in the form `+tail-call`. Where a proposal is named twice,
+/// the last one counts; what is not named is as the engine has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Features {
+    /// While compiling ahead of time.
+    pub compile: Vec<String>,
+    /// While running.
+    pub run: Vec<String>,
+}
+
+/// What the specification says of the module, by an implementation of its validation that is no part of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Specification {
+    /// Why the module is not valid, and the byte offset where; `None` when it is valid.
+    pub invalid: Option<(String, u64)>,
+    /// Proposals beyond WebAssembly 3.0 without which it would not be valid.
+    pub beyond: Vec<String>,
 }
 
 /// What the run was limited to.

@@ -4,10 +4,11 @@
 //! are read, and both compare the result with what the engine really held. Pages are 4 KiB and appear when
 //! something other than zero is written to them.
 
-use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone};
+use crate::event::{FOUND_OUTSIDE, FOUND_SIZE};
 use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
+use crate::milestone::Milestone;
 use crate::op::Shape;
 use crate::predict::RawEvent;
 use crate::site::{Layout, SiteTable};

@@ -79,14 +79,24 @@ impl ChunkEntry {
     }
 }
 
+/// What the engine itself says about the end of a run. No part of the events: two engines never use the same words.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EngineWords {
+    /// Its message, unescaped, where it had any.
+    pub message: Option<String>,
+    /// Of a rejection: the byte offset in the original module that the engine points at.
+    pub offset: Option<u64>,
+    /// Of a rejection: the engine's own error code.
+    pub code: Option<String>,
+}
+
 /// The last block of a complete trace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Index {
     pub(crate) chunks: Vec<ChunkEntry>,
     pub(crate) keyframes: Vec<KeyframeEntry>,
     pub(crate) native: Vec<(FuncIndex, u64)>,
-    /// The engine's own words about the end, where it had any.
-    pub(crate) message: Option<String>,
+    pub(crate) words: EngineWords,
     /// Wall-clock time from the first block to the last, in milliseconds.
     pub(crate) wall_ms: u64,
 }

@@ -71,8 +71,8 @@ pub(crate) mod bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Milestone, Outcome, TrapKind};
     use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+    use crate::milestone::{Milestone, Outcome, TrapKind};
     use crate::op::MemoryOp;
     use crate::site::Site;
 

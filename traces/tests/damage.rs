@@ -5,7 +5,7 @@
 
 mod support;
 
-use forkpoint_traces::{TraceError, TraceReader};
+use forkpoint_traces::{EngineWords, TraceError, TraceReader};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -40,7 +40,9 @@ impl Sample {
                 chunks.push((written as usize, i + 1));
             }
         }
-        writer.finish(Some("the engine's words".to_string())).unwrap();
+        writer
+            .finish(EngineWords { message: Some("the engine's words".to_string()), ..EngineWords::default() })
+            .unwrap();
         let mut whole = TraceReader::open(&path).unwrap();
         assert!(whole.is_complete() && whole.chunks().len() >= 4);
         assert_eq!(read(&mut whole).0, steps);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use forkpoint_traces::{MemoryIndex, MemoryOp, PAGE, Position, RawEvent, SiteId, TraceReader};
+use forkpoint_traces::{EngineWords, MemoryIndex, MemoryOp, PAGE, Position, RawEvent, SiteId, TraceReader};
 use support::{Plain, Step, create, memories, push, random_run, read, step};
 
 #[test]
@@ -20,7 +20,7 @@ fn random_runs_read_back_as_they_were_written() {
             push(&mut writer, step).unwrap();
         }
         assert_eq!(plain.difference(writer.image()), None, "seed {seed}: the writer's memory");
-        writer.finish(None).unwrap();
+        writer.finish(EngineWords::default()).unwrap();
         let mut trace = TraceReader::open(&path).unwrap();
         assert!(trace.is_complete());
         assert_eq!(trace.chunks().len(), steps.len().div_ceil(chunk_events as usize), "seed {seed}");
@@ -148,7 +148,7 @@ fn an_event_that_cannot_have_happened_is_refused_and_leaves_the_trace_readable()
         let error = push(&mut writer, step).expect_err("it contradicts what was before").to_string();
         assert!(error.contains("event #3"), "{step:?}: {error}");
     }
-    writer.finish(None).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
     let mut trace = TraceReader::open(&path).unwrap();
     assert_eq!(read(&mut trace).0, steps);
     assert!(trace.chunk_of(Position(3)).is_err());

@@ -2,7 +2,8 @@
 
 use super::{CulpritReport, EventReport, Report, SiteReport};
 use crate::describe::hex_bytes;
-use crate::divergence::{Side, Verdict};
+use crate::divergence::Side;
+use crate::verdict::Verdict;
 use std::fmt;
 
 /// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
@@ -154,6 +155,9 @@ impl Report {
                 f.write_str(" (incomplete)")?;
             }
             writeln!(f, "\n     {}", side.version)?;
+            if let Some(limit) = &side.page_limit {
+                writeln!(f, "     {limit}")?;
+            }
             let message = side.message.as_deref().unwrap_or_default();
             for line in message.lines().take(MESSAGE_LINES) {
                 writeln!(f, "     {line}")?;
@@ -162,7 +166,14 @@ impl Report {
             if left_out > 0 {
                 writeln!(f, "     ... and {left_out} more lines (see `forkpoint info`)")?;
             }
+            match (side.offset, &side.code) {
+                (Some(offset), Some(code)) => writeln!(f, "     at byte offset {offset:#x}, error code {code}")?,
+                (Some(offset), None) => writeln!(f, "     at byte offset {offset:#x}")?,
+                (None, Some(code)) => writeln!(f, "     error code {code}")?,
+                (None, None) => {}
+            }
         }
-        Ok(())
+        writeln!(f, "specification: {}", self.specification)?;
+        self.asked_for.iter().try_for_each(|difference| writeln!(f, "asked for: {difference}"))
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
             spec.library.display()
         )
     })?;
-    let (engine, settings) = config::engine(&api, spec)?;
+    let (engine, settings) = config::engine(&api, spec, &job.features)?;
     // SAFETY: the engine was made a moment ago.
     let store = unsafe { (api.wasm_store_new)(engine) };
     if store.is_null() {
@@ -148,6 +148,16 @@ impl Engine for Capi {
             target: format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
             cpu_features: crate::engine::host_features(),
             settings,
+        }
+    }
+
+    fn validate(&self, module: &Path) -> Result<(), Rejected> {
+        let mut bytes = read(module)?;
+        let binary = Vector::over(&mut bytes);
+        // SAFETY: the store is the engine's own, the bytes are only read.
+        match unsafe { (self.api.wasm_module_validate)(self.store, &binary) } {
+            true => Ok(()),
+            false => Err(Rejected::validate(self.why("wasmtime_module_new", &bytes))),
         }
     }
 

@@ -4,13 +4,14 @@
 //! records by the [`Session`]. All else is here, so that runs under two engines differ in nothing but the engine.
 
 use super::session::Session;
+use super::words;
 use crate::child::{Call, Control, Job, Out, Run, Task};
 use crate::host::ask::HostEnd;
 use crate::instrument::START_EXPORT;
 use crate::observe::{View, Watcher, send_image};
 use crate::protocol::{Message, TrapFrame};
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, TrapKind};
+use forkpoint_traces::{EngineInfo, Stage, TrapKind};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -19,6 +20,9 @@ use std::path::Path;
 pub(crate) trait Engine {
     /// Which it is, for the trace's header.
     fn about(&self) -> EngineInfo;
+
+    /// Whether the module in this file is valid, as the engine sees it and with its proposals.
+    fn validate(&self, module: &Path) -> Result<(), Rejected>;
 
     /// Compiles the module in one file to another, for [`Engine::load`] in a later process.
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected>;
@@ -40,19 +44,28 @@ pub(crate) trait Loaded {
 
 /// A module that an engine did not accept.
 pub(crate) struct Rejected {
-    /// Where: `compile`, `instantiate`.
-    pub(crate) stage: &'static str,
+    pub(crate) stage: Stage,
     /// The engine's own words.
     pub(crate) message: String,
+    /// The engine's own number of what is wrong.
+    pub(crate) code: Option<String>,
 }
 
 impl Rejected {
+    pub(crate) fn at(stage: Stage, message: impl Into<String>) -> Rejected {
+        Rejected { stage, message: message.into(), code: None }
+    }
+
+    pub(crate) fn validate(message: impl Into<String>) -> Rejected {
+        Rejected::at(Stage::Validate, message)
+    }
+
     pub(crate) fn compile(message: impl Into<String>) -> Rejected {
-        Rejected { stage: "compile", message: message.into() }
+        Rejected::at(Stage::Compile, message)
     }
 
     pub(crate) fn instantiate(message: impl Into<String>) -> Rejected {
-        Rejected { stage: "instantiate", message: message.into() }
+        Rejected::at(Stage::Instantiate, message)
     }
 }
 
@@ -105,30 +118,63 @@ pub(crate) fn drive(
 ) -> io::Result<()> {
     let mut about = engine.about();
     about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
+    about.settings.extend(
+        job.features
+            .switches()
+            .map(|switch| (switch.name().to_string(), if switch.enabled() { "on" } else { "off" }.to_string())),
+    );
     out.message(&Message::Hello(about))?;
-    let rejected = match &job.task {
-        Task::Compile { output } => match engine.compile_ahead(&job.module, output) {
-            Ok(()) => return out.message(&Message::End),
-            Err(rejected) => rejected,
-        },
-        Task::Run(run) => match engine.load(&job.module, run) {
-            Ok(module) => {
-                module.send_native(run.native_limit, &mut out)?;
-                let session = Session::new(out.clone(), control, buffer, run)?;
-                match module.instantiate(run, session) {
-                    Ok(mut guest) => return play(&mut *guest, run, out),
-                    Err(rejected) => rejected,
-                }
+    match stages(engine, job, &mut out, control, buffer)? {
+        Ok(()) => out.message(&Message::End),
+        Err(Rejected { stage, message, code }) => {
+            let offset = words::offset_in(&message).filter(|_| stage != Stage::Instantiate);
+            out.message(&Message::Rejected { stage, message, offset, code })
+        }
+    }
+}
+
+/// One stage after the other, and then the calls. The inner error is the engine's rejection.
+fn stages(
+    engine: &dyn Engine,
+    job: &Job,
+    out: &mut Out,
+    control: Control,
+    buffer: OwnedFd,
+) -> io::Result<Result<(), Rejected>> {
+    // What was compiled before was validated before.
+    if !matches!(&job.task, Task::Run(run) if run.precompiled) {
+        if let Err(rejected) = engine.validate(&job.original) {
+            return Ok(Err(rejected));
+        }
+        out.message(&Message::Accepted(Stage::Validate))?;
+    }
+    let (run, module) = match &job.task {
+        Task::Compile { output } => {
+            let compiled = engine.compile_ahead(&job.module, output);
+            if compiled.is_ok() {
+                out.message(&Message::Accepted(Stage::Compile))?;
             }
-            Err(rejected) => rejected,
+            return Ok(compiled);
+        }
+        Task::Run(run) => match engine.load(&job.module, run) {
+            Ok(module) => (run, module),
+            Err(rejected) => return Ok(Err(rejected)),
         },
     };
-    let Rejected { stage, message } = rejected;
-    out.message(&Message::Rejected { stage: stage.to_string(), message })
+    out.message(&Message::Accepted(Stage::Compile))?;
+    if run.stages_only {
+        return Ok(Ok(()));
+    }
+    module.send_native(run.native_limit, out)?;
+    let session = Session::new(out.clone(), control, buffer, run)?;
+    match module.instantiate(run, session) {
+        Ok(mut guest) => play(&mut *guest, run, out).map(Ok),
+        Err(rejected) => Ok(Err(rejected)),
+    }
 }
 
 /// Everything from instantiation on.
-fn play(guest: &mut dyn Guest, run: &Run, mut out: Out) -> io::Result<()> {
+fn play(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<()> {
     guest.visit(&mut |session, views| {
         let sent = send_images(session, views);
         if let Some(watch) = &run.watch {
@@ -138,14 +184,13 @@ fn play(guest: &mut dyn Guest, run: &Run, mut out: Out) -> io::Result<()> {
         sent
     })?;
     out.message(&Message::Instantiated)?;
-    if let Err(unanswered) = calls(guest, run, &mut out)? {
+    if let Err(unanswered) = calls(guest, run, out)? {
         return out.message(&Message::SetupFailed(unanswered));
     }
     guest.visit(&mut send_images)?;
     let globals = run.globals.iter().filter_map(|name| guest.global(name)).collect();
     let tables = run.tables.iter().filter_map(|name| guest.table(name)).collect();
-    out.message(&Message::State { globals, tables })?;
-    out.message(&Message::End)
+    out.message(&Message::State { globals, tables })
 }
 
 fn send_images(session: &mut Session, views: &[View]) -> io::Result<()> {

@@ -16,23 +16,24 @@ pub use spec::{WasmEdgeMode, WasmEdgeSpec};
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::library;
 use super::session::Session;
-use crate::child::{Job, Run};
+use crate::child::{Job, Run, Task};
 use abi::{Api, Object, Release};
 use config::Settings;
-use forkpoint_traces::EngineInfo;
+use forkpoint_traces::{EngineInfo, Stage};
 use guest::WasmEdgeGuest;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A library, loaded, with a configuration for running.
+/// A library, loaded, with a configuration for running or for compiling.
 struct WasmEdge {
+    /// As the user wrote it.
+    asked: String,
     spec: WasmEdgeSpec,
     api: Api,
     release: Release,
     config: Object,
     settings: Settings,
-    page_limit: Option<u64>,
 }
 
 /// The oldest release whose interface is known.
@@ -43,6 +44,7 @@ const OLDEST: (u32, u32, u32) = (0, 13, 0);
 /// # Errors
 /// In words, when the library cannot be loaded, is another one, or cannot be set so.
 pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
+    let asked = spec.to_string();
     let loaded = library::load(&spec.library)?;
     // SAFETY: names that start with `WasmEdge_` are those of WasmEdge's interface.
     let api = unsafe { Api::of(loaded) }.map_err(|missing| {
@@ -55,8 +57,13 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
     }
     // SAFETY: has no condition. What goes wrong is told by answers; the guest's output is not the engine's to mix.
     unsafe { (api.WasmEdge_LogOff)() };
-    let (config, settings) = config::make(&api, &release, spec, job.memory_page_limit, false)?;
-    Ok(Box::new(WasmEdge { spec: spec.clone(), api, release, config, settings, page_limit: job.memory_page_limit }))
+    let spec = WasmEdgeSpec {
+        wasm: config::named(&job.features).chain(spec.wasm.iter().cloned()).collect(),
+        ..spec.clone()
+    };
+    let compiling = matches!(job.task, Task::Compile { .. });
+    let (config, settings) = config::make(&api, &release, &spec, job.memory_page_limit, compiling)?;
+    Ok(Box::new(WasmEdge { asked, spec, api, release, config, settings }))
 }
 
 impl Engine for WasmEdge {
@@ -72,7 +79,7 @@ impl Engine for WasmEdge {
         );
         settings.extend(library::identity(&self.spec.library));
         EngineInfo {
-            spec: self.spec.to_string(),
+            spec: self.asked.clone(),
             name: "wasmedge".to_string(),
             version: format!("{major}.{minor}.{patch}"),
             mode: self.spec.mode.to_string(),
@@ -84,19 +91,27 @@ impl Engine for WasmEdge {
         }
     }
 
+    fn validate(&self, module: &Path) -> Result<(), Rejected> {
+        let path = text(module)?;
+        let api = &self.api;
+        // SAFETY: the configuration is ours, and the path ends with a NUL.
+        unsafe {
+            let machine = (api.WasmEdge_VMCreate)(self.config, std::ptr::null_mut());
+            if machine.is_null() {
+                return Err(Rejected::validate("the library makes no machine"));
+            }
+            api.accept(Stage::Validate, (api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
+            api.accept(Stage::Validate, (api.WasmEdge_VMValidate)(machine))
+        }
+    }
+
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
-        let (config, _) =
-            config::make(&self.api, &self.release, &self.spec, self.page_limit, true).map_err(Rejected::compile)?;
-        config::compile(&self.api, config, &text(module)?, &text(output)?).map_err(Rejected::compile)
+        config::compile(&self.api, self.config, &text(module)?, &text(output)?)
     }
 
     fn load<'a>(&'a self, module: &Path, _: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
         let path = text(module)?;
         let (api, config) = (&self.api, self.config);
-        let reject = |stage, answer| match api.complaint(answer) {
-            Some(message) => Err(Rejected { stage, message }),
-            None => Ok(()),
-        };
         // SAFETY: the configuration is ours, and the path ends with a NUL.
         unsafe {
             let machine = (api.WasmEdge_VMCreate)(config, std::ptr::null_mut());
@@ -106,9 +121,9 @@ impl Engine for WasmEdge {
             // The machine does not tell what a module imports: it is read twice.
             let loader = (api.WasmEdge_LoaderCreate)(config);
             let mut ast = std::ptr::null_mut();
-            reject("compile", (api.WasmEdge_LoaderParseFromFile)(loader, &mut ast, path.as_ptr()))?;
-            reject("compile", (api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
-            reject("validate", (api.WasmEdge_VMValidate)(machine))?;
+            api.accept(Stage::Compile, (api.WasmEdge_LoaderParseFromFile)(loader, &mut ast, path.as_ptr()))?;
+            api.accept(Stage::Compile, (api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
+            api.accept(Stage::Validate, (api.WasmEdge_VMValidate)(machine))?;
             Ok(Box::new(LoadedModule { engine: self, machine, ast }))
         }
     }

@@ -33,6 +33,24 @@ const SWITCHES: &[(&str, Switch)] = &[
     ("wasm_wide_arithmetic", Config::wasm_wide_arithmetic),
 ];
 
+/// What can be switched by the names of [`crate::features`].
+const FEATURES: &[(&str, Switch)] = &[
+    ("bulk-memory", Config::wasm_bulk_memory),
+    ("custom-page-sizes", Config::wasm_custom_page_sizes),
+    ("extended-const", Config::wasm_extended_const),
+    ("memory64", Config::wasm_memory64),
+    ("multi-memory", Config::wasm_multi_memory),
+    ("multi-value", Config::wasm_multi_value),
+    ("mutable-global", Config::wasm_mutable_global),
+    ("reference-types", Config::wasm_reference_types),
+    ("relaxed-simd", Config::wasm_relaxed_simd),
+    ("saturating-float-to-int", Config::wasm_saturating_float_to_int),
+    ("sign-extension", Config::wasm_sign_extension),
+    ("simd", Config::wasm_simd),
+    ("tail-call", Config::wasm_tail_call),
+    ("wide-arithmetic", Config::wasm_wide_arithmetic),
+];
+
 /// wasmi, set up.
 struct Wasmi {
     engine: wasmi::Engine,
@@ -40,10 +58,20 @@ struct Wasmi {
 }
 
 /// Sets the engine up.
-pub(super) fn open(job: &Job) -> Box<dyn Engine> {
+///
+/// # Errors
+/// In words, when it does not know a proposal that is to be switched.
+pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
     let mut config = Config::default();
     for (_, switch) in SWITCHES {
         switch(&mut config, true);
+    }
+    for wanted in job.features.switches() {
+        let Some((_, switch)) = FEATURES.iter().find(|(name, _)| *name == wanted.name()) else {
+            let known: Vec<&str> = FEATURES.iter().map(|(name, _)| *name).collect();
+            return Err(format!("wasmi cannot switch {}; it can switch {}", wanted.name(), known.join(", ")));
+        };
+        switch(&mut config, wanted.enabled());
     }
     config
         // What it does not accept it says before anything runs.
@@ -51,7 +79,7 @@ pub(super) fn open(job: &Job) -> Box<dyn Engine> {
         .ignore_custom_sections(true)
         .set_max_recursion_depth(MAX_RECURSION)
         .set_max_stack_height(MAX_STACK);
-    Box::new(Wasmi { engine: wasmi::Engine::new(&config), limit: PageLimit::new(job.memory_page_limit) })
+    Ok(Box::new(Wasmi { engine: wasmi::Engine::new(&config), limit: PageLimit::new(job.memory_page_limit) }))
 }
 
 impl Engine for Wasmi {
@@ -70,6 +98,11 @@ impl Engine for Wasmi {
             cpu_features: Vec::new(),
             settings: switches.chain(limits).collect(),
         }
+    }
+
+    fn validate(&self, module: &Path) -> Result<(), Rejected> {
+        let bytes = std::fs::read(module).map_err(|error| Rejected::validate(error.to_string()))?;
+        Module::validate(&self.engine, &bytes).map_err(|error| Rejected::validate(error.to_string()))
     }
 
     fn compile_ahead(&self, _: &Path, _: &Path) -> Result<(), Rejected> {

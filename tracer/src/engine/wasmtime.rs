@@ -86,7 +86,7 @@ struct Wasmtime {
 /// In the engine's words, when its settings do not go together.
 pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
     let limit = PageLimit::new(job.memory_page_limit);
-    match configure(spec, job.stack_switching) {
+    match configure(spec, job) {
         Ok(engine) => Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit })),
         Err(error) => Err(format!("{error:#}")),
     }
@@ -95,6 +95,11 @@ pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, St
 impl Engine for Wasmtime {
     fn about(&self) -> EngineInfo {
         describe(&self.spec)
+    }
+
+    fn validate(&self, module: &Path) -> Result<(), Rejected> {
+        let bytes = std::fs::read(module).map_err(|error| Rejected::validate(error.to_string()))?;
+        Module::validate(&self.engine, &bytes).map_err(|error| Rejected::validate(format!("{error:#}")))
     }
 
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
@@ -132,7 +137,7 @@ impl Loaded for LoadedModule<'_> {
     }
 }
 
-fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<wasmtime::Engine> {
+fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engine> {
     let mut config = Config::new();
     config
         .cranelift_opt_level(match spec.opt {
@@ -153,9 +158,12 @@ fn configure(spec: &WasmtimeSpec, stack_switching: bool) -> wasmtime::Result<was
             config.target(PULLEY)?;
         }
     }
-    if stack_switching {
+    if job.stack_switching {
         // Not by default: not every target has it.
         config.wasm_stack_switching(true);
+    }
+    for switch in job.features.switches() {
+        config.wasm_features(switch.flag(), switch.enabled());
     }
     match &spec.target {
         Target::Host => {}

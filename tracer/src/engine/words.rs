@@ -55,6 +55,16 @@ pub(super) fn without_backtrace(message: &str) -> String {
     words.join(": ")
 }
 
+/// The byte offset in a module that an engine's words about it name.
+pub(super) fn offset_in(message: &str) -> Option<u64> {
+    // "(at offset 0x3a)", "at byte offset 58", "@+58".
+    let at = ["offset ", "@+"].into_iter().find_map(|mark| Some(message.rfind(mark)? + mark.len()))?;
+    let rest = &message[at..];
+    let (digits, radix) = rest.strip_prefix("0x").map_or((rest, 10), |hex| (hex, 16));
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
+    u64::from_str_radix(&digits[..end], radix).ok()
+}
+
 /// A message in one line.
 pub(super) fn one_line(message: &str) -> String {
     let lines = message.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "Caused by:");
@@ -64,6 +74,20 @@ pub(super) fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_offset_is_found_where_there_is_one() {
+        for (message, offset) in [
+            ("type mismatch: expected i32 (at offset 0x3a)", Some(0x3a)),
+            ("Invalid input WebAssembly code at offset 58: unknown local 3", Some(58)),
+            ("CompileError: WebAssembly.Module(): expected 4 bytes, fell off end @+12", Some(12)),
+            ("a data segment's offset is odd", None),
+            ("offset 99999999999999999999999", None),
+            ("no more", None),
+        ] {
+            assert_eq!(offset_in(message), offset, "{message}");
+        }
+    }
 
     #[test]
     fn words_of_several_releases_mean_the_same() {

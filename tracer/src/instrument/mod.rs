@@ -229,6 +229,24 @@ pub fn expose(module: &[u8]) -> Result<Instrumented, InstrumentError> {
     rewrite(module, None)
 }
 
+/// The binary `module` as it is, with nothing to record: for modules that are not valid, of which engines are only
+/// asked what they make of them.
+pub fn untouched(module: &[u8]) -> Instrumented {
+    Instrumented {
+        module: module.to_vec(),
+        sites: Vec::new(),
+        segments: Vec::new(),
+        offsets: OffsetMap::default(),
+        memories: Vec::new(),
+        globals: Vec::new(),
+        tables: Vec::new(),
+        data: Vec::new(),
+        has_start: false,
+        records: false,
+        stack_switching: false,
+    }
+}
+
 fn rewrite(module: &[u8], options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
     // Offsets are kept in 31 bits; engines accept no module of this size anyway.
     body::limit("bytes", module.len() as u64, 1 << 30)?;

@@ -2,7 +2,7 @@
 
 use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{Call, EngineInfo, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+use forkpoint_traces::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
 /// The header of a recording of `program` under `engine`.
 pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, chunk_events: u32) -> Header {
@@ -32,6 +32,8 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),
             memory_pages: request.memory_page_limit,
         },
+        features: Features { compile: request.features.words(), run: request.run_features().words() },
+        specification: request.run_features().specification(&program.original),
         recorder: RecorderInfo {
             hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,

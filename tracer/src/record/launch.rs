@@ -16,9 +16,10 @@ pub(super) struct Launched {
     pub(super) finished: bool,
 }
 
-/// Runs `module` as `run` says. `sink` gets every frame, and the socket to answer by.
+/// Runs `module`, which was made of `original`, as `run` says. `sink` gets every frame, and the socket to answer by.
 pub(super) fn launch(
     request: &Request,
+    original: &[u8],
     module: &Instrumented,
     run: Run,
     mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
@@ -29,6 +30,8 @@ pub(super) fn launch(
         .map_err(RecordError::io("creating a temporary folder"))?;
     let path = folder.path().join("module.wasm");
     std::fs::write(&path, &module.module).map_err(RecordError::io("writing the module"))?;
+    let as_given = folder.path().join("original.wasm");
+    std::fs::write(&as_given, original).map_err(RecordError::io("writing the module"))?;
     let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
         let mut finished = false;
@@ -45,9 +48,11 @@ pub(super) fn launch(
     let mut job = Job {
         protocol: VERSION,
         engine: request.engine.clone(),
+        original: as_given,
         module: path,
         stack_switching: module.stack_switching,
         memory_page_limit: request.memory_page_limit,
+        features: request.run_features(),
         task: Task::Run(Box::new(run)),
     };
     if request.engine.compiles_ahead() {
@@ -55,9 +60,11 @@ pub(super) fn launch(
         let compile = Job {
             protocol: VERSION,
             engine: job.engine.clone(),
+            original: job.original.clone(),
             module: job.module.clone(),
             stack_switching: job.stack_switching,
             memory_page_limit: job.memory_page_limit,
+            features: request.features.clone(),
             task: Task::Compile { output: output.clone() },
         };
         let compiled = see(&compile, &Stdio::Null)?;

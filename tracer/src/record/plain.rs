@@ -7,7 +7,6 @@ use super::{CallResult, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
-use crate::instrument::expose;
 use crate::protocol::{Frame, Message, write_order};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
@@ -37,14 +36,15 @@ impl Program {
     /// When the engine's process cannot be started or breaks the protocol.
     pub fn run_plain(&self, request: &Request) -> Result<Plain, RecordError> {
         let begun = Instant::now();
-        let module = expose(&self.original)?;
+        let module = self.exposed()?;
         let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
         self.check_host(request)?;
         // Only a runner asks.
         let asks = !request.engine.is_of_this_program();
         let host = asks.then(|| Host::open(&self.host_spec(request))).transpose()?;
         let mut seen = Seen::new(self, host, module.globals.iter().map(|global| global.index).collect());
-        let launched = launch(request, &module, run, |frame, socket| seen.frame(frame, request, socket))?;
+        let launched =
+            launch(request, &self.original, &module, run, |frame, socket| seen.frame(frame, request, socket))?;
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.status.to_string()));
         }
@@ -53,6 +53,7 @@ impl Program {
             (_, Some(Stopped::TimedOut)) => Outcome::TimedOut,
             (_, Some(Stopped::Interrupted)) => Outcome::Interrupted,
             (Some(outcome @ Outcome::Rejected { .. }), None) => outcome,
+            (_, None) if launched.finished && !seen.instantiated => Outcome::NotRun,
             (_, None) if launched.finished => Outcome::Finished,
             (_, None) => Outcome::Crashed { signal: launched.ended.status.signal() },
         };
@@ -133,7 +134,7 @@ impl Seen<'_> {
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }
-            Message::Rejected { stage, message } => {
+            Message::Rejected { stage, message, .. } => {
                 self.outcome = Some(Outcome::Rejected { stage });
                 self.end.message = Some(message);
             }

@@ -8,7 +8,7 @@ use crate::error::RecordError;
 use crate::host::answer::{HostFunction, HostSpec, Provider};
 use crate::host::preload::Preload;
 use crate::host::stub::Stub;
-use crate::instrument::{Instrumented, Options, Style, instrument};
+use crate::instrument::{InstrumentError, Instrumented, Options, Style, expose, instrument, untouched};
 use crate::protocol::HOOK_SIZE;
 use crate::record::{HostSource, Request};
 use forkpoint_traces::TraceReader;
@@ -31,6 +31,8 @@ pub struct Program {
     pub(super) name: String,
     pub(super) original: Arc<[u8]>,
     pub(super) instrumented: Instrumented,
+    /// Why the module is not valid. Then engines are asked what they make of it, and nothing of it runs.
+    invalid: Option<InstrumentError>,
     pub(super) calls: Vec<Call>,
     /// Names of exported functions, by index.
     pub(super) exported: BTreeMap<u32, String>,
@@ -47,11 +49,17 @@ impl Program {
     /// WASI command: its `_start` is called. With calls, `_initialize` is called first where it exists.
     ///
     /// # Errors
-    /// When the module is not valid or does what cannot be recorded, needs an import that nobody provides, or the
-    /// calls do not fit it. A module that can make threads is refused unless `imports` allow it; then it gets none.
+    /// When the module does what cannot be recorded, needs an import that nobody provides, or the
+    /// calls do not fit it. One that is not valid is no error: engines are asked whether they accept it
+    /// ([`Program::invalid`]). A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
-        let instrumented = instrument(&module, &Options::default())?;
+        let instrumented = match instrument(&module, &Options::default()) {
+            Err(error @ InstrumentError::Invalid { .. }) => {
+                return Ok(Program::of_invalid(name, module.into(), error));
+            }
+            result => result?,
+        };
         let interface = Interface::of(&module);
         let host_functions = interface.provide(imports)?;
         let calls = interface.resolve(calls)?;
@@ -59,6 +67,7 @@ impl Program {
             name: name.to_string(),
             original: module.into(),
             instrumented,
+            invalid: None,
             calls,
             exported: interface.exported,
             wasi_memory: interface.wasi_memory,
@@ -71,11 +80,16 @@ impl Program {
     /// Prepares the program of a recording, to be run again with its host log.
     ///
     /// # Errors
-    /// When the recording's module is not valid or its calls do not fit it.
+    /// When the recording's module does what cannot be recorded or its calls do not fit it.
     pub fn recorded(trace: &TraceReader) -> Result<Program, RecordError> {
         let header = trace.header();
         let module = trace.module();
-        let instrumented = instrument(module, &Options::default())?;
+        let instrumented = match instrument(module, &Options::default()) {
+            Err(error @ InstrumentError::Invalid { .. }) => {
+                return Ok(Program::of_invalid(&header.module.name, Arc::clone(module), error));
+            }
+            result => result?,
+        };
         let interface = Interface::of(module);
         let host_functions =
             interface.provide(&Imports { logged: true, allow_unordered: true, ..Imports::default() })?;
@@ -84,6 +98,7 @@ impl Program {
             name: header.module.name.clone(),
             original: Arc::clone(module),
             instrumented,
+            invalid: None,
             calls,
             exported: interface.exported,
             wasi_memory: interface.wasi_memory,
@@ -91,6 +106,27 @@ impl Program {
             stubs: Vec::new(),
             preloads: Vec::new(),
         })
+    }
+
+    fn of_invalid(name: &str, module: Arc<[u8]>, error: InstrumentError) -> Program {
+        Program {
+            name: name.to_string(),
+            instrumented: untouched(&module),
+            original: module,
+            invalid: Some(error),
+            calls: Vec::new(),
+            exported: BTreeMap::new(),
+            wasi_memory: None,
+            host_functions: Vec::new(),
+            stubs: Vec::new(),
+            preloads: Vec::new(),
+        }
+    }
+
+    /// Why the module is not valid, if it is not. Engines are asked to validate and to compile it all the same, and
+    /// nothing of it is instantiated, whatever they say.
+    pub fn invalid(&self) -> Option<&InstrumentError> {
+        self.invalid.as_ref()
     }
 
     /// Whether the module wants to make threads and gets none.
@@ -123,10 +159,18 @@ impl Program {
     /// # Errors
     /// When its code grows beyond what engines accept.
     pub(super) fn rewritten_as(&self, options: &Options) -> Result<Cow<'_, Instrumented>, RecordError> {
-        if *options == Options::default() {
+        if self.invalid.is_some() || *options == Options::default() {
             return Ok(Cow::Borrowed(&self.instrumented));
         }
         Ok(Cow::Owned(instrument(&self.original, options)?))
+    }
+
+    /// The module with nothing but exports added.
+    pub(super) fn exposed(&self) -> Result<Cow<'_, Instrumented>, RecordError> {
+        match self.invalid {
+            Some(_) => Ok(Cow::Borrowed(&self.instrumented)),
+            None => Ok(Cow::Owned(expose(&self.original)?)),
+        }
     }
 
     /// What answers the host calls of a run.
@@ -143,6 +187,7 @@ impl Program {
         let names = |names: &[String]| names.to_vec();
         Run {
             precompiled: request.engine.compiles_ahead(),
+            stages_only: self.invalid.is_some(),
             memories: module.memories.iter().map(|memory| memory.export.clone()).collect(),
             wasi_memory: self.wasi_memory,
             globals: module.globals.iter().map(|global| global.export.clone()).collect(),

@@ -13,8 +13,8 @@ use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, write_order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, TraceError,
-    TraceWriter, TrapKind,
+    EngineInfo, EngineWords, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome,
+    Stage, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -43,6 +43,8 @@ pub(super) struct Pump<'a> {
     checkpoint: Option<checkpoints::Incoming>,
     incoming: Option<Incoming>,
     initial: Vec<(Incoming, Pieces)>,
+    /// The last stage at which the engine accepted the module.
+    accepted: Option<Stage>,
     instantiated: bool,
     /// When the last instantiation was seen, and how long the calls took.
     started: Option<Instant>,
@@ -55,7 +57,7 @@ pub(super) struct Pump<'a> {
     tables: Vec<u64>,
     findings: Findings,
     outcome: Option<Outcome>,
-    message: Option<String>,
+    words: EngineWords,
     /// Blocks of records received.
     blocks: u32,
 }
@@ -84,6 +86,7 @@ impl<'a> Pump<'a> {
             checkpoint: None,
             incoming: None,
             initial: Vec::new(),
+            accepted: None,
             instantiated: false,
             started: None,
             running: Duration::ZERO,
@@ -94,7 +97,7 @@ impl<'a> Pump<'a> {
             tables: Vec::new(),
             findings: Findings::default(),
             outcome: None,
-            message: None,
+            words: EngineWords::default(),
             blocks: 0,
         })
     }
@@ -115,6 +118,7 @@ impl<'a> Pump<'a> {
             (_, Some(Stopped::TimedOut)) => Some(Outcome::TimedOut),
             (_, Some(Stopped::Interrupted)) => Some(Outcome::Interrupted),
             (Some(outcome @ Outcome::Rejected { .. }), None) => Some(outcome.clone()),
+            (_, None) if finished && !self.instantiated => Some(Outcome::NotRun),
             (_, None) if finished => Some(Outcome::Finished),
             (_, None) => Some(Outcome::Crashed { signal: ended.status.signal() }),
         };
@@ -129,7 +133,8 @@ impl<'a> Pump<'a> {
             // Whatever killed the engine may have written there before: what made sense until then is kept.
             Err(error @ (RecordError::RawRecord(_) | RecordError::Trace(TraceError::Corrupt { .. }))) => {
                 let note = format!("the last records are damaged, some events are missing: {error}");
-                self.message = Some(self.message.take().map_or(note.clone(), |message| format!("{message}\n{note}")));
+                let message = &mut self.words.message;
+                *message = Some(message.take().map_or(note.clone(), |message| format!("{message}\n{note}")));
                 Ok(())
             }
             result => result,
@@ -150,12 +155,12 @@ impl<'a> Pump<'a> {
             tables: self.tables.clone(),
         })?;
         let events = writer.events();
-        let bytes = writer.finish(self.message.clone())?;
+        let bytes = writer.finish(self.words.clone())?;
         Ok(Recorded {
             events,
             bytes,
             outcome,
-            message: self.message,
+            message: self.words.message,
             calls: self.calls,
             memories: self.final_memories,
             globals: self.globals,
@@ -226,9 +231,14 @@ impl<'a> Pump<'a> {
             Message::SetupFailed(message) => {
                 Err(RecordError::Setup { spec: self.request.engine.to_string(), message })
             }
-            Message::Rejected { stage, message } => {
+            Message::Accepted(stage) => self.accepted(stage),
+            Message::Rejected { stage, message, offset, code } => {
                 self.outcome = Some(Outcome::Rejected { stage });
-                self.message = Some(message);
+                if stage == Stage::Instantiate {
+                    self.accepted(Stage::Compile)?;
+                }
+                let offset = if stage == Stage::Validate { offset } else { self.original_offset(offset) };
+                self.words = EngineWords { message: Some(message), offset, code };
                 Ok(())
             }
             Message::Image { memory, pages } => {
@@ -263,7 +273,7 @@ impl<'a> Pump<'a> {
                 let (func, offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
                 self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
                 self.outcome = Some(Outcome::Trapped { trap });
-                self.message = Some(trap::with_frames(message, &frames));
+                self.words.message = Some(trap::with_frames(message, &frames));
                 self.end_call(Err(trap));
                 Ok(())
             }
@@ -277,7 +287,7 @@ impl<'a> Pump<'a> {
             Message::Unanswered { why, damaged: true } => Err(RecordError::HostLog { what: why }),
             Message::Unanswered { why, damaged: false } => {
                 self.outcome = Some(Outcome::Unanswered);
-                self.message = Some(why);
+                self.words.message = Some(why);
                 Ok(())
             }
             Message::HostCall { function, arguments } => {
@@ -330,6 +340,26 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
+    /// Records that the module is accepted at a stage, and so at those before. A stage comes once: what was compiled
+    /// ahead is loaded by another process, which says the same again.
+    fn accepted(&mut self, stage: Stage) -> Result<(), RecordError> {
+        let passed = self.accepted;
+        for stage in Stage::ALL.into_iter().filter(|next| Some(*next) > passed && *next <= stage) {
+            self.writer()?.milestone(&Milestone::Accepted { stage })?;
+        }
+        self.accepted = passed.max(Some(stage));
+        Ok(())
+    }
+
+    /// An offset in the module that the engine compiles, as one in the original module.
+    fn original_offset(&self, offset: Option<u64>) -> Option<u64> {
+        if self.program.invalid().is_some() {
+            return offset;
+        }
+        let mapped = self.rewritten.offsets.original(u32::try_from(offset?).ok()?)?;
+        Some(u64::from(mapped.offset.0))
+    }
+
     fn host(&mut self) -> Result<&mut Host, RecordError> {
         let unasked = || RecordError::Protocol("a host call of an engine that answers them itself".to_string());
         self.host.as_mut().ok_or_else(unasked)
@@ -342,7 +372,7 @@ impl<'a> Pump<'a> {
         reply.events.iter().try_for_each(|event| writer.host(event))?;
         if let Some(why) = reply.unanswered {
             self.outcome = Some(Outcome::Unanswered);
-            self.message = Some(why);
+            self.words.message = Some(why);
         }
         // A process that is dead gets no answer, and its end is seen by itself.
         let _ = write_order(&reply.order, socket);
@@ -392,6 +422,7 @@ impl<'a> Pump<'a> {
                 instrumented.memories.len()
             )));
         }
+        self.accepted(Stage::Instantiate)?;
         let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
         for ((incoming, _), declared) in initial.iter().zip(&instrumented.memories) {
             let (memory, pages) = (incoming.memory(), incoming.pages());

@@ -178,7 +178,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
             // Cut inside the trailer. What only the index has is taken from it; the rest was found already.
             let stored = block::read(file, &head).and_then(|bytes| wire::decode::<Index>(&bytes, at, "index"));
             if let Ok(stored) = stored {
-                (index.message, index.wall_ms) = (stored.message, stored.wall_ms);
+                (index.words, index.wall_ms) = (stored.words, stored.wall_ms);
             }
             return Ok(None);
         }

@@ -9,12 +9,13 @@ use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
-use crate::event::{Event, FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation, Outcome, Value};
+use crate::event::{Event, FOUND_OUTSIDE, FOUND_SIZE, Observation, Value};
 use crate::header::Header;
 use crate::host::HostEvent;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
-use crate::index::{ChunkEntry, Index};
+use crate::index::{ChunkEntry, EngineWords, Index};
+use crate::milestone::{Milestone, Outcome};
 use crate::native::{NativeCode, NativeFunction};
 use crate::op::Shape;
 use crate::predict::{Predictor, RawEvent};
@@ -129,7 +130,12 @@ impl TraceReader {
 
     /// The engine's own word about the end of the run, as it gave it: print it escaped.
     pub fn message(&self) -> Option<&str> {
-        self.index.message.as_deref()
+        self.index.words.message.as_deref()
+    }
+
+    /// All that the engine itself said about the end.
+    pub fn words(&self) -> &EngineWords {
+        &self.index.words
     }
 
     /// How many events say that memory was found to hold something else than the events before say.

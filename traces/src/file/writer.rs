@@ -4,13 +4,14 @@ use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
 use crate::block::{self, Tag};
 use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
-use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Milestone, Observation};
+use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Observation};
 use crate::header::Header;
 use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
-use crate::index::{ChunkEntry, Index};
+use crate::index::{ChunkEntry, EngineWords, Index};
 use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
+use crate::milestone::Milestone;
 use crate::native::NativeFunction;
 use crate::predict::RawEvent;
 use crate::site::SiteTable;
@@ -248,13 +249,13 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Closes the trace. `message` is the engine's own word about the end.
+    /// Closes the trace. `words` are the engine's own about the end.
     ///
     /// # Errors
     /// When the file cannot be written; it is then an incomplete trace.
-    pub fn finish(mut self, message: Option<String>) -> Result<u64, TraceError> {
+    pub fn finish(mut self, words: EngineWords) -> Result<u64, TraceError> {
         self.end_chunk()?;
-        self.index.message = message;
+        self.index.words = words;
         self.index.wall_ms = self.started.elapsed().as_millis() as u64;
         let index = wire::encode(&self.index);
         let at = self.block(Tag::Index, &index)?;

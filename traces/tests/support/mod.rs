@@ -5,8 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use forkpoint_traces::{
-    CodeOffset, EngineInfo, Event, FuncIndex, Header, HostCall, HostEvent, HostInfo, HostOutcome, Image, Import,
-    Limits, MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome,
+    CodeOffset, EngineInfo, EngineWords, Event, FuncIndex, Header, HostCall, HostEvent, HostInfo, HostOutcome, Image,
+    Import, Limits, MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome,
     RawEvent, RecorderInfo, Shape, Site, SiteId, TraceError, TraceReader, TraceWriter, WasmValue,
 };
 use std::ops::Range;
@@ -127,6 +127,8 @@ pub fn header(chunk_events: u32) -> Header {
         host: HostInfo::default(),
         calls: Vec::new(),
         limits: Limits::default(),
+        features: forkpoint_traces::Features::default(),
+        specification: forkpoint_traces::Specification::default(),
         recorder: RecorderInfo::default(),
         command: Vec::new(),
         chunk_events,
@@ -158,7 +160,7 @@ pub fn write(path: &Path, chunk_events: u32, steps: &[Step]) {
     for step in steps {
         push(&mut writer, step).unwrap();
     }
-    writer.finish(Some("the engine's words".to_string())).unwrap();
+    writer.finish(EngineWords { message: Some("the engine's words".to_string()), ..EngineWords::default() }).unwrap();
 }
 
 /// Every event of a trace, or those before the first damage.

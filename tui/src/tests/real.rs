@@ -9,8 +9,8 @@ use crate::theme::Theme;
 use crate::{Run, TuiError};
 use forkpoint_replay::Timeline;
 use forkpoint_traces::{
-    CodeOffset, EngineInfo, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryOp, Milestone, ModuleInfo,
-    NativeFunction, NativePoint, Outcome, Position, RawEvent, Site, SiteId, TraceWriter,
+    CodeOffset, EngineInfo, EngineWords, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryOp, Milestone,
+    ModuleInfo, NativeFunction, NativePoint, Outcome, Position, RawEvent, Site, SiteId, TraceWriter,
 };
 use std::path::Path;
 
@@ -40,6 +40,8 @@ fn header(module: &[u8]) -> Header {
         host: HostInfo::default(),
         calls: Vec::new(),
         limits: Limits::default(),
+        features: forkpoint_traces::Features::default(),
+        specification: forkpoint_traces::Specification::default(),
         recorder: forkpoint_traces::RecorderInfo::default(),
         command: Vec::new(),
         chunk_events: 64,
@@ -91,7 +93,7 @@ fn write(path: &Path, wrong: Option<u64>) {
         &mut writer,
         Milestone::End { outcome: Outcome::Finished, memories: Vec::new(), globals: Vec::new(), tables: Vec::new() },
     );
-    writer.finish(None).expect("the end");
+    writer.finish(EngineWords::default()).expect("the end");
 }
 
 fn open(folder: &Path, name: &str, wrong: Option<u64>) -> Run {
@@ -164,7 +166,7 @@ fn a_trace_without_events_can_be_viewed() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("empty.fpt");
     let writer = TraceWriter::create(&path, &header(&[]), Vec::new().into(), Vec::new(), Vec::new());
-    writer.expect("a trace").finish(None).expect("the end");
+    writer.expect("a trace").finish(EngineWords::default()).expect("the end");
     let run = Run { name: "empty.fpt".to_string(), timeline: Timeline::open(&path).expect("a trace") };
     let mut app = App::new(Box::new(Recorded::new(run, None).expect("one trace")), Theme::new(true), Some(5));
     act(&mut app, &[Action::Step, Action::Last, Action::Writer(Direction::Forward), Action::Divergence]);

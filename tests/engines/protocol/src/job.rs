@@ -35,6 +35,9 @@ impl Job {
                 "this runner speaks version {VERSION} of the runner protocol, the job has {version}"
             ));
         }
+        if json["features"].as_array().is_some_and(|features| !features.is_empty()) {
+            return Err(format!("this runner switches no proposals, the job has {}", json["features"]));
+        }
         Job::parse(&json)?.ok_or_else(|| format!("the job {path} is not as the runner protocol has it"))
     }
 

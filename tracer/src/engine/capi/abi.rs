@@ -90,6 +90,7 @@ functions! {
     wasm_trap_new(Object, *const Vector<u8>) -> Object;
     wasm_trap_message(*const c_void, *mut Vector<u8>);
     wasm_trap_trace(*const c_void, *mut Vector<Object>);
+    wasm_module_validate(Object, *const Vector<u8>) -> bool;
     wasm_module_new(Object, *const Vector<u8>) -> Object;
     wasm_module_imports(*const c_void, *mut Vector<Object>);
     wasm_module_exports(*const c_void, *mut Vector<Object>);

@@ -1,8 +1,9 @@
 //! Settings that `wasm.h` leaves to each engine, made where the library has the functions for them.
 
 use super::abi::{Api, Object};
-use super::spec::CapiSpec;
+use super::spec::{CapiSpec, Switch};
 use crate::engine::OptLevel;
+use crate::features::FeatureSwitches;
 
 /// Proposals switched on without being asked, where the library has the switch: what an engine is not harmed by
 /// in modules that do without. Others, which not every build of an engine can do, are the user's to name.
@@ -21,7 +22,11 @@ pub(super) type Settings = Vec<(String, String)>;
 ///
 /// # Errors
 /// What cannot be set in this library.
-pub(super) fn engine(api: &Api, spec: &CapiSpec) -> Result<(Object, Settings), String> {
+pub(super) fn engine(api: &Api, spec: &CapiSpec, features: &FeatureSwitches) -> Result<(Object, Settings), String> {
+    // Wasmtime's names are those of the proposals; what the engine's own settings name comes last.
+    let general =
+        features.switches().map(|switch| Switch { name: switch.name().replace('-', "_"), enabled: switch.enabled() });
+    let spec = &CapiSpec { wasm: general.chain(spec.wasm.iter().cloned()).collect(), ..spec.clone() };
     type New = unsafe extern "C" fn() -> Object;
     type NewWith = unsafe extern "C" fn(Object) -> Object;
     // SAFETY: both are functions of `wasm.h`, with these signatures.

@@ -5,8 +5,10 @@
 //! value's type has, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
 //! with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half is cut.
 
+use crate::engine::drive::Rejected;
 use crate::engine::library::functions;
 use crate::values::WasmValue;
+use forkpoint_traces::Stage;
 use std::ffi::{CStr, c_char, c_void};
 
 /// An object of the engine.
@@ -200,6 +202,16 @@ impl Release {
 }
 
 impl Api {
+    /// A rejection at a stage, if the answer is one: the engine's words and its number.
+    pub(super) fn accept(&self, stage: Stage, answer: Answer) -> Result<(), Rejected> {
+        match self.complaint(answer) {
+            Some(message) => {
+                Err(Rejected { code: Some(format!("{:#06x}", answer.code)), ..Rejected::at(stage, message) })
+            }
+            None => Ok(()),
+        }
+    }
+
     /// The engine's words about an answer, if it is not that all is well.
     pub(super) fn complaint(&self, answer: Answer) -> Option<String> {
         // SAFETY: any number is an answer, and messages are constants of the library.

@@ -3,6 +3,9 @@
 use super::abi::{Answer, Api, Object, Release, Version};
 use super::spec::{LEVELS, WasmEdgeMode, WasmEdgeSpec};
 use crate::engine::Switch;
+use crate::engine::drive::Rejected;
+use crate::features::FeatureSwitches;
+use forkpoint_traces::Stage;
 use std::ffi::{CStr, c_char, c_void};
 
 /// What was set, for the trace's header.
@@ -32,6 +35,25 @@ const LATER: &[(Version, &[&str])] = &[
     ((0, 0, 0), &["multi_memories", "annotations", "memory64", "exception_handling", "extended_const", "threads",
                   "function_references"]),
 ];
+
+/// WasmEdge's names where they are not those of [`crate::features`].
+const NAMES: &[(&str, &str)] = &[
+    ("bulk-memory", "bulk_memory_operations"),
+    ("exceptions", "exception_handling"),
+    ("multi-memory", "multi_memories"),
+    ("mutable-global", "import_export_mut_globals"),
+    ("saturating-float-to-int", "non_trap_float_to_int_conversions"),
+    ("sign-extension", "sign_extension_operators"),
+];
+
+/// Switches by WasmEdge's names.
+pub(super) fn named(features: &FeatureSwitches) -> impl Iterator<Item = Switch> {
+    features.switches().map(|switch| {
+        let name = NAMES.iter().find(|(name, _)| *name == switch.name());
+        let name = name.map_or_else(|| switch.name().replace('-', "_"), |(_, own)| own.to_string());
+        Switch { name, enabled: switch.enabled() }
+    })
+}
 
 /// The number of a proposal in a release.
 ///
@@ -130,25 +152,22 @@ pub(super) fn make(
 ///
 /// # Errors
 /// The engine's words, or that it has no compiler.
-pub(super) fn compile(api: &Api, config: Object, module: &CStr, output: &CStr) -> Result<(), String> {
+pub(super) fn compile(api: &Api, config: Object, module: &CStr, output: &CStr) -> Result<(), Rejected> {
     type Create = unsafe extern "C" fn(*const c_void) -> Object;
     type Compile = unsafe extern "C" fn(Object, *const c_char, *const c_char) -> Answer;
     // SAFETY: WasmEdge's functions of these names have these signatures.
     let functions =
         unsafe { (api.extra::<Create>("WasmEdge_CompilerCreate"), api.extra::<Compile>("WasmEdge_CompilerCompile")) };
     let (Some(create), Some(compile)) = functions else {
-        return Err("this library has no compiler: it was built without LLVM".to_string());
+        return Err(Rejected::compile("this library has no compiler: it was built without LLVM"));
     };
     // SAFETY: the configuration is ours; both paths end with a NUL.
     unsafe {
         let compiler = create(config);
         if compiler.is_null() {
-            return Err("this library makes no compiler: it was built without LLVM".to_string());
+            return Err(Rejected::compile("this library makes no compiler: it was built without LLVM"));
         }
-        match api.complaint(compile(compiler, module.as_ptr(), output.as_ptr())) {
-            Some(complaint) => Err(complaint),
-            None => Ok(()),
-        }
+        api.accept(Stage::Compile, compile(compiler, module.as_ptr(), output.as_ptr()))
     }
 }
 

@@ -1,0 +1,172 @@
+//! What engines do with a limit on a memory's pages, from what their memories were.
+
+use crate::error::ReplayError;
+use crate::timeline::Timeline;
+use crate::verdict::Verdict;
+use forkpoint_traces::{Event, Milestone, Outcome, Position};
+use serde::Serialize;
+use std::fmt;
+use wasmparser::{MemoryType, Parser, Payload, TypeRef};
+
+/// A limit on the size of memories, and what the engine made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PageLimit {
+    /// Most pages that a memory should have, as the recorder told the engine.
+    pub pages: u64,
+    /// What the engine did.
+    #[serde(flatten)]
+    pub conduct: Conduct,
+}
+
+/// What an engine does with a limit. Sizes are in pages, which for this count have 64 KiB.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(tag = "did", rename_all = "lowercase")]
+pub enum Conduct {
+    /// No memory was larger, and none had to be.
+    Kept,
+    /// It rejected the module, one of whose memories starts with more.
+    Refused {
+        /// Which memory.
+        memory: u32,
+        /// How many pages it starts with.
+        declared: u64,
+    },
+    /// A memory started with less than the module declares.
+    Clamped {
+        /// Which memory.
+        memory: u32,
+        /// How many pages it should start with.
+        declared: u64,
+        /// How many it had.
+        found: u64,
+    },
+    /// A memory had more.
+    Ignored {
+        /// Which memory.
+        memory: u32,
+        /// How many it had.
+        found: u64,
+    },
+}
+
+/// Bytes in a page of the limit.
+const LIMIT_PAGE: u64 = 1 << 16;
+
+/// Most events at the front of a trace that are looked at for the sizes of memories.
+const FRONT: u64 = 1 << 12;
+
+impl PageLimit {
+    /// The limit of a run and what came of it; `None` where there was none.
+    ///
+    /// # Errors
+    /// When the trace is damaged where it tells.
+    pub fn of(timeline: &mut Timeline) -> Result<Option<PageLimit>, ReplayError> {
+        let Some(pages) = timeline.trace().header().limits.memory_pages else { return Ok(None) };
+        let declared = declared(timeline.trace().module());
+        let mut found = Vec::new();
+        for position in (0..timeline.len().min(FRONT)).map(Position) {
+            match timeline.event(position)? {
+                Event::Milestone(Milestone::Memory { pages, page_size, .. }) => {
+                    found.push(in_pages(pages, page_size))
+                }
+                Event::Milestone(Milestone::Accepted { .. }) => {}
+                _ => break,
+            }
+        }
+        let last = timeline.len().checked_sub(1).map(Position);
+        let (mut outcome, mut ends) = (None, Vec::new());
+        if let Some(Event::Milestone(Milestone::End { outcome: how, memories, .. })) =
+            last.map(|last| timeline.event(last)).transpose()?
+        {
+            let sizes = memories.iter().zip(&declared);
+            ends = sizes.map(|(memory, (_, page_size))| in_pages(memory.pages, *page_size)).collect();
+            outcome = Some(how);
+        }
+        let first = |test: &dyn Fn(usize) -> Option<Conduct>| (0..declared.len()).find_map(test);
+        let largest = |memory: usize| found.get(memory).copied().max(ends.get(memory).copied());
+        let ignored = first(&|memory| {
+            let found = largest(memory).filter(|found| *found > pages)?;
+            Some(Conduct::Ignored { memory: memory as u32, found })
+        });
+        let clamped = first(&|memory| {
+            let (declared, found) = (declared[memory].0, *found.get(memory)?);
+            (found < declared).then_some(Conduct::Clamped { memory: memory as u32, declared, found })
+        });
+        let refused = first(&|memory| {
+            let declared = declared[memory].0;
+            let refused = declared > pages && matches!(outcome, Some(Outcome::Rejected { .. }));
+            refused.then_some(Conduct::Refused { memory: memory as u32, declared })
+        });
+        Ok(Some(PageLimit { pages, conduct: ignored.or(clamped).or(refused).unwrap_or(Conduct::Kept) }))
+    }
+}
+
+/// Whether a difference is about a limit that both runs have, so that the engines treat it differently.
+pub(crate) fn explains(
+    verdict: Verdict,
+    events: Option<(&Event, &Event)>,
+    sides: [&Timeline; 2],
+) -> Result<bool, ReplayError> {
+    let [Some(limit), Some(other)] = sides.map(|side| side.trace().header().limits.memory_pages) else {
+        return Ok(false);
+    };
+    if limit != other {
+        // That was asked for.
+        return Ok(false);
+    }
+    let declared = declared(sides[0].trace().module());
+    Ok(match (verdict, events) {
+        (Verdict::Validation | Verdict::Compilation | Verdict::Instantiation | Verdict::InitialSize, _) => {
+            declared.iter().any(|(pages, _)| *pages > limit)
+        }
+        (Verdict::Grow, Some((Event::Grow { memory, delta, result, .. }, Event::Grow { result: theirs, .. }))) => {
+            let page_size = declared.get(memory.0 as usize).map_or(LIMIT_PAGE as u32, |(_, page_size)| *page_size);
+            result.or(*theirs).is_some_and(|before| in_pages(before.saturating_add(*delta), page_size) > limit)
+        }
+        _ => false,
+    })
+}
+
+/// A size in pages of the limit, rounded up.
+fn in_pages(pages: u64, page_size: u32) -> u64 {
+    u64::try_from((u128::from(pages) * u128::from(page_size)).div_ceil(u128::from(LIMIT_PAGE))).unwrap_or(u64::MAX)
+}
+
+/// What the module's memories start with, in pages of the limit, and the bytes in a page of each.
+fn declared(module: &[u8]) -> Vec<(u64, u32)> {
+    let mut memories = Vec::new();
+    let mut add = |memory: MemoryType| {
+        let page_size = 1u32.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(LIMIT_PAGE as u32);
+        memories.push((in_pages(memory.initial, page_size), page_size));
+    };
+    // The recorder has seen to it that the module is valid; a stranger's trace may hold anything.
+    for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
+        match payload {
+            Payload::ImportSection(section) => {
+                for import in section.into_imports().map_while(Result::ok) {
+                    if let TypeRef::Memory(memory) = import.ty {
+                        add(memory);
+                    }
+                }
+            }
+            Payload::MemorySection(section) => section.into_iter().map_while(Result::ok).for_each(&mut add),
+            Payload::CodeSectionStart { .. } => break,
+            _ => {}
+        }
+    }
+    memories
+}
+
+impl fmt::Display for PageLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "limit of {} pages ", self.pages)?;
+        match self.conduct {
+            Conduct::Kept => f.write_str("kept"),
+            Conduct::Refused { memory, declared } => write!(f, "refused: memory {memory} starts with {declared}"),
+            Conduct::Clamped { memory, declared, found } => {
+                write!(f, "clamped: memory {memory} starts with {found}, the module says {declared}")
+            }
+            Conduct::Ignored { memory, found } => write!(f, "ignored: memory {memory} has {found}"),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What engines make of a module before it runs: stages, proposals switched on and off, modules that are not valid.
+
+mod common;
+
+use common::folder_with;
+use serde_json::Value;
+use std::path::Path;
+
+const TAIL: &[u8] = br#"(module (memory 1)
+    (func $store (param i32) (i32.store (i32.const 0) (local.get 0)))
+    (func (export "run") (return_call $store (i32.const 7))))"#;
+
+fn compare(folder: &Path, arguments: &[&str]) -> (i32, Value, String) {
+    let ran = common::run(folder, &[&["compare"], arguments, &["--json"]].concat());
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
+}
+
+#[test]
+fn stages_are_events() {
+    let folder = folder_with(&[("t.wat", TAIL)]);
+    for engine in ["wasmtime:jit", "wasmtime:aot", "wasmtime:pulley", "wasmi"] {
+        let ran = common::run(folder.path(), &["record", "t.wat", "--invoke", "run", "-e", engine, "-o", "t.fpt"]);
+        assert_eq!(ran.code, 0, "{engine}: {}", ran.stderr);
+        let ran = common::run(folder.path(), &["dump", "t.fpt", "--kind", "accepted"]);
+        let stages: Vec<&str> = ran.stdout.lines().filter_map(|line| line.split("accepted at ").nth(1)).collect();
+        assert_eq!(stages, ["validate", "compile", "instantiate"], "{engine}: {}", ran.stdout);
+    }
+}
+
+#[test]
+fn a_proposal_is_switched_off_in_every_engine() {
+    let folder = folder_with(&[("t.wat", TAIL)]);
+    for engine in ["wasmtime:aot", "wasmtime:pulley", "wasmi"] {
+        let call = ["t.wat", "--invoke", "run", "--rhs", engine, "--features", "-tail-call"];
+        let (code, report, stderr) = compare(folder.path(), &call);
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{engine}: {report:#}{stderr}");
+        assert_eq!(report["lhs"]["outcome"], "rejected at validate");
+        let specification = report["specification"].as_str().unwrap_or_default();
+        assert!(specification.starts_with("not valid with -tail-call: "), "{report:#}");
+        // Both name the same byte of the module as it was given.
+        let named = &report["lhs"]["offset"];
+        assert!(
+            named.as_u64().is_some_and(|offset| specification.ends_with(&format!("at {offset:#x}"))),
+            "{report:#}"
+        );
+        assert_eq!(&report["rhs"]["offset"], named, "{report:#}");
+    }
+    let unknown = compare(folder.path(), &["t.wat", "--invoke", "run", "--features", "-nothing"]);
+    assert!(unknown.0 == 2 && unknown.2.contains("tail-call"), "{}", unknown.2);
+    let lacking = compare(folder.path(), &["t.wat", "--invoke", "run", "--rhs", "wasmi", "--features", "+threads"]);
+    assert!(lacking.0 == 2 && lacking.2.contains("wasmi cannot switch threads"), "{}", lacking.2);
+}
+
+#[test]
+fn what_was_compiled_ahead_is_run_with_other_proposals() {
+    let folder = folder_with(&[("t.wat", TAIL)]);
+    let call = ["t.wat", "--invoke", "run", "--features", "+tail-call", "--run-features", "-tail-call"];
+    let (code, report, stderr) = compare(folder.path(), &call);
+    // Compiled in the process that runs it, it is not valid; compiled before, it was, and its code is not loaded.
+    assert_eq!((code, &report["verdict"]), (1, &"validation".into()), "{report:#}{stderr}");
+    assert_eq!(report["lhs"]["outcome"], "rejected at validate");
+    assert_eq!(report["rhs"]["outcome"], "rejected at compile");
+    assert!(report["rhs"]["message"].as_str().is_some_and(|words| words.contains("tail_call")), "{report:#}");
+}
+
+#[test]
+fn without_multi_memory_a_module_records_by_hooks_and_a_replay_knows() {
+    let folder = folder_with(&[("t.wat", TAIL)]);
+    let record = ["record", "t.wat", "--invoke", "run", "--features", "-multi-memory", "-o", "t.fpt"];
+    let ran = common::run(folder.path(), &record);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let again = common::run(folder.path(), &["replay", "t.fpt", "-o", "again.fpt"]);
+    assert_eq!(again.code, 0, "{}{}", again.stdout, again.stderr);
+    for file in ["t.fpt", "again.fpt"] {
+        let ran = common::run(folder.path(), &["info", file, "--json"]);
+        let info: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        assert_eq!(info["features"]["run"], serde_json::json!(["-multi-memory"]), "{info:#}");
+        assert_eq!(info["recorder"]["hooks"], true, "{info:#}");
+    }
+}
+
+#[test]
+fn engines_are_asked_about_a_module_that_is_not_valid() {
+    let folder = folder_with(&[("bad.wat", b"(module (memory 1) (func (export \"f\") (result i32) (i64.const 1)))")]);
+    let (code, report, stderr) = compare(folder.path(), &["bad.wat", "--invoke", "f", "--rhs", "wasmi"]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert!(stderr.contains("nothing of it runs"), "{stderr}");
+    for side in ["lhs", "rhs"] {
+        assert_eq!(report[side]["outcome"], "rejected at validate", "{report:#}");
+        assert!(report[side]["message"].as_str().is_some_and(|words| words.contains("type mismatch")), "{report:#}");
+        assert_eq!(report[side]["offset"], report["lhs"]["offset"]);
+    }
+    assert!(report["specification"].as_str().is_some_and(|words| words.starts_with("not valid: type mismatch")));
+    // To record there is nothing.
+    let ran = common::run(folder.path(), &["record", "bad.wat", "--invoke", "f", "-o", "bad.fpt"]);
+    assert!(ran.code == 2 && ran.stderr.contains("forkpoint compare"), "{}", ran.stderr);
+    assert!(!folder.path().join("bad.fpt").exists());
+}

@@ -1,0 +1,206 @@
+//! Proposals of WebAssembly, switched on and off by one set of names for all engines, and what the specification
+//! says of a module under them.
+
+use forkpoint_traces::Specification;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use wasmparser::{Validator, WasmFeatures};
+
+/// Every proposal that can be named.
+const PROPOSALS: &[(&str, WasmFeatures)] = &[
+    ("bulk-memory", WasmFeatures::BULK_MEMORY),
+    ("custom-page-sizes", WasmFeatures::CUSTOM_PAGE_SIZES),
+    ("exceptions", WasmFeatures::EXCEPTIONS),
+    ("extended-const", WasmFeatures::EXTENDED_CONST),
+    ("function-references", WasmFeatures::FUNCTION_REFERENCES),
+    ("gc", WasmFeatures::GC),
+    ("legacy-exceptions", WasmFeatures::LEGACY_EXCEPTIONS),
+    ("memory64", WasmFeatures::MEMORY64),
+    ("multi-memory", WasmFeatures::MULTI_MEMORY),
+    ("multi-value", WasmFeatures::MULTI_VALUE),
+    ("mutable-global", WasmFeatures::MUTABLE_GLOBAL),
+    ("reference-types", WasmFeatures::REFERENCE_TYPES),
+    ("relaxed-simd", WasmFeatures::RELAXED_SIMD),
+    ("saturating-float-to-int", WasmFeatures::SATURATING_FLOAT_TO_INT),
+    ("sign-extension", WasmFeatures::SIGN_EXTENSION),
+    ("simd", WasmFeatures::SIMD),
+    ("stack-switching", WasmFeatures::STACK_SWITCHING),
+    ("tail-call", WasmFeatures::TAIL_CALL),
+    ("threads", WasmFeatures::THREADS),
+    ("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC),
+];
+
+/// A proposal, switched on or off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FeatureSwitch {
+    name: String,
+    enabled: bool,
+}
+
+/// Proposals switched on and off, as written on the command line: `+tail-call,-simd`. The last word about a
+/// proposal counts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FeatureSwitches(Vec<FeatureSwitch>);
+
+/// Why a list of proposals is not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{part}` switches no proposal: write +NAME or -NAME with commas between, NAME one of {known}")]
+pub struct FeatureError {
+    part: String,
+    known: String,
+}
+
+impl FeatureSwitch {
+    /// The proposal's name, as the command line and the runner protocol spell it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it is switched on.
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The proposal as wasmparser has it.
+    pub(crate) fn flag(&self) -> WasmFeatures {
+        PROPOSALS.iter().find(|(name, _)| *name == self.name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
+    }
+}
+
+impl FromStr for FeatureSwitch {
+    type Err = FeatureError;
+
+    fn from_str(text: &str) -> Result<FeatureSwitch, FeatureError> {
+        let known = |name: String| PROPOSALS.iter().any(|(known, _)| *known == name).then_some(name);
+        let sign = text.chars().next().filter(|sign| ['+', '-'].contains(sign));
+        match sign.and_then(|sign| Some((sign == '+', known(text[1..].replace('_', "-"))?))) {
+            Some((enabled, name)) => Ok(FeatureSwitch { name, enabled }),
+            None => {
+                let known: Vec<&str> = PROPOSALS.iter().map(|(name, _)| *name).collect();
+                Err(FeatureError { part: text.escape_debug().to_string(), known: known.join(", ") })
+            }
+        }
+    }
+}
+
+impl TryFrom<String> for FeatureSwitch {
+    type Error = FeatureError;
+
+    fn try_from(text: String) -> Result<FeatureSwitch, FeatureError> {
+        text.parse()
+    }
+}
+
+impl From<FeatureSwitch> for String {
+    fn from(switch: FeatureSwitch) -> String {
+        switch.to_string()
+    }
+}
+
+impl fmt::Display for FeatureSwitch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", if self.enabled { '+' } else { '-' }, self.name)
+    }
+}
+
+impl FromStr for FeatureSwitches {
+    type Err = FeatureError;
+
+    fn from_str(text: &str) -> Result<FeatureSwitches, FeatureError> {
+        text.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map(FeatureSwitches)
+    }
+}
+
+impl FeatureSwitches {
+    /// These, and behind them others.
+    pub fn then(&self, others: &FeatureSwitches) -> FeatureSwitches {
+        FeatureSwitches(self.0.iter().chain(&others.0).cloned().collect())
+    }
+
+    /// One switch for each proposal that is named: the last word about it.
+    pub fn switches(&self) -> impl Iterator<Item = &FeatureSwitch> {
+        let last =
+            |(at, switch): &(usize, &FeatureSwitch)| !self.0[at + 1..].iter().any(|later| later.name == switch.name);
+        self.0.iter().enumerate().filter(last).map(|(_, switch)| switch)
+    }
+
+    /// Whether this proposal is switched off.
+    pub(crate) fn switch_off(&self, name: &str) -> bool {
+        self.switches().any(|switch| switch.name == name && !switch.enabled)
+    }
+
+    /// As a trace's header has them.
+    pub(crate) fn words(&self) -> Vec<String> {
+        self.switches().map(ToString::to_string).collect()
+    }
+
+    /// What the specification says of a module: WebAssembly 3.0 with these switches.
+    pub fn specification(&self, module: &[u8]) -> Specification {
+        // wasmparser counts threads among 3.0, whose text does not have them.
+        let core = WasmFeatures::WASM3 - WasmFeatures::THREADS;
+        let all = PROPOSALS.iter().fold(WasmFeatures::WASM3, |all, (_, flag)| all | *flag);
+        let with = |set: WasmFeatures| {
+            self.switches().fold(set, |set, switch| match switch.enabled {
+                true => set | switch.flag(),
+                false => set - switch.flag(),
+            })
+        };
+        let validate = |set| Validator::new_with_features(set).validate_all(module);
+        let base = with(core);
+        let all = with(all);
+        if validate(base).is_ok() {
+            return Specification::default();
+        }
+        if let Err(error) = validate(all) {
+            return Specification {
+                invalid: Some((error.message().to_string(), error.offset() as u64)),
+                beyond: Vec::new(),
+            };
+        }
+        let further = PROPOSALS.iter().filter(|(_, flag)| !base.contains(*flag) && all.contains(*flag));
+        let needed = further.clone().filter(|(_, flag)| validate(all - *flag).is_err());
+        let mut beyond: Vec<String> = needed.map(|(name, _)| name.to_string()).collect();
+        if beyond.is_empty() {
+            // One of several will do.
+            beyond = further.map(|(name, _)| name.to_string()).collect();
+        }
+        Specification { invalid: None, beyond }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> FeatureSwitches {
+        text.parse().expect("a list of proposals")
+    }
+
+    #[test]
+    fn the_last_word_about_a_proposal_counts() {
+        let switches = parse("+tail-call, -simd").then(&parse("-tail_call"));
+        assert_eq!(switches.words(), ["-simd", "-tail-call"]);
+        assert!(switches.switch_off("tail-call") && !switches.switch_off("gc"));
+        for wrong in ["", "simd", "+nothing", "+simd,", "-é"] {
+            let error = wrong.parse::<FeatureSwitches>().expect_err("no list of proposals");
+            assert!(error.to_string().contains("tail-call"), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_specification_says_what_a_module_needs() {
+        let verdict =
+            |text: &str, switches: &FeatureSwitches| switches.specification(&wat::parse_str(text).expect("a module"));
+        let tail = "(module (func $f (return_call $f)))";
+        let shared = "(module (memory 1 1 shared))";
+        let none = FeatureSwitches::default();
+        assert_eq!(verdict(tail, &none), Specification::default());
+        let (message, offset) = verdict(tail, &parse("-tail-call")).invalid.expect("not valid without tail calls");
+        assert!(message.contains("tail calls") && offset > 8, "{message} at {offset}");
+        assert_eq!(verdict(shared, &none).beyond, ["threads"]);
+        assert_eq!(verdict(shared, &parse("+threads")), Specification::default());
+        assert!(verdict("(module (func (result i32)))", &none).invalid.is_some());
+    }
+}

@@ -1,0 +1,239 @@
+//! What happens to a run as a whole: the stages it comes through, its calls, its end.
+
+use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+use serde::{Deserialize, Serialize};
+
+/// A step of the run as a whole. Holds nothing that two engines word differently: messages are in the
+/// trace's end record, so that equal runs have equal milestones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Milestone {
+    /// A memory as it was between instantiation and start, read from the engine.
+    Memory {
+        /// Which memory.
+        memory: MemoryIndex,
+        /// Size in pages, as the engine gave it.
+        pages: u64,
+        /// Bytes in a page.
+        page_size: u32,
+    },
+    /// An active data segment: memory held its declared bytes after instantiation, but for those that
+    /// `StrayBytes` events behind it name.
+    DataInit {
+        /// Index of the data segment.
+        segment: u32,
+        /// Memory written.
+        memory: MemoryIndex,
+        /// First byte.
+        address: u64,
+        /// Length in bytes.
+        length: u64,
+    },
+    /// A call from the host: an export, or the module's start function.
+    Invoke {
+        /// The export's name; `(start)` for the start function.
+        function: String,
+        /// Arguments in the notation of the command line.
+        arguments: Vec<String>,
+    },
+    /// The call returned.
+    Returned {
+        /// Results in the notation of the command line.
+        results: Vec<String>,
+    },
+    /// The call trapped.
+    Trapped {
+        /// Which trap.
+        trap: TrapKind,
+        /// The function it happened in, where the engine says so.
+        func: Option<FuncIndex>,
+        /// The instruction, where the engine says so.
+        offset: Option<CodeOffset>,
+    },
+    /// The guest ended itself by `proc_exit`.
+    Exited {
+        /// The exit code.
+        code: i32,
+    },
+    /// The run is over.
+    End {
+        /// How.
+        outcome: Outcome,
+        /// All memories as the engine held them, empty when it could not be asked any more.
+        memories: Vec<MemoryState>,
+        /// All mutable globals of numeric type, by index; empty when the engine could not be asked any more.
+        globals: Vec<GlobalState>,
+        /// Sizes of all tables in elements; empty when the engine could not be asked any more.
+        tables: Vec<u64>,
+    },
+    /// The engine accepted the module at a stage. What a rejection says is in the end's [`Outcome`].
+    Accepted {
+        /// Which.
+        stage: Stage,
+    },
+}
+
+impl Milestone {
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Milestone::Accepted { .. } => "accepted",
+            Milestone::Memory { .. } => "memory",
+            Milestone::DataInit { .. } => "data-init",
+            Milestone::Invoke { .. } => "invoke",
+            Milestone::Returned { .. } => "return",
+            Milestone::Trapped { .. } => "trap",
+            Milestone::Exited { .. } => "exit",
+            Milestone::End { .. } => "end",
+        }
+    }
+}
+
+/// What an engine does with a module before anything of it runs, in this order. At each stage it may reject it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It checks that the module is valid, with the proposals that are switched on.
+    Validate,
+    /// It makes code of it, or loads what was compiled before.
+    Compile,
+    /// It resolves imports, makes memories and tables, and copies active segments.
+    Instantiate,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Stage; 3] = [Stage::Validate, Stage::Compile, Stage::Instantiate];
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Stage::Validate => "validate",
+            Stage::Compile => "compile",
+            Stage::Instantiate => "instantiate",
+        })
+    }
+}
+
+/// A memory at the end of a run, as the engine held it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryState {
+    /// Size in pages.
+    pub pages: u64,
+    /// XXH3-64 over the memory's non-zero 4 KiB pages, each as number and bytes.
+    pub digest: u64,
+}
+
+/// A mutable global at the end of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GlobalState {
+    /// Its index in the original module, imports first.
+    pub index: u32,
+    /// Its value in the notation of the command line, with its type in front: `i32:5`.
+    pub value: String,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Every call returned.
+    Finished,
+    /// `proc_exit` with this code.
+    Exited {
+        /// The exit code.
+        code: i32,
+    },
+    /// A call trapped.
+    Trapped {
+        /// Which trap.
+        trap: TrapKind,
+    },
+    /// The engine did not accept the module.
+    Rejected {
+        /// Where.
+        stage: Stage,
+    },
+    /// The engine's process died.
+    Crashed {
+        /// The signal that killed it, or `None` when it left with an exit code of its own.
+        signal: Option<i32>,
+    },
+    /// The time limit ran out.
+    TimedOut,
+    /// The user ended it (Ctrl-C).
+    Interrupted,
+    /// The guest asked something of its host that the host log has no answer to: it went another way.
+    Unanswered,
+    /// The module is not valid, so it was not instantiated although the engine compiled it.
+    NotRun,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Finished => f.write_str("finished"),
+            Outcome::Exited { code } => write!(f, "exited with code {code}"),
+            Outcome::Trapped { trap } => write!(f, "trapped: {trap}"),
+            Outcome::Rejected { stage } => write!(f, "rejected at {stage}"),
+            Outcome::Crashed { signal: Some(signal) } => match signal_name(*signal) {
+                Some(name) => write!(f, "crashed: {name}"),
+                None => write!(f, "crashed: signal {signal}"),
+            },
+            Outcome::Crashed { signal: None } => f.write_str("crashed: the engine's process ended early"),
+            Outcome::TimedOut => f.write_str("timed out"),
+            Outcome::Interrupted => f.write_str("interrupted"),
+            Outcome::NotRun => f.write_str("compiled, and not run: the module is not valid"),
+            Outcome::Unanswered => f.write_str("ended at a host call that the recording does not have"),
+        }
+    }
+}
+
+fn signal_name(signal: i32) -> Option<&'static str> {
+    Some(match signal {
+        2 => "SIGINT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        15 => "SIGTERM",
+        _ => return None,
+    })
+}
+
+macro_rules! traps {
+    ($($name:ident $text:literal;)*) => {
+        /// A trap, by the words of the specification's test suite rather than of one engine.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        #[allow(missing_docs, reason = "the text in the table is the documentation")]
+        pub enum TrapKind { $($name),* }
+
+        impl std::fmt::Display for TrapKind {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $(TrapKind::$name => $text),* })
+            }
+        }
+    };
+}
+
+// Order is part of the trace format: append only.
+traps! {
+    Unreachable             "unreachable";
+    MemoryOutOfBounds       "out of bounds memory access";
+    TableOutOfBounds        "out of bounds table access";
+    UndefinedElement        "undefined element";
+    IndirectCallType        "indirect call type mismatch";
+    IntegerOverflow         "integer overflow";
+    IntegerDivideByZero     "integer divide by zero";
+    InvalidConversion       "invalid conversion to integer";
+    StackOverflow           "call stack exhausted";
+    UnalignedAtomic         "unaligned atomic";
+    NullReference           "null reference";
+    ArrayOutOfBounds        "out of bounds array access";
+    CastFailure             "cast failure";
+    UncaughtException       "uncaught exception";
+    OutOfMemory             "out of memory";
+    HostError               "error in a host function";
+    Other                   "trap";
+}
