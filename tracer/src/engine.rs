@@ -111,6 +111,11 @@ impl EngineSpec {
         !matches!(self, EngineSpec::Runner { .. })
     }
 
+    /// Whether its page limit is for every memory that a module defines, the recorder's buffer among them.
+    pub(crate) fn limits_buffer(&self) -> bool {
+        matches!(self, EngineSpec::WasmEdge(_))
+    }
+
     /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
     /// releases behind `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
     /// of WasmEdge a hundred times what a record does, and its interpreter less than a record.

@@ -34,7 +34,7 @@ use crate::error::RecordError;
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
 use crate::host::answer::Provider;
-use crate::instrument::{Options, Style};
+use crate::instrument::{BUFFER_PAGES, Options, Style};
 use crate::observe::Watch;
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
@@ -118,7 +118,9 @@ impl Request {
     pub(crate) fn effective_options(&self) -> Options {
         // A buffer is a second memory.
         let one_memory = [&self.features, &self.run_features()].iter().any(|set| set.switch_off("multi-memory"));
-        let inline = self.engine.records_inline() && !one_memory;
+        let small = self.memory_page_limit.is_some_and(|pages| pages < u64::from(BUFFER_PAGES));
+        let no_buffer = one_memory || small && self.engine.limits_buffer();
+        let inline = self.engine.records_inline() && !no_buffer;
         let style = if inline { self.options.style } else { Style::Hooks };
         Options { style, ..self.options.clone() }
     }

@@ -34,6 +34,7 @@ struct WasmEdge {
     release: Release,
     config: Object,
     settings: Settings,
+    page_limit: Option<u64>,
 }
 
 /// The oldest release whose interface is known.
@@ -63,7 +64,7 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
     };
     let compiling = matches!(job.task, Task::Compile { .. });
     let (config, settings) = config::make(&api, &release, &spec, job.memory_page_limit, compiling)?;
-    Ok(Box::new(WasmEdge { asked, spec, api, release, config, settings }))
+    Ok(Box::new(WasmEdge { asked, spec, api, release, config, settings, page_limit: job.memory_page_limit }))
 }
 
 impl Engine for WasmEdge {

@@ -1,8 +1,8 @@
 //! WasmEdge's C interface, as far as it is needed here, and what differs between its releases.
 //!
-//! Types of functions and memories are never built here but taken from the module, so that of the three variants
-//! of the interface (0.13, 0.14 to 0.16, 0.17 and later) only two things are left to tell apart: how many bytes a
-//! value's type has, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
+//! Types of functions and memories are taken from the module and not built here, but for `limits.rs`, so that of the
+//! three variants of the interface (0.13, 0.14 to 0.16, 0.17 and later) only two things are left to tell apart: what
+//! a value's type is, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
 //! with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half is cut.
 
 use crate::engine::drive::Rejected;
@@ -34,13 +34,24 @@ pub(super) struct Text {
     start: *const c_char,
 }
 
-/// A value: 16 bytes, then its type, of which older releases have four bytes and newer ones eight.
+/// A value: 16 bytes, then its type.
 #[repr(C, align(16))]
 #[derive(Clone, Copy)]
 pub(super) struct Value {
     pub(super) bits: [u64; 2],
-    ty: [u8; 8],
+    ty: Type,
 }
+
+/// The type of a value: a number of four bytes in releases before 0.14; since then eight bytes, some of which say
+/// nothing and may hold anything, so that only the library can compare them.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Type {
+    bytes: [u8; 8],
+}
+
+/// Whether two types are the same.
+type SameTypes = unsafe extern "C" fn(Type, Type) -> bool;
 
 /// A host function: what it was made with, the calling frame, arguments, a place for results.
 pub(super) type HostFunction = unsafe extern "C" fn(*mut c_void, *const c_void, *const Value, *mut Value) -> Answer;
@@ -126,15 +137,17 @@ pub(super) struct Release {
     pub(super) version: Version,
     /// Values of each type, all zero: their types are what values are told by.
     zeros: [Value; 5],
+    /// The library's own comparison, since 0.14.
+    same: Option<SameTypes>,
 }
 
 /// Zero in every bit, of no type.
-pub(super) const NOTHING: Value = Value { bits: [0; 2], ty: [0; 8] };
+pub(super) const NOTHING: Value = Value { bits: [0; 2], ty: Type { bytes: [0; 8] } };
 
 impl Release {
     /// Asks a library.
     pub(super) fn of(api: &Api) -> Release {
-        // SAFETY: none of these functions has a condition.
+        // SAFETY: none of these functions has a condition, and a comparison of types has this signature.
         unsafe {
             Release {
                 version: (
@@ -149,6 +162,7 @@ impl Release {
                     (api.WasmEdge_ValueGenF64)(0.0),
                     (api.WasmEdge_ValueGenV128)(0),
                 ],
+                same: api.extra::<SameTypes>("WasmEdge_ValTypeIsEqual"),
             }
         }
     }
@@ -158,9 +172,13 @@ impl Release {
         if self.version >= (0, 17, 0) { size } else { size & u64::from(u32::MAX) }
     }
 
-    /// Bytes of a value's type.
-    fn type_bytes(&self) -> usize {
-        if self.version >= (0, 14, 0) { 8 } else { 4 }
+    /// Whether two values have one type.
+    fn same_type(&self, a: &Value, b: &Value) -> bool {
+        match self.same {
+            // SAFETY: types of values that this library made, or zeros.
+            Some(same) => unsafe { same(a.ty, b.ty) },
+            None => a.ty.bytes[..4] == b.ty.bytes[..4],
+        }
     }
 
     /// A value for the engine; of references it takes none. Floats go as their bits: passed as numbers, the
@@ -182,8 +200,7 @@ impl Release {
 
     /// A value from the engine.
     pub(super) fn taken(&self, api: &Api, value: &Value) -> WasmValue {
-        let bytes = self.type_bytes();
-        match self.zeros.iter().position(|zero| zero.ty[..bytes] == value.ty[..bytes]) {
+        match self.zeros.iter().position(|zero| self.same_type(zero, value)) {
             Some(0) => WasmValue::I32(value.bits[0] as i32),
             Some(1) => WasmValue::I64(value.bits[0] as i64),
             Some(2) => WasmValue::F32(value.bits[0] as u32),
@@ -232,6 +249,6 @@ impl Api {
 impl Release {
     /// A release without a library.
     pub(super) fn test(version: Version) -> Release {
-        Release { version, zeros: [NOTHING; 5] }
+        Release { version, zeros: [NOTHING; 5], same: None }
     }
 }

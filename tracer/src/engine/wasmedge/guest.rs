@@ -75,12 +75,12 @@ impl<'a> WasmEdgeGuest<'a> {
             for module in guest.imports(ast, engine.page_limit)? {
                 accept((api.WasmEdge_VMRegisterModuleFromImport)(machine, module))?;
             }
-            // The JIT compiles here. Where it fails the engine interprets, and only its log would tell.
+            // The JIT compiles now. Where it fails the engine interprets, and only its log would tell.
             let before = native::unnamed_code()?;
             accept((api.WasmEdge_VMInstantiate)(machine))?;
             let runs = run.has_start || !run.calls.is_empty();
             if engine.spec.mode == WasmEdgeMode::Jit && runs && native::unnamed_code()? <= before {
-                return Err(Rejected::compile(
+                return Err(Rejected::instantiate(
                     "the JIT made no native code of this module: this library would interpret it and not say so",
                 ));
             }
