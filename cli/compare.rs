@@ -8,7 +8,7 @@ use crate::guard::{Guard, PlainRuns};
 use crate::report::{open, print_report};
 use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
-use forkpoint_replay::{Report, Verdict, printable};
+use forkpoint_replay::{NanBits, Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
@@ -36,7 +36,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     };
     let contender = |engine: &EngineSpec, limit: Option<u64>| Contender {
         engine: engine.clone(),
-        memory_page_limit: limit.or(args.guest.memory_page_limit),
+        memory_page_limit: limit.or(args.guest.run.memory_page_limit),
     };
     let mut sides: Vec<Contender> =
         args.engines.iter().flat_map(|list| &list.0).map(|engine| contender(engine, None)).collect();
@@ -46,7 +46,14 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
             vec![contender(&args.lhs, args.lhs_memory_page_limit), contender(&args.rhs, args.rhs_memory_page_limit)];
     }
     let comparison = Comparison {
-        args,
+        ways: Ways {
+            host: args.host,
+            guard: !args.no_guard,
+            echo: args.echo,
+            keep: args.output.is_some(),
+            context: args.report.context,
+            nan_bits: args.report.nan_bits,
+        },
         sides,
         session,
         stdin: shared_stdin()?,
@@ -54,7 +61,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         pinned: RefCell::default(),
     };
     if many {
-        return many::run(&comparison, folder);
+        return many::run(&comparison, folder, args.report.json);
     }
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
     let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
@@ -69,38 +76,53 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
 }
 
 /// One side of a comparison.
-struct Contender {
-    engine: EngineSpec,
-    memory_page_limit: Option<u64>,
+pub struct Contender {
+    pub engine: EngineSpec,
+    pub memory_page_limit: Option<u64>,
+}
+
+/// How runs are compared.
+pub struct Ways {
+    /// Who answers host calls.
+    pub host: HostMode,
+    /// Whether every engine runs without recording, too.
+    pub guard: bool,
+    /// Whether what the guest of the first run prints is shown.
+    pub echo: bool,
+    /// Whether the traces stay.
+    pub keep: bool,
+    /// Events around a divergence.
+    pub context: u64,
+    pub nan_bits: NanBits,
 }
 
 /// Everything that the runs of one comparison share.
-struct Comparison<'a> {
-    args: &'a CompareArgs,
+pub struct Comparison<'a> {
+    pub ways: Ways,
     /// The two sides, the reference first, or all engines of `--engines`.
-    sides: Vec<Contender>,
-    session: Session,
-    stdin: Option<File>,
+    pub sides: Vec<Contender>,
+    pub session: Session,
+    pub stdin: Option<File>,
     /// For traces that nobody asked for.
-    aside: &'a Path,
+    pub aside: &'a Path,
     /// The trace whose host log answers all further runs.
-    pinned: RefCell<Option<PathBuf>>,
+    pub pinned: RefCell<Option<PathBuf>>,
 }
 
 impl Comparison<'_> {
     /// Records both sides to `traces` and compares them. `None` when the user ended it.
     fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Option<Guard>)>> {
-        let Some(lhs) = self.record_side(&self.sides[0], &traces[0], self.args.echo)? else { return Ok(None) };
-        if self.args.host == HostMode::Pinned && self.session.program.needs_host() {
+        let Some(lhs) = self.record_side(&self.sides[0], &traces[0], self.ways.echo)? else { return Ok(None) };
+        if self.ways.host == HostMode::Pinned && self.session.program.needs_host() {
             // Where the trace is replaced by one that knows more, that one has the same host log.
             self.pinned.replace(Some(traces[0].clone()));
         }
         self.narrow(&self.sides[0], &traces[0], &lhs)?;
         // Without a pinned host, runs without recording differ by what the world says.
-        let live = self.args.host == HostMode::Live && self.session.program.needs_host();
-        let plain = match self.args.no_guard || live {
-            true => None,
-            false => {
+        let live = self.ways.host == HostMode::Live && self.session.program.needs_host();
+        let plain = match self.ways.guard && !live {
+            false => None,
+            true => {
                 let run = |contender: &Contender| {
                     let side = self.side(contender, PathBuf::new(), false)?;
                     let end = self.session.run_plain(side);
@@ -171,7 +193,7 @@ impl Comparison<'_> {
 
     fn report(&self, traces: &[PathBuf; 2]) -> Result<Report> {
         let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
-        Ok(Report::new(&mut lhs, &mut rhs, self.args.report.context, self.args.report.nan_bits)?)
+        Ok(Report::new(&mut lhs, &mut rhs, self.ways.context, self.ways.nan_bits)?)
     }
 
     /// A checkpoint tells that memory is not what it should be, and not since when: runs once more and looks at

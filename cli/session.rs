@@ -1,6 +1,6 @@
 //! From what the user typed to what the recorder takes.
 
-use crate::args::GuestArgs;
+use crate::args::{GuestArgs, RunArgs};
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{
@@ -11,8 +11,8 @@ use forkpoint_traces::TraceReader;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A guest ready to be recorded, under one engine or several.
@@ -69,29 +69,42 @@ impl Side {
 impl Session {
     /// Reads and rewrites the module and checks everything that can be checked before a run.
     pub fn new(guest: &GuestArgs, deterministic: bool) -> Result<Session> {
-        let name = guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy());
         let module = read_module(&guest.module)?;
-        let calls: Vec<Invocation> = guest.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
+        let calls: Vec<Invocation> = guest.run.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
+        let session = Session::of_module(&guest.module, module, &calls, &guest.run, deterministic)?;
+        if session.program.runs_without_threads() {
+            eprintln!(
+                "note: {} gets no threads: each `thread-spawn` answers -1, and only its first thread runs",
+                guest.module.display()
+            );
+        }
+        Ok(session)
+    }
+
+    /// The same for a module that was read from `file` before.
+    pub fn of_module(
+        file: &Path,
+        module: Vec<u8>,
+        calls: &[Invocation],
+        run: &RunArgs,
+        deterministic: bool,
+    ) -> Result<Session> {
+        let name = file.file_name().map_or("module".into(), |name| name.to_string_lossy());
         let imports = Imports {
-            stubs: &guest.import,
-            allow_unordered: guest.allow_unordered,
-            preloads: &guest.preload,
+            stubs: &run.import,
+            allow_unordered: run.allow_unordered,
+            preloads: &run.preload,
             ..Imports::default()
         };
-        let program =
-            Program::new(&name, module, &calls, &imports).with_context(|| format!("{}", guest.module.display()))?;
-        if program.runs_without_threads() {
-            eprintln!("note: {name} gets no threads: each `thread-spawn` answers -1, and only its first thread runs");
-        }
+        let program = Program::new(&name, module, calls, &imports).with_context(|| format!("{}", file.display()))?;
         let mut arguments = vec![name.into_owned()];
-        arguments.extend(guest.arguments.iter().cloned());
-        let wasi =
-            WasiSetup { arguments, environment: guest.env.clone(), directories: guest.dir.clone(), deterministic };
-        let how = How { options: guest.options(), checkpoint: guest.checkpoint, watch: None };
-        let mut session = Session::of(program, wasi, how, guest.timeout, guest.native_limit())?;
-        session.memory_page_limit = guest.memory_page_limit;
-        session.features = guest.features.clone().unwrap_or_default();
-        session.run_features = guest.run_features.clone().unwrap_or_default();
+        arguments.extend(run.arguments.iter().cloned());
+        let wasi = WasiSetup { arguments, environment: run.env.clone(), directories: run.dir.clone(), deterministic };
+        let how = How { options: run.options(), checkpoint: run.checkpoint, watch: None };
+        let mut session = Session::of(program, wasi, how, run.timeout, run.native_limit())?;
+        session.memory_page_limit = run.memory_page_limit;
+        session.features = run.features.clone().unwrap_or_default();
+        session.run_features = run.run_features.clone().unwrap_or_default();
         Ok(session)
     }
 
@@ -123,11 +136,7 @@ impl Session {
         timeout: Option<Duration>,
         native_limit: u64,
     ) -> Result<Session> {
-        let interrupt = Arc::new(AtomicBool::new(false));
-        // The second Ctrl-C ends us at once: the flag is set by then.
-        signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&interrupt))
-            .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupt)))
-            .context("setting up Ctrl-C")?;
+        let interrupt = interrupt()?;
         let command = std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
         let executable = std::env::current_exe().context("finding this program to start it again")?;
         let memory_page_limit = None;
@@ -251,6 +260,22 @@ impl Session {
     }
 }
 
+/// Set by Ctrl-C, for all runs of this process.
+pub fn interrupt() -> Result<Arc<AtomicBool>> {
+    static INTERRUPT: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+    let mut shared = INTERRUPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(interrupt) = &*shared {
+        return Ok(Arc::clone(interrupt));
+    }
+    let interrupt = Arc::new(AtomicBool::new(false));
+    // The second Ctrl-C ends us at once: the flag is set by then.
+    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&interrupt))
+        .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupt)))
+        .context("setting up Ctrl-C")?;
+    *shared = Some(Arc::clone(&interrupt));
+    Ok(interrupt)
+}
+
 fn progress_bar(show: bool) -> ProgressBar {
     if !show {
         return ProgressBar::hidden();
@@ -266,7 +291,7 @@ fn partial_name(output: &Path) -> PathBuf {
 }
 
 /// Reads a module, binary or text.
-fn read_module(path: &Path) -> Result<Vec<u8>> {
+pub fn read_module(path: &Path) -> Result<Vec<u8>> {
     let bytes = fs::read(path).with_context(|| format!("reading the module {}", path.display()))?;
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);
@@ -285,7 +310,7 @@ fn read_module(path: &Path) -> Result<Vec<u8>> {
     Ok(parsed.with_context(|| format!("the text module {}", path.display()))?.into_owned())
 }
 
-fn parse_call(call: &str) -> Result<Invocation> {
+pub fn parse_call(call: &str) -> Result<Invocation> {
     let mut words = call.split_whitespace().map(str::to_string);
     let Some(function) = words.next() else { bail!("--invoke needs the name of an export") };
     Ok(Invocation { function, arguments: words.collect() })

@@ -49,80 +49,65 @@ impl FromStr for EngineList {
 
 /// What many engines made of one module. Its JSON form is documented in `docs/json.md`.
 #[derive(Serialize)]
-struct Survey {
+pub struct Survey {
     /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
-    agree: Option<bool>,
+    pub agree: Option<bool>,
     /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
-    reference: Option<usize>,
+    pub reference: Option<usize>,
     /// The group that more than half of the engines with an answer are in.
-    majority: Option<String>,
+    pub majority: Option<String>,
     /// The rows with an answer that are not in that group; empty without a majority.
-    odd: Vec<usize>,
+    pub odd: Vec<usize>,
     /// Who answered host calls; `None` where the module has none.
-    host: Option<HostMode>,
-    engines: Vec<Row>,
-    groups: Vec<Group>,
+    pub host: Option<HostMode>,
+    pub engines: Vec<Row>,
+    pub groups: Vec<Group>,
 }
 
 /// One engine.
 #[derive(Default, Serialize)]
-struct Row {
-    engine: String,
+pub struct Row {
+    pub engine: String,
     /// The group's name; `None` where there is no answer.
-    group: Option<String>,
-    events: Option<u64>,
-    outcome: Option<String>,
+    pub group: Option<String>,
+    pub events: Option<u64>,
+    pub outcome: Option<String>,
     /// The engine's own words about its end.
-    message: Option<String>,
+    pub message: Option<String>,
     /// Why there is no answer.
-    error: Option<String>,
+    pub error: Option<String>,
     /// The trace, where it is kept.
-    trace: Option<PathBuf>,
+    pub trace: Option<PathBuf>,
     /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
-    changed_by_recording: Option<bool>,
+    pub changed_by_recording: Option<bool>,
     /// Whether it parts from the reference only with recording, or only without.
-    observer_effect: bool,
+    pub observer_effect: bool,
     /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
-    plain_differences: Vec<String>,
+    pub plain_differences: Vec<String>,
     /// What else could not be found out, and why.
-    notes: Vec<String>,
+    pub notes: Vec<String>,
 }
 
 /// Engines whose traces are the same event for event.
 #[derive(Serialize)]
-struct Group {
-    name: String,
+pub struct Group {
+    pub name: String,
     /// Their rows.
-    engines: Vec<usize>,
+    pub engines: Vec<usize>,
     /// The reference against the first of them; `None` where there is nothing to tell.
-    divergence: Option<Report>,
+    pub divergence: Option<Report>,
 }
 
 /// Records all engines of the comparison to `folder`, compares them and prints the answer.
-pub(super) fn run(comparison: &Comparison, folder: &Path) -> Result<Answer> {
+pub(super) fn run(comparison: &Comparison, folder: &Path, json: bool) -> Result<Answer> {
     if comparison.sides.len() < 2 {
         bail!(
             "--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi' (behind a runner everything \
              is its command: give it an --engines of its own), or use record"
         );
     }
-    let keep = comparison.args.output.is_some();
-    let mut rows: Vec<Row> =
-        comparison.sides.iter().map(|side| Row { engine: side.engine.to_string(), ..Row::default() }).collect();
-    let Some((runs, reference)) = record_all(comparison, folder, &mut rows) else { return Ok(Answer::None) };
-    for (row, run) in rows.iter_mut().zip(&runs) {
-        row.trace = (keep && run.trace.exists()).then(|| run.trace.clone());
-    }
-    let groups = match reference {
-        Some(reference) => {
-            let groups = group(comparison, &runs, reference, &mut rows);
-            guard(comparison, &runs, reference, &mut rows)?;
-            groups
-        }
-        None => Vec::new(),
-    };
-    let survey = conclude(comparison, rows, groups, reference);
-    if comparison.args.report.json {
+    let Some(survey) = survey(comparison, folder)? else { return Ok(Answer::None) };
+    if json {
         print_json(&survey)?;
     } else {
         print(&survey.to_string())?;
@@ -132,6 +117,25 @@ pub(super) fn run(comparison: &Comparison, folder: &Path) -> Result<Answer> {
         Some(false) => Answer::Diverge,
         None => Answer::None,
     })
+}
+
+/// Records all engines of the comparison to `folder` and compares them. `None` when the user ended it.
+pub fn survey(comparison: &Comparison, folder: &Path) -> Result<Option<Survey>> {
+    let mut rows: Vec<Row> =
+        comparison.sides.iter().map(|side| Row { engine: side.engine.to_string(), ..Row::default() }).collect();
+    let Some((runs, reference)) = record_all(comparison, folder, &mut rows) else { return Ok(None) };
+    for (row, run) in rows.iter_mut().zip(&runs) {
+        row.trace = (comparison.ways.keep && run.trace.exists()).then(|| run.trace.clone());
+    }
+    let groups = match reference {
+        Some(reference) => {
+            let groups = group(comparison, &runs, reference, &mut rows);
+            guard(comparison, &runs, reference, &mut rows)?;
+            groups
+        }
+        None => Vec::new(),
+    };
+    Ok(Some(conclude(comparison, rows, groups, reference)))
 }
 
 /// Puts every engine into the group whose traces equal its own, the reference first.
@@ -180,12 +184,12 @@ fn place(
     index: usize,
     groups: &[Group],
 ) -> Result<(Report, Option<usize>)> {
-    let report = &comparison.args.report;
+    let ways = &comparison.ways;
     let mut own = open(&runs[index].trace)?;
-    let against = Report::new(&mut open(&runs[reference].trace)?, &mut own, report.context, report.nan_bits)?;
+    let against = Report::new(&mut open(&runs[reference].trace)?, &mut own, ways.context, ways.nan_bits)?;
     for (number, group) in groups.iter().enumerate() {
         let mut first = open(&runs[group.engines[0]].trace)?;
-        if first_divergence(&mut first, &mut own, report.nan_bits)?.divergence.is_none() {
+        if first_divergence(&mut first, &mut own, ways.nan_bits)?.divergence.is_none() {
             return Ok((against, Some(number)));
         }
     }
@@ -195,8 +199,8 @@ fn place(
 /// Runs every engine without recording, and says where recording changes how it ends.
 fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Row]) -> Result<()> {
     // Without a pinned host, runs without recording differ by what the world says.
-    let live = comparison.args.host == HostMode::Live && comparison.session.program.needs_host();
-    if comparison.args.no_guard || live || rows[reference].group.is_none() {
+    let live = comparison.ways.host == HostMode::Live && comparison.session.program.needs_host();
+    if !comparison.ways.guard || live || rows[reference].group.is_none() {
         return Ok(());
     }
     let plain = |index: usize| -> Result<EndState> {
@@ -253,7 +257,7 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
         (false, true) => Some(true),
         (false, false) => None,
     };
-    let host = comparison.session.program.needs_host().then_some(comparison.args.host);
+    let host = comparison.session.program.needs_host().then_some(comparison.ways.host);
     Survey { agree, reference, majority, odd, host, engines: rows, groups }
 }
 

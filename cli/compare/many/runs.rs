@@ -44,7 +44,7 @@ pub(super) fn record_all(comparison: &Comparison, folder: &Path, rows: &mut [Row
     let Some(reference) = ended.or_else(|| order.iter().copied().find(recorded)) else {
         return Some((runs, None));
     };
-    let pins = comparison.args.host == HostMode::Pinned && comparison.session.program.needs_host();
+    let pins = comparison.ways.host == HostMode::Pinned && comparison.session.program.needs_host();
     if pins {
         // Where the trace is replaced by one that knows more, that one has the same host log.
         comparison.pinned.replace(Some(runs[reference].trace.clone()));
@@ -72,13 +72,13 @@ pub(super) fn record_all(comparison: &Comparison, folder: &Path, rows: &mut [Row
 /// Records one engine; what goes wrong is in its row. False when the user ended it.
 fn record(comparison: &Comparison, index: usize, first: bool, run: &mut Run, row: &mut Row) -> bool {
     // The guest's output is shown once.
-    let echo = comparison.args.echo && first;
+    let echo = comparison.ways.echo && first;
     match comparison.record_side(&comparison.sides[index], &run.trace, echo) {
         Ok(None) => return false,
         Ok(recorded) => run.recorded = recorded,
         Err(error) => {
             run.recorded = None;
-            row.error = Some(words(&error, comparison.args.output.is_some()));
+            row.error = Some(words(&error, comparison.ways.keep));
         }
     }
     true

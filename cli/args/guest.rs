@@ -1,0 +1,126 @@
+//! The part of the command line that every recording has.
+
+use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload};
+use clap::{Args, ValueEnum};
+use forkpoint_tracer::instrument::{Options, Style};
+use forkpoint_tracer::{Checkpoint, FeatureSwitches, Preload, Stub};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What to run and what to give it: the same for `record` and `compare`.
+#[derive(Debug, Args)]
+pub struct GuestArgs {
+    /// The module, binary (.wasm) or text (.wat)
+    pub module: PathBuf,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// How a module is called, what it is given and how its run is recorded.
+#[derive(Debug, Clone, Args)]
+pub struct RunArgs {
+    /// Call an export in place of `_start`: its name and arguments, as in 'run 64 0xff'; repeatable, in order
+    ///
+    /// Arguments are parsed by the function's type: decimal or hexadecimal, signed or unsigned; floats with inf
+    /// and nan:0x...; vectors as i32x4:1,2,3,4.
+    #[arg(long, value_name = "FUNC ARG...")]
+    pub invoke: Vec<String>,
+    /// Set an environment variable of the guest; repeatable
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
+    pub env: Vec<(String, String)>,
+    /// Give the guest a directory, under its own name or another; repeatable
+    #[arg(long, value_name = "DIR[::NAME]", value_parser = parse_directory)]
+    pub dir: Vec<(PathBuf, String)>,
+    /// End a run after so long: 500ms, 10s, 2m
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Most pages (of 64 KiB) that a memory may have: told to the engine in its own way, and what it does is recorded
+    #[arg(long, value_name = "PAGES")]
+    pub memory_page_limit: Option<u64>,
+    /// Switch proposals on and off in every engine, for compiling and for running: +tail-call,-simd
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub features: Option<FeatureSwitches>,
+    /// The same for running only, on top of --features: what was compiled ahead may run where it would be rejected
+    #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
+    pub run_features: Option<FeatureSwitches>,
+    /// Keep the engine's native code in the trace: for views without the engine
+    #[arg(long, value_enum, default_value_t = Native::Auto)]
+    pub native_code: Native,
+    /// Load every store back, and record what memory holds where it is not what was stored
+    #[arg(long)]
+    pub read_back: bool,
+    /// When the engine's memory is compared with the replayed one: end, calls (around every host call) or
+    /// every=N (about every N events); always at the end and at traps
+    #[arg(long, value_name = "WHEN", default_value_t = Checkpoint::default())]
+    pub checkpoint: Checkpoint,
+    /// Answer an imported function that is not WASI's: MODULE.NAME=RESULT, =trap, or = alone for zeros; * at the end of
+    /// the name stands for all that begin so; repeatable
+    #[arg(long, value_name = "NAME=ANSWER")]
+    pub import: Vec<Stub>,
+    /// Answer the imports from a module by the exports of a small WebAssembly module, which runs in wasmi whatever the
+    /// engine; repeatable
+    #[arg(long, value_name = "MODULE=FILE", value_parser = parse_preload)]
+    pub preload: Vec<Preload>,
+    /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
+    #[arg(long)]
+    pub hooks: bool,
+    /// Run a module that can make threads, without them: each `thread-spawn` answers with an error (-1)
+    ///
+    /// Writes of several threads to a shared memory have no order that a trace could hold, so such a module is
+    /// refused by default. What it does without threads may be something else than what it does with them.
+    #[arg(long)]
+    pub allow_unordered: bool,
+    /// Arguments of the guest
+    #[arg(last = true)]
+    pub arguments: Vec<String>,
+}
+
+/// Below this distance, checkpoints need records that are not joined.
+const SMALL: u64 = 1 << 12;
+
+/// Bytes of the smallest record: with a limit below so many of them, a buffer never holds more events.
+const SMALLEST_RECORD: u32 = 9;
+
+/// When to keep native code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Native {
+    /// When it is not more than 32 MiB
+    Auto,
+    /// However much it is
+    Always,
+    /// Never
+    Never,
+}
+
+/// Options that a recording with such checkpoints needs: where they are near each other, small buffers, since memory is
+/// only looked at when one is sent.
+pub fn options_for(checkpoint: Checkpoint) -> Options {
+    match checkpoint {
+        Checkpoint::Every(events) if events < SMALL => Options {
+            join: false,
+            buffer_limit: (events.saturating_sub(1) as u32) * SMALLEST_RECORD,
+            ..Options::default()
+        },
+        _ => Options::default(),
+    }
+}
+
+impl RunArgs {
+    /// How the module is rewritten.
+    pub fn options(&self) -> Options {
+        Options {
+            style: if self.hooks { Style::Hooks } else { Style::Inline },
+            read_back: self.read_back,
+            ..options_for(self.checkpoint)
+        }
+    }
+
+    /// Most bytes of native code to keep.
+    pub fn native_limit(&self) -> u64 {
+        match self.native_code {
+            Native::Auto => 32 << 20,
+            Native::Always => u64::MAX,
+            Native::Never => 0,
+        }
+    }
+}
