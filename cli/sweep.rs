@@ -15,7 +15,7 @@ use crate::compare::{Comparison, Contender, Ways};
 use crate::output::{print, print_json};
 use crate::session::{Session, interrupt, parse_call, read_module};
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, every_call};
+use forkpoint_tracer::{EngineSpec, every_call, exports_start};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use input::{Item, items};
 use row::{Row, RowAnswer};
@@ -192,7 +192,9 @@ fn one(args: &SweepArgs, engines: &[EngineSpec], item: &Item) -> Option<Done> {
         Ok(Some((examples, folder))) => Some(Done { row, examples, _folder: Some(folder) }),
         Ok(None) => None,
         Err(error) => {
-            row.reason = Some(format!("{error:#}"));
+            let words = format!("{error:#}");
+            let file = format!("{}: ", item.path.display());
+            row.reason = Some(words.strip_prefix(&file).unwrap_or(&words).to_string());
             row.answer = RowAnswer::Unanswered;
             Some(Done { row, examples: Vec::new(), _folder: None })
         }
@@ -211,10 +213,12 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
     if calls.is_empty() {
         calls = every_call(&module, args.seed);
     }
+    // What can be called by nobody is instantiated, and that may differ, too.
+    let called = (!calls.is_empty() || exports_start(&module)).then_some(&calls[..]);
     row.calls = calls.iter().map(|call| [&[call.function.clone()], &call.arguments[..]].concat().join(" ")).collect();
     let mut run = args.run.clone();
     run.timeout = run.timeout.or(Some(PATIENCE));
-    let session = Session::of_module(&item.path, module, &calls, &run, false)?;
+    let session = Session::of_module(&item.path, module, called, &run, false)?;
     let folder = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let aside = folder.path().join("aside");
     std::fs::create_dir(&aside).context("creating a temporary folder")?;

@@ -96,11 +96,13 @@ impl Summary {
         for finding in &row.findings {
             self.finding(row, finding);
         }
-        if let (RowAnswer::Unanswered, Some(reason)) = (row.answer, &row.reason)
+        // The first clause tells what it is, the rest is about the module.
+        let reason = row.reason.as_deref().and_then(|reason| reason.split(['\n', ';']).next());
+        if let (RowAnswer::Unanswered, Some(reason)) = (row.answer, reason)
             && (self.why.contains_key(reason) || self.why.len() < MOST_REASONS)
         {
-            let new = Reason { reason: reason.clone(), count: 0, example: row.module.clone() };
-            self.why.entry(reason.clone()).or_insert(new).count += 1;
+            let new = Reason { reason: reason.to_string(), count: 0, example: row.module.clone() };
+            self.why.entry(reason.to_string()).or_insert(new).count += 1;
         }
         if let Some(baseline) = baseline {
             self.compare(row, baseline);

@@ -1,8 +1,8 @@
 //! Differences that the specification allows: where it leaves a result open, two engines that differ are both right.
 
-use crate::symbols::Symbols;
+use crate::symbols::{Symbols, printable};
 use crate::verdict::Verdict;
-use forkpoint_traces::FuncIndex;
+use forkpoint_traces::{FuncIndex, Specification};
 use serde::Serialize;
 use wasmparser::{Validator, WasmFeatures};
 
@@ -16,8 +16,17 @@ pub struct Allowed {
 }
 
 /// Whether the specification allows a divergence, at an instruction of function `site` where it is one.
-pub(crate) fn allowed(verdict: Verdict, site: Option<FuncIndex>, symbols: &Symbols) -> Option<Allowed> {
+pub(crate) fn allowed(
+    verdict: Verdict,
+    site: Option<FuncIndex>,
+    symbols: &Symbols,
+    specification: &Specification,
+) -> Option<Allowed> {
     match verdict {
+        Verdict::Validation | Verdict::Compilation if !specification.beyond.is_empty() => {
+            let why = format!("an engine need not have {}", printable(&specification.beyond.join(" and ")));
+            return Some(Allowed { certain: false, why });
+        }
         Verdict::NanBits => {
             return Some(Allowed {
                 certain: true,

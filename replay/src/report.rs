@@ -309,7 +309,7 @@ impl Report {
             self.host_call = host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites));
         }
         let site = self.site.as_ref().map(|site| FuncIndex(site.function));
-        self.allowed = allowed(divergence.verdict, site, &symbols);
+        self.allowed = allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification);
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);

@@ -47,7 +47,9 @@ impl Signature {
                 continue;
             }
             let event = side.event.as_deref().unwrap_or("nothing more");
-            let kind = event.split([';', '(', '"', '[']).next().unwrap_or_default();
+            // Nor are names of functions, in which it may have trapped.
+            let kind = event.split("  in ").next().unwrap_or_default();
+            let kind = kind.split([';', '(', '"', '[']).next().unwrap_or_default();
             let _ = write!(words, " {name} {}", plain(kind));
             if let Some(message) = side.message.as_deref().filter(|_| side.is_rejected()) {
                 let _ = write!(words, " ({})", plain(message));
@@ -82,14 +84,16 @@ fn plain(text: &str) -> String {
         }
         // A path's folders are a matter of the machine.
         let word = word.rsplit('/').next().unwrap_or(word);
+        let (hex, word) = word.strip_prefix("0x").map_or((false, word), |word| (true, word));
         let mut number = false;
-        for c in word.strip_prefix("0x").map_or(word, |_| "0").chars() {
-            match (c.is_ascii_digit(), number) {
+        for c in word.chars() {
+            let digit = c.is_ascii_digit() || hex && c.is_ascii_hexdigit();
+            match (digit, number) {
                 (true, true) => {}
                 (true, false) => plain.push('N'),
                 (false, _) => plain.push(c),
             }
-            number = c.is_ascii_digit();
+            number = digit;
         }
         if plain.len() > MOST {
             plain.truncate(plain.floor_char_boundary(MOST));
@@ -105,7 +109,7 @@ mod tests {
 
     #[test]
     fn numbers_and_folders_are_no_part_of_a_signature() {
-        assert_eq!(plain("end: memory 0 has 65536 pages at 0x4d"), "end: memory N has N pages at N");
+        assert_eq!(plain("memory 0 has 65536 pages, at 0x4d) it"), "memory N has N pages, at N) it");
         assert_eq!(plain("loading /tmp/x1/module.cwasm: no"), "loading module.cwasm: no");
         assert!(plain(&"é".repeat(1000)).len() <= MOST);
         let [one, other] = ["value: a", "value: b"].map(|words| Signature::of_words(words.to_string()));

@@ -25,7 +25,7 @@ mod types;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndState};
-pub use every::every_call;
+pub use every::{every_call, exports_start};
 pub use findings::{Finding, Findings, Found};
 pub use plain::Plain;
 pub use program::{Invocation, Program};

@@ -13,13 +13,18 @@ const MOST_CALLS: usize = 64;
 const INTEGERS: &[i64] = &[0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 65_535, 65_536, -65_536];
 const FLOATS: &[&str] = &["0", "-0", "1", "-1.5", "0.1", "1e30", "-1e-30", "inf", "-inf", "nan"];
 
+/// Whether the module is a WASI command: it exports a `_start` to call.
+pub fn exports_start(module: &[u8]) -> bool {
+    Interface::of(module).exports.contains_key("_start")
+}
+
 /// A call of each exported function whose arguments can be written down, by name, with arguments that only `seed`
 /// decides. Empty for a module that is a WASI command, whose `_start` is to be called.
 pub fn every_call(module: &[u8], seed: u64) -> Vec<Invocation> {
-    let interface = Interface::of(module);
-    if interface.exports.contains_key("_start") {
+    if exports_start(module) {
         return Vec::new();
     }
+    let interface = Interface::of(module);
     let mut rng = Rng::with_seed(seed);
     let called = interface.exports.iter().filter_map(|(name, ty)| {
         let ty = ty.as_ref().filter(|_| !name.starts_with(EXPORT_PREFIX) && name != "_initialize")?;
