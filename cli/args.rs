@@ -3,8 +3,10 @@
 use crate::compare::many::EngineList;
 mod guest;
 mod parse;
+mod sweep;
 
 pub use guest::{GuestArgs, RunArgs, options_for};
+pub use sweep::{Shard, SweepArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
@@ -32,6 +34,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Record a module under two engines and report the first divergence
     Compare(CompareArgs),
+    /// Compare many modules under many engines: one row each, alike divergences told once
+    Sweep(SweepArgs),
     /// Run a recording again, from its file alone, and check it event by event
     Replay(ReplayArgs),
     /// Find the first divergence of two traces

@@ -51,6 +51,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
             guard: !args.no_guard,
             echo: args.echo,
             keep: args.output.is_some(),
+            quiet: false,
             context: args.report.context,
             nan_bits: args.report.nan_bits,
         },
@@ -91,6 +92,8 @@ pub struct Ways {
     pub echo: bool,
     /// Whether the traces stay.
     pub keep: bool,
+    /// Whether no progress is shown and nobody is told that a run was interrupted.
+    pub quiet: bool,
     /// Events around a divergence.
     pub context: u64,
     pub nan_bits: NanBits,
@@ -153,7 +156,9 @@ impl Comparison<'_> {
     fn record_side(&self, side: &Contender, trace: &Path, echo: bool) -> Result<Option<Recorded>> {
         let recorded = self.record(side, trace, None, echo)?;
         if recorded.outcome == Outcome::Interrupted {
-            eprintln!("interrupted while recording under {}", side.engine);
+            if !self.ways.quiet {
+                eprintln!("interrupted while recording under {}", side.engine);
+            }
             return Ok(None);
         }
         Ok(Some(recorded))
@@ -184,9 +189,10 @@ impl Comparison<'_> {
 
     fn record(&self, side: &Contender, trace: &Path, how: Option<How>, echo: bool) -> Result<Recorded> {
         let run = self.side(side, trace.to_path_buf(), echo)?;
+        let progress = !echo && !self.ways.quiet;
         match how {
-            Some(how) => self.session.record_how(run, how, !echo),
-            None => self.session.record(run, !echo),
+            Some(how) => self.session.record_how(run, how, progress),
+            None => self.session.record(run, progress),
         }
         .with_context(|| format!("recording under {}", side.engine))
     }

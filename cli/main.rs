@@ -13,6 +13,7 @@ mod replay;
 mod report;
 mod runner_check;
 mod session;
+mod sweep;
 mod view;
 
 use args::{Cli, Command};
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let answer = match Cli::parse().command {
         Command::Record(command) => record::run(&command),
         Command::Compare(command) => compare::run(&command),
+        Command::Sweep(command) => sweep::run(&command),
         Command::Replay(command) => replay::run(&command),
         Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),

@@ -71,7 +71,7 @@ impl Session {
     pub fn new(guest: &GuestArgs, deterministic: bool) -> Result<Session> {
         let module = read_module(&guest.module)?;
         let calls: Vec<Invocation> = guest.run.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
-        let session = Session::of_module(&guest.module, module, &calls, &guest.run, deterministic)?;
+        let session = Session::of_module(&guest.module, module, Some(&calls), &guest.run, deterministic)?;
         if session.program.runs_without_threads() {
             eprintln!(
                 "note: {} gets no threads: each `thread-spawn` answers -1, and only its first thread runs",
@@ -81,11 +81,11 @@ impl Session {
         Ok(session)
     }
 
-    /// The same for a module that was read from `file` before.
+    /// The same for a module that was read from `file` before; without calls it is instantiated only.
     pub fn of_module(
         file: &Path,
         module: Vec<u8>,
-        calls: &[Invocation],
+        calls: Option<&[Invocation]>,
         run: &RunArgs,
         deterministic: bool,
     ) -> Result<Session> {
@@ -96,7 +96,11 @@ impl Session {
             preloads: &run.preload,
             ..Imports::default()
         };
-        let program = Program::new(&name, module, calls, &imports).with_context(|| format!("{}", file.display()))?;
+        let program = match calls {
+            Some(calls) => Program::new(&name, module, calls, &imports),
+            None => Program::uncalled(&name, module, &imports),
+        }
+        .with_context(|| format!("{}", file.display()))?;
         let mut arguments = vec![name.into_owned()];
         arguments.extend(run.arguments.iter().cloned());
         let wasi = WasiSetup { arguments, environment: run.env.clone(), directories: run.dir.clone(), deterministic };

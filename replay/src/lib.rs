@@ -8,6 +8,7 @@
 //! by side, [`Symbols`] and [`disassemble`] for what stands at a site.
 
 mod alignment;
+mod allowed;
 mod describe;
 mod disassembly;
 mod divergence;
@@ -18,12 +19,14 @@ mod observed;
 mod pages;
 mod report;
 mod resync;
+mod signature;
 mod symbols;
 mod timeline;
 mod verdict;
 mod verify;
 
 pub use alignment::{Alignment, Pair};
+pub use allowed::Allowed;
 pub use describe::{describe, describe_with_place, hex_bytes, place_of};
 pub use disassembly::*;
 pub use divergence::{Divergence, Found, MemoryEffect, Side, agreed_outcome, first_divergence};
@@ -33,6 +36,7 @@ pub use nan::{NanBits, NanDifferences};
 pub use pages::PageDifference;
 pub use report::{ContextRow, CulpritReport, EventReport, NanReport, PlaceReport, Report, SideReport, SiteReport};
 pub use resync::Resync;
+pub use signature::Signature;
 pub use symbols::*;
 pub use timeline::Timeline;
 pub use verdict::Verdict;

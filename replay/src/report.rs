@@ -3,6 +3,7 @@
 mod places;
 mod text;
 
+use crate::allowed::{Allowed, allowed};
 use crate::describe::{describe, describe_with_place};
 use crate::divergence::{Divergence, Found, MemoryEffect, Side, both_observed, first_divergence};
 use crate::error::ReplayError;
@@ -11,7 +12,7 @@ use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
-use forkpoint_traces::{Event, HostEvent, Milestone, Outcome, Position, SiteTable};
+use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
 
@@ -48,6 +49,8 @@ pub struct Report {
     pub host_call: Option<String>,
     /// Events before the divergence that differ in NaN bits only.
     pub nan_bits: Option<NanReport>,
+    /// Whether the specification allows the difference: null where nothing says so.
+    pub allowed: Option<Allowed>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
     /// What the specification says of the module, with the proposals that the left run was told.
@@ -230,6 +233,7 @@ impl Report {
                     .and_then(|divergence| divergence.lhs.as_ref().zip(divergence.rhs.as_ref()))
                     .is_some_and(|(left, right)| nan.leads_to(left, right)),
             }),
+            allowed: None,
             resync: None,
             specification: specification(lhs),
             asked_for: asked_for(lhs, rhs),
@@ -304,6 +308,8 @@ impl Report {
         if matches!(divergence.lhs, Some(Event::Host(_))) && divergence.verdict == Verdict::HostWrite {
             self.host_call = host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites));
         }
+        let site = self.site.as_ref().map(|site| FuncIndex(site.function));
+        self.allowed = allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification);
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
@@ -414,6 +420,11 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
 }
 
 impl SideReport {
+    /// Whether the engine did not accept the module.
+    pub(crate) fn is_rejected(&self) -> bool {
+        self.outcome.as_deref().is_some_and(|outcome| outcome.starts_with("rejected"))
+    }
+
     fn describe(&mut self, event: Option<&Event>, sites: &SiteTable, symbols: &Symbols) {
         let Some(event) = event else { return };
         // Both sides may have trapped, each at a place of its own.

@@ -7,6 +7,7 @@
 
 mod checkpoints;
 mod end;
+mod every;
 mod findings;
 mod header;
 mod images;
@@ -24,6 +25,7 @@ mod types;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndState};
+pub use every::{every_call, exports_start};
 pub use findings::{Finding, Findings, Found};
 pub use plain::Plain;
 pub use program::{Invocation, Program};

@@ -1,6 +1,7 @@
 //! A report for people: one paragraph, the events around, the two runs.
 
 use super::{CulpritReport, EventReport, Report, SiteReport};
+use crate::allowed::Allowed;
 use crate::describe::hex_bytes;
 use crate::divergence::Side;
 use crate::verdict::Verdict;
@@ -109,6 +110,10 @@ impl fmt::Display for Report {
         match self.resync {
             Some([lhs, rhs]) => writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?,
             None => writeln!(f, " No place was found where the runs agree again.")?,
+        }
+        if let Some(Allowed { certain, why }) = &self.allowed {
+            let how = if *certain { "allows" } else { "may allow" };
+            writeln!(f, "The specification {how} this: {why}.")?;
         }
         writeln!(f)?;
         for row in &self.context {

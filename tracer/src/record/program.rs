@@ -53,6 +53,23 @@ impl Program {
     /// calls do not fit it. One that is not valid is no error: engines are asked whether they accept it
     /// ([`Program::invalid`]). A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
+        Program::with(name, module, Some(calls), imports)
+    }
+
+    /// Prepares a module of which nothing is called: it is instantiated, and its start function runs.
+    ///
+    /// # Errors
+    /// Those of [`Program::new`].
+    pub fn uncalled(name: &str, module: Vec<u8>, imports: &Imports) -> Result<Program, RecordError> {
+        Program::with(name, module, None, imports)
+    }
+
+    fn with(
+        name: &str,
+        module: Vec<u8>,
+        calls: Option<&[Invocation]>,
+        imports: &Imports,
+    ) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
         let instrumented = match instrument(&module, &Options::default()) {
             Err(error @ InstrumentError::Invalid { .. }) => {
@@ -62,7 +79,7 @@ impl Program {
         };
         let interface = Interface::of(&module);
         let host_functions = interface.provide(imports)?;
-        let calls = interface.resolve(calls)?;
+        let calls = calls.map_or(Ok(Vec::new()), |calls| interface.resolve(calls))?;
         Ok(Program {
             name: name.to_string(),
             original: module.into(),

@@ -283,7 +283,11 @@ impl<'a> Pump<'a> {
                 self.outcome = Some(Outcome::Exited { code });
                 Ok(())
             }
-            Message::Stopped => Ok(()),
+            Message::Stopped => {
+                // How the calls before ended is not how the run did.
+                self.outcome = None;
+                Ok(())
+            }
             Message::Unanswered { why, damaged: true } => Err(RecordError::HostLog { what: why }),
             Message::Unanswered { why, damaged: false } => {
                 self.outcome = Some(Outcome::Unanswered);

@@ -157,3 +157,16 @@ fn generated_modules_behave_as_before_and_replay() {
     let missing: Vec<_> = MemoryOp::ALL.iter().filter(|op| !counts.ops.contains_key(op)).collect();
     assert_eq!(missing, [] as [&MemoryOp; 0], "every instruction is seen");
 }
+
+/// A corpus to sweep, of the modules that the other test runs.
+#[test]
+#[ignore = "writes the modules of FORKPOINT_GENERATED to the folder FORKPOINT_GENERATED_TO"]
+fn generated_modules_are_written() {
+    let folder = std::env::var_os("FORKPOINT_GENERATED_TO").expect("FORKPOINT_GENERATED_TO names a folder");
+    let folder = std::path::Path::new(&folder);
+    for seed in seeds() {
+        if let Some(generated) = generate(seed) {
+            std::fs::write(folder.join(format!("{seed:06}.wasm")), generated.module).expect("a file");
+        }
+    }
+}

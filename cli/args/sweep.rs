@@ -1,0 +1,72 @@
+//! The command line of `sweep`.
+
+use super::{HostMode, RunArgs};
+use crate::compare::many::EngineList;
+use clap::Args;
+use forkpoint_replay::NanBits;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// A folder, with all .wasm and .wat files below it, or a list: a path a line, and behind ` :: ` each a call
+    #[arg(required_unless_present = "merge")]
+    pub input: Option<PathBuf>,
+    /// The engines, as in compare --engines: 'wasmtime:jit;wasmi'; repeatable
+    #[arg(long, value_name = "ENGINE[;ENGINE...]", required_unless_present = "merge")]
+    pub engines: Vec<EngineList>,
+    /// Modules at a time [default: as many as there are processors]
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Only every n-th module, the i-th of them: 1/4 to 4/4. By the hash of its path, so each machine of a cluster takes
+    /// its own part of the same input
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Keep the rows in this folder, and for each signature the traces of the first module that has it. Started again with
+    /// the same folder, a sweep goes on where it was ended
+    #[arg(short, long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Known results: the rows.jsonl of an earlier sweep. Then only what is not known there makes the exit code 1
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// In place of a sweep: put together what the shards in these folders found
+    #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["input", "engines", "shard", "jobs"])]
+    pub merge: Vec<PathBuf>,
+    /// What arguments are made of, for modules that have no `_start` and are not said how to call
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Who answers the guest's host calls, as in compare
+    #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
+    pub host: HostMode,
+    /// Do not run every module without recording, too
+    #[arg(long)]
+    pub no_guard: bool,
+    /// What to do about events that differ in NaN bits only, as in compare
+    #[arg(long, value_name = "WHAT", default_value_t = NanBits::default())]
+    pub nan_bits: NanBits,
+    /// Print the summary as JSON (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// A part of the input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub index: u64,
+    pub count: u64,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Shard, String> {
+        let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+        match numbers {
+            Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
+            _ => Err("write I/N with I from 1 to N, as in 2/4".to_string()),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! `forkpoint sweep`: many modules under many engines, one row each.
+//!
+//! Each module is surveyed as `compare --engines` does, several at a time. Rows are written as they come, so a sweep that
+//! is ended goes on where it was; divergences that look alike are told once.
+
+mod input;
+mod row;
+mod store;
+mod summary;
+
+use crate::Answer;
+use crate::args::SweepArgs;
+use crate::compare::many::survey;
+use crate::compare::{Comparison, Contender, Ways};
+use crate::output::{print, print_json};
+use crate::session::{Session, interrupt, parse_call, read_module};
+use anyhow::{Context, Result, bail};
+use forkpoint_tracer::{EngineSpec, every_call, exports_start};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use input::{Item, items};
+use row::{Row, RowAnswer};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::{Duration, Instant};
+use store::{ROWS, Store, read_options, read_rows};
+use summary::{Baseline, Summary};
+
+/// How long a run may take where nothing is said: one module that hangs must not end a sweep.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs the command.
+pub fn run(args: &SweepArgs) -> Result<Answer> {
+    let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
+    let mut summary = Summary::default();
+    let whole = match args.merge.is_empty() {
+        true => sweep(args, &mut summary, baseline.as_ref())?,
+        false => merge(args, &mut summary, baseline.as_ref())?,
+    };
+    summary.close(baseline.is_some());
+    if args.json {
+        print_json(&summary)?;
+    } else {
+        print(&summary.to_string())?;
+    }
+    if !whole {
+        eprintln!("interrupted: with --out, the same command goes on from here");
+        return Ok(Answer::None);
+    }
+    Ok(match &summary.changes {
+        Some(changes) if changes.new.is_empty() => Answer::Yes,
+        Some(_) => Answer::Diverge,
+        None if summary.diverge > 0 => Answer::Diverge,
+        None if summary.unanswered > 0 => Answer::None,
+        None => Answer::Yes,
+    })
+}
+
+fn read_baseline(file: &Path) -> Result<Baseline> {
+    let mut baseline = Baseline::default();
+    read_rows(file, &mut |row| baseline.add(&row)).context("the baseline")?;
+    Ok(baseline)
+}
+
+/// What decides the rows, for the folder that keeps them.
+fn options(args: &SweepArgs, engines: &[EngineSpec]) -> Value {
+    let run = &args.run;
+    let directories = run.dir.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
+    let words = |list: &Option<forkpoint_tracer::FeatureSwitches>| {
+        list.iter().flat_map(|list| list.switches().map(ToString::to_string)).collect::<Vec<_>>()
+    };
+    json!({
+        "forkpoint": env!("CARGO_PKG_VERSION"),
+        "engines": engines.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "invoke": run.invoke,
+        "seed": args.seed,
+        "arguments": run.arguments,
+        "env": run.env,
+        "dir": directories.collect::<Vec<_>>(),
+        "import": run.import.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "preload": run.preload.iter().map(|preload| &preload.name).collect::<Vec<_>>(),
+        "timeout_ms": run.timeout.unwrap_or(PATIENCE).as_millis() as u64,
+        "memory_page_limit": run.memory_page_limit,
+        "features": words(&run.features),
+        "run_features": words(&run.run_features),
+        "read_back": run.read_back,
+        "checkpoint": run.checkpoint.to_string(),
+        "hooks": run.hooks,
+        "allow_unordered": run.allow_unordered,
+        "nan_bits": args.nan_bits.to_string(),
+        "host": args.host,
+        "guard": !args.no_guard,
+    })
+}
+
+/// What a worker sends: a row, and traces to keep as examples, by signature.
+struct Done {
+    row: Row,
+    examples: Vec<(String, [PathBuf; 2])>,
+    /// Where these traces are; gone when this is dropped.
+    _folder: Option<tempfile::TempDir>,
+}
+
+/// Runs all modules that have no row yet. False when the user ended it.
+fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -> Result<bool> {
+    let engines: Vec<EngineSpec> = args.engines.iter().flat_map(|list| list.0.iter().cloned()).collect();
+    if engines.len() < 2 {
+        bail!("--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi'");
+    }
+    let input = args.input.as_deref().context("nothing to sweep: name a folder or a list of modules")?;
+    let mut items = items(input, args.shard)?;
+    let mut known: BTreeMap<String, Row> = BTreeMap::new();
+    let mut store = match &args.out {
+        Some(folder) => Some(Store::open(folder, &options(args, &engines), &mut |row| {
+            known.insert(row.module.clone(), row);
+        })?),
+        None => None,
+    };
+    let asked: BTreeSet<&str> = items.iter().map(|item| item.name.as_str()).collect();
+    known.retain(|name, _| asked.contains(name.as_str()));
+    known.values().for_each(|row| summary.add(row, baseline));
+    items.retain(|item| !known.contains_key(&item.name));
+    drop(known);
+
+    let interrupt = interrupt()?;
+    let next = AtomicUsize::new(0);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(processors).clamp(1, items.len().max(1));
+    let bar = progress(items.len() as u64, jobs);
+    let (sender, receiver) = channel::<Done>();
+    let work = |sender: Sender<Done>| {
+        while !interrupt.load(Ordering::Relaxed) {
+            let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+            let Some(done) = one(args, &engines, item) else { break };
+            if sender.send(done).is_err() {
+                break;
+            }
+        }
+    };
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..jobs {
+            let sender = sender.clone();
+            scope.spawn(|| work(sender));
+        }
+        drop(sender);
+        for done in &receiver {
+            let written = keep(&done, store.as_mut());
+            summary.add(&done.row, baseline);
+            bar.inc(1);
+            if summary.diverge > 0 {
+                bar.set_message(format!("{} diverge", summary.diverge));
+            }
+            if let Err(error) = written {
+                // Rows that nobody keeps are not worth the time.
+                next.store(items.len(), Ordering::Relaxed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    })?;
+    bar.finish_and_clear();
+    Ok(!interrupt.load(Ordering::Relaxed))
+}
+
+fn keep(done: &Done, store: Option<&mut Store>) -> Result<()> {
+    let Some(store) = store else { return Ok(()) };
+    for (signature, [lhs, rhs]) in &done.examples {
+        store.example(signature, [lhs, rhs])?;
+    }
+    store.add(&done.row)
+}
+
+fn progress(modules: u64, jobs: usize) -> ProgressBar {
+    // Hidden by itself when standard error is no terminal.
+    let bar = ProgressBar::with_draw_target(Some(modules), ProgressDrawTarget::stderr_with_hz(5));
+    let style = ProgressStyle::with_template("{pos}/{len} modules, {per_sec}, {eta} left {msg}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_message(format!("({jobs} at a time)"));
+    bar
+}
+
+/// One module's row. `None` when the user ended it.
+fn one(args: &SweepArgs, engines: &[EngineSpec], item: &Item) -> Option<Done> {
+    let begun = Instant::now();
+    let mut row = Row::unanswered(&item.name, String::new());
+    let surveyed = try_one(args, engines, item, &mut row);
+    row.ms = begun.elapsed().as_millis() as u64;
+    match surveyed {
+        Ok(Some((examples, folder))) => Some(Done { row, examples, _folder: Some(folder) }),
+        Ok(None) => None,
+        Err(error) => {
+            let words = format!("{error:#}");
+            let file = format!("{}: ", item.path.display());
+            row.reason = Some(words.strip_prefix(&file).unwrap_or(&words).to_string());
+            row.answer = RowAnswer::Unanswered;
+            Some(Done { row, examples: Vec::new(), _folder: None })
+        }
+    }
+}
+
+/// Traces of a divergence by its signature, and where they are.
+type Examples = (Vec<(String, [PathBuf; 2])>, tempfile::TempDir);
+
+fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row) -> Result<Option<Examples>> {
+    let module = read_module(&item.path)?;
+    row.bytes = module.len() as u64;
+    row.blake3 = blake3::hash(&module).to_hex().to_string();
+    let asked = if item.calls.is_empty() { &args.run.invoke } else { &item.calls };
+    let mut calls = asked.iter().map(|call| parse_call(call)).collect::<Result<Vec<_>>>()?;
+    if calls.is_empty() {
+        calls = every_call(&module, args.seed);
+    }
+    // What can be called by nobody is instantiated, and that may differ, too.
+    let called = (!calls.is_empty() || exports_start(&module)).then_some(&calls[..]);
+    row.calls = calls.iter().map(|call| [&[call.function.clone()], &call.arguments[..]].concat().join(" ")).collect();
+    let mut run = args.run.clone();
+    run.timeout = run.timeout.or(Some(PATIENCE));
+    let session = Session::of_module(&item.path, module, called, &run, false)?;
+    let folder = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+    let aside = folder.path().join("aside");
+    std::fs::create_dir(&aside).context("creating a temporary folder")?;
+    let contender =
+        |engine: &EngineSpec| Contender { engine: engine.clone(), memory_page_limit: run.memory_page_limit };
+    let comparison = Comparison {
+        ways: Ways {
+            host: args.host,
+            guard: !args.no_guard,
+            echo: false,
+            keep: true,
+            quiet: true,
+            context: 0,
+            nan_bits: args.nan_bits,
+        },
+        sides: engines.iter().map(contender).collect(),
+        session,
+        stdin: None,
+        aside: &aside,
+        pinned: RefCell::default(),
+    };
+    let Some(survey) = survey(&comparison, folder.path())? else { return Ok(None) };
+    row.survey(&survey, comparison.session.program.original());
+    let trace = |index: usize| survey.engines.get(index).and_then(|row| row.trace.clone());
+    let mut examples = Vec::new();
+    let diverged = survey.groups.iter().filter(|group| group.divergence.is_some());
+    for (group, finding) in diverged.zip(&row.findings) {
+        let first = group.engines.first().copied();
+        if let (Some(lhs), Some(rhs)) = (survey.reference.and_then(trace), first.and_then(trace)) {
+            examples.push((finding.signature.clone(), [lhs, rhs]));
+        }
+    }
+    Ok(Some((examples, folder)))
+}
+
+/// Puts the rows of several folders together, and into `--out` where it is given.
+fn merge(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -> Result<bool> {
+    let mut asked: Option<(Value, &Path)> = None;
+    let mut rows: BTreeMap<String, Row> = BTreeMap::new();
+    for folder in &args.merge {
+        let Some(options) = read_options(folder)? else {
+            bail!("{} holds no sweep: it has no sweep.json", folder.display());
+        };
+        match &asked {
+            Some((first, whose)) if *first != options => bail!(
+                "{} and {} hold sweeps with other options: their rows mean different things",
+                whose.display(),
+                folder.display()
+            ),
+            _ => asked = Some((options, folder)),
+        }
+        read_rows(&folder.join(ROWS), &mut |row| {
+            rows.insert(row.module.clone(), row);
+        })?;
+    }
+    if let (Some(out), Some((options, _))) = (&args.out, &asked) {
+        let mut there = BTreeSet::new();
+        let mut store = Store::open(out, options, &mut |row| {
+            there.insert(row.module);
+        })?;
+        for row in rows.values().filter(|row| !there.contains(&row.module)) {
+            store.add(row)?;
+        }
+        for folder in &args.merge {
+            store.take_examples(folder)?;
+        }
+    }
+    rows.values().for_each(|row| summary.add(row, baseline));
+    Ok(true)
+}

@@ -1,0 +1,140 @@
+//! One module's result, as a row of a sweep. docs/json.md describes its JSON form.
+
+use crate::compare::many::{Group, Survey};
+use forkpoint_replay::{Allowed, Signature, SiteReport, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// What became of a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    /// The module's name in the input, with the calls that a list asks for.
+    pub module: String,
+    /// BLAKE3 of its binary form; empty when it could not be read.
+    pub blake3: String,
+    pub bytes: u64,
+    pub calls: Vec<String>,
+    pub answer: RowAnswer,
+    /// Why there is no answer, from some engine or from all.
+    pub reason: Option<String>,
+    /// The engine that the others were held against.
+    pub reference: Option<String>,
+    /// Engines that agree with each other, the reference's group first.
+    pub groups: Vec<Vec<String>>,
+    /// Engines outside of the majority.
+    pub odd: Vec<String>,
+    pub findings: Vec<Finding>,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+}
+
+/// How a module's comparison turned out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RowAnswer {
+    Agree,
+    Diverge,
+    Unanswered,
+}
+
+/// A divergence of one group of engines from the reference.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    pub engines: Vec<String>,
+    pub verdict: String,
+    pub position: Option<u64>,
+    pub site: Option<Place>,
+    /// Whether the specification allows it: `certain`, `perhaps`, or null.
+    pub allowed: Option<String>,
+    pub signature: String,
+    pub context: String,
+}
+
+/// Where in the module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub function: u32,
+    pub name: String,
+    pub offset: u32,
+    pub instruction: String,
+}
+
+impl From<&SiteReport> for Place {
+    fn from(site: &SiteReport) -> Place {
+        Place {
+            function: site.function,
+            name: site.name.clone(),
+            offset: site.offset,
+            instruction: site.instruction.clone(),
+        }
+    }
+}
+
+impl Row {
+    /// The row of a module that could not even be tried.
+    pub fn unanswered(module: &str, reason: String) -> Row {
+        Row {
+            module: module.to_string(),
+            blake3: String::new(),
+            bytes: 0,
+            calls: Vec::new(),
+            answer: RowAnswer::Unanswered,
+            reason: Some(reason),
+            reference: None,
+            groups: Vec::new(),
+            odd: Vec::new(),
+            findings: Vec::new(),
+            ms: 0,
+        }
+    }
+
+    /// Fills in what the engines made of `module`.
+    pub fn survey(&mut self, survey: &Survey, module: &[u8]) {
+        let name = |row: &usize| survey.engines.get(*row).map(|row| row.engine.clone());
+        self.answer = match survey.agree {
+            Some(true) => RowAnswer::Agree,
+            Some(false) => RowAnswer::Diverge,
+            None => RowAnswer::Unanswered,
+        };
+        let errors = survey.engines.iter().filter_map(|row| Some(format!("{}: {}", row.engine, row.error.as_ref()?)));
+        let errors: Vec<String> = errors.collect();
+        self.reason = (!errors.is_empty()).then(|| errors.join("; "));
+        self.reference = survey.reference.as_ref().and_then(name);
+        self.groups = survey.groups.iter().map(|group| group.engines.iter().filter_map(name).collect()).collect();
+        self.odd = survey.odd.iter().filter_map(name).collect();
+        self.findings = survey.groups.iter().filter_map(|group| finding(survey, group, module)).collect();
+        let hidden = survey.engines.iter().filter(|row| row.observer_effect).map(|row| {
+            // What the runs without recording end with is numbers: which kinds of end differ is what is left.
+            let kinds = row.plain_differences.iter().filter_map(|line| line.split([' ', ':']).next());
+            let mut kinds: Vec<&str> = kinds.collect();
+            kinds.dedup();
+            let verdict = Verdict::ObserverEffect.word();
+            let Signature { hash, words } = Signature::of_words(format!("{verdict}: {}", kinds.join(" ")));
+            Finding {
+                engines: vec![row.engine.clone()],
+                verdict: verdict.to_string(),
+                position: None,
+                site: None,
+                allowed: None,
+                signature: hash,
+                context: words,
+            }
+        });
+        self.findings.extend(hidden);
+    }
+}
+
+fn finding(survey: &Survey, group: &Group, module: &[u8]) -> Option<Finding> {
+    let report = group.divergence.as_ref()?;
+    let Signature { hash, words } = Signature::of(report, module)?;
+    let engines = group.engines.iter().filter_map(|row| Some(survey.engines.get(*row)?.engine.clone()));
+    let allowed = |Allowed { certain, .. }: &Allowed| if *certain { "certain" } else { "perhaps" }.to_string();
+    Some(Finding {
+        engines: engines.collect(),
+        verdict: report.verdict?.word().to_string(),
+        position: report.position,
+        site: report.site.as_ref().map(Place::from),
+        allowed: report.allowed.as_ref().map(allowed),
+        signature: hash,
+        context: words,
+    })
+}

@@ -1,0 +1,72 @@
+//! Differences that the specification allows: where it leaves a result open, two engines that differ are both right.
+
+use crate::symbols::{Symbols, printable};
+use crate::verdict::Verdict;
+use forkpoint_traces::{FuncIndex, Specification};
+use serde::Serialize;
+use wasmparser::{Validator, WasmFeatures};
+
+/// That the specification allows a difference, or may do so, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Allowed {
+    /// Whether it is certain.
+    pub certain: bool,
+    /// Why, as a sentence without its end.
+    pub why: String,
+}
+
+/// Whether the specification allows a divergence, at an instruction of function `site` where it is one.
+pub(crate) fn allowed(
+    verdict: Verdict,
+    site: Option<FuncIndex>,
+    symbols: &Symbols,
+    specification: &Specification,
+) -> Option<Allowed> {
+    match verdict {
+        Verdict::Validation | Verdict::Compilation if !specification.beyond.is_empty() => {
+            let why = format!("an engine need not have {}", printable(&specification.beyond.join(" and ")));
+            return Some(Allowed { certain: false, why });
+        }
+        Verdict::NanBits => {
+            return Some(Allowed {
+                certain: true,
+                why: "it leaves the sign and the payload of NaNs open".to_string(),
+            });
+        }
+        // These are about what an engine accepts, holds or answers, and not about what an instruction computes.
+        Verdict::Validation
+        | Verdict::Compilation
+        | Verdict::Instantiation
+        | Verdict::PageLimit
+        | Verdict::InitialSize
+        | Verdict::DataInit
+        | Verdict::UncommittedStore
+        | Verdict::UnrecordedWrite
+        | Verdict::OutOfBounds
+        | Verdict::MemorySize
+        | Verdict::Crash
+        | Verdict::Invocation
+        | Verdict::HostWrite
+        | Verdict::Poisoned
+        | Verdict::Timeout => return None,
+        _ => {}
+    }
+    let in_function = site.and_then(|func| {
+        let text = symbols.wat(func)?;
+        let line = text.lines.iter().find(|line| line.offset.is_some() && line.text.contains("relaxed_"))?;
+        let mnemonic = line.text.split_whitespace().next()?.to_string();
+        Some(format!("{} uses {mnemonic}, whose result it leaves open", symbols.function_name(func)))
+    });
+    let why = in_function.or_else(|| {
+        uses_relaxed_simd(symbols.module())
+            .then(|| "the module uses relaxed SIMD, whose results it leaves open".to_string())
+    })?;
+    Some(Allowed { certain: false, why })
+}
+
+/// Whether the module has an instruction of the relaxed SIMD proposal: it is valid with it, and not without.
+fn uses_relaxed_simd(module: &[u8]) -> bool {
+    let valid = |features| Validator::new_with_features(features).validate_all(module).is_ok();
+    let all = WasmFeatures::all();
+    !valid(all - WasmFeatures::RELAXED_SIMD) && valid(all)
+}

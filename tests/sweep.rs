@@ -1,0 +1,173 @@
+//! Many modules under many engines: rows, signatures, going on, shards and baselines.
+
+mod common;
+
+use common::{folder_with, run};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+const STORES: &[u8] = br#"(module (memory 1)
+    (func (export "a") (param i32) (i32.store (i32.and (local.get 0) (i32.const 0xfff8)) (local.get 0)))
+    (func (export "b") (result i32) (i32.store8 (i32.const 9) (i32.const 7)) (memory.grow (i32.const 1))))"#;
+const TRAPS: &[u8] =
+    br#"(module (memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 1)) unreachable))"#;
+const INVALID: &[u8] = br#"(module (func (export "f") (result i32) (i64.const 1)))"#;
+const HANGS: &[u8] = br#"(module (memory 1)
+    (func (export "a") (result i32) (i32.const 1)) (func (export "f") (loop $l (br $l))))"#;
+/// wasmi has no threads: two modules with the same divergence.
+const SHARED: &[u8] = br#"(module (memory 1 1 shared) (func (export "f")))"#;
+const LARGER: &[u8] = br#"(module (memory 1 2 shared)
+    (func (export "f") (i32.store (i32.const 0) (i32.const 5))) (func (export "g")))"#;
+
+const ENGINES: &str = "wasmtime:jit;wasmi";
+
+fn modules() -> tempfile::TempDir {
+    let folder = folder_with(&[("list", b"# two\nin/stores.wat :: a 5 :: b\nin/stores.wat :: a 6\n")]);
+    fs::create_dir_all(folder.path().join("in/deep")).unwrap();
+    for (name, text) in [
+        ("stores.wat", STORES),
+        ("traps.wat", TRAPS),
+        ("invalid.wat", INVALID),
+        ("hangs.wat", HANGS),
+        ("shared.wat", SHARED),
+        ("deep/larger.wat", LARGER),
+        ("junk.wasm", b"junk"),
+        ("notes.txt", b"no module"),
+    ] {
+        fs::write(folder.path().join("in").join(name), text).unwrap();
+    }
+    folder
+}
+
+fn sweep(folder: &Path, arguments: &[&str]) -> (i32, Value, String) {
+    let ran = run(folder, &[&["sweep"], arguments, &["--json"]].concat());
+    let summary = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    (ran.code, summary, ran.stderr)
+}
+
+fn rows(out: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(out.join("rows.jsonl")).expect("rows");
+    let mut rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+    rows.sort_by_key(|row| row["module"].as_str().map(str::to_string));
+    rows
+}
+
+/// What does not depend on the machine's speed.
+fn lasting(out: &Path) -> Vec<Value> {
+    let lasting = |mut row: Value| {
+        row.as_object_mut().expect("an object").remove("ms");
+        row
+    };
+    rows(out).into_iter().map(lasting).collect()
+}
+
+#[test]
+fn every_module_is_a_row_and_alike_divergences_are_one() {
+    let folder = modules();
+    let all = ["in", "--engines", ENGINES, "--timeout", "2s", "--out", "out", "--jobs", "2"];
+    let (code, summary, stderr) = sweep(folder.path(), &all);
+    assert_eq!(code, 1, "{summary:#}{stderr}");
+    let counts = ["modules", "agree", "diverge", "unanswered"].map(|name| summary[name].as_u64());
+    assert_eq!(counts, [Some(7), Some(3), Some(2), Some(2)], "{summary:#}");
+    let signatures = summary["signatures"].as_array().expect("a list");
+    assert_eq!(signatures.len(), 1, "{summary:#}");
+    assert_eq!((&signatures[0]["count"], &signatures[0]["verdict"]), (&2.into(), &"validation".into()));
+    assert_eq!(signatures[0]["example"], "shared.wat", "the smallest: {summary:#}");
+
+    let out = folder.path().join("out");
+    let rows = rows(&out);
+    let row = |name: &str| rows.iter().find(|row| row["module"] == name).unwrap_or_else(|| panic!("no row {name}"));
+    // What nobody says how to call is called somehow, and the same each time.
+    assert_eq!(row("stores.wat")["calls"].as_array().map(Vec::len), Some(2), "{rows:#?}");
+    assert_eq!(row("traps.wat")["answer"], "agree");
+    assert_eq!(row("invalid.wat")["groups"], json!([["wasmtime:jit", "wasmi"]]));
+    assert!(row("hangs.wat")["reason"].as_str().is_some_and(|why| why.contains("timed out")), "{rows:#?}");
+    assert!(row("junk.wasm")["reason"].as_str().is_some_and(|why| why.contains("not a WebAssembly module")));
+    let kept =
+        format!("out/examples/{}", row("shared.wat")["findings"][0]["signature"].as_str().expect("a signature"));
+    let diff = run(folder.path(), &["diff", &format!("{kept}/lhs.fpt"), &format!("{kept}/rhs.fpt")]);
+    assert!(diff.code == 1 && diff.stdout.contains("(validation)"), "{diff:?}");
+
+    // For people.
+    let table = run(folder.path(), &[&["sweep"], &all[..]].concat());
+    assert!(table.stdout.starts_with("7 modules: 3 agree, 2 diverge, 2 without an answer\n"), "{table:?}");
+}
+
+#[test]
+fn a_sweep_that_was_ended_goes_on() {
+    let folder = modules();
+    let all = ["in", "--engines", ENGINES, "--timeout", "2s", "--out", "out"];
+    assert_eq!(sweep(folder.path(), &all).0, 1);
+    let out = folder.path().join("out");
+    let whole = lasting(&out);
+    // As a killed sweep leaves it: some rows, and half a line.
+    let text = fs::read_to_string(out.join("rows.jsonl")).unwrap();
+    let kept: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
+    fs::write(out.join("rows.jsonl"), format!("{kept}{{\"module\":\"st")).unwrap();
+    let (code, summary, stderr) = sweep(folder.path(), &all);
+    assert_eq!((code, &summary["modules"]), (1, &7.into()), "{summary:#}{stderr}");
+    assert_eq!(lasting(&out), whole);
+    assert!(fs::read_to_string(out.join("rows.jsonl")).unwrap().starts_with(&kept), "rows that were there stay");
+    // With other options the rows would mean something else.
+    let (code, _, stderr) = sweep(folder.path(), &[&all[..], &["--hooks"]].concat());
+    assert!(code == 2 && stderr.contains("other options"), "{stderr}");
+}
+
+#[test]
+fn shards_together_are_the_whole() {
+    let folder = modules();
+    let all = ["in", "--engines", ENGINES, "--timeout", "2s", "--out"];
+    assert_eq!(sweep(folder.path(), &[&all[..], &["whole"]].concat()).0, 1);
+    let mut seen = BTreeSet::new();
+    for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
+        sweep(folder.path(), &[&all[..], &[out, "--shard", shard]].concat());
+        for row in rows(&folder.path().join(out)) {
+            assert!(seen.insert(row["module"].to_string()), "{row} is in both shards");
+        }
+    }
+    let (code, merged, stderr) = sweep(folder.path(), &["--merge", "one", "two", "--out", "both"]);
+    assert_eq!((code, &merged["modules"]), (1, &7.into()), "{merged:#}{stderr}");
+    assert_eq!(lasting(&folder.path().join("both")), lasting(&folder.path().join("whole")));
+    let (_, whole, _) = sweep(folder.path(), &["--merge", "whole"]);
+    assert_eq!(whole, merged);
+    let examples = |out: &str| fs::read_dir(folder.path().join(out).join("examples")).expect("a folder").count();
+    assert_eq!((examples("both"), examples("whole")), (1, 1));
+    let (code, _, stderr) = sweep(folder.path(), &["--merge", "in"]);
+    assert!(code == 2 && stderr.contains("holds no sweep"), "{stderr}");
+}
+
+#[test]
+fn only_what_a_baseline_does_not_know_fails() {
+    let folder = modules();
+    let all = ["in", "--engines", ENGINES, "--timeout", "2s"];
+    assert_eq!(sweep(folder.path(), &[&all[..], &["--out", "known"]].concat()).0, 1);
+    let again = [&all[..], &["--baseline", "known/rows.jsonl"]].concat();
+    let (code, summary, stderr) = sweep(folder.path(), &again);
+    assert_eq!((code, &summary["changes"]), (0, &json!({ "new": [], "gone": [] })), "{summary:#}{stderr}");
+    // Another module with a known signature is not news, one that has no answer any more is, and one is mended.
+    fs::write(folder.path().join("in/again.wat"), LARGER).unwrap();
+    fs::write(folder.path().join("in/traps.wat"), HANGS).unwrap();
+    fs::write(folder.path().join("in/shared.wat"), STORES).unwrap();
+    let (code, summary, stderr) = sweep(folder.path(), &again);
+    let signature = &summary["signatures"][0]["signature"];
+    let expected = json!({
+        "new": [{ "module": "traps.wat", "signature": null }],
+        "gone": [{ "module": "shared.wat", "signature": signature }],
+    });
+    assert_eq!((code, &summary["changes"]), (1, &expected), "{summary:#}{stderr}");
+}
+
+#[test]
+fn a_list_says_what_to_call() {
+    let folder = modules();
+    let (code, summary, stderr) = sweep(folder.path(), &["list", "--engines", ENGINES, "--out", "out"]);
+    assert_eq!((code, &summary["agree"]), (0, &2.into()), "{summary:#}{stderr}");
+    let rows = rows(&folder.path().join("out"));
+    let calls: Vec<&Value> = rows.iter().map(|row| &row["calls"]).collect();
+    assert_eq!(calls, [&json!(["a 5", "b"]), &json!(["a 6"])]);
+    for wrong in [&["list", "--engines", "wasmi"][..], &["nowhere", "--engines", ENGINES], &["in"]] {
+        assert_eq!(sweep(folder.path(), wrong).0, 2, "{wrong:?}");
+    }
+}
