@@ -26,7 +26,7 @@ const ENGINES: &str = "wasmtime:jit;wasmi";
 
 fn modules() -> tempfile::TempDir {
     let folder = folder_with(&[("list", b"# two\nin/stores.wat :: a 5 :: b\nin/stores.wat :: a 6\n")]);
-    fs::create_dir_all(folder.path().join("in/deep")).unwrap();
+    fs::create_dir_all(folder.path().join("in/deep")).expect("the file system");
     for (name, text) in [
         ("stores.wat", STORES),
         ("traps.wat", TRAPS),
@@ -36,7 +36,7 @@ fn modules() -> tempfile::TempDir {
         ("junk.wasm", b"junk"),
         ("notes.txt", b"no module"),
     ] {
-        fs::write(folder.path().join("in").join(name), text).unwrap();
+        fs::write(folder.path().join("in").join(name), text).expect("the file system");
     }
     folder
 }
@@ -66,7 +66,7 @@ fn lasting(out: &Path) -> Vec<Value> {
 #[test]
 fn every_module_is_a_row_and_alike_divergences_are_one() {
     let folder = modules();
-    fs::write(folder.path().join("in/hangs.wat"), HANGS).unwrap();
+    fs::write(folder.path().join("in/hangs.wat"), HANGS).expect("the file system");
     // Long enough for all that do not hang, on a busy machine too.
     let all = ["in", "--engines", ENGINES, "--timeout", "4s", "--out", "out", "--jobs", "2"];
     let (code, summary, stderr) = sweep(folder.path(), &all);
@@ -105,13 +105,16 @@ fn a_sweep_that_was_ended_goes_on() {
     let out = folder.path().join("out");
     let whole = lasting(&out);
     // As a killed sweep leaves it: some rows, and half a line.
-    let text = fs::read_to_string(out.join("rows.jsonl")).unwrap();
+    let text = fs::read_to_string(out.join("rows.jsonl")).expect("the file system");
     let kept: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
-    fs::write(out.join("rows.jsonl"), format!("{kept}{{\"module\":\"st")).unwrap();
+    fs::write(out.join("rows.jsonl"), format!("{kept}{{\"module\":\"st")).expect("the file system");
     let (code, summary, stderr) = sweep(folder.path(), &all);
     assert_eq!((code, &summary["modules"]), (1, &6.into()), "{summary:#}{stderr}");
     assert_eq!(lasting(&out), whole);
-    assert!(fs::read_to_string(out.join("rows.jsonl")).unwrap().starts_with(&kept), "rows that were there stay");
+    assert!(
+        fs::read_to_string(out.join("rows.jsonl")).expect("the file system").starts_with(&kept),
+        "rows that were there stay"
+    );
     // With other options the rows would mean something else.
     let (code, _, stderr) = sweep(folder.path(), &[&all[..], &["--hooks"]].concat());
     assert!(code == 2 && stderr.contains("other options"), "{stderr}");
@@ -149,9 +152,9 @@ fn only_what_a_baseline_does_not_know_fails() {
     let (code, summary, stderr) = sweep(folder.path(), &again);
     assert_eq!((code, &summary["changes"]), (0, &json!({ "new": [], "gone": [] })), "{summary:#}{stderr}");
     // Another module with a known signature is not news, one that has no answer any more is, and one is mended.
-    fs::write(folder.path().join("in/again.wat"), LARGER).unwrap();
-    fs::write(folder.path().join("in/traps.wat"), b"junk").unwrap();
-    fs::write(folder.path().join("in/shared.wat"), STORES).unwrap();
+    fs::write(folder.path().join("in/again.wat"), LARGER).expect("the file system");
+    fs::write(folder.path().join("in/traps.wat"), b"junk").expect("the file system");
+    fs::write(folder.path().join("in/shared.wat"), STORES).expect("the file system");
     let (code, summary, stderr) = sweep(folder.path(), &again);
     let signature = &summary["signatures"][0]["signature"];
     let expected = json!({
