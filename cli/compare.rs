@@ -143,7 +143,7 @@ impl Comparison<'_> {
         let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
         if guard.observer_effect {
             if report.agree == Some(true) {
-                report = self.climb(&plain, &mut guard, traces, report)?;
+                report = self.climb([&self.sides[0], &self.sides[1]], &plain, &mut guard, traces, report)?;
             }
             report.agree = Some(false);
             report.verdict = Some(Verdict::ObserverEffect);
@@ -228,7 +228,14 @@ impl Comparison<'_> {
     }
 
     /// Tries ways to record that change the code less, until one shows what the runs without recording show.
-    fn climb(&self, plain: &PlainRuns, guard: &mut Guard, traces: &[PathBuf; 2], full: Report) -> Result<Report> {
+    fn climb(
+        &self,
+        sides: [&Contender; 2],
+        plain: &PlainRuns,
+        guard: &mut Guard,
+        traces: &[PathBuf; 2],
+        full: Report,
+    ) -> Result<Report> {
         let suspects = {
             let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
             let (words, functions) = plain.writers([&mut lhs, &mut rhs])?;
@@ -238,8 +245,8 @@ impl Comparison<'_> {
         guard.vanished_in.push("recording of everything by inline records".to_string());
         for rung in plain.ladder(&self.session, suspects) {
             let files = [self.aside.join("rung-lhs.fpt"), self.aside.join("rung-rhs.fpt")];
-            let lhs = self.record(&self.sides[0], &files[0], Some(rung.how.clone()), false);
-            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(&self.sides[1], &files[1], Some(rung.how), false)?)));
+            let lhs = self.record(sides[0], &files[0], Some(rung.how.clone()), false);
+            let rhs = lhs.and_then(|lhs| Ok((lhs, self.record(sides[1], &files[1], Some(rung.how), false)?)));
             let (lhs, rhs) = match rhs {
                 Ok(both) => both,
                 // What is known so far is worth more than this attempt.

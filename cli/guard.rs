@@ -172,6 +172,15 @@ impl fmt::Display for Guard {
         for side in &self.changed_by_recording {
             writeln!(f, "Recording changes how {side} ends.")?;
         }
+        self.ways(f)
+    }
+}
+
+impl Guard {
+    /// What was tried to see the difference in spite of recording.
+    pub fn ways(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list =
+            |f: &mut fmt::Formatter<'_>, lines: &[String]| lines.iter().try_for_each(|line| writeln!(f, "  {line}"));
         if !self.last_writers.is_empty() {
             writeln!(f, "In the full recordings these bytes were last written by:")?;
             list(f, &self.last_writers)?;

@@ -215,7 +215,10 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
     }
     // What can be called by nobody is instantiated, and that may differ, too.
     let called = (!calls.is_empty() || exports_start(&module)).then_some(&calls[..]);
-    row.calls = calls.iter().map(|call| [&[call.function.clone()], &call.arguments[..]].concat().join(" ")).collect();
+    row.calls = calls
+        .iter()
+        .map(|call| [std::slice::from_ref(&call.function), &call.arguments[..]].concat().join(" "))
+        .collect();
     let mut run = args.run.clone();
     run.timeout = run.timeout.or(Some(PATIENCE));
     let session = Session::of_module(&item.path, module, called, &run, false)?;

@@ -100,6 +100,9 @@ fn what_recording_hides_is_no_agreement() {
     assert_eq!((&row["changed_by_recording"], &row["observer_effect"]), (&true.into(), &true.into()), "{row:#}");
     assert_eq!(row["plain_differences"][0], "memory 0 at 0x0: lhs 01, rhs 09", "{row:#}");
     assert_eq!(report["engines"][0]["changed_by_recording"], false);
+    // Ways to record that change less were tried, and none of them shows what this one hides.
+    let tried = row["guard"]["vanished_in"].as_array().map_or(0, Vec::len);
+    assert!(tried > 3 && row["guard"]["survived_in"].is_null() && row["divergence"].is_null(), "{row:#}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ const STORES: &[u8] = br#"(module (memory 1)
 const TRAPS: &[u8] =
     br#"(module (memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 1)) unreachable))"#;
 const INVALID: &[u8] = br#"(module (func (export "f") (result i32) (i64.const 1)))"#;
+/// Its first call comes back, which is not how the run ends.
 const HANGS: &[u8] = br#"(module (memory 1)
     (func (export "a") (result i32) (i32.const 1)) (func (export "f") (loop $l (br $l))))"#;
 /// wasmi has no threads: two modules with the same divergence.
@@ -25,18 +26,17 @@ const ENGINES: &str = "wasmtime:jit;wasmi";
 
 fn modules() -> tempfile::TempDir {
     let folder = folder_with(&[("list", b"# two\nin/stores.wat :: a 5 :: b\nin/stores.wat :: a 6\n")]);
-    fs::create_dir_all(folder.path().join("in/deep")).unwrap();
+    fs::create_dir_all(folder.path().join("in/deep")).expect("the file system");
     for (name, text) in [
         ("stores.wat", STORES),
         ("traps.wat", TRAPS),
         ("invalid.wat", INVALID),
-        ("hangs.wat", HANGS),
         ("shared.wat", SHARED),
         ("deep/larger.wat", LARGER),
         ("junk.wasm", b"junk"),
         ("notes.txt", b"no module"),
     ] {
-        fs::write(folder.path().join("in").join(name), text).unwrap();
+        fs::write(folder.path().join("in").join(name), text).expect("the file system");
     }
     folder
 }
@@ -66,7 +66,9 @@ fn lasting(out: &Path) -> Vec<Value> {
 #[test]
 fn every_module_is_a_row_and_alike_divergences_are_one() {
     let folder = modules();
-    let all = ["in", "--engines", ENGINES, "--timeout", "2s", "--out", "out", "--jobs", "2"];
+    fs::write(folder.path().join("in/hangs.wat"), HANGS).expect("the file system");
+    // Long enough for all that do not hang, on a busy machine too.
+    let all = ["in", "--engines", ENGINES, "--timeout", "4s", "--out", "out", "--jobs", "2"];
     let (code, summary, stderr) = sweep(folder.path(), &all);
     assert_eq!(code, 1, "{summary:#}{stderr}");
     let counts = ["modules", "agree", "diverge", "unanswered"].map(|name| summary[name].as_u64());
@@ -98,18 +100,21 @@ fn every_module_is_a_row_and_alike_divergences_are_one() {
 #[test]
 fn a_sweep_that_was_ended_goes_on() {
     let folder = modules();
-    let all = ["in", "--engines", ENGINES, "--timeout", "2s", "--out", "out"];
+    let all = ["in", "--engines", ENGINES, "--out", "out"];
     assert_eq!(sweep(folder.path(), &all).0, 1);
     let out = folder.path().join("out");
     let whole = lasting(&out);
     // As a killed sweep leaves it: some rows, and half a line.
-    let text = fs::read_to_string(out.join("rows.jsonl")).unwrap();
+    let text = fs::read_to_string(out.join("rows.jsonl")).expect("the file system");
     let kept: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
-    fs::write(out.join("rows.jsonl"), format!("{kept}{{\"module\":\"st")).unwrap();
+    fs::write(out.join("rows.jsonl"), format!("{kept}{{\"module\":\"st")).expect("the file system");
     let (code, summary, stderr) = sweep(folder.path(), &all);
-    assert_eq!((code, &summary["modules"]), (1, &7.into()), "{summary:#}{stderr}");
+    assert_eq!((code, &summary["modules"]), (1, &6.into()), "{summary:#}{stderr}");
     assert_eq!(lasting(&out), whole);
-    assert!(fs::read_to_string(out.join("rows.jsonl")).unwrap().starts_with(&kept), "rows that were there stay");
+    assert!(
+        fs::read_to_string(out.join("rows.jsonl")).expect("the file system").starts_with(&kept),
+        "rows that were there stay"
+    );
     // With other options the rows would mean something else.
     let (code, _, stderr) = sweep(folder.path(), &[&all[..], &["--hooks"]].concat());
     assert!(code == 2 && stderr.contains("other options"), "{stderr}");
@@ -118,7 +123,7 @@ fn a_sweep_that_was_ended_goes_on() {
 #[test]
 fn shards_together_are_the_whole() {
     let folder = modules();
-    let all = ["in", "--engines", ENGINES, "--timeout", "2s", "--out"];
+    let all = ["in", "--engines", ENGINES, "--out"];
     assert_eq!(sweep(folder.path(), &[&all[..], &["whole"]].concat()).0, 1);
     let mut seen = BTreeSet::new();
     for (shard, out) in [("1/2", "one"), ("2/2", "two")] {
@@ -128,7 +133,7 @@ fn shards_together_are_the_whole() {
         }
     }
     let (code, merged, stderr) = sweep(folder.path(), &["--merge", "one", "two", "--out", "both"]);
-    assert_eq!((code, &merged["modules"]), (1, &7.into()), "{merged:#}{stderr}");
+    assert_eq!((code, &merged["modules"]), (1, &6.into()), "{merged:#}{stderr}");
     assert_eq!(lasting(&folder.path().join("both")), lasting(&folder.path().join("whole")));
     let (_, whole, _) = sweep(folder.path(), &["--merge", "whole"]);
     assert_eq!(whole, merged);
@@ -141,15 +146,15 @@ fn shards_together_are_the_whole() {
 #[test]
 fn only_what_a_baseline_does_not_know_fails() {
     let folder = modules();
-    let all = ["in", "--engines", ENGINES, "--timeout", "2s"];
+    let all = ["in", "--engines", ENGINES];
     assert_eq!(sweep(folder.path(), &[&all[..], &["--out", "known"]].concat()).0, 1);
     let again = [&all[..], &["--baseline", "known/rows.jsonl"]].concat();
     let (code, summary, stderr) = sweep(folder.path(), &again);
     assert_eq!((code, &summary["changes"]), (0, &json!({ "new": [], "gone": [] })), "{summary:#}{stderr}");
     // Another module with a known signature is not news, one that has no answer any more is, and one is mended.
-    fs::write(folder.path().join("in/again.wat"), LARGER).unwrap();
-    fs::write(folder.path().join("in/traps.wat"), HANGS).unwrap();
-    fs::write(folder.path().join("in/shared.wat"), STORES).unwrap();
+    fs::write(folder.path().join("in/again.wat"), LARGER).expect("the file system");
+    fs::write(folder.path().join("in/traps.wat"), b"junk").expect("the file system");
+    fs::write(folder.path().join("in/shared.wat"), STORES).expect("the file system");
     let (code, summary, stderr) = sweep(folder.path(), &again);
     let signature = &summary["signatures"][0]["signature"];
     let expected = json!({

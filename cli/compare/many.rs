@@ -9,7 +9,7 @@ mod table;
 use super::Comparison;
 use crate::Answer;
 use crate::args::HostMode;
-use crate::guard::PlainRuns;
+use crate::guard::{Guard, PlainRuns};
 use crate::output::{print, print_json};
 use crate::report::open;
 use anyhow::{Context, Result, bail};
@@ -84,6 +84,10 @@ pub struct Row {
     pub observer_effect: bool,
     /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
     pub plain_differences: Vec<String>,
+    /// With an observer effect: what ways to record were tried, and which of them still shows the difference.
+    pub guard: Option<Guard>,
+    /// The reference against it, recorded in that way.
+    pub divergence: Option<Report>,
     /// What else could not be found out, and why.
     pub notes: Vec<String>,
 }
@@ -236,12 +240,39 @@ fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
         }
         row.changed_by_recording = Some(changed);
         if index != reference {
-            let judged = both.judge(base_recorded, recorded, row.group == home);
+            let agree = row.group == home;
+            let mut judged = both.judge(base_recorded, recorded, agree);
             row.observer_effect = judged.observer_effect;
-            row.plain_differences = judged.plain_differences;
+            row.plain_differences.clone_from(&judged.plain_differences);
+            if judged.observer_effect && agree {
+                match climb(comparison, runs, [reference, index], &both, &mut judged) {
+                    Ok(report) => row.divergence = report,
+                    Err(error) => row.notes.push(words(&error, false)),
+                }
+                row.guard = Some(judged);
+            }
         }
     }
     Ok(())
+}
+
+/// Tries ways to record that change less, until one shows what the runs without recording show: the report of that one.
+fn climb(
+    comparison: &Comparison,
+    runs: &[Run],
+    pair: [usize; 2],
+    plain: &PlainRuns,
+    guard: &mut Guard,
+) -> Result<Option<Report>> {
+    // The reference's trace is still needed as it is.
+    let traces = ["guard-lhs.fpt", "guard-rhs.fpt"].map(|name| comparison.aside.join(name));
+    for (index, copy) in pair.iter().zip(&traces) {
+        std::fs::copy(&runs[*index].trace, copy).context("copying a trace aside")?;
+    }
+    let full = comparison.report(&traces)?;
+    let sides = pair.map(|index| &comparison.sides[index]);
+    let report = comparison.climb(sides, plain, guard, &traces, full)?;
+    Ok(guard.survived_in.is_some().then_some(report))
 }
 
 fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, reference: Option<usize>) -> Survey {

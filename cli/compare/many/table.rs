@@ -101,7 +101,12 @@ impl Survey {
                     writeln!(f, "\nWithout recording, {name} (rhs) ends otherwise than the reference (lhs):")?;
                 }
                 row.plain_differences.iter().try_for_each(|line| writeln!(f, "  {}", printable(line)))?;
-                writeln!(f, "Look closer: forkpoint compare with --lhs and --rhs tries to record that change less.")?;
+                if let Some(guard) = &row.guard {
+                    guard.ways(f)?;
+                }
+                if let Some(report) = &row.divergence {
+                    write!(f, "\n{report}")?;
+                }
             }
             for note in &row.notes {
                 writeln!(f, "\nnote: {name}: {}", printable(note))?;
