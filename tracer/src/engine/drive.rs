@@ -127,6 +127,9 @@ pub(crate) fn drive(
     match stages(engine, job, &mut out, control, buffer)? {
         Ok(()) => out.message(&Message::End),
         Err(Rejected { stage, message, code }) => {
+            // Where the recorder puts files for a run says nothing about it.
+            let folder = job.module.parent().map(|folder| format!("{}/", folder.display()));
+            let message = folder.map_or(message.clone(), |folder| message.replace(&folder, ""));
             let offset = words::offset_in(&message).filter(|_| stage != Stage::Instantiate);
             out.message(&Message::Rejected { stage, message, offset, code })
         }
