@@ -85,6 +85,16 @@ pub enum RecordError {
     /// The child process could not even say which engine it is.
     #[error("the engine's process ended before it said anything: {0}")]
     NoEngine(String),
+    /// The program that is the engine's process cannot be started.
+    #[error("the engine {engine}: the program {program} cannot be started: {source}")]
+    NoProgram {
+        /// The engine.
+        engine: String,
+        /// The program.
+        program: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
     /// The engine cannot be set up as asked (an unknown target or CPU feature).
     #[error("the engine cannot be set up as `{spec}`: {message}")]
     Setup {

@@ -6,6 +6,7 @@
 //! 3. `pump` turns its frames into events until it ends, whatever way it does.
 
 mod checkpoints;
+mod conduct;
 mod end;
 mod every;
 mod findings;

@@ -341,7 +341,7 @@ fn reply(
         let views = memories.views();
         for (number, (memory, address, length)) in ranges.iter().enumerate() {
             let bytes = views.iter().find(|view| view.memory == *memory).map_or(&[][..], |view| view.bytes);
-            host.bytes(number as u32, &bytes[clamp((*address, *length), bytes.len())]);
+            host.bytes(number as u32, &bytes[clamp((*address, *length), bytes.len())])?;
         }
         reply = host.read_end()?;
     }

@@ -100,6 +100,8 @@ struct Pending {
     first: Vec<(u64, Vec<u8>)>,
     /// Addresses of the reads that are coming in, and their bytes.
     coming: Vec<(u64, Vec<u8>)>,
+    /// How many bytes were asked for and have not come.
+    room: u64,
     second: bool,
 }
 
@@ -141,7 +143,7 @@ impl Host {
             signature => first_reads(signature, &unsigned(&arguments)),
         };
         let mut pending =
-            Pending { function, arguments, signature, first: Vec::new(), coming: Vec::new(), second: false };
+            Pending { function, arguments, signature, first: Vec::new(), coming: Vec::new(), room: 0, second: false };
         if reads.is_empty() {
             return self.answer(pending);
         }
@@ -167,15 +169,19 @@ impl Host {
 
     fn read(&self, pending: &mut Pending, reads: Vec<(u64, u64)>) -> Order {
         pending.coming = reads.iter().map(|(address, _)| (*address, Vec::new())).collect();
+        pending.room = reads.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
         Order::Read(reads.into_iter().map(|(address, length)| (self.memory, address, length)).collect())
     }
 
     /// Bytes of read number `read` that was asked for.
-    pub(crate) fn bytes(&mut self, read: u32, bytes: &[u8]) {
-        let place = self.pending.as_mut().and_then(|pending| pending.coming.get_mut(read as usize));
-        if let Some((_, known)) = place {
+    pub(crate) fn bytes(&mut self, read: u32, bytes: &[u8]) -> Result<(), RecordError> {
+        let unasked = || RecordError::Protocol("more bytes of memory than a host call asked for".to_string());
+        let pending = self.pending.as_mut().ok_or_else(unasked)?;
+        pending.room = pending.room.checked_sub(bytes.len() as u64).ok_or_else(unasked)?;
+        if let Some((_, known)) = pending.coming.get_mut(read as usize) {
             known.extend_from_slice(bytes);
         }
+        Ok(())
     }
 
     /// All bytes that were asked for are there.

@@ -6,6 +6,7 @@ use crate::child::{Job, Run, Task};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message, VERSION};
+use std::cell::Cell;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
@@ -34,16 +35,19 @@ pub(super) fn launch(
     std::fs::write(&as_given, original).map_err(RecordError::io("writing the module"))?;
     let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
-        let mut finished = false;
+        let finished = Cell::new(false);
         let child = Child::spawn(request, job, folder.path(), stdin)?;
-        let ended = child.run(&watch, |frame, socket| {
+        let ended = child.run(&watch, &finished, |frame, socket| {
+            if finished.get() {
+                return Err(RecordError::Protocol("a frame behind the last, `End`".to_string()));
+            }
             if matches!(frame, Frame::Message(Message::End)) {
-                finished = true;
+                finished.set(true);
                 return Ok(());
             }
             sink(frame, socket)
         })?;
-        Ok(Launched { ended, finished })
+        Ok(Launched { ended, finished: finished.get() })
     };
     let mut job = Job {
         protocol: VERSION,

@@ -1,18 +1,19 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
+use super::conduct::{Conduct, written};
 use super::end::{EndMemory, EndState, typed};
 use super::launch::launch;
-use super::process::Stopped;
+use super::process::{Stopped, answer};
 use super::{CallResult, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
-use crate::protocol::{Frame, Message, write_order};
+use crate::instrument::Instrumented;
+use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 /// A run of the original module in the same kind of process.
@@ -42,11 +43,11 @@ impl Program {
         // Only a runner asks.
         let asks = !request.engine.is_of_this_program();
         let host = asks.then(|| Host::open(&self.host_spec(request))).transpose()?;
-        let mut seen = Seen::new(self, host, module.globals.iter().map(|global| global.index).collect());
+        let mut seen = Seen::new(self, host, &module);
         let launched =
             launch(request, &self.original, &module, run, |frame, socket| seen.frame(frame, request, socket))?;
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
-            return Err(RecordError::NoEngine(launched.ended.status.to_string()));
+            return Err(RecordError::NoEngine(launched.ended.words()));
         }
         seen.end.outcome = match (seen.outcome.take(), launched.ended.stopped) {
             (Some(outcome), _) if launched.finished => outcome,
@@ -55,7 +56,7 @@ impl Program {
             (Some(outcome @ Outcome::Rejected { .. }), None) => outcome,
             (_, None) if launched.finished && !seen.instantiated => Outcome::NotRun,
             (_, None) if launched.finished => Outcome::Finished,
-            (_, None) => Outcome::Crashed { signal: launched.ended.status.signal() },
+            (_, None) => Outcome::Crashed { signal: launched.ended.signal() },
         };
         Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
@@ -65,6 +66,7 @@ impl Program {
 struct Seen<'a> {
     program: &'a Program,
     host: Option<Host>,
+    conduct: Conduct,
     global_indices: Vec<u32>,
     engine: Option<EngineInfo>,
     instantiated: bool,
@@ -76,11 +78,12 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
-    fn new<'a>(program: &'a Program, host: Option<Host>, global_indices: Vec<u32>) -> Seen<'a> {
+    fn new<'a>(program: &'a Program, host: Option<Host>, module: &Instrumented) -> Seen<'a> {
         Seen {
             program,
             host,
-            global_indices,
+            conduct: Conduct::new(module),
+            global_indices: module.globals.iter().map(|global| global.index).collect(),
             engine: None,
             instantiated: false,
             started: None,
@@ -99,13 +102,15 @@ impl Seen<'_> {
     }
 
     fn frame(&mut self, frame: Frame, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
+        self.conduct.see(&frame)?;
         match frame {
             Frame::Message(message) => return self.message(message, request, socket),
-            Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes),
+            Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes)?,
             Frame::Image { address, bytes, .. } if self.instantiated => {
                 if let Some(memory) = self.end.memories.last_mut() {
-                    let pages = bytes.chunks(PAGE as usize).enumerate();
-                    memory.written.extend(pages.map(|(i, page)| (address / PAGE + i as u64, page.to_vec())));
+                    let first = address / PAGE;
+                    let pages = written(&bytes).map(|(offset, page)| (first + offset / PAGE, page.to_vec()));
+                    memory.written.extend(pages);
                 }
             }
             _ => {}
@@ -119,13 +124,12 @@ impl Seen<'_> {
     }
 
     /// Tells the child what its host does about a call.
-    fn reply(&mut self, reply: Reply, socket: &mut UnixStream) {
+    fn reply(&mut self, reply: Reply, socket: &mut UnixStream) -> Result<(), RecordError> {
         if let Some(why) = reply.unanswered {
             self.outcome = Some(Outcome::Unanswered);
             self.end.message = Some(why);
         }
-        // A process that is dead gets no answer, and its end is seen by itself.
-        let _ = write_order(&reply.order, socket);
+        answer(&reply.order, socket)
     }
 
     fn message(&mut self, message: Message, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
@@ -168,11 +172,11 @@ impl Seen<'_> {
             }
             Message::HostCall { function, arguments } => {
                 let reply = self.host()?.call(function, arguments)?;
-                self.reply(reply, socket);
+                self.reply(reply, socket)?;
             }
             Message::HostReadEnd => {
                 let reply = self.host()?.read_end()?;
-                self.reply(reply, socket);
+                self.reply(reply, socket)?;
             }
             Message::State { globals, tables } => {
                 let indices = self.global_indices.iter().copied();

@@ -1,14 +1,21 @@
 //! The child process: started, read from, and ended when it must.
 
+mod last_words;
+
 use super::{Request, Stdio};
 use crate::child::{ARGUMENT, Job};
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::protocol::{Frame, Order, read_frame, write_order};
 use crate::shared::SharedBuffer;
+use last_words::LastWords;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use std::cell::Cell;
 use std::io::{self, BufReader};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::Arc;
@@ -21,6 +28,9 @@ const QUEUE: usize = 8;
 
 /// How long a child that was asked to stop may take.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// How long a child may leave an order unread that fills its socket.
+const DEAF: Duration = Duration::from_secs(10);
 
 /// How often time limit and interrupt are looked at.
 const LOOK: Duration = Duration::from_millis(20);
@@ -54,18 +64,45 @@ impl Watch {
 /// A child process and its frames. Dropping it kills the process.
 pub(super) struct Child {
     process: std::process::Child,
+    /// Whether the process leads a group of its own.
+    grouped: bool,
+    /// Whether it was waited for, so that its number may be somebody else's.
+    reaped: bool,
     socket: UnixStream,
     frames: Receiver<io::Result<Frame>>,
+    last_words: Option<LastWords>,
     buffer: SharedBuffer,
 }
 
 /// How a child ended.
 pub(super) struct Ended {
-    pub(super) status: ExitStatus,
+    status: ExitStatus,
+    /// Set when it closed its socket and had to be ended.
+    idle: bool,
+    last_words: String,
     /// Set when it was ended from outside.
     pub(super) stopped: Option<Stopped>,
     /// What it may have left behind.
     pub(super) buffer: SharedBuffer,
+}
+
+impl Ended {
+    /// The signal that ended it, if it was not ours.
+    pub(super) fn signal(&self) -> Option<i32> {
+        if self.idle { None } else { self.status.signal() }
+    }
+
+    /// How it ended, for people.
+    pub(super) fn words(&self) -> String {
+        let how = match self.idle {
+            true => "it closed its socket and did not end".to_string(),
+            false => self.status.to_string(),
+        };
+        match self.last_words.as_str() {
+            "" => how,
+            words => format!("{how}; it wrote: {words}"),
+        }
+    }
 }
 
 impl Child {
@@ -75,19 +112,32 @@ impl Child {
         let json = serde_json::to_vec(job).map_err(|error| RecordError::io("writing the job")(error.into()))?;
         std::fs::write(&path, json).map_err(RecordError::io("writing the job"))?;
         let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
+        socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the engine's socket"))?;
         let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
         let (their_buffer, number) = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
         // The child inherits these two descriptors; all others are closed on exec.
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
             .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
-        let mut command = program(request);
+        let mut command = program(request, folder)?;
         command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(number.to_string());
         command.stdin(stdin.open("standard input")?);
         command.stdout(request.output_streams.open("standard output")?);
         command.stderr(request.output_streams.open("standard error")?);
-        let process =
-            command.spawn().map_err(RecordError::io(format!("starting the engine's process {}", request.engine)))?;
+        let grouped = !request.engine.is_of_this_program();
+        if grouped {
+            // A runner may start other programs, which must end with it.
+            command.process_group(0);
+            if matches!(request.output_streams, Stdio::Null) {
+                command.stderr(std::process::Stdio::piped());
+            }
+        }
+        let mut process = command.spawn().map_err(|source| RecordError::NoProgram {
+            engine: request.engine.to_string(),
+            program: command.get_program().to_string_lossy().into_owned(),
+            source,
+        })?;
         drop((theirs, their_buffer));
+        let last_words = process.stderr.take().map(LastWords::listen);
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
         // A thread of its own: the engine goes on while events are encoded.
@@ -105,27 +155,34 @@ impl Child {
                 }
             }
         });
-        Ok(Child { process, socket, frames, buffer })
+        Ok(Child { process, grouped, reaped: false, socket, frames, last_words, buffer })
     }
 
-    /// Hands every frame to `sink` until the child ends, is stopped by `watch`, or `sink` fails.
+    /// Hands every frame to `sink` until the child ends, is stopped by `watch`, or `sink` fails. `over` is set by
+    /// `sink` with the last frame.
     pub(super) fn run(
         mut self,
         watch: &Watch,
+        over: &Cell<bool>,
         mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
     ) -> Result<Ended, RecordError> {
         let mut stopped = None;
-        let mut patience = None;
+        let mut patience = Patience::default();
+        let mut gone = false;
         loop {
-            if stopped.is_none() {
+            if stopped.is_none() && !gone && !over.get() {
                 stopped = watch.stopped();
                 if stopped.is_some() {
                     // It ends at its next flush or host call and sends what it has; if it has none, it is killed.
                     let _ = write_order(&Order::Stop, &mut self.socket);
-                    patience = Instant::now().checked_add(GRACE);
+                    patience.starts();
                 }
-            } else if patience.is_some_and(|patience| Instant::now() >= patience) {
-                let _ = self.process.kill();
+            }
+            if over.get() {
+                patience.starts();
+            }
+            if patience.is_over() {
+                self.kill();
             }
             match self.frames.recv_timeout(LOOK) {
                 Ok(Ok(frame)) => sink(frame, &mut self.socket)?,
@@ -134,33 +191,113 @@ impl Child {
                 }
                 // Cut off in the middle of a frame, as when the engine crashes: the exit status tells.
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    // A program that it has started may hold its socket for longer than it lives itself.
+                    gone = gone || self.has_ended()?;
+                    if gone {
+                        patience.starts();
+                        if patience.is_over() {
+                            break;
+                        }
+                    }
+                }
             }
         }
+        let idle = !self.ends_by_itself()?;
+        self.kill();
         let status = self.process.wait().map_err(RecordError::io("waiting for the engine's process"))?;
-        Ok(Ended { status, stopped, buffer: self.buffer.clone() })
+        self.reaped = true;
+        let last_words = self.last_words.take().map_or_else(String::new, LastWords::words);
+        Ok(Ended { status, idle, last_words, stopped, buffer: self.buffer.clone() })
+    }
+
+    /// Whether the process ends, now that it has nothing more to say.
+    fn ends_by_itself(&mut self) -> Result<bool, RecordError> {
+        let mut patience = Patience::default();
+        patience.starts();
+        let mut pause = Duration::from_micros(200);
+        while !patience.is_over() {
+            if self.has_ended()? {
+                return Ok(true);
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LOOK);
+        }
+        Ok(false)
+    }
+
+    /// Whether the process has ended. It is not waited for, so that its number stays its own.
+    fn has_ended(&self) -> Result<bool, RecordError> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let Some(id) = self.id() else { return Ok(true) };
+        let status = waitid(WaitId::Pid(id), options);
+        Ok(status.map_err(|error| RecordError::io("waiting for the engine's process")(error.into()))?.is_some())
+    }
+
+    fn id(&self) -> Option<Pid> {
+        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
+    }
+
+    /// Ends the process, and what it has started. One that has ended by itself keeps its status.
+    fn kill(&mut self) {
+        if self.reaped {
+            return;
+        }
+        if let (true, Some(id)) = (self.grouped, self.id()) {
+            let _ = kill_process_group(id, Signal::KILL);
+        }
+        let _ = self.process.kill();
+    }
+}
+
+/// Writes an order that the engine's process waits for.
+pub(super) fn answer(order: &Order, socket: &mut UnixStream) -> Result<(), RecordError> {
+    match write_order(order, socket) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            Err(RecordError::Protocol("it does not read the answers that it asks for".to_string()))
+        }
+        // A process that is dead gets no answer, and its end is seen by itself.
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// How long a process may still take, once there is nothing to wait for.
+#[derive(Default)]
+struct Patience(Option<Instant>);
+
+impl Patience {
+    /// From now on, if not since before.
+    fn starts(&mut self) {
+        self.0 = self.0.or_else(|| Instant::now().checked_add(GRACE));
+    }
+
+    fn is_over(&self) -> bool {
+        self.0.is_some_and(|end| Instant::now() >= end)
     }
 }
 
 impl Drop for Child {
     fn drop(&mut self) {
         // Harmless when it has ended and was waited for.
-        let _ = self.process.kill();
+        self.kill();
         let _ = self.process.wait();
+        // Whoever else holds the other end: nobody reads here any more, and the thread that does ends.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 }
 
 /// The program that is the engine's process.
-fn program(request: &Request) -> Command {
-    match &request.engine {
+fn program(request: &Request, folder: &Path) -> Result<Command, RecordError> {
+    Ok(match &request.engine {
         EngineSpec::Runner { command } => {
             let mut words = command.split_whitespace();
             let mut program = Command::new(words.next().unwrap_or_default());
             program.args(words);
             program
         }
+        EngineSpec::Bundled(spec) => spec.command(folder).map_err(RecordError::io("writing the runner's files"))?,
         _ => Command::new(&request.executable),
-    }
+    })
 }
 
 impl Stdio {

@@ -1,28 +1,31 @@
 //! Turns the child's frames into a trace.
 
+use super::conduct::{Conduct, written};
 use super::end::typed;
 use super::findings::{self, Finding, Findings, Found, Watching};
 use super::images::{self, Difference, Incoming};
 use super::launch::Launched;
-use super::process::{Ended, Stopped};
+use super::process::{Ended, Stopped, answer};
 use super::sink::WriterSink;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
 use crate::instrument::{DataKind, Instrumented, RecordDecoder, Style};
-use crate::protocol::{Frame, Message, NativeFrame, Order, write_order};
+use crate::protocol::{Frame, Message, NativeFrame, Order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome,
+    EngineInfo, EngineWords, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, Outcome, PAGE,
     Stage, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
 use std::time::{Duration, Instant};
 
 /// Events in a chunk: see docs/performance.md for what other sizes cost.
 const CHUNK_EVENTS: u32 = 1 << 17;
+
+/// Bytes of memory that may always be something else than the events say: all of them are kept.
+const MOST_OBSERVED: u64 = 256 << 20;
 
 /// An initial memory image in pieces: address and bytes. Held until every memory is known.
 type Pieces = Vec<(u64, Vec<u8>)>;
@@ -33,6 +36,7 @@ pub(super) struct Pump<'a> {
     rewritten: &'a Instrumented,
     request: &'a Request,
     host: Option<Host>,
+    conduct: Conduct,
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
@@ -56,6 +60,9 @@ pub(super) struct Pump<'a> {
     globals: Vec<GlobalState>,
     tables: Vec<u64>,
     findings: Findings,
+    /// How many bytes of memory were not what the events say, and how many may be once there are many.
+    observed: u64,
+    most_observed: Option<u64>,
     outcome: Option<Outcome>,
     words: EngineWords,
     /// Blocks of records received.
@@ -75,6 +82,7 @@ impl<'a> Pump<'a> {
         Ok(Pump {
             program,
             host,
+            conduct: Conduct::new(rewritten),
             rewritten,
             request,
             style: request.effective_options().style,
@@ -96,6 +104,8 @@ impl<'a> Pump<'a> {
             globals: Vec::new(),
             tables: Vec::new(),
             findings: Findings::default(),
+            observed: 0,
+            most_observed: None,
             outcome: None,
             words: EngineWords::default(),
             blocks: 0,
@@ -107,7 +117,7 @@ impl<'a> Pump<'a> {
         let Launched { ended, finished } = launched;
         let finished = *finished;
         if self.writer.is_none() && ended.stopped.is_none() {
-            return Err(RecordError::NoEngine(ended.status.to_string()));
+            return Err(RecordError::NoEngine(ended.words()));
         }
         if self.instantiated && !finished {
             self.rescue(ended)?;
@@ -120,7 +130,7 @@ impl<'a> Pump<'a> {
             (Some(outcome @ Outcome::Rejected { .. }), None) => Some(outcome.clone()),
             (_, None) if finished && !self.instantiated => Some(Outcome::NotRun),
             (_, None) if finished => Some(Outcome::Finished),
-            (_, None) => Some(Outcome::Crashed { signal: ended.status.signal() }),
+            (_, None) => Some(Outcome::Crashed { signal: ended.signal() }),
         };
         Ok(())
     }
@@ -177,6 +187,7 @@ impl<'a> Pump<'a> {
 
     /// Takes a frame; answers go to `socket`.
     pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
+        self.conduct.see(&frame)?;
         match frame {
             Frame::Records(bytes) => {
                 shared::count_block(&mut self.blocks);
@@ -186,10 +197,7 @@ impl<'a> Pump<'a> {
                 shared::count_block(&mut self.blocks);
                 self.records(&bytes, Style::Hooks)
             }
-            Frame::Guest { range, bytes } => {
-                self.host()?.bytes(range, &bytes);
-                Ok(())
-            }
+            Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes),
             Frame::Watched { address, bytes } => {
                 if let Some(watching) = &mut self.watching {
                     watching.engine_holds(address, bytes);
@@ -326,11 +334,13 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn hello(&mut self, engine: EngineInfo) -> Result<(), RecordError> {
+    fn hello(&mut self, mut engine: EngineInfo) -> Result<(), RecordError> {
         if self.writer.is_some() {
             // The running child of an AOT engine; its compiling child said the same.
             return Ok(());
         }
+        // As the user wrote it, whatever a runner makes of that.
+        engine.spec = self.request.engine.to_string();
         let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);
         let data =
             self.rewritten.data.iter().map(|segment| segment.bytes.start as u32..segment.bytes.end as u32).collect();
@@ -378,9 +388,7 @@ impl<'a> Pump<'a> {
             self.outcome = Some(Outcome::Unanswered);
             self.words.message = Some(why);
         }
-        // A process that is dead gets no answer, and its end is seen by itself.
-        let _ = write_order(&reply.order, socket);
-        Ok(())
+        answer(&reply.order, socket)
     }
 
     fn native(&mut self, native: NativeFrame) -> Result<(), RecordError> {
@@ -463,7 +471,8 @@ impl<'a> Pump<'a> {
     fn image_bytes(&mut self, memory: u32, address: u64, bytes: Vec<u8>) -> Result<(), RecordError> {
         if !self.instantiated {
             if let Some((_, pieces)) = self.initial.last_mut() {
-                pieces.push((address, bytes));
+                // Zeros may be sent, and need not be kept.
+                pieces.extend(written(&bytes).map(|(offset, page)| (address + offset, page.to_vec())));
                 return Ok(());
             }
             return Err(unannounced("bytes"));
@@ -499,10 +508,8 @@ impl<'a> Pump<'a> {
             return Err(unannounced("the end of a checkpoint"));
         };
         let suspects = checkpoint.suspects(writer.image());
-        // A process that is dead gets no answer, and its end is seen by itself.
-        let _ = write_order(&Order::Show(suspects), socket);
         self.checkpoint = Some(checkpoints::Incoming::default());
-        Ok(())
+        answer(&Order::Show(suspects), socket)
     }
 
     /// Compares a memory's size, in pages, with the replayed one.
@@ -532,6 +539,21 @@ impl<'a> Pump<'a> {
     fn observe(&mut self, memory: MemoryIndex, found: Vec<Difference>) -> Result<(), RecordError> {
         if !self.checks() {
             return Ok(());
+        }
+        self.observed += found.iter().map(|difference| difference.engine.len() as u64).sum::<u64>();
+        if self.observed > MOST_OBSERVED {
+            // What a lost or misplaced store of the whole memory would make, and no flood.
+            let most = *self.most_observed.get_or_insert_with(|| {
+                let model = self.writer.as_ref().map(TraceWriter::image);
+                let pages = model.map_or(0, |model| model.pages_in(memory, 0..u64::MAX).count());
+                MOST_OBSERVED + 2 * PAGE * pages as u64
+            });
+            if self.observed > most {
+                return Err(RecordError::Protocol(format!(
+                    "{} bytes of memory {} that are not what the events say",
+                    self.observed, memory.0
+                )));
+            }
         }
         for Difference { address, engine, replayed } in found {
             let by = Observation::Checkpoint;

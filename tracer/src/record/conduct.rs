@@ -1,0 +1,182 @@
+//! What an engine's process may say when, and how much of it.
+//!
+//! It may be a stranger's program, or one whose memory its own engine has written over: what it sends must neither fill
+//! the recorder's memory nor contradict itself. Each frame is looked at here before anything is made of it.
+
+use crate::error::RecordError;
+use crate::instrument::{DataSegment, Instrumented};
+use crate::protocol::{Frame, Message};
+use forkpoint_traces::PAGE;
+
+/// Most bytes of initial memory that are not zero and that no data segment explains: all are held until every memory
+/// is known.
+const MOST_STRAYS: u64 = 64 << 20;
+
+/// Most bytes of memory at the end that are not zero.
+const MOST_FINAL: u64 = 16 << 30;
+
+/// Most pages with digests at one checkpoint: 32 GiB of memory.
+const MOST_DIGESTS: usize = 1 << 23;
+
+/// Most functions with native code, about what engines allow a module to have.
+const MOST_NATIVE: u32 = 1 << 20;
+
+/// Which part of a run is going on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Up to `Instantiated`.
+    Loading,
+    /// Calls are made.
+    Running,
+    /// A first memory was shown behind the calls.
+    Ending,
+}
+
+/// What was said so far.
+pub(super) struct Conduct {
+    memories: usize,
+    stage: Stage,
+    /// Images begun in this stage, and whether the last of them is still open.
+    images: usize,
+    open: bool,
+    /// The number that the next call has at least; `None` while the start function may come.
+    next_call: Option<u32>,
+    calling: bool,
+    checkpoint: bool,
+    /// How many more bytes of memory there may be in this stage.
+    room: u64,
+    digests: usize,
+    native: u32,
+}
+
+impl Conduct {
+    /// Nothing was said about this module.
+    pub(super) fn new(module: &Instrumented) -> Conduct {
+        // A segment need not begin and end where a page does.
+        let segment = |segment: &DataSegment| segment.bytes.len() as u64 + 2 * PAGE;
+        Conduct {
+            memories: module.memories.len(),
+            stage: Stage::Loading,
+            images: 0,
+            open: false,
+            next_call: None,
+            calling: false,
+            checkpoint: false,
+            room: MOST_STRAYS + module.data.iter().map(segment).sum::<u64>(),
+            digests: 0,
+            native: 0,
+        }
+    }
+
+    /// Looks at the next frame.
+    pub(super) fn see(&mut self, frame: &Frame) -> Result<(), RecordError> {
+        let wrong = match frame {
+            Frame::Message(message) => self.message(message),
+            Frame::Image { memory, address, bytes } => self.bytes(*memory, *address, bytes),
+            Frame::Watched { address, bytes } => past_the_end(*address, bytes),
+            Frame::Digests { digests, .. } => {
+                self.digests += digests.len();
+                (self.digests > MOST_DIGESTS).then(|| format!("more than {MOST_DIGESTS} digests at one checkpoint"))
+            }
+            Frame::Native(_) => {
+                self.native += 1;
+                (self.native > MOST_NATIVE).then(|| format!("native code of more than {MOST_NATIVE} functions"))
+            }
+            Frame::Records(_) | Frame::Hooks(_) | Frame::Guest { .. } => None,
+        };
+        wrong.map_or(Ok(()), |wrong| Err(RecordError::Protocol(wrong)))
+    }
+
+    fn message(&mut self, message: &Message) -> Option<String> {
+        match message {
+            Message::Image { memory, .. } => self.image(*memory as usize),
+            Message::ImageEnd => {
+                self.open = false;
+                None
+            }
+            Message::Instantiated if self.stage == Stage::Loading => {
+                self.stage = Stage::Running;
+                self.images = 0;
+                self.room = MOST_FINAL;
+                None
+            }
+            Message::Instantiated => Some("`Instantiated` a second time".to_string()),
+            Message::Call(call) => self.call(*call),
+            Message::Returned(_) | Message::Trapped { .. } | Message::Exited(_) => {
+                let was = std::mem::take(&mut self.calling);
+                (!was).then(|| "the end of a call that had not begun".to_string())
+            }
+            Message::Checkpoint { pages } => {
+                self.checkpoint = true;
+                self.digests = 0;
+                (pages.len() > self.memories)
+                    .then(|| format!("a checkpoint of {} memories, the module has {}", pages.len(), self.memories))
+            }
+            Message::CheckpointDone => {
+                self.checkpoint = false;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn image(&mut self, memory: usize) -> Option<String> {
+        if self.stage == Stage::Running {
+            self.stage = Stage::Ending;
+        }
+        let expected = self.images;
+        self.images += 1;
+        self.open = true;
+        (memory != expected || expected >= self.memories)
+            .then(|| format!("memory {memory} is shown where memory {expected} of {} was expected", self.memories))
+    }
+
+    fn bytes(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Option<String> {
+        if !self.open && !self.checkpoint {
+            return Some("bytes of a memory that was not announced".to_string());
+        }
+        if !self.checkpoint {
+            let written = written(bytes).map(|(_, page)| page.len() as u64).sum();
+            self.room = match self.room.checked_sub(written) {
+                Some(left) => left,
+                None if self.stage == Stage::Loading => {
+                    return Some(format!(
+                        "{MOST_STRAYS} bytes of initial memory more than the module's data segments are"
+                    ));
+                }
+                None => return Some(format!("more than {MOST_FINAL} bytes of memory at the end")),
+            }
+        }
+        past_the_end(address, bytes).map(|wrong| format!("{wrong} of memory {memory}"))
+    }
+
+    fn call(&mut self, call: Option<u32>) -> Option<String> {
+        if self.stage != Stage::Running {
+            return Some("a call before `Instantiated` or behind the images at the end".to_string());
+        }
+        if self.calling {
+            return Some("a call inside of another one".to_string());
+        }
+        self.calling = true;
+        let allowed = match (call, self.next_call) {
+            (None, next) => next.is_none(),
+            (Some(number), next) => number >= next.unwrap_or(0),
+        };
+        self.next_call = Some(call.map_or(0, |number| number.saturating_add(1)));
+        (!allowed).then(|| match call {
+            None => "the start function behind another call".to_string(),
+            Some(number) => format!("call {number} where a later one was expected"),
+        })
+    }
+}
+
+/// The pages of a stretch of memory that are not all zero, with their offsets in it.
+pub(super) fn written(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
+    let pages = bytes.chunks(PAGE as usize).enumerate();
+    pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0)).map(|(i, page)| (i as u64 * PAGE, page))
+}
+
+fn past_the_end(address: u64, bytes: &[u8]) -> Option<String> {
+    let end = address.checked_add(bytes.len() as u64);
+    end.is_none().then(|| format!("{} bytes at {address:#x}, past the end of all addresses", bytes.len()))
+}
