@@ -15,12 +15,14 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Engines that are linked in; the other mode of each knows the same.
-const LINKED: &[(&str, &str)] = &[
+/// Engines that are linked in, and runners that are part of this program; other modes of each, which know the same.
+const OWN: &[(&str, &str)] = &[
     ("wasmtime:jit", "wasmtime:aot"),
     ("wasmtime:winch-jit", "wasmtime:winch-aot"),
     ("wasmtime:pulley", "wasmtime:pulley-aot"),
     ("wasmi", ""),
+    ("node", "node:liftoff, node:turbofan"),
+    ("python", "python:cranelift, python:winch"),
 ];
 
 /// What has to be named, and how.
@@ -61,7 +63,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Row {
     /// As it is written on the command line.
     engine: String,
-    /// Its other mode, which knows the same.
+    /// Its other modes, which know the same.
     #[serde(skip_serializing_if = "str::is_empty")]
     also: &'static str,
     usable: bool,
@@ -79,8 +81,11 @@ struct Row {
 /// Runs the command.
 pub fn run(args: &EnginesArgs) -> Result<Answer> {
     let mut rows = Vec::new();
-    for (engine, also) in LINKED {
+    for (engine, also) in OWN {
         let spec: EngineSpec = engine.parse().with_context(|| format!("the engine {engine}"))?;
+        if args.engines.contains(&spec) {
+            continue;
+        }
         rows.push(Row { also, ..look_at(&spec)? });
     }
     for engine in &args.engines {

@@ -112,6 +112,14 @@ fn engines_are_listed_with_what_they_run() {
     assert!(row("wasmtime:jit")["lacks"] == serde_json::json!([]), "{:#}", row("wasmtime:jit"));
     assert!(knows("wasmi", "memory64") && !knows("wasmi", "threads"), "{:#}", row("wasmi"));
     assert!(knows("wasmtime:winch-jit", "simd") && !knows("wasmtime:winch-jit", "gc"));
+    // Runners that are part of the program are tried, and it is said why one cannot be used.
+    for (name, program) in [("node", "node"), ("python", "python3")] {
+        let row = row(name);
+        match row["usable"] == true {
+            true => assert!(knows(name, "bulk-memory") && row["version"].is_string(), "{row:#}"),
+            false => assert!(row["reason"].as_str().is_some_and(|why| why.contains(program)), "{row:#}"),
+        }
+    }
     let missing = row("capi:jit,lib=/nowhere/libnone.so");
     assert!(missing["usable"] == false && missing["reason"].as_str().is_some_and(|why| why.contains("/nowhere/")));
     assert!(row("wasmedge")["reason"].as_str().is_some_and(|why| why.contains("lib=PATH")));

@@ -18,9 +18,14 @@ export function answered(number, type, recorder, hooks, guest) {
     for (;;) {
       const order = recorder.byte();
       if (order === 1) throw new Stopped();
-      else if (order === 3) send(recorder, guest());
-      else if (order === 4) return answer(recorder, guest());
-      else throw new Error(`order ${order} in the middle of a host call`);
+      if (order === 3) {
+        send(recorder, guest());
+        continue;
+      }
+      if (order !== 4) throw new Error(`order ${order} in the middle of a host call`);
+      const results = answer(recorder, guest());
+      hooks.look();
+      return results;
     }
   };
 }

@@ -60,6 +60,14 @@ export class Recorder {
     return Array.from({ length: this.word() }, () => read());
   }
 
+  // Bytes of a memory, and where they are.
+  placed(tag, memory, address, bytes) {
+    const place = Buffer.alloc(12);
+    place.writeUInt32LE(memory, 0);
+    place.writeBigUInt64LE(BigInt(address), 4);
+    this.frame(tag, place, bytes);
+  }
+
   // A memory: its size, the pages that are not all zero, the end.
   image(number, memory) {
     const bytes = Buffer.from(memory.buffer);
@@ -69,10 +77,7 @@ export class Recorder {
     for (let at = 0; at <= bytes.length; at += PAGE) {
       const written = at < bytes.length && !bytes.subarray(at, at + PAGE).equals(zero);
       if (start >= 0 && (!written || at - start >= PIECE)) {
-        const place = Buffer.alloc(12);
-        place.writeUInt32LE(number, 0);
-        place.writeBigUInt64LE(BigInt(start), 4);
-        this.frame("I", place, bytes.subarray(start, at));
+        this.placed("I", number, start, bytes.subarray(start, at));
         start = -1;
       }
       if (start < 0 && written) start = at;
@@ -81,10 +86,11 @@ export class Recorder {
   }
 }
 
-// Calls of the hook, kept until there are enough of them to send.
+// Calls of the hook, kept until there are enough of them to send, and the bytes that are watched meanwhile.
 export class Hooks {
   constructor(recorder) {
     this.recorder = recorder;
+    this.watched = null;
     this.bytes = Buffer.alloc(28 * 4096);
     this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
     this.used = 0;
@@ -98,6 +104,27 @@ export class Hooks {
     view.setBigUint64(used + 20, third, true);
     this.used += 28;
     if (this.used === this.bytes.length) this.send();
+    if (this.watched !== null) this.look();
+  }
+
+  // Shows these bytes from here on whenever they have changed.
+  watch({ memory, ranges }, memories) {
+    this.recorder.message('"Watching"');
+    const places = ranges.map(({ address, length }) => ({ address, length, last: null }));
+    this.watched = { number: memory, memory: memories[memory], places };
+  }
+
+  look() {
+    if (this.watched === null) return;
+    const { number, memory, places } = this.watched;
+    const bytes = Buffer.from(memory.buffer);
+    for (const place of places) {
+      const now = bytes.subarray(place.address, place.address + place.length);
+      if (place.last !== null && now.equals(place.last)) continue;
+      place.last = Buffer.from(now);
+      this.send();
+      this.recorder.placed("V", number, place.address, now);
+    }
   }
 
   send() {

@@ -1,13 +1,15 @@
 // V8 as an engine: node [V8's flags] runners/node/runner.mjs, and the recorder's own arguments behind it.
 //
 // --liftoff --no-wasm-tier-up: the baseline compiler only. --no-liftoff: the optimizing one only. Neither: both, as V8
-// likes. Memory is shown at the beginning and at the end.
+// likes. Memory is shown at the beginning and at the end, and watched bytes behind every event; there are no checkpoints.
 
 import fs from "node:fs";
 import v8 from "node:v8";
 import { describe } from "./module.mjs";
 import { answered, Exited, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
+
+const VERSION = 1;
 
 // What V8 says when it traps.
 const TRAPS = [
@@ -61,6 +63,16 @@ function failure(error) {
   return { Trapped: { trap, message: String(error?.message ?? error), frames } };
 }
 
+// The error of something that fails.
+function failureOf(action) {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return new Error("WebAssembly.validate says no, and the compiler does not say why");
+}
+
 // What the module imports: the hook, memories, and functions that the recorder answers.
 function provide(imports, recorder, hooks, guest) {
   const provided = {};
@@ -79,18 +91,37 @@ function provide(imports, recorder, hooks, guest) {
 }
 
 function run(job, recorder) {
+  const setupFailed = (words) => recorder.message(JSON.stringify({ SetupFailed: words }));
+  if (job.protocol !== VERSION) {
+    return setupFailed(`this runner speaks version ${VERSION} of the runner protocol, and not ${job.protocol}`);
+  }
+  if (job.features.length > 0) {
+    return setupFailed(`V8 takes its features as flags of node, and not from the job: ${job.features.join(" ")}`);
+  }
   recorder.message(JSON.stringify({ Hello: about(job) }));
   if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
   const { Run: task } = job.task;
   const bytes = fs.readFileSync(job.module);
-  const described = describe(bytes);
-  const rejected = (stage, { message }) => recorder.message(JSON.stringify({ Rejected: { stage, message } }));
+  const rejected = (stage, { message }) => {
+    const offset = /@\+(\d+)/.exec(message)?.[1];
+    const place = { offset: offset === undefined ? null : +offset, code: null };
+    recorder.message(JSON.stringify({ Rejected: { stage, message, ...place } }));
+  };
+  const original = fs.readFileSync(job.original);
+  if (!WebAssembly.validate(original)) {
+    // Why, only the compiler says.
+    return rejected("validate", failureOf(() => new WebAssembly.Module(original)));
+  }
+  recorder.message('{"Accepted":"validate"}');
   let module;
   try {
     module = new WebAssembly.Module(bytes);
   } catch (error) {
     return rejected("compile", error);
   }
+  recorder.message('{"Accepted":"compile"}');
+  if (task.stages_only) return recorder.message('"End"');
+  const described = describe(bytes);
   const hooks = new Hooks(recorder);
   let instance;
   let memories = [];
@@ -103,6 +134,7 @@ function run(job, recorder) {
   const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   images();
   recorder.message('"Instantiated"');
+  if (task.watch !== null) hooks.watch(task.watch, memories);
   const start = task.has_start ? [[null, { function: "forkpoint:start", arguments: [] }]] : [];
   for (const [number, call] of [...start, ...task.calls.entries()]) {
     recorder.message(JSON.stringify({ Call: number }));

@@ -1,5 +1,6 @@
 //! Which engine runs a module, how it is set up, and what all engines have in common.
 
+mod bundled;
 mod capi;
 mod drive;
 mod library;
@@ -10,6 +11,7 @@ pub(crate) mod wasmi;
 mod wasmtime;
 mod words;
 
+pub use bundled::{BundledRunner, BundledSpec, PythonCompiler, V8Compiler};
 pub use capi::{CapiSpec, Switch};
 pub use wasmedge::{WasmEdgeMode, WasmEdgeSpec};
 pub use wasmtime::{Compiler, Cpu, Target, Tuning, WasmtimeSpec};
@@ -34,6 +36,8 @@ pub enum EngineSpec {
     WasmEdge(WasmEdgeSpec),
     /// The interpreter linked into this program: `wasmi`.
     Wasmi,
+    /// A runner that is part of this program: `node`, `python:winch`.
+    Bundled(BundledSpec),
     /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
     Runner {
         /// Program and arguments, separated by spaces.
@@ -77,7 +81,9 @@ const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, 
                     or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
                     `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `wasmedge:interpreter,lib=PATH`, \
                     `wasmedge:jit,lib=PATH` or `wasmedge:aot,lib=PATH`, then any of `,opt=O0|O1|O2|O3|Os|Oz`, \
-                    `,wasm=+NAME-NAME`, `,compile-wasm=+NAME-NAME`; or `runner:COMMAND`";
+                    `,wasm=+NAME-NAME`, `,compile-wasm=+NAME-NAME`; or `node`, `node:liftoff`, `node:turbofan`, `python`, \
+                    `python:cranelift` or `python:winch`, then `,program=PATH` and for Python \
+                    `,opt=none|speed|speed-and-size`; or `runner:COMMAND`";
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
@@ -92,7 +98,7 @@ impl EngineSpec {
             EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,
             EngineSpec::Capi(spec) => spec.mode == Mode::Aot,
             EngineSpec::WasmEdge(spec) => spec.mode == WasmEdgeMode::Aot,
-            EngineSpec::Wasmi | EngineSpec::Runner { .. } => false,
+            EngineSpec::Wasmi | EngineSpec::Bundled(_) | EngineSpec::Runner { .. } => false,
         }
     }
 
@@ -108,7 +114,7 @@ impl EngineSpec {
 
     /// Whether its process is this program again.
     pub(crate) fn is_of_this_program(&self) -> bool {
-        !matches!(self, EngineSpec::Runner { .. })
+        !matches!(self, EngineSpec::Bundled(_) | EngineSpec::Runner { .. })
     }
 
     /// Whether its page limit is for every memory that a module defines, the recorder's buffer among them.
@@ -123,7 +129,7 @@ impl EngineSpec {
         match self {
             EngineSpec::Wasmtime(_) => true,
             EngineSpec::WasmEdge(spec) => spec.mode != WasmEdgeMode::Interpreter,
-            EngineSpec::Wasmi | EngineSpec::Capi(_) | EngineSpec::Runner { .. } => false,
+            EngineSpec::Wasmi | EngineSpec::Capi(_) | EngineSpec::Bundled(_) | EngineSpec::Runner { .. } => false,
         }
     }
 }
@@ -135,6 +141,7 @@ pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) ->
         EngineSpec::Wasmi => wasmi::open(job),
         EngineSpec::Capi(spec) => capi::open(spec, job),
         EngineSpec::WasmEdge(spec) => wasmedge::open(spec, job),
+        EngineSpec::Bundled(spec) => Err(format!("`{spec}` is a program of its own")),
         EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
     };
     match engine {
@@ -177,6 +184,7 @@ impl FromStr for EngineSpec {
         match engine {
             "wasmtime" => WasmtimeSpec::parse(variant, parts).map(EngineSpec::Wasmtime),
             "wasmedge" => WasmEdgeSpec::parse(variant, parts).map(EngineSpec::WasmEdge),
+            "node" | "python" => BundledSpec::parse(engine, variant, parts).map(EngineSpec::Bundled),
             "capi" => CapiSpec::parse(variant, parts).map(EngineSpec::Capi),
             "wasmi" => match (variant, parts.next()) {
                 ("" | "interpreter", None) => Ok(EngineSpec::Wasmi),
@@ -228,68 +236,12 @@ impl fmt::Display for EngineSpec {
             EngineSpec::Wasmi => f.write_str("wasmi"),
             EngineSpec::Capi(spec) => spec.fmt(f),
             EngineSpec::WasmEdge(spec) => spec.fmt(f),
+            EngineSpec::Bundled(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn specs_read_back_as_they_are_written() {
-        for spec in [
-            "wasmtime:jit",
-            "wasmtime:aot",
-            "wasmtime:aot,target=portable",
-            "wasmtime:jit,target=x86_64-unknown-linux-gnu,cpu=+fma-avx2,opt=none",
-            "wasmtime:jit,opt=speed-and-size",
-            "wasmtime:winch-jit",
-            "wasmtime:winch-aot,cpu=-avx2",
-            "wasmtime:pulley",
-            "wasmtime:pulley-aot,opt=none",
-            "wasmtime:jit,regalloc=single-pass,pooling=on,memory-reservation=65536,memory-guard=0",
-            "wasmtime:aot,signals=off,nan-canonicalization=on",
-            "wasmi",
-            "capi:jit,lib=/usr/lib/libwasmtime.so",
-            "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
-            "wasmedge:interpreter,lib=/usr/lib/libwasmedge.so",
-            "wasmedge:aot,lib=w.so,opt=O0,wasm=-simd,compile-wasm=+tail_call",
-            "wasmedge:jit,lib=w.so",
-            "runner:python3 my runner.py",
-        ] {
-            assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
-        }
-        assert_eq!("wasmtime".parse(), Ok(EngineSpec::default()));
-    }
-
-    #[test]
-    fn what_is_not_understood_is_named() {
-        for (spec, named) in [
-            ("v8", "v8"),
-            ("wasmi:jit", "jit"),
-            ("capi:jit", "lib=PATH"),
-            ("wasmedge:aot", "lib=PATH"),
-            ("wasmedge:aot,lib=x,opt=9", "O0, O1"),
-            ("wasmedge:interpreter,lib=x,opt=O1", "compiler"),
-            ("wasmedge:jit,lib=x,compile-wasm=+tail_call", "aot"),
-            ("wasmedge:winch,lib=x", "winch"),
-            ("capi:interpreter,lib=x", "interpreter"),
-            ("capi:jit,lib=x,wasm=gc", "gc"),
-            ("wasmi,opt=none", "opt=none"),
-            ("wasmtime:jit,foo", "foo"),
-            ("wasmtime:jit,opt=9", "9"),
-            ("wasmtime:jit,pooling=yes", "on or off"),
-            ("wasmtime:jit,memory-guard=big", "number of bytes"),
-            ("wasmtime:jit,cpu=fma", "fma"),
-            ("wasmtime:jit,cpu=+", "CPU"),
-            ("wasmtime:jit,target=", "empty target"),
-            ("wasmtime:pulley,target=portable", "pulley"),
-            ("runner: ", "no command"),
-        ] {
-            let error = spec.parse::<EngineSpec>().expect_err(spec).to_string();
-            assert!(error.contains(named) && error.contains("wasmtime:jit"), "{error}");
-        }
-    }
-}
+#[path = "engine/spec_tests.rs"]
+mod tests;

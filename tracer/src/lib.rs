@@ -20,8 +20,8 @@ mod shared;
 mod values;
 
 pub use engine::{
-    CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, SpecError, Switch, Target, Tuning, WasmEdgeMode,
-    WasmEdgeSpec, WasmtimeSpec,
+    BundledRunner, BundledSpec, CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError,
+    Switch, Target, Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec,
 };
 pub use error::RecordError;
 pub use features::{FeatureError, FeatureSwitch, FeatureSwitches};

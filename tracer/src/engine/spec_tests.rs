@@ -1,0 +1,69 @@
+//! Engines as they are written on the command line.
+
+use super::*;
+
+#[test]
+fn specs_read_back_as_they_are_written() {
+    for spec in [
+        "wasmtime:jit",
+        "wasmtime:aot",
+        "wasmtime:aot,target=portable",
+        "wasmtime:jit,target=x86_64-unknown-linux-gnu,cpu=+fma-avx2,opt=none",
+        "wasmtime:jit,opt=speed-and-size",
+        "wasmtime:winch-jit",
+        "wasmtime:winch-aot,cpu=-avx2",
+        "wasmtime:pulley",
+        "wasmtime:pulley-aot,opt=none",
+        "wasmtime:jit,regalloc=single-pass,pooling=on,memory-reservation=65536,memory-guard=0",
+        "wasmtime:aot,signals=off,nan-canonicalization=on",
+        "wasmi",
+        "capi:jit,lib=/usr/lib/libwasmtime.so",
+        "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
+        "wasmedge:interpreter,lib=/usr/lib/libwasmedge.so",
+        "wasmedge:aot,lib=w.so,opt=O0,wasm=-simd,compile-wasm=+tail_call",
+        "wasmedge:jit,lib=w.so",
+        "runner:python3 my runner.py",
+        "node",
+        "node:liftoff",
+        "node:turbofan,program=/opt/node/bin/node",
+        "python",
+        "python:winch",
+        "python:cranelift,opt=speed-and-size,program=venv/bin/python3",
+    ] {
+        assert_eq!(spec.parse::<EngineSpec>().expect(spec).to_string(), spec);
+    }
+    assert_eq!("wasmtime".parse(), Ok(EngineSpec::default()));
+}
+
+#[test]
+fn what_is_not_understood_is_named() {
+    for (spec, named) in [
+        ("v8", "v8"),
+        ("wasmi:jit", "jit"),
+        ("capi:jit", "lib=PATH"),
+        ("wasmedge:aot", "lib=PATH"),
+        ("wasmedge:aot,lib=x,opt=9", "O0, O1"),
+        ("wasmedge:interpreter,lib=x,opt=O1", "compiler"),
+        ("wasmedge:jit,lib=x,compile-wasm=+tail_call", "aot"),
+        ("wasmedge:winch,lib=x", "winch"),
+        ("capi:interpreter,lib=x", "interpreter"),
+        ("capi:jit,lib=x,wasm=gc", "gc"),
+        ("wasmi,opt=none", "opt=none"),
+        ("wasmtime:jit,foo", "foo"),
+        ("wasmtime:jit,opt=9", "9"),
+        ("wasmtime:jit,pooling=yes", "on or off"),
+        ("wasmtime:jit,memory-guard=big", "number of bytes"),
+        ("wasmtime:jit,cpu=fma", "fma"),
+        ("wasmtime:jit,cpu=+", "CPU"),
+        ("wasmtime:jit,target=", "empty target"),
+        ("wasmtime:pulley,target=portable", "pulley"),
+        ("runner: ", "no command"),
+        ("node:ignition", "ignition"),
+        ("node,opt=none", "opt=none"),
+        ("python:llvm", "llvm"),
+        ("python,program=", "empty program"),
+    ] {
+        let error = spec.parse::<EngineSpec>().expect_err(spec).to_string();
+        assert!(error.contains(named) && error.contains("wasmtime:jit"), "{error}");
+    }
+}
