@@ -1,0 +1,160 @@
+//! Memories as the engine holds them, against those that the events make: after instantiation, at checkpoints, at the end.
+
+use super::{Pump, answer, unannounced};
+use crate::error::RecordError;
+use crate::instrument::DataKind;
+use crate::protocol::Order;
+use crate::record::checkpoints;
+use crate::record::conduct::written;
+use crate::record::findings::{self, Finding, Found};
+use crate::record::images::{self, Difference};
+use forkpoint_traces::{MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter};
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+/// Bytes of memory that may always be something else than the events say: all of them are kept.
+const MOST_OBSERVED: u64 = 256 << 20;
+
+impl Pump<'_> {
+    /// Memories as they are between instantiation and start: sizes and data as read from the engine.
+    pub(super) fn instantiated(&mut self) -> Result<(), RecordError> {
+        let initial = std::mem::take(&mut self.initial);
+        let instrumented = self.rewritten;
+        if initial.len() != instrumented.memories.len() {
+            return Err(RecordError::Protocol(format!(
+                "images of {} memories, the module has {}",
+                initial.len(),
+                instrumented.memories.len()
+            )));
+        }
+        self.accepted(Stage::Instantiate)?;
+        let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
+        for ((incoming, _), declared) in initial.iter().zip(&instrumented.memories) {
+            let (memory, pages) = (incoming.memory(), incoming.pages());
+            writer.milestone(&Milestone::Memory { memory, pages, page_size: declared.page_size })?;
+        }
+        for (segment, data) in instrumented.data.iter().enumerate() {
+            if let DataKind::Active { memory, address } = &data.kind {
+                let memory = *memory;
+                let address = address.constant().ok_or_else(|| {
+                    RecordError::Protocol(format!("the address of data segment {segment} is not known"))
+                })?;
+                let length = data.bytes.len() as u64;
+                writer.milestone(&Milestone::DataInit { segment: segment as u32, memory, address, length })?;
+                findings::outside(writer, &mut self.findings)?;
+            }
+        }
+        for (mut incoming, pieces) in initial {
+            let mut strays = Vec::new();
+            let mut sink = |difference| strays.push(difference);
+            let memory = incoming.memory();
+            for (address, bytes) in pieces {
+                incoming.bytes(memory.0, address, &bytes, writer.image(), &mut sink)?;
+            }
+            incoming.end(writer.image(), &mut sink);
+            for Difference { address, engine, .. } in strays {
+                writer.stray_bytes(memory, address, &engine)?;
+            }
+        }
+        self.instantiated = true;
+        self.started = Some(Instant::now());
+        Ok(())
+    }
+
+    pub(super) fn image_bytes(&mut self, memory: u32, address: u64, bytes: Vec<u8>) -> Result<(), RecordError> {
+        if !self.instantiated {
+            if let Some((_, pieces)) = self.initial.last_mut() {
+                // Zeros may be sent, and need not be kept.
+                pieces.extend(written(&bytes).map(|(offset, page)| (address + offset, page.to_vec())));
+                return Ok(());
+            }
+            return Err(unannounced("bytes"));
+        }
+        let writer = self.writer.as_mut().ok_or_else(|| unannounced("bytes"))?;
+        let mut found = Vec::new();
+        if self.checkpoint.is_some() {
+            images::page(MemoryIndex(memory), address, &bytes, writer.image(), &mut found);
+        } else {
+            let incoming = self.incoming.as_mut().ok_or_else(|| unannounced("bytes"))?;
+            incoming.bytes(memory, address, &bytes, writer.image(), &mut |difference| found.push(difference))?;
+        }
+        self.observe(MemoryIndex(memory), found)
+    }
+
+    pub(super) fn image_end(&mut self) -> Result<(), RecordError> {
+        let (Some(incoming), Some(writer)) = (self.incoming.take(), self.writer.as_ref()) else {
+            return Err(unannounced("the end"));
+        };
+        if !self.instantiated {
+            return Ok(());
+        }
+        let memory = incoming.memory();
+        let mut found = Vec::new();
+        let state = incoming.end(writer.image(), &mut |difference| found.push(difference));
+        self.final_memories.push(state);
+        self.observe(memory, found)
+    }
+
+    /// All digests of a checkpoint are there: asks for the pages that are not what they should be.
+    pub(super) fn checkpoint_end(&mut self, socket: &mut UnixStream) -> Result<(), RecordError> {
+        let (Some(checkpoint), Some(writer)) = (self.checkpoint.take(), self.writer.as_ref()) else {
+            return Err(unannounced("the end of a checkpoint"));
+        };
+        let suspects = checkpoint.suspects(writer.image());
+        self.checkpoint = Some(checkpoints::Incoming::default());
+        answer(&Order::Show(suspects), socket)
+    }
+
+    /// Compares a memory's size, in pages, with the replayed one.
+    pub(super) fn size(&mut self, memory: u32, engine: u64) -> Result<(), RecordError> {
+        let (memory, checks) = (MemoryIndex(memory), self.checks());
+        let writer = self.writer()?;
+        let Some(replayed) = writer.image().size(memory).map(|size| size.pages) else {
+            return Err(RecordError::Protocol(format!(
+                "memory {} is shown, which the module does not have",
+                memory.0
+            )));
+        };
+        if engine != replayed && checks {
+            let events = writer.events();
+            writer.found_size(memory, engine)?;
+            self.findings.add(Finding { memory, events, what: Found::Size { engine, replayed } });
+        }
+        Ok(())
+    }
+
+    /// Whether everything is recorded, so that replayed memory must be the engine's.
+    fn checks(&self) -> bool {
+        self.request.options.scope.is_everything()
+    }
+
+    /// Records what the engine's memory holds in place of the replayed bytes.
+    fn observe(&mut self, memory: MemoryIndex, found: Vec<Difference>) -> Result<(), RecordError> {
+        if !self.checks() {
+            return Ok(());
+        }
+        self.observed += found.iter().map(|difference| difference.engine.len() as u64).sum::<u64>();
+        if self.observed > MOST_OBSERVED {
+            // What a lost or misplaced store of the whole memory would make, and no flood.
+            let most = *self.most_observed.get_or_insert_with(|| {
+                let model = self.writer.as_ref().map(TraceWriter::image);
+                let pages = model.map_or(0, |model| model.pages_in(memory, 0..u64::MAX).count());
+                MOST_OBSERVED + 2 * PAGE * pages as u64
+            });
+            if self.observed > most {
+                return Err(RecordError::Protocol(format!(
+                    "{} bytes of memory {} that are not what the events say",
+                    self.observed, memory.0
+                )));
+            }
+        }
+        for Difference { address, engine, replayed } in found {
+            let by = Observation::Checkpoint;
+            let writer = self.writer()?;
+            let events = writer.events();
+            writer.observed(memory, address, by, &engine)?;
+            self.findings.add(Finding { memory, events, what: Found::Bytes { address, engine, replayed, by } });
+        }
+        Ok(())
+    }
+}
