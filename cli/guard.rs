@@ -52,7 +52,8 @@ const NARROW: u64 = 64;
 impl PlainRuns {
     /// Whether one of them was ended from outside, so that nothing follows from how it ended.
     pub fn cut_short(&self) -> bool {
-        let cut = |end: &EndState| matches!(end.outcome, Outcome::TimedOut | Outcome::Interrupted);
+        let cut =
+            |end: &EndState| matches!(end.outcome, Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory);
         cut(&self.lhs) || cut(&self.rhs)
     }
 

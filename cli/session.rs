@@ -21,6 +21,7 @@ pub struct Session {
     wasi: WasiSetup,
     timeout: Option<Duration>,
     memory_page_limit: Option<u64>,
+    max_memory: Option<u64>,
     features: FeatureSwitches,
     run_features: FeatureSwitches,
     native_limit: u64,
@@ -107,6 +108,7 @@ impl Session {
         let how = How { options: run.options(), checkpoint: run.checkpoint, watch: None };
         let mut session = Session::of(program, wasi, how, run.timeout, run.native_limit())?;
         session.memory_page_limit = run.memory_page_limit;
+        session.max_memory = run.max_memory;
         session.features = run.features.clone().unwrap_or_default();
         session.run_features = run.run_features.clone().unwrap_or_default();
         Ok(session)
@@ -149,6 +151,7 @@ impl Session {
             wasi,
             timeout,
             memory_page_limit,
+            max_memory: None,
             features: FeatureSwitches::default(),
             run_features: FeatureSwitches::default(),
             native_limit,
@@ -251,6 +254,7 @@ impl Session {
             features: self.features.clone(),
             run_features: self.run_features.clone(),
             timeout: self.timeout,
+            max_memory: self.max_memory,
             stdin: side.stdin,
             output_streams: side.output_streams,
             executable: self.executable.clone(),

@@ -83,6 +83,7 @@ fn options(args: &SweepArgs, engines: &[EngineSpec]) -> Value {
         "import": run.import.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "preload": run.preload.iter().map(|preload| &preload.name).collect::<Vec<_>>(),
         "timeout_ms": run.timeout.unwrap_or(PATIENCE).as_millis() as u64,
+        "max_memory": run.max_memory,
         "memory_page_limit": run.memory_page_limit,
         "features": words(&run.features),
         "run_features": words(&run.run_features),

@@ -1,6 +1,6 @@
 //! The part of the command line that every recording has.
 
-use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload};
+use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload, parse_size};
 use clap::{Args, ValueEnum};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{Checkpoint, FeatureSwitches, Preload, Stub};
@@ -34,6 +34,9 @@ pub struct RunArgs {
     /// End a run after so long: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
+    /// End a run whose engine's process holds more memory than this: 500M, 4G
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub max_memory: Option<u64>,
     /// Most pages (of 64 KiB) that a memory may have: told to the engine in its own way, and what it does is recorded
     #[arg(long, value_name = "PAGES")]
     pub memory_page_limit: Option<u64>,

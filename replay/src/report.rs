@@ -260,7 +260,9 @@ impl Report {
                 return Ok(());
             }
         }
-        if let Some(outcome @ (Outcome::TimedOut | Outcome::Interrupted)) = lhs.trace_mut().outcome()? {
+        if let Some(outcome @ (Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory)) =
+            lhs.trace_mut().outcome()?
+        {
             self.agree = None;
             self.reason = Some(format!("the runs agree as far as they went, but both {outcome}"));
         }

@@ -84,7 +84,8 @@ fn cut_short(event: &Event) -> Option<Verdict> {
         Event::Milestone(Milestone::End { outcome: Outcome::TimedOut | Outcome::Interrupted, .. }) => {
             Some(Verdict::Timeout)
         }
-        Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow | TrapKind::OutOfMemory, .. }) => {
+        Event::Milestone(Milestone::End { outcome: Outcome::OutOfMemory, .. })
+        | Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow | TrapKind::OutOfMemory, .. }) => {
             Some(Verdict::Poisoned)
         }
         _ => None,

@@ -68,6 +68,8 @@ pub struct Request {
     pub run_features: FeatureSwitches,
     /// After this time the run is ended.
     pub timeout: Option<Duration>,
+    /// A process of the engine that holds more bytes of memory than this is ended.
+    pub max_memory: Option<u64>,
     /// The guest's standard input.
     pub stdin: Stdio,
     /// The guest's standard output and error.
@@ -105,6 +107,7 @@ impl Request {
             features: FeatureSwitches::default(),
             run_features: FeatureSwitches::default(),
             timeout: None,
+            max_memory: None,
             stdin: Stdio::Null,
             output_streams: Stdio::Null,
             executable: std::env::current_exe()?,

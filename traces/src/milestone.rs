@@ -165,6 +165,8 @@ pub enum Outcome {
     Unanswered,
     /// The module is not valid, so it was not instantiated although the engine compiled it.
     NotRun,
+    /// The engine's process held more memory than it was allowed to, and was ended.
+    OutOfMemory,
 }
 
 impl std::fmt::Display for Outcome {
@@ -182,6 +184,7 @@ impl std::fmt::Display for Outcome {
             Outcome::TimedOut => f.write_str("timed out"),
             Outcome::Interrupted => f.write_str("interrupted"),
             Outcome::NotRun => f.write_str("compiled, and not run: the module is not valid"),
+            Outcome::OutOfMemory => f.write_str("took more memory than allowed"),
             Outcome::Unanswered => f.write_str("ended at a host call that the recording does not have"),
         }
     }

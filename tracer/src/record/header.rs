@@ -9,6 +9,9 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
     if program.runs_without_threads() {
         engine.settings.push(("wasi.thread-spawn".to_string(), "refused (--allow-unordered)".to_string()));
     }
+    if let Some(most) = request.max_memory {
+        engine.settings.push(("most bytes of the process".to_string(), most.to_string()));
+    }
     let wasi = &request.wasi;
     let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
     Header {

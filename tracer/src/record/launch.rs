@@ -33,7 +33,7 @@ pub(super) fn launch(
     std::fs::write(&path, &module.module).map_err(RecordError::io("writing the module"))?;
     let as_given = folder.path().join("original.wasm");
     std::fs::write(&as_given, original).map_err(RecordError::io("writing the module"))?;
-    let watch = Watch::new(request.timeout, Arc::clone(&request.interrupt));
+    let watch = Watch::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
         let finished = Cell::new(false);
         let child = Child::spawn(request, job, folder.path(), stdin)?;

@@ -53,6 +53,7 @@ impl Program {
             (Some(outcome), _) if launched.finished => outcome,
             (_, Some(Stopped::TimedOut)) => Outcome::TimedOut,
             (_, Some(Stopped::Interrupted)) => Outcome::Interrupted,
+            (_, Some(Stopped::OutOfMemory)) => Outcome::OutOfMemory,
             (Some(outcome @ Outcome::Rejected { .. }), None) => outcome,
             (_, None) if launched.finished && !seen.instantiated => Outcome::NotRun,
             (_, None) if launched.finished => Outcome::Finished,

@@ -18,9 +18,9 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Frames that may wait between the socket and the encoder: what keeps memory use constant.
@@ -40,25 +40,39 @@ const LOOK: Duration = Duration::from_millis(20);
 pub(super) enum Stopped {
     TimedOut,
     Interrupted,
+    OutOfMemory,
 }
 
-/// Time limit and interrupt of a recording, over all its processes.
+/// Limits and interrupt of a recording, over all its processes.
 pub(super) struct Watch {
     deadline: Option<Instant>,
+    /// Most bytes of memory that a process may hold.
+    max_memory: Option<u64>,
     interrupt: Arc<AtomicBool>,
 }
 
 impl Watch {
-    pub(super) fn new(timeout: Option<Duration>, interrupt: Arc<AtomicBool>) -> Watch {
-        Watch { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), interrupt }
+    pub(super) fn new(timeout: Option<Duration>, max_memory: Option<u64>, interrupt: Arc<AtomicBool>) -> Watch {
+        Watch { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), max_memory, interrupt }
     }
 
-    fn stopped(&self) -> Option<Stopped> {
+    /// Whether the process `id` has to end.
+    fn stopped(&self, id: u32) -> Option<Stopped> {
         if self.interrupt.load(Ordering::Relaxed) {
             return Some(Stopped::Interrupted);
         }
-        self.deadline.is_some_and(|deadline| Instant::now() >= deadline).then_some(Stopped::TimedOut)
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Some(Stopped::TimedOut);
+        }
+        self.max_memory.is_some_and(|most| resident(id) > most).then_some(Stopped::OutOfMemory)
     }
+}
+
+/// Bytes of memory that a process holds; 0 when it is gone. What engines reserve and do not touch is no part of it.
+fn resident(id: u32) -> u64 {
+    let sizes = std::fs::read_to_string(format!("/proc/{id}/statm")).unwrap_or_default();
+    let pages = sizes.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());
+    pages.unwrap_or(0).saturating_mul(rustix::param::page_size() as u64)
 }
 
 /// A child process and its frames. Dropping it kills the process.
@@ -111,6 +125,9 @@ impl Child {
         let path = folder.join("job.json");
         let json = serde_json::to_vec(job).map_err(|error| RecordError::io("writing the job")(error.into()))?;
         std::fs::write(&path, json).map_err(RecordError::io("writing the job"))?;
+        // Between here and the start of the process its ends are inheritable, and several recordings may be going on.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
         socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the engine's socket"))?;
         let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
@@ -137,6 +154,7 @@ impl Child {
             source,
         })?;
         drop((theirs, their_buffer));
+        drop(starting);
         let last_words = process.stderr.take().map(LastWords::listen);
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
@@ -169,10 +187,15 @@ impl Child {
         let mut stopped = None;
         let mut patience = Patience::default();
         let mut gone = false;
+        let mut looked: Option<Instant> = None;
         loop {
-            if stopped.is_none() && !gone && !over.get() {
-                stopped = watch.stopped();
-                if stopped.is_some() {
+            if stopped.is_none() && !gone && !over.get() && looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+                looked = Some(Instant::now());
+                stopped = watch.stopped(self.process.id());
+                if stopped == Some(Stopped::OutOfMemory) {
+                    // What it would do until it ends by itself takes more of it.
+                    self.kill();
+                } else if stopped.is_some() {
                     // It ends at its next flush or host call and sends what it has; if it has none, it is killed.
                     let _ = write_order(&Order::Stop, &mut self.socket);
                     patience.starts();

@@ -126,6 +126,7 @@ impl<'a> Pump<'a> {
             (Some(outcome), _) if finished => Some(outcome.clone()),
             (_, Some(Stopped::TimedOut)) => Some(Outcome::TimedOut),
             (_, Some(Stopped::Interrupted)) => Some(Outcome::Interrupted),
+            (_, Some(Stopped::OutOfMemory)) => Some(Outcome::OutOfMemory),
             (Some(outcome @ Outcome::Rejected { .. }), None) => Some(outcome.clone()),
             (_, None) if finished && !self.instantiated => Some(Outcome::NotRun),
             (_, None) if finished => Some(Outcome::Finished),

@@ -1,0 +1,35 @@
+//! Limits of a run: what a process of the engine may take.
+
+mod common;
+
+use common::{folder_with, run};
+use serde_json::Value;
+
+/// Grows to 512 MiB and writes to all of it, time and again.
+const HUNGRY: &[u8] = br#"(module (memory 1)
+    (func (export "run")
+      (i32.store (i32.const 0) (i32.const 1))
+      (drop (memory.grow (i32.const 8191)))
+      (loop $again (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x20000000)) (br $again))))"#;
+
+#[test]
+fn a_process_that_takes_too_much_memory_is_ended() {
+    let folder = folder_with(&[("m.wat", HUNGRY)]);
+    for engine in ["wasmtime:jit", "wasmi"] {
+        let limits = ["--max-memory", "300M", "--timeout", "60s"];
+        let record = ["record", "m.wat", "--invoke", "run", "-e", engine, "-o", "m.fpt", "--json"];
+        let ran = run(folder.path(), &[&record[..], &limits].concat());
+        let summary: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        assert_eq!(summary["outcome"], "took more memory than allowed", "{engine}: {ran:?}");
+        // What came before is kept.
+        let dump = run(folder.path(), &["dump", "m.fpt", "--kind", "store"]);
+        assert!(dump.code == 0 && dump.stdout.contains("i32.store [0x00000000] <- 01 00 00 00"), "{dump:?}");
+    }
+    let compare = ["compare", "m.wat", "--invoke", "run", "--max-memory", "300M", "--no-guard", "--json"];
+    let ran = run(folder.path(), &compare);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    // Nothing follows from where it was ended.
+    assert_eq!((ran.code, &report["agree"]), (2, &Value::Null), "{report:#}");
+    let wrong = run(folder.path(), &["record", "m.wat", "--invoke", "run", "--max-memory", "much"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("K, M or G"), "{wrong:?}");
+}
