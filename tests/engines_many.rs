@@ -174,6 +174,7 @@ fn people_get_a_table() {
     assert_eq!(lines.next(), Some("group  engine        events  outcome"), "{ran:?}");
     assert_eq!(lines.next().map(|line| line.starts_with("A      wasmtime:jit  ")), Some(true), "{ran:?}");
     assert!(ran.stdout.contains("All 2 engines with an answer have the same events."), "{ran:?}");
+    assert!(ran.stdout.contains("\nSpecification: valid WebAssembly 3.0.\n"), "{ran:?}");
 
     let alone = common::run(folder.path(), &[&call[..], &["wasmi"]].concat());
     assert!(alone.code == 2 && alone.stderr.contains("at least two"), "{alone:?}");

@@ -60,6 +60,8 @@ pub struct Survey {
     pub odd: Vec<usize>,
     /// Who answered host calls; `None` where the module has none.
     pub host: Option<HostMode>,
+    /// What the specification says of the module, whatever the engines do.
+    pub specification: Option<String>,
     pub engines: Vec<Row>,
     pub groups: Vec<Group>,
 }
@@ -131,19 +133,27 @@ pub fn survey(comparison: &Comparison, folder: &Path) -> Result<Option<Survey>> 
     for (row, run) in rows.iter_mut().zip(&runs) {
         row.trace = (comparison.ways.keep && run.trace.exists()).then(|| run.trace.clone());
     }
+    let mut specification = None;
     let groups = match reference {
         Some(reference) => {
-            let groups = group(comparison, &runs, reference, &mut rows);
+            let groups = group(comparison, &runs, reference, &mut rows, &mut specification);
             guard(comparison, &runs, reference, &mut rows)?;
             groups
         }
         None => Vec::new(),
     };
-    Ok(Some(conclude(comparison, rows, groups, reference)))
+    Ok(Some(Survey { specification, ..conclude(comparison, rows, groups, reference) }))
 }
 
-/// Puts every engine into the group whose traces equal its own, the reference first.
-fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Row]) -> Vec<Group> {
+/// Puts every engine into the group whose traces equal its own, the reference first. The reports say what the
+/// specification does.
+fn group(
+    comparison: &Comparison,
+    runs: &[Run],
+    reference: usize,
+    rows: &mut [Row],
+    specification: &mut Option<String>,
+) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let others = (0..runs.len()).filter(|index| *index != reference && runs[*index].recorded.is_some());
     for index in std::iter::once(reference).chain(others) {
@@ -154,6 +164,7 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
         }
         match place(comparison, runs, reference, index, &groups) {
             Ok((report, found)) => {
+                specification.get_or_insert_with(|| report.specification.clone());
                 let row = &mut rows[index];
                 // The report is of the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
@@ -289,7 +300,7 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
         (false, false) => None,
     };
     let host = comparison.session.program.needs_host().then_some(comparison.ways.host);
-    Survey { agree, reference, majority, odd, host, engines: rows, groups }
+    Survey { agree, reference, majority, odd, host, specification: None, engines: rows, groups }
 }
 
 /// `A` to `Z`, then `AA` and so on.

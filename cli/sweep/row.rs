@@ -18,6 +18,8 @@ pub struct Row {
     pub reason: Option<String>,
     /// The engine that the others were held against.
     pub reference: Option<String>,
+    /// What the specification says of the module; `None` when no engine could be recorded.
+    pub specification: Option<String>,
     /// Engines that agree with each other, the reference's group first.
     pub groups: Vec<Vec<String>>,
     /// Engines outside of the majority.
@@ -80,6 +82,7 @@ impl Row {
             answer: RowAnswer::Unanswered,
             reason: Some(reason),
             reference: None,
+            specification: None,
             groups: Vec::new(),
             odd: Vec::new(),
             findings: Vec::new(),
@@ -99,6 +102,7 @@ impl Row {
         let errors: Vec<String> = errors.collect();
         self.reason = (!errors.is_empty()).then(|| errors.join("; "));
         self.reference = survey.reference.as_ref().and_then(name);
+        self.specification.clone_from(&survey.specification);
         self.groups = survey.groups.iter().map(|group| group.engines.iter().filter_map(name).collect()).collect();
         self.odd = survey.odd.iter().filter_map(name).collect();
         self.findings = survey.groups.iter().filter_map(|group| finding(survey, group, module)).collect();

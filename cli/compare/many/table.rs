@@ -68,6 +68,9 @@ impl Survey {
         };
         let answered: usize = self.groups.iter().map(|group| group.engines.len()).sum();
         writeln!(f, "The reference is {}.", self.name(reference))?;
+        if let Some(specification) = &self.specification {
+            writeln!(f, "Specification: {specification}.")?;
+        }
         match (self.groups.len(), &self.majority) {
             (0, _) => writeln!(f, "No engine gave an answer.")?,
             (1, _) if answered == 1 => writeln!(f, "Only one engine gave an answer: there is nothing to compare.")?,
