@@ -8,7 +8,7 @@ use anyhow::Result;
 use forkpoint_replay::{Symbols, Timeline, describe_with_place, place_of};
 use forkpoint_tracer::instrument::{Options, Scope, Style};
 use forkpoint_tracer::{EndDifference, EndState, Recorded};
-use forkpoint_traces::{FuncIndex, MemoryIndex, Outcome, Position};
+use forkpoint_traces::{FuncIndex, MemoryIndex, Position};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -52,9 +52,7 @@ const NARROW: u64 = 64;
 impl PlainRuns {
     /// Whether one of them was ended from outside, so that nothing follows from how it ended.
     pub fn cut_short(&self) -> bool {
-        let cut =
-            |end: &EndState| matches!(end.outcome, Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory);
-        cut(&self.lhs) || cut(&self.rhs)
+        self.lhs.outcome.is_cut_short() || self.rhs.outcome.is_cut_short()
     }
 
     /// Compares the runs without recording with each other and with the recorded ones, of which is known whether

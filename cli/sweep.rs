@@ -15,7 +15,7 @@ use crate::compare::{Comparison, Contender, Ways};
 use crate::output::{print, print_json};
 use crate::session::{Session, interrupt, parse_call, read_module};
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, every_call, exports_start};
+use forkpoint_tracer::{EngineSpec, FeatureSwitches, every_call};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use input::{Item, items};
 use row::{Row, RowAnswer};
@@ -69,9 +69,7 @@ fn read_baseline(file: &Path) -> Result<Baseline> {
 fn options(args: &SweepArgs, engines: &[EngineSpec]) -> Value {
     let run = &args.run;
     let directories = run.dir.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
-    let words = |list: &Option<forkpoint_tracer::FeatureSwitches>| {
-        list.iter().flat_map(|list| list.switches().map(ToString::to_string)).collect::<Vec<_>>()
-    };
+    let words = |list: &Option<FeatureSwitches>| list.as_ref().map(FeatureSwitches::words).unwrap_or_default();
     json!({
         "forkpoint": env!("CARGO_PKG_VERSION"),
         "engines": engines.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -210,19 +208,20 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
     row.bytes = module.len() as u64;
     row.blake3 = blake3::hash(&module).to_hex().to_string();
     let asked = if item.calls.is_empty() { &args.run.invoke } else { &item.calls };
-    let mut calls = asked.iter().map(|call| parse_call(call)).collect::<Result<Vec<_>>>()?;
-    if calls.is_empty() {
-        calls = every_call(&module, args.seed);
-    }
-    // What can be called by nobody is instantiated, and that may differ, too.
-    let called = (!calls.is_empty() || exports_start(&module)).then_some(&calls[..]);
-    row.calls = calls
-        .iter()
-        .map(|call| [std::slice::from_ref(&call.function), &call.arguments[..]].concat().join(" "))
-        .collect();
+    let asked = asked.iter().map(|call| parse_call(call)).collect::<Result<Vec<_>>>()?;
+    let calls = match asked.is_empty() {
+        false => Some(asked),
+        true => match every_call(&module, args.seed) {
+            // Its `_start`.
+            None => Some(Vec::new()),
+            // What can be called by nobody is instantiated, and that may differ, too.
+            Some(every) => (!every.is_empty()).then_some(every),
+        },
+    };
+    row.calls = calls.iter().flatten().map(ToString::to_string).collect();
     let mut run = args.run.clone();
     run.timeout = run.timeout.or(Some(PATIENCE));
-    let session = Session::of_module(&item.path, module, called, &run, false)?;
+    let session = Session::of_module(&item.path, module, calls.as_deref(), &run, false)?;
     let folder = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let aside = folder.path().join("aside");
     std::fs::create_dir(&aside).context("creating a temporary folder")?;

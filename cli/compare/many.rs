@@ -133,27 +133,21 @@ pub fn survey(comparison: &Comparison, folder: &Path) -> Result<Option<Survey>> 
     for (row, run) in rows.iter_mut().zip(&runs) {
         row.trace = (comparison.ways.keep && run.trace.exists()).then(|| run.trace.clone());
     }
-    let mut specification = None;
-    let groups = match reference {
+    let (groups, specification) = match reference {
         Some(reference) => {
-            let groups = group(comparison, &runs, reference, &mut rows, &mut specification);
+            let grouped = group(comparison, &runs, reference, &mut rows);
             guard(comparison, &runs, reference, &mut rows)?;
-            groups
+            grouped
         }
-        None => Vec::new(),
+        None => (Vec::new(), None),
     };
     Ok(Some(Survey { specification, ..conclude(comparison, rows, groups, reference) }))
 }
 
-/// Puts every engine into the group whose traces equal its own, the reference first. The reports say what the
-/// specification does.
-fn group(
-    comparison: &Comparison,
-    runs: &[Run],
-    reference: usize,
-    rows: &mut [Row],
-    specification: &mut Option<String>,
-) -> Vec<Group> {
+/// Puts every engine into the group whose traces equal its own, the reference first. With the groups comes what the
+/// specification says of the module.
+fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Row]) -> (Vec<Group>, Option<String>) {
+    let mut specification = None;
     let mut groups: Vec<Group> = Vec::new();
     let others = (0..runs.len()).filter(|index| *index != reference && runs[*index].recorded.is_some());
     for index in std::iter::once(reference).chain(others) {
@@ -188,7 +182,7 @@ fn group(
             Err(error) => rows[index].error = Some(words(&error, true)),
         }
     }
-    groups
+    (groups, specification)
 }
 
 /// An engine's report against the reference, and the group that it belongs to if there is one already.

@@ -82,9 +82,7 @@ impl Store {
         self.examples += 1;
         Ok(())
     }
-}
 
-impl Store {
     /// Takes over the examples of another sweep's folder, but for signatures that have one.
     pub fn take_examples(&mut self, other: &Path) -> Result<()> {
         let from = other.join(EXAMPLES);

@@ -133,27 +133,18 @@ impl Summary {
             |signature: Option<&String>| Change { module: row.module.clone(), signature: signature.cloned() };
         let now: BTreeSet<&String> = row.findings.iter().map(|finding| &finding.signature).collect();
         let unanswered = row.answer == RowAnswer::Unanswered;
-        match baseline.modules.get(&row.module) {
-            Some((answer, known)) => {
-                changes.new.extend(now.iter().filter(|new| !known.contains(**new)).map(|new| change(Some(*new))));
-                if unanswered && *answer != RowAnswer::Unanswered {
-                    changes.new.push(change(None));
-                }
-                // A module without an answer tells nothing about what it showed before.
-                if !unanswered {
-                    changes.gone.extend(known.iter().filter(|old| !now.contains(old)).map(|old| change(Some(old))));
-                    if *answer == RowAnswer::Unanswered {
-                        changes.gone.push(change(None));
-                    }
-                }
-            }
-            // Of a module that nobody has seen, what other modules are known for is known.
-            None => {
-                let known = &baseline.signatures;
-                changes.new.extend(now.iter().filter(|new| !known.contains(**new)).map(|new| change(Some(*new))));
-                if unanswered {
-                    changes.new.push(change(None));
-                }
+        let seen = baseline.modules.get(&row.module);
+        // Of a module that nobody has seen, what other modules are known for is known.
+        let known = seen.map_or(&baseline.signatures, |(_, signatures)| signatures);
+        changes.new.extend(now.iter().filter(|new| !known.contains(**new)).map(|new| change(Some(*new))));
+        if unanswered && seen.is_none_or(|(answer, _)| *answer != RowAnswer::Unanswered) {
+            changes.new.push(change(None));
+        }
+        // A module without an answer tells nothing about what it showed before.
+        if let Some((answer, signatures)) = seen.filter(|_| !unanswered) {
+            changes.gone.extend(signatures.iter().filter(|old| !now.contains(old)).map(|old| change(Some(old))));
+            if *answer == RowAnswer::Unanswered {
+                changes.gone.push(change(None));
             }
         }
     }

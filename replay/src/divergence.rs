@@ -129,7 +129,7 @@ fn explain(
     if left.as_ref().zip(right.as_ref()).is_some_and(|(left, right)| nan::only_nan_bits(left, right)) {
         verdict = Verdict::NanBits;
     }
-    if limits::explains(verdict, left.as_ref().zip(right.as_ref()), [lhs, rhs])? {
+    if limits::explains(verdict, left.as_ref().zip(right.as_ref()), [lhs, rhs]) {
         verdict = Verdict::PageLimit;
     }
     let (mut culprit, mut during) = (None, None);

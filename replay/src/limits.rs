@@ -102,20 +102,16 @@ impl PageLimit {
 }
 
 /// Whether a difference is about a limit that both runs have, so that the engines treat it differently.
-pub(crate) fn explains(
-    verdict: Verdict,
-    events: Option<(&Event, &Event)>,
-    sides: [&Timeline; 2],
-) -> Result<bool, ReplayError> {
+pub(crate) fn explains(verdict: Verdict, events: Option<(&Event, &Event)>, sides: [&Timeline; 2]) -> bool {
     let [Some(limit), Some(other)] = sides.map(|side| side.trace().header().limits.memory_pages) else {
-        return Ok(false);
+        return false;
     };
     if limit != other {
         // That was asked for.
-        return Ok(false);
+        return false;
     }
     let declared = declared(sides[0].trace().module());
-    Ok(match (verdict, events) {
+    match (verdict, events) {
         (Verdict::Validation | Verdict::Compilation | Verdict::Instantiation | Verdict::InitialSize, _) => {
             declared.iter().any(|(pages, _)| *pages > limit)
         }
@@ -124,7 +120,7 @@ pub(crate) fn explains(
             result.or(*theirs).is_some_and(|before| in_pages(before.saturating_add(*delta), page_size) > limit)
         }
         _ => false,
-    })
+    }
 }
 
 /// A size in pages of the limit, rounded up.

@@ -260,9 +260,7 @@ impl Report {
                 return Ok(());
             }
         }
-        if let Some(outcome @ (Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory)) =
-            lhs.trace_mut().outcome()?
-        {
+        if let Some(outcome) = lhs.trace_mut().outcome()?.filter(Outcome::is_cut_short) {
             self.agree = None;
             self.reason = Some(format!("the runs agree as far as they went, but both {outcome}"));
         }

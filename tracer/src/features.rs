@@ -132,7 +132,7 @@ impl FeatureSwitches {
     }
 
     /// As a trace's header has them.
-    pub(crate) fn words(&self) -> Vec<String> {
+    pub fn words(&self) -> Vec<String> {
         self.switches().map(ToString::to_string).collect()
     }
 

@@ -26,7 +26,7 @@ mod types;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndState};
-pub use every::{every_call, exports_start};
+pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
 pub use plain::Plain;
 pub use program::{Invocation, Program};

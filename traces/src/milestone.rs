@@ -169,6 +169,13 @@ pub enum Outcome {
     OutOfMemory,
 }
 
+impl Outcome {
+    /// Whether the run was ended from outside, so that nothing follows from where it did.
+    pub fn is_cut_short(&self) -> bool {
+        matches!(self, Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory)
+    }
+}
+
 impl std::fmt::Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -126,10 +126,11 @@ pub(crate) fn drive(
     out.message(&Message::Hello(about))?;
     match stages(engine, job, &mut out, control, buffer)? {
         Ok(()) => out.message(&Message::End),
-        Err(Rejected { stage, message, code }) => {
+        Err(Rejected { stage, mut message, code }) => {
             // Where the recorder puts files for a run says nothing about it.
-            let folder = job.module.parent().map(|folder| format!("{}/", folder.display()));
-            let message = folder.map_or(message.clone(), |folder| message.replace(&folder, ""));
+            if let Some(folder) = job.module.parent() {
+                message = message.replace(&format!("{}/", folder.display()), "");
+            }
             let offset = words::offset_in(&message).filter(|_| stage != Stage::Instantiate);
             out.message(&Message::Rejected { stage, message, offset, code })
         }

@@ -21,7 +21,7 @@ use abi::{Api, Object, Release};
 use config::Settings;
 use forkpoint_traces::{EngineInfo, Stage};
 use guest::WasmEdgeGuest;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -93,17 +93,7 @@ impl Engine for WasmEdge {
     }
 
     fn validate(&self, module: &Path) -> Result<(), Rejected> {
-        let path = text(module)?;
-        let api = &self.api;
-        // SAFETY: the configuration is ours, and the path ends with a NUL.
-        unsafe {
-            let machine = (api.WasmEdge_VMCreate)(self.config, std::ptr::null_mut());
-            if machine.is_null() {
-                return Err(Rejected::validate("the library makes no machine"));
-            }
-            api.accept(Stage::Validate, (api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
-            api.accept(Stage::Validate, (api.WasmEdge_VMValidate)(machine))
-        }
+        self.machine(&text(module)?, Stage::Validate).map(drop)
     }
 
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
@@ -112,20 +102,31 @@ impl Engine for WasmEdge {
 
     fn load<'a>(&'a self, module: &Path, _: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
         let path = text(module)?;
-        let (api, config) = (&self.api, self.config);
+        let machine = self.machine(&path, Stage::Compile)?;
+        // The machine does not tell what a module imports: it is read twice.
+        let mut ast = std::ptr::null_mut();
         // SAFETY: the configuration is ours, and the path ends with a NUL.
         unsafe {
-            let machine = (api.WasmEdge_VMCreate)(config, std::ptr::null_mut());
+            let loader = (self.api.WasmEdge_LoaderCreate)(self.config);
+            let parsed = (self.api.WasmEdge_LoaderParseFromFile)(loader, &mut ast, path.as_ptr());
+            self.api.accept(Stage::Compile, parsed)?;
+        }
+        Ok(Box::new(LoadedModule { engine: self, machine, ast }))
+    }
+}
+
+impl WasmEdge {
+    /// A machine with the module in this file, validated. A file that cannot be read as one is rejected at `stage`.
+    fn machine(&self, path: &CStr, stage: Stage) -> Result<Object, Rejected> {
+        // SAFETY: the configuration is ours, and the path ends with a NUL.
+        unsafe {
+            let machine = (self.api.WasmEdge_VMCreate)(self.config, std::ptr::null_mut());
             if machine.is_null() {
-                return Err(Rejected::compile("the library makes no machine"));
+                return Err(Rejected::at(stage, "the library makes no machine"));
             }
-            // The machine does not tell what a module imports: it is read twice.
-            let loader = (api.WasmEdge_LoaderCreate)(config);
-            let mut ast = std::ptr::null_mut();
-            api.accept(Stage::Compile, (api.WasmEdge_LoaderParseFromFile)(loader, &mut ast, path.as_ptr()))?;
-            api.accept(Stage::Compile, (api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
-            api.accept(Stage::Validate, (api.WasmEdge_VMValidate)(machine))?;
-            Ok(Box::new(LoadedModule { engine: self, machine, ast }))
+            self.api.accept(stage, (self.api.WasmEdge_VMLoadWasmFromFile)(machine, path.as_ptr()))?;
+            self.api.accept(Stage::Validate, (self.api.WasmEdge_VMValidate)(machine))?;
+            Ok(machine)
         }
     }
 }

@@ -22,17 +22,6 @@ const MAX_STACK: usize = 8 << 20;
 /// Sets a [`Config`]'s switch.
 type Switch = fn(&mut Config, bool) -> &mut Config;
 
-/// What is switched on, under wasmi's own names.
-const SWITCHES: &[(&str, Switch)] = &[
-    ("wasm_custom_page_sizes", Config::wasm_custom_page_sizes),
-    ("wasm_memory64", Config::wasm_memory64),
-    ("wasm_multi_memory", Config::wasm_multi_memory),
-    ("wasm_relaxed_simd", Config::wasm_relaxed_simd),
-    ("wasm_simd", Config::wasm_simd),
-    ("wasm_tail_call", Config::wasm_tail_call),
-    ("wasm_wide_arithmetic", Config::wasm_wide_arithmetic),
-];
-
 /// What can be switched by the names of [`crate::features`].
 const FEATURES: &[(&str, Switch)] = &[
     ("bulk-memory", Config::wasm_bulk_memory),
@@ -51,6 +40,10 @@ const FEATURES: &[(&str, Switch)] = &[
     ("wide-arithmetic", Config::wasm_wide_arithmetic),
 ];
 
+/// What is switched on without being asked.
+const ON: &[&str] =
+    &["custom-page-sizes", "memory64", "multi-memory", "relaxed-simd", "simd", "tail-call", "wide-arithmetic"];
+
 /// wasmi, set up.
 struct Wasmi {
     engine: wasmi::Engine,
@@ -63,7 +56,7 @@ struct Wasmi {
 /// In words, when it does not know a proposal that is to be switched.
 pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
     let mut config = Config::default();
-    for (_, switch) in SWITCHES {
+    for (_, switch) in FEATURES.iter().filter(|(name, _)| ON.contains(name)) {
         switch(&mut config, true);
     }
     for wanted in job.features.switches() {
@@ -84,7 +77,7 @@ pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
 
 impl Engine for Wasmi {
     fn about(&self) -> EngineInfo {
-        let switches = SWITCHES.iter().map(|(name, _)| (name.to_string(), "true".to_string()));
+        let switches = ON.iter().map(|name| (format!("wasm_{}", name.replace('-', "_")), "true".to_string()));
         let limits = [("max_recursion_depth", MAX_RECURSION), ("max_stack_height", MAX_STACK)];
         let limits = limits.map(|(name, value)| (name.to_string(), value.to_string()));
         EngineInfo {

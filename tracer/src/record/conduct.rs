@@ -23,7 +23,7 @@ const MOST_NATIVE: u32 = 1 << 20;
 
 /// Which part of a run is going on.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Part {
     /// Up to `Instantiated`.
     Loading,
     /// Calls are made.
@@ -35,15 +35,15 @@ enum Stage {
 /// What was said so far.
 pub(super) struct Conduct {
     memories: usize,
-    stage: Stage,
-    /// Images begun in this stage, and whether the last of them is still open.
+    part: Part,
+    /// Images begun in this part, and whether the last of them is still open.
     images: usize,
     open: bool,
     /// The number that the next call has at least; `None` while the start function may come.
     next_call: Option<u32>,
     calling: bool,
     checkpoint: bool,
-    /// How many more bytes of memory there may be in this stage.
+    /// How many more bytes of memory there may be in this part.
     room: u64,
     digests: usize,
     native: u32,
@@ -56,7 +56,7 @@ impl Conduct {
         let segment = |segment: &DataSegment| segment.bytes.len() as u64 + 2 * PAGE;
         Conduct {
             memories: module.memories.len(),
-            stage: Stage::Loading,
+            part: Part::Loading,
             images: 0,
             open: false,
             next_call: None,
@@ -94,8 +94,8 @@ impl Conduct {
                 self.open = false;
                 None
             }
-            Message::Instantiated if self.stage == Stage::Loading => {
-                self.stage = Stage::Running;
+            Message::Instantiated if self.part == Part::Loading => {
+                self.part = Part::Running;
                 self.images = 0;
                 self.room = MOST_FINAL;
                 None
@@ -121,8 +121,8 @@ impl Conduct {
     }
 
     fn image(&mut self, memory: usize) -> Option<String> {
-        if self.stage == Stage::Running {
-            self.stage = Stage::Ending;
+        if self.part == Part::Running {
+            self.part = Part::Ending;
         }
         let expected = self.images;
         self.images += 1;
@@ -139,7 +139,7 @@ impl Conduct {
             let written = written(bytes).map(|(_, page)| page.len() as u64).sum();
             self.room = match self.room.checked_sub(written) {
                 Some(left) => left,
-                None if self.stage == Stage::Loading => {
+                None if self.part == Part::Loading => {
                     return Some(format!(
                         "{MOST_STRAYS} bytes of initial memory more than the module's data segments are"
                     ));
@@ -151,7 +151,7 @@ impl Conduct {
     }
 
     fn call(&mut self, call: Option<u32>) -> Option<String> {
-        if self.stage != Stage::Running {
+        if self.part != Part::Running {
             return Some("a call before `Instantiated` or behind the images at the end".to_string());
         }
         if self.calling {

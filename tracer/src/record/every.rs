@@ -13,24 +13,19 @@ const MOST_CALLS: usize = 64;
 const INTEGERS: &[i64] = &[0, 1, -1, 2, 7, 8, 31, 32, 63, 64, 255, 65_535, 65_536, -65_536];
 const FLOATS: &[&str] = &["0", "-0", "1", "-1.5", "0.1", "1e30", "-1e-30", "inf", "-inf", "nan"];
 
-/// Whether the module is a WASI command: it exports a `_start` to call.
-pub fn exports_start(module: &[u8]) -> bool {
-    Interface::of(module).exports.contains_key("_start")
-}
-
 /// A call of each exported function whose arguments can be written down, by name, with arguments that only `seed`
-/// decides. Empty for a module that is a WASI command, whose `_start` is to be called.
-pub fn every_call(module: &[u8], seed: u64) -> Vec<Invocation> {
-    if exports_start(module) {
-        return Vec::new();
-    }
+/// decides. `None` for a module that is a WASI command, whose `_start` is to be called.
+pub fn every_call(module: &[u8], seed: u64) -> Option<Vec<Invocation>> {
     let interface = Interface::of(module);
+    if interface.exports.contains_key("_start") {
+        return None;
+    }
     let mut rng = Rng::with_seed(seed);
     let called = interface.exports.iter().filter_map(|(name, ty)| {
         let ty = ty.as_ref().filter(|_| !name.starts_with(EXPORT_PREFIX) && name != "_initialize")?;
         Some(Invocation { function: name.clone(), arguments: arguments(ty, &mut rng)? })
     });
-    called.take(MOST_CALLS).collect()
+    Some(called.take(MOST_CALLS).collect())
 }
 
 /// `None` for a type with vectors, which not every interface to an engine can pass, or with references.
@@ -64,14 +59,14 @@ mod tests {
             (func (export "_initialize")))"#;
         let module = wat::parse_str(text).expect("a module");
         for seed in 0..200 {
-            let calls = every_call(&module, seed);
+            let calls = every_call(&module, seed).expect("no command");
             let names: Vec<&str> = calls.iter().map(|call| call.function.as_str()).collect();
             assert_eq!(names, ["a", "b"]);
-            assert_eq!(calls, every_call(&module, seed));
+            assert_eq!(Some(&calls), every_call(&module, seed).as_ref());
             Program::new("m", module.clone(), &calls, &Imports::default()).expect("calls that fit");
         }
         let command = wat::parse_str(r#"(module (func (export "_start")) (func (export "f")))"#).expect("a module");
-        assert_eq!(every_call(&command, 1), []);
-        assert_eq!(every_call(b"no module", 1), []);
+        assert_eq!(every_call(&command, 1), None);
+        assert_eq!(every_call(b"no module", 1), Some(Vec::new()));
     }
 }

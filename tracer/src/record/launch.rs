@@ -1,11 +1,12 @@
 //! Processes for one run: for AOT one that compiles, then the one that runs.
 
-use super::process::{Child, Ended, Watch};
+use super::process::{Child, Ended, Stopped, Watch};
 use super::{Request, Stdio};
 use crate::child::{Job, Run, Task};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message, VERSION};
+use forkpoint_traces::Outcome;
 use std::cell::Cell;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -15,6 +16,23 @@ pub(super) struct Launched {
     pub(super) ended: Ended,
     /// Whether it said that it had sent everything.
     pub(super) finished: bool,
+}
+
+impl Launched {
+    /// How the run ended, from what the child `said` and from how its process ended.
+    pub(super) fn outcome(&self, said: Option<Outcome>, instantiated: bool) -> Outcome {
+        match (said, self.ended.stopped) {
+            // The run was over before the order to stop reached it.
+            (Some(outcome), _) if self.finished => outcome,
+            (_, Some(Stopped::TimedOut)) => Outcome::TimedOut,
+            (_, Some(Stopped::Interrupted)) => Outcome::Interrupted,
+            (_, Some(Stopped::OutOfMemory)) => Outcome::OutOfMemory,
+            (Some(outcome @ Outcome::Rejected { .. }), None) => outcome,
+            (_, None) if self.finished && !instantiated => Outcome::NotRun,
+            (_, None) if self.finished => Outcome::Finished,
+            (_, None) => Outcome::Crashed { signal: self.ended.signal() },
+        }
+    }
 }
 
 /// Runs `module`, which was made of `original`, as `run` says. `sink` gets every frame, and the socket to answer by.

@@ -3,7 +3,7 @@
 use super::conduct::{Conduct, written};
 use super::end::{EndMemory, EndState, typed};
 use super::launch::launch;
-use super::process::{Stopped, answer};
+use super::process::answer;
 use super::{CallResult, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
@@ -49,16 +49,7 @@ impl Program {
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
-        seen.end.outcome = match (seen.outcome.take(), launched.ended.stopped) {
-            (Some(outcome), _) if launched.finished => outcome,
-            (_, Some(Stopped::TimedOut)) => Outcome::TimedOut,
-            (_, Some(Stopped::Interrupted)) => Outcome::Interrupted,
-            (_, Some(Stopped::OutOfMemory)) => Outcome::OutOfMemory,
-            (Some(outcome @ Outcome::Rejected { .. }), None) => outcome,
-            (_, None) if launched.finished && !seen.instantiated => Outcome::NotRun,
-            (_, None) if launched.finished => Outcome::Finished,
-            (_, None) => Outcome::Crashed { signal: launched.ended.signal() },
-        };
+        seen.end.outcome = launched.outcome(seen.outcome.take(), seen.instantiated);
         Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
 }

@@ -14,6 +14,7 @@ use crate::record::{HostSource, Request};
 use forkpoint_traces::TraceReader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,6 +45,14 @@ pub struct Program {
     pub(super) preloads: Vec<Preload>,
 }
 
+/// As the command line has it: the name, and the arguments behind it.
+impl fmt::Display for Invocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.function)?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
+    }
+}
+
 impl Program {
     /// Prepares the binary `module`, read from a file called `name`, for these calls. Without calls it must be a
     /// WASI command: its `_start` is called. With calls, `_initialize` is called first where it exists.
@@ -53,7 +62,7 @@ impl Program {
     /// calls do not fit it. One that is not valid is no error: engines are asked whether they accept it
     /// ([`Program::invalid`]). A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
-        Program::with(name, module, Some(calls), imports)
+        Program::with(name, module.into(), imports, |interface| interface.resolve(calls))
     }
 
     /// Prepares a module of which nothing is called: it is instantiated, and its start function runs.
@@ -61,37 +70,7 @@ impl Program {
     /// # Errors
     /// Those of [`Program::new`].
     pub fn uncalled(name: &str, module: Vec<u8>, imports: &Imports) -> Result<Program, RecordError> {
-        Program::with(name, module, None, imports)
-    }
-
-    fn with(
-        name: &str,
-        module: Vec<u8>,
-        calls: Option<&[Invocation]>,
-        imports: &Imports,
-    ) -> Result<Program, RecordError> {
-        // Validates, too: an invalid module has no interface to speak of.
-        let instrumented = match instrument(&module, &Options::default()) {
-            Err(error @ InstrumentError::Invalid { .. }) => {
-                return Ok(Program::of_invalid(name, module.into(), error));
-            }
-            result => result?,
-        };
-        let interface = Interface::of(&module);
-        let host_functions = interface.provide(imports)?;
-        let calls = calls.map_or(Ok(Vec::new()), |calls| interface.resolve(calls))?;
-        Ok(Program {
-            name: name.to_string(),
-            original: module.into(),
-            instrumented,
-            invalid: None,
-            calls,
-            exported: interface.exported,
-            wasi_memory: interface.wasi_memory,
-            host_functions,
-            stubs: imports.stubs.to_vec(),
-            preloads: imports.preloads.to_vec(),
-        })
+        Program::with(name, module.into(), imports, |_| Ok(Vec::new()))
     }
 
     /// Prepares the program of a recording, to be run again with its host log.
@@ -100,28 +79,38 @@ impl Program {
     /// When the recording's module does what cannot be recorded or its calls do not fit it.
     pub fn recorded(trace: &TraceReader) -> Result<Program, RecordError> {
         let header = trace.header();
-        let module = trace.module();
-        let instrumented = match instrument(module, &Options::default()) {
-            Err(error @ InstrumentError::Invalid { .. }) => {
-                return Ok(Program::of_invalid(&header.module.name, Arc::clone(module), error));
-            }
+        let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
+        Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface| {
+            header.calls.iter().map(|call| interface.recorded_call(call)).collect()
+        })
+    }
+
+    /// Prepares a module; `calls` are found out only where it is valid.
+    fn with(
+        name: &str,
+        module: Arc<[u8]>,
+        imports: &Imports,
+        calls: impl FnOnce(&Interface) -> Result<Vec<Call>, RecordError>,
+    ) -> Result<Program, RecordError> {
+        // Validates, too: an invalid module has no interface to speak of.
+        let instrumented = match instrument(&module, &Options::default()) {
+            Err(error @ InstrumentError::Invalid { .. }) => return Ok(Program::of_invalid(name, module, error)),
             result => result?,
         };
-        let interface = Interface::of(module);
-        let host_functions =
-            interface.provide(&Imports { logged: true, allow_unordered: true, ..Imports::default() })?;
-        let calls = header.calls.iter().map(|call| interface.recorded_call(call)).collect::<Result<_, _>>()?;
+        let interface = Interface::of(&module);
+        let host_functions = interface.provide(imports)?;
+        let calls = calls(&interface)?;
         Ok(Program {
-            name: header.module.name.clone(),
-            original: Arc::clone(module),
+            name: name.to_string(),
+            original: module,
             instrumented,
             invalid: None,
             calls,
             exported: interface.exported,
             wasi_memory: interface.wasi_memory,
             host_functions,
-            stubs: Vec::new(),
-            preloads: Vec::new(),
+            stubs: imports.stubs.to_vec(),
+            preloads: imports.preloads.to_vec(),
         })
     }
 

@@ -7,7 +7,7 @@ use super::end::typed;
 use super::findings::{Findings, Watching};
 use super::images::Incoming;
 use super::launch::Launched;
-use super::process::{Ended, Stopped, answer};
+use super::process::{Ended, answer};
 use super::sink::WriterSink;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
@@ -113,25 +113,13 @@ impl<'a> Pump<'a> {
 
     /// Decides how the run ended, from what the child said and from how its process ended.
     pub(super) fn conclude(&mut self, launched: &Launched) -> Result<(), RecordError> {
-        let Launched { ended, finished } = launched;
-        let finished = *finished;
-        if self.writer.is_none() && ended.stopped.is_none() {
-            return Err(RecordError::NoEngine(ended.words()));
+        if self.writer.is_none() && launched.ended.stopped.is_none() {
+            return Err(RecordError::NoEngine(launched.ended.words()));
         }
-        if self.instantiated && !finished {
-            self.rescue(ended)?;
+        if self.instantiated && !launched.finished {
+            self.rescue(&launched.ended)?;
         }
-        self.outcome = match (&self.outcome, ended.stopped) {
-            // The run was over before the order to stop reached it.
-            (Some(outcome), _) if finished => Some(outcome.clone()),
-            (_, Some(Stopped::TimedOut)) => Some(Outcome::TimedOut),
-            (_, Some(Stopped::Interrupted)) => Some(Outcome::Interrupted),
-            (_, Some(Stopped::OutOfMemory)) => Some(Outcome::OutOfMemory),
-            (Some(outcome @ Outcome::Rejected { .. }), None) => Some(outcome.clone()),
-            (_, None) if finished && !self.instantiated => Some(Outcome::NotRun),
-            (_, None) if finished => Some(Outcome::Finished),
-            (_, None) => Some(Outcome::Crashed { signal: ended.signal() }),
-        };
+        self.outcome = Some(launched.outcome(self.outcome.take(), self.instantiated));
         Ok(())
     }
 
