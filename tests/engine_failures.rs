@@ -158,8 +158,10 @@ fn floods_of_frames_fill_neither_memory_nor_time() {
     // Nothing is wrong with these but that there is no end of them.
     let Some(row) = third(&failing("events", "called")) else { return };
     assert_eq!(row["outcome"], "timed out", "{row:#}");
-    // How much comes within the time limit is the machine's business.
-    let Some(row) = third(&failing("bytes", "called")) else { return };
-    let error = row["error"].as_str().unwrap_or_default();
-    assert!(row["outcome"] == "timed out" || error.contains("not what the events say"), "{row:#}");
+    // How much comes within the time limit is the machine's business. A byte alone costs the model its whole page.
+    for how in ["bytes", "sparse"] {
+        let Some(row) = third(&failing(how, "called")) else { return };
+        let error = row["error"].as_str().unwrap_or_default();
+        assert!(row["outcome"] == "timed out" || error.contains("not what the events say"), "{how}: {row:#}");
+    }
 }

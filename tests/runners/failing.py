@@ -81,6 +81,10 @@ WAYS = {
         frame(*announced(0)),
         [frame(b"I", struct.pack("<IQ", 0, at << 20) + b"x" * (1 << 20)) for at in range(1 << 30)],
     ),
+    "sparse": lambda: (
+        frame(*announced(0)),
+        [frame(b"I", struct.pack("<IQ", 0, at << 20) + (b"x" + bytes(4095)) * 256) for at in range(1 << 30)],
+    ),
     "overflow": lambda: (frame(*announced(0)), frame(b"I", struct.pack("<IQ", 0, (1 << 64) - 4096) + bytes(8192))),
     "digests": lambda: (message({"Checkpoint": {"pages": [1]}}), forever((b"D", bytes(4) + os.urandom(1 << 20)))),
     "calls": lambda: forever((b"J", b'{"Call":0}'), (b"J", b'{"Returned":[]}')),

@@ -62,6 +62,8 @@ pub(super) struct Pump<'a> {
     /// How many bytes of memory were not what the events say, and how many may be once there are many.
     observed: u64,
     most_observed: Option<u64>,
+    /// Pages that the model has for no other reason than that.
+    found_pages: u64,
     outcome: Option<Outcome>,
     words: EngineWords,
     /// Blocks of records received.
@@ -105,6 +107,7 @@ impl<'a> Pump<'a> {
             findings: Findings::default(),
             observed: 0,
             most_observed: None,
+            found_pages: 0,
             outcome: None,
             words: EngineWords::default(),
             blocks: 0,

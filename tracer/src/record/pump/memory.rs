@@ -8,7 +8,7 @@ use crate::record::checkpoints;
 use crate::record::conduct::written;
 use crate::record::findings::{self, Finding, Found};
 use crate::record::images::{self, Difference};
-use forkpoint_traces::{MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter};
+use forkpoint_traces::{Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter};
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
@@ -133,13 +133,16 @@ impl Pump<'_> {
         if !self.checks() {
             return Ok(());
         }
-        self.observed += found.iter().map(|difference| difference.engine.len() as u64).sum::<u64>();
+        let fresh = self.writer.as_ref().map_or(0, |writer| fresh_pages(writer.image(), memory, &found));
+        let bytes = found.iter().map(|difference| difference.engine.len() as u64).sum::<u64>();
+        // A single byte in a fresh page costs the whole page.
+        self.observed += bytes.max(fresh * PAGE);
         if self.observed > MOST_OBSERVED {
-            // What a lost or misplaced store of the whole memory would make, and no flood.
+            // What a lost or misplaced store of all that the events wrote would make, and no flood.
             let most = *self.most_observed.get_or_insert_with(|| {
                 let model = self.writer.as_ref().map(TraceWriter::image);
-                let pages = model.map_or(0, |model| model.pages_in(memory, 0..u64::MAX).count());
-                MOST_OBSERVED + 2 * PAGE * pages as u64
+                let pages = model.map_or(0, |model| model.pages_in(memory, 0..u64::MAX).count() as u64);
+                MOST_OBSERVED + 2 * PAGE * pages.saturating_sub(self.found_pages)
             });
             if self.observed > most {
                 return Err(RecordError::Protocol(format!(
@@ -148,6 +151,7 @@ impl Pump<'_> {
                 )));
             }
         }
+        self.found_pages += fresh;
         for Difference { address, engine, replayed } in found {
             let by = Observation::Checkpoint;
             let writer = self.writer()?;
@@ -157,4 +161,18 @@ impl Pump<'_> {
         }
         Ok(())
     }
+}
+
+/// How many pages the model has not yet that differences, with ascending addresses, would add to it.
+fn fresh_pages(model: &Image, memory: MemoryIndex, found: &[Difference]) -> u64 {
+    let (mut fresh, mut next) = (0, 0);
+    for Difference { address, engine, .. } in found {
+        let end = address.saturating_add(engine.len() as u64).div_ceil(PAGE);
+        let start = next.max(address / PAGE);
+        if start < end {
+            fresh += end - start - model.pages_in(memory, start..end).count() as u64;
+            next = end;
+        }
+    }
+    fresh
 }
