@@ -218,10 +218,12 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
             Some(every) => (!every.is_empty()).then_some(every),
         },
     };
-    row.calls = calls.iter().flatten().map(ToString::to_string).collect();
     let mut run = args.run.clone();
     run.timeout = run.timeout.or(Some(PATIENCE));
     let session = Session::of_module(&item.path, module, calls.as_deref(), &run, false)?;
+    if session.program.invalid().is_none() {
+        row.calls = calls.iter().flatten().map(ToString::to_string).collect();
+    }
     let folder = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
     let aside = folder.path().join("aside");
     std::fs::create_dir(&aside).context("creating a temporary folder")?;

@@ -77,6 +77,9 @@ fn without_multi_memory_a_module_records_by_hooks_and_a_replay_knows() {
         let info: Value = serde_json::from_str(&ran.stdout).expect("JSON");
         assert_eq!(info["features"]["run"], serde_json::json!(["-multi-memory"]), "{info:#}");
         assert_eq!(info["recorder"]["hooks"], true, "{info:#}");
+        let settings = info["engine"]["settings"].as_array().expect("a list");
+        let told: Vec<&Value> = settings.iter().filter(|setting| setting[0] == "wasm_multi_memory").collect();
+        assert_eq!(told, [&serde_json::json!(["wasm_multi_memory", "false"])], "once, and as it is: {info:#}");
     }
 }
 

@@ -84,6 +84,7 @@ fn every_module_is_a_row_and_alike_divergences_are_one() {
     // What nobody says how to call is called somehow, and the same each time.
     assert_eq!(row("stores.wat")["calls"].as_array().map(Vec::len), Some(2), "{rows:#?}");
     assert_eq!(row("traps.wat")["answer"], "agree");
+    assert_eq!(row("invalid.wat")["calls"], json!([]), "nothing of it runs");
     assert_eq!(row("invalid.wat")["groups"], json!([["wasmtime:jit", "wasmi"]]));
     assert!(row("hangs.wat")["reason"].as_str().is_some_and(|why| why.contains("timed out")), "{rows:#?}");
     assert!(row("junk.wasm")["reason"].as_str().is_some_and(|why| why.contains("not a WebAssembly module")));
@@ -118,6 +119,39 @@ fn a_sweep_that_was_ended_goes_on() {
     // With other options the rows would mean something else.
     let (code, _, stderr) = sweep(folder.path(), &[&all[..], &["--hooks"]].concat());
     assert!(code == 2 && stderr.contains("other options"), "{stderr}");
+}
+
+#[test]
+fn a_sweep_that_was_killed_goes_on() {
+    let folder = folder_with(&[]);
+    fs::create_dir(folder.path().join("in")).expect("the file system");
+    for number in 0..30 {
+        fs::write(folder.path().join(format!("in/{number:02}.wat")), STORES).expect("the file system");
+    }
+    let all = ["in", "--engines", ENGINES, "--jobs", "1", "--out", "out"];
+    let mut killed = std::process::Command::new(common::FORKPOINT)
+        .current_dir(folder.path())
+        .arg("sweep")
+        .args(all)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("forkpoint starts");
+    let file = folder.path().join("out/rows.jsonl");
+    let begun = std::time::Instant::now();
+    while fs::metadata(&file).map_or(0, |file| file.len()) == 0 {
+        assert!(begun.elapsed().as_secs() < 60, "no row in a minute");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    killed.kill().expect("a child of ours");
+    killed.wait().expect("a child of ours");
+    let kept = fs::read_to_string(&file).expect("the file system");
+    let whole = kept.matches('\n').count();
+    assert!((1..30).contains(&whole), "{whole} rows when it was killed");
+    let (code, summary, stderr) = sweep(folder.path(), &all);
+    assert_eq!((code, &summary["modules"], &summary["agree"]), (0, &30.into(), &30.into()), "{summary:#}{stderr}");
+    let now = fs::read_to_string(&file).expect("the file system");
+    assert!(now.starts_with(&kept[..=kept.rfind('\n').expect("a row")]), "rows that were there stay");
+    assert_eq!(rows(&folder.path().join("out")).len(), 30);
 }
 
 #[test]

@@ -118,11 +118,12 @@ pub(crate) fn drive(
 ) -> io::Result<()> {
     let mut about = engine.about();
     about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
-    about.settings.extend(
-        job.features
-            .switches()
-            .map(|switch| (switch.name().to_string(), if switch.enabled() { "on" } else { "off" }.to_string())),
-    );
+    for switch in job.features.switches() {
+        // What the engine has without being asked is not how it is.
+        let own = format!("wasm_{}", switch.name().replace('-', "_"));
+        about.settings.retain(|(name, _)| *name != own);
+        about.settings.push((own, switch.enabled().to_string()));
+    }
     out.message(&Message::Hello(about))?;
     match stages(engine, job, &mut out, control, buffer)? {
         Ok(()) => out.message(&Message::End),
