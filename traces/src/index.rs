@@ -1,6 +1,6 @@
 //! The index at the end of a trace: what makes seeks fast. It can be rebuilt from the blocks before it.
 
-use crate::ids::{FuncIndex, Position};
+use crate::ids::{CodeOffset, FuncIndex, Position};
 use crate::keyframe::KeyframeEntry;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -88,6 +88,20 @@ pub struct EngineWords {
     pub offset: Option<u64>,
     /// Of a rejection: the engine's own error code.
     pub code: Option<String>,
+    /// The end of what the engine's process wrote to its standard error, unescaped; `None` where it wrote nothing, or
+    /// where its standard error was shown to the user.
+    pub last_words: Option<String>,
+    /// Where in the module the run ended when no milestone says so: under a crash, a time limit, a memory limit.
+    pub place: Option<Place>,
+}
+
+/// A place in the original module, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The function.
+    pub func: FuncIndex,
+    /// The instruction.
+    pub offset: Option<CodeOffset>,
 }
 
 /// The last block of a complete trace.

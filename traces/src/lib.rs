@@ -45,7 +45,7 @@ pub use header::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInf
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
 pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
 pub use image::{CorruptEvent, Image, ImageError, MemorySize, PAGE};
-pub use index::{ChunkEntry, EngineWords};
+pub use index::{ChunkEntry, EngineWords, Place};
 pub use milestone::{GlobalState, MemoryState, Milestone, Outcome, Stage, TrapKind};
 pub use native::{NativeCode, NativeFunction, NativePoint};
 pub use op::{MemoryOp, Shape, ValueType};

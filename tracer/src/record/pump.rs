@@ -237,7 +237,7 @@ impl<'a> Pump<'a> {
                     self.accepted(Stage::Compile)?;
                 }
                 let offset = if stage == Stage::Validate { offset } else { self.original_offset(offset) };
-                self.words = EngineWords { message: Some(message), offset, code };
+                self.words = EngineWords { message: Some(message), offset, code, ..EngineWords::default() };
                 Ok(())
             }
             Message::Image { memory, pages } => {
