@@ -201,24 +201,31 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
     }
 }
 
-impl fmt::Display for EndDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl EndDifference {
+    /// The difference in one line, with names for the two runs.
+    pub fn words(&self, [left, right]: [&str; 2]) -> String {
         let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
         match self {
-            EndDifference::Outcome { lhs, rhs } => write!(f, "outcome: lhs {lhs}, rhs {rhs}"),
+            EndDifference::Outcome { lhs, rhs } => format!("outcome: {left} {lhs}, {right} {rhs}"),
             EndDifference::Call { function, lhs, rhs } => {
-                write!(f, "{}: lhs {lhs}, rhs {rhs}", function.escape_debug())
+                format!("{}: {left} {lhs}, {right} {rhs}", function.escape_debug())
             }
             EndDifference::MemorySize { memory, lhs, rhs } => {
-                write!(f, "memory {memory}: lhs {lhs} pages, rhs {rhs} pages")
+                format!("memory {memory}: {left} {lhs} pages, {right} {rhs} pages")
             }
             EndDifference::Bytes { memory, address, lhs, rhs } => {
-                write!(f, "memory {memory} at {address:#x}: lhs {}, rhs {}", hex(lhs), hex(rhs))
+                format!("memory {memory} at {address:#x}: {left} {}, {right} {}", hex(lhs), hex(rhs))
             }
-            EndDifference::Global { index, lhs, rhs } => write!(f, "global {index}: lhs {lhs}, rhs {rhs}"),
+            EndDifference::Global { index, lhs, rhs } => format!("global {index}: {left} {lhs}, {right} {rhs}"),
             EndDifference::TableSize { table, lhs, rhs } => {
-                write!(f, "table {table}: lhs {lhs} elements, rhs {rhs} elements")
+                format!("table {table}: {left} {lhs} elements, {right} {rhs} elements")
             }
         }
+    }
+}
+
+impl fmt::Display for EndDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(["lhs", "rhs"]))
     }
 }
