@@ -30,7 +30,7 @@ pub struct Guard {
     pub changed_by_recording: Vec<&'static str>,
     /// What was seen of a side that does not run the module the same way twice; no effect of recording is concluded
     /// from it.
-    pub nondeterminism: Vec<Nondeterminism>,
+    pub nondeterminism: Vec<Unsteady>,
     /// What could not be found out, and why.
     pub notes: Vec<String>,
     /// Whether the runs differ only with recording, or only without.
@@ -41,6 +41,15 @@ pub struct Guard {
     pub vanished_in: Vec<String>,
     /// Who wrote last, in the full recordings, the bytes that differ without recording.
     pub last_writers: Vec<String>,
+}
+
+/// A side that does not run the module the same way twice.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unsteady {
+    /// `lhs` or `rhs`.
+    pub side: &'static str,
+    #[serde(flatten)]
+    pub seen: Nondeterminism,
 }
 
 /// A way to record that changes the code less.
@@ -161,10 +170,10 @@ impl PlainRuns {
 
 impl Guard {
     /// Takes what repeated runs of a side say, which recording seemed to change.
-    pub fn repeated(&mut self, name: &str, repeated: anyhow::Result<Option<Nondeterminism>>) {
+    pub fn repeated(&mut self, name: &'static str, repeated: anyhow::Result<Option<Nondeterminism>>) {
         match repeated {
             Ok(None) => return,
-            Ok(Some(nondeterminism)) => self.nondeterminism.push(nondeterminism),
+            Ok(Some(seen)) => self.nondeterminism.push(Unsteady { side: name, seen }),
             Err(error) => self.notes.push(format!(
                 "{name} could not be run again, so whether recording changes how it ends is not known: {}",
                 printable(&format!("{error:#}"))
@@ -187,7 +196,7 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list =
             |f: &mut fmt::Formatter<'_>, lines: &[String]| lines.iter().try_for_each(|line| writeln!(f, "  {line}"));
-        self.nondeterminism.iter().try_for_each(|side| write!(f, "{side}"))?;
+        self.nondeterminism.iter().try_for_each(|Unsteady { side, seen }| write!(f, "{side}: {seen}"))?;
         self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         if self.plain_differences.is_empty() {
             writeln!(f, "Without recording, both runs end the same way.")?;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 const AGAIN: usize = 2;
 
 /// Most differences that are listed.
-const MOST: usize = 8;
+const MOST: usize = 3;
 
 /// What shows that a side does not run the module the same way twice. With a pinned host only the engine is left to
 /// differ.

@@ -95,6 +95,12 @@ pub enum EndDifference {
 const MOST_STRETCHES: usize = 16;
 const LONGEST: usize = 64;
 
+/// Most bytes of a stretch that a line shows.
+const SHOWN: usize = 16;
+
+/// So many equal bytes in a row end a stretch.
+const GAP: usize = 8;
+
 /// A global's value with its type in front.
 pub(super) fn typed(value: &WasmValue) -> String {
     let ty = match value {
@@ -187,8 +193,13 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
         let (left, right) = (lhs.page(number), rhs.page(number));
         let mut at = 0;
         while let Some(start) = (at..left.len()).find(|at| left[*at] != right[*at]) {
-            let end = (start..left.len()).find(|at| left[*at] == right[*at]).unwrap_or(left.len());
-            let end = end.min(start + LONGEST);
+            let mut end = start + 1;
+            while end < left.len().min(start + LONGEST) {
+                // Words of which only some bytes differ are one stretch.
+                let ahead = end..left.len().min(end + GAP);
+                let Some(next) = ahead.clone().find(|at| left[*at] != right[*at]) else { break };
+                end = (next + 1).min(start + LONGEST);
+            }
             let address = number * PAGE + start as u64;
             let (lhs, rhs) = (left[start..end].to_vec(), right[start..end].to_vec());
             found.push(EndDifference::Bytes { memory, address, lhs, rhs });
@@ -204,7 +215,11 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
 impl EndDifference {
     /// The difference in one line, with names for the two runs.
     pub fn words(&self, [left, right]: [&str; 2]) -> String {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+        let hex = |bytes: &[u8]| {
+            let shown = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}"));
+            let rest = (bytes.len() > SHOWN).then(|| "..".to_string());
+            shown.chain(rest).collect::<Vec<_>>().join(" ")
+        };
         match self {
             EndDifference::Outcome { lhs, rhs } => format!("outcome: {left} {lhs}, {right} {rhs}"),
             EndDifference::Call { function, lhs, rhs } => {
