@@ -119,7 +119,7 @@ impl PlainRuns {
             let end = Position(timeline.len());
             let mut seen = BTreeSet::new();
             for (memory, range) in self.differing_bytes() {
-                let Some(writer) = timeline.last_writer(memory, range.start, end)? else { continue };
+                let Some(writer) = timeline.last_writer(memory, range, end)? else { continue };
                 if !seen.insert(writer) {
                     continue;
                 }

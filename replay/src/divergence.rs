@@ -265,9 +265,6 @@ fn memory_effect(
         Ok(bytes)
     };
     let (lhs_after, rhs_after) = (after(lhs)?, after(rhs)?);
-    let mut last_writer = None;
-    for address in start..start.saturating_add(before.len() as u64) {
-        last_writer = last_writer.max(lhs.last_writer(memory, address, position)?);
-    }
+    let last_writer = lhs.last_writer(memory, start..start.saturating_add(before.len() as u64), position)?;
     Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer }))
 }
