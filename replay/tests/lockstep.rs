@@ -60,6 +60,11 @@ fn run() -> Vec<Step> {
 /// Events before the first store.
 const HEAD: usize = 3;
 
+/// A store of a float.
+fn float(address: u64, bits: u32) -> Step {
+    step(MemoryOp::F32Store, [address, bits.into(), 0])
+}
+
 fn trapped(trap: TrapKind) -> Step {
     Step::Milestone(Milestone::Trapped { trap, func: None, offset: None })
 }
@@ -145,7 +150,8 @@ fn every_verdict_has_a_pair_of_runs() {
             None,
             Some(Step::Raw { site: SiteId::OBSERVED, operands: [0, 1, 4], blob: Vec::new() }),
         ),
-        (Verdict::NanBits, Some(store(9000, 0x7fc0_0000)), Some(store(9000, 0xffc0_0001))),
+        (Verdict::NanBits, Some(float(9000, 0x7fc0_0000)), Some(float(9000, 0xffc0_0001))),
+        (Verdict::Value, Some(store(9000, u32::MAX)), Some(store(9000, u32::MAX - 1))),
         (
             Verdict::NanBits,
             Some(Step::Milestone(Milestone::Returned { results: vec!["nan:0x400000".to_string()] })),
@@ -218,7 +224,7 @@ fn the_search_goes_on_behind_nan_bits_as_asked() {
     let at = HEAD + 30;
     let side = |nan: u32, later: u32| {
         let mut steps = run();
-        steps.insert(at, store(9000, nan));
+        steps.insert(at, float(9000, nan));
         steps.insert(at + 10, store(9100, later));
         steps
     };
