@@ -16,15 +16,15 @@ use crate::instrument::{Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, GlobalState, MemoryState, Milestone, Outcome, Stage, TraceError, TraceWriter,
-    TrapKind,
+    EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
+    TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// Events in a chunk: see docs/performance.md for what other sizes cost.
-const CHUNK_EVENTS: u32 = 1 << 17;
+const CHUNK_EVENTS: u32 = MAX_CHUNK_EVENTS;
 
 /// An initial memory image in pieces: address and bytes. Held until every memory is known.
 type Pieces = Vec<(u64, Vec<u8>)>;
