@@ -236,6 +236,7 @@ impl<'a> Pump<'a> {
                 if stage == Stage::Instantiate {
                     self.accepted(Stage::Compile)?;
                 }
+                let message = message + &self.left_behind()?;
                 let offset = if stage == Stage::Validate { offset } else { self.original_offset(offset) };
                 self.words = EngineWords { message: Some(message), offset, code, ..EngineWords::default() };
                 Ok(())
