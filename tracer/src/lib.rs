@@ -32,7 +32,7 @@ pub use host::preload::Preload;
 pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
 pub use record::{
-    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, HostSource, Imports,
-    Invocation, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
+    CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, HostSource,
+    Imports, Invocation, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
 };
 pub use values::{ValueError, WasmValue, parse_value};

@@ -25,7 +25,7 @@ mod trap;
 mod types;
 
 pub use checkpoints::Checkpoint;
-pub use end::{EndDifference, EndMemory, EndState};
+pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
 pub use plain::Plain;
