@@ -10,6 +10,8 @@ mod conduct;
 mod end;
 mod every;
 mod findings;
+#[doc(hidden)]
+pub mod fuzzing;
 mod header;
 mod images;
 mod interface;
