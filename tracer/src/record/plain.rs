@@ -49,6 +49,13 @@ impl Program {
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
+        if let Some(failure) = launched.failure(seen.outcome.as_ref(), request) {
+            return Err(failure);
+        }
+        if !launched.finished {
+            let last_words = launched.ended.last_words();
+            seen.end.message = seen.end.message.take().or(last_words);
+        }
         seen.end.outcome = launched.outcome(seen.outcome.take(), seen.instantiated);
         Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
@@ -129,6 +136,9 @@ impl Seen<'_> {
             Message::Hello(engine) => self.engine = Some(engine),
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
+            }
+            Message::Failed(words) => {
+                return Err(RecordError::Failed { engine: request.engine.to_string(), words });
             }
             Message::Rejected { stage, message, .. } => {
                 self.outcome = Some(Outcome::Rejected { stage });
