@@ -206,7 +206,8 @@ fn place(
     let against = Report::new(&mut open(&runs[reference].trace)?, &mut own, ways.context, ways.nan_bits)?;
     for (number, group) in groups.iter().enumerate() {
         let mut first = open(&runs[group.engines[0]].trace)?;
-        if first_divergence(&mut first, &mut own, ways.nan_bits)?.divergence.is_none() {
+        let found = first_divergence(&mut first, &mut own, ways.nan_bits)?;
+        if found.divergence.is_none() && found.cut_short.is_none() {
             return Ok((against, Some(number)));
         }
     }

@@ -11,6 +11,9 @@ use std::process::Command;
 
 /// The files of `runners/node`, the one to start first.
 const NODE: &[(&str, &str)] = &[
+    ("start.cjs", include_str!("../../../runners/node/start.cjs")),
+    ("load.cjs", include_str!("../../../runners/node/load.cjs")),
+    ("drain.cjs", include_str!("../../../runners/node/drain.cjs")),
     ("runner.mjs", include_str!("../../../runners/node/runner.mjs")),
     ("host.mjs", include_str!("../../../runners/node/host.mjs")),
     ("module.mjs", include_str!("../../../runners/node/module.mjs")),

@@ -49,6 +49,13 @@ impl Program {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
         seen.end.memories = seen.memories.finish();
+        if let Some(failure) = launched.failure(seen.outcome.as_ref(), request) {
+            return Err(failure);
+        }
+        if !launched.finished {
+            let last_words = launched.ended.last_words();
+            seen.end.message = seen.end.message.take().or(last_words);
+        }
         seen.end.outcome = launched.outcome(seen.outcome.take(), seen.instantiated);
         Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
@@ -130,6 +137,9 @@ impl Seen<'_> {
             Message::Hello(engine) => self.engine = Some(engine),
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
+            }
+            Message::Failed(words) => {
+                return Err(RecordError::Failed { engine: request.engine.to_string(), words });
             }
             Message::Rejected { stage, message, .. } => {
                 self.outcome = Some(Outcome::Rejected { stage });
