@@ -32,6 +32,6 @@ pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
 pub use record::{
     CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, HostSource, Imports,
-    Invocation, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
+    Invocation, NOTES_IN_A_DIGEST, Note, Notes, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
 };
 pub use values::{ValueError, WasmValue, parse_value};

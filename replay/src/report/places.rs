@@ -1,12 +1,12 @@
 //! The places a report names: instructions, and who wrote before.
 
 use super::{EventReport, SiteReport};
-use crate::describe::describe;
+use crate::describe::{describe, place_of};
 use crate::divergence::MemoryEffect;
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, Milestone, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Milestone, SiteTable};
 
 /// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
 pub(super) fn writer(
@@ -30,23 +30,28 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
         Event::Milestone(Milestone::Trapped { func, offset: Some(offset), .. }) => {
             ((*func).or_else(|| symbols.function_at(*offset))?, *offset)
         }
-        event => {
-            let site = sites.get(event.site()?)?;
-            (site.func, site.offset)
-        }
+        event => place_of(event, sites)?,
     };
-    let frame = symbols.source(offset).into_iter().next();
-    Some(SiteReport {
-        function: func.0,
-        name: symbols.function_name(func),
-        offset: offset.0,
-        instruction: symbols
-            .instruction(offset)
-            .or_else(|| event.op(sites).map(|op| op.mnemonic().to_string()))
-            .unwrap_or_default(),
-        file: frame.as_ref().and_then(|frame| frame.file.clone()),
-        line: frame.as_ref().and_then(|frame| frame.line),
-    })
+    let mut site = SiteReport::at(func, offset, symbols);
+    if site.instruction.is_empty() {
+        site.instruction = event.op(sites).map(|op| op.mnemonic().to_string()).unwrap_or_default();
+    }
+    Some(site)
+}
+
+impl SiteReport {
+    /// The instruction at `offset` in `func`.
+    pub fn at(func: FuncIndex, offset: CodeOffset, symbols: &Symbols) -> SiteReport {
+        let frame = symbols.source(offset).into_iter().next();
+        SiteReport {
+            function: func.0,
+            name: symbols.function_name(func),
+            offset: offset.0,
+            instruction: symbols.instruction(offset).unwrap_or_default(),
+            file: frame.as_ref().and_then(|frame| frame.file.clone()),
+            line: frame.as_ref().and_then(|frame| frame.line),
+        }
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
