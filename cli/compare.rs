@@ -55,6 +55,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         ways: Ways {
             host: args.host,
             guard: !args.no_guard,
+            reruns: !args.no_reruns,
             echo: args.echo,
             keep: args.output.is_some(),
             quiet: false,
@@ -94,6 +95,8 @@ pub struct Ways {
     pub host: HostMode,
     /// Whether every engine runs without recording, too.
     pub guard: bool,
+    /// Whether sides run again to be asked more about a divergence.
+    pub reruns: bool,
     /// Whether what the guest of the first run prints is shown.
     pub echo: bool,
     /// Whether the traces stay.

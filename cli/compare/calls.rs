@@ -42,9 +42,10 @@ impl Asked<'_> {
             return Ok(());
         }
         let ask = |window| Ask::Calls { window };
-        let Some(notes) = self.notes(ask, 0, reruns)? else { return Ok(()) };
+        let position = report.position.unwrap_or(u64::MAX);
+        let Some(notes) = self.notes(ask, 0, position, reruns)? else { return Ok(()) };
         let cut = notes.iter().any(|notes| notes.cut);
-        let Some((number, notes)) = self.first_difference(notes, ask)? else {
+        let Some((number, notes)) = self.first_difference(notes, ask, position)? else {
             if cut {
                 reruns.notes.push(
                     "the first calls and returns are the same; there are more, which were not compared".to_string(),
@@ -52,7 +53,7 @@ impl Asked<'_> {
             }
             return Ok(());
         };
-        let before = |note: &Note| report.position.is_none_or(|position| note.events <= position);
+        let before = |note: &Note| note.events <= position;
         let notes = [0, 1].map(|side: usize| Notes::get(&notes[side], number).copied().filter(before));
         // That one side has no more of them says nothing but that it ended.
         if let [Some(left), Some(right)] = notes {

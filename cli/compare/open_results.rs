@@ -44,10 +44,11 @@ impl Asked<'_> {
     pub(super) fn open_results(&self, report: &mut Report, reruns: &mut Reruns) -> Result<()> {
         let module = self.comparison.session.program.original();
         let uses = forkpoint_tracer::instrument::open_results(module);
-        let notes = if uses.nans { self.nans(reruns)? } else { None };
+        let position = report.position.unwrap_or(u64::MAX);
+        let notes = if uses.nans { self.notes(nans, 0, position, reruns)? } else { None };
         // Where no NaN is made, nothing follows from its bits.
-        let nans = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);
-        let probes = [(NANS, nans, false), (RELAXED, false, uses.relaxed), (BOTH, nans, uses.relaxed)];
+        let made = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);
+        let probes = [(NANS, made, false), (RELAXED, false, uses.relaxed), (BOTH, made, uses.relaxed)];
         let mut asked = Vec::new();
         for (what, canonical_nans, fixed_relaxed) in probes {
             if !canonical_nans && !fixed_relaxed || asked.contains(&(canonical_nans, fixed_relaxed)) {
@@ -63,7 +64,7 @@ impl Asked<'_> {
                 _ => "it follows from the bits of NaNs and from results of relaxed SIMD, which it leaves open",
             };
             report.allowed = Some(Allowed { certain: true, why: why.to_string() });
-            let first_nan = if canonical_nans { self.first_nan(notes)? } else { None };
+            let first_nan = if canonical_nans { self.first_nan(notes, position)? } else { None };
             reruns.follows_from = Some(FollowsFrom { what, first_nan });
             return Ok(());
         }
@@ -83,22 +84,18 @@ impl Asked<'_> {
         Ok(whole && outcomes.iter().all(|outcome| !outcome.is_cut_short()) && found.divergence.is_none())
     }
 
-    /// The notes of both sides' NaNs.
-    fn nans(&self, reruns: &mut Reruns) -> Result<Option<[Notes; 2]>> {
-        self.notes(|window| Ask::Nans { window }, 0, reruns)
-    }
-
     /// Notes of both sides, kept from number `start` on.
     pub(super) fn notes(
         &self,
         ask: impl Fn(std::ops::Range<u64>) -> Ask,
         start: u64,
+        position: u64,
         reruns: &mut Reruns,
     ) -> Result<Option<[Notes; 2]>> {
         let mut both = Vec::new();
         for side in 0..2 {
             let window = start..start.saturating_add(NOTES_IN_A_DIGEST);
-            match self.ask(side, Options { ask: ask(window), ..self.base.clone() })? {
+            match self.ask(side, Options { ask: ask(window), ..self.base.clone() }, position)? {
                 Ok(recorded) => both.push(recorded.notes),
                 Err(why) => {
                     reruns.notes.push(why);
@@ -114,6 +111,7 @@ impl Asked<'_> {
         &self,
         notes: [Notes; 2],
         ask: impl Fn(std::ops::Range<u64>) -> Ask,
+        position: u64,
     ) -> Result<Option<(u64, [Notes; 2])>> {
         let Some(number) = notes[0].first_difference(&notes[1]) else { return Ok(None) };
         if notes.iter().any(|notes| notes.get(number).is_some()) {
@@ -121,17 +119,19 @@ impl Asked<'_> {
         }
         // It is one of those of which only the digest is known.
         let mut aside = Reruns::default();
-        let Some(notes) = self.notes(ask, number, &mut aside)? else { return Ok(None) };
+        let Some(notes) = self.notes(ask, number, position, &mut aside)? else { return Ok(None) };
         Ok(notes[0].first_difference(&notes[1]).map(|number| (number, notes)))
     }
 
-    fn first_nan(&self, notes: Option<[Notes; 2]>) -> Result<Option<FirstNan>> {
+    fn first_nan(&self, notes: Option<[Notes; 2]>, position: u64) -> Result<Option<FirstNan>> {
         let Some(notes) = notes else { return Ok(None) };
-        let Some((number, notes)) = self.first_difference(notes, |window| Ask::Nans { window })? else {
+        let Some((number, notes)) = self.first_difference(notes, nans, position)? else {
             return Ok(None);
         };
         let (Some(left), Some(right)) = (notes[0].get(number), notes[1].get(number)) else { return Ok(None) };
-        let (Some(offset), true) = (left.mark.offset, left.mark == right.mark) else { return Ok(None) };
+        let (Some(offset), true) = (left.mark.offset, left.mark == right.mark && left.events <= position) else {
+            return Ok(None);
+        };
         let symbols = Symbols::new(self.comparison.session.program.original().to_vec());
         Ok(Some(FirstNan {
             site: SiteReport::at(left.mark.func, offset, &symbols),
@@ -141,6 +141,10 @@ impl Asked<'_> {
             rhs: bits(right),
         }))
     }
+}
+
+fn nans(window: std::ops::Range<u64>) -> Ask {
+    Ask::Nans { window }
 }
 
 /// The bytes of a NaN in memory order.

@@ -78,7 +78,7 @@ impl Asked<'_> {
             let events = instructions_before(&mut timeline, position)?;
             drop(timeline);
             let options = Options { ask: Ask::Places { events }, ..self.base.clone() };
-            if let Err(why) = self.ask(side, options)? {
+            if let Err(why) = self.ask(side, options, position.0)? {
                 reruns.notes.push(format!("the place where {} ended is not known: {why}", name));
                 continue;
             }

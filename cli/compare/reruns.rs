@@ -56,21 +56,27 @@ impl Asked<'_> {
     }
 
     /// Runs a side again to ask it something, and says why the answer does not count where the run came out
-    /// otherwise than before.
-    pub(super) fn ask(&self, side: usize, options: Options) -> Result<std::result::Result<Recorded, String>> {
+    /// otherwise than before, up to the divergence at `position` or in the end.
+    pub(super) fn ask(
+        &self,
+        side: usize,
+        options: Options,
+        position: u64,
+    ) -> Result<std::result::Result<Recorded, String>> {
         let recorded = self.again(side, options)?;
         if recorded.notes.cut {
             return Ok(Ok(recorded));
         }
-        Ok(match differs(&self.traces[side], &self.file(side))? {
+        Ok(match differs(&self.traces[side], &self.file(side), position)? {
             None => Ok(recorded),
             Some(how) => Err(format!("{} runs otherwise when it is asked: {how}", NAMES[side])),
         })
     }
 }
 
-/// In what two recordings of one run differ, if they do. One that knows a place and one that does not are the same.
-pub(super) fn differs(first: &Path, again: &Path) -> Result<Option<String>> {
+/// In what two recordings of one run differ up to an event or in the end, if they do. One that knows a place and one that
+/// does not are the same. What lies behind the event may have been recorded in another way.
+fn differs(first: &Path, again: &Path, position: u64) -> Result<Option<String>> {
     let (mut first, mut again) = (open(first)?, open(again)?);
     let outcomes = [first.trace_mut().outcome()?, again.trace_mut().outcome()?];
     if outcomes[0] != outcomes[1] {
@@ -78,17 +84,19 @@ pub(super) fn differs(first: &Path, again: &Path) -> Result<Option<String>> {
         return Ok(Some(format!("{} before, {} now", words[0], words[1])));
     }
     let divergence = first_divergence(&mut first, &mut again, NanBits::Stop)?.divergence;
-    let at = |position: u64| format!("other events from #{position} on");
     // Where a run was cut short is a matter of time.
     let cut_short = outcomes[0].as_ref().is_some_and(forkpoint_traces::Outcome::is_cut_short);
-    let end = first.len().min(again.len()).saturating_sub(1);
-    Ok(divergence.filter(|divergence| !cut_short || divergence.position.0 < end).map(|found| at(found.position.0)))
+    let end = if cut_short { first.len().min(again.len()).saturating_sub(1) } else { u64::MAX };
+    let first = divergence.map(|divergence| divergence.position.0).filter(|at| *at <= position && *at < end);
+    Ok(first.map(|at| format!("other events from #{at} on")))
 }
 
 impl Comparison<'_> {
-    /// Whether host calls are answered by the world, so that no run can be had again.
-    fn is_live(&self) -> bool {
-        self.ways.host == HostMode::Live && self.session.program.needs_host()
+    /// Whether there is something to ask about a report. Where host calls are answered by the world, no run can be had
+    /// again.
+    fn asks(&self, report: &Report) -> bool {
+        let live = self.ways.host == HostMode::Live && self.session.program.needs_host();
+        self.ways.reruns && !live && report.agree != Some(true)
     }
 
     /// Has both sides recorded by hooks where records were lost, and asks the rest. Gives back the report and the
@@ -102,7 +110,7 @@ impl Comparison<'_> {
     ) -> Result<(Report, [Recorded; 2], Reruns)> {
         let mut asked = Asked { comparison: self, sides, traces, base: self.session.options().clone() };
         let mut reruns = Reruns::default();
-        if report.agree != Some(true) && !self.is_live() {
+        if self.asks(&report) {
             match asked.lost_records(&report, &mut reruns) {
                 Ok(Some(by_hooks)) => {
                     recorded = by_hooks;
@@ -135,8 +143,7 @@ impl Asked<'_> {
     /// Asks everything that makes sense. Traces that know more take the place of the others, and then the report is a
     /// new one. A question that fails is no reason to say nothing of what is known.
     fn ask_more(&self, mut report: Report, reruns: &mut Reruns) -> Result<Report> {
-        // With live hosts every run is another one.
-        if report.agree == Some(true) || self.comparison.is_live() {
+        if !self.comparison.asks(&report) {
             return Ok(report);
         }
         match self.places(&report, reruns) {

@@ -23,6 +23,9 @@ pub fn modes() -> Vec<Mode> {
         Mode { name: "hooks+nans", options: Options { ask: nans, ..hooks.clone() } },
         Mode { name: "inline+calls", options: Options { ask: calls.clone(), ..base.clone() } },
         Mode { name: "hooks+calls", options: Options { ask: calls, ..hooks.clone() } },
+        // Only for modules whose NaNs have these bits by themselves.
+        Mode { name: "inline+canonical", options: Options { canonical_nans: true, ..base.clone() } },
+        Mode { name: "hooks+canonical", options: Options { canonical_nans: true, ..hooks.clone() } },
         Mode { name: "hooks+read-back", options: Options { read_back: true, ..hooks } },
         Mode { name: "inline+read-back", options: Options { read_back: true, ..base.clone() } },
         Mode { name: "inline+unjoined", options: Options { join: false, buffer_limit: 0, ..base } },
