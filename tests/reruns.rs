@@ -84,15 +84,19 @@ fn groups_of_engines_have_reruns_of_their_own() {
 #[test]
 fn a_run_that_hangs_or_overflows_has_a_place() {
     let folder = folder_with(&[("t.wat", NANS)]);
-    for engine in ["wasmi", "wasmtime:jit"] {
-        let sides = ["--lhs", CANONICAL, "--rhs", engine, "--timeout", "1s", "--no-guard"];
-        let (code, report) = compare(folder.path(), &[&["--invoke", "hang"], &sides[..]].concat());
-        assert_eq!((code, &report["verdict"]), (2, &"timeout".into()), "{report:#}");
-        let place = &report["reruns"]["places"][0];
-        // Wherever in the loop: there, or in what it calls.
-        assert!(place["name"] == "spin" || place["name"] == "negative", "{report:#}");
-        assert_eq!((&place["side"], &place["trapped"]), (&"rhs".into(), &false.into()), "{report:#}");
-    }
+    let sides = ["--lhs", CANONICAL, "--rhs", "wasmi", "--timeout", "1s", "--no-guard"];
+    let (code, report) = compare(folder.path(), &[&["--invoke", "hang"], &sides[..]].concat());
+    assert_eq!((code, &report["verdict"]), (2, &"timeout".into()), "{report:#}");
+    let place = &report["reruns"]["places"][0];
+    // Wherever in the loop: there, or in what it calls.
+    assert!(place["name"] == "spin" || place["name"] == "negative", "{report:#}");
+    assert_eq!((&place["side"], &place["trapped"]), (&"rhs".into(), &false.into()), "{report:#}");
+    // Both hang: no answer, and still the place of each.
+    let sides = ["--lhs", "wasmi", "--rhs", "wasmtime:jit", "--timeout", "1s", "--no-guard"];
+    let (code, report) = compare(folder.path(), &[&["--invoke", "hang"], &sides[..]].concat());
+    assert_eq!((code, &report["agree"]), (2, &Value::Null), "{report:#}");
+    let sides: Vec<_> = [0, 1].map(|at| report["reruns"]["places"][at]["side"].clone()).into();
+    assert_eq!(sides, ["lhs", "rhs"], "{report:#}");
     let (code, report) =
         compare(folder.path(), &["--invoke", "overflow", "--lhs", CANONICAL, "--rhs", "wasmi", "--no-guard"]);
     assert_eq!((code, &report["verdict"]), (2, &"poisoned".into()), "{report:#}");
@@ -119,6 +123,25 @@ fn an_address_or_a_result_follows_from_a_nan() {
     let says = "This follows from the bits of NaNs: with all NaNs made canonical on both sides, the runs agree. The first \
                 NaN whose bits differ is number 1 of `f32.div` in negative at 0x";
     assert!(ran.stdout.contains(says), "{}", ran.stdout);
+}
+
+/// What the guest prints follows from a NaN, so with other NaNs it prints what the recorded host was never asked for.
+#[test]
+fn a_host_call_follows_from_a_nan() {
+    let module = br#"(module
+      (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (data (i32.const 0) "\10\00\00\00\02\00\00\00")
+      (func (export "_start")
+        (i32.store8 (i32.const 17) (i32.const 10))
+        (i32.store8 (i32.const 16) (i32.add (i32.const 97) (i32.shr_u
+          (i32.reinterpret_f32 (f32.div (f32.load (i32.const 64)) (f32.load (i32.const 64)))) (i32.const 31))))
+        (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+    let folder = folder_with(&[("t.wat", &module[..])]);
+    let (code, report) = compare(folder.path(), &["--rhs", CANONICAL]);
+    assert_eq!((code, &report["verdict"]), (1, &"value".into()), "{report:#}");
+    let follows = &report["reruns"]["follows_from"];
+    assert_eq!((&follows["what"], &follows["to_the_end"]), (&"nan-bits".into(), &false.into()), "{report:#}");
 }
 
 /// That a module makes NaNs, and that they differ, is no ground: what differs must be gone without them.

@@ -7,6 +7,7 @@ use anyhow::Result;
 use forkpoint_replay::{Allowed, NanBits, Report, SiteReport, Symbols, first_divergence, hex_bytes};
 use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};
 use forkpoint_tracer::{NOTES_IN_A_DIGEST, Note, Notes};
+use forkpoint_traces::Outcome;
 use serde::Serialize;
 use std::fmt;
 
@@ -15,6 +16,9 @@ use std::fmt;
 pub struct FollowsFrom {
     /// From which: `nan-bits`, `relaxed-simd`, or `nan-bits-and-relaxed-simd`.
     pub what: &'static str,
+    /// Whether the runs agree to their end with definite results. Otherwise they agree beyond the divergence, up to a host
+    /// call that is another one with such results, so that the host log cannot answer it.
+    pub to_the_end: bool,
     /// The first NaN whose bits differ, where it could be found.
     pub first_nan: Option<FirstNan>,
 }
@@ -55,9 +59,8 @@ impl Asked<'_> {
                 continue;
             }
             asked.push((canonical_nans, fixed_relaxed));
-            if !self.agree_with(Options { canonical_nans, fixed_relaxed, ..self.base.clone() })? {
-                continue;
-            }
+            let definite = Options { canonical_nans, fixed_relaxed, ..self.base.clone() };
+            let Some(to_the_end) = self.agree_with(definite, position)? else { continue };
             let why = match what {
                 NANS => "it follows from the bits of NaNs, which it leaves open",
                 RELAXED => "it follows from results of relaxed SIMD, which it leaves open",
@@ -65,7 +68,7 @@ impl Asked<'_> {
             };
             report.allowed = Some(Allowed { certain: true, why: why.to_string() });
             let first_nan = if canonical_nans { self.first_nan(notes, position)? } else { None };
-            reruns.follows_from = Some(FollowsFrom { what, first_nan });
+            reruns.follows_from = Some(FollowsFrom { what, to_the_end, first_nan });
             return Ok(());
         }
         if uses.relaxed {
@@ -75,13 +78,19 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// Whether both sides agree when the module is rewritten so.
-    fn agree_with(&self, options: Options) -> Result<bool> {
+    /// Whether both sides agree when the module is rewritten so: to their end, or at least beyond `position`.
+    fn agree_with(&self, options: Options, position: u64) -> Result<Option<bool>> {
         let outcomes = [self.again(0, options.clone())?, self.again(1, options)?].map(|recorded| recorded.outcome);
         let (mut lhs, mut rhs) = (open(&self.file(0))?, open(&self.file(1))?);
         let whole = lhs.trace().incomplete().is_none() && rhs.trace().incomplete().is_none();
         let found = first_divergence(&mut lhs, &mut rhs, NanBits::Stop)?;
-        Ok(whole && outcomes.iter().all(|outcome| !outcome.is_cut_short()) && found.divergence.is_none())
+        if !whole || found.divergence.is_some() || outcomes.iter().any(Outcome::is_cut_short) {
+            return Ok(None);
+        }
+        let answered = !outcomes.contains(&Outcome::Unanswered);
+        // The last event is the end.
+        let beyond = lhs.len().saturating_sub(1) > position;
+        Ok((answered || beyond).then_some(answered))
     }
 
     /// Notes of both sides, kept from number `start` on.
@@ -174,7 +183,8 @@ impl fmt::Display for FollowsFrom {
                 "all NaNs made canonical and relaxed SIMD made definite",
             ),
         };
-        write!(f, "This follows from {from}: with {with} on both sides, the runs agree.")?;
+        write!(f, "This follows from {from}: with {with} on both sides, the runs agree")?;
+        f.write_str(if self.to_the_end { "." } else { " there, and go on to a host call that was another one." })?;
         let Some(nan) = &self.first_nan else { return Ok(()) };
         let FirstNan { site, nth, lhs, rhs, .. } = nan;
         write!(f, " The first NaN whose bits differ is number {nth} of {site}: ")?;

@@ -6,7 +6,7 @@ use crate::report::open;
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, SiteReport, Symbols, Timeline, Verdict};
 use forkpoint_tracer::instrument::{Ask, Options};
-use forkpoint_traces::{Event, Milestone, Outcome, Place, Position};
+use forkpoint_traces::{Event, Milestone, Outcome, Place, Position, TrapKind};
 use serde::Serialize;
 use std::fmt;
 use std::fs;
@@ -39,6 +39,8 @@ fn missing(timeline: &mut Timeline, position: Position) -> Result<Option<Missing
         return Ok(None);
     }
     Ok(match timeline.event(position)? {
+        // Where a function begins there is no instruction.
+        Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow, func: Some(_), .. }) => None,
         Event::Milestone(Milestone::Trapped { offset: None, .. }) => Some(Missing::Trap),
         Event::Milestone(Milestone::End { outcome, .. }) => {
             let ended = matches!(outcome, Outcome::Crashed { .. } | Outcome::TimedOut | Outcome::OutOfMemory);
@@ -61,19 +63,18 @@ impl Asked<'_> {
     /// Finds the places that the sides' ends at the divergence lack. Whether a trace was replaced by one that has it.
     pub(super) fn places(&self, report: &Report, reruns: &mut Reruns) -> Result<bool> {
         let asks = [Verdict::Trap, Verdict::Crash, Verdict::Poisoned, Verdict::Timeout];
-        let Some(position) =
-            report.position.filter(|_| report.verdict.is_some_and(|verdict| asks.contains(&verdict)))
-        else {
-            return Ok(false);
-        };
-        // In a sweep another time limit is too much for this.
-        if self.comparison.ways.quiet && report.verdict == Some(Verdict::Timeout) {
+        // Without a verdict both may have been ended from outside.
+        if report.verdict.is_some_and(|verdict| !asks.contains(&verdict)) {
             return Ok(false);
         }
-        let position = Position(position);
+        // In a sweep another time limit is too much for this.
+        if self.comparison.ways.quiet && matches!(report.verdict, None | Some(Verdict::Timeout)) {
+            return Ok(false);
+        }
         let mut replaced = false;
         for (side, name) in NAMES.into_iter().enumerate() {
             let mut timeline = open(&self.traces[side])?;
+            let position = Position(report.position.unwrap_or(timeline.len().saturating_sub(1)));
             let Some(missing) = missing(&mut timeline, position)? else { continue };
             let events = instructions_before(&mut timeline, position)?;
             drop(timeline);

@@ -222,6 +222,7 @@ impl Scan {
         const MANY: u64 = 1_000_000;
         limit("memories", self.memories.len() as u64 + 1, 100)?;
         limit("types", self.signatures.len() as u64 + 3, MANY)?;
+        limit("globals", u64::from(self.global_count) + 1, MANY)?;
         limit("functions", u64::from(self.function_count()) + 3, MANY)
     }
 }

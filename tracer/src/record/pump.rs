@@ -322,8 +322,8 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Stopped => {
-                // How the calls before ended is not how the run did.
-                self.outcome = None;
+                // How the calls before ended is not how the run did; that its host had no answer is.
+                self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered);
                 Ok(())
             }
             Message::Unanswered { why, damaged: true } => Err(RecordError::HostLog { what: why }),
