@@ -3,6 +3,7 @@
 mod calls;
 mod lost;
 pub mod many;
+pub mod nondeterminism;
 mod open_results;
 mod places;
 mod reruns;
@@ -10,7 +11,8 @@ mod reruns;
 use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
-use crate::report::{open, print_report};
+use crate::open::timeline as open;
+use crate::report::print_report;
 use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
 use forkpoint_replay::{NanBits, Report, Verdict, printable};
@@ -152,6 +154,21 @@ impl Comparison<'_> {
             return Ok(Some((report, reruns, None)));
         };
         let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
+        for name in guard.changed_by_recording.clone() {
+            let (side, end, recorded, trace) = match name {
+                "lhs" => (&self.sides[0], &plain.lhs, &lhs, &traces[0]),
+                _ => (&self.sides[1], &plain.rhs, &rhs, &traces[1]),
+            };
+            // A trace with findings may come from another way to record.
+            let as_asked = recorded.findings.first.is_empty() && !reruns.by_hooks;
+            let trace = as_asked.then_some(trace.as_path());
+            guard.repeated(name, self.nondeterminism(side, end, trace));
+        }
+        if report.agree == Some(true) && !guard.nondeterminism.is_empty() {
+            report.agree = Some(false);
+            report.verdict = Some(Verdict::Nondeterminism);
+            report.meaning = Some(Verdict::Nondeterminism.meaning());
+        }
         if guard.observer_effect {
             if report.agree == Some(true) {
                 report = self.climb([&self.sides[0], &self.sides[1]], &plain, &mut guard, traces, report)?;

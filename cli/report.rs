@@ -4,16 +4,12 @@ use crate::Answer;
 use crate::args::{HostMode, ReportArgs};
 use crate::compare::Reruns;
 use crate::guard::Guard;
+use crate::open::timeline as open;
 use crate::output::{print, print_json};
-use anyhow::{Context, Result};
-use forkpoint_replay::{Report, Timeline};
+use anyhow::Result;
+use forkpoint_replay::Report;
 use serde::Serialize;
 use std::path::Path;
-
-/// Opens a trace to be compared.
-pub fn open(path: &Path) -> Result<Timeline> {
-    Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()))
-}
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
@@ -51,6 +47,17 @@ pub fn print_report(
     if args.json {
         print_json(&Whole { report, reruns, guard, host })?;
         return Ok(answer);
+    }
+    // What bears on every sentence of the report comes first.
+    let unsteady: Vec<&str> = guard.iter().flat_map(|guard| &guard.nondeterminism).map(|found| found.side).collect();
+    if !unsteady.is_empty() {
+        let (sides, does, its) = match unsteady.as_slice() {
+            [side] => ((*side).to_string(), "does", "its"),
+            sides => (sides.join(" and "), "do", "their"),
+        };
+        print(&format!(
+            "{sides} {does} not run this module the same way twice: what follows is one of {its} runs.\n"
+        ))?;
     }
     print(&report.to_string())?;
     if let Some(reruns) = reruns.filter(|reruns| !reruns.is_empty()) {

@@ -6,12 +6,13 @@
 mod runs;
 mod table;
 
+use super::nondeterminism::Nondeterminism;
 use super::{Comparison, Reruns};
 use crate::Answer;
 use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
+use crate::open::timeline as open;
 use crate::output::{print, print_json};
-use crate::report::open;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Report, first_divergence};
 use forkpoint_tracer::{EndState, EngineSpec};
@@ -52,6 +53,8 @@ impl FromStr for EngineList {
 pub struct Survey {
     /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
     pub agree: Option<bool>,
+    /// Whether all engines with an answer rejected the module the same way, so that nothing ran.
+    pub nothing_ran: bool,
     /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
     pub reference: Option<usize>,
     /// The group that more than half of the engines with an answer are in.
@@ -78,10 +81,14 @@ pub struct Row {
     pub message: Option<String>,
     /// Why there is no answer.
     pub error: Option<String>,
+    /// Whether it did not accept the module, so that nothing ran.
+    pub nothing_ran: bool,
     /// The trace, where it is kept.
     pub trace: Option<PathBuf>,
     /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
     pub changed_by_recording: Option<bool>,
+    /// What shows that it does not run the module the same way twice.
+    pub nondeterminism: Option<Nondeterminism>,
     /// Whether it parts from the reference only with recording, or only without.
     pub observer_effect: bool,
     /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
@@ -167,7 +174,8 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 let row = &mut rows[index];
                 // The report is of the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
-                if report.agree.is_none() {
+                row.nothing_ran = report.nothing_ran;
+                if report.agree.is_none() && !report.nothing_ran {
                     // Against itself the report would speak of two runs.
                     row.error = Some(match report.reason {
                         Some(reason) if index != reference => reason,
@@ -260,6 +268,20 @@ fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
             row.notes.push("the run without recording was cut short, so the guard says nothing".to_string());
             continue;
         }
+        if changed {
+            let trace = recorded.findings.first.is_empty().then_some(run.trace.as_path());
+            match comparison.nondeterminism(&comparison.sides[index], &both.rhs, trace) {
+                Ok(None) => {}
+                Ok(found) => {
+                    row.nondeterminism = found;
+                    continue;
+                }
+                Err(error) => {
+                    row.notes.push(words(&error, false));
+                    continue;
+                }
+            }
+        }
         row.changed_by_recording = Some(changed);
         if index != reference {
             let agree = row.group == home;
@@ -304,14 +326,16 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
     let odd = (0..rows.len()).filter(|index| odd(&rows[*index])).collect();
     let parted = groups.len() > 1
         || groups.iter().any(|group| group.divergence.is_some())
-        || rows.iter().any(|row| row.observer_effect);
+        || rows.iter().any(|row| row.observer_effect || row.nondeterminism.is_some());
+    // Engines that reject a module the same way agree in that, and it did not run under any of them.
+    let nothing_ran = !parted && answered > 0 && rows.iter().all(|row| row.nothing_ran || row.group.is_none());
     let agree = match (parted, answered == rows.len()) {
         (true, _) => Some(false),
-        (false, true) => Some(true),
-        (false, false) => None,
+        (false, true) if !nothing_ran => Some(true),
+        (false, _) => None,
     };
     let host = comparison.session.program.needs_host().then_some(comparison.ways.host);
-    Survey { agree, reference, majority, odd, host, specification: None, engines: rows, groups }
+    Survey { agree, nothing_ran, reference, majority, odd, host, specification: None, engines: rows, groups }
 }
 
 /// `A` to `Z`, then `AA` and so on.

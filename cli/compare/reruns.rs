@@ -9,7 +9,7 @@ use super::open_results::FollowsFrom;
 use super::places::FoundPlace;
 use super::{Comparison, Contender};
 use crate::args::HostMode;
-use crate::report::open;
+use crate::open::timeline as open;
 use anyhow::Result;
 use forkpoint_replay::{NanBits, Report, Verdict, first_divergence, printable};
 use forkpoint_tracer::Recorded;
@@ -27,6 +27,9 @@ pub struct Reruns {
     pub follows_from: Option<FollowsFrom>,
     /// The first call or return that differs.
     pub first_call: Option<FirstCall>,
+    /// Whether both sides were recorded again by hooks, whatever the command line says.
+    #[serde(skip)]
+    pub by_hooks: bool,
     /// What else there is to say about reruns: what could not be found out, and why.
     pub notes: Vec<String>,
 }
@@ -114,6 +117,7 @@ impl Comparison<'_> {
             match asked.lost_records(&report, &mut reruns) {
                 Ok(Some(by_hooks)) => {
                     recorded = by_hooks;
+                    reruns.by_hooks = true;
                     asked.base.style = Style::Hooks;
                     report = self.report(traces)?;
                 }

@@ -96,6 +96,8 @@ impl Row {
         self.answer = match survey.agree {
             Some(true) => RowAnswer::Agree,
             Some(false) => RowAnswer::Diverge,
+            // Whether a module is accepted is what a sweep asks, too.
+            None if survey.nothing_ran && survey.engines.iter().all(|row| row.error.is_none()) => RowAnswer::Agree,
             None => RowAnswer::Unanswered,
         };
         let errors = survey.engines.iter().filter_map(|row| Some(format!("{}: {}", row.engine, row.error.as_ref()?)));
@@ -111,19 +113,27 @@ impl Row {
             let kinds = row.plain_differences.iter().filter_map(|line| line.split([' ', ':']).next());
             let mut kinds: Vec<&str> = kinds.collect();
             kinds.dedup();
-            let verdict = Verdict::ObserverEffect.word();
-            let Signature { hash, words } = Signature::of_words(format!("{verdict}: {}", kinds.join(" ")));
-            Finding {
-                engines: vec![row.engine.clone()],
-                verdict: verdict.to_string(),
-                position: None,
-                site: None,
-                allowed: None,
-                signature: hash,
-                context: words,
-            }
+            unplaced(&row.engine, Verdict::ObserverEffect, &kinds.join(" "))
         });
         self.findings.extend(hidden);
+        let unsteady = survey.engines.iter().filter(|row| row.nondeterminism.is_some());
+        let unsteady = unsteady.map(|row| unplaced(&row.engine, Verdict::Nondeterminism, ""));
+        self.findings.extend(unsteady);
+    }
+}
+
+/// A finding about one engine that no pair of traces shows.
+fn unplaced(engine: &str, verdict: Verdict, context: &str) -> Finding {
+    let words = format!("{verdict}: {context}").trim_end().to_string();
+    let Signature { hash, words } = Signature::of_words(words);
+    Finding {
+        engines: vec![engine.to_string()],
+        verdict: verdict.to_string(),
+        position: None,
+        site: None,
+        allowed: None,
+        signature: hash,
+        context: words,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A comparison in words and in data: what a bug report quotes and what `--json` prints.
 
+mod ended;
 mod places;
 mod text;
 
@@ -12,9 +13,11 @@ use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
+pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
+use wasmparser::{Parser, Payload, TypeRef};
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Clone, Serialize)]
@@ -23,14 +26,21 @@ pub struct Report {
     pub agree: Option<bool>,
     /// Why there is no answer.
     pub reason: Option<String>,
+    /// Whether both engines accepted less than it takes to run the module: they agree in that, and nothing ran.
+    pub nothing_ran: bool,
+    /// What of the program did not run under these engines, so that agreement says nothing about it: as sentences.
+    pub not_asked: Vec<String>,
     /// The class of the divergence.
     pub verdict: Option<Verdict>,
     /// The class in words.
     pub meaning: Option<&'static str>,
     /// Position of the first unequal pair.
     pub position: Option<u64>,
-    /// Where in the module.
+    /// Where in the module: where a run trapped, crashed or was ended, whichever side did; else the instruction of the
+    /// left event, or of the right one.
     pub site: Option<SiteReport>,
+    /// Where a run ended whose engine does not say where.
+    pub between: Option<BetweenReport>,
     /// Index of the memory written.
     pub memory: Option<u32>,
     /// First address shown in `before` and each side's `after`.
@@ -53,6 +63,8 @@ pub struct Report {
     pub allowed: Option<Allowed>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
+    /// Whether the events from there on are equal, or only the instructions; `None` without a resync.
+    pub resync_equal: Option<bool>,
     /// What the specification says of the module, with the proposals that the left run was told.
     pub specification: String,
     /// In what the two runs differ because it was asked for, as sentences.
@@ -172,6 +184,8 @@ pub struct SideReport {
     pub complete: bool,
     /// The event at the divergence, in one line.
     pub event: Option<String>,
+    /// Where in the module that event is: an instruction's, a trap's, or where the run crashed or was ended.
+    pub site: Option<SiteReport>,
     /// Address written by it.
     pub address: Option<u64>,
     /// Bytes written by it.
@@ -213,10 +227,13 @@ impl Report {
         let mut report = Report {
             agree: Some(divergence.is_none()),
             reason: None,
+            nothing_ran: false,
+            not_asked: not_asked(lhs, rhs),
             verdict: None,
             meaning: None,
             position: None,
             site: None,
+            between: None,
             memory: None,
             address: None,
             before: None,
@@ -235,6 +252,7 @@ impl Report {
             }),
             allowed: None,
             resync: None,
+            resync_equal: None,
             specification: specification(lhs),
             asked_for: asked_for(lhs, rhs),
             lhs: side(lhs)?,
@@ -260,9 +278,25 @@ impl Report {
                 return Ok(());
             }
         }
-        if let Some(outcome) = lhs.trace_mut().outcome()?.filter(Outcome::is_cut_short) {
+        let Some(outcome) = lhs.trace_mut().outcome()? else { return Ok(()) };
+        if outcome.is_cut_short() {
             self.agree = None;
             self.reason = Some(format!("the runs agree as far as they went, but both {outcome}"));
+        }
+        self.nothing_ran = match outcome {
+            Outcome::Rejected { stage } => {
+                self.reason = Some(format!("both engines rejected the module at {stage}, so nothing ran"));
+                true
+            }
+            Outcome::NotRun => {
+                self.reason =
+                    Some("both engines compiled the module, which is not valid, so nothing ran".to_string());
+                true
+            }
+            _ => false,
+        };
+        if self.nothing_ran {
+            self.agree = None;
         }
         Ok(())
     }
@@ -283,8 +317,28 @@ impl Report {
         self.verdict = Some(divergence.verdict);
         self.meaning = Some(divergence.verdict.meaning());
         self.position = Some(divergence.position.0);
-        let place = |event: &Option<Event>| event.as_ref().and_then(|event| site_of(event, &sites, &symbols));
-        self.site = place(&divergence.lhs).or_else(|| place(&divergence.rhs));
+        let place = |event: &Option<Event>, timeline: &Timeline| {
+            event.as_ref().and_then(|event| ended::place(event, timeline, &sites, &symbols))
+        };
+        self.lhs.site = place(&divergence.lhs, lhs);
+        self.rhs.site = place(&divergence.rhs, rhs);
+        match ended::ended_side(divergence) {
+            None => self.site = self.lhs.site.clone().or_else(|| self.rhs.site.clone()),
+            Some(side) => {
+                // An instruction of the side that went on is not where the other one ended.
+                let ends = |event: &Option<Event>| event.as_ref().is_some_and(ended::ends_run);
+                let both = ends(&divergence.lhs) && ends(&divergence.rhs);
+                self.site = match side {
+                    Side::Lhs if both => self.lhs.site.clone().or_else(|| self.rhs.site.clone()),
+                    Side::Lhs => self.lhs.site.clone(),
+                    Side::Rhs => self.rhs.site.clone(),
+                };
+                if self.site.is_none() {
+                    let sides = [&mut *lhs, &mut *rhs];
+                    self.between = Some(ended::between(side, divergence.position, sides, &sites, &symbols)?);
+                }
+            }
+        }
         let mut culprit = |place: Option<(Side, Position)>| -> Result<Option<CulpritReport>, ReplayError> {
             let Some((side, position)) = place else { return Ok(None) };
             let event = match side {
@@ -311,6 +365,7 @@ impl Report {
         let site = self.site.as_ref().map(|site| FuncIndex(site.function));
         self.allowed = allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification);
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
+        self.resync_equal = divergence.resync.map(|resync| resync.equal);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
         self.elsewhere = match &divergence.elsewhere {
@@ -374,6 +429,39 @@ fn specification(timeline: &Timeline) -> String {
     }
 }
 
+/// Whether a module has imports that a host answers.
+fn imports_functions(module: &[u8]) -> bool {
+    let sections = Parser::new(0).parse_all(module).map_while(Result::ok);
+    let imports = sections.filter_map(|section| match section {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    imports
+        .flat_map(|imports| imports.into_imports())
+        .any(|import| import.is_ok_and(|import| matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_))))
+}
+
+/// What did not run under the engines of both sides.
+fn not_asked(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
+    let [left, right] = [lhs, rhs].map(|timeline| timeline.trace().header());
+    let mut sentences = Vec::new();
+    let preloads: Vec<&str> =
+        left.host.preloads.iter().map(|preload| preload.split('=').next().unwrap_or_default()).collect();
+    if !preloads.is_empty() {
+        let names = printable(&preloads.join(", "));
+        sentences.push(format!("the modules of --preload ({names}) ran in wasmi, and not under these engines"));
+    }
+    if (left.host.replayed || right.host.replayed) && imports_functions(lhs.trace().module()) {
+        let side = match (left.host.replayed, right.host.replayed) {
+            (true, true) => "both sides",
+            (true, false) => "lhs",
+            _ => "rhs",
+        };
+        sentences.push(format!("host calls of {side} were answered from a recording"));
+    }
+    sentences
+}
+
 /// Settings of the user's own that differ between the sides.
 fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     let (left, right) = (lhs.trace().header(), rhs.trace().header());
@@ -412,6 +500,7 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         events: trace.events(),
         complete: trace.is_complete(),
         event: None,
+        site: None,
         address: None,
         width: None,
         bytes: None,

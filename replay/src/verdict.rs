@@ -54,6 +54,7 @@ verdicts! {
     MemorySize   "memory-size"   "a memory has another size than its memory.grow instructions make it";
     NanBits      "nan-bits"      "only the sign or the payload of NaNs differs, which the specification allows";
     ObserverEffect "observer-effect" "recording itself changes what the runs do";
+    Nondeterminism "nondeterminism" "an engine does not run the module the same way twice";
     EndState     "end-state"     "results, exit code or final memory differ";
     Poisoned     "poisoned"      "one side ran out of memory or stack: the runs cannot be compared further";
     Timeout      "timeout"       "one side was ended from outside: the runs cannot be compared further";
@@ -116,6 +117,10 @@ pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, r
     let either = |test: fn(&Event) -> bool| test(lhs) || test(rhs);
     if either(|event| matches!(event, Event::Milestone(Milestone::End { outcome: Outcome::Crashed { .. }, .. }))) {
         return Verdict::Crash;
+    }
+    if rejected_at(lhs).is_some() && rejected_at(lhs) == rejected_at(rhs) {
+        // Both failed half-way, and left other bytes in memories that the module imports.
+        return Verdict::DataInit;
     }
     // Of two rejections at different stages, the earlier one is where they part.
     if let Some(stage) = [lhs, rhs].into_iter().filter_map(rejected_at).min() {

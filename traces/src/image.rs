@@ -4,11 +4,13 @@
 //! are read, and both compare the result with what the engine really held. Pages are 4 KiB and appear when
 //! something other than zero is written to them.
 
+use crate::digest::MemoryDigest;
 use crate::event::{FOUND_OUTSIDE, FOUND_SIZE};
 use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
-use crate::milestone::Milestone;
+use crate::limits;
+use crate::milestone::{MemoryState, Milestone};
 use crate::op::Shape;
 use crate::predict::RawEvent;
 use crate::site::{Layout, SiteTable};
@@ -27,6 +29,10 @@ pub const PAGE: u64 = 4096;
 
 /// Most memories a trace may declare.
 const MAX_MEMORIES: usize = 1000;
+
+/// The environment variable by which the command lets a trace fill more memory than its length allows. The command reads
+/// it, not this crate: see [`TraceReader::allow_memory`](crate::TraceReader::allow_memory).
+pub const MEMORY_VARIABLE: &str = "FORKPOINT_TRACE_MEMORY";
 
 /// An event that cannot have happened: a damaged trace, or a broken recorder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +65,10 @@ pub struct Image {
     module: Arc<[u8]>,
     data: Arc<[Range<u32>]>,
     memories: Vec<Memory>,
+    /// Pages there are, and those that the tables of pages would fill.
     allocated: u64,
+    /// Most of them that there may be.
+    most_pages: u64,
     chunk: u32,
     interval: u32,
     /// Pages written in this chunk, those that are still absent after zeros were written to them too.
@@ -70,12 +79,12 @@ pub struct Image {
 }
 
 impl Image {
-    /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
-    /// `module`.
     pub(crate) fn sites(&self) -> &SiteTable {
         &self.sites
     }
 
+    /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
+    /// `module`.
     pub(crate) fn new(sites: Arc<SiteTable>, module: Arc<[u8]>, data: Arc<[Range<u32>]>) -> Image {
         Image {
             sites,
@@ -83,12 +92,19 @@ impl Image {
             data,
             memories: Vec::new(),
             allocated: 0,
+            most_pages: limits::MAX_MEMORY / PAGE,
             chunk: 1,
             interval: 1,
             touched: PageFilter::new(),
             dirty: 0,
             outside: None,
         }
+    }
+
+    /// The same, with room for so many bytes that are not zero.
+    pub(crate) fn with_room(mut self, bytes: u64) -> Image {
+        self.most_pages = bytes / PAGE;
+        self
     }
 
     /// Forgets all memories.
@@ -134,6 +150,18 @@ impl Image {
             .into_iter()
             .flat_map(move |memory| memory.pages_in(range.clone()))
             .map(|(number, page)| (number, page.bytes.as_slice()))
+    }
+
+    /// Size and digest of a memory, as the end of a run has them; `None` where there is no such memory.
+    pub fn state(&self, memory: MemoryIndex) -> Option<MemoryState> {
+        let size = self.size(memory)?;
+        let mut digest = MemoryDigest::default();
+        for (page, bytes) in self.pages_in(memory, 0..u64::MAX) {
+            // The last page of a memory with small pages is as long as the memory.
+            let inside = size.bytes().saturating_sub(page * PAGE).min(PAGE) as usize;
+            digest.update(page * PAGE, &bytes[..inside]);
+        }
+        Some(MemoryState { pages: size.pages, digest: digest.finish() })
     }
 
     /// Where an instruction since the last call wrote outside of memory, which no right engine lets it do. What it
@@ -281,6 +309,19 @@ impl Image {
         }
         self.clear();
         self.memories = sizes.iter().map(|&(pages, page_size)| Memory::new(pages, page_size)).collect();
+        Ok(())
+    }
+
+    /// Counts pages that will be there.
+    pub(super) fn reserve(&mut self, pages: u64) -> Result<(), CorruptEvent> {
+        if pages > self.most_pages.saturating_sub(self.allocated) {
+            let most = (self.most_pages * PAGE) >> 20;
+            return Err(CorruptEvent(format!(
+                "more than {most} MiB of memory are written, which is the most that is allowed for a trace of this length; \
+                 if you trust it, set {MEMORY_VARIABLE} to a larger size, as in {MEMORY_VARIABLE}=4G"
+            )));
+        }
+        self.allocated += pages;
         Ok(())
     }
 

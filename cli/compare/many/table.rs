@@ -53,6 +53,9 @@ impl Survey {
                 let comma = if end.is_empty() { "" } else { ", " };
                 end = format!("{end}{comma}no answer: {}", printable(error));
             }
+            if row.nondeterminism.is_some() {
+                end.push_str("; not the same way twice");
+            }
             if row.changed_by_recording == Some(true) {
                 end.push_str("; recording changes how it ends");
             }
@@ -76,6 +79,12 @@ impl Survey {
         }
         match (self.groups.len(), &self.majority) {
             (0, _) => writeln!(f, "No engine gave an answer.")?,
+            _ if self.nothing_ran => {
+                writeln!(
+                    f,
+                    "Nothing to compare: all {answered} engines with an answer rejected the module, so nothing ran."
+                )?;
+            }
             (1, _) if answered == 1 => writeln!(f, "Only one engine gave an answer: there is nothing to compare.")?,
             (1, _) => writeln!(f, "All {answered} engines with an answer have the same events.")?,
             (count, Some(group)) => {
@@ -100,6 +109,9 @@ impl Survey {
     fn remarks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, row) in self.engines.iter().enumerate() {
             let name = self.name(index);
+            if let Some(nondeterminism) = &row.nondeterminism {
+                write!(f, "\n{nondeterminism}")?;
+            }
             if row.observer_effect {
                 if row.plain_differences.is_empty() {
                     writeln!(f, "\nWithout recording, {name} ends as the reference does.")?;

@@ -6,7 +6,7 @@ use crate::divergence::MemoryEffect;
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
 use crate::timeline::Timeline;
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, Milestone, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryOp, Milestone, SiteTable};
 
 /// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
 pub(super) fn writer(
@@ -32,25 +32,26 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
         }
         event => place_of(event, sites)?,
     };
-    let mut site = SiteReport::at(func, offset, symbols);
-    if site.instruction.is_empty() {
-        site.instruction = event.op(sites).map(|op| op.mnemonic().to_string()).unwrap_or_default();
+    Some(site_at(func, offset, event.op(sites).map(MemoryOp::mnemonic), symbols))
+}
+
+/// An instruction by its place; `mnemonic` is what it is called where the module does not tell.
+pub(super) fn site_at(func: FuncIndex, offset: CodeOffset, mnemonic: Option<&str>, symbols: &Symbols) -> SiteReport {
+    let frame = symbols.source(offset).into_iter().next();
+    SiteReport {
+        function: func.0,
+        name: symbols.function_name(func),
+        offset: offset.0,
+        instruction: symbols.instruction(offset).or_else(|| mnemonic.map(ToString::to_string)).unwrap_or_default(),
+        file: frame.as_ref().and_then(|frame| frame.file.clone()),
+        line: frame.as_ref().and_then(|frame| frame.line),
     }
-    Some(site)
 }
 
 impl SiteReport {
     /// The instruction at `offset` in `func`.
     pub fn at(func: FuncIndex, offset: CodeOffset, symbols: &Symbols) -> SiteReport {
-        let frame = symbols.source(offset).into_iter().next();
-        SiteReport {
-            function: func.0,
-            name: symbols.function_name(func),
-            offset: offset.0,
-            instruction: symbols.instruction(offset).unwrap_or_default(),
-            file: frame.as_ref().and_then(|frame| frame.file.clone()),
-            line: frame.as_ref().and_then(|frame| frame.line),
-        }
+        site_at(func, offset, None, symbols)
     }
 }
 

@@ -1,6 +1,6 @@
 //! A report for people: one paragraph, the events around, the two runs.
 
-use super::{CulpritReport, EventReport, Report, SiteReport};
+use super::{BetweenReport, CulpritReport, EventReport, Report, SiteReport};
 use crate::allowed::Allowed;
 use crate::describe::hex_bytes;
 use crate::divergence::Side;
@@ -65,6 +65,28 @@ impl CulpritReport {
     }
 }
 
+impl BetweenReport {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [side, other] = if self.side == Side::Lhs { ["lhs", "rhs"] } else { ["rhs", "lhs"] };
+        write!(f, " Where {side} ended is not known:")?;
+        match &self.after {
+            Some(EventReport { position, event, site: None }) => write!(f, " after {event} (#{position})")?,
+            Some(EventReport { position, site: Some(site), .. }) => write!(f, " after {site} (#{position})")?,
+            None => f.write_str(" before its first recorded instruction")?,
+        }
+        match &self.before {
+            Some(EventReport { position, event, site: None }) => {
+                write!(f, "; {other} went on to {event} (#{position}).")?
+            }
+            Some(EventReport { position, site: Some(site), .. }) => {
+                write!(f, "; {other} went on to {site} (#{position}).")?
+            }
+            None => write!(f, "; {other} recorded no instruction after that.")?,
+        }
+        Ok(())
+    }
+}
+
 /// One paragraph that a bug report can quote, then the events around.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,8 +129,17 @@ impl fmt::Display for Report {
                 false => "this may follow from it.",
             })?;
         }
+        if let Some(between) = &self.between {
+            between.write(f)?;
+        }
         match self.resync {
-            Some([lhs, rhs]) => writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?,
+            Some([lhs, rhs]) if self.resync_equal == Some(true) => {
+                writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?;
+            }
+            Some([lhs, rhs]) => writeln!(
+                f,
+                " The runs come through the same instructions again from lhs #{lhs}, rhs #{rhs} on, with other operands."
+            )?,
             None => writeln!(f, " No place was found where the runs agree again.")?,
         }
         if let Some(Allowed { certain, why }) = &self.allowed {
@@ -133,6 +164,7 @@ impl fmt::Display for Report {
 impl Report {
     fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
+            Some(reason) if self.nothing_ran => writeln!(f, "Nothing to compare: {reason}.")?,
             Some(reason) => writeln!(f, "No answer: {reason}.")?,
             None if self.agree == Some(false) => {
                 let verdict = self.verdict.map_or("end-state", Verdict::word);
@@ -146,7 +178,9 @@ impl Report {
                 if let Some(nan) = &self.nan_bits {
                     write!(f, ", but for NaN bits in {} of them (first at #{})", nan.count, nan.first)?;
                 }
-                writeln!(f, "; both {outcome}.")?;
+                write!(f, "; both {outcome}")?;
+                self.not_asked.iter().try_for_each(|what| write!(f, "; {what}"))?;
+                writeln!(f, ".")?;
             }
         }
         self.fmt_sides(f)

@@ -13,6 +13,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         engine.settings.push(("most bytes of the process".to_string(), most.to_string()));
     }
     let wasi = &request.wasi;
+    let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
     let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
     Header {
         forkpoint: env!("CARGO_PKG_VERSION").to_string(),
@@ -24,7 +25,8 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             directories: directories.collect(),
             deterministic: wasi.deterministic,
             replayed: request.host != HostSource::Live,
-            stubs: stubs(program),
+            stubs: program.stubs.iter().map(ToString::to_string).collect(),
+            preloads: preloads.collect(),
         },
         calls: program
             .calls
@@ -49,19 +51,16 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
     }
 }
 
-/// Who answered imports beyond WASI, as written on the command line.
-fn stubs(program: &Program) -> Vec<String> {
-    let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
-    program.stubs.iter().map(ToString::to_string).chain(preloads).collect()
-}
-
 /// A scope in words.
 fn words(scope: &Scope) -> String {
     let mut parts = Vec::new();
     if let Some(functions) = &scope.functions {
         let list: Vec<String> = functions.iter().take(8).map(|func| func.0.to_string()).collect();
         let more = if functions.len() > list.len() { " and others" } else { "" };
-        parts.push(format!("stores of function {}{more}", list.join(", ")));
+        parts.push(match list.is_empty() {
+            true => "sizes of memories".to_string(),
+            false => format!("stores of function {}{more}", list.join(", ")),
+        });
     }
     if let Some((memory, bytes)) = &scope.bytes {
         parts.push(format!("stores to memory {} at {:#x}..{:#x}", memory.0, bytes.start, bytes.end));

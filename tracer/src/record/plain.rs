@@ -98,7 +98,7 @@ impl Seen<'_> {
         match frame {
             Frame::Message(message) => return self.message(message, request, socket),
             Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes)?,
-            Frame::Image { address, bytes, .. } if self.instantiated => {
+            Frame::Image { address, bytes, .. } => {
                 if let Some(memory) = self.end.memories.last_mut() {
                     let first = address / PAGE;
                     let pages = written(&bytes).map(|(offset, page)| (first + offset / PAGE, page.to_vec()));
@@ -135,10 +135,12 @@ impl Seen<'_> {
                 self.end.message = Some(message);
             }
             Message::Instantiated => {
+                // How memories are at the end is what counts.
+                self.end.memories.clear();
                 self.instantiated = true;
                 self.started = Some(Instant::now());
             }
-            Message::Image { pages, .. } if self.instantiated => {
+            Message::Image { pages, .. } => {
                 self.end.memories.push(EndMemory { pages, written: BTreeMap::new() });
             }
             Message::Call(call) => self.call = call,

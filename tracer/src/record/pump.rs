@@ -17,15 +17,15 @@ use crate::instrument::{Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, GlobalState, MemoryState, Milestone, Outcome, Place, Stage, TraceError,
-    TraceWriter, TrapKind,
+    EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Place, Stage,
+    TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 /// Events in a chunk: see docs/performance.md for what other sizes cost.
-const CHUNK_EVENTS: u32 = 1 << 17;
+const CHUNK_EVENTS: u32 = MAX_CHUNK_EVENTS;
 
 /// An initial memory image in pieces: address and bytes. Held until every memory is known.
 type Pieces = Vec<(u64, Vec<u8>)>;
@@ -263,6 +263,7 @@ impl<'a> Pump<'a> {
                 if stage == Stage::Instantiate {
                     self.accepted(Stage::Compile)?;
                 }
+                let message = message + &self.left_behind()?;
                 let offset = if stage == Stage::Validate { offset } else { self.original_offset(offset) };
                 self.words = EngineWords { message: Some(message), offset, code, ..EngineWords::default() };
                 Ok(())
