@@ -68,6 +68,20 @@ pub(crate) enum Provider {
     Nobody,
 }
 
+/// Most that a recorded call may have done to memory, in bytes: all of it is held, and a stranger's recording of a few
+/// kilobytes may claim any amount.
+const MOST_ANSWER: u64 = 256 << 20;
+
+/// What a step of a call counts for besides its bytes.
+const STEP: u64 = 256;
+
+fn cost(event: &HostEvent) -> u64 {
+    match event {
+        HostEvent::Write { bytes, .. } => STEP + bytes.len() as u64,
+        _ => STEP,
+    }
+}
+
 /// What answers the host calls of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostSpec {
@@ -255,9 +269,14 @@ impl Host {
         }
         let mut answer = Answer { grows: Vec::new(), writes: Vec::new(), end: HostEnd::Stopped };
         let function = call.function.0 as usize;
+        let import = call.import.clone();
         let mut events = vec![HostEvent::Call(call)];
+        let mut room = MOST_ANSWER;
         loop {
             let event = log.next_event()?;
+            room = event.as_ref().map_or(Some(room), |event| room.checked_sub(cost(event))).ok_or_else(|| {
+                damaged(&format!("the call of {import} does more to memory than {} MiB", MOST_ANSWER >> 20))
+            })?;
             match &event {
                 Some(HostEvent::Write { memory, address, bytes }) => {
                     answer.writes.push((memory.0, *address, bytes.clone()));
