@@ -1,6 +1,7 @@
 //! `forkpoint compare`: record a module under two engines, report the first divergence.
 
 pub mod many;
+pub mod nondeterminism;
 
 use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
@@ -141,6 +142,20 @@ impl Comparison<'_> {
             return Ok(Some((report, None)));
         };
         let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
+        for name in guard.changed_by_recording.clone() {
+            let (side, end, recorded, trace) = match name {
+                "lhs" => (&self.sides[0], &plain.lhs, &lhs, &traces[0]),
+                _ => (&self.sides[1], &plain.rhs, &rhs, &traces[1]),
+            };
+            // A trace with findings may come from another way to record.
+            let trace = recorded.findings.first.is_empty().then_some(trace.as_path());
+            guard.repeated(name, self.nondeterminism(side, end, trace));
+        }
+        if report.agree == Some(true) && !guard.nondeterminism.is_empty() {
+            report.agree = Some(false);
+            report.verdict = Some(Verdict::Nondeterminism);
+            report.meaning = Some(Verdict::Nondeterminism.meaning());
+        }
         if guard.observer_effect {
             if report.agree == Some(true) {
                 report = self.climb([&self.sides[0], &self.sides[1]], &plain, &mut guard, traces, report)?;

@@ -3,9 +3,10 @@
 //! Instrumented code is other code, and a miscompilation may vanish in it. So both sides run once without
 //! recording, and what these runs leave behind is compared: with each other, and with what the recorded runs left.
 
+use crate::compare::nondeterminism::Nondeterminism;
 use crate::session::{How, Session};
 use anyhow::Result;
-use forkpoint_replay::{Symbols, Timeline, describe_with_place, place_of};
+use forkpoint_replay::{Symbols, Timeline, describe_with_place, place_of, printable};
 use forkpoint_tracer::instrument::{Options, Scope, Style};
 use forkpoint_tracer::{EndDifference, EndState, Recorded};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Position};
@@ -25,8 +26,13 @@ pub struct PlainRuns {
 pub struct Guard {
     /// Where the end states of the runs without recording differ, in words; the first few.
     pub plain_differences: Vec<String>,
-    /// Sides whose recorded run ended otherwise than the same run without recording.
+    /// Sides whose recorded run ended otherwise than the same run without recording, though both can be repeated.
     pub changed_by_recording: Vec<&'static str>,
+    /// What was seen of a side that does not run the module the same way twice; no effect of recording is concluded
+    /// from it.
+    pub nondeterminism: Vec<Unsteady>,
+    /// What could not be found out, and why.
+    pub notes: Vec<String>,
     /// Whether the runs differ only with recording, or only without.
     pub observer_effect: bool,
     /// The least intrusive recording that was tried and still ended as the runs without recording did.
@@ -35,6 +41,15 @@ pub struct Guard {
     pub vanished_in: Vec<String>,
     /// Who wrote last, in the full recordings, the bytes that differ without recording.
     pub last_writers: Vec<String>,
+}
+
+/// A side that does not run the module the same way twice.
+#[derive(Debug, Clone, Serialize)]
+pub struct Unsteady {
+    /// `lhs` or `rhs`.
+    pub side: &'static str,
+    #[serde(flatten)]
+    pub seen: Nondeterminism,
 }
 
 /// A way to record that changes the code less.
@@ -70,6 +85,8 @@ impl PlainRuns {
         Guard {
             plain_differences: differences.iter().take(MOST).map(ToString::to_string).collect(),
             changed_by_recording,
+            nondeterminism: Vec::new(),
+            notes: Vec::new(),
             observer_effect,
             survived_in: None,
             vanished_in: Vec::new(),
@@ -102,7 +119,7 @@ impl PlainRuns {
             let end = Position(timeline.len());
             let mut seen = BTreeSet::new();
             for (memory, range) in self.differing_bytes() {
-                let Some(writer) = timeline.last_writer(memory, range.start, end)? else { continue };
+                let Some(writer) = timeline.last_writer(memory, range, end)? else { continue };
                 if !seen.insert(writer) {
                     continue;
                 }
@@ -152,9 +169,26 @@ impl PlainRuns {
 }
 
 impl Guard {
+    /// Takes what repeated runs of a side say, which recording seemed to change.
+    pub fn repeated(&mut self, name: &'static str, repeated: anyhow::Result<Option<Nondeterminism>>) {
+        match repeated {
+            Ok(None) => return,
+            Ok(Some(seen)) => self.nondeterminism.push(Unsteady { side: name, seen }),
+            Err(error) => self.notes.push(format!(
+                "{name} could not be run again, so whether recording changes how it ends is not known: {}",
+                printable(&format!("{error:#}"))
+            )),
+        }
+        self.changed_by_recording.retain(|changed| *changed != name);
+        self.observer_effect = false;
+    }
+
     /// Whether there is nothing that the report does not say: recording changed neither side.
     pub fn is_unremarkable(&self) -> bool {
-        !self.observer_effect && self.changed_by_recording.is_empty()
+        !self.observer_effect
+            && self.changed_by_recording.is_empty()
+            && self.nondeterminism.is_empty()
+            && self.notes.is_empty()
     }
 }
 
@@ -162,8 +196,10 @@ impl fmt::Display for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list =
             |f: &mut fmt::Formatter<'_>, lines: &[String]| lines.iter().try_for_each(|line| writeln!(f, "  {line}"));
+        self.nondeterminism.iter().try_for_each(|Unsteady { side, seen }| write!(f, "{side}: {seen}"))?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "note: {note}"))?;
         if self.plain_differences.is_empty() {
-            writeln!(f, "Without recording, the runs end alike.")?;
+            writeln!(f, "Without recording, both runs end the same way.")?;
         } else {
             writeln!(f, "Without recording, the runs end differently:")?;
             list(f, &self.plain_differences)?;

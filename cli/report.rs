@@ -48,6 +48,17 @@ pub fn print_report(
         print_json(&Whole { report, guard, host })?;
         return Ok(answer);
     }
+    // What bears on every sentence of the report comes first.
+    let unsteady: Vec<&str> = guard.iter().flat_map(|guard| &guard.nondeterminism).map(|found| found.side).collect();
+    if !unsteady.is_empty() {
+        let (sides, does, its) = match unsteady.as_slice() {
+            [side] => ((*side).to_string(), "does", "its"),
+            sides => (sides.join(" and "), "do", "their"),
+        };
+        print(&format!(
+            "{sides} {does} not run this module the same way twice: what follows is one of {its} runs.\n"
+        ))?;
+    }
     print(&report.to_string())?;
     if let Some(guard) = guard.filter(|guard| !guard.is_unremarkable()) {
         print(&format!("\n{guard}"))?;

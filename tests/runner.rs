@@ -3,7 +3,7 @@
 mod common;
 
 use common::{folder_with, has_program};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
   (i32.store (i32.const 0) (i32.const 1))
@@ -166,4 +166,52 @@ fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
     assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("10 of 10 parts failed"), "{}", ran.stdout);
     let missing = common::run(folder.path(), &["runner-check", "/nowhere/runner"]);
     assert!(missing.code == 1 && missing.stdout.contains("No such file"), "{}{}", missing.stdout, missing.stderr);
+}
+
+/// Each run of it stores another value: what differs between a recording and a run without one is no effect of
+/// recording.
+#[test]
+fn an_engine_that_differs_from_itself_is_said_to() {
+    for story in ["fickle", "fickle-recorded"] {
+        let Some((code, report, stderr)) = against(story) else { return };
+        assert_eq!(
+            (code, &report["verdict"], &report["position"]),
+            (1, &"value".into(), &7.into()),
+            "{report:#}{stderr}"
+        );
+        assert_eq!(report["site"]["instruction"], "i32.store", "the verdict keeps its place: {report:#}");
+        let guard = &report["guard"];
+        assert_eq!(
+            (&guard["observer_effect"], &guard["changed_by_recording"]),
+            (&false.into(), &json!([])),
+            "{guard:#}"
+        );
+        let [found] = guard["nondeterminism"].as_array().expect("a list").as_slice() else {
+            panic!("one: {guard:#}")
+        };
+        assert_eq!(found["events"], json!([7, 7]), "{guard:#}");
+        assert_eq!(found["plain_differences"].as_array().expect("a list").is_empty(), story == "fickle-recorded");
+    }
+    // Its recordings agree with the other side's, and it is no agreement all the same.
+    let Some((code, report, stderr)) = against("fickle-plain") else { return };
+    assert_eq!((code, &report["verdict"]), (1, &"nondeterminism".into()), "{report:#}{stderr}");
+    assert_eq!(report["guard"]["nondeterminism"][0]["events"], Value::Null, "{report:#}");
+}
+
+#[test]
+fn with_many_engines_one_that_differs_from_itself_is_its_row() {
+    if !has_program("python3", "--version") {
+        println!("SKIP: python3 is not installed");
+        return;
+    }
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let teller = teller("fickle");
+    let command =
+        ["compare", "t.wat", "--invoke", "run", "--engines", "wasmtime:jit;wasmi", "--engines", &teller, "--json"];
+    let ran = common::run(folder.path(), &command);
+    let survey: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(ran.code, 1, "{survey:#}{}", ran.stderr);
+    let row = &survey["engines"][2];
+    assert_eq!((&row["observer_effect"], &row["changed_by_recording"]), (&false.into(), &Value::Null), "{row:#}");
+    assert_eq!(row["nondeterminism"]["events"], json!([7, 7]), "{row:#}");
 }

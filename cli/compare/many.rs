@@ -7,6 +7,7 @@ mod runs;
 mod table;
 
 use super::Comparison;
+use super::nondeterminism::Nondeterminism;
 use crate::Answer;
 use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
@@ -82,6 +83,8 @@ pub struct Row {
     pub trace: Option<PathBuf>,
     /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
     pub changed_by_recording: Option<bool>,
+    /// What shows that it does not run the module the same way twice.
+    pub nondeterminism: Option<Nondeterminism>,
     /// Whether it parts from the reference only with recording, or only without.
     pub observer_effect: bool,
     /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
@@ -243,6 +246,20 @@ fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
             row.notes.push("the run without recording was cut short, so the guard says nothing".to_string());
             continue;
         }
+        if changed {
+            let trace = recorded.findings.first.is_empty().then_some(run.trace.as_path());
+            match comparison.nondeterminism(&comparison.sides[index], &both.rhs, trace) {
+                Ok(None) => {}
+                Ok(found) => {
+                    row.nondeterminism = found;
+                    continue;
+                }
+                Err(error) => {
+                    row.notes.push(words(&error, false));
+                    continue;
+                }
+            }
+        }
         row.changed_by_recording = Some(changed);
         if index != reference {
             let agree = row.group == home;
@@ -287,7 +304,7 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
     let odd = (0..rows.len()).filter(|index| odd(&rows[*index])).collect();
     let parted = groups.len() > 1
         || groups.iter().any(|group| group.divergence.is_some())
-        || rows.iter().any(|row| row.observer_effect);
+        || rows.iter().any(|row| row.observer_effect || row.nondeterminism.is_some());
     let agree = match (parted, answered == rows.len()) {
         (true, _) => Some(false),
         (false, true) => Some(true),

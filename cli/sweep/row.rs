@@ -111,19 +111,27 @@ impl Row {
             let kinds = row.plain_differences.iter().filter_map(|line| line.split([' ', ':']).next());
             let mut kinds: Vec<&str> = kinds.collect();
             kinds.dedup();
-            let verdict = Verdict::ObserverEffect.word();
-            let Signature { hash, words } = Signature::of_words(format!("{verdict}: {}", kinds.join(" ")));
-            Finding {
-                engines: vec![row.engine.clone()],
-                verdict: verdict.to_string(),
-                position: None,
-                site: None,
-                allowed: None,
-                signature: hash,
-                context: words,
-            }
+            unplaced(&row.engine, Verdict::ObserverEffect, &kinds.join(" "))
         });
         self.findings.extend(hidden);
+        let unsteady = survey.engines.iter().filter(|row| row.nondeterminism.is_some());
+        let unsteady = unsteady.map(|row| unplaced(&row.engine, Verdict::Nondeterminism, ""));
+        self.findings.extend(unsteady);
+    }
+}
+
+/// A finding about one engine that no pair of traces shows.
+fn unplaced(engine: &str, verdict: Verdict, context: &str) -> Finding {
+    let words = format!("{verdict}: {context}").trim_end().to_string();
+    let Signature { hash, words } = Signature::of_words(words);
+    Finding {
+        engines: vec![engine.to_string()],
+        verdict: verdict.to_string(),
+        position: None,
+        site: None,
+        allowed: None,
+        signature: hash,
+        context: words,
     }
 }
 

@@ -25,9 +25,14 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
 /// [`describe`], and where in the module.
 pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
     let line = describe(event, sites);
-    match place_of(event, sites) {
-        Some((func, offset)) => format!("{line}  in {} at {offset}", symbols.function_name(func)),
-        None => line,
+    if let Some((func, offset)) = place_of(event, sites) {
+        return format!("{line}  in {} at {offset}", symbols.function_name(func));
+    }
+    match event {
+        Event::Milestone(Milestone::Trapped { trap, func: Some(func), offset: None }) => {
+            format!("trap: {trap}  in {}", symbols.function_name(*func))
+        }
+        _ => line,
     }
 }
 

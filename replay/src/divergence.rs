@@ -89,8 +89,8 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBit
         let (left, right) = (event_or_end(lhs, position)?, event_or_end(rhs, position)?);
         let only_nan = match (&left, &right) {
             (Some(left), Some(right)) if nan_bits != NanBits::Stop => {
-                nan::only_nan_bits(left, right)
-                    || nan.is_some() && nan::end_differs_in_nan_bits_only(lhs, rhs, left, right)?
+                nan::only_nan_bits(left, right, lhs.trace().sites())
+                    || nan::end_differs_in_nan_bits_only(lhs, rhs, left, right, nan.is_some())?
             }
             _ => false,
         };
@@ -126,7 +126,10 @@ fn explain(
     }
     let resync = resync::find(lhs, rhs, position)?;
     let mut verdict = classify(left.as_ref(), right.as_ref(), position, resync);
-    if left.as_ref().zip(right.as_ref()).is_some_and(|(left, right)| nan::only_nan_bits(left, right)) {
+    if let (Some(left), Some(right)) = (&left, &right)
+        && (nan::only_nan_bits(left, right, lhs.trace().sites())
+            || nan::end_differs_in_nan_bits_only(lhs, rhs, left, right, false)?)
+    {
         verdict = Verdict::NanBits;
     }
     if limits::explains(verdict, left.as_ref().zip(right.as_ref()), [lhs, rhs]) {
@@ -265,9 +268,6 @@ fn memory_effect(
         Ok(bytes)
     };
     let (lhs_after, rhs_after) = (after(lhs)?, after(rhs)?);
-    let mut last_writer = None;
-    for address in start..start.saturating_add(before.len() as u64) {
-        last_writer = last_writer.max(lhs.last_writer(memory, address, position)?);
-    }
+    let last_writer = lhs.last_writer(memory, start..start.saturating_add(before.len() as u64), position)?;
     Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer }))
 }

@@ -34,7 +34,9 @@ pub use error::ReplayError;
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};
 pub use pages::PageDifference;
-pub use report::{ContextRow, CulpritReport, EventReport, NanReport, PlaceReport, Report, SideReport, SiteReport};
+pub use report::{
+    BetweenReport, ContextRow, CulpritReport, EventReport, NanReport, PlaceReport, Report, SideReport, SiteReport,
+};
 pub use resync::Resync;
 pub use signature::Signature;
 pub use symbols::*;

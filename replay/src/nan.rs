@@ -3,7 +3,9 @@
 
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, GlobalState, MemoryIndex, Milestone, PAGE, Position};
+use forkpoint_traces::{
+    Event, GlobalState, MemoryIndex, MemoryOp, MemoryState, Milestone, Position, Shape, SiteTable, ValueType,
+};
 
 /// What to do about events that differ in NaN bits only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -69,44 +71,81 @@ fn word64(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-/// Whether two values of equal length are equal but for lanes that are NaNs on both sides, as `f32` or as `f64`.
-pub(crate) fn nan_lanes(lhs: &[u8], rhs: &[u8]) -> bool {
-    let lanes = |width: usize, nan: fn(&[u8]) -> bool| {
-        lhs.len().is_multiple_of(width)
-            && lhs.chunks(width).zip(rhs.chunks(width)).all(|(left, right)| left == right || nan(left) && nan(right))
-    };
-    !lhs.is_empty()
-        && lhs.len() == rhs.len()
-        && (lanes(4, |lane| is_nan32(word32(lane))) || lanes(8, |lane| is_nan64(word64(lane))))
+/// The floats that a value may be made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Floats {
+    /// One of 32 bits.
+    F32,
+    /// One of 64 bits.
+    F64,
+    /// Those of a vector, or of one of its lanes: which of the two is not known.
+    Lanes,
 }
 
-/// Whether two values in the notation of the command line are both NaNs. Results that are integers count when
-/// their bits are those of NaNs: they were floats a moment before.
+impl Floats {
+    /// What an instruction stores; `None` for integers, whose bits are never a NaN's.
+    fn stored_by(op: MemoryOp) -> Option<Floats> {
+        match op.shape() {
+            Shape::Store { ty: ValueType::F32, .. } => Some(Floats::F32),
+            Shape::Store { ty: ValueType::F64, .. } => Some(Floats::F64),
+            Shape::Store { ty: ValueType::V128, .. } => Some(Floats::Lanes),
+            Shape::Lane { width: 4.. } => Some(Floats::Lanes),
+            _ => None,
+        }
+    }
+
+    /// Whether two unequal values are equal but for floats that are NaNs on both sides.
+    fn differ_in_nan_bits_only(self, lhs: &[u8], rhs: &[u8]) -> bool {
+        let floats = |width: usize, nan: fn(&[u8]) -> bool| {
+            lhs.len().is_multiple_of(width)
+                && lhs
+                    .chunks(width)
+                    .zip(rhs.chunks(width))
+                    .all(|(left, right)| left == right || nan(left) && nan(right))
+        };
+        let singles = || floats(4, |bytes| is_nan32(word32(bytes)));
+        let doubles = || floats(8, |bytes| is_nan64(word64(bytes)));
+        lhs.len() == rhs.len()
+            && lhs != rhs
+            && match self {
+                Floats::F32 => singles(),
+                Floats::F64 => doubles(),
+                Floats::Lanes => singles() || doubles(),
+            }
+    }
+}
+
+/// Whether two values in the notation of the command line, with or without a type in front, are NaNs, or vectors that
+/// differ in NaNs. An integer never is: the notation of floats is another one.
 fn nan_values(lhs: &str, rhs: &str) -> bool {
-    let strip = |text: &str| {
-        text.split_once(':')
-            .filter(|(ty, _)| matches!(*ty, "i32" | "i64" | "f32" | "f64"))
-            .map_or(text.to_string(), |(_, value)| value.to_string())
+    let float = |text: &str| {
+        let value = text.strip_prefix("f32:").or_else(|| text.strip_prefix("f64:")).unwrap_or(text);
+        value.trim_start_matches('-').starts_with("nan")
     };
-    let (lhs, rhs) = (strip(lhs), strip(rhs));
-    let is_nan = |text: &str| text.trim_start_matches('-').starts_with("nan");
-    if is_nan(&lhs) && is_nan(&rhs) {
-        return true;
-    }
-    let (Ok(left), Ok(right)) = (lhs.parse::<i64>(), rhs.parse::<i64>()) else { return false };
-    match (i32::try_from(left), i32::try_from(right)) {
-        (Ok(left), Ok(right)) => is_nan32(left as u32) && is_nan32(right as u32),
-        _ => is_nan64(left as u64) && is_nan64(right as u64),
+    let vector = |text: &str| {
+        let lanes = text.strip_prefix("i32x4:")?.split(',');
+        let bytes: Option<Vec<[u8; 4]>> =
+            lanes.map(|lane| Some(u32::from_str_radix(lane.strip_prefix("0x")?, 16).ok()?.to_le_bytes())).collect();
+        Some(bytes?.concat()).filter(|bytes| bytes.len() == 16)
+    };
+    match (vector(lhs), vector(rhs)) {
+        (Some(left), Some(right)) => Floats::Lanes.differ_in_nan_bits_only(&left, &right),
+        _ => float(lhs) && float(rhs),
     }
 }
 
-/// Whether two events at the same position differ in NaN bits only.
-pub(crate) fn only_nan_bits(lhs: &Event, rhs: &Event) -> bool {
+/// Whether two unequal events at the same position, other than the ends of runs, differ in NaN bits only.
+pub(crate) fn only_nan_bits(lhs: &Event, rhs: &Event, sites: &SiteTable) -> bool {
     match (lhs, rhs) {
         (
             Event::Store { site, address, value, .. },
             Event::Store { site: other, address: there, value: against, .. },
-        ) => site == other && address == there && nan_lanes(value.bytes(), against.bytes()),
+        ) => {
+            let floats = sites.get(*site).and_then(|site| Floats::stored_by(site.op));
+            site == other
+                && address == there
+                && floats.is_some_and(|floats| floats.differ_in_nan_bits_only(value.bytes(), against.bytes()))
+        }
         (
             Event::Milestone(Milestone::Returned { results }),
             Event::Milestone(Milestone::Returned { results: others }),
@@ -118,13 +157,15 @@ pub(crate) fn only_nan_bits(lhs: &Event, rhs: &Event) -> bool {
     }
 }
 
-/// Whether two `End` milestones differ in NaN bits only: in memory, read at the end of both timelines, and in
-/// globals.
+/// Whether the ends of two runs differ in NaN bits only: in globals that are floats, and in memory by what events before
+/// wrote. `passed` says whether such events were passed over. All other events are equal, so replay of each trace
+/// says what these led to, wherever in memory it stands: an end that is what replay makes of it differs in nothing else.
 pub(crate) fn end_differs_in_nan_bits_only(
     lhs: &mut Timeline,
     rhs: &mut Timeline,
     left: &Event,
     right: &Event,
+    passed: bool,
 ) -> Result<bool, ReplayError> {
     let (
         Event::Milestone(Milestone::End { outcome, memories, globals, tables }),
@@ -136,31 +177,31 @@ pub(crate) fn end_differs_in_nan_bits_only(
     let same = |left: &GlobalState, right: &GlobalState| {
         left.index == right.index && (left.value == right.value || nan_values(&left.value, &right.value))
     };
-    let sizes = memories.iter().map(|memory| memory.pages).eq(others.iter().map(|memory| memory.pages));
     if outcome != other
         || tables != others_tables
-        || !sizes
         || globals.len() != theirs.len()
         || !globals.iter().zip(theirs).all(|(left, right)| same(left, right))
     {
         return Ok(false);
     }
-    lhs.seek(Position(lhs.len()))?;
-    rhs.seek(Position(rhs.len()))?;
-    for memory in 0..memories.len() as u32 {
-        let memory = MemoryIndex(memory);
-        for (here, there) in [(&*lhs, &*rhs), (&*rhs, &*lhs)] {
-            for (number, page) in here.memory().pages_in(memory, 0..u64::MAX) {
-                let mut against = [0; PAGE as usize];
-                there.memory().read(memory, number * PAGE, &mut against);
-                let differ = page.chunks(8).zip(against.chunks(8)).any(|(a, b)| a != b && !nan_lanes(a, b));
-                if differ {
-                    return Ok(false);
-                }
-            }
-        }
+    if memories == others {
+        return Ok(true);
     }
-    Ok(true)
+    let sizes = memories.iter().map(|memory| memory.pages).eq(others.iter().map(|memory| memory.pages));
+    Ok(passed && sizes && is_replayed(lhs, memories)? && is_replayed(rhs, others)?)
+}
+
+/// Whether memory at the end of a run is what replay makes of its events.
+fn is_replayed(timeline: &mut Timeline, memories: &[MemoryState]) -> Result<bool, ReplayError> {
+    if timeline.trace().header().recorder.scope.is_some() {
+        return Ok(false);
+    }
+    timeline.seek(Position(timeline.len()))?;
+    let image = timeline.memory();
+    Ok(memories
+        .iter()
+        .enumerate()
+        .all(|(memory, state)| image.state(MemoryIndex(memory as u32)).as_ref() == Some(state)))
 }
 
 impl NanDifferences {
@@ -202,25 +243,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lanes_of_nans_are_told_from_other_values() {
+    fn nans_are_told_from_other_values_by_type() {
         let quiet = 0x7fc0_0000u32.to_le_bytes();
         let negative = 0xffc0_0000u32.to_le_bytes();
         let one = 1.0f32.to_le_bytes();
-        assert!(nan_lanes(&quiet, &negative));
-        assert!(!nan_lanes(&quiet, &one));
-        assert!(nan_lanes(&[one, quiet].concat(), &[one, negative].concat()));
-        assert!(!nan_lanes(&[one, quiet].concat(), &[quiet, negative].concat()));
-        assert!(nan_lanes(&f64::NAN.to_le_bytes(), &(-f64::NAN).to_le_bytes()));
-        assert!(!nan_lanes(&[0x7f], &[0xff]));
-        assert!(!nan_lanes(&[], &[]));
+        let single = |lhs: &[u8], rhs: &[u8]| Floats::F32.differ_in_nan_bits_only(lhs, rhs);
+        assert!(single(&quiet, &negative));
+        assert!(!single(&quiet, &one));
+        assert!(!single(&quiet, &quiet), "equal values do not differ");
+        let (left, right) = ([one, quiet].concat(), [one, negative].concat());
+        assert!(Floats::Lanes.differ_in_nan_bits_only(&left, &right));
+        assert!(!Floats::F64.differ_in_nan_bits_only(&left, &[one, one].concat()), "a double that is no NaN");
+        assert!(!Floats::Lanes.differ_in_nan_bits_only(&left, &[quiet, negative].concat()));
+        assert!(Floats::F64.differ_in_nan_bits_only(&f64::NAN.to_le_bytes(), &(-f64::NAN).to_le_bytes()));
+        assert!(!Floats::Lanes.differ_in_nan_bits_only(&[], &[]));
+    }
+
+    /// -1 and -2 have the bits of NaNs, and so have many pointers of 64-bit programs.
+    #[test]
+    fn integers_are_never_nans() {
+        for op in MemoryOp::ALL {
+            let float = op.mnemonic().starts_with('f') || op.mnemonic().starts_with("v128.store");
+            let small = op.shape().width().is_none_or(|width| width < 4);
+            assert_eq!(Floats::stored_by(*op).is_some(), float && !small, "{}", op.mnemonic());
+        }
+        assert!(!nan_values("-1", "-2"));
+        assert!(!nan_values("i32:-1", "i32:-2"));
+        assert!(!nan_values("2143289344", "-4194304"));
     }
 
     #[test]
-    fn results_that_are_nans_are_known_by_notation_or_by_bits() {
+    fn results_that_are_nans_are_known_by_their_notation() {
         assert!(nan_values("nan:0x400000", "-nan:0x400000"));
         assert!(nan_values("f32:nan:0x400000", "f32:-nan:0x400000"));
-        assert!(nan_values("2143289344", "-4194304"));
-        assert!(!nan_values("1", "-4194304"));
+        let vector = |first: u32| format!("i32x4:{first:#010x},0x00000001,0x00000002,0x00000003");
+        assert!(nan_values(&vector(0x7fc0_0000), &vector(0xffc0_0000)));
+        assert!(!nan_values(&vector(0x7fc0_0000), &vector(1)));
+        assert!(!nan_values("i32x4:0x1", "i32x4:0x2"));
         assert!(!nan_values("null", "reference"));
     }
 }

@@ -135,7 +135,11 @@ impl Found {
                 continue;
             }
             searched += 1;
-            let Some(position) = timeline.last_writer(self.memory, address, self.position)? else { continue };
+            let Some(position) =
+                timeline.last_writer(self.memory, address..address.saturating_add(1), self.position)?
+            else {
+                continue;
+            };
             if let Some((_, start, length)) = timeline.event(position)?.written() {
                 writers.push(Writer { position, written: start..start.saturating_add(length) });
             }

@@ -1,5 +1,6 @@
 //! A comparison in words and in data: what a bug report quotes and what `--json` prints.
 
+mod ended;
 mod places;
 mod text;
 
@@ -12,6 +13,7 @@ use crate::nan::NanBits;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
+pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
@@ -29,8 +31,11 @@ pub struct Report {
     pub meaning: Option<&'static str>,
     /// Position of the first unequal pair.
     pub position: Option<u64>,
-    /// Where in the module.
+    /// Where in the module: where a run trapped, crashed or was ended, whichever side did; else the instruction of the
+    /// left event, or of the right one.
     pub site: Option<SiteReport>,
+    /// Where a run ended whose engine does not say where.
+    pub between: Option<BetweenReport>,
     /// Index of the memory written.
     pub memory: Option<u32>,
     /// First address shown in `before` and each side's `after`.
@@ -53,6 +58,8 @@ pub struct Report {
     pub allowed: Option<Allowed>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
+    /// Whether the events from there on are equal, or only the instructions; `None` without a resync.
+    pub resync_equal: Option<bool>,
     /// What the specification says of the module, with the proposals that the left run was told.
     pub specification: String,
     /// In what the two runs differ because it was asked for, as sentences.
@@ -172,6 +179,8 @@ pub struct SideReport {
     pub complete: bool,
     /// The event at the divergence, in one line.
     pub event: Option<String>,
+    /// Where in the module that event is: an instruction's, a trap's, or where the run crashed or was ended.
+    pub site: Option<SiteReport>,
     /// Address written by it.
     pub address: Option<u64>,
     /// Bytes written by it.
@@ -217,6 +226,7 @@ impl Report {
             meaning: None,
             position: None,
             site: None,
+            between: None,
             memory: None,
             address: None,
             before: None,
@@ -235,6 +245,7 @@ impl Report {
             }),
             allowed: None,
             resync: None,
+            resync_equal: None,
             specification: specification(lhs),
             asked_for: asked_for(lhs, rhs),
             lhs: side(lhs)?,
@@ -283,8 +294,28 @@ impl Report {
         self.verdict = Some(divergence.verdict);
         self.meaning = Some(divergence.verdict.meaning());
         self.position = Some(divergence.position.0);
-        let place = |event: &Option<Event>| event.as_ref().and_then(|event| site_of(event, &sites, &symbols));
-        self.site = place(&divergence.lhs).or_else(|| place(&divergence.rhs));
+        let place = |event: &Option<Event>, timeline: &Timeline| {
+            event.as_ref().and_then(|event| ended::place(event, timeline, &sites, &symbols))
+        };
+        self.lhs.site = place(&divergence.lhs, lhs);
+        self.rhs.site = place(&divergence.rhs, rhs);
+        match ended::ended_side(divergence) {
+            None => self.site = self.lhs.site.clone().or_else(|| self.rhs.site.clone()),
+            Some(side) => {
+                // An instruction of the side that went on is not where the other one ended.
+                let ends = |event: &Option<Event>| event.as_ref().is_some_and(ended::ends_run);
+                let both = ends(&divergence.lhs) && ends(&divergence.rhs);
+                self.site = match side {
+                    Side::Lhs if both => self.lhs.site.clone().or_else(|| self.rhs.site.clone()),
+                    Side::Lhs => self.lhs.site.clone(),
+                    Side::Rhs => self.rhs.site.clone(),
+                };
+                if self.site.is_none() {
+                    let sides = [&mut *lhs, &mut *rhs];
+                    self.between = Some(ended::between(side, divergence.position, sides, &sites, &symbols)?);
+                }
+            }
+        }
         let mut culprit = |place: Option<(Side, Position)>| -> Result<Option<CulpritReport>, ReplayError> {
             let Some((side, position)) = place else { return Ok(None) };
             let event = match side {
@@ -311,6 +342,7 @@ impl Report {
         let site = self.site.as_ref().map(|site| FuncIndex(site.function));
         self.allowed = allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification);
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
+        self.resync_equal = divergence.resync.map(|resync| resync.equal);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
         self.elsewhere = match &divergence.elsewhere {
@@ -412,6 +444,7 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         events: trace.events(),
         complete: trace.is_complete(),
         event: None,
+        site: None,
         address: None,
         width: None,
         bytes: None,

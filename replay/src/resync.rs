@@ -21,6 +21,9 @@ pub struct Resync {
     pub lhs: Position,
     /// Position on the right.
     pub rhs: Position,
+    /// Whether the events from there on are equal. Otherwise the runs come through the same instructions again, with
+    /// other operands.
+    pub equal: bool,
 }
 
 /// Looks for a resync after the events at `at` differed.
@@ -34,8 +37,12 @@ pub(crate) fn find(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Resu
 /// Whether both sides run the same instructions from `at` on.
 fn same_path(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<bool, ReplayError> {
     let end = lhs.len().min(rhs.len()).min(at.0.saturating_add(AGREEMENT));
-    for position in at.0..end {
-        if lhs.site(Position(position))? != rhs.site(Position(position))? {
+    for position in (at.0..end).map(Position) {
+        let (left, right) = (lhs.site(position)?, rhs.site(position)?);
+        // What the recorder adds has no instruction: a return and a trap share a number, and no path.
+        let same =
+            left == right && (left.is_instruction() || lhs.event(position)?.kind() == rhs.event(position)?.kind());
+        if !same {
             return Ok(false);
         }
     }
@@ -55,7 +62,7 @@ fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Op
         }
         if equal == AGREEMENT || (equal > 0 && position.0 + 1 == end) {
             let first = Position(position.0 + 1 - equal);
-            return Ok(Some(Resync { lhs: first, rhs: first }));
+            return Ok(Some(Resync { lhs: first, rhs: first, equal: true }));
         }
     }
     Ok(None)
@@ -65,7 +72,11 @@ fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Op
 /// instructions, found through runs of them that occur on both sides. A loop runs the same instructions at every
 /// turn, so where one side skipped a turn the events tell which is which.
 fn shifted(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Option<Resync>, ReplayError> {
-    let site = |timeline: &mut Timeline, position| Ok(u64::from(timeline.site(position)?.0));
+    // An event without an instruction is the same only where all of it is. The high bit keeps it apart from sites.
+    let site = |timeline: &mut Timeline, position| match timeline.site(position)? {
+        site if site.is_instruction() => Ok(u64::from(site.0)),
+        _ => Ok(timeline.event_hash(position)? | 1 << 63),
+    };
     let events = [window(lhs, at, Timeline::event_hash)?, window(rhs, at, Timeline::event_hash)?];
     let sites = [window(lhs, at, site)?, window(rhs, at, site)?];
     let full = sites.iter().any(|sites| sites.len() as u64 == WINDOW);
@@ -74,8 +85,9 @@ fn shifted(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Optio
         if gram < AGREEMENT as usize && full {
             break;
         }
-        if let Some((i, j)) = nearest(&events, gram).or_else(|| nearest(&sites, gram)) {
-            return Ok(Some(Resync { lhs: Position(at.0 + i as u64), rhs: Position(at.0 + j as u64) }));
+        let places = nearest(&events, gram).map(|places| (places, true));
+        if let Some(((i, j), equal)) = places.or_else(|| Some((nearest(&sites, gram)?, false))) {
+            return Ok(Some(Resync { lhs: Position(at.0 + i as u64), rhs: Position(at.0 + j as u64), equal }));
         }
     }
     Ok(None)

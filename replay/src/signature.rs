@@ -34,12 +34,15 @@ impl Signature {
     pub fn of(report: &Report, module: &[u8]) -> Option<Signature> {
         let verdict = report.verdict?;
         let mut words = format!("{verdict}:");
-        let instructions = report.site.as_ref().map(|site| {
+        // Where a run ended and nothing says where, the last instruction before that is what there is.
+        let last = || report.between.as_ref().and_then(|between| between.after.as_ref()?.site.as_ref());
+        let place = report.site.as_ref().map(|site| ("", site)).or_else(|| Some((" after", last()?)));
+        let instructions = place.map(|(after, site)| {
             let symbols = Symbols::new(module.to_vec());
-            around(&symbols, FuncIndex(site.function), CodeOffset(site.offset))
+            (after, around(&symbols, FuncIndex(site.function), CodeOffset(site.offset)))
         });
-        if let Some(instructions) = instructions.filter(|instructions| !instructions.is_empty()) {
-            let _ = write!(words, " {instructions};");
+        if let Some((after, instructions)) = instructions.filter(|(_, instructions)| !instructions.is_empty()) {
+            let _ = write!(words, "{after} {instructions};");
         }
         for (name, side) in [("lhs", &report.lhs), ("rhs", &report.rhs)] {
             // An instruction's event is told by the instruction: all else in it are numbers.

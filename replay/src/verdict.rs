@@ -54,6 +54,7 @@ verdicts! {
     MemorySize   "memory-size"   "a memory has another size than its memory.grow instructions make it";
     NanBits      "nan-bits"      "only the sign or the payload of NaNs differs, which the specification allows";
     ObserverEffect "observer-effect" "recording itself changes what the runs do";
+    Nondeterminism "nondeterminism" "an engine does not run the module the same way twice";
     EndState     "end-state"     "results, exit code or final memory differ";
     Poisoned     "poisoned"      "one side ran out of memory or stack: the runs cannot be compared further";
     Timeout      "timeout"       "one side was ended from outside: the runs cannot be compared further";

@@ -11,8 +11,8 @@ pub use finding::Finding;
 
 use crate::pages::difference;
 use forkpoint_traces::{
-    CorruptEvent, Event, HostEvent, Image, MemoryDigest, MemoryIndex, MemorySize, MemoryState, Milestone, ModuleInfo,
-    PAGE, Position, RawEvent, SiteId, TraceError, TraceReader,
+    CorruptEvent, Event, HostEvent, Image, MemoryIndex, MemoryState, Milestone, ModuleInfo, PAGE, Position, RawEvent,
+    SiteId, TraceError, TraceReader,
 };
 use std::collections::BTreeMap;
 
@@ -262,7 +262,7 @@ impl Run {
         for index in 0..memories.len().max(self.image.memories() as usize) {
             let memory = MemoryIndex(index as u32);
             let expected = memories.get(index).map(|state| (state.pages, state.digest));
-            let found = self.image.size(memory).map(|size| (size.pages, digest(&self.image, memory, size)));
+            let found = self.image.state(memory).map(|state| (state.pages, state.digest));
             if expected != found {
                 let [expected, found] = [expected, found]
                     .map(|state| state.map_or("not existed".to_string(), |(pages, digest)| say(pages, digest)));
@@ -270,14 +270,4 @@ impl Run {
             }
         }
     }
-}
-
-fn digest(image: &Image, memory: MemoryIndex, size: MemorySize) -> u64 {
-    let mut digest = MemoryDigest::default();
-    for (page, bytes) in image.pages_in(memory, 0..u64::MAX) {
-        // The last page of a memory with small pages is as long as the memory.
-        let inside = size.bytes().saturating_sub(page * PAGE).min(PAGE) as usize;
-        digest.update(page * PAGE, &bytes[..inside]);
-    }
-    digest.finish()
 }

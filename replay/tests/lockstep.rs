@@ -7,7 +7,7 @@
 mod support;
 
 use forkpoint_replay::{
-    Alignment, Divergence, NanBits, Pair, ReplayError, Report, Timeline, Verdict, first_divergence,
+    Alignment, Divergence, NanBits, Pair, ReplayError, Report, Side, Timeline, Verdict, first_divergence,
 };
 use forkpoint_traces::{
     CodeOffset, EngineWords, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId,
@@ -59,6 +59,11 @@ fn run() -> Vec<Step> {
 
 /// Events before the first store.
 const HEAD: usize = 3;
+
+/// A store of a float.
+fn float(address: u64, bits: u32) -> Step {
+    step(MemoryOp::F32Store, [address, bits.into(), 0])
+}
 
 fn trapped(trap: TrapKind) -> Step {
     Step::Milestone(Milestone::Trapped { trap, func: None, offset: None })
@@ -145,7 +150,8 @@ fn every_verdict_has_a_pair_of_runs() {
             None,
             Some(Step::Raw { site: SiteId::OBSERVED, operands: [0, 1, 4], blob: Vec::new() }),
         ),
-        (Verdict::NanBits, Some(store(9000, 0x7fc0_0000)), Some(store(9000, 0xffc0_0001))),
+        (Verdict::NanBits, Some(float(9000, 0x7fc0_0000)), Some(float(9000, 0xffc0_0001))),
+        (Verdict::Value, Some(store(9000, u32::MAX)), Some(store(9000, u32::MAX - 1))),
         (
             Verdict::NanBits,
             Some(Step::Milestone(Milestone::Returned { results: vec!["nan:0x400000".to_string()] })),
@@ -208,7 +214,7 @@ fn every_verdict_has_a_pair_of_runs() {
         seen.push(*verdict);
     }
     // No pair of events alone shows these: they take runs without recording, and runs with a limit (tests/runner.rs).
-    seen.extend([Verdict::ObserverEffect, Verdict::PageLimit]);
+    seen.extend([Verdict::ObserverEffect, Verdict::PageLimit, Verdict::Nondeterminism]);
     let missing: Vec<_> = Verdict::ALL.iter().filter(|verdict| !seen.contains(verdict)).collect();
     assert!(missing.is_empty(), "no pair of runs for {missing:?}");
 }
@@ -218,7 +224,7 @@ fn the_search_goes_on_behind_nan_bits_as_asked() {
     let at = HEAD + 30;
     let side = |nan: u32, later: u32| {
         let mut steps = run();
-        steps.insert(at, store(9000, nan));
+        steps.insert(at, float(9000, nan));
         steps.insert(at + 10, store(9100, later));
         steps
     };
@@ -266,6 +272,55 @@ fn a_trap_without_a_place_is_equal_to_one_with() {
     let verdict = |other: &[Step]| Sides::new(&here, other, 16).divergence().unwrap().verdict;
     assert_eq!(verdict(&with(trapped(TrapKind::IntegerOverflow))), Verdict::Trap);
     assert_eq!(verdict(&at(TrapKind::Unreachable, 0, 20)), Verdict::Trap);
+}
+
+/// An instruction of the side that went on is not where the other one trapped.
+#[test]
+fn a_trap_is_where_it_trapped_whichever_side() {
+    let start = &run()[..HEAD + 30];
+    let known = Step::Milestone(Milestone::Trapped {
+        trap: TrapKind::MemoryOutOfBounds,
+        func: Some(FuncIndex(0)),
+        offset: Some(CodeOffset(16)),
+    });
+    let on = store(9000, 1);
+    let report = |left: &Step, right: &Step| {
+        let side = |step: &Step| [start, slice::from_ref(step), &[end(Outcome::Finished)]].concat();
+        let mut sides = Sides::new(&side(left), &side(right), 16);
+        Report::new(&mut sides.lhs, &mut sides.rhs, 3, NanBits::default()).unwrap()
+    };
+    for report in [report(&known, &on), report(&on, &known)] {
+        assert_eq!(report.verdict, Some(Verdict::Trap));
+        assert_eq!(report.site.as_ref().map(|site| site.offset), Some(16), "{report}");
+        assert!(report.between.is_none());
+    }
+    // The engine does not say where: what is known is what it lies between.
+    let unknown = trapped(TrapKind::MemoryOutOfBounds);
+    let crashed = end(Outcome::Crashed { signal: Some(11) });
+    for (side, report) in [
+        (Side::Lhs, report(&unknown, &on)),
+        (Side::Rhs, report(&on, &unknown)),
+        (Side::Lhs, report(&crashed, &on)),
+        (Side::Rhs, report(&on, &crashed)),
+    ] {
+        assert!(report.site.is_none(), "{report}");
+        let between = report.between.as_ref().unwrap();
+        let positions = [&between.after, &between.before].map(|event| event.as_ref().map(|event| event.position));
+        assert_eq!((between.side, positions), (side, [Some(HEAD as u64 + 29), Some(HEAD as u64 + 30)]), "{report}");
+        assert!(report.to_string().contains("ended is not known: after `"), "{report}");
+    }
+}
+
+/// A return, a trap and an end are no instruction that both sides come through.
+#[test]
+fn events_without_an_instruction_are_no_resync() {
+    let start = &run()[..HEAD + 30];
+    let returned = Step::Milestone(Milestone::Returned { results: vec!["7".to_string()] });
+    let lhs = [start, &[store(9000, 1), returned, end(Outcome::Finished)]].concat();
+    let trap = TrapKind::MemoryOutOfBounds;
+    let rhs = [start, &[trapped(trap), end(Outcome::Trapped { trap })]].concat();
+    assert_eq!(resync(&lhs, &rhs).1, None);
+    assert_eq!(resync(&rhs, &lhs).1, None);
 }
 
 /// Two engines may be wrong alike: equal events are no agreement when memory does not hold what they say.

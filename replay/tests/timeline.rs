@@ -139,15 +139,18 @@ fn writers_are_those_of_a_search_through_all_events() {
             let (_, (memory, start, length)) = written[random.usize(..written.len())];
             // Beside the bytes of an event too.
             let address = (start + random.u64(..length + 3)).saturating_sub(1);
+            let bytes = address..address + random.u64(1..20);
             let from = random.u64(..=steps.len() as u64);
             let hits = |(_, (other, start, length)): &&(u64, (MemoryIndex, u64, u64))| {
-                *other == memory && (*start..start + length).contains(&address)
+                *other == memory && *start < bytes.end && bytes.start < start + length
             };
             let last = written.iter().filter(hits).map(|(at, _)| *at).rfind(|at| *at < from);
             let next = written.iter().filter(hits).map(|(at, _)| *at).find(|at| *at >= from);
-            let what = format!("seed {seed}, memory {} at {address:#x}, #{from}", memory.0);
-            assert_eq!(timeline.last_writer(memory, address, Position(from)).unwrap(), last.map(Position), "{what}");
-            assert_eq!(timeline.next_writer(memory, address, Position(from)).unwrap(), next.map(Position), "{what}");
+            let what = format!("seed {seed}, memory {} at {bytes:x?}, #{from}", memory.0);
+            let found = timeline.last_writer(memory, bytes.clone(), Position(from)).unwrap();
+            assert_eq!(found, last.map(Position), "{what}");
+            let found = timeline.next_writer(memory, bytes, Position(from)).unwrap();
+            assert_eq!(found, next.map(Position), "{what}");
         }
         assert!(plain.0[0].len() as u64 >= PAGE);
     }
@@ -175,12 +178,16 @@ fn the_writer_of_zeros_on_a_fresh_page_is_found() {
     let end = Position(timeline.len());
     let places = [(20 * PAGE + 3, 2), (31 * PAGE + 7, 23), (42 * PAGE + 1, 44), (51 * PAGE, 65), (70 * PAGE + 8, 86)];
     for (address, position) in places {
-        let found = timeline.last_writer(MemoryIndex(0), address, end).unwrap();
+        let found = timeline.last_writer(MemoryIndex(0), address..address + 1, end).unwrap();
         assert_eq!(found, Some(Position(position)), "{address:#x}");
-        assert_eq!(timeline.next_writer(MemoryIndex(0), address, Position(0)).unwrap(), found, "{address:#x}");
+        assert_eq!(
+            timeline.next_writer(MemoryIndex(0), address..address + 1, Position(0)).unwrap(),
+            found,
+            "{address:#x}"
+        );
     }
     // The next byte belongs to nobody.
-    assert_eq!(timeline.last_writer(MemoryIndex(0), 70 * PAGE + 9, end).unwrap(), None);
+    assert_eq!(timeline.last_writer(MemoryIndex(0), 70 * PAGE + 9..70 * PAGE + 10, end).unwrap(), None);
 }
 
 #[test]

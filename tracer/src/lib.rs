@@ -14,6 +14,7 @@ mod features;
 mod host;
 pub mod instrument;
 mod observe;
+mod populated;
 mod protocol;
 mod record;
 mod shared;

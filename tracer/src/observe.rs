@@ -4,6 +4,7 @@
 //! Independent of any engine: an engine hands in a memory as a slice.
 
 use crate::child::Answers;
+use crate::populated::populated;
 use crate::protocol::{FrameWriter, Message, Order, PageDigest};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
@@ -52,9 +53,19 @@ impl WatchedRange {
     }
 }
 
+/// Every page that is not all zero, by number. What was never touched is not looked at.
 fn pages(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let written = |page: &[u8]| page.iter().any(|byte| *byte != 0);
-    bytes.chunks(PAGE).enumerate().filter(move |(_, page)| written(page)).map(|(i, page)| (i as u64, page))
+    let mut next = 0;
+    let numbers = populated(bytes).into_iter().flat_map(move |part| {
+        // Parts are pages of the system's, which need not be those of the memory: two may share one.
+        let numbers = (part.start / PAGE).max(next)..part.end.div_ceil(PAGE);
+        next = numbers.end.max(next);
+        numbers
+    });
+    let pages =
+        numbers.map(move |number| (number as u64, &bytes[number * PAGE..bytes.len().min((number + 1) * PAGE)]));
+    pages.filter(move |(_, page)| written(page))
 }
 
 /// Digest of one page; a short last one counts as filled up with zeros.

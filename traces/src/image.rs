@@ -4,11 +4,12 @@
 //! are read, and both compare the result with what the engine really held. Pages are 4 KiB and appear when
 //! something other than zero is written to them.
 
+use crate::digest::MemoryDigest;
 use crate::event::{FOUND_OUTSIDE, FOUND_SIZE};
 use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
-use crate::milestone::Milestone;
+use crate::milestone::{MemoryState, Milestone};
 use crate::op::Shape;
 use crate::predict::RawEvent;
 use crate::site::{Layout, SiteTable};
@@ -134,6 +135,18 @@ impl Image {
             .into_iter()
             .flat_map(move |memory| memory.pages_in(range.clone()))
             .map(|(number, page)| (number, page.bytes.as_slice()))
+    }
+
+    /// Size and digest of a memory, as the end of a run has them; `None` where there is no such memory.
+    pub fn state(&self, memory: MemoryIndex) -> Option<MemoryState> {
+        let size = self.size(memory)?;
+        let mut digest = MemoryDigest::default();
+        for (page, bytes) in self.pages_in(memory, 0..u64::MAX) {
+            // The last page of a memory with small pages is as long as the memory.
+            let inside = size.bytes().saturating_sub(page * PAGE).min(PAGE) as usize;
+            digest.update(page * PAGE, &bytes[..inside]);
+        }
+        Some(MemoryState { pages: size.pages, digest: digest.finish() })
     }
 
     /// Where an instruction since the last call wrote outside of memory, which no right engine lets it do. What it

@@ -180,9 +180,10 @@ impl Source for Recorded {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError> {
+        let byte = address..address.saturating_add(1);
         match (self.runs.get_mut(side.index()), direction) {
-            (Some(run), Direction::Forward) => run.next_writer(memory, address, at),
-            (Some(run), Direction::Backward) => run.last_writer(memory, address, at),
+            (Some(run), Direction::Forward) => run.next_writer(memory, byte, at),
+            (Some(run), Direction::Backward) => run.last_writer(memory, byte, at),
             (None, _) => Ok(None),
         }
     }

@@ -50,6 +50,9 @@ impl Survey {
                 let comma = if end.is_empty() { "" } else { ", " };
                 end = format!("{end}{comma}no answer: {}", printable(error));
             }
+            if row.nondeterminism.is_some() {
+                end.push_str("; not the same way twice");
+            }
             if row.changed_by_recording == Some(true) {
                 end.push_str("; recording changes how it ends");
             }
@@ -97,6 +100,9 @@ impl Survey {
     fn remarks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, row) in self.engines.iter().enumerate() {
             let name = self.name(index);
+            if let Some(nondeterminism) = &row.nondeterminism {
+                write!(f, "\n{nondeterminism}")?;
+            }
             if row.observer_effect {
                 if row.plain_differences.is_empty() {
                     writeln!(f, "\nWithout recording, {name} ends as the reference does.")?;

@@ -6,7 +6,7 @@ use crate::divergence::MemoryEffect;
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, Milestone, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryOp, Milestone, SiteTable};
 
 /// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
 pub(super) fn writer(
@@ -35,18 +35,20 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
             (site.func, site.offset)
         }
     };
+    Some(site_at(func, offset, event.op(sites).map(MemoryOp::mnemonic), symbols))
+}
+
+/// An instruction by its place; `mnemonic` is what it is called where the module does not tell.
+pub(super) fn site_at(func: FuncIndex, offset: CodeOffset, mnemonic: Option<&str>, symbols: &Symbols) -> SiteReport {
     let frame = symbols.source(offset).into_iter().next();
-    Some(SiteReport {
+    SiteReport {
         function: func.0,
         name: symbols.function_name(func),
         offset: offset.0,
-        instruction: symbols
-            .instruction(offset)
-            .or_else(|| event.op(sites).map(|op| op.mnemonic().to_string()))
-            .unwrap_or_default(),
+        instruction: symbols.instruction(offset).or_else(|| mnemonic.map(ToString::to_string)).unwrap_or_default(),
         file: frame.as_ref().and_then(|frame| frame.file.clone()),
         line: frame.as_ref().and_then(|frame| frame.line),
-    })
+    }
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

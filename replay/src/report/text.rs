@@ -1,6 +1,6 @@
 //! A report for people: one paragraph, the events around, the two runs.
 
-use super::{CulpritReport, EventReport, Report, SiteReport};
+use super::{BetweenReport, CulpritReport, EventReport, Report, SiteReport};
 use crate::allowed::Allowed;
 use crate::describe::hex_bytes;
 use crate::divergence::Side;
@@ -65,6 +65,28 @@ impl CulpritReport {
     }
 }
 
+impl BetweenReport {
+    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [side, other] = if self.side == Side::Lhs { ["lhs", "rhs"] } else { ["rhs", "lhs"] };
+        write!(f, " Where {side} ended is not known:")?;
+        match &self.after {
+            Some(EventReport { position, event, site: None }) => write!(f, " after {event} (#{position})")?,
+            Some(EventReport { position, site: Some(site), .. }) => write!(f, " after {site} (#{position})")?,
+            None => f.write_str(" before its first recorded instruction")?,
+        }
+        match &self.before {
+            Some(EventReport { position, event, site: None }) => {
+                write!(f, "; {other} went on to {event} (#{position}).")?
+            }
+            Some(EventReport { position, site: Some(site), .. }) => {
+                write!(f, "; {other} went on to {site} (#{position}).")?
+            }
+            None => write!(f, "; {other} recorded no instruction after that.")?,
+        }
+        Ok(())
+    }
+}
+
 /// One paragraph that a bug report can quote, then the events around.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -107,8 +129,17 @@ impl fmt::Display for Report {
                 false => "this may follow from it.",
             })?;
         }
+        if let Some(between) = &self.between {
+            between.write(f)?;
+        }
         match self.resync {
-            Some([lhs, rhs]) => writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?,
+            Some([lhs, rhs]) if self.resync_equal == Some(true) => {
+                writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?;
+            }
+            Some([lhs, rhs]) => writeln!(
+                f,
+                " The runs come through the same instructions again from lhs #{lhs}, rhs #{rhs} on, with other operands."
+            )?,
             None => writeln!(f, " No place was found where the runs agree again.")?,
         }
         if let Some(Allowed { certain, why }) = &self.allowed {

@@ -95,6 +95,12 @@ pub enum EndDifference {
 const MOST_STRETCHES: usize = 16;
 const LONGEST: usize = 64;
 
+/// Most bytes of a stretch that a line shows.
+const SHOWN: usize = 16;
+
+/// So many equal bytes in a row end a stretch.
+const GAP: usize = 8;
+
 /// A global's value with its type in front.
 pub(super) fn typed(value: &WasmValue) -> String {
     let ty = match value {
@@ -187,8 +193,13 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
         let (left, right) = (lhs.page(number), rhs.page(number));
         let mut at = 0;
         while let Some(start) = (at..left.len()).find(|at| left[*at] != right[*at]) {
-            let end = (start..left.len()).find(|at| left[*at] == right[*at]).unwrap_or(left.len());
-            let end = end.min(start + LONGEST);
+            let mut end = start + 1;
+            while end < left.len().min(start + LONGEST) {
+                // Words of which only some bytes differ are one stretch.
+                let ahead = end..left.len().min(end + GAP);
+                let Some(next) = ahead.clone().find(|at| left[*at] != right[*at]) else { break };
+                end = (next + 1).min(start + LONGEST);
+            }
             let address = number * PAGE + start as u64;
             let (lhs, rhs) = (left[start..end].to_vec(), right[start..end].to_vec());
             found.push(EndDifference::Bytes { memory, address, lhs, rhs });
@@ -201,24 +212,35 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
     }
 }
 
-impl fmt::Display for EndDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
+impl EndDifference {
+    /// The difference in one line, with names for the two runs.
+    pub fn words(&self, [left, right]: [&str; 2]) -> String {
+        let hex = |bytes: &[u8]| {
+            let shown = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}"));
+            let rest = (bytes.len() > SHOWN).then(|| "..".to_string());
+            shown.chain(rest).collect::<Vec<_>>().join(" ")
+        };
         match self {
-            EndDifference::Outcome { lhs, rhs } => write!(f, "outcome: lhs {lhs}, rhs {rhs}"),
+            EndDifference::Outcome { lhs, rhs } => format!("outcome: {left} {lhs}, {right} {rhs}"),
             EndDifference::Call { function, lhs, rhs } => {
-                write!(f, "{}: lhs {lhs}, rhs {rhs}", function.escape_debug())
+                format!("{}: {left} {lhs}, {right} {rhs}", function.escape_debug())
             }
             EndDifference::MemorySize { memory, lhs, rhs } => {
-                write!(f, "memory {memory}: lhs {lhs} pages, rhs {rhs} pages")
+                format!("memory {memory}: {left} {lhs} pages, {right} {rhs} pages")
             }
             EndDifference::Bytes { memory, address, lhs, rhs } => {
-                write!(f, "memory {memory} at {address:#x}: lhs {}, rhs {}", hex(lhs), hex(rhs))
+                format!("memory {memory} at {address:#x}: {left} {}, {right} {}", hex(lhs), hex(rhs))
             }
-            EndDifference::Global { index, lhs, rhs } => write!(f, "global {index}: lhs {lhs}, rhs {rhs}"),
+            EndDifference::Global { index, lhs, rhs } => format!("global {index}: {left} {lhs}, {right} {rhs}"),
             EndDifference::TableSize { table, lhs, rhs } => {
-                write!(f, "table {table}: lhs {lhs} elements, rhs {rhs} elements")
+                format!("table {table}: {left} {lhs} elements, {right} {rhs} elements")
             }
         }
+    }
+}
+
+impl fmt::Display for EndDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words(["lhs", "rhs"]))
     }
 }

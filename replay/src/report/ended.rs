@@ -1,0 +1,91 @@
+//! Where a run ended that trapped, crashed or was ended: its place, or the instructions between which that lies.
+
+use super::places::site_at;
+use super::{EventReport, SiteReport};
+use crate::describe::describe;
+use crate::divergence::{Divergence, Side};
+use crate::error::ReplayError;
+use crate::symbols::Symbols;
+use crate::timeline::Timeline;
+use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
+use serde::Serialize;
+
+/// Most events that are searched for an instruction, before the end and after it.
+const MOST_EVENTS: u64 = 1 << 12;
+
+/// The instructions between which a run ended whose engine does not say where.
+#[derive(Debug, Clone, Serialize)]
+pub struct BetweenReport {
+    /// The side that ended.
+    pub side: Side,
+    /// The last instruction that was recorded before, on both sides.
+    pub after: Option<EventReport>,
+    /// The first instruction that the other side recorded from there on.
+    pub before: Option<EventReport>,
+}
+
+/// Whether the event ends a run in the middle of a call.
+pub(super) fn ends_run(event: &Event) -> bool {
+    match event {
+        Event::Milestone(Milestone::Trapped { .. }) => true,
+        Event::Milestone(Milestone::End { outcome, .. }) => {
+            outcome.is_cut_short() || matches!(outcome, Outcome::Crashed { .. })
+        }
+        _ => false,
+    }
+}
+
+/// The side whose event at the divergence ends its run: of two, the left one.
+pub(super) fn ended_side(divergence: &Divergence) -> Option<Side> {
+    let ends = |event: &Option<Event>| event.as_ref().is_some_and(ends_run);
+    if ends(&divergence.lhs) {
+        return Some(Side::Lhs);
+    }
+    ends(&divergence.rhs).then_some(Side::Rhs)
+}
+
+/// Where a run stood when it crashed or was ended, as far as its trace says.
+pub(super) fn place(event: &Event, timeline: &Timeline, sites: &SiteTable, symbols: &Symbols) -> Option<SiteReport> {
+    match event {
+        Event::Milestone(Milestone::End { .. }) if ends_run(event) => {
+            let place = timeline.trace().words().place?;
+            Some(site_at(place.func, place.offset?, None, symbols))
+        }
+        event => super::places::site_of(event, sites, symbols),
+    }
+}
+
+/// The instructions around the end of `side`, whose place is not known.
+pub(super) fn between(
+    side: Side,
+    at: Position,
+    [lhs, rhs]: [&mut Timeline; 2],
+    sites: &SiteTable,
+    symbols: &Symbols,
+) -> Result<BetweenReport, ReplayError> {
+    let (own, other) = if side == Side::Lhs { (lhs, rhs) } else { (rhs, lhs) };
+    let after = (at.0.saturating_sub(MOST_EVENTS)..at.0).rev();
+    let before = at.0..other.len().min(at.0.saturating_add(MOST_EVENTS));
+    Ok(BetweenReport {
+        side,
+        after: first_instruction(own, after, sites, symbols)?,
+        before: first_instruction(other, before, sites, symbols)?,
+    })
+}
+
+fn first_instruction(
+    timeline: &mut Timeline,
+    positions: impl Iterator<Item = u64>,
+    sites: &SiteTable,
+    symbols: &Symbols,
+) -> Result<Option<EventReport>, ReplayError> {
+    for position in positions {
+        if !timeline.site(Position(position))?.is_instruction() {
+            continue;
+        }
+        let event = timeline.event(Position(position))?;
+        let site = super::places::site_of(&event, sites, symbols);
+        return Ok(Some(EventReport { position, event: describe(&event, sites), site }));
+    }
+    Ok(None)
+}
