@@ -6,6 +6,7 @@ mod parse;
 mod sweep;
 
 pub use guest::{GuestArgs, RunArgs, options_for};
+pub use parse::parse_size;
 pub use sweep::{Shard, SweepArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -3,16 +3,12 @@
 use crate::Answer;
 use crate::args::{HostMode, ReportArgs};
 use crate::guard::Guard;
+use crate::open::timeline as open;
 use crate::output::{print, print_json};
-use anyhow::{Context, Result};
-use forkpoint_replay::{Report, Timeline};
+use anyhow::Result;
+use forkpoint_replay::Report;
 use serde::Serialize;
 use std::path::Path;
-
-/// Opens a trace to be compared.
-pub fn open(path: &Path) -> Result<Timeline> {
-    Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()))
-}
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {

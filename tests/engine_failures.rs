@@ -11,13 +11,18 @@ use std::time::{Duration, Instant};
 
 external_tests! {
     [PYTHON] => a_crash_is_an_end_with_the_events_before_it,
+        what_runs_an_engine_fails_by_itself,
         a_process_that_ends_before_it_says_anything_is_an_error_with_its_last_words,
         a_hang_ends_with_the_time_limit,
         a_process_that_stays_or_leaves_another_behind_holds_nobody_up,
         a_flood_of_output_is_nobodys_business,
         garbage_breaks_the_protocol,
         what_contradicts_itself_breaks_the_protocol,
-        floods_of_frames_fill_neither_memory_nor_time;
+        floods_of_frames_fill_neither_memory_nor_time,
+        nothing_follows_from_a_tail_that_may_be_missing,
+        what_lies_in_the_shared_buffer_is_not_lost,
+        two_runs_that_hang_give_no_answer,
+        the_last_words_of_a_dying_engine_are_kept;
 }
 
 const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
@@ -92,11 +97,20 @@ fn a_crash_is_an_end_with_the_events_before_it() {
     ends("abort", "called", "crashed: SIGABRT");
     ends("segv", "called", "crashed: SIGSEGV");
     ends("abort", "greeted", "crashed: SIGABRT");
-    ends("exit", "called", "crashed: the engine's process ended early");
-    ends("cut", "called", "crashed: the engine's process ended early");
     let row = third(&failing("segv", "called"));
     // Three stages, memory, call, two stores, end.
     assert_eq!(row["events"], 8, "{row:#}");
+}
+
+fn what_runs_an_engine_fails_by_itself() {
+    let failed = "failed, which says nothing about the engine";
+    errs("exit", "greeted", &[failed, "exit status: 7"]);
+    errs("exit", "called", &[failed, "exit status: 7"]);
+    errs("cut", "called", &[failed, "exit status: 7"]);
+    errs("says", "called", &[failed, "exit status: 7; it wrote: cannot find", "last words"]);
+    errs("throws", "greeted", &[failed, "exit status: 1; it wrote:", "no attribute 'at'"]);
+    errs("throws", "called", &[failed, "exit status: 1; it wrote:", "no attribute 'at'"]);
+    errs("admits", "called", &[failed, "an exception in the runner"]);
 }
 
 fn a_process_that_ends_before_it_says_anything_is_an_error_with_its_last_words() {
@@ -121,8 +135,8 @@ fn a_hang_ends_with_the_time_limit() {
 }
 
 fn a_process_that_stays_or_leaves_another_behind_holds_nobody_up() {
-    ends("close", "called", "crashed: the engine's process ended early");
-    ends("leave", "called", "crashed: the engine's process ended early");
+    errs("close", "called", &["says nothing about the engine", "closed its socket"]);
+    errs("leave", "called", &["says nothing about the engine", "exit status: 7"]);
     // It has said everything; that it does not end is nobody's business.
     let row = third(&failing("endless", "called"));
     assert_eq!(row["outcome"], "finished", "{row:#}");
@@ -164,4 +178,58 @@ fn floods_of_frames_fill_neither_memory_nor_time() {
         let error = row["error"].as_str().unwrap_or_default();
         assert!(row["outcome"] == "timed out" || error.contains("not what the events say"), "{how}: {row:#}");
     }
+}
+
+/// Compares the failing engine with one that is well.
+fn against(how: &str, place: &str) -> (i32, Value) {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let engine = failing(how, place);
+    let command =
+        ["compare", "t.wat", "--invoke", "run", "--timeout", "2s", "--no-guard", "--json", "--rhs", engine.as_str()];
+    let ran = common::run(folder.path(), &command);
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{how}: {error}: {}", ran.stderr));
+    (ran.code, report)
+}
+
+fn nothing_follows_from_a_tail_that_may_be_missing() {
+    // Both of its first two stores are kept back, and one is lost.
+    let (code, report) = against("hang", "called-keeping");
+    assert_eq!((code, &report["agree"], &report["verdict"]), (2, &Value::Null, &Value::Null), "{report:#}");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.contains("as far as they went, on 5 events: lhs finished; rhs timed out"), "{reason}");
+    assert!(reason.contains("its last events may be missing"), "{reason}");
+    let (code, report) = against("segv", "called-keeping");
+    assert_eq!((code, &report["verdict"], &report["position"]), (2, &Value::Null, &Value::Null), "{report:#}");
+    // One that says that it keeps nothing back is believed.
+    let (code, report) = against("segv", "called");
+    assert_eq!((code, &report["verdict"], &report["position"]), (1, &"crash".into(), &7.into()), "{report:#}");
+    let (code, report) = against("hang", "called");
+    assert_eq!((code, &report["verdict"], &report["position"]), (2, &"timeout".into(), &7.into()), "{report:#}");
+}
+
+fn what_lies_in_the_shared_buffer_is_not_lost() {
+    for how in ["segv", "hang"] {
+        let (_, report) = against(how, "called-sharing");
+        assert_eq!((&report["position"], &report["rhs"]["events"]), (&7.into(), &8.into()), "{how}: {report:#}");
+    }
+}
+
+fn two_runs_that_hang_give_no_answer() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let sides = [failing("hang", "called"), failing("hang", "greeted")];
+    let command =
+        ["compare", "t.wat", "--invoke", "run", "--timeout", "2s", "--json", "--lhs", &sides[0], "--rhs", &sides[1]];
+    let ran = common::run(folder.path(), &command);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!((ran.code, &report["verdict"]), (2, &Value::Null), "{report:#}");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.ends_with("on 0 events: lhs timed out; rhs timed out"), "{reason}");
+}
+
+fn the_last_words_of_a_dying_engine_are_kept() {
+    let (code, report) = against("panics", "called");
+    assert_eq!((code, &report["rhs"]["outcome"]), (1, &"crashed: SIGABRT".into()), "{report:#}");
+    let words = report["rhs"]["last_words"].as_str().expect("words");
+    assert!(words.starts_with("thread 'main' panicked") && words.contains("\\u{1b}[31mattempt to"), "{words:?}");
+    assert!(report["lhs"]["last_words"].is_null());
 }

@@ -11,8 +11,8 @@ use super::nondeterminism::Nondeterminism;
 use crate::Answer;
 use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
+use crate::open::timeline as open;
 use crate::output::{print, print_json};
-use crate::report::open;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Report, first_divergence};
 use forkpoint_tracer::{EndState, EngineSpec};
@@ -53,6 +53,8 @@ impl FromStr for EngineList {
 pub struct Survey {
     /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
     pub agree: Option<bool>,
+    /// Whether all engines with an answer rejected the module the same way, so that nothing ran.
+    pub nothing_ran: bool,
     /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
     pub reference: Option<usize>,
     /// The group that more than half of the engines with an answer are in.
@@ -79,6 +81,8 @@ pub struct Row {
     pub message: Option<String>,
     /// Why there is no answer.
     pub error: Option<String>,
+    /// Whether it did not accept the module, so that nothing ran.
+    pub nothing_ran: bool,
     /// The trace, where it is kept.
     pub trace: Option<PathBuf>,
     /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
@@ -165,7 +169,8 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 let row = &mut rows[index];
                 // The report is of the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
-                if report.agree.is_none() {
+                row.nothing_ran = report.nothing_ran;
+                if report.agree.is_none() && !report.nothing_ran {
                     // Against itself the report would speak of two runs.
                     row.error = Some(match report.reason {
                         Some(reason) if index != reference => reason,
@@ -201,7 +206,8 @@ fn place(
     let against = Report::new(&mut open(&runs[reference].trace)?, &mut own, ways.context, ways.nan_bits)?;
     for (number, group) in groups.iter().enumerate() {
         let mut first = open(&runs[group.engines[0]].trace)?;
-        if first_divergence(&mut first, &mut own, ways.nan_bits)?.divergence.is_none() {
+        let found = first_divergence(&mut first, &mut own, ways.nan_bits)?;
+        if found.divergence.is_none() && found.cut_short.is_none() {
             return Ok((against, Some(number)));
         }
     }
@@ -305,13 +311,15 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
     let parted = groups.len() > 1
         || groups.iter().any(|group| group.divergence.is_some())
         || rows.iter().any(|row| row.observer_effect || row.nondeterminism.is_some());
+    // Engines that reject a module the same way agree in that, and it did not run under any of them.
+    let nothing_ran = !parted && answered > 0 && rows.iter().all(|row| row.nothing_ran || row.group.is_none());
     let agree = match (parted, answered == rows.len()) {
         (true, _) => Some(false),
-        (false, true) => Some(true),
-        (false, false) => None,
+        (false, true) if !nothing_ran => Some(true),
+        (false, _) => None,
     };
     let host = comparison.session.program.needs_host().then_some(comparison.ways.host);
-    Survey { agree, reference, majority, odd, host, specification: None, engines: rows, groups }
+    Survey { agree, nothing_ran, reference, majority, odd, host, specification: None, engines: rows, groups }
 }
 
 /// `A` to `Z`, then `AA` and so on.

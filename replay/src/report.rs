@@ -17,6 +17,7 @@ pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
+use wasmparser::{Parser, Payload, TypeRef};
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +26,10 @@ pub struct Report {
     pub agree: Option<bool>,
     /// Why there is no answer.
     pub reason: Option<String>,
+    /// Whether both engines accepted less than it takes to run the module: they agree in that, and nothing ran.
+    pub nothing_ran: bool,
+    /// What of the program did not run under these engines, so that agreement says nothing about it: as sentences.
+    pub not_asked: Vec<String>,
     /// The class of the divergence.
     pub verdict: Option<Verdict>,
     /// The class in words.
@@ -171,6 +176,8 @@ pub struct SideReport {
     pub offset: Option<u64>,
     /// Of a rejection: the engine's own error code.
     pub code: Option<String>,
+    /// What the engine's process wrote to its standard error before it died or was ended.
+    pub last_words: Option<String>,
     /// What became of the limit on the pages of memories, where there was one.
     pub page_limit: Option<PageLimit>,
     /// Number of events.
@@ -215,13 +222,15 @@ impl Report {
         context: u64,
         nan_bits: NanBits,
     ) -> Result<Report, ReplayError> {
-        let Found { mut divergence, nan } = first_divergence(lhs, rhs, nan_bits)?;
+        let Found { mut divergence, nan, cut_short } = first_divergence(lhs, rhs, nan_bits)?;
         if divergence.is_none() {
             divergence = both_observed(lhs, rhs)?;
         }
         let mut report = Report {
             agree: Some(divergence.is_none()),
             reason: None,
+            nothing_ran: false,
+            not_asked: not_asked(lhs, rhs),
             verdict: None,
             meaning: None,
             position: None,
@@ -254,13 +263,18 @@ impl Report {
         };
         match divergence {
             Some(divergence) => report.explain(lhs, rhs, &divergence, context)?,
-            None => report.agreement(lhs, rhs)?,
+            None => report.agreement(lhs, rhs, cut_short)?,
         }
         Ok(report)
     }
 
     /// Both have the same events: that is agreement only when both ran to an end.
-    fn agreement(&mut self, lhs: &mut Timeline, rhs: &mut Timeline) -> Result<(), ReplayError> {
+    fn agreement(
+        &mut self,
+        lhs: &mut Timeline,
+        rhs: &mut Timeline,
+        cut_short: Option<String>,
+    ) -> Result<(), ReplayError> {
         for (side, timeline) in [("left", &*lhs), ("right", &*rhs)] {
             if let Some(why) = timeline.trace().incomplete() {
                 self.agree = None;
@@ -271,9 +285,26 @@ impl Report {
                 return Ok(());
             }
         }
-        if let Some(outcome) = lhs.trace_mut().outcome()?.filter(Outcome::is_cut_short) {
+        if cut_short.is_some() {
             self.agree = None;
-            self.reason = Some(format!("the runs agree as far as they went, but both {outcome}"));
+            self.reason = cut_short;
+            return Ok(());
+        }
+        let Some(outcome) = lhs.trace_mut().outcome()? else { return Ok(()) };
+        self.nothing_ran = match outcome {
+            Outcome::Rejected { stage } => {
+                self.reason = Some(format!("both engines rejected the module at {stage}, so nothing ran"));
+                true
+            }
+            Outcome::NotRun => {
+                self.reason =
+                    Some("both engines compiled the module, which is not valid, so nothing ran".to_string());
+                true
+            }
+            _ => false,
+        };
+        if self.nothing_ran {
+            self.agree = None;
         }
         Ok(())
     }
@@ -406,6 +437,39 @@ fn specification(timeline: &Timeline) -> String {
     }
 }
 
+/// Whether a module has imports that a host answers.
+fn imports_functions(module: &[u8]) -> bool {
+    let sections = Parser::new(0).parse_all(module).map_while(Result::ok);
+    let imports = sections.filter_map(|section| match section {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    imports
+        .flat_map(|imports| imports.into_imports())
+        .any(|import| import.is_ok_and(|import| matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_))))
+}
+
+/// What did not run under the engines of both sides.
+fn not_asked(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
+    let [left, right] = [lhs, rhs].map(|timeline| timeline.trace().header());
+    let mut sentences = Vec::new();
+    let preloads: Vec<&str> =
+        left.host.preloads.iter().map(|preload| preload.split('=').next().unwrap_or_default()).collect();
+    if !preloads.is_empty() {
+        let names = printable(&preloads.join(", "));
+        sentences.push(format!("the modules of --preload ({names}) ran in wasmi, and not under these engines"));
+    }
+    if (left.host.replayed || right.host.replayed) && imports_functions(lhs.trace().module()) {
+        let side = match (left.host.replayed, right.host.replayed) {
+            (true, true) => "both sides",
+            (true, false) => "lhs",
+            _ => "rhs",
+        };
+        sentences.push(format!("host calls of {side} were answered from a recording"));
+    }
+    sentences
+}
+
 /// Settings of the user's own that differ between the sides.
 fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     let (left, right) = (lhs.trace().header(), rhs.trace().header());
@@ -440,6 +504,7 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         message: trace.message().map(printable_lines),
         offset: trace.words().offset,
         code: trace.words().code.as_deref().map(printable),
+        last_words: trace.words().last_words.as_deref().map(printable_lines),
         page_limit,
         events: trace.events(),
         complete: trace.is_complete(),

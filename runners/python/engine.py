@@ -55,7 +55,7 @@ def set_up(options):
     if "store" not in inspect.signature(wasmtime.Memory.size).parameters:
         raise SetupFailed(f"wasmtime {version()} for Python is older than 0.28, whose interface this runner uses")
     config = wasmtime.Config()
-    settings = [["python", platform.python_version()]]
+    settings = [["python", platform.python_version()], ["last events", "kept"]]
 
     def switch(name, value, needed):
         # Every setting of the package is a property that can only be written; which there are depends on the release.

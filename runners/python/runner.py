@@ -8,7 +8,9 @@ host.py, and change engine.py and this file, which has the order of a run.
 
 import argparse
 import json
+import os
 import sys
+import traceback
 
 import host
 from observe import Checkpoints, Watch, digest, image
@@ -44,8 +46,8 @@ def arguments():
 
 def main():
     options = arguments()
-    _, job_path, socket, _ = options.recorder
-    recorder = Recorder(int(socket))
+    _, job_path, socket, buffer = options.recorder
+    recorder = Recorder(int(socket), int(buffer))
     try:
         with open(job_path, encoding="utf-8") as file:
             job = json.load(file)
@@ -57,6 +59,11 @@ def main():
         run(job, options, recorder)
     except SetupFailed as error:
         recorder.message({"SetupFailed": str(error)})
+    except Exception as error:
+        # This program's own fault, or the job's: nothing about the engine.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
+        recorder.message({"Failed": words})
 
 
 def run(job, options, recorder):

@@ -91,6 +91,8 @@ pub struct HostInfo {
     pub replayed: bool,
     /// Imports that were answered by a stub, as written on the command line.
     pub stubs: Vec<String>,
+    /// Imports that were answered by a module of the user's, as written on the command line: `env=helper.wasm`.
+    pub preloads: Vec<String>,
 }
 
 /// A call of an export.

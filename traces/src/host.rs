@@ -6,6 +6,7 @@
 
 use crate::error::TraceError;
 use crate::ids::{FuncIndex, MemoryIndex};
+use crate::limits::MAX_HOST_EVENT;
 use crate::value::WasmValue;
 use crate::wire;
 use serde::{Deserialize, Serialize};
@@ -131,6 +132,9 @@ impl HostEvent {
     /// # Errors
     /// When the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<HostEvent, TraceError> {
+        if bytes.len() > MAX_HOST_EVENT {
+            return Err(TraceError::corrupt(0, format!("a step of a host call of {} bytes", bytes.len())));
+        }
         wire::decode(bytes, 0, "host event")
     }
 }

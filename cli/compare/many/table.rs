@@ -76,6 +76,12 @@ impl Survey {
         }
         match (self.groups.len(), &self.majority) {
             (0, _) => writeln!(f, "No engine gave an answer.")?,
+            _ if self.nothing_ran => {
+                writeln!(
+                    f,
+                    "Nothing to compare: all {answered} engines with an answer rejected the module, so nothing ran."
+                )?;
+            }
             (1, _) if answered == 1 => writeln!(f, "Only one engine gave an answer: there is nothing to compare.")?,
             (1, _) => writeln!(f, "All {answered} engines with an answer have the same events.")?,
             (count, Some(group)) => {

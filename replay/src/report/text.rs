@@ -7,6 +7,9 @@ use crate::divergence::Side;
 use crate::verdict::Verdict;
 use std::fmt;
 
+/// Most lines of what its process wrote last: of a panic, what it is and where.
+const LAST_LINES: usize = 8;
+
 /// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
 const MESSAGE_LINES: usize = 5;
 
@@ -164,6 +167,7 @@ impl fmt::Display for Report {
 impl Report {
     fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
+            Some(reason) if self.nothing_ran => writeln!(f, "Nothing to compare: {reason}.")?,
             Some(reason) => writeln!(f, "No answer: {reason}.")?,
             None if self.agree == Some(false) => {
                 let verdict = self.verdict.map_or("end-state", Verdict::word);
@@ -177,7 +181,9 @@ impl Report {
                 if let Some(nan) = &self.nan_bits {
                     write!(f, ", but for NaN bits in {} of them (first at #{})", nan.count, nan.first)?;
                 }
-                writeln!(f, "; both {outcome}.")?;
+                write!(f, "; both {outcome}")?;
+                self.not_asked.iter().try_for_each(|what| write!(f, "; {what}"))?;
+                writeln!(f, ".")?;
             }
         }
         self.fmt_sides(f)
@@ -201,6 +207,17 @@ impl Report {
             let left_out = message.lines().count().saturating_sub(MESSAGE_LINES);
             if left_out > 0 {
                 writeln!(f, "     ... and {left_out} more lines (see `forkpoint info`)")?;
+            }
+            if let Some(words) = &side.last_words {
+                let lines: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty()).collect();
+                let left_out = lines.len().saturating_sub(LAST_LINES);
+                let more = if left_out > 0 {
+                    format!(" ({left_out} lines before: see `forkpoint info`)")
+                } else {
+                    String::new()
+                };
+                writeln!(f, "     its process wrote last{more}:")?;
+                lines[left_out..].iter().try_for_each(|line| writeln!(f, "       | {line}"))?;
             }
             match (side.offset, &side.code) {
                 (Some(offset), Some(code)) => writeln!(f, "     at byte offset {offset:#x}, error code {code}")?,

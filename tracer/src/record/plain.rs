@@ -1,7 +1,7 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
 use super::conduct::{Conduct, written};
-use super::end::{EndMemory, EndState, typed};
+use super::end::{EndMemories, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
 use super::{CallResult, Program, Request};
@@ -12,7 +12,6 @@ use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
-use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -49,6 +48,14 @@ impl Program {
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
+        seen.end.memories = seen.memories.finish();
+        if let Some(failure) = launched.failure(seen.outcome.as_ref(), request) {
+            return Err(failure);
+        }
+        if !launched.finished {
+            let last_words = launched.ended.last_words();
+            seen.end.message = seen.end.message.take().or(last_words);
+        }
         seen.end.outcome = launched.outcome(seen.outcome.take(), seen.instantiated);
         Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
@@ -66,6 +73,7 @@ struct Seen<'a> {
     running: Duration,
     call: Option<u32>,
     outcome: Option<Outcome>,
+    memories: EndMemories,
     end: EndState,
 }
 
@@ -82,6 +90,7 @@ impl Seen<'_> {
             running: Duration::ZERO,
             call: None,
             outcome: None,
+            memories: EndMemories::default(),
             end: EndState {
                 outcome: Outcome::Finished,
                 message: None,
@@ -98,11 +107,10 @@ impl Seen<'_> {
         match frame {
             Frame::Message(message) => return self.message(message, request, socket),
             Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes)?,
-            Frame::Image { address, bytes, .. } if self.instantiated => {
-                if let Some(memory) = self.end.memories.last_mut() {
-                    let first = address / PAGE;
-                    let pages = written(&bytes).map(|(offset, page)| (first + offset / PAGE, page.to_vec()));
-                    memory.written.extend(pages);
+            Frame::Image { address, bytes, .. } => {
+                let first = address / PAGE;
+                for (offset, page) in written(&bytes) {
+                    self.memories.page(first.saturating_add(offset / PAGE), page)?;
                 }
             }
             _ => {}
@@ -130,16 +138,21 @@ impl Seen<'_> {
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }
+            Message::Failed(words) => {
+                return Err(RecordError::Failed { engine: request.engine.to_string(), words });
+            }
             Message::Rejected { stage, message, .. } => {
                 self.outcome = Some(Outcome::Rejected { stage });
                 self.end.message = Some(message);
             }
             Message::Instantiated => {
+                // How memories are at the end is what counts.
+                self.memories.clear();
                 self.instantiated = true;
                 self.started = Some(Instant::now());
             }
-            Message::Image { pages, .. } if self.instantiated => {
-                self.end.memories.push(EndMemory { pages, written: BTreeMap::new() });
+            Message::Image { pages, .. } => {
+                self.memories.begin(pages);
             }
             Message::Call(call) => self.call = call,
             Message::Returned(values) => {

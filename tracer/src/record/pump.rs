@@ -16,15 +16,16 @@ use crate::instrument::{Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, GlobalState, MemoryState, Milestone, Outcome, Stage, TraceError, TraceWriter,
-    TrapKind,
+    EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
+    TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Events in a chunk: see docs/performance.md for what other sizes cost.
-const CHUNK_EVENTS: u32 = 1 << 17;
+const CHUNK_EVENTS: u32 = MAX_CHUNK_EVENTS;
 
 /// An initial memory image in pieces: address and bytes. Held until every memory is known.
 type Pieces = Vec<(u64, Vec<u8>)>;
@@ -34,6 +35,9 @@ pub(super) struct Pump<'a> {
     program: &'a Program,
     rewritten: &'a Instrumented,
     request: &'a Request,
+    output: &'a Path,
+    /// Whether the engine's runner may lose events in a crash and can do otherwise.
+    offers_care: bool,
     host: Option<Host>,
     conduct: Conduct,
     style: Style,
@@ -75,6 +79,7 @@ impl<'a> Pump<'a> {
         program: &'a Program,
         rewritten: &'a Instrumented,
         request: &'a Request,
+        output: &'a Path,
         progress: Progress<'a>,
     ) -> Result<Pump<'a>, RecordError> {
         // Only a runner asks.
@@ -86,6 +91,8 @@ impl<'a> Pump<'a> {
             conduct: Conduct::new(rewritten),
             rewritten,
             request,
+            output,
+            offers_care: false,
             style: request.effective_options().style,
             progress,
             decoder: rewritten.decoder(),
@@ -119,11 +126,22 @@ impl<'a> Pump<'a> {
         if self.writer.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
+        if let Some(failure) = launched.failure(self.outcome.as_ref(), self.request) {
+            return Err(failure);
+        }
         if self.instantiated && !launched.finished {
             self.rescue(&launched.ended)?;
         }
+        if !launched.finished {
+            self.words.last_words = launched.ended.last_words();
+        }
         self.outcome = Some(launched.outcome(self.outcome.take(), self.instantiated));
         Ok(())
+    }
+
+    /// Whether its last events may have died with the engine's process, and would not if its runner took care.
+    pub(super) fn offers_care(&self) -> bool {
+        self.offers_care
     }
 
     /// Takes the records that a process which came to no end left in its buffer.
@@ -162,6 +180,7 @@ impl<'a> Pump<'a> {
             bytes,
             outcome,
             message: self.words.message,
+            last_words: self.words.last_words,
             calls: self.calls,
             memories: self.final_memories,
             globals: self.globals,
@@ -236,6 +255,7 @@ impl<'a> Pump<'a> {
                 if stage == Stage::Instantiate {
                     self.accepted(Stage::Compile)?;
                 }
+                let message = message + &self.left_behind()?;
                 let offset = if stage == Stage::Validate { offset } else { self.original_offset(offset) };
                 self.words = EngineWords { message: Some(message), offset, code, ..EngineWords::default() };
                 Ok(())
@@ -320,6 +340,9 @@ impl<'a> Pump<'a> {
                 self.tables = tables;
                 Ok(())
             }
+            Message::Failed(message) => {
+                Err(RecordError::Failed { engine: self.request.engine.to_string(), words: message })
+            }
             // The process's own matter.
             Message::End => Ok(()),
         }
@@ -332,11 +355,13 @@ impl<'a> Pump<'a> {
         }
         // As the user wrote it, whatever a runner makes of that.
         engine.spec = self.request.engine.to_string();
+        self.offers_care =
+            engine.settings.iter().any(|(name, kept)| name == header::LAST_EVENTS && kept == header::KEPT_WITH_CARE);
         let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);
         let data =
             self.rewritten.data.iter().map(|segment| segment.bytes.start as u32..segment.bytes.end as u32).collect();
         self.writer = Some(TraceWriter::create(
-            &self.request.output,
+            self.output,
             &header,
             self.program.original.clone(),
             self.rewritten.sites.clone(),
