@@ -28,7 +28,7 @@ const HEAD: u64 = 2;
 const STORES: u64 = 1000;
 
 /// A header with a hostile engine name, and few events in a chunk.
-fn header(module: &[u8]) -> Header {
+pub(super) fn header(module: &[u8]) -> Header {
     Header {
         forkpoint: "test".to_string(),
         engine: EngineInfo {
@@ -49,7 +49,7 @@ fn header(module: &[u8]) -> Header {
 }
 
 /// Writes a trace whose store number `wrong` has another value.
-fn write(path: &Path, wrong: Option<u64>) {
+pub(super) fn write(path: &Path, wrong: Option<u64>) {
     let module = wat::parse_str(MODULE).expect("the module is right");
     let offset_of = |opcode: &[u8]| {
         let at = module.windows(opcode.len()).position(|window| window == opcode).expect("the store is there");
