@@ -11,10 +11,11 @@ pub use sweep::{Shard, SweepArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::{Cpu, EngineSpec, OptLevel, Target};
-use parse::{parse_duration, parse_position, parse_range};
+use forkpoint_traces::Outcome;
+pub use parse::TimeLimit;
+use parse::{parse_limit, parse_position, parse_range};
 use serde::Serialize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Where two WebAssembly runs part.
 ///
@@ -34,7 +35,7 @@ pub enum Command {
     Record(RecordArgs),
     /// Record a module under two engines and report the first divergence
     Compare(CompareArgs),
-    /// Compare many modules under many engines: one row each, alike divergences told once
+    /// Compare many modules under many engines: one row per module, similar divergences reported once
     Sweep(SweepArgs),
     /// Run a recording again, from its file alone, and check it event by event
     Replay(ReplayArgs),
@@ -59,7 +60,12 @@ pub struct RecordArgs {
     /// The trace to write [default: the module's name with .fpt]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The engine: wasmtime:jit or wasmtime:aot, with settings as in wasmtime:aot,target=portable,opt=none
+    /// The engine, with settings after commas: wasmtime:aot,target=portable,opt=none
+    ///
+    /// wasmtime:jit, :aot, :winch-jit, :winch-aot, :pulley or :pulley-aot; wasmi; node, node:liftoff or node:turbofan;
+    /// python, python:cranelift or python:winch; capi:jit,lib=PATH or capi:aot,lib=PATH for a library with the interface
+    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; runner:COMMAND. `forkpoint engines` tries which of them
+    /// work here; docs/engines.md lists their settings.
     #[arg(short, long, default_value = "wasmtime:jit")]
     pub engine: EngineSpec,
     /// What code is made for: host, portable (this architecture's baseline) or a target triple
@@ -71,15 +77,57 @@ pub struct RecordArgs {
     /// Optimization level: none, speed or speed-and-size
     #[arg(long, value_name = "LEVEL")]
     pub opt: Option<OptLevel>,
-    /// Fixed clocks and random source: what two recordings can be compared by that were made one by one
+    /// Fix clocks and random numbers, so that separately made recordings can be compared
     #[arg(long)]
     pub deterministic: bool,
+    /// Exit with 1 when the run ends like this: trap, crash, rejected, timeout, out-of-memory, unanswered, interrupted or
+    /// exit (a code other than 0); several with commas between. By default none of these is a failure of the command
+    #[arg(long, value_name = "END,...", value_delimiter = ',')]
+    pub fail_on: Vec<End>,
     /// Print a summary as JSON in place of the guest's results
     #[arg(long)]
     pub json: bool,
     /// Print no summary
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// How a run can end, as scripts ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum End {
+    /// In a trap
+    Trap,
+    /// The engine's process crashed
+    Crash,
+    /// The engine rejected the module
+    Rejected,
+    /// --timeout ended it
+    Timeout,
+    /// --max-memory ended it
+    OutOfMemory,
+    /// A host call had no answer
+    Unanswered,
+    /// Ctrl-C or SIGTERM ended it
+    Interrupted,
+    /// The guest exited with a code other than 0
+    Exit,
+}
+
+impl End {
+    /// Whether this is how a run ended.
+    pub fn is(self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Trapped { .. } => self == End::Trap,
+            Outcome::Crashed { .. } => self == End::Crash,
+            Outcome::Rejected { .. } => self == End::Rejected,
+            Outcome::TimedOut => self == End::Timeout,
+            Outcome::OutOfMemory => self == End::OutOfMemory,
+            Outcome::Unanswered => self == End::Unanswered,
+            Outcome::Interrupted => self == End::Interrupted,
+            Outcome::Exited { code } => self == End::Exit && *code != 0,
+            _ => false,
+        }
+    }
 }
 
 /// Clap takes a type named `Vec` for a repeatable option; this is one option with a list in it.
@@ -95,7 +143,7 @@ pub struct CompareArgs {
     /// The right engine
     #[arg(long, default_value = "wasmtime:aot")]
     pub rhs: EngineSpec,
-    /// In place of --lhs and --rhs: any number of engines; repeatable, and a list with semicolons is as good
+    /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
     ///
     /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
     /// The command of a runner goes on to the end of the list, so a runner comes last in one. The reference is the first
@@ -146,9 +194,9 @@ pub struct ReplayArgs {
     /// Keep the trace of the new run
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// End the run after so long: 500ms, 10s, 2m
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
+    /// End the run after so long: 500ms, 10s, 2m, or none for no limit
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_limit)]
+    pub timeout: TimeLimit,
     /// Show what the guest prints
     #[arg(long)]
     pub echo: bool,

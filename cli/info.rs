@@ -1,8 +1,9 @@
 //! `forkpoint info`: what a trace holds.
 
-use crate::Answer;
 use crate::args::InfoArgs;
+use crate::files::Reading;
 use crate::output::{bytes, grouped, print, print_json};
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Timeline, Verified, printable};
 use forkpoint_traces::{Call, Header, TraceReader};
@@ -11,10 +12,14 @@ use std::fmt::Write;
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<Answer> {
-    let mut timeline =
-        Timeline::open(&args.file).with_context(|| format!("reading the trace {}", args.file.display()))?;
+    let mut timeline = Timeline::open(&args.file).reading(&args.file)?;
+    let shown = progress::show(false);
+    if args.verify {
+        progress::phase(&format!("verifying {} events", grouped(timeline.len())));
+    }
     let verified =
         if args.verify { Some(verify(timeline.trace_mut()).context("verifying the trace")?) } else { None };
+    drop(shown);
     let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
     let trace = timeline.trace();
     let header = trace.header();

@@ -1,23 +1,27 @@
 //! What `compare` and `diff` print.
 
-use crate::Answer;
 use crate::args::{HostMode, ReportArgs};
+use crate::files::Reading;
 use crate::guard::Guard;
 use crate::output::{print, print_json};
-use anyhow::{Context, Result};
+use crate::{Answer, progress};
+use anyhow::Result;
 use forkpoint_replay::{Report, Timeline};
 use serde::Serialize;
 use std::path::Path;
 
 /// Opens a trace to be compared.
 pub fn open(path: &Path) -> Result<Timeline> {
-    Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()))
+    Timeline::open(path).reading(path)
 }
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
+    let shown = progress::show(false);
+    progress::phase("comparing");
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
+    drop(shown);
     print_report(&report, None, None, args, hint)
 }
 

@@ -2,7 +2,8 @@
 
 use crate::Answer;
 use crate::args::ViewArgs;
-use anyhow::{Context, Result};
+use crate::files::Reading;
+use anyhow::Result;
 use forkpoint_replay::Timeline;
 use forkpoint_traces::Position;
 use forkpoint_tui::Run;
@@ -17,7 +18,7 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
 }
 
 fn open(path: &Path) -> Result<Run> {
-    let timeline = Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()))?;
+    let timeline = Timeline::open(path).reading(path)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok(Run { name, timeline })
 }

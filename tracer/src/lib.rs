@@ -16,6 +16,7 @@ pub mod instrument;
 mod observe;
 mod protocol;
 mod record;
+mod scratch;
 mod shared;
 mod values;
 
@@ -31,7 +32,8 @@ pub use host::preload::Preload;
 pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
 pub use record::{
-    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, HostSource, Imports,
-    Invocation, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
+    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, Gauge, HostSource, Imports,
+    Invocation, Phase, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
 };
+pub use scratch::Scratch;
 pub use values::{ValueError, WasmValue, parse_value};

@@ -10,6 +10,7 @@ mod conduct;
 mod end;
 mod every;
 mod findings;
+mod gauge;
 mod header;
 mod images;
 mod interface;
@@ -28,6 +29,7 @@ pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndState};
 pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
+pub use gauge::{Gauge, Phase};
 pub use plain::Plain;
 pub use program::{Invocation, Program};
 pub use providers::Imports;
@@ -58,7 +60,7 @@ pub struct Request {
     pub host: HostSource,
     /// Whether what it prints is shown although its host calls come from a log.
     pub echo: bool,
-    /// The file to write. It is created when the engine's process is up, and emptied if it exists.
+    /// The file to write. It is begun when the engine's process is up, and gets its name when it is whole.
     pub output: PathBuf,
     /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
     pub memory_page_limit: Option<u64>,
@@ -80,6 +82,8 @@ pub struct Request {
     pub command: Vec<String>,
     /// Set by anybody: ends the run.
     pub interrupt: Arc<AtomicBool>,
+    /// Where the recording shows how far it is.
+    pub gauge: Arc<Gauge>,
     /// Keep native code in the trace when the engine made at most so many bytes of it; 0 keeps none.
     pub native_limit: u64,
     /// How the module is rewritten.
@@ -113,6 +117,7 @@ impl Request {
             executable: std::env::current_exe()?,
             command: Vec::new(),
             interrupt: Arc::default(),
+            gauge: Arc::default(),
             native_limit: 0,
             options: Options::default(),
             checkpoint: Checkpoint::default(),
@@ -200,6 +205,8 @@ pub struct Recorded {
     pub findings: Findings,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
+    /// The part of it that the engine took to validate and compile; `None` where it accepted nothing.
+    pub compiling: Option<Duration>,
     /// The part of it between instantiation and the end of the last call, as the recorder saw it.
     pub running: Duration,
 }
@@ -232,6 +239,7 @@ impl Program {
     /// or one of the [`Findings`] and no error.
     pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
         let started = Instant::now();
+        request.gauge.enter(Phase::Rewriting);
         self.check_host(request)?;
         let rewritten = self.rewritten_as(&request.effective_options())?;
         let mut pump = pump::Pump::new(self, &rewritten, request, progress)?;

@@ -4,7 +4,7 @@ use super::conduct::{Conduct, written};
 use super::end::{EndMemory, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
-use super::{CallResult, Program, Request};
+use super::{CallResult, Phase, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
@@ -37,6 +37,7 @@ impl Program {
     /// When the engine's process cannot be started or breaks the protocol.
     pub fn run_plain(&self, request: &Request) -> Result<Plain, RecordError> {
         let begun = Instant::now();
+        request.gauge.enter(Phase::Rewriting);
         let module = self.exposed()?;
         let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
         self.check_host(request)?;
@@ -137,6 +138,7 @@ impl Seen<'_> {
             Message::Instantiated => {
                 self.instantiated = true;
                 self.started = Some(Instant::now());
+                request.gauge.enter(Phase::Running);
             }
             Message::Image { pages, .. } if self.instantiated => {
                 self.end.memories.push(EndMemory { pages, written: BTreeMap::new() });

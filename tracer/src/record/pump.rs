@@ -50,6 +50,9 @@ pub(super) struct Pump<'a> {
     accepted: Option<Stage>,
     instantiated: bool,
     /// When the last instantiation was seen, and how long the calls took.
+    /// When the engine first answered.
+    greeted: Option<Instant>,
+    compiling: Option<Duration>,
     started: Option<Instant>,
     running: Duration,
     /// The call in progress: nothing, the start function, or a call by number.
@@ -97,6 +100,8 @@ impl<'a> Pump<'a> {
             initial: Vec::new(),
             accepted: None,
             instantiated: false,
+            greeted: None,
+            compiling: None,
             started: None,
             running: Duration::ZERO,
             call: None,
@@ -145,6 +150,10 @@ impl<'a> Pump<'a> {
     /// Writes the end of the trace.
     pub(super) fn finish(mut self, elapsed: Duration) -> Result<Recorded, RecordError> {
         let outcome = self.outcome.take().unwrap_or(Outcome::Interrupted);
+        if self.call.is_some() {
+            // It did not come to the end of its call.
+            self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+        }
         let Some(mut writer) = self.writer.take() else {
             // Stopped before the engine was up: nothing was recorded and no file made.
             return Err(RecordError::NoEngine(outcome.to_string()));
@@ -168,6 +177,7 @@ impl<'a> Pump<'a> {
             tables: self.tables,
             findings: self.findings,
             elapsed,
+            compiling: self.compiling,
             running: self.running,
         })
     }
@@ -220,6 +230,7 @@ impl<'a> Pump<'a> {
         if let Some(error) = sink.failed {
             return Err(error.into());
         }
+        self.request.gauge.count(writer.events(), writer.written());
         (self.progress)(writer.events(), writer.written());
         Ok(())
     }
@@ -330,6 +341,7 @@ impl<'a> Pump<'a> {
             // The running child of an AOT engine; its compiling child said the same.
             return Ok(());
         }
+        self.greeted = Some(Instant::now());
         // As the user wrote it, whatever a runner makes of that.
         engine.spec = self.request.engine.to_string();
         let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);
@@ -351,6 +363,9 @@ impl<'a> Pump<'a> {
         let passed = self.accepted;
         for stage in Stage::ALL.into_iter().filter(|next| Some(*next) > passed && *next <= stage) {
             self.writer()?.milestone(&Milestone::Accepted { stage })?;
+        }
+        if passed < Some(Stage::Compile) && stage >= Stage::Compile {
+            self.compiling = self.greeted.map(|greeted| greeted.elapsed());
         }
         self.accepted = passed.max(Some(stage));
         Ok(())
