@@ -51,7 +51,7 @@ fn bad_input_is_named_and_leaves_good_files_alone() {
         (&["record", "a.wat", "--invoke", "run 9", "--dir", "nowhere"], &["nowhere"]),
         (&["record", "a.wat", "--invoke", "run 9", "-o", "nowhere/t.fpt"], &["nowhere/t.fpt"]),
         (&["record", "a.wat", "--invoke", "run 9", "-o", "."], &["directory"]),
-        (&["record", "a.wat", "--invoke", "run 9", "--engine", "v8"], &["v8", "wasmtime:jit"]),
+        (&["record", "a.wat", "--invoke", "run 9", "--engine", "v8"], &["v8", "did you mean"]),
         (&["record", "a.wat", "--invoke", "run 9", "--cpu", "+nonsense"], &["nonsense"]),
         (&["info", "a.wat"], &["not a forkpoint trace"]),
         (&["view", "a.wat"], &["not a forkpoint trace"]),
