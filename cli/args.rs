@@ -8,7 +8,7 @@ mod sweep;
 pub use guest::{GuestArgs, RunArgs, options_for};
 pub use sweep::{Shard, SweepArgs};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::{Cpu, EngineSpec, OptLevel, Target};
 use forkpoint_traces::Outcome;
@@ -23,34 +23,85 @@ use std::path::PathBuf;
 /// diverge, and shows it. Exit codes: 0 the runs agree, 1 they diverge, 2 there is no answer (bad input, a run
 /// that timed out, an incomplete trace).
 #[derive(Debug, Parser)]
-#[command(name = "forkpoint", version, arg_required_else_help = true)]
+#[command(name = "forkpoint", version, long_version = long_version(), arg_required_else_help = true)]
 pub struct Cli {
+    /// Colors in help and errors; auto looks at the terminal and at NO_COLOR
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What `--version` says. `FORKPOINT_COMMIT`, set while building, names the commit.
+fn long_version() -> String {
+    let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("not named when it was built");
+    format!(
+        "{}\ncommit: {commit}\ntrace format: version {}\nengines: `forkpoint engines` lists them with their versions",
+        env!("CARGO_PKG_VERSION"),
+        forkpoint_traces::FORMAT_VERSION
+    )
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a module and record every change to its memories
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout"
+    )]
     Record(RecordArgs),
     /// Record a module under two engines and report the first divergence
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint compare sieve.wat --invoke 'run 1000' --rhs wasmi\n  forkpoint compare app.wasm --lhs wasmtime:jit --rhs wasmtime:aot,target=portable -o traces\n  forkpoint compare app.wasm --engines 'wasmtime:jit;wasmi;node'"
+    )]
     Compare(CompareArgs),
     /// Compare many modules under many engines: one row per module, similar divergences reported once
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint sweep modules --engines 'wasmtime:jit;wasmi' --out found\n  forkpoint sweep list.txt --engines 'wasmtime:jit;node' --shard 1/4 --out part1\n  forkpoint sweep --merge part1 part2 --out all"
+    )]
     Sweep(SweepArgs),
     /// Run a recording again, from its file alone, and check it event by event
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint replay app.fpt\n  forkpoint replay app.fpt --engine wasmi --timeout none -o again.fpt"
+    )]
     Replay(ReplayArgs),
     /// Find the first divergence of two traces
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
+    )]
     Diff(DiffArgs),
     /// Show what a trace holds
+    #[command(after_help = "EXAMPLES\n  forkpoint info app.fpt\n  forkpoint info app.fpt --verify --json")]
     Info(InfoArgs),
     /// Print the events of a trace
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint dump app.fpt --from 100 --to 120\n  forkpoint dump app.fpt --func main --addr 0x400..0x500 --json"
+    )]
     Dump(DumpArgs),
     /// List the engines that can be used here, and what each of them knows
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint engines\n  forkpoint engines wasmedge:aot,lib=/usr/lib/libwasmedge.so --json"
+    )]
     Engines(EnginesArgs),
     /// Look at one trace, or at two side by side, in the terminal
+    #[command(after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2")]
     View(ViewArgs),
     /// Check that a program speaks the runner protocol (docs/runner-protocol.md)
+    #[command(after_help = "EXAMPLES\n  forkpoint runner-check node runners/node/runner.mjs")]
     RunnerCheck(RunnerCheckArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint completions bash > ~/.local/share/bash-completion/completions/forkpoint"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of forkpoint, or write a page for each subcommand
+    #[command(after_help = "EXAMPLES\n  forkpoint man | man -l -\n  forkpoint man ~/.local/share/man/man1")]
+    Man {
+        /// The folder to write the pages to
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

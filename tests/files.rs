@@ -135,3 +135,21 @@ fn fail_on_makes_an_end_a_failure() {
     assert_eq!(record("crash,trap"), 1);
     assert_eq!(record("nothing"), 2);
 }
+
+#[test]
+fn help_pages_and_completions_are_of_this_command_line() {
+    let folder = folder_with(&[]);
+    assert_eq!(run(folder.path(), &["man", "pages"]).code, 0);
+    for command in ["record", "compare", "sweep", "replay", "diff", "info", "dump", "engines", "view", "runner-check"]
+    {
+        let page = fs::read_to_string(folder.path().join(format!("pages/forkpoint-{command}.1"))).unwrap();
+        assert!(page.contains("EXAMPLES"), "{command}");
+        let help = run(folder.path(), &[command, "--help"]);
+        assert!(help.code == 0 && help.stdout.contains(&format!("EXAMPLES\n  forkpoint {command}")), "{help:?}");
+    }
+    let bash = run(folder.path(), &["completions", "bash"]);
+    assert!(bash.code == 0 && bash.stdout.contains("runner-check"), "{bash:?}");
+    let red = run(folder.path(), &["--color", "always", "nonsense"]).stderr;
+    assert!(red.contains('\x1b') && !run(folder.path(), &["nonsense"]).stderr.contains('\x1b'), "{red}");
+    assert!(run(folder.path(), &["--version"]).stdout.contains("trace format: version"));
+}
