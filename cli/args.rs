@@ -9,13 +9,14 @@ pub use guest::{GuestArgs, RunArgs, options_for};
 pub use parse::parse_size;
 pub use sweep::{Shard, SweepArgs};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::{Cpu, EngineSpec, OptLevel, Target};
-use parse::{parse_duration, parse_position, parse_range};
+use forkpoint_traces::Outcome;
+pub use parse::TimeLimit;
+use parse::{parse_limit, parse_position, parse_range};
 use serde::Serialize;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Where two WebAssembly runs part.
 ///
@@ -23,34 +24,85 @@ use std::time::Duration;
 /// diverge, and shows it. Exit codes: 0 the runs agree, 1 they diverge, 2 there is no answer (bad input, a run
 /// that timed out, an incomplete trace).
 #[derive(Debug, Parser)]
-#[command(name = "forkpoint", version, arg_required_else_help = true)]
+#[command(name = "forkpoint", version, long_version = long_version(), arg_required_else_help = true)]
 pub struct Cli {
+    /// Colors in help and errors; auto looks at the terminal and at NO_COLOR
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    pub color: ColorChoice,
     #[command(subcommand)]
     pub command: Command,
+}
+
+/// What `--version` says. `FORKPOINT_COMMIT`, set while building, names the commit.
+fn long_version() -> String {
+    let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("not named when it was built");
+    format!(
+        "{}\ncommit: {commit}\ntrace format: version {}\nengines: `forkpoint engines` lists them with their versions",
+        env!("CARGO_PKG_VERSION"),
+        forkpoint_traces::FORMAT_VERSION
+    )
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a module and record every change to its memories
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout"
+    )]
     Record(RecordArgs),
     /// Record a module under two engines and report the first divergence
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint compare sieve.wat --invoke 'run 1000' --rhs wasmi\n  forkpoint compare app.wasm --lhs wasmtime:jit --rhs wasmtime:aot,target=portable -o traces\n  forkpoint compare app.wasm --engines 'wasmtime:jit;wasmi;node'"
+    )]
     Compare(CompareArgs),
-    /// Compare many modules under many engines: one row each, alike divergences told once
+    /// Compare many modules under many engines: one row per module, similar divergences reported once
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint sweep modules --engines 'wasmtime:jit;wasmi' --out found\n  forkpoint sweep list.txt --engines 'wasmtime:jit;node' --shard 1/4 --out part1\n  forkpoint sweep --merge part1 part2 --out all"
+    )]
     Sweep(SweepArgs),
     /// Run a recording again, from its file alone, and check it event by event
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint replay app.fpt\n  forkpoint replay app.fpt --engine wasmi --timeout none -o again.fpt"
+    )]
     Replay(ReplayArgs),
     /// Find the first divergence of two traces
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
+    )]
     Diff(DiffArgs),
     /// Show what a trace holds
+    #[command(after_help = "EXAMPLES\n  forkpoint info app.fpt\n  forkpoint info app.fpt --verify --json")]
     Info(InfoArgs),
     /// Print the events of a trace
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint dump app.fpt --from 100 --to 120\n  forkpoint dump app.fpt --func main --addr 0x400..0x500 --json"
+    )]
     Dump(DumpArgs),
     /// List the engines that can be used here, and what each of them knows
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint engines\n  forkpoint engines wasmedge:aot,lib=/usr/lib/libwasmedge.so --json"
+    )]
     Engines(EnginesArgs),
     /// Look at one trace, or at two side by side, in the terminal
+    #[command(after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2")]
     View(ViewArgs),
     /// Check that a program speaks the runner protocol (docs/runner-protocol.md)
+    #[command(after_help = "EXAMPLES\n  forkpoint runner-check node runners/node/runner.mjs")]
     RunnerCheck(RunnerCheckArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint completions bash > ~/.local/share/bash-completion/completions/forkpoint"
+    )]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of forkpoint, or write a page for each subcommand
+    #[command(after_help = "EXAMPLES\n  forkpoint man | man -l -\n  forkpoint man ~/.local/share/man/man1")]
+    Man {
+        /// The folder to write the pages to
+        folder: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -60,7 +112,12 @@ pub struct RecordArgs {
     /// The trace to write [default: the module's name with .fpt]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The engine: wasmtime:jit or wasmtime:aot, with settings as in wasmtime:aot,target=portable,opt=none
+    /// The engine, with settings after commas: wasmtime:aot,target=portable,opt=none
+    ///
+    /// wasmtime:jit, :aot, :winch-jit, :winch-aot, :pulley or :pulley-aot; wasmi; node, node:liftoff or node:turbofan;
+    /// python, python:cranelift or python:winch; capi:jit,lib=PATH or capi:aot,lib=PATH for a library with the interface
+    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; runner:COMMAND. `forkpoint engines` tries which of them
+    /// work here; docs/engines.md lists their settings.
     #[arg(short, long, default_value = "wasmtime:jit")]
     pub engine: EngineSpec,
     /// What code is made for: host, portable (this architecture's baseline) or a target triple
@@ -72,15 +129,57 @@ pub struct RecordArgs {
     /// Optimization level: none, speed or speed-and-size
     #[arg(long, value_name = "LEVEL")]
     pub opt: Option<OptLevel>,
-    /// Fixed clocks and random source: what two recordings can be compared by that were made one by one
+    /// Fix clocks and random numbers, so that separately made recordings can be compared
     #[arg(long)]
     pub deterministic: bool,
+    /// Exit with 1 when the run ends like this: trap, crash, rejected, timeout, out-of-memory, unanswered, interrupted or
+    /// exit (a code other than 0); several with commas between. By default none of these is a failure of the command
+    #[arg(long, value_name = "END,...", value_delimiter = ',')]
+    pub fail_on: Vec<End>,
     /// Print a summary as JSON in place of the guest's results
     #[arg(long)]
     pub json: bool,
     /// Print no summary
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// How a run can end, as scripts ask for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum End {
+    /// In a trap
+    Trap,
+    /// The engine's process crashed
+    Crash,
+    /// The engine rejected the module
+    Rejected,
+    /// --timeout ended it
+    Timeout,
+    /// --max-memory ended it
+    OutOfMemory,
+    /// A host call had no answer
+    Unanswered,
+    /// Ctrl-C or SIGTERM ended it
+    Interrupted,
+    /// The guest exited with a code other than 0
+    Exit,
+}
+
+impl End {
+    /// Whether this is how a run ended.
+    pub fn is(self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Trapped { .. } => self == End::Trap,
+            Outcome::Crashed { .. } => self == End::Crash,
+            Outcome::Rejected { .. } => self == End::Rejected,
+            Outcome::TimedOut => self == End::Timeout,
+            Outcome::OutOfMemory => self == End::OutOfMemory,
+            Outcome::Unanswered => self == End::Unanswered,
+            Outcome::Interrupted => self == End::Interrupted,
+            Outcome::Exited { code } => self == End::Exit && *code != 0,
+            _ => false,
+        }
+    }
 }
 
 /// Clap takes a type named `Vec` for a repeatable option; this is one option with a list in it.
@@ -96,7 +195,7 @@ pub struct CompareArgs {
     /// The right engine
     #[arg(long, default_value = "wasmtime:aot")]
     pub rhs: EngineSpec,
-    /// In place of --lhs and --rhs: any number of engines; repeatable, and a list with semicolons is as good
+    /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
     ///
     /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
     /// The command of a runner goes on to the end of the list, so a runner comes last in one. The reference is the first
@@ -151,9 +250,9 @@ pub struct ReplayArgs {
     /// Keep the trace of the new run
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// End the run after so long: 500ms, 10s, 2m
-    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
+    /// End the run after so long: 500ms, 10s, 2m, or none for no limit
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_limit)]
+    pub timeout: TimeLimit,
     /// Show what the guest prints
     #[arg(long)]
     pub echo: bool,

@@ -12,12 +12,13 @@ use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
 use crate::open::timeline as open;
+use crate::progress;
 use crate::report::print_report;
 use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
 use forkpoint_replay::{NanBits, Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Stdio, Watch, WatchedRange};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Scratch, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
 pub use reruns::Reruns;
 use std::cell::RefCell;
@@ -30,11 +31,13 @@ const WATCHED: u64 = 64;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
+    let shown = progress::show(args.echo);
+    progress::phase("rewriting");
     let session = Session::new(&args.guest, false)?;
     if let Some(error) = session.program.invalid() {
         eprintln!("note: {error}; engines are asked what they make of the module, and nothing of it runs");
     }
-    let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+    let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = match &args.output {
         Some(folder) => {
             fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
@@ -71,10 +74,11 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         pinned: RefCell::default(),
     };
     if many {
-        return many::run(&comparison, folder, args.report.json);
+        return many::run(&comparison, folder, args.report.json, shown);
     }
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
     let Some((report, reruns, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
+    drop(shown);
     let hint = match &args.output {
         Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),
         None => {
@@ -103,7 +107,7 @@ pub struct Ways {
     pub echo: bool,
     /// Whether the traces stay.
     pub keep: bool,
-    /// Whether no progress is shown and nobody is told that a run was interrupted.
+    /// Suppress progress and the note about an interrupted run.
     pub quiet: bool,
     /// Events around a divergence.
     pub context: u64,
@@ -139,7 +143,7 @@ impl Comparison<'_> {
             true => {
                 let run = |contender: &Contender| {
                     let side = self.side(contender, PathBuf::new(), false)?;
-                    let end = self.session.run_plain(side);
+                    let end = self.session.run_plain(side, !self.ways.quiet);
                     end.with_context(|| format!("running under {} without recording", contender.engine))
                 };
                 Some(PlainRuns { lhs: run(&self.sides[0])?, rhs: run(&self.sides[1])? })
@@ -226,6 +230,9 @@ impl Comparison<'_> {
     }
 
     fn report(&self, traces: &[PathBuf; 2]) -> Result<Report> {
+        if !self.ways.quiet {
+            progress::phase("comparing");
+        }
         let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
         Ok(Report::new(&mut lhs, &mut rhs, self.ways.context, self.ways.nan_bits)?)
     }

@@ -1,15 +1,16 @@
 //! `forkpoint dump`: the events of a trace, one a line.
 
-use crate::Answer;
 use crate::args::DumpArgs;
 use crate::open;
 use crate::output::json_line;
+use crate::{Answer, progress};
 use anyhow::{Result, bail};
 use forkpoint_replay::{Symbols, describe, place_of, printable};
-use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Position, TraceReader};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::atomic::Ordering;
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
@@ -21,6 +22,15 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     };
     let sites = trace.sites().clone();
     let from = args.from.unwrap_or(0);
+    if let Some(to) = args.to.filter(|to| from >= *to) {
+        bail!("--from #{from} is not before --to #{to}: --to is one past the last event");
+    }
+    if args.from.is_some() && from >= trace.events() {
+        bail!("--from #{from} is past the end: this trace has {} events", trace.events());
+    }
+    if args.to.is_some_and(|to| to > trace.events()) {
+        eprintln!("note: this trace ends before --to: it has {} events", trace.events());
+    }
     let to = args.to.unwrap_or(u64::MAX).min(trace.events());
     let wanted = |event: &Event| {
         let function = place_of(event, &sites).map(|(function, _)| function);
@@ -32,8 +42,11 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
                     .is_some_and(|(_, address, length)| address < end && address.saturating_add(length) > start)
             })
     };
+    // Events on a terminal are progress enough.
+    let shown = progress::show(io::stdout().is_terminal());
+    let done = progress::events("dump", to.saturating_sub(from));
     let mut out = BufWriter::new(io::stdout().lock());
-    let mut names = HashMap::new();
+    let mut places = Places { symbols, functions: HashMap::new(), instructions: HashMap::new() };
     if from < to {
         for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
             let first = trace.chunks()[chunk].first.0;
@@ -51,20 +64,22 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
             })?;
             for (position, site, operands, blob) in events {
                 let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
+                done.fetch_add(1, Ordering::Relaxed);
                 let event = trace.event(&raw)?;
                 if wanted(&event) {
                     if args.json {
-                        write_json(&mut out, position, &event, &trace)?;
+                        write_json(&mut out, position, &event, &trace, &mut places)?;
                     } else {
-                        write_line(&mut out, position, &event, &trace, &symbols, &mut names)?;
+                        write_line(&mut out, position, &event, &trace, &mut places)?;
                     }
                 }
             }
         }
     }
     out.flush()?;
+    drop(shown);
     if let Some(why) = trace.incomplete() {
-        eprintln!("note: this trace is incomplete: {why}");
+        eprintln!("note: this trace is incomplete: {}", printable(why));
     }
     Ok(Answer::Yes)
 }
@@ -80,11 +95,24 @@ struct Line {
     width: Option<u64>,
     bytes: Option<String>,
     function: Option<u32>,
+    /// The function's name.
+    name: Option<String>,
     offset: Option<u32>,
+    /// The instruction in the text format.
+    instruction: Option<String>,
+    file: Option<String>,
+    line: Option<u32>,
 }
 
-fn write_json(out: &mut impl Write, position: u64, event: &Event, trace: &TraceReader) -> Result<()> {
+fn write_json(
+    out: &mut impl Write,
+    position: u64,
+    event: &Event,
+    trace: &TraceReader,
+    places: &mut Places,
+) -> Result<()> {
     let place = place_of(event, trace.sites());
+    let instruction = place.map(|(_, offset)| places.instruction(offset).clone());
     let written = event.written();
     let line = Line {
         position,
@@ -95,7 +123,11 @@ fn write_json(out: &mut impl Write, position: u64, event: &Event, trace: &TraceR
         width: written.map(|(.., length)| length),
         bytes: event.bytes().map(hex),
         function: place.map(|(function, _)| function.0),
+        name: place.map(|(function, _)| places.function(function).to_string()),
         offset: place.map(|(_, offset)| offset.0),
+        instruction: instruction.as_ref().map(|at| at.text.clone()),
+        file: instruction.as_ref().and_then(|at| at.source.as_ref().map(|(file, _)| file.clone())),
+        line: instruction.as_ref().and_then(|at| at.source.as_ref().and_then(|(_, line)| *line)),
     };
     // As an error of the system: a reader that has gone is known by it.
     out.write_all(json_line(&line).map_err(io::Error::from)?.as_bytes())?;
@@ -109,23 +141,54 @@ fn hex(bytes: &[u8]) -> String {
     digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
-/// As `describe_with_place` has it. `names` keeps what is looked up and demangled, which takes longer than all
-/// else here: once per function in place of once per event.
+/// As `describe_with_place` has it, and the source line where the module has one.
 fn write_line(
     out: &mut impl Write,
     position: u64,
     event: &Event,
     trace: &TraceReader,
-    symbols: &Symbols,
-    names: &mut HashMap<FuncIndex, String>,
+    places: &mut Places,
 ) -> Result<()> {
     write!(out, "{:>10}  {}", Position(position).to_string(), describe(event, trace.sites()))?;
     if let Some((function, offset)) = place_of(event, trace.sites()) {
-        let name = names.entry(function).or_insert_with(|| symbols.function_name(function));
-        write!(out, "  in {name} at {offset}")?;
+        write!(out, "  in {} at {offset}", places.function(function))?;
+        if let Some((file, line)) = &places.instruction(offset).source {
+            write!(out, "  {}", printable(file))?;
+            line.map_or(Ok(()), |line| write!(out, ":{line}"))?;
+        }
     }
     writeln!(out)?;
     Ok(())
+}
+
+/// What was looked up already. It takes longer than all else here: once per place instead of once per event.
+struct Places {
+    symbols: Symbols,
+    functions: HashMap<FuncIndex, String>,
+    instructions: HashMap<CodeOffset, Instruction>,
+}
+
+/// An instruction in the text format, and the file and line it comes from.
+#[derive(Clone)]
+struct Instruction {
+    text: String,
+    source: Option<(String, Option<u32>)>,
+}
+
+impl Places {
+    fn function(&mut self, function: FuncIndex) -> &str {
+        self.functions.entry(function).or_insert_with(|| self.symbols.function_name(function))
+    }
+
+    fn instruction(&mut self, offset: CodeOffset) -> &Instruction {
+        self.instructions.entry(offset).or_insert_with(|| {
+            let frame = self.symbols.source(offset).into_iter().next();
+            Instruction {
+                text: self.symbols.instruction(offset).unwrap_or_default(),
+                source: frame.and_then(|frame| Some((frame.file?, frame.line))),
+            }
+        })
+    }
 }
 
 /// Functions with this index or name.

@@ -3,16 +3,19 @@
 //! Nothing is looked up: each engine gets a small module for each feature, in a process of its own, and its answer
 //! counts.
 
-use crate::Answer;
 use crate::args::EnginesArgs;
 use crate::output::{print, print_json};
-use anyhow::{Context, Result};
+use crate::session::interrupt;
+use crate::{Answer, progress};
+use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request};
 use forkpoint_traces::{EngineInfo, Outcome};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// Engines that are linked in, and runners that are part of this program; other modes of each, which know the same.
@@ -80,6 +83,7 @@ struct Row {
 
 /// Runs the command.
 pub fn run(args: &EnginesArgs) -> Result<Answer> {
+    let shown = progress::show(false);
     let mut rows = Vec::new();
     for (engine, also) in OWN {
         let spec: EngineSpec = engine.parse().with_context(|| format!("the engine {engine}"))?;
@@ -97,6 +101,7 @@ pub fn run(args: &EnginesArgs) -> Result<Answer> {
             rows.push(unusable(engine, how));
         }
     }
+    drop(shown);
     match args.json {
         true => print_json(&rows)?,
         false => print(&table(&rows))?,
@@ -132,6 +137,7 @@ fn look_at(spec: &EngineSpec) -> Result<Row> {
     }
     let (mut features, mut lacks) = (Vec::new(), Vec::new());
     for (feature, module) in FEATURES {
+        progress::phase(&format!("trying {}: {feature}", printable(&name)));
         let runs = try_module(spec, module)?.is_ok_and(|plain| plain.end.outcome == Outcome::Finished);
         if runs { &mut features } else { &mut lacks }.push(*feature);
     }
@@ -156,8 +162,18 @@ fn try_module(spec: &EngineSpec, text: &str) -> Result<Result<Plain, String>> {
     let program =
         Program::new("feature", module, &[call], &Imports::default()).context("a module of this program")?;
     let request = Request::new(spec.clone(), PathBuf::new()).context("finding this program to start it again")?;
-    let request = Request { timeout: Some(PATIENCE), checkpoint: Checkpoint::End, ..request };
-    Ok(program.run_plain(&request).map_err(|error| error.to_string()))
+    let interrupt = interrupt()?;
+    let request = Request {
+        timeout: Some(PATIENCE),
+        checkpoint: Checkpoint::End,
+        interrupt: Arc::clone(&interrupt),
+        ..request
+    };
+    let plain = program.run_plain(&request).map_err(|error| error.to_string());
+    if interrupt.load(Ordering::Relaxed) {
+        bail!("interrupted");
+    }
+    Ok(plain)
 }
 
 fn table(rows: &[Row]) -> String {

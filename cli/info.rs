@@ -1,9 +1,9 @@
 //! `forkpoint info`: what a trace holds.
 
-use crate::Answer;
 use crate::args::InfoArgs;
 use crate::open;
 use crate::output::{bytes, grouped, print, print_json};
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Verified, printable};
 use forkpoint_traces::{Call, Header, TraceReader};
@@ -13,8 +13,13 @@ use std::fmt::Write;
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<Answer> {
     let mut timeline = open::timeline(&args.file)?;
+    let shown = progress::show(false);
+    if args.verify {
+        progress::phase(&format!("verifying {} events", grouped(timeline.len())));
+    }
     let verified =
         if args.verify { Some(verify(timeline.trace_mut()).context("verifying the trace")?) } else { None };
+    drop(shown);
     let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
     let trace = timeline.trace();
     let header = trace.header();

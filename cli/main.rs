@@ -2,13 +2,16 @@
 
 mod args;
 mod compare;
+mod completions;
 mod diff;
 mod dump;
 mod engines;
+mod files;
 mod guard;
 mod info;
 mod open;
 mod output;
+mod progress;
 mod record;
 mod replay;
 mod report;
@@ -18,7 +21,7 @@ mod sweep;
 mod view;
 
 use args::{Cli, Command};
-use clap::Parser;
+use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
 use std::process::ExitCode;
 
 /// How a command that ran to its end turned out.
@@ -41,7 +44,11 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         };
     }
-    let answer = match Cli::parse().command {
+    let cli = match Cli::from_arg_matches(&Cli::command().color(color(&arguments)).get_matches()) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    let answer = match cli.command {
         Command::Record(command) => record::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Sweep(command) => sweep::run(&command),
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
         Command::Dump(command) => dump::run(&command),
         Command::Engines(command) => engines::run(&command),
         Command::View(command) => view::run(&command),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { folder } => completions::man(folder.as_deref()),
     };
     match answer {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
@@ -60,6 +69,17 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&in_words(&error)),
     }
+}
+
+/// What `--color` says: it is needed before the command line is read, for what is wrong with that.
+fn color(arguments: &[String]) -> ColorChoice {
+    let before = arguments.iter().take_while(|argument| *argument != "--");
+    let value = before.clone().zip(arguments.iter().skip(1)).find_map(|(argument, next)| match argument.as_str() {
+        "--color" => Some(next.as_str()),
+        other => other.strip_prefix("--color="),
+    });
+    let last = arguments.last().and_then(|last| last.strip_prefix("--color="));
+    value.or(last).and_then(|value| ColorChoice::from_str(value, false).ok()).unwrap_or(ColorChoice::Auto)
 }
 
 /// An error and its causes. Many an error ends with its cause's text already; nobody needs to read it twice.

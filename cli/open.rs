@@ -1,5 +1,6 @@
 //! Opening traces that the user names.
 
+use crate::files::Reading;
 use anyhow::{Context, Result};
 use forkpoint_replay::Timeline;
 use forkpoint_traces::{MEMORY_VARIABLE, TraceReader};
@@ -7,7 +8,7 @@ use std::path::Path;
 
 /// Opens a trace to be read.
 pub fn reader(path: &Path) -> Result<TraceReader> {
-    let mut trace = TraceReader::open(path).with_context(|| format!("reading the trace {}", path.display()))?;
+    let mut trace = TraceReader::open(path).reading(path)?;
     if let Some(size) = std::env::var_os(MEMORY_VARIABLE) {
         let size = size.to_string_lossy();
         let bytes = crate::args::parse_size(&size).map_err(anyhow::Error::msg);

@@ -1,21 +1,22 @@
 //! `forkpoint record`: run a module and record every change to its memories.
 
-use crate::Answer;
 use crate::args::RecordArgs;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Stdio};
+use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Scratch, Stdio};
 use forkpoint_traces::Observation;
 use serde_json::json;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RecordArgs) -> Result<Answer> {
     let mut engine = args.engine.clone();
     apply_settings(&mut engine, args)?;
+    let shown = progress::show(args.quiet);
+    progress::phase("rewriting");
     let session = Session::new(&args.guest, args.deterministic)?;
     if let Some(error) = session.program.invalid() {
         bail!(
@@ -24,7 +25,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         );
     }
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
-    let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+    let temporary = Scratch::new().context("creating a temporary folder")?;
     let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
     if host != HostSource::Live && !args.quiet {
         eprintln!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default());
@@ -38,10 +39,10 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         stdin: Stdio::Inherit,
         output_streams: Stdio::Inherit,
     };
-    // The guest's own output must not be mixed with a progress line.
-    let show_progress = !args.quiet && !std::io::stdout().is_terminal();
-    let recorded = session.record(side, show_progress)?;
-    let answer = if recorded.findings.count > 0 { Answer::Diverge } else { Answer::Yes };
+    let recorded = session.record(side, true)?;
+    drop(shown);
+    let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
+    let answer = if failed || recorded.findings.count > 0 { Answer::Diverge } else { Answer::Yes };
     if args.json {
         print_json(&summary(&recorded, &output))?;
         return Ok(answer);
@@ -49,19 +50,20 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     for call in &recorded.calls {
         if let Ok(values) = &call.result {
             for value in values {
-                print(&format!("{value}\n"))?;
+                print(&format!("{}\n", printable(&value.to_string())))?;
             }
         }
     }
     if !args.quiet {
         eprintln!(
-            "recorded {} events in {:.1} s to {} ({}{}): {}",
+            "recorded {} events in {:.1} s{} to {} ({}{}): {}",
             grouped(recorded.events),
             recorded.elapsed.as_secs_f64(),
+            times(&recorded),
             printable(&output.display().to_string()),
             bytes(recorded.bytes),
             per_event(&recorded),
-            recorded.outcome
+            printable(&recorded.outcome.to_string())
         );
         if let Some(message) = &recorded.message {
             for line in message.lines() {
@@ -78,8 +80,8 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     if recorded.findings.count > 0 {
         eprintln!(
-            "{} place(s) in which the engine's memory is not what its own instructions wrote: see `forkpoint dump --kind observed`; \
-             `forkpoint compare` with --rhs as this engine finds the event",
+            "{} place(s) in which the engine's memory is not what its own instructions wrote: see `forkpoint dump --kind observed`. \
+             To find the event, run `forkpoint compare --rhs ENGINE` with this engine",
             grouped(recorded.findings.count)
         );
     }
@@ -137,6 +139,15 @@ fn default_output(module: &Path) -> PathBuf {
     PathBuf::from(module.file_stem().unwrap_or("module".as_ref())).with_extension("fpt")
 }
 
+/// Compile time and run time apart, where they are worth a word.
+fn times(recorded: &Recorded) -> String {
+    let (Some(compiling), running) = (recorded.compiling, recorded.running) else { return String::new() };
+    if recorded.elapsed.as_secs_f64() < 1.0 {
+        return String::new();
+    }
+    format!(" (compiled in {:.1} s, ran {:.1} s)", compiling.as_secs_f64(), running.as_secs_f64())
+}
+
 /// Only long runs: in short ones the module itself is most of the file.
 fn per_event(recorded: &Recorded) -> String {
     if recorded.events < 1_000_000 {
@@ -162,6 +173,8 @@ fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
         "events": recorded.events,
         "bytes": recorded.bytes,
         "seconds": recorded.elapsed.as_secs_f64(),
+        "compile_seconds": recorded.compiling.map(|time| time.as_secs_f64()),
+        "run_seconds": recorded.running.as_secs_f64(),
         "outcome": recorded.outcome.to_string(),
         "message": recorded.message,
         "findings": recorded.findings.count,

@@ -1,13 +1,15 @@
 //! `forkpoint replay`: run a recording again from its file alone, and check it event by event.
 
-use crate::Answer;
 use crate::args::ReplayArgs;
+use crate::files;
 use crate::open;
 use crate::report::compare_traces;
 use crate::session::{Session, Side};
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, Stdio};
+use forkpoint_tracer::{EngineSpec, Scratch, Stdio};
 use forkpoint_traces::Outcome;
+use std::fs;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<Answer> {
@@ -20,18 +22,39 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         Some(engine) => engine.clone(),
         None => named_engine(&trace.header().engine.spec)?,
     };
-    let session = Session::replayed(&trace, args.timeout).with_context(|| format!("the recording {file}"))?;
+    let session = Session::replayed(&trace, args.timeout.0).with_context(|| format!("the recording {file}"))?;
     drop(trace);
-    let temporary = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
-    let output = args.output.clone().unwrap_or_else(|| temporary.path().join("replay.fpt"));
+    let temporary = Scratch::new().context("creating a temporary folder")?;
+    if let Some(output) = &args.output {
+        files::refuse_same(output, [args.file.as_path()])?;
+    }
+    // What goes to a device or a FIFO cannot be read back to be compared.
+    let direct = args
+        .output
+        .as_ref()
+        .filter(|output| fs::metadata(output).is_ok_and(|file| !file.is_file() && !file.is_dir()));
+    let output =
+        args.output.clone().filter(|_| direct.is_none()).unwrap_or_else(|| temporary.path().join("replay.fpt"));
     let output_streams = if args.echo { Stdio::Inherit } else { Stdio::Null };
     let side =
         Side { echo: args.echo, output_streams, ..Side::replayed(engine.clone(), output.clone(), args.file.clone()) };
+    let shown = progress::show(false);
     let recorded = session.record(side, true).with_context(|| format!("running {file} under {engine}"))?;
     if recorded.outcome == Outcome::Interrupted {
         eprintln!("interrupted");
         return Ok(Answer::None);
     }
+    if recorded.outcome == Outcome::TimedOut && args.timeout.is_default() {
+        eprintln!("note: a replay ends after 5 minutes unless --timeout gives another time, or none");
+    }
+    if let Some(direct) = direct {
+        fs::OpenOptions::new()
+            .write(true)
+            .open(direct)
+            .and_then(|mut to| std::io::copy(&mut fs::File::open(&output)?, &mut to))
+            .with_context(|| format!("writing {}", direct.display()))?;
+    }
+    drop(shown);
     let hint = match &args.output {
         Some(output) => format!("\nlook at it: forkpoint view {file} {}\n", output.display()),
         None => "\nlook at it: add -o FILE to keep the new run, then forkpoint view both\n".to_string(),

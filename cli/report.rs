@@ -1,11 +1,11 @@
 //! What `compare` and `diff` print.
 
-use crate::Answer;
 use crate::args::{HostMode, ReportArgs};
 use crate::compare::Reruns;
 use crate::guard::Guard;
 use crate::open::timeline as open;
 use crate::output::{print, print_json};
+use crate::{Answer, progress};
 use anyhow::Result;
 use forkpoint_replay::Report;
 use serde::Serialize;
@@ -13,8 +13,11 @@ use std::path::Path;
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
+    let shown = progress::show(false);
+    progress::phase("comparing");
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
+    drop(shown);
     print_report(&report, None, None, None, args, hint)
 }
 

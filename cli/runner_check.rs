@@ -7,7 +7,7 @@ use crate::args::RunnerCheckArgs;
 use crate::output::{print, print_json};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{NanBits, Report, Timeline, printable};
-use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request};
+use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request, Scratch};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -93,8 +93,7 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
     let engine: EngineSpec = spec.parse()?;
     let mut rows = Vec::new();
     for case in CASES {
-        let folder =
-            tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+        let folder = Scratch::new().context("creating a temporary folder")?;
         let checked = check(case, &engine, folder.path());
         let reason = checked.err().map(|error| format!("{error:#}"));
         rows.push(Row { part: case.name, passed: reason.is_none(), reason });

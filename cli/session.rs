@@ -1,15 +1,17 @@
 //! From what the user typed to what the recorder takes.
 
 use crate::args::{GuestArgs, RunArgs};
+use crate::{files, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{
-    Checkpoint, EndState, EngineSpec, FeatureSwitches, HostSource, Imports, Invocation, Program, Recorded, Request,
-    Stdio, WasiSetup, Watch,
+    Checkpoint, EndState, EngineSpec, FeatureSwitches, Gauge, HostSource, Imports, Invocation, Program, Recorded,
+    Request, Stdio, WasiSetup, Watch,
 };
 use forkpoint_traces::TraceReader;
-use indicatif::{ProgressBar, ProgressDrawTarget};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::fs;
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -29,6 +31,9 @@ pub struct Session {
     command: Vec<String>,
     interrupt: Arc<AtomicBool>,
     executable: PathBuf,
+    gauge: Arc<Gauge>,
+    /// Files that are read: none of them may be an output.
+    inputs: Vec<PathBuf>,
 }
 
 /// How a run is recorded.
@@ -111,6 +116,8 @@ impl Session {
         session.max_memory = run.max_memory;
         session.features = run.features.clone().unwrap_or_default();
         session.run_features = run.run_features.clone().unwrap_or_default();
+        session.inputs = vec![file.to_path_buf()];
+        session.inputs.extend(run.preload.iter().map(|preload| preload.file.clone()));
         Ok(session)
     }
 
@@ -159,6 +166,8 @@ impl Session {
             command,
             interrupt,
             executable,
+            gauge: Arc::default(),
+            inputs: Vec::new(),
         })
     }
 
@@ -189,7 +198,7 @@ impl Session {
         Ok(HostSource::Log(log))
     }
 
-    /// Records one run. Where the output exists it is replaced only when the recording is complete.
+    /// Records one run. `show_progress`: whether this is what the command is doing.
     pub fn record(&self, side: Side, show_progress: bool) -> Result<Recorded> {
         self.record_how(side, self.how.clone(), show_progress)
     }
@@ -200,41 +209,43 @@ impl Session {
         if output.is_dir() {
             bail!("cannot write the trace {}: it is a directory", output.display());
         }
-        let partial = output.exists().then(|| partial_name(&output));
-        let written = partial.clone().unwrap_or_else(|| output.clone());
-        let request = self.request(Side { output: written, ..side }, how);
-        let bar = progress_bar(show_progress);
-        let mut progress = |events: u64, bytes: u64| {
-            bar.set_message(format!(
-                "{}: {} events, {}",
-                request.engine,
-                crate::output::grouped(events),
-                crate::output::bytes(bytes)
-            ));
-            bar.tick();
+        let log = match &side.host {
+            HostSource::Log(log) => Some(log.as_path()),
+            HostSource::Live => None,
         };
-        let recorded = self.program.record(&request, &mut progress);
-        bar.finish_and_clear();
-        let recorded = match recorded {
-            Ok(recorded) => recorded,
-            Err(error) if request.output.exists() => {
-                return Err(error)
-                    .context(format!("what was recorded until then is in {}", request.output.display()));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(partial) = partial {
-            fs::rename(&partial, &output)
-                .with_context(|| format!("moving {} to {}", partial.display(), output.display()))?;
+        files::refuse_same(&output, self.inputs.iter().map(PathBuf::as_path).chain(log))?;
+        files::note_unfinished(&output);
+        if show_progress {
+            let inherits = matches!(side.output_streams, Stdio::Inherit) && std::io::stdout().is_terminal();
+            let prints = inherits || matches!(side.output_streams, Stdio::Stderr | Stdio::Inherit) || side.echo;
+            let what = if how.watch.is_some() { "narrowing" } else { "recording" };
+            progress::run(what, &side.engine.to_string(), &self.gauge, prints && self.program.needs_host());
         }
-        Ok(recorded)
+        let was_there = output.exists();
+        let request = self.request(side, how);
+        match self.program.record(&request, &mut |_, _| {}) {
+            Ok(recorded) => Ok(recorded),
+            Err(error) => {
+                let ours = |left: &forkpoint_traces::Unfinished| left.process == std::process::id();
+                let left = forkpoint_traces::unfinished(&output).into_iter().find(ours).map(|left| left.path);
+                match left.or((!was_there && output.is_file()).then_some(output)) {
+                    Some(left) => {
+                        Err(error).context(format!("what was recorded until then is in {}", left.display()))
+                    }
+                    None => Err(error.into()),
+                }
+            }
+        }
     }
 }
 
 impl Session {
     /// Runs one side without recording; its output file is not used.
-    pub fn run_plain(&self, side: Side) -> Result<EndState> {
+    pub fn run_plain(&self, side: Side, show_progress: bool) -> Result<EndState> {
         let request = self.request(side, self.how.clone());
+        if show_progress {
+            progress::run("without recording", &request.engine.to_string(), &self.gauge, false);
+        }
         Ok(self.program.run_plain(&request)?.end)
     }
 
@@ -265,6 +276,7 @@ impl Session {
             executable: self.executable.clone(),
             command: self.command.clone(),
             interrupt: Arc::clone(&self.interrupt),
+            gauge: Arc::clone(&self.gauge),
             native_limit: self.native_limit,
             options: how.options,
             checkpoint: how.checkpoint,
@@ -273,7 +285,7 @@ impl Session {
     }
 }
 
-/// Set by Ctrl-C, for all runs of this process.
+/// Set by Ctrl-C and SIGTERM, for all runs of this process.
 pub fn interrupt() -> Result<Arc<AtomicBool>> {
     static INTERRUPT: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
     let mut shared = INTERRUPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -281,26 +293,14 @@ pub fn interrupt() -> Result<Arc<AtomicBool>> {
         return Ok(Arc::clone(interrupt));
     }
     let interrupt = Arc::new(AtomicBool::new(false));
-    // The second Ctrl-C ends us at once: the flag is set by then.
-    signal_hook::flag::register_conditional_shutdown(signal_hook::consts::SIGINT, 130, Arc::clone(&interrupt))
-        .and_then(|_| signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::clone(&interrupt)))
-        .context("setting up Ctrl-C")?;
+    for signal in [SIGINT, SIGTERM] {
+        // The second one ends us at once: the flag is set by then.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupt))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt)))
+            .context("setting up Ctrl-C and SIGTERM")?;
+    }
     *shared = Some(Arc::clone(&interrupt));
     Ok(interrupt)
-}
-
-fn progress_bar(show: bool) -> ProgressBar {
-    if !show {
-        return ProgressBar::hidden();
-    }
-    // Hidden by itself when standard error is no terminal.
-    ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
-}
-
-fn partial_name(output: &Path) -> PathBuf {
-    let mut name = output.file_name().unwrap_or_default().to_os_string();
-    name.push(".partial");
-    output.with_file_name(name)
 }
 
 /// Reads a module, binary or text.

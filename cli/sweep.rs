@@ -15,7 +15,7 @@ use crate::compare::{Comparison, Contender, Ways};
 use crate::output::{print, print_json};
 use crate::session::{Session, interrupt, parse_call, read_module};
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, FeatureSwitches, every_call};
+use forkpoint_tracer::{EngineSpec, FeatureSwitches, Scratch, every_call};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use input::{Item, items};
 use row::{Row, RowAnswer};
@@ -101,7 +101,7 @@ struct Done {
     row: Row,
     examples: Vec<(String, [PathBuf; 2])>,
     /// Where these traces are; gone when this is dropped.
-    _folder: Option<tempfile::TempDir>,
+    _folder: Option<Scratch>,
 }
 
 /// Runs all modules that have no row yet. False when the user ended it.
@@ -202,7 +202,7 @@ fn one(args: &SweepArgs, engines: &[EngineSpec], item: &Item) -> Option<Done> {
 }
 
 /// Traces of a divergence by its signature, and where they are.
-type Examples = (Vec<(String, [PathBuf; 2])>, tempfile::TempDir);
+type Examples = (Vec<(String, [PathBuf; 2])>, Scratch);
 
 fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row) -> Result<Option<Examples>> {
     let module = read_module(&item.path)?;
@@ -225,7 +225,7 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
     if session.program.invalid().is_none() {
         row.calls = calls.iter().flatten().map(ToString::to_string).collect();
     }
-    let folder = tempfile::Builder::new().prefix("forkpoint-").tempdir().context("creating a temporary folder")?;
+    let folder = Scratch::new().context("creating a temporary folder")?;
     let aside = folder.path().join("aside");
     std::fs::create_dir(&aside).context("creating a temporary folder")?;
     let contender =
@@ -248,7 +248,7 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
         pinned: RefCell::default(),
     };
     let Some(survey) = survey(&comparison, folder.path())? else { return Ok(None) };
-    row.survey(&survey, comparison.session.program.original());
+    row.survey(&survey, comparison.session.program.original(), run.timeout.unwrap_or(PATIENCE));
     let trace = |index: usize| survey.engines.get(index).and_then(|row| row.trace.clone());
     let mut examples = Vec::new();
     let diverged = survey.groups.iter().filter(|group| group.divergence.is_some());

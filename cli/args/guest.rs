@@ -56,8 +56,8 @@ pub struct RunArgs {
     /// every=N (about every N events); always at the end and at traps
     #[arg(long, value_name = "WHEN", default_value_t = Checkpoint::default())]
     pub checkpoint: Checkpoint,
-    /// Answer an imported function that is not WASI's: MODULE.NAME=RESULT, =trap, or = alone for zeros; * at the end of
-    /// the name stands for all that begin so; repeatable
+    /// Answer an imported function that is not WASI's: MODULE.NAME=RESULT, =trap, or = alone for zeros; a
+    /// trailing * matches every name with that prefix; repeatable
     #[arg(long, value_name = "NAME=ANSWER")]
     pub import: Vec<Stub>,
     /// Answer the imports from a module by the exports of a small WebAssembly module, which runs in wasmi whatever the

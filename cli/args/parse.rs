@@ -54,6 +54,25 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }
 
+/// A time, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeLimit(pub Option<Duration>);
+
+impl TimeLimit {
+    /// Whether it is the one that holds where nothing is said.
+    pub fn is_default(self) -> bool {
+        self.0 == Some(Duration::from_secs(300))
+    }
+}
+
+/// A duration, or `none`.
+pub fn parse_limit(text: &str) -> Result<TimeLimit, String> {
+    match text {
+        "none" => Ok(TimeLimit(None)),
+        _ => parse_duration(text).map(|limit| TimeLimit(Some(limit))).map_err(|error| format!("{error}, or none")),
+    }
+}
+
 /// A number in decimal or hexadecimal.
 pub fn parse_number(text: &str) -> Result<u64, String> {
     let parsed = match text.strip_prefix("0x") {

@@ -9,7 +9,8 @@ use std::str::FromStr;
 
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// A folder, with all .wasm and .wat files below it, or a list: a path a line, and behind ` :: ` each a call
+    /// A folder with .wasm and .wat files at any depth, or a list file: one path per line, each optionally followed by
+    /// ` :: CALL`, as often as there are calls
     #[arg(required_unless_present = "merge")]
     pub input: Option<PathBuf>,
     /// The engines, as in compare --engines: 'wasmtime:jit;wasmi'; repeatable
@@ -32,13 +33,13 @@ pub struct SweepArgs {
     /// In place of a sweep: put together what the shards in these folders found
     #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["input", "engines", "shard", "jobs"])]
     pub merge: Vec<PathBuf>,
-    /// What arguments are made of, for modules that have no `_start` and are not said how to call
+    /// Seed for the generated arguments of modules without `_start` and without calls
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Who answers the guest's host calls, as in compare
     #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
     pub host: HostMode,
-    /// Do not run every module without recording, too
+    /// Skip the runs without recording, which show whether recording changes a result
     #[arg(long)]
     pub no_guard: bool,
     /// Do not run a module again to ask more about a divergence, as in compare

@@ -13,6 +13,7 @@ use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
 use crate::open::timeline as open;
 use crate::output::{print, print_json};
+use crate::progress::Shown;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Report, first_divergence};
 use forkpoint_tracer::{EndState, EngineSpec};
@@ -114,7 +115,7 @@ pub struct Group {
 }
 
 /// Records all engines of the comparison to `folder`, compares them and prints the answer.
-pub(super) fn run(comparison: &Comparison, folder: &Path, json: bool) -> Result<Answer> {
+pub(super) fn run(comparison: &Comparison, folder: &Path, json: bool, shown: Shown) -> Result<Answer> {
     if comparison.sides.len() < 2 {
         bail!(
             "--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi' (behind a runner everything \
@@ -122,6 +123,7 @@ pub(super) fn run(comparison: &Comparison, folder: &Path, json: bool) -> Result<
         );
     }
     let Some(survey) = survey(comparison, folder)? else { return Ok(Answer::None) };
+    drop(shown);
     if json {
         print_json(&survey)?;
     } else {
@@ -240,7 +242,10 @@ fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
     }
     let plain = |index: usize| -> Result<EndState> {
         let side = comparison.side(&comparison.sides[index], PathBuf::new(), false)?;
-        comparison.session.run_plain(side).context("running without recording, which the guard does")
+        comparison
+            .session
+            .run_plain(side, !comparison.ways.quiet)
+            .context("running without recording, which the guard does")
     };
     let base = match plain(reference) {
         Ok(base) => base,

@@ -41,7 +41,7 @@ impl Comparison<'_> {
         recorded: Option<&Path>,
     ) -> Result<Option<Nondeterminism>> {
         let run = self.side(side, PathBuf::new(), false)?;
-        let again = self.session.run_plain(run);
+        let again = self.session.run_plain(run, !self.ways.quiet);
         let again = again.with_context(|| format!("running under {} once more without recording", side.engine))?;
         let comparable = !again.outcome.is_cut_short() && !plain.outcome.is_cut_short();
         let differences = if comparable { plain.differences(&again) } else { Vec::new() };

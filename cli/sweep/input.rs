@@ -1,9 +1,11 @@
 //! Which modules a sweep runs, and how they are called.
 
 use crate::args::Shard;
+use crate::session::read_module;
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// A module of the input.
@@ -26,7 +28,11 @@ const MAX_DEPTH: usize = 64;
 pub fn items(input: &Path, shard: Option<Shard>) -> Result<Vec<Item>> {
     let mut found = BTreeMap::new();
     if input.is_dir() {
-        folder(input, input, 0, &mut found)?;
+        let root = fs::metadata(input).with_context(|| format!("reading the folder {}", input.display()))?;
+        folder(input, input, 0, &mut HashSet::from([(root.dev(), root.ino())]), &mut found)?;
+        let twice: Vec<String> =
+            found.values().filter(|item| is_text_of_another(item, &found)).map(|item| item.name.clone()).collect();
+        twice.iter().for_each(|name| drop(found.remove(name)));
     } else {
         list(input, &mut found)?;
     }
@@ -38,21 +44,43 @@ pub fn items(input: &Path, shard: Option<Shard>) -> Result<Vec<Item>> {
     Ok(items)
 }
 
-fn folder(root: &Path, folder_path: &Path, depth: usize, found: &mut BTreeMap<String, Item>) -> Result<()> {
+/// All modules below a folder, links followed. Each folder and each file is taken once, whatever leads to it: so a link
+/// back up, or many links to one folder, cost nothing. `seen` are those taken before.
+fn folder(
+    root: &Path,
+    folder_path: &Path,
+    depth: usize,
+    seen: &mut HashSet<(u64, u64)>,
+    found: &mut BTreeMap<String, Item>,
+) -> Result<()> {
     let reading = || format!("reading the folder {}", folder_path.display());
-    for entry in fs::read_dir(folder_path).with_context(reading)? {
-        let entry = entry.with_context(reading)?;
-        // A link may lead anywhere, or back up: it is not followed.
-        let kind = entry.file_type().with_context(reading)?;
-        let path = entry.path();
-        if kind.is_dir() && depth < MAX_DEPTH {
-            folder(root, &path, depth + 1, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(|end| end == "wasm" || end == "wat") {
+    let entries = fs::read_dir(folder_path).with_context(reading)?;
+    let mut paths =
+        entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>().with_context(reading)?;
+    // What has its own name here comes before links to it, and in the same order everywhere.
+    paths.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
+    for path in paths {
+        // A link that leads to nothing is nothing.
+        let Ok(kind) = fs::metadata(&path) else { continue };
+        let is_module = kind.is_file() && path.extension().is_some_and(|end| end == "wasm" || end == "wat");
+        let is_new = (is_module || kind.is_dir() && depth < MAX_DEPTH) && seen.insert((kind.dev(), kind.ino()));
+        if is_new && kind.is_dir() {
+            folder(root, &path, depth + 1, seen, found)?;
+        } else if is_new {
             let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
             found.insert(name.clone(), Item { name, path, calls: Vec::new() });
         }
     }
     Ok(())
+}
+
+/// Whether a text module is the same as the binary one of the same name beside it.
+fn is_text_of_another(item: &Item, found: &BTreeMap<String, Item>) -> bool {
+    let binary = item.name.strip_suffix(".wat").and_then(|stem| found.get(&format!("{stem}.wasm")));
+    binary.is_some_and(|binary| match (read_module(&item.path), fs::read(&binary.path)) {
+        (Ok(text), Ok(bytes)) => text == bytes,
+        _ => false,
+    })
 }
 
 /// A path a line, relative to the list's own folder; calls behind it; `#` begins a comment line.
@@ -101,6 +129,24 @@ mod tests {
         assert_eq!(listed[1].path, root.path().join("b.wasm"));
         fs::write(&list, "# nothing\n").expect("a file");
         assert!(items(&list, None).is_err() && items(&root.path().join("none"), None).is_err());
+    }
+
+    #[test]
+    fn links_are_followed_and_a_module_is_taken_once() {
+        use std::os::unix::fs::symlink;
+        let (root, there) = (tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder"));
+        let text = "(module (memory 1))";
+        fs::write(there.path().join("m.wat"), text).expect("a file");
+        fs::write(there.path().join("m.wasm"), wat::parse_str(text).expect("a module")).expect("a file");
+        fs::write(there.path().join("other.wat"), "(module)").expect("a file");
+        for name in ["a", "b"] {
+            symlink(there.path(), root.path().join(name)).expect("a link");
+        }
+        symlink(there.path().join("m.wasm"), root.path().join("z.wasm")).expect("a link");
+        symlink("nowhere", root.path().join("dangling.wasm")).expect("a link");
+        symlink(root.path(), there.path().join("up")).expect("a link");
+        let names: Vec<String> = items(root.path(), None).expect("items").into_iter().map(|item| item.name).collect();
+        assert_eq!(names, ["a/m.wasm", "a/other.wat"]);
     }
 
     #[test]

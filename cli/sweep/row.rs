@@ -1,8 +1,9 @@
 //! One module's result, as a row of a sweep. docs/json.md describes its JSON form.
 
-use crate::compare::many::{Group, Survey};
+use crate::compare::many::{self, Group, Survey};
 use forkpoint_replay::{Allowed, Signature, SiteReport, Verdict};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// What became of a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -91,7 +92,7 @@ impl Row {
     }
 
     /// Fills in what the engines made of `module`.
-    pub fn survey(&mut self, survey: &Survey, module: &[u8]) {
+    pub fn survey(&mut self, survey: &Survey, module: &[u8], timeout: Duration) {
         let name = |row: &usize| survey.engines.get(*row).map(|row| row.engine.clone());
         self.answer = match survey.agree {
             Some(true) => RowAnswer::Agree,
@@ -100,9 +101,24 @@ impl Row {
             None if survey.nothing_ran && survey.engines.iter().all(|row| row.error.is_none()) => RowAnswer::Agree,
             None => RowAnswer::Unanswered,
         };
-        let errors = survey.engines.iter().filter_map(|row| Some(format!("{}: {}", row.engine, row.error.as_ref()?)));
-        let errors: Vec<String> = errors.collect();
-        self.reason = (!errors.is_empty()).then(|| errors.join("; "));
+        // Without an answer, how the runs ended is the reason.
+        let end = |row: &many::Row| match (self.answer, row.outcome.as_deref()) {
+            (RowAnswer::Unanswered, Some("timed out")) => Some(format!("timed out after {}", in_words(timeout))),
+            (RowAnswer::Unanswered, Some(outcome)) if outcome != "finished" => Some(outcome.to_string()),
+            _ => None,
+        };
+        let reasons =
+            survey.engines.iter().filter_map(|row| Some((&row.engine, row.error.clone().or_else(|| end(row))?)));
+        let reasons: Vec<(&String, String)> = reasons.collect();
+        let is_one = reasons.len() == survey.engines.len() && reasons.windows(2).all(|pair| pair[0].1 == pair[1].1);
+        self.reason = match reasons.first() {
+            Some((_, reason)) if is_one => Some(format!("{reason} under every engine")),
+            Some(_) => {
+                let each = reasons.iter().map(|(engine, reason)| format!("{engine}: {reason}"));
+                Some(each.collect::<Vec<_>>().join("; "))
+            }
+            None => None,
+        };
         self.reference = survey.reference.as_ref().and_then(name);
         self.specification.clone_from(&survey.specification);
         self.groups = survey.groups.iter().map(|group| group.engines.iter().filter_map(name).collect()).collect();
@@ -151,4 +167,12 @@ fn finding(survey: &Survey, group: &Group, module: &[u8]) -> Option<Finding> {
         signature: hash,
         context: words,
     })
+}
+
+/// A time as one writes it on the command line.
+fn in_words(time: Duration) -> String {
+    match time.subsec_millis() {
+        0 => format!("{} s", time.as_secs()),
+        _ => format!("{} ms", time.as_millis()),
+    }
 }

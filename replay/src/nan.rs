@@ -27,7 +27,7 @@ impl std::str::FromStr for NanBits {
             "ignore" => Ok(NanBits::Ignore),
             "report" => Ok(NanBits::Report),
             "stop" => Ok(NanBits::Stop),
-            _ => Err(format!("`{text}` is nothing to do about NaN bits: write ignore, report or stop")),
+            _ => Err(format!("unknown value `{text}` for --nan-bits: write ignore, report or stop")),
         }
     }
 }

@@ -175,10 +175,10 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     // this process has used them, so each has one owner from here on.
     let (socket, buffer) = unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(buffer)) };
     let mut control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
-    // The parent decides what Ctrl-C means; it stops us through the socket.
-    let ignored = Arc::new(AtomicBool::new(false));
-    signal_hook::flag::register(signal_hook::consts::SIGINT, ignored)
-        .map_err(|error| format!("ignoring SIGINT: {error}"))?;
+    // The parent decides what Ctrl-C and SIGTERM mean; it stops us through the socket.
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::default()).map_err(|error| format!("ignoring a signal: {error}"))?;
+    }
     let mut out = FrameWriter(Socket(Arc::new(socket)));
     if let Task::Run(run) = &job.task
         && run.live_host

@@ -67,23 +67,64 @@ pub enum OptLevel {
 
 /// Why an engine's name is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{problem} in the engine `{spec}`; {hint}")]
+#[error(
+    "{problem} in the engine `{spec}`{nearest}; `forkpoint engines` lists what can be used here, docs/engines.md all settings"
+)]
 pub struct SpecError {
     spec: String,
     problem: String,
-    hint: &'static str,
+    /// `: did you mean X?`, or nothing.
+    nearest: String,
 }
 
-const HINT: &str = "write `wasmtime:jit`, `wasmtime:aot`, `wasmtime:winch-jit`, `wasmtime:winch-aot`, `wasmtime:pulley` \
-                    or `wasmtime:pulley-aot`, then any of `,target=host|portable|TRIPLE`, `,cpu=+fma-avx2`, \
-                    `,opt=none|speed|speed-and-size`, `,regalloc=single-pass`, `,pooling=on`, \
-                    `,memory-reservation=BYTES`, `,memory-guard=BYTES`, `,signals=off`, `,nan-canonicalization=on`; or `wasmi`; or `capi:jit,lib=PATH` \
-                    or `capi:aot,lib=PATH` for a library with the interface wasm.h, then any of `,compiler=NAME`, \
-                    `,opt=none|speed|speed-and-size`, `,regalloc=NAME`, `,wasm=+NAME-NAME`; or `wasmedge:interpreter,lib=PATH`, \
-                    `wasmedge:jit,lib=PATH` or `wasmedge:aot,lib=PATH`, then any of `,opt=O0|O1|O2|O3|Os|Oz`, \
-                    `,wasm=+NAME-NAME`, `,compile-wasm=+NAME-NAME`; or `node`, `node:liftoff`, `node:turbofan`, `python`, \
-                    `python:cranelift` or `python:winch`, then `,program=PATH` and for Python \
-                    `,opt=none|speed|speed-and-size`; or `runner:COMMAND`";
+/// Every engine with its modes, as one begins to write it.
+const NAMES: &[&str] = &[
+    "wasmtime:jit",
+    "wasmtime:aot",
+    "wasmtime:winch-jit",
+    "wasmtime:winch-aot",
+    "wasmtime:pulley",
+    "wasmtime:pulley-aot",
+    "wasmi",
+    "wasmedge:interpreter,lib=PATH",
+    "wasmedge:jit,lib=PATH",
+    "wasmedge:aot,lib=PATH",
+    "capi:jit,lib=PATH",
+    "capi:aot,lib=PATH",
+    "node",
+    "node:liftoff",
+    "node:turbofan",
+    "python",
+    "python:cranelift",
+    "python:winch",
+    "runner:COMMAND",
+];
+
+/// How alike two names must be, from 0 to 1, for one to be meant by the other.
+const ALIKE: f64 = 0.75;
+
+/// The engine that is most likely meant by `name`, its settings left out: by its whole name, or by its engine alone.
+fn nearest(name: &str) -> Option<&'static str> {
+    let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
+    let bare = |known: &&'static str| known.split(',').next().unwrap_or_default();
+    if engine == "v8" || engine == "chrome" {
+        return Some("node");
+    }
+    let likeness = |known: &&'static str| {
+        let whole = strsim::jaro_winkler(name, bare(known));
+        let (known_engine, _) = bare(known).split_once(':').unwrap_or((bare(known), ""));
+        // `wasmtime:jitt`, and `wasmtme` without a mode.
+        if variant.is_empty() { strsim::jaro_winkler(engine, known_engine) } else { whole }
+    };
+    let mut best: Option<(&'static str, f64)> = None;
+    for known in NAMES {
+        let likeness = likeness(known);
+        if likeness >= ALIKE && *known != name && best.is_none_or(|(_, most)| likeness > most) {
+            best = Some((known, likeness));
+        }
+    }
+    best.map(|(known, _)| known)
+}
 
 impl Default for EngineSpec {
     fn default() -> EngineSpec {
@@ -171,7 +212,17 @@ impl FromStr for EngineSpec {
     type Err = SpecError;
 
     fn from_str(spec: &str) -> Result<EngineSpec, SpecError> {
-        let fail = |problem: String| SpecError { spec: spec.to_string(), problem, hint: HINT };
+        // What a setting lacks is said by the problem; only the engine's name may be a slip.
+        let fail = |problem: String| {
+            let name = spec.split(',').next().unwrap_or_default();
+            let is_name = problem.contains("engine") || problem.contains("mode") || problem.contains("compiler");
+            let nearest = is_name.then(|| nearest(name)).flatten();
+            SpecError {
+                spec: spec.escape_debug().to_string(),
+                problem,
+                nearest: nearest.map_or(String::new(), |name| format!(": did you mean `{name}`?")),
+            }
+        };
         if let Some(command) = spec.strip_prefix("runner:") {
             if command.trim().is_empty() {
                 return Err(fail("no command".to_string()));

@@ -12,6 +12,7 @@ mod every;
 mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
+mod gauge;
 mod header;
 mod images;
 mod interface;
@@ -31,6 +32,7 @@ pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
+pub use gauge::{Gauge, Phase};
 pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
 pub use plain::Plain;
 pub use program::{Invocation, Program};
@@ -63,7 +65,7 @@ pub struct Request {
     pub host: HostSource,
     /// Whether what it prints is shown although its host calls come from a log.
     pub echo: bool,
-    /// The file to write. It is created when the engine's process is up, and emptied if it exists.
+    /// The file to write. It is begun when the engine's process is up, and gets its name when it is whole.
     pub output: PathBuf,
     /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
     pub memory_page_limit: Option<u64>,
@@ -85,6 +87,8 @@ pub struct Request {
     pub command: Vec<String>,
     /// Set by anybody: ends the run.
     pub interrupt: Arc<AtomicBool>,
+    /// Where the recording shows how far it is.
+    pub gauge: Arc<Gauge>,
     /// Keep native code in the trace when the engine made at most so many bytes of it; 0 keeps none.
     pub native_limit: u64,
     /// How the module is rewritten.
@@ -118,6 +122,7 @@ impl Request {
             executable: std::env::current_exe()?,
             command: Vec::new(),
             interrupt: Arc::default(),
+            gauge: Arc::default(),
             native_limit: 0,
             options: Options::default(),
             checkpoint: Checkpoint::default(),
@@ -209,6 +214,8 @@ pub struct Recorded {
     pub notes: Notes,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
+    /// The part of it that the engine took to validate and compile; `None` where it accepted nothing.
+    pub compiling: Option<Duration>,
     /// The part of it between instantiation and the end of the last call, as the recorder saw it.
     pub running: Duration,
 }
@@ -240,6 +247,7 @@ impl Program {
     /// When the run could not be recorded. What the guest or the engine does, crashes included, is an [`Outcome`]
     /// or one of the [`Findings`] and no error.
     pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
+        request.gauge.enter(Phase::Rewriting);
         self.check_host(request)?;
         let (recorded, offers_care) = self.record_once(request, &request.output, false, progress)?;
         if !offers_care || !matches!(recorded.outcome, Outcome::Crashed { .. }) {

@@ -124,6 +124,14 @@ pub(crate) fn write(out: &mut impl Write, tag: Tag, raw: &[u8], level: i32) -> s
             stored.len()
         )));
     }
+    // What does not compress may grow a little.
+    if stored.len() > tag.limit() as usize {
+        return Err(std::io::Error::other(format!(
+            "a {tag:?} block takes {} bytes, more than the {} that the trace format allows",
+            stored.len(),
+            tag.limit()
+        )));
+    }
     let mut head = [0u8; HEAD as usize];
     head[0] = tag as u8;
     head[1..5].copy_from_slice(&(stored.len() as u32).to_le_bytes());

@@ -1,6 +1,7 @@
 //! Errors of reading and writing trace files.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why a trace could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -13,6 +14,18 @@ pub enum TraceError {
         what: String,
         /// The system's answer.
         source: io::Error,
+    },
+    /// The trace is whole, and its name was taken while it was written.
+    #[error(
+        "another process wrote {} while this recording was made: that file stays, and this recording is in {}",
+        target.display(),
+        kept.display()
+    )]
+    Taken {
+        /// The name asked for.
+        target: PathBuf,
+        /// Where the trace is.
+        kept: PathBuf,
     },
     /// The file does not start as a trace does.
     #[error("this is not a forkpoint trace: it starts with {found:02x?}, a trace starts with {expected:02x?}")]

@@ -5,9 +5,11 @@
 //! readable up to its last whole chunk, and says so.
 
 mod open;
+mod output;
 mod reader;
 mod writer;
 
+pub use output::{Unfinished, unfinished};
 pub use reader::{HostLog, TraceReader};
 pub use writer::TraceWriter;
 

@@ -119,6 +119,12 @@ impl Binding {
         labels.join(" ")
     }
 
+    /// Its keys as a terminal reports them.
+    #[cfg(test)]
+    pub(crate) fn events(&self) -> impl Iterator<Item = KeyEvent> {
+        self.keys.iter().map(|key| KeyEvent::new(key.0, key.1))
+    }
+
     /// Where it works, empty for everywhere.
     pub(crate) fn scope(&self) -> &'static str {
         self.pane.map_or("", Pane::word)

@@ -33,11 +33,15 @@ impl App {
         }
         let (line, column) = (u64::from(row - area.y), column - area.x);
         match focus.pane {
-            Pane::Events if self.top.saturating_add(line) < self.source.rows() => self.go_to(self.top + line),
+            Pane::Events if self.top.saturating_add(line) < self.source.rows() => {
+                self.go_to(self.top.saturating_add(line));
+            }
             Pane::Memory => {
                 if let Some(byte) = self.hex_shape(area.width).byte_at(column) {
-                    let address =
-                        self.hex_start().saturating_add(line * u64::from(self.bytes_per_line())).saturating_add(byte);
+                    let address = self
+                        .hex_start()
+                        .saturating_add(line.saturating_mul(self.bytes_per_line().into()))
+                        .saturating_add(byte);
                     self.follow = false;
                     self.set_address(address);
                 }

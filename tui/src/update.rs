@@ -125,9 +125,10 @@ impl App {
     pub(crate) fn roll_rows(&mut self, rows: u64, direction: Direction) {
         let before = self.row;
         self.move_rows(rows, direction);
-        self.top = match direction {
-            Direction::Forward => self.top.saturating_add(self.row - before),
-            Direction::Backward => self.top.saturating_sub(before - self.row),
+        self.top = if self.row >= before {
+            self.top.saturating_add(self.row - before)
+        } else {
+            self.top.saturating_sub(before - self.row)
         };
     }
 
@@ -164,19 +165,20 @@ impl App {
     }
 
     pub(crate) fn roll_bytes(&mut self, lines: u64, direction: Direction) {
-        let bytes = lines * u64::from(self.bytes_per_line());
+        let bytes = lines.saturating_mul(u64::from(self.bytes_per_line()));
         let before = self.address;
         self.follow = false;
-        match direction {
-            Direction::Forward => {
-                self.set_address(before.saturating_add(bytes));
-                self.hex_top = self.hex_top.saturating_add(self.address - before);
-            }
-            Direction::Backward => {
-                self.set_address(before.saturating_sub(bytes));
-                self.hex_top = self.hex_top.saturating_sub(before - self.address);
-            }
-        }
+        self.set_address(match direction {
+            Direction::Forward => before.saturating_add(bytes),
+            Direction::Backward => before.saturating_sub(bytes),
+        });
+        // The cursor may move against the direction: where this memory is smaller than where the cursor was set, or
+        // not there yet.
+        self.hex_top = if self.address >= before {
+            self.hex_top.saturating_add(self.address - before)
+        } else {
+            self.hex_top.saturating_sub(before - self.address)
+        };
     }
 
     /// Puts the byte cursor on an address, or on the last byte of the memory where it is largest.

@@ -68,6 +68,26 @@ fn what_is_not_understood_is_named() {
         ("python,program=", "empty program"),
     ] {
         let error = spec.parse::<EngineSpec>().expect_err(spec).to_string();
-        assert!(error.contains(named) && error.contains("wasmtime:jit"), "{error}");
+        assert!(error.contains(named) && error.contains("`forkpoint engines`") && error.len() < 300, "{error}");
     }
+}
+
+#[test]
+fn a_slip_gets_the_nearest_name() {
+    for (spec, meant) in [
+        ("wasmtme", "wasmtime:jit"),
+        ("wasmtime:jitt", "wasmtime:jit"),
+        ("wasmtime:puley", "wasmtime:pulley"),
+        ("wasmtime:winch-aott,opt=none", "wasmtime:winch-aot"),
+        ("wasmy", "wasmi"),
+        ("wasmedge:intepreter,lib=x", "wasmedge:interpreter"),
+        ("noed", "node"),
+        ("node:turbofn", "node:turbofan"),
+        ("v8", "node"),
+    ] {
+        let error = spec.parse::<EngineSpec>().expect_err(spec).to_string();
+        assert!(error.contains(&format!("did you mean `{meant}")), "{error}");
+    }
+    let error = "zzz".parse::<EngineSpec>().expect_err("no engine").to_string();
+    assert!(!error.contains("did you mean"), "{error}");
 }

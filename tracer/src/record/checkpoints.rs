@@ -51,7 +51,7 @@ impl FromStr for Checkpoint {
             _ => text
                 .strip_prefix("every=")
                 .and_then(every)
-                .ok_or_else(|| format!("`{text}` is no distance of checkpoints: write end, calls or every=N")),
+                .ok_or_else(|| format!("`{text}` is not a known checkpoint setting: write end, calls or every=N")),
         }
     }
 }

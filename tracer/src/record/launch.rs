@@ -1,11 +1,12 @@
 //! Processes for one run: for AOT one that compiles, then the one that runs.
 
 use super::process::{Child, Ended, Stopped, Watch};
-use super::{Request, Stdio};
+use super::{Phase, Request, Stdio};
 use crate::child::{Job, Run, Task};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message, VERSION};
+use crate::scratch::Scratch;
 use forkpoint_traces::Outcome;
 use std::cell::Cell;
 use std::os::unix::net::UnixStream;
@@ -53,15 +54,13 @@ pub(super) fn launch(
     run: Run,
     mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
 ) -> Result<Launched, RecordError> {
-    let folder = tempfile::Builder::new()
-        .prefix("forkpoint-")
-        .tempdir()
-        .map_err(RecordError::io("creating a temporary folder"))?;
+    let folder = Scratch::new().map_err(RecordError::io("creating a temporary folder"))?;
     let path = folder.path().join("module.wasm");
     std::fs::write(&path, &module.module).map_err(RecordError::io("writing the module"))?;
     let as_given = folder.path().join("original.wasm");
     std::fs::write(&as_given, original).map_err(RecordError::io("writing the module"))?;
     let watch = Watch::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
+    request.gauge.enter(Phase::Compiling);
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
         let finished = Cell::new(false);
         let child = Child::spawn(request, job, folder.path(), stdin)?;

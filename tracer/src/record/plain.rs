@@ -4,7 +4,7 @@ use super::conduct::{Conduct, written};
 use super::end::{EndMemories, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
-use super::{CallResult, Program, Request};
+use super::{CallResult, Phase, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
@@ -36,6 +36,7 @@ impl Program {
     /// When the engine's process cannot be started or breaks the protocol.
     pub fn run_plain(&self, request: &Request) -> Result<Plain, RecordError> {
         let begun = Instant::now();
+        request.gauge.enter(Phase::Rewriting);
         let module = self.exposed()?;
         let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
         self.check_host(request)?;
@@ -150,6 +151,7 @@ impl Seen<'_> {
                 self.memories.clear();
                 self.instantiated = true;
                 self.started = Some(Instant::now());
+                request.gauge.enter(Phase::Running);
             }
             Message::Image { pages, .. } => {
                 self.memories.begin(pages);

@@ -55,6 +55,9 @@ pub(super) struct Pump<'a> {
     accepted: Option<Stage>,
     instantiated: bool,
     /// When the last instantiation was seen, and how long the calls took.
+    /// When the engine first answered.
+    greeted: Option<Instant>,
+    compiling: Option<Duration>,
     started: Option<Instant>,
     running: Duration,
     /// The call in progress: nothing, the start function, or a call by number.
@@ -108,6 +111,8 @@ impl<'a> Pump<'a> {
             initial: Vec::new(),
             accepted: None,
             instantiated: false,
+            greeted: None,
+            compiling: None,
             started: None,
             running: Duration::ZERO,
             call: None,
@@ -180,6 +185,10 @@ impl<'a> Pump<'a> {
     /// Writes the end of the trace.
     pub(super) fn finish(mut self, elapsed: Duration) -> Result<Recorded, RecordError> {
         let outcome = self.outcome.take().unwrap_or(Outcome::Interrupted);
+        if self.call.is_some() {
+            // It did not come to the end of its call.
+            self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
+        }
         let Some(mut writer) = self.writer.take() else {
             // Stopped before the engine was up: nothing was recorded and no file made.
             return Err(RecordError::NoEngine(outcome.to_string()));
@@ -205,6 +214,7 @@ impl<'a> Pump<'a> {
             findings: self.findings,
             notes: self.marks.finish(),
             elapsed,
+            compiling: self.compiling,
             running: self.running,
         })
     }
@@ -266,6 +276,7 @@ impl<'a> Pump<'a> {
         if let Some(error) = sink.failed {
             return Err(error.into());
         }
+        self.request.gauge.count(writer.events(), writer.written());
         (self.progress)(writer.events(), writer.written());
         Ok(())
     }
@@ -392,6 +403,7 @@ impl<'a> Pump<'a> {
             // The running child of an AOT engine; its compiling child said the same.
             return Ok(());
         }
+        self.greeted = Some(Instant::now());
         // As the user wrote it, whatever a runner makes of that.
         engine.spec = self.request.engine.to_string();
         self.offers_care =
@@ -415,6 +427,9 @@ impl<'a> Pump<'a> {
         let passed = self.accepted;
         for stage in Stage::ALL.into_iter().filter(|next| Some(*next) > passed && *next <= stage) {
             self.writer()?.milestone(&Milestone::Accepted { stage })?;
+        }
+        if passed < Some(Stage::Compile) && stage >= Stage::Compile {
+            self.compiling = self.greeted.map(|greeted| greeted.elapsed());
         }
         self.accepted = passed.max(Some(stage));
         Ok(())

@@ -1,5 +1,6 @@
 //! Writing a trace, in constant memory.
 
+use super::output::Output;
 use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
 use crate::block::{self, Tag};
 use crate::chunk::ChunkEncoder;
@@ -33,10 +34,13 @@ const MAX_MESSAGE: usize = 1 << 20;
 /// Compression level of everything that is written once per run.
 const LEVEL: i32 = 3;
 
-/// Writes a trace while it happens. What was written stays readable whatever happens next: drop the writer
-/// without [`TraceWriter::finish`] and the file is an incomplete trace.
+/// Writes a trace while it happens, under a name of its own that ends with `.partial`; with [`TraceWriter::finish`] it
+/// gets the one asked for. What was written stays readable whatever happens next: drop the writer before, and the file
+/// is an incomplete trace, by the name asked for if nothing else has it.
 pub struct TraceWriter {
     out: BufWriter<File>,
+    /// After `out`, which must be flushed before the file gets its name.
+    output: Output,
     /// Offset in the file of the next block.
     at: u64,
     chunk: ChunkEncoder,
@@ -49,11 +53,12 @@ pub struct TraceWriter {
 }
 
 impl TraceWriter {
-    /// Creates `path` (or empties it) and writes everything known before the first event: the header, the
-    /// original binary `module`, its sites, and where in it each data segment's bytes are.
+    /// Begins the trace `path` and writes everything known before the first event: the header, the original binary
+    /// `module`, its sites, and where in it each data segment's bytes are. What is at `path` stays there until
+    /// [`TraceWriter::finish`]; a device or a FIFO is written to directly.
     ///
     /// # Errors
-    /// When the file cannot be created or written.
+    /// When the file cannot be created or written; then no file is left.
     pub fn create(
         path: &Path,
         header: &Header,
@@ -66,28 +71,46 @@ impl TraceWriter {
             let what = format!("chunks of {events} events, the format allows {MAX_CHUNK_EVENTS}");
             return Err(TraceError::corrupt(0, what));
         }
-        let file = File::create(path).map_err(TraceError::io(format!("creating the trace {}", path.display())))?;
+        let chunk_events = header.chunk_events.max(1);
         let table = Sites { sites, data: data.iter().map(|range| (range.start, range.end)).collect() };
         let sites = wire::encode(&table);
+        let header = wire::encode(header);
+        // What a reader would refuse is refused here, before there is a file.
+        wire::decode::<Header>(&header, 0, "header")?;
+        wire::decode::<Sites>(&sites, 0, "sites")?;
+        let creating = TraceError::io(format!("creating the trace {}", path.display()));
+        let (file, output) = Output::create(path).map_err(creating)?;
         let table = Arc::new(SiteTable::new(table.sites));
         let mut writer = TraceWriter {
             out: BufWriter::with_capacity(1 << 20, file),
+            output,
             at: 0,
             chunk: ChunkEncoder::new(table.layouts().into()),
-            chunk_events: header.chunk_events.max(1),
+            chunk_events,
             events: 0,
             last_keyframe: 0,
             image: Image::new(table, Arc::clone(&module), data.into()),
             index: Index::default(),
             started: Instant::now(),
         };
-        writer.raw(&MAGIC)?;
-        writer.raw(&FORMAT_VERSION.to_le_bytes())?;
-        writer.block(Tag::Header, &wire::encode(header))?;
-        writer.block(Tag::Module, &module)?;
-        writer.block(Tag::Sites, &sites)?;
-        writer.flush()?;
-        Ok(writer)
+        match writer.head(&header, &module, &sites) {
+            Ok(()) => Ok(writer),
+            Err(error) => {
+                let TraceWriter { output, .. } = writer;
+                output.discard();
+                Err(error)
+            }
+        }
+    }
+
+    /// What stands before the first event.
+    fn head(&mut self, header: &[u8], module: &[u8], sites: &[u8]) -> Result<(), TraceError> {
+        self.raw(&MAGIC)?;
+        self.raw(&FORMAT_VERSION.to_le_bytes())?;
+        self.block(Tag::Header, header)?;
+        self.block(Tag::Module, module)?;
+        self.block(Tag::Sites, sites)?;
+        self.flush()
     }
 
     fn raw(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
@@ -273,10 +296,11 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Closes the trace. `words` are the engine's own about the end.
+    /// Closes the trace and gives it its name. `words` are the engine's own about the end.
     ///
     /// # Errors
-    /// When the file cannot be written; it is then an incomplete trace.
+    /// When the file cannot be written; it is then an incomplete trace. When another process has written a file of
+    /// this name since [`TraceWriter::create`]: [`TraceError::Taken`] says where this one is.
     pub fn finish(mut self, words: EngineWords) -> Result<u64, TraceError> {
         self.end_chunk()?;
         self.index.words = words;
@@ -289,7 +313,10 @@ impl TraceWriter {
         self.raw(&at.to_le_bytes())?;
         self.raw(&TRAILER_MAGIC)?;
         self.flush()?;
-        self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
+        if !self.output.is_direct() {
+            self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
+        }
+        self.output.publish()?;
         Ok(self.at)
     }
 }

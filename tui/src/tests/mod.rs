@@ -1,7 +1,8 @@
 //! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), that nothing makes
-//! it panic (`smoke.rs`), nor any trace (`hostile.rs`), and that real traces are read right (`real.rs`).
+//! it panic (`smoke.rs`, `every_key.rs`), nor any trace (`hostile.rs`), and that real traces are read right (`real.rs`).
 
 mod actions;
+mod every_key;
 mod fake;
 mod hostile;
 mod real;

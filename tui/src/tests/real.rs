@@ -28,7 +28,7 @@ const HEAD: u64 = 2;
 const STORES: u64 = 1000;
 
 /// A header with a hostile engine name, and few events in a chunk.
-fn header(module: &[u8]) -> Header {
+pub(super) fn header(module: &[u8]) -> Header {
     Header {
         forkpoint: "test".to_string(),
         engine: EngineInfo {

@@ -4,6 +4,7 @@ use super::{Pump, answer, unannounced};
 use crate::error::RecordError;
 use crate::instrument::DataKind;
 use crate::protocol::Order;
+use crate::record::Phase;
 use crate::record::checkpoints;
 use crate::record::conduct::written;
 use crate::record::findings::{self, Finding, Found};
@@ -63,6 +64,7 @@ impl Pump<'_> {
         }
         self.instantiated = true;
         self.started = Some(Instant::now());
+        self.request.gauge.enter(Phase::Running);
         Ok(())
     }
 

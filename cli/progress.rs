@@ -1,0 +1,150 @@
+//! What a long command is doing, on standard error: phase, engine, events, bytes, time.
+//!
+//! On a terminal a line that is drawn over and over; elsewhere, and where a guest may print to the same terminal, whole
+//! lines, the first after [`FIRST`] and each after twice the time, so that a log of a run of hours has ten of them. A
+//! thread of its own draws, so that the time goes on while an engine compiles.
+
+use crate::output::{bytes, grouped};
+use forkpoint_replay::printable;
+use forkpoint_tracer::{Gauge, Phase};
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// The first line where none can be drawn over.
+const FIRST: Duration = Duration::from_secs(30);
+
+/// How often a line is drawn anew.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// What takes less than this shows nothing.
+const QUICK: Duration = Duration::from_millis(400);
+
+/// What the command is doing now. There is one standard error, so there is one of these.
+static NOW: Mutex<Now> = Mutex::new(Now { what: String::new(), since: None, source: Source::Nothing, shared: false });
+
+struct Now {
+    what: String,
+    since: Option<Instant>,
+    source: Source,
+    /// Whether a guest that runs may print to this terminal.
+    shared: bool,
+}
+
+/// Where figures come from.
+enum Source {
+    Nothing,
+    Gauge(Arc<Gauge>),
+    Events { done: Arc<AtomicU64>, all: u64 },
+}
+
+fn now() -> MutexGuard<'static, Now> {
+    NOW.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn enter(what: String, source: Source, shared: bool) {
+    *now() = Now { what, since: Some(Instant::now()), source, shared };
+}
+
+/// A phase begins.
+pub fn phase(what: &str) {
+    enter(what.to_string(), Source::Nothing, false);
+}
+
+/// A run begins, `what` being done with it. `shared`: its guest may print to our terminal.
+pub fn run(what: &str, engine: &str, gauge: &Arc<Gauge>, shared: bool) {
+    let engine = printable(engine);
+    let what = if what.is_empty() { engine.to_string() } else { format!("{what}: {engine}") };
+    enter(what, Source::Gauge(Arc::clone(gauge)), shared);
+}
+
+/// A pass over so many events begins; the counter says how many are done.
+pub fn events(what: &str, all: u64) -> Arc<AtomicU64> {
+    let done = Arc::new(AtomicU64::new(0));
+    enter(what.to_string(), Source::Events { done: Arc::clone(&done), all }, false);
+    done
+}
+
+impl Now {
+    fn line(&self) -> String {
+        match &self.source {
+            Source::Nothing => self.what.clone(),
+            Source::Events { done, all } => {
+                format!("{}: {} of {} events", self.what, grouped(done.load(Ordering::Relaxed)), grouped(*all))
+            }
+            Source::Gauge(gauge) => match gauge.phase() {
+                Phase::Rewriting => format!("{}: rewriting", self.what),
+                Phase::Compiling => format!("{}: compiling", self.what),
+                Phase::Running if gauge.events() == 0 => format!("{}: running", self.what),
+                Phase::Running => {
+                    format!("{}: running, {} events, {}", self.what, grouped(gauge.events()), bytes(gauge.bytes()))
+                }
+            },
+        }
+    }
+
+    /// Whether the guest has the terminal.
+    fn is_taken(&self) -> bool {
+        self.shared && matches!(&self.source, Source::Gauge(gauge) if gauge.phase() == Phase::Running)
+    }
+}
+
+/// Shows progress until it is dropped.
+pub struct Shown {
+    thread: Option<(Sender<()>, JoinHandle<()>)>,
+}
+
+/// Starts to show what the command does, unless it is to be quiet.
+pub fn show(quiet: bool) -> Shown {
+    if quiet {
+        return Shown { thread: None };
+    }
+    let (stop, stopped) = channel();
+    let drawn = std::io::stderr().is_terminal();
+    let thread = std::thread::spawn(move || {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        let begun = Instant::now();
+        let mut due = FIRST;
+        while stopped.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) {
+            let elapsed = begun.elapsed();
+            let now = now();
+            if elapsed < QUICK || now.what.is_empty() {
+                continue;
+            }
+            let since = now.since.map_or(elapsed, |since| since.elapsed());
+            if drawn && !now.is_taken() {
+                bar.set_message(format!("{}, {:.1} s", now.line(), since.as_secs_f64()));
+                bar.tick();
+                continue;
+            }
+            if drawn {
+                // The guest's output must not be drawn over.
+                bar.set_message("");
+                bar.finish_and_clear();
+                bar.reset();
+            }
+            if elapsed >= due {
+                due *= 2;
+                eprintln!("{} ({} so far)", now.line(), HumanDuration(elapsed));
+            }
+        }
+        bar.finish_and_clear();
+    });
+    Shown { thread: Some((stop, thread)) }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.thread.take() {
+            drop(stop);
+            let _ = thread.join();
+        }
+    }
+}
