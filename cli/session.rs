@@ -96,10 +96,12 @@ impl Session {
         deterministic: bool,
     ) -> Result<Session> {
         let name = file.file_name().map_or("module".into(), |name| name.to_string_lossy());
+        let scripts = run.host_scripts();
         let imports = Imports {
             stubs: &run.import,
             allow_unordered: run.allow_unordered,
             preloads: &run.preload,
+            scripts: &scripts,
             ..Imports::default()
         };
         let program = match calls {

@@ -3,7 +3,7 @@
 use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload, parse_size};
 use clap::{Args, ValueEnum};
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{Checkpoint, FeatureSwitches, Preload, Stub};
+use forkpoint_tracer::{Checkpoint, FeatureSwitches, HostScript, Preload, Stub};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -60,10 +60,20 @@ pub struct RunArgs {
     /// trailing * matches every name with that prefix; repeatable
     #[arg(long, value_name = "NAME=ANSWER")]
     pub import: Vec<Stub>,
-    /// Answer the imports from a module by the exports of a small WebAssembly module, which runs in wasmi whatever the
-    /// engine; repeatable
+    /// Answer the imports from a module by the exports of a small WebAssembly module, binary or text, which runs in wasmi
+    /// whatever the engine and can reach the guest's memory (docs/host.md); repeatable
     #[arg(long, value_name = "MODULE=FILE", value_parser = parse_preload)]
     pub preload: Vec<Preload>,
+    /// Answer imports by the functions of a script, in JavaScript (.mjs, .js: run by node) or Python (.py: run by
+    /// python3), which can read, write and grow the guest's memory; repeatable
+    ///
+    /// The script runs with your rights, and only while a host is live: a recording is replayed without it. What a
+    /// script looks like is in docs/host.md.
+    #[arg(long, value_name = "FILE")]
+    pub host_script: Vec<PathBuf>,
+    /// How long a script may take to start, and to answer one call
+    #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
+    pub host_script_timeout: Duration,
     /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
     #[arg(long)]
     pub hooks: bool,
@@ -116,6 +126,12 @@ impl RunArgs {
             read_back: self.read_back,
             ..options_for(self.checkpoint)
         }
+    }
+
+    /// The scripts that answer imports.
+    pub fn host_scripts(&self) -> Vec<HostScript> {
+        let script = |file: &PathBuf| HostScript { file: file.clone(), timeout: self.host_script_timeout };
+        self.host_script.iter().map(script).collect()
     }
 
     /// Most bytes of native code to keep.

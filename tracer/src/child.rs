@@ -3,17 +3,19 @@
 use crate::engine::{self, EngineSpec};
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
-use crate::host::answer::HostSpec;
-use crate::host::embed::HostFunctions;
+use crate::host::answer::{HostFunction, HostSpec};
+use crate::host::embed::{HostError, HostFunctions};
 use crate::host::preload::{Preload, preload};
+use crate::host::script::{HostScript, Script};
 use crate::observe::Watch;
 use crate::protocol::{FrameWriter, Message, Order, read_order};
 use crate::values::WasmValue;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -73,6 +75,9 @@ pub(crate) struct Run {
     pub(crate) live_host: bool,
     /// Modules that answer other imports there.
     pub(crate) preloads: Vec<Preload>,
+    /// Scripts that do.
+    #[serde(default)]
+    pub(crate) scripts: Vec<HostScript>,
     /// What else answers host calls there; without it the recorder is asked.
     pub(crate) answers: Option<HostSpec>,
     /// Whether to send native code, and at most how many bytes of it.
@@ -183,11 +188,10 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     if let Task::Run(run) = &job.task
         && run.live_host
     {
-        for file in &run.preloads {
-            if let Err(message) = preload(file, &mut hosted) {
-                let sent = out.message(&Message::SetupFailed(message));
-                return sent.map_err(|error| format!("talking to the recorder: {error}"));
-            }
+        let preloaded = run.preloads.iter().try_for_each(|file| preload(file, &mut hosted));
+        if let Err(message) = preloaded.and_then(|()| scripts(run, &job.module, &mut hosted)) {
+            let sent = out.message(&Message::SetupFailed(message));
+            return sent.map_err(|error| format!("talking to the recorder: {error}"));
         }
     }
     control.hosted = Arc::new(hosted);
@@ -219,6 +223,30 @@ fn is_engines(file: &str) -> bool {
         })
     };
     file.split('/').any(|folder| ENGINES.iter().any(|name| of(folder, name)))
+}
+
+/// Starts the run's scripts, and adds those of their functions that the module imports.
+fn scripts(run: &Run, module: &Path, hosted: &mut HostFunctions) -> Result<(), String> {
+    let functions = run.answers.as_ref().map_or(&[][..], |answers| &answers.functions);
+    let mut taken = BTreeSet::new();
+    for spec in &run.scripts {
+        let folder = module.parent().unwrap_or(Path::new("."));
+        let started = Script::start(spec, folder);
+        let (script, found) = started.map_err(|why| format!("the host script {}: {why}", spec.file.display()))?;
+        let script = Arc::new(Mutex::new(script));
+        let imported = functions.iter().filter(|function| found.contains(&function.import));
+        for HostFunction { import, results, .. } in imported {
+            if !taken.insert(import.clone()) {
+                continue;
+            }
+            let (script, from, results) = (Arc::clone(&script), import.clone(), results.clone());
+            hosted.define(&import.module, &import.name, move |memory, arguments| {
+                let lost = |_| HostError::Failed("a call of a script came to no end".to_string());
+                script.lock().map_err(lost)?.call(&from, arguments, &results, memory)
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.

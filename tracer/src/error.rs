@@ -14,7 +14,8 @@ pub enum RecordError {
     /// The module needs imports that nobody provides.
     #[error(
         "the module needs imports that are not provided:\n{list}\nprovided are WASI preview 1 (`wasi_snapshot_preview1`) and memories, each once; answer a function by a \
-         stub: --import MODULE.NAME=RESULT or =trap"
+         stub (--import MODULE.NAME=RESULT or =trap), by a module (--preload MODULE=FILE) or by a script in JavaScript \
+         or Python (--host-script FILE)"
     )]
     UnresolvedImports {
         /// One line each, with type.
@@ -134,6 +135,14 @@ pub enum RecordError {
     #[error("the preloaded module {}: {why}", file.display())]
     Preload {
         /// The module.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A host script cannot be started, or has what it must not have.
+    #[error("the host script {}: {why}", file.display())]
+    HostScript {
+        /// The script.
         file: PathBuf,
         /// What is wrong with it.
         why: String,

@@ -6,7 +6,10 @@ pub(crate) mod embed;
 pub(crate) mod fixed;
 pub(crate) mod preload;
 pub(crate) mod ranges;
+pub(crate) mod script;
+pub(crate) mod script_values;
 pub(crate) mod stub;
+pub(crate) mod touched;
 pub(crate) mod trampoline;
 
 use serde::{Deserialize, Serialize};

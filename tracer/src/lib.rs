@@ -30,6 +30,7 @@ pub use features::{FeatureError, FeatureSwitch, FeatureSwitches};
 pub use host::WasiSetup;
 pub use host::embed::{HostError, HostFunctions, HostMemory, OutOfBounds};
 pub use host::preload::Preload;
+pub use host::script::HostScript;
 pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
 #[doc(hidden)]

@@ -418,6 +418,7 @@ mod tests {
                 wasi: crate::host::WasiSetup::default(),
                 live_host: false,
                 preloads: Vec::new(),
+                scripts: Vec::new(),
                 answers: None,
                 native_limit: 0,
                 checkpoints: crate::child::Checkpoints::None,

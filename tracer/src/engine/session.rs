@@ -241,6 +241,15 @@ impl Session {
         }
     }
 
+    /// A host function of this process's own is broken: the recorder ends with these words. Records of the guest's own
+    /// buffer must have been taken.
+    pub(crate) fn host_failed(&mut self, why: String) -> io::Result<()> {
+        self.drain()?;
+        self.out.message(&Message::Unanswered { why, damaged: true })?;
+        self.end = Some(HostEnd::Stopped);
+        Ok(())
+    }
+
     /// Host functions of this process's own.
     pub(crate) fn hosted(&self) -> Arc<HostFunctions> {
         Arc::clone(&self.control.hosted)

@@ -1,13 +1,21 @@
-//! Host functions of an embedder's own, recorded like WASI's.
+//! Host functions of an embedder's own, of preloaded modules and of scripts, recorded like WASI's.
 //!
-//! They run in the engine's process. What they read and write of the guest's memory goes through [`HostMemory`], so
-//! that the recording knows it exactly; a function that wants the bytes themselves gets them too, and pays for a
+//! They run in the engine's process. What they read, write and grow of the guest's memory goes through [`HostMemory`],
+//! so that the recording knows it exactly; a function that wants the bytes themselves gets them too, and pays for a
 //! comparison of the whole memory.
 
+use super::touched::Touched;
+use crate::host::ranges::{MOST, MOST_BYTES};
 use crate::values::WasmValue;
 use forkpoint_traces::{HostEvent, HostRead, Import, MemoryIndex, PAGE};
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// Most steps of one host call: as many as an answer to a runner may have.
+const MOST_STEPS: usize = 1 << 16;
+
+/// Most bytes of neighbouring writes that are joined to one.
+const JOINED: usize = 32 << 10;
 
 /// Why a host function does not return to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -18,6 +26,9 @@ pub enum HostError {
     /// The guest is over, with this exit code.
     #[error("exit code {0}")]
     Exit(i32),
+    /// The host itself failed: the recording ends with an error in these words, and says nothing about the guest.
+    #[error("{0}")]
+    Failed(String),
 }
 
 /// What a host function is: memory and arguments in, results out.
@@ -70,24 +81,85 @@ impl From<OutOfBounds> for HostError {
     }
 }
 
+/// A guest's memory, as an engine lends it during a host call.
+pub(crate) trait Lent {
+    /// Its bytes.
+    fn bytes(&self) -> &[u8];
+
+    /// The same, to be changed.
+    fn bytes_mut(&mut self) -> &mut [u8];
+
+    /// Size in pages.
+    fn pages(&self) -> u64;
+
+    /// Grows it by so many pages; `false` where the engine refuses.
+    fn grow(&mut self, delta: u64) -> bool;
+}
+
+/// What there is where a guest exports no memory.
+pub(crate) struct NoMemory;
+
+impl Lent for NoMemory {
+    fn bytes(&self) -> &[u8] {
+        &[]
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut []
+    }
+
+    fn pages(&self) -> u64 {
+        0
+    }
+
+    fn grow(&mut self, _: u64) -> bool {
+        false
+    }
+}
+
 /// The guest's memory during a host call: the one that it exports as `memory`.
 pub struct HostMemory<'a> {
-    bytes: &'a mut [u8],
+    lent: &'a mut dyn Lent,
     index: MemoryIndex,
-    reads: Vec<HostRead>,
-    writes: Vec<(u64, Vec<u8>)>,
+    /// Size in bytes when the call began: what lies past it came from the host.
+    given: u64,
+    /// Each stretch that was read, with its bytes.
+    reads: Vec<(u64, Vec<u8>)>,
+    /// Bytes that reads noted so far.
+    read: u64,
+    /// What need not be noted again: read before, or written by this call itself.
+    known: Touched,
+    steps: Vec<HostEvent>,
+    /// Whether there were more steps than a host call may have.
+    too_many: bool,
     /// Memory as it was when its bytes were handed out.
     before: Option<Vec<u8>>,
 }
 
 impl<'a> HostMemory<'a> {
-    pub(crate) fn new(index: u32, bytes: &'a mut [u8]) -> HostMemory<'a> {
-        HostMemory { bytes, index: MemoryIndex(index), reads: Vec::new(), writes: Vec::new(), before: None }
+    pub(crate) fn new(index: u32, lent: &'a mut dyn Lent) -> HostMemory<'a> {
+        let given = lent.bytes().len() as u64;
+        HostMemory {
+            lent,
+            index: MemoryIndex(index),
+            given,
+            reads: Vec::new(),
+            read: 0,
+            known: Touched::default(),
+            steps: Vec::new(),
+            too_many: false,
+            before: None,
+        }
     }
 
     /// Size in bytes.
     pub fn size(&self) -> u64 {
-        self.bytes.len() as u64
+        self.lent.bytes().len() as u64
+    }
+
+    /// Size in pages.
+    pub fn pages(&self) -> u64 {
+        self.lent.pages()
     }
 
     fn range(&self, address: u64, length: u64) -> Result<Range<usize>, OutOfBounds> {
@@ -98,18 +170,32 @@ impl<'a> HostMemory<'a> {
         }
     }
 
-    /// Reads bytes. A later run that holds other bytes there diverges at this call.
+    /// Reads bytes. A later run that holds other bytes there diverges at this call; of a call that reads more than
+    /// 64 MiB, or more than 1,024 stretches apart from each other, the rest is not held against it.
     ///
     /// # Errors
     /// When they lie outside of memory.
     pub fn read(&mut self, address: u64, length: u64) -> Result<&[u8], OutOfBounds> {
         let range = self.range(address, length)?;
-        // What this call has written itself is nothing that the guest gave it.
-        let own = self.writes.iter().any(|(at, bytes)| *at < range.end as u64 && address < at + bytes.len() as u64);
-        if !own && self.before.is_none() {
-            self.reads.push(HostRead::of(self.index, address, &self.bytes[range.clone()]));
+        if self.before.is_none() {
+            // What this call has written itself, or added by growing, is nothing that the guest gave it.
+            for part in self.known.add(address..address.saturating_add(length).min(self.given)) {
+                self.note(part);
+            }
         }
-        Ok(&self.bytes[range])
+        Ok(&self.lent.bytes()[range])
+    }
+
+    fn note(&mut self, part: Range<u64>) {
+        let end = part.end.min(part.start.saturating_add(MOST_BYTES - self.read));
+        let bytes = &self.lent.bytes()[part.start as usize..end as usize];
+        let full = self.reads.len() as u64 == MOST;
+        match self.reads.last_mut() {
+            Some((start, last)) if *start + last.len() as u64 == part.start => last.extend_from_slice(bytes),
+            _ if bytes.is_empty() || full => return,
+            _ => self.reads.push((part.start, bytes.to_vec())),
+        }
+        self.read += end - part.start;
     }
 
     /// Writes bytes.
@@ -118,26 +204,61 @@ impl<'a> HostMemory<'a> {
     /// When they do not fit into memory; then nothing is written.
     pub fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), OutOfBounds> {
         let range = self.range(address, bytes.len() as u64)?;
-        self.bytes[range].copy_from_slice(bytes);
-        self.writes.push((address, bytes.to_vec()));
+        self.lent.bytes_mut()[range].copy_from_slice(bytes);
+        self.known.add(address..address + bytes.len() as u64);
+        if let Some(HostEvent::Write { address: start, bytes: last, .. }) = self.steps.last_mut()
+            && *start + last.len() as u64 == address
+            && last.len() + bytes.len() <= JOINED
+        {
+            last.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.step(HostEvent::Write { memory: self.index, address, bytes: bytes.to_vec() });
         Ok(())
+    }
+
+    /// Grows memory by so many pages; the size before in pages, or `None` where the engine refuses.
+    pub fn grow(&mut self, delta: u64) -> Option<u64> {
+        let before = self.lent.pages();
+        if !self.lent.grow(delta) {
+            return None;
+        }
+        self.step(HostEvent::Grow { memory: self.index, delta, before });
+        Some(before)
+    }
+
+    fn step(&mut self, step: HostEvent) {
+        match self.steps.len() < MOST_STEPS {
+            true => self.steps.push(step),
+            false => self.too_many = true,
+        }
     }
 
     /// All bytes, to do with as one likes. What changes is found by comparing the whole memory, which costs a copy
     /// and a comparison of it; what is read is not known, so a later run is not held against it.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if self.before.is_none() {
-            self.before = Some(self.bytes.to_vec());
+            self.before = Some(self.lent.bytes().to_vec());
         }
-        self.bytes
+        self.lent.bytes_mut()
     }
 
-    /// What was read, and all that was written.
-    pub(crate) fn finish(self) -> (Vec<HostRead>, Vec<HostEvent>) {
-        let write = |(address, bytes): (u64, Vec<u8>)| HostEvent::Write { memory: self.index, address, bytes };
-        let mut events: Vec<HostEvent> = self.writes.into_iter().map(write).collect();
-        if let Some(before) = self.before {
-            let pages = before.chunks(PAGE as usize).zip(self.bytes.chunks(PAGE as usize)).enumerate();
+    /// What was read, and all that was done to memory, in order.
+    ///
+    /// # Errors
+    /// When it was more than a host call may do.
+    pub(crate) fn finish(self) -> Result<(Vec<HostRead>, Vec<HostEvent>), HostError> {
+        if self.too_many {
+            return Err(HostError::Failed(format!(
+                "a host call made more than {MOST_STEPS} writes that are apart from each other; write longer stretches"
+            )));
+        }
+        let mut events = self.steps;
+        if let Some(mut before) = self.before {
+            let now = self.lent.bytes();
+            // Zeros are what growing adds.
+            before.resize(now.len(), 0);
+            let pages = before.chunks(PAGE as usize).zip(now.chunks(PAGE as usize)).enumerate();
             for (number, (old, new)) in pages.filter(|(_, (old, new))| old != new) {
                 let differs = |(old, new): (&u8, &u8)| old != new;
                 let first = old.iter().zip(new).position(differs).unwrap_or(0);
@@ -146,13 +267,39 @@ impl<'a> HostMemory<'a> {
                 events.push(HostEvent::Write { memory: self.index, address, bytes: new[first..=last].to_vec() });
             }
         }
-        (self.reads, events)
+        let reads = self.reads.iter().map(|(address, bytes)| HostRead::of(self.index, *address, bytes)).collect();
+        Ok((reads, events))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A memory of pages of 16 bytes, four at most.
+    struct Small(Vec<u8>);
+
+    impl Lent for Small {
+        fn bytes(&self) -> &[u8] {
+            &self.0
+        }
+
+        fn bytes_mut(&mut self) -> &mut [u8] {
+            &mut self.0
+        }
+
+        fn pages(&self) -> u64 {
+            self.0.len() as u64 / 16
+        }
+
+        fn grow(&mut self, delta: u64) -> bool {
+            let fits = self.pages() + delta <= 4;
+            if fits {
+                self.0.resize(self.0.len() + 16 * delta as usize, 0);
+            }
+            fits
+        }
+    }
 
     fn written(events: &[HostEvent]) -> Vec<(u64, Vec<u8>)> {
         let write = |event: &HostEvent| match event {
@@ -164,27 +311,56 @@ mod tests {
 
     #[test]
     fn reads_and_writes_are_noted() {
-        let mut bytes = vec![7; 64];
-        let mut memory = HostMemory::new(0, &mut bytes);
+        let mut lent = Small(vec![7; 64]);
+        let mut memory = HostMemory::new(0, &mut lent);
         assert_eq!(memory.read(4, 2), Ok(&[7, 7][..]));
         memory.write(60, b"abcd").expect("inside");
         assert_eq!(memory.read(62, 2), Ok(&b"cd"[..]));
         assert!(memory.read(63, 2).is_err() && memory.write(u64::MAX, b"a").is_err() && memory.read(65, 0).is_err());
-        let (reads, events) = memory.finish();
+        let (reads, events) = memory.finish().expect("few steps");
         assert_eq!(reads, [HostRead::of(MemoryIndex(0), 4, &[7, 7])]);
         assert_eq!(written(&events), [(60, b"abcd".to_vec())]);
     }
 
     #[test]
+    fn a_read_is_what_the_guest_gave_and_nothing_else() {
+        let mut lent = Small((0..32).collect());
+        let mut memory = HostMemory::new(0, &mut lent);
+        memory.write(4, b"x").expect("inside");
+        assert_eq!((memory.grow(1), memory.grow(2)), (Some(2), None));
+        // Around the byte that it wrote, and up to where memory ended before.
+        assert_eq!(memory.read(2, 46).map(<[u8]>::len), Ok(46));
+        // Bytes one by one are one read.
+        (0..4).for_each(|at| assert!(memory.read(at, 1).is_ok()));
+        let (reads, events) = memory.finish().expect("few steps");
+        let read = |address, bytes: &[u8]| HostRead::of(MemoryIndex(0), address, bytes);
+        let rest: Vec<u8> = (5..32).collect();
+        assert_eq!(reads, [read(2, &[2, 3]), read(5, &rest), read(0, &[0, 1])]);
+        assert!(matches!(events[1], HostEvent::Grow { delta: 1, before: 2, .. }), "{events:?}");
+    }
+
+    #[test]
+    fn writes_are_joined_and_bounded() {
+        let mut lent = Small(vec![0; 64]);
+        let mut memory = HostMemory::new(0, &mut lent);
+        (0..64).for_each(|at| memory.write(at, &[at as u8]).expect("inside"));
+        let (_, events) = memory.finish().expect("one step");
+        assert_eq!(written(&events), [(0, (0..64).collect())]);
+        let mut memory = HostMemory::new(0, &mut lent);
+        (0..=MOST_STEPS).for_each(|at| memory.write(at as u64 % 2 * 8, b"x").expect("inside"));
+        assert!(matches!(memory.finish(), Err(HostError::Failed(_))));
+    }
+
+    #[test]
     fn what_changes_behind_the_recorders_back_is_found() {
-        let mut bytes = vec![0; 3 * PAGE as usize];
-        let mut memory = HostMemory::new(0, &mut bytes);
+        let mut lent = Small(vec![0; 3 * PAGE as usize]);
+        let mut memory = HostMemory::new(0, &mut lent);
         memory.write(1, b"x").expect("inside");
         let all = memory.bytes_mut();
         all[5000] = 1;
         all[5002] = 2;
         all[12287] = 3;
-        let (_, events) = memory.finish();
+        let (_, events) = memory.finish().expect("few steps");
         assert_eq!(written(&events), [(1, b"x".to_vec()), (5000, vec![1, 0, 2]), (12287, vec![3])]);
     }
 }

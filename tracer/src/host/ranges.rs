@@ -11,7 +11,7 @@ use std::ops::Range;
 pub(crate) const MOST: u64 = 1024;
 
 /// Most bytes that are read for one call.
-const MOST_BYTES: u64 = 64 << 20;
+pub(crate) const MOST_BYTES: u64 = 64 << 20;
 
 /// Bytes of an (address, length) pair, of a subscription and of an event of `poll_oneoff`.
 const PAIR: u64 = 8;

@@ -24,6 +24,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         engine.settings.push((LAST_EVENTS.to_string(), "may be missing".to_string()));
     }
     let wasi = &request.wasi;
+    let scripts = program.scripts.iter().map(|script| format!("--host-script {}", script.file.display()));
     let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
     let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
     Header {
@@ -36,7 +37,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             directories: directories.collect(),
             deterministic: wasi.deterministic,
             replayed: request.host != HostSource::Live,
-            stubs: program.stubs.iter().map(ToString::to_string).collect(),
+            stubs: program.stubs.iter().map(ToString::to_string).chain(scripts).collect(),
             preloads: preloads.collect(),
         },
         calls: program

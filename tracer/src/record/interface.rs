@@ -1,7 +1,7 @@
 //! What a module imports and exports: who answers the one, and whether the calls fit the other.
 
 use super::program::Invocation;
-use super::providers::{Imports, exports_of, preloaded, provider, result_type};
+use super::providers::{Imports, exports_of, preloaded, provider, result_type, scripted};
 use crate::child::Call;
 use crate::error::RecordError;
 use crate::host::answer::{HostFunction, Provider};
@@ -25,8 +25,18 @@ pub(super) struct Interface {
 pub(super) struct Needed {
     pub(super) import: Import,
     /// Its type in words.
-    ty: String,
+    pub(super) ty: String,
     kind: NeededKind,
+}
+
+impl Needed {
+    /// Whether it is a function with so many parameters and results, all of them integers.
+    pub(super) fn is_function_of_integers(&self, (parameters, results): (usize, usize)) -> bool {
+        let NeededKind::Function(Some(ty)) = &self.kind else { return false };
+        let mut types = ty.params().iter().chain(ty.results());
+        (ty.params().len(), ty.results().len()) == (parameters, results)
+            && types.all(|ty| matches!(ty, ValType::I32 | ValType::I64))
+    }
 }
 
 pub(super) enum NeededKind {
@@ -99,6 +109,7 @@ impl Interface {
         let mut functions = Vec::new();
         let mut missing = Vec::new();
         let preloads = imports.preloads.iter().map(exports_of).collect::<Result<Vec<_>, _>>()?;
+        let scripted = scripted(imports.scripts)?;
         for needed in &self.imports {
             let Needed { import, ty, kind } = needed;
             let provided = match kind {
@@ -107,7 +118,9 @@ impl Interface {
                 NeededKind::Other => false,
                 NeededKind::Function(signature) => {
                     let results = signature.as_ref().map_or(&[][..], FuncType::results);
-                    let provider = match preloaded(import, signature.as_ref(), imports.preloads, &preloads)? {
+                    let own = scripted.contains(import)
+                        || preloaded(import, signature.as_ref(), imports.preloads, &preloads)?;
+                    let provider = match own {
                         true => Provider::Engine,
                         false => provider(import, ty, results, imports)?,
                     };

@@ -7,6 +7,7 @@ use crate::child::{Call, Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{HostFunction, HostSpec, Provider};
 use crate::host::preload::Preload;
+use crate::host::script::HostScript;
 use crate::host::stub::Stub;
 use crate::instrument::{InstrumentError, Instrumented, Options, Style, expose, instrument, untouched};
 use crate::protocol::HOOK_SIZE;
@@ -43,6 +44,7 @@ pub struct Program {
     /// The stubs, as they were asked for.
     pub(super) stubs: Vec<Stub>,
     pub(super) preloads: Vec<Preload>,
+    pub(super) scripts: Vec<HostScript>,
 }
 
 /// As the command line has it: the name, and the arguments behind it.
@@ -111,6 +113,7 @@ impl Program {
             host_functions,
             stubs: imports.stubs.to_vec(),
             preloads: imports.preloads.to_vec(),
+            scripts: imports.scripts.to_vec(),
         })
     }
 
@@ -126,6 +129,7 @@ impl Program {
             host_functions: Vec::new(),
             stubs: Vec::new(),
             preloads: Vec::new(),
+            scripts: Vec::new(),
         }
     }
 
@@ -203,6 +207,7 @@ impl Program {
             wasi: request.wasi.clone(),
             live_host: matches!(request.host, HostSource::Live),
             preloads: self.preloads.clone(),
+            scripts: self.scripts.clone(),
             // A runner asks the recorder.
             answers: request.engine.is_of_this_program().then(|| self.host_spec(request)),
             native_limit: request.native_limit,

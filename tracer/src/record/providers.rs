@@ -1,16 +1,17 @@
-//! Who answers an imported function: the engine's process, a stub, a preloaded module, or nobody.
+//! Who answers an imported function: a script, a preloaded module, a stub, the engine's process, or nobody.
 
 use super::interface::Interface;
 use crate::error::RecordError;
 use crate::host::answer::{Provider, ResultType};
 use crate::host::ask::HostEnd;
-use crate::host::preload::Preload;
+use crate::host::preload::{self, Access, GUEST, MEMORY, Preload};
+use crate::host::script::HostScript;
 use crate::host::stub::{Stub, StubAnswer};
 use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::record::types::signature;
 use crate::values::{WasmValue, parse_value};
 use forkpoint_traces::{Import, wasi};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{FuncType, ValType};
 
 /// Module, name and type of the import that makes a thread.
@@ -29,6 +30,8 @@ pub struct Imports<'a> {
     pub hosted: &'a [Import],
     /// Modules whose exports answer imports.
     pub preloads: &'a [Preload],
+    /// Scripts whose functions answer imports, before anything else does. They are started to be asked which they have.
+    pub scripts: &'a [HostScript],
 }
 
 pub(super) type Exports = BTreeMap<String, Option<FuncType>>;
@@ -36,13 +39,44 @@ pub(super) type Exports = BTreeMap<String, Option<FuncType>>;
 /// The exported functions of a preloaded module.
 pub(super) fn exports_of(preload: &Preload) -> Result<Exports, RecordError> {
     let fail = |why: String| RecordError::Preload { file: preload.file.clone(), why };
-    let bytes = std::fs::read(&preload.file).map_err(|error| fail(error.to_string()))?;
+    let bytes = preload::read(&preload.file).map_err(fail)?;
     wasmparser::validate(&bytes).map_err(|error| fail(error.to_string()))?;
     let interface = Interface::of(&bytes);
-    match interface.imports.first() {
-        Some(needed) => Err(fail(format!("it imports {} itself, and must import nothing", needed.import))),
-        None => Ok(interface.exports),
+    for needed in &interface.imports {
+        let name = needed.import.to_string().escape_debug().to_string();
+        let Some(access) = Access::named(&needed.import.name).filter(|_| needed.import.module == GUEST) else {
+            return Err(fail(format!(
+                "it imports {name} itself, and may import only read, write, size and grow of `{GUEST}` (docs/host.md)"
+            )));
+        };
+        if !needed.is_function_of_integers(access.arity()) {
+            let (parameters, results) = access.arity();
+            return Err(fail(format!(
+                "it imports {name} as {}, expected {parameters} parameter(s) and {results} result(s), each an i32 or \
+                 an i64",
+                needed.ty
+            )));
+        }
+        if access.needs_memory() && interface.wasi_memory.is_none() {
+            return Err(fail(format!("it imports {name}, and exports no memory of its own as `{MEMORY}`")));
+        }
     }
+    Ok(interface.exports)
+}
+
+/// The functions of all scripts.
+pub(super) fn scripted(scripts: &[HostScript]) -> Result<BTreeSet<Import>, RecordError> {
+    let mut found = BTreeSet::new();
+    for script in scripts {
+        let fail = |why: String| RecordError::HostScript { file: script.file.clone(), why };
+        for import in script.functions().map_err(fail)? {
+            if import.module == wasi::MODULE && wasi::signature(&import.name).is_some() {
+                return Err(fail(format!("it has {import}, and WASI is answered by WASI only: leave it out")));
+            }
+            found.insert(import);
+        }
+    }
+    Ok(found)
 }
 
 /// Whether a preloaded module answers an import.

@@ -1,10 +1,11 @@
-//! A host function of the embedder's, or of a preloaded module, behind a wrapper that reports the call.
+//! A host function of the embedder's, of a preloaded module or of a script, behind a wrapper that reports the call.
 
 use super::convert::{from_engine, to_engine};
 use super::guest::State;
+use super::memories::GuestMemory;
 use super::{live, records};
 use crate::engine::session::Halt;
-use crate::host::embed::{HostError, HostFunctions, HostMemory};
+use crate::host::embed::{HostError, HostFunctions, HostMemory, Lent, NoMemory};
 use crate::values::WasmValue;
 use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostOutcome, Import};
 use std::sync::Arc;
@@ -29,13 +30,27 @@ pub(super) fn wrapper(
         let Some(host) = hosted.get(&import) else {
             return Err(Error::msg(format!("nobody answers {import}")));
         };
-        let (mut nothing, memory) = ([], caller.data().memory.clone());
-        let mut access = match &memory {
-            Some((memory, index)) => HostMemory::new(*index, memory.bytes_mut(&mut caller)),
-            None => HostMemory::new(0, &mut nothing),
+        let memory = caller.data().memory.clone();
+        let called = |lent: &mut dyn Lent, index| {
+            let mut access = HostMemory::new(index, lent);
+            let answer = host(&mut access, &arguments);
+            Ok::<_, HostError>((answer, access.finish()?))
         };
-        let answer = host(&mut access, &arguments);
-        let (reads, writes) = access.finish();
+        let called = match memory {
+            Some((memory, index)) => called(&mut Borrowed { memory, caller: &mut caller }, index),
+            None => called(&mut NoMemory, 0),
+        };
+        let (answer, (reads, writes)) = match called {
+            Ok((Err(HostError::Failed(why)), _)) | Err(HostError::Failed(why)) => {
+                records::take_block(&mut caller)?;
+                if let Some(session) = caller.data_mut().session.as_mut() {
+                    session.host_failed(format!("the host function {import}: {why}"))?;
+                }
+                return Err(Error::new(Halt));
+            }
+            Err(error) => return Err(Error::new(error)),
+            Ok(called) => called,
+        };
         let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         records::host(&mut caller, &HostEvent::Call(call))?;
         live::report(&mut caller, writes)?;
@@ -47,7 +62,7 @@ pub(super) fn wrapper(
         });
         let outcome = match &answer {
             Ok(values) => HostOutcome::Returned(values.clone()),
-            Err(HostError::Trap(message)) => HostOutcome::Trapped(message.clone()),
+            Err(HostError::Trap(message) | HostError::Failed(message)) => HostOutcome::Trapped(message.clone()),
             Err(HostError::Exit(code)) => HostOutcome::Exited(*code),
         };
         records::host(&mut caller, &HostEvent::Return { import: import.clone(), outcome })?;
@@ -59,8 +74,32 @@ pub(super) fn wrapper(
                 }
                 Ok(())
             }
-            Err(HostError::Trap(message)) => Err(Error::msg(message)),
+            Err(HostError::Trap(message) | HostError::Failed(message)) => Err(Error::msg(message)),
             Err(HostError::Exit(code)) => Err(Error::new(I32Exit(code))),
         }
     })
+}
+
+/// The guest's memory during a host call.
+struct Borrowed<'a, 'b> {
+    memory: GuestMemory,
+    caller: &'a mut Caller<'b, State>,
+}
+
+impl Lent for Borrowed<'_, '_> {
+    fn bytes(&self) -> &[u8] {
+        self.memory.bytes(self.caller)
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.memory.bytes_mut(self.caller)
+    }
+
+    fn pages(&self) -> u64 {
+        self.memory.pages(&*self.caller)
+    }
+
+    fn grow(&mut self, delta: u64) -> bool {
+        self.memory.grow(&mut *self.caller, delta).is_ok()
+    }
 }
