@@ -2,7 +2,9 @@
 
 use crate::Answer;
 use crate::args::DumpArgs;
-use anyhow::{Context, Result, bail};
+use crate::open;
+use crate::output::json_line;
+use anyhow::{Result, bail};
 use forkpoint_replay::{Symbols, describe, place_of, printable};
 use forkpoint_traces::{Event, FuncIndex, Position, TraceReader};
 use serde::Serialize;
@@ -11,8 +13,7 @@ use std::io::{self, BufWriter, Write};
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
-    let mut trace =
-        TraceReader::open(&args.file).with_context(|| format!("reading the trace {}", args.file.display()))?;
+    let mut trace = open::reader(&args.file)?;
     let symbols = Symbols::new(trace.module().to_vec());
     let functions = match &args.func {
         Some(name) => Some(find_functions(name, &trace, &symbols)?),
@@ -97,7 +98,7 @@ fn write_json(out: &mut impl Write, position: u64, event: &Event, trace: &TraceR
         offset: place.map(|(_, offset)| offset.0),
     };
     // As an error of the system: a reader that has gone is known by it.
-    serde_json::to_writer(&mut *out, &line).map_err(io::Error::from)?;
+    out.write_all(json_line(&line).map_err(io::Error::from)?.as_bytes())?;
     writeln!(out)?;
     Ok(())
 }

@@ -2,17 +2,17 @@
 
 use crate::Answer;
 use crate::args::InfoArgs;
+use crate::open;
 use crate::output::{bytes, grouped, print, print_json};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Timeline, Verified, printable};
+use forkpoint_replay::{Verified, printable};
 use forkpoint_traces::{Call, Header, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<Answer> {
-    let mut timeline =
-        Timeline::open(&args.file).with_context(|| format!("reading the trace {}", args.file.display()))?;
+    let mut timeline = open::timeline(&args.file)?;
     let verified =
         if args.verify { Some(verify(timeline.trace_mut()).context("verifying the trace")?) } else { None };
     let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());

@@ -7,6 +7,7 @@ mod dump;
 mod engines;
 mod guard;
 mod info;
+mod open;
 mod output;
 mod record;
 mod replay;

@@ -2,16 +2,17 @@
 
 use crate::Answer;
 use crate::args::ReplayArgs;
+use crate::open;
 use crate::report::compare_traces;
 use crate::session::{Session, Side};
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::{EngineSpec, Stdio};
-use forkpoint_traces::{Outcome, TraceReader};
+use forkpoint_traces::Outcome;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<Answer> {
     let file = args.file.display();
-    let trace = TraceReader::open(&args.file).with_context(|| format!("reading the recording {file}"))?;
+    let trace = open::reader(&args.file)?;
     if let Some(scope) = &trace.header().recorder.scope {
         bail!("{file} holds {scope} only: record everything to run it again");
     }

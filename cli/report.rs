@@ -2,24 +2,21 @@
 
 use crate::Answer;
 use crate::args::{HostMode, ReportArgs};
+use crate::compare::Reruns;
 use crate::guard::Guard;
+use crate::open::timeline as open;
 use crate::output::{print, print_json};
-use anyhow::{Context, Result};
-use forkpoint_replay::{Report, Timeline};
+use anyhow::Result;
+use forkpoint_replay::Report;
 use forkpoint_tracer::EngineSpec;
 use serde::Serialize;
 use std::path::Path;
-
-/// Opens a trace to be compared.
-pub fn open(path: &Path) -> Result<Timeline> {
-    Timeline::open(path).with_context(|| format!("reading the trace {}", path.display()))
-}
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
-    print_report(&report, None, None, args, hint)
+    print_report(&report, None, None, None, args, hint)
 }
 
 /// What to know of a comparison whose hosts were to be live, under these engines.
@@ -48,6 +45,8 @@ pub fn live_hosts(engines: &[&str]) -> String {
 struct Whole<'a> {
     #[serde(flatten)]
     report: &'a Report,
+    /// What reruns of a comparison found out.
+    reruns: Option<&'a Reruns>,
     guard: Option<&'a Guard>,
     /// Who answered the host calls of a comparison: `live` or `pinned`.
     host: Option<HostMode>,
@@ -56,6 +55,7 @@ struct Whole<'a> {
 /// Prints a report and gives the command's answer.
 pub fn print_report(
     report: &Report,
+    reruns: Option<&Reruns>,
     guard: Option<&Guard>,
     host: Option<HostMode>,
     args: &ReportArgs,
@@ -67,7 +67,7 @@ pub fn print_report(
         None => Answer::None,
     };
     if args.json {
-        print_json(&Whole { report, guard, host })?;
+        print_json(&Whole { report, reruns, guard, host })?;
         return Ok(answer);
     }
     // What bears on every sentence of the report comes first.
@@ -82,6 +82,9 @@ pub fn print_report(
         ))?;
     }
     print(&report.to_string())?;
+    if let Some(reruns) = reruns.filter(|reruns| !reruns.is_empty()) {
+        print(&format!("\n{reruns}"))?;
+    }
     if let Some(guard) = guard.filter(|guard| !guard.is_unremarkable()) {
         print(&format!("\n{guard}"))?;
     }

@@ -33,7 +33,7 @@ fn a_proposal_is_switched_off_in_every_engine() {
     for engine in ["wasmtime:aot", "wasmtime:pulley", "wasmi"] {
         let call = ["t.wat", "--invoke", "run", "--rhs", engine, "--features", "-tail-call"];
         let (code, report, stderr) = compare(folder.path(), &call);
-        assert_eq!((code, &report["agree"]), (0, &true.into()), "{engine}: {report:#}{stderr}");
+        assert_eq!((code, &report["nothing_ran"]), (2, &true.into()), "{engine}: {report:#}{stderr}");
         assert_eq!(report["lhs"]["outcome"], "rejected at validate");
         let specification = report["specification"].as_str().unwrap_or_default();
         assert!(specification.starts_with("not valid with -tail-call: "), "{report:#}");
@@ -87,7 +87,7 @@ fn without_multi_memory_a_module_records_by_hooks_and_a_replay_knows() {
 fn engines_are_asked_about_a_module_that_is_not_valid() {
     let folder = folder_with(&[("bad.wat", b"(module (memory 1) (func (export \"f\") (result i32) (i64.const 1)))")]);
     let (code, report, stderr) = compare(folder.path(), &["bad.wat", "--invoke", "f", "--rhs", "wasmi"]);
-    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert_eq!((code, &report["nothing_ran"]), (2, &true.into()), "{report:#}{stderr}");
     assert!(stderr.contains("nothing of it runs"), "{stderr}");
     for side in ["lhs", "rhs"] {
         assert_eq!(report[side]["outcome"], "rejected at validate", "{report:#}");
@@ -99,4 +99,26 @@ fn engines_are_asked_about_a_module_that_is_not_valid() {
     let ran = common::run(folder.path(), &["record", "bad.wat", "--invoke", "f", "-o", "bad.fpt"]);
     assert!(ran.code == 2 && ran.stderr.contains("forkpoint compare"), "{}", ran.stderr);
     assert!(!folder.path().join("bad.fpt").exists());
+}
+
+/// The second segment does not fit, and the first one is copied by then.
+const HALF_WAY: &[u8] = br#"(module (import "env" "memory" (memory 1))
+  (data (i32.const 16) "first") (data (i32.const 65530) "does not fit") (func (export "run")))"#;
+
+#[test]
+fn what_a_failed_instantiation_left_behind_is_looked_at() {
+    let folder = folder_with(&[("t.wat", HALF_WAY)]);
+    for engine in ["wasmtime:aot", "wasmtime:pulley", "wasmi"] {
+        let (code, report, stderr) = compare(folder.path(), &["t.wat", "--invoke", "run", "--rhs", engine]);
+        assert_eq!((code, &report["nothing_ran"]), (2, &true.into()), "{engine}: {report:#}{stderr}");
+        for side in ["lhs", "rhs"] {
+            let message = report[side]["message"].as_str().unwrap_or_default();
+            assert!(message.ends_with("left in imported memory 0 at 0x10: 66 69 72 73 74"), "{side}: {message}");
+        }
+    }
+    let ran = common::run(folder.path(), &["compare", "t.wat", "--invoke", "run", "--rhs", "wasmi"]);
+    assert!(ran.stdout.starts_with("Nothing to compare: both engines rejected the module at instantiate"), "{ran:?}");
+    let engines = ["compare", "t.wat", "--invoke", "run", "--engines", "wasmtime:jit;wasmi"];
+    let ran = common::run(folder.path(), &engines);
+    assert!(ran.code == 2 && ran.stdout.contains("Nothing to compare: all 2 engines"), "{ran:?}");
 }

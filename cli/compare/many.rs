@@ -6,13 +6,13 @@
 mod runs;
 mod table;
 
-use super::Comparison;
 use super::nondeterminism::Nondeterminism;
+use super::{Comparison, Reruns};
 use crate::Answer;
 use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
+use crate::open::timeline as open;
 use crate::output::{print, print_json};
-use crate::report::open;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Report, first_divergence};
 use forkpoint_tracer::{EndState, EngineSpec};
@@ -53,6 +53,8 @@ impl FromStr for EngineList {
 pub struct Survey {
     /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
     pub agree: Option<bool>,
+    /// Whether all engines with an answer rejected the module the same way, so that nothing ran.
+    pub nothing_ran: bool,
     /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
     pub reference: Option<usize>,
     /// The group that more than half of the engines with an answer are in.
@@ -79,6 +81,8 @@ pub struct Row {
     pub message: Option<String>,
     /// Why there is no answer.
     pub error: Option<String>,
+    /// Whether it did not accept the module, so that nothing ran.
+    pub nothing_ran: bool,
     /// The trace, where it is kept.
     pub trace: Option<PathBuf>,
     /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
@@ -105,6 +109,8 @@ pub struct Group {
     pub engines: Vec<usize>,
     /// The reference against the first of them; `None` where there is nothing to tell.
     pub divergence: Option<Report>,
+    /// What reruns of these two found out.
+    pub reruns: Option<Reruns>,
 }
 
 /// Records all engines of the comparison to `folder`, compares them and prints the answer.
@@ -138,7 +144,10 @@ pub fn survey(comparison: &Comparison, folder: &Path) -> Result<Option<Survey>> 
     }
     let (groups, specification) = match reference {
         Some(reference) => {
-            let grouped = group(comparison, &runs, reference, &mut rows);
+            let mut grouped = group(comparison, &runs, reference, &mut rows);
+            for group in &mut grouped.0 {
+                ask(comparison, &runs, reference, group)?;
+            }
             guard(comparison, &runs, reference, &mut rows)?;
             grouped
         }
@@ -165,7 +174,8 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 let row = &mut rows[index];
                 // The report is of the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
-                if report.agree.is_none() {
+                row.nothing_ran = report.nothing_ran;
+                if report.agree.is_none() && !report.nothing_ran {
                     // Against itself the report would speak of two runs.
                     row.error = Some(match report.reason {
                         Some(reason) if index != reference => reason,
@@ -176,7 +186,7 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 let at = found.unwrap_or_else(|| {
                     // Even the reference can have something to tell: memory that is not what its events say.
                     let divergence = (report.agree == Some(false)).then_some(report);
-                    groups.push(Group { name: letters(groups.len()), engines: Vec::new(), divergence });
+                    groups.push(Group { name: letters(groups.len()), engines: Vec::new(), divergence, reruns: None });
                     groups.len() - 1
                 });
                 groups[at].engines.push(index);
@@ -186,6 +196,18 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
         }
     }
     (groups, specification)
+}
+
+/// Asks in reruns of the reference and a group's first engine what their traces do not tell.
+fn ask(comparison: &Comparison, runs: &[Run], reference: usize, group: &mut Group) -> Result<()> {
+    let Some(&index) = group.engines.first().filter(|index| **index != reference) else { return Ok(()) };
+    let Some(report) = group.divergence.take() else { return Ok(()) };
+    let pair = [reference, index];
+    let traces = pair.map(|row| runs[row].trace.clone());
+    let (report, reruns) = comparison.ask_more(pair.map(|row| &comparison.sides[row]), &traces, report)?;
+    group.divergence = Some(report);
+    group.reruns = Some(reruns);
+    Ok(())
 }
 
 /// An engine's report against the reference, and the group that it belongs to if there is one already.
@@ -306,13 +328,15 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
     let parted = groups.len() > 1
         || groups.iter().any(|group| group.divergence.is_some())
         || rows.iter().any(|row| row.observer_effect || row.nondeterminism.is_some());
+    // Engines that reject a module the same way agree in that, and it did not run under any of them.
+    let nothing_ran = !parted && answered > 0 && rows.iter().all(|row| row.nothing_ran || row.group.is_none());
     let agree = match (parted, answered == rows.len()) {
         (true, _) => Some(false),
-        (false, true) => Some(true),
-        (false, false) => None,
+        (false, true) if !nothing_ran => Some(true),
+        (false, _) => None,
     };
     let host = comparison.session.program.needs_host().then_some(comparison.ways.host);
-    Survey { agree, reference, majority, odd, host, specification: None, engines: rows, groups }
+    Survey { agree, nothing_ran, reference, majority, odd, host, specification: None, engines: rows, groups }
 }
 
 /// `A` to `Z`, then `AA` and so on.

@@ -96,6 +96,8 @@ impl Row {
         self.answer = match survey.agree {
             Some(true) => RowAnswer::Agree,
             Some(false) => RowAnswer::Diverge,
+            // Whether a module is accepted is what a sweep asks, too.
+            None if survey.nothing_ran && survey.engines.iter().all(|row| row.error.is_none()) => RowAnswer::Agree,
             None => RowAnswer::Unanswered,
         };
         let errors = survey.engines.iter().filter_map(|row| Some(format!("{}: {}", row.engine, row.error.as_ref()?)));

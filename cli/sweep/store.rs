@@ -1,6 +1,7 @@
 //! The folder that a sweep keeps: what it was asked, its rows, and examples.
 
 use super::row::Row;
+use crate::output::json_line;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::fs::{self, File, OpenOptions};
@@ -62,7 +63,7 @@ impl Store {
 
     /// Adds a row.
     pub fn add(&mut self, row: &Row) -> Result<()> {
-        let mut line = serde_json::to_vec(row)?;
+        let mut line = json_line(row)?.into_bytes();
         line.push(b'\n');
         self.rows.write_all(&line).with_context(|| format!("writing {}", self.folder.join(ROWS).display()))
     }

@@ -243,8 +243,9 @@ fn places(left: Option<&Event>, right: Option<&Event>) -> [Option<Written>; 2] {
             if memory == other && left.abs_diff(right) < SHOWN_BYTES =>
         {
             let end = left.saturating_add(length).max(right.saturating_add(other_length));
-            let start = left.min(right) + if left == right { equal_front(events) } else { 0 };
-            [Some((memory, start, end - start)), None]
+            let front = if left == right { equal_front(events) } else { 0 };
+            let start = left.min(right).saturating_add(front);
+            [Some((memory, start, end.saturating_sub(start))), None]
         }
         both => both,
     }

@@ -120,7 +120,7 @@ impl Found {
     /// Addresses of the bytes that are not the replayed ones.
     fn differing(&self) -> impl Iterator<Item = u64> {
         let unequal = |at: &usize| self.engine[*at] != self.replayed[*at];
-        (0..self.engine.len()).filter(unequal).map(|at| self.address + at as u64)
+        (0..self.engine.len()).filter(unequal).map(|at| self.address.saturating_add(at as u64))
     }
 
     /// The events that last wrote the bytes that differ, by address; `None` where none differs.

@@ -14,9 +14,10 @@ use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
 pub use ended::BetweenReport;
-use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Position, SiteTable};
+use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{hex, site_of, writer};
 use serde::Serialize;
+use wasmparser::{Parser, Payload, TypeRef};
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Clone, Serialize)]
@@ -25,6 +26,10 @@ pub struct Report {
     pub agree: Option<bool>,
     /// Why there is no answer.
     pub reason: Option<String>,
+    /// Whether both engines accepted less than it takes to run the module: they agree in that, and nothing ran.
+    pub nothing_ran: bool,
+    /// What of the program did not run under these engines, so that agreement says nothing about it: as sentences.
+    pub not_asked: Vec<String>,
     /// The class of the divergence.
     pub verdict: Option<Verdict>,
     /// The class in words.
@@ -224,6 +229,8 @@ impl Report {
         let mut report = Report {
             agree: Some(divergence.is_none()),
             reason: None,
+            nothing_ran: false,
+            not_asked: not_asked(lhs, rhs),
             verdict: None,
             meaning: None,
             position: None,
@@ -281,6 +288,23 @@ impl Report {
         if cut_short.is_some() {
             self.agree = None;
             self.reason = cut_short;
+            return Ok(());
+        }
+        let Some(outcome) = lhs.trace_mut().outcome()? else { return Ok(()) };
+        self.nothing_ran = match outcome {
+            Outcome::Rejected { stage } => {
+                self.reason = Some(format!("both engines rejected the module at {stage}, so nothing ran"));
+                true
+            }
+            Outcome::NotRun => {
+                self.reason =
+                    Some("both engines compiled the module, which is not valid, so nothing ran".to_string());
+                true
+            }
+            _ => false,
+        };
+        if self.nothing_ran {
+            self.agree = None;
         }
         Ok(())
     }
@@ -411,6 +435,39 @@ fn specification(timeline: &Timeline) -> String {
         (None, []) => format!("valid WebAssembly 3.0{with}"),
         (None, beyond) => format!("valid WebAssembly 3.0{with} and {}", printable(&beyond.join(", "))),
     }
+}
+
+/// Whether a module has imports that a host answers.
+fn imports_functions(module: &[u8]) -> bool {
+    let sections = Parser::new(0).parse_all(module).map_while(Result::ok);
+    let imports = sections.filter_map(|section| match section {
+        Payload::ImportSection(imports) => Some(imports),
+        _ => None,
+    });
+    imports
+        .flat_map(|imports| imports.into_imports())
+        .any(|import| import.is_ok_and(|import| matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_))))
+}
+
+/// What did not run under the engines of both sides.
+fn not_asked(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
+    let [left, right] = [lhs, rhs].map(|timeline| timeline.trace().header());
+    let mut sentences = Vec::new();
+    let preloads: Vec<&str> =
+        left.host.preloads.iter().map(|preload| preload.split('=').next().unwrap_or_default()).collect();
+    if !preloads.is_empty() {
+        let names = printable(&preloads.join(", "));
+        sentences.push(format!("the modules of --preload ({names}) ran in wasmi, and not under these engines"));
+    }
+    if (left.host.replayed || right.host.replayed) && imports_functions(lhs.trace().module()) {
+        let side = match (left.host.replayed, right.host.replayed) {
+            (true, true) => "both sides",
+            (true, false) => "lhs",
+            _ => "rhs",
+        };
+        sentences.push(format!("host calls of {side} were answered from a recording"));
+    }
+    sentences
 }
 
 /// Settings of the user's own that differ between the sides.

@@ -8,7 +8,7 @@ mod writers;
 
 use crate::error::ReplayError;
 use forkpoint_traces::{
-    Event, HostEvent, Image, MemoryIndex, Milestone, Position, RawEvent, SiteId, TraceError, TraceReader,
+    Event, HostEvent, Image, MemoryIndex, Milestone, Outcome, Position, RawEvent, SiteId, TraceError, TraceReader,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -151,7 +151,7 @@ impl Timeline {
     }
 
     /// Whether two events are equal: site, operands and bytes. Traps of one kind are equal, too, when one side's
-    /// engine does not say where they happened.
+    /// engine does not say where they happened, and so are rejections when one shows no memory.
     pub(crate) fn same_event(
         &mut self,
         at: Position,
@@ -166,7 +166,11 @@ impl Timeline {
             return Ok(true);
         }
         let milestones = [lhs, rhs].into_iter().flatten().filter(|event| event.site == SiteId::MILESTONE).count();
-        Ok(milestones == 2 && same_trap(&self.event(at)?, &other.event(there)?))
+        if milestones < 2 {
+            return Ok(false);
+        }
+        let (left, right) = (self.event(at)?, other.event(there)?);
+        Ok(same_trap(&left, &right) || same_rejection(&left, &right))
     }
 
     fn load(&mut self, position: Position) -> Result<(), ReplayError> {
@@ -309,6 +313,17 @@ impl Timeline {
         self.position = position.next();
         Ok(())
     }
+}
+
+/// Whether two runs ended with the same rejection, and one engine did not show what it left in imported memories.
+fn same_rejection(lhs: &Event, rhs: &Event) -> bool {
+    let end = |event: &Event| match event {
+        Event::Milestone(Milestone::End { outcome: outcome @ Outcome::Rejected { .. }, memories, .. }) => {
+            Some((outcome.clone(), memories.is_empty()))
+        }
+        _ => None,
+    };
+    matches!((end(lhs), end(rhs)), (Some((lhs, here)), Some((rhs, there))) if lhs == rhs && (here || there))
 }
 
 /// Whether two events are traps of one kind, of which one has no place.

@@ -118,6 +118,10 @@ pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, r
     if either(|event| matches!(event, Event::Milestone(Milestone::End { outcome: Outcome::Crashed { .. }, .. }))) {
         return Verdict::Crash;
     }
+    if rejected_at(lhs).is_some() && rejected_at(lhs) == rejected_at(rhs) {
+        // Both failed half-way, and left other bytes in memories that the module imports.
+        return Verdict::DataInit;
+    }
     // Of two rejections at different stages, the earlier one is where they part.
     if let Some(stage) = [lhs, rhs].into_iter().filter_map(rejected_at).min() {
         return match stage {

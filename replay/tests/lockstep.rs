@@ -274,6 +274,23 @@ fn a_trap_without_a_place_is_equal_to_one_with() {
     assert_eq!(verdict(&at(TrapKind::Unreachable, 0, 20)), Verdict::Trap);
 }
 
+/// Not every engine shows what a failed instantiation left in the memories that a module imports.
+#[test]
+fn failed_instantiations_part_by_what_they_left_behind() {
+    let rejected = |memories: Vec<MemoryState>| {
+        let outcome = Outcome::Rejected { stage: Stage::Instantiate };
+        Step::Milestone(Milestone::End { outcome, memories, globals: Vec::new(), tables: Vec::new() })
+    };
+    let left = |digest| rejected(vec![MemoryState { pages: 1, digest }]);
+    let report = |lhs: Step, rhs: Step| {
+        let mut sides = Sides::new(&[lhs], &[rhs], 8);
+        Report::new(&mut sides.lhs, &mut sides.rhs, 3, NanBits::default()).unwrap()
+    };
+    assert!(report(left(1), rejected(Vec::new())).nothing_ran);
+    assert!(report(left(1), left(1)).nothing_ran);
+    assert_eq!(report(left(1), left(2)).verdict, Some(Verdict::DataInit));
+}
+
 /// An instruction of the side that went on is not where the other one trapped.
 #[test]
 fn a_trap_is_where_it_trapped_whichever_side() {

@@ -184,8 +184,9 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     bytes[at..at + 4].copy_from_slice(&(first.1 as u32).to_le_bytes());
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
-    let found = verified(&path).findings;
-    assert!(matches!(found[..], [Finding::KeyframeBytes { keyframe: 2, .. }]), "{found:?}");
+    // Pages that a keyframe before has named already: each is read once, however often a stranger names it.
+    let cut = TraceReader::open(&path).unwrap();
+    assert!(cut.keyframes() == 1 && cut.incomplete().unwrap().contains("out of order"), "{:?}", cut.incomplete());
     // Another size: two pages become three.
     let mut bytes = good.clone();
     bytes.truncate(index.1);

@@ -31,8 +31,11 @@ pub use host::embed::{HostError, HostFunctions, HostMemory, OutOfBounds};
 pub use host::preload::Preload;
 pub use host::stub::{Stub, StubError};
 pub use observe::{Watch, WatchedRange};
+#[doc(hidden)]
+pub use record::fuzzing;
 pub use record::{
-    CallResult, Checkpoint, EndDifference, EndMemory, EndState, Finding, Findings, Found, HostSource, Imports,
-    Invocation, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
+    CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, HostSource,
+    Imports, Invocation, NOTES_IN_A_DIGEST, Note, Notes, Plain, Program, Progress, Recorded, Request, Stdio,
+    every_call,
 };
 pub use values::{ValueError, WasmValue, parse_value};

@@ -5,6 +5,7 @@
 //! of so many raw bytes or the raw bytes themselves; in the second case both lengths are equal.
 
 use crate::error::TraceError;
+use crate::limits::Expansion;
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -52,14 +53,29 @@ impl Tag {
     /// Most raw bytes such a block may claim: what a hostile file can make a reader allocate.
     fn limit(self) -> u32 {
         match self {
-            Tag::Header => 16 << 20,
+            Tag::Header => 4 << 20,
             Tag::Module => 1 << 30,
             Tag::Sites | Tag::Index => 256 << 20,
-            Tag::Chunk => 64 << 20,
-            Tag::Pages => 16 << 20,
-            Tag::Keyframe => 64 << 20,
-            Tag::Native => 64 << 20,
+            Tag::Chunk => 32 << 20,
+            Tag::Pages | Tag::Keyframe => 16 << 20,
+            Tag::Native => 32 << 20,
         }
+    }
+
+    /// How much more than it stores a compressed block may claim.
+    fn expansion(self) -> Expansion {
+        match self {
+            Tag::Module => Expansion { free: 64 << 20, ratio: 32 },
+            Tag::Pages => Expansion { free: self.limit(), ratio: 1 },
+            // An index repeats what stands uncompressed in the blocks before it: `file::open` knows how much that is.
+            Tag::Index => Expansion { free: self.limit(), ratio: 1 },
+            _ => Expansion { free: 4 << 20, ratio: 16 },
+        }
+    }
+
+    /// Whether a block of so many raw bytes can be written, however well they compress.
+    pub(crate) fn holds(self, raw: usize) -> bool {
+        raw <= self.expansion().free.min(self.limit()) as usize
     }
 
     fn compressed(self) -> bool {
@@ -72,7 +88,7 @@ impl Tag {
 pub(crate) struct BlockHead {
     pub(crate) tag: Tag,
     pub(crate) stored: u32,
-    raw: u32,
+    pub(crate) raw: u32,
     crc: u32,
     at: u64,
 }
@@ -100,6 +116,14 @@ pub(crate) fn write(out: &mut impl Write, tag: Tag, raw: &[u8], level: i32) -> s
     } else {
         raw
     };
+    if tag.compressed() && !tag.expansion().allows(stored.len() as u32, raw.len() as u32) {
+        return Err(std::io::Error::other(format!(
+            "a {tag:?} block of {} bytes compresses to {}: the trace format takes no block that claims so much more than \
+             it stores",
+            raw.len(),
+            stored.len()
+        )));
+    }
     let mut head = [0u8; HEAD as usize];
     head[0] = tag as u8;
     head[1..5].copy_from_slice(&(stored.len() as u32).to_le_bytes());
@@ -128,6 +152,12 @@ pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead
     let head = BlockHead { tag, stored: word(1), raw: word(5), crc: word(9), at };
     if head.raw > tag.limit() || head.stored > tag.limit() {
         return Err(TraceError::corrupt(at, format!("a {tag:?} block claims {} bytes", head.raw.max(head.stored))));
+    }
+    if tag.compressed() && !tag.expansion().allows(head.stored, head.raw) {
+        return Err(TraceError::corrupt(
+            at,
+            format!("a {tag:?} block of {} bytes claims to hold {}", head.stored, head.raw),
+        ));
     }
     if !tag.compressed() && head.raw != head.stored {
         return Err(TraceError::corrupt(

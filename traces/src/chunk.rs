@@ -11,6 +11,7 @@ use crate::block;
 use crate::error::TraceError;
 use crate::ids::SiteId;
 use crate::index::PageFilter;
+use crate::limits::{MAX_BLOB, MAX_COLUMNS};
 use crate::predict::{Predictor, RawEvent};
 use crate::site::{Layout, MAX_OPERANDS, Operand};
 use crate::{varint, wire};
@@ -30,9 +31,6 @@ const HOST: usize = 5;
 /// columns need no count: an event adds less than 64 bytes to them, and the number of events is bounded.
 const FULL: usize = 8 << 20;
 
-/// Most bytes a column may claim.
-const COLUMN_LIMIT: u32 = 32 << 20;
-
 /// Where the blobs of a site's events are.
 #[inline]
 fn blob_column(site: SiteId) -> usize {
@@ -41,7 +39,7 @@ fn blob_column(site: SiteId) -> usize {
 
 /// Takes the next blob off a column.
 pub(crate) fn take_blob<'a>(column: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = usize::try_from(varint::read(column)?).ok()?;
+    let length = usize::try_from(varint::read(column)?).ok().filter(|length| *length <= MAX_BLOB)?;
     let (blob, rest) = column.split_at_checked(length)?;
     *column = rest;
     Some(blob)
@@ -199,6 +197,17 @@ impl ChunkEncoder {
     }
 }
 
+impl ChunkHead {
+    /// Refuses columns that together are larger than any writer's.
+    fn check_columns(&self, at: u64) -> Result<(), TraceError> {
+        let raw: u64 = self.columns.iter().map(|(raw, _)| u64::from(*raw)).sum();
+        if raw > MAX_COLUMNS {
+            return Err(TraceError::corrupt(at, format!("the columns of a chunk claim {raw} bytes")));
+        }
+        Ok(())
+    }
+}
+
 /// A chunk's columns, decompressed and checked.
 pub(crate) struct ChunkColumns {
     pub(crate) head: ChunkHead,
@@ -210,10 +219,11 @@ impl ChunkColumns {
     /// Decompresses the payload of the chunk block at `at`.
     pub(crate) fn new(payload: &[u8], at: u64) -> Result<ChunkColumns, TraceError> {
         let (head, mut rest): (ChunkHead, &[u8]) = wire::decode_prefix(payload, at, "chunk head")?;
+        head.check_columns(at)?;
         let mut columns: [Vec<u8>; COLUMNS] = Default::default();
         let mut digest = Xxh3::new();
         for (column, (raw, stored)) in columns.iter_mut().zip(head.columns) {
-            if raw > COLUMN_LIMIT || stored as usize > rest.len() {
+            if stored as usize > rest.len() {
                 return Err(TraceError::corrupt(at, format!("a column claims {raw} bytes, {stored} stored")));
             }
             let (bytes, after) = rest.split_at(stored as usize);
@@ -234,9 +244,10 @@ impl ChunkColumns {
     /// The host column alone, of the payload of the chunk block at `at`.
     pub(crate) fn host(payload: &[u8], at: u64) -> Result<Vec<u8>, TraceError> {
         let (head, rest): (ChunkHead, &[u8]) = wire::decode_prefix(payload, at, "chunk head")?;
+        head.check_columns(at)?;
         let start: usize = head.columns[..HOST].iter().map(|(_, stored)| *stored as usize).sum();
         let (raw, stored) = head.columns[HOST];
-        let bytes = rest.get(start..).and_then(|rest| rest.get(..stored as usize)).filter(|_| raw <= COLUMN_LIMIT);
+        let bytes = rest.get(start..).and_then(|rest| rest.get(..stored as usize));
         let Some(bytes) = bytes else {
             return Err(TraceError::corrupt(at, format!("the host column claims {raw} bytes, {stored} stored")));
         };

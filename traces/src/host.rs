@@ -6,6 +6,8 @@
 
 use crate::error::TraceError;
 use crate::ids::{FuncIndex, MemoryIndex};
+use crate::index::Place;
+use crate::limits::MAX_HOST_EVENT;
 use crate::value::WasmValue;
 use crate::wire;
 use serde::{Deserialize, Serialize};
@@ -67,6 +69,8 @@ pub struct HostCall {
     pub arguments: Vec<WasmValue>,
     /// What of the guest's memory the call depends on: output buffers, paths.
     pub reads: Vec<HostRead>,
+    /// The instruction that calls it by name; `None` for a call by reference, and where it is not known.
+    pub caller: Option<Place>,
 }
 
 /// Bytes of guest memory that a host function was given.
@@ -131,6 +135,9 @@ impl HostEvent {
     /// # Errors
     /// When the bytes are none.
     pub fn decode(bytes: &[u8]) -> Result<HostEvent, TraceError> {
+        if bytes.len() > MAX_HOST_EVENT {
+            return Err(TraceError::corrupt(0, format!("a step of a host call of {} bytes", bytes.len())));
+        }
         wire::decode(bytes, 0, "host event")
     }
 }

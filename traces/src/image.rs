@@ -9,6 +9,7 @@ use crate::event::{FOUND_OUTSIDE, FOUND_SIZE};
 use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::index::PageFilter;
+use crate::limits;
 use crate::milestone::{MemoryState, Milestone};
 use crate::op::Shape;
 use crate::predict::RawEvent;
@@ -28,6 +29,10 @@ pub const PAGE: u64 = 4096;
 
 /// Most memories a trace may declare.
 const MAX_MEMORIES: usize = 1000;
+
+/// The environment variable by which the command lets a trace fill more memory than its length allows. The command reads
+/// it, not this crate: see [`TraceReader::allow_memory`](crate::TraceReader::allow_memory).
+pub const MEMORY_VARIABLE: &str = "FORKPOINT_TRACE_MEMORY";
 
 /// An event that cannot have happened: a damaged trace, or a broken recorder.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +65,10 @@ pub struct Image {
     module: Arc<[u8]>,
     data: Arc<[Range<u32>]>,
     memories: Vec<Memory>,
+    /// Pages there are, and those that the tables of pages would fill.
     allocated: u64,
+    /// Most of them that there may be.
+    most_pages: u64,
     chunk: u32,
     interval: u32,
     /// Pages written in this chunk, those that are still absent after zeros were written to them too.
@@ -71,12 +79,12 @@ pub struct Image {
 }
 
 impl Image {
-    /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
-    /// `module`.
     pub(crate) fn sites(&self) -> &SiteTable {
         &self.sites
     }
 
+    /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
+    /// `module`.
     pub(crate) fn new(sites: Arc<SiteTable>, module: Arc<[u8]>, data: Arc<[Range<u32>]>) -> Image {
         Image {
             sites,
@@ -84,12 +92,19 @@ impl Image {
             data,
             memories: Vec::new(),
             allocated: 0,
+            most_pages: limits::MAX_MEMORY / PAGE,
             chunk: 1,
             interval: 1,
             touched: PageFilter::new(),
             dirty: 0,
             outside: None,
         }
+    }
+
+    /// The same, with room for so many bytes that are not zero.
+    pub(crate) fn with_room(mut self, bytes: u64) -> Image {
+        self.most_pages = bytes / PAGE;
+        self
     }
 
     /// Forgets all memories.
@@ -294,6 +309,19 @@ impl Image {
         }
         self.clear();
         self.memories = sizes.iter().map(|&(pages, page_size)| Memory::new(pages, page_size)).collect();
+        Ok(())
+    }
+
+    /// Counts pages that will be there.
+    pub(super) fn reserve(&mut self, pages: u64) -> Result<(), CorruptEvent> {
+        if pages > self.most_pages.saturating_sub(self.allocated) {
+            let most = (self.most_pages * PAGE) >> 20;
+            return Err(CorruptEvent(format!(
+                "more than {most} MiB of memory are written, which is the most that is allowed for a trace of this length; \
+                 if you trust it, set {MEMORY_VARIABLE} to a larger size, as in {MEMORY_VARIABLE}=4G"
+            )));
+        }
+        self.allocated += pages;
         Ok(())
     }
 

@@ -19,6 +19,9 @@ impl fmt::Display for Survey {
                 "the first of it as rhs, against the reference as lhs"
             };
             write!(f, "\nGroup {} ({}), {words}:\n{report}", group.name, names.join("; "))?;
+            if let Some(reruns) = group.reruns.as_ref().filter(|reruns| !reruns.is_empty()) {
+                write!(f, "\n{reruns}")?;
+            }
         }
         self.remarks(f)?;
         let divergent = self.groups.iter().rev().find(|group| group.divergence.is_some());
@@ -76,6 +79,12 @@ impl Survey {
         }
         match (self.groups.len(), &self.majority) {
             (0, _) => writeln!(f, "No engine gave an answer.")?,
+            _ if self.nothing_ran => {
+                writeln!(
+                    f,
+                    "Nothing to compare: all {answered} engines with an answer rejected the module, so nothing ran."
+                )?;
+            }
             (1, _) if answered == 1 => writeln!(f, "Only one engine gave an answer: there is nothing to compare.")?,
             (1, _) => writeln!(f, "All {answered} engines with an answer have the same events.")?,
             (count, Some(group)) => {

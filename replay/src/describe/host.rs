@@ -102,7 +102,7 @@ fn in_words(name: &str, role: Role, value: &WasmValue, reads: &[HostRead]) -> Op
 
 /// The bytes of several reads as one text in quotation marks, and their number where it is not all shown.
 fn text(reads: &[&HostRead]) -> String {
-    let length: u64 = reads.iter().map(|read| read.length).sum();
+    let length = reads.iter().fold(0u64, |sum, read| sum.saturating_add(read.length));
     let mut known = Vec::new();
     for read in reads {
         known.extend_from_slice(&read.start);
@@ -124,7 +124,7 @@ mod tests {
     fn call(name: &str, arguments: &[i32], reads: Vec<HostRead>) -> String {
         let import = Import { module: wasi::MODULE.to_string(), name: name.to_string() };
         let arguments = arguments.iter().map(|value| WasmValue::I32(*value)).collect();
-        describe(&HostEvent::Call(HostCall { function: FuncIndex(0), import, arguments, reads }))
+        describe(&HostEvent::Call(HostCall { function: FuncIndex(0), import, arguments, reads, caller: None }))
     }
 
     #[test]

@@ -167,6 +167,7 @@ impl fmt::Display for Report {
 impl Report {
     fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
+            Some(reason) if self.nothing_ran => writeln!(f, "Nothing to compare: {reason}.")?,
             Some(reason) => writeln!(f, "No answer: {reason}.")?,
             None if self.agree == Some(false) => {
                 let verdict = self.verdict.map_or("end-state", Verdict::word);
@@ -180,7 +181,9 @@ impl Report {
                 if let Some(nan) = &self.nan_bits {
                     write!(f, ", but for NaN bits in {} of them (first at #{})", nan.count, nan.first)?;
                 }
-                writeln!(f, "; both {outcome}.")?;
+                write!(f, "; both {outcome}")?;
+                self.not_asked.iter().try_for_each(|what| write!(f, "; {what}"))?;
+                writeln!(f, ".")?;
             }
         }
         self.fmt_sides(f)

@@ -42,7 +42,7 @@ pub(super) fn clip(text: &str, most: usize) -> Cow<'_, str> {
 }
 
 /// Whether a character acts on the display instead of appearing on it.
-fn is_active(c: char) -> bool {
+pub fn is_active(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180e}'

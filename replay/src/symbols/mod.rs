@@ -18,7 +18,7 @@ mod synthetic;
 mod wat;
 
 pub use dwarf::SourceFrame;
-pub use escape::{printable, printable_lines};
+pub use escape::{is_active, printable, printable_lines};
 pub use wat::{WatFunction, WatLine};
 
 use dwarf::DebugInfo;

@@ -12,22 +12,22 @@ use std::process::Command;
 
 /// The files of `runners/node`, the one to start first.
 const NODE: &[(&str, &str)] = &[
-    ("start.cjs", include_str!("../../../runners/node/start.cjs")),
-    ("load.cjs", include_str!("../../../runners/node/load.cjs")),
-    ("drain.cjs", include_str!("../../../runners/node/drain.cjs")),
-    ("runner.mjs", include_str!("../../../runners/node/runner.mjs")),
-    ("host.mjs", include_str!("../../../runners/node/host.mjs")),
-    ("module.mjs", include_str!("../../../runners/node/module.mjs")),
-    ("protocol.mjs", include_str!("../../../runners/node/protocol.mjs")),
+    ("start.cjs", include_str!("../../runners/node/start.cjs")),
+    ("load.cjs", include_str!("../../runners/node/load.cjs")),
+    ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
+    ("runner.mjs", include_str!("../../runners/node/runner.mjs")),
+    ("host.mjs", include_str!("../../runners/node/host.mjs")),
+    ("module.mjs", include_str!("../../runners/node/module.mjs")),
+    ("protocol.mjs", include_str!("../../runners/node/protocol.mjs")),
 ];
 
 /// The files of `runners/python`, the one to start first.
 const PYTHON: &[(&str, &str)] = &[
-    ("runner.py", include_str!("../../../runners/python/runner.py")),
-    ("engine.py", include_str!("../../../runners/python/engine.py")),
-    ("host.py", include_str!("../../../runners/python/host.py")),
-    ("observe.py", include_str!("../../../runners/python/observe.py")),
-    ("protocol.py", include_str!("../../../runners/python/protocol.py")),
+    ("runner.py", include_str!("../../runners/python/runner.py")),
+    ("engine.py", include_str!("../../runners/python/engine.py")),
+    ("host.py", include_str!("../../runners/python/host.py")),
+    ("observe.py", include_str!("../../runners/python/observe.py")),
+    ("protocol.py", include_str!("../../runners/python/protocol.py")),
 ];
 
 /// A runner that is part of this program.

@@ -1,10 +1,12 @@
 //! What can be seen of a run from outside when it is over, and where two runs differ in it.
 
 use super::{CallResult, Recorded};
+use crate::error::RecordError;
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryDigest, MemoryState, Outcome, PAGE};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use xxhash_rust::xxh3::xxh3_64;
 
 /// What a run left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +30,83 @@ pub struct EndState {
 pub struct EndMemory {
     /// Size in pages.
     pub pages: u64,
+    /// XXH3-64 over its pages that are not all zero, as in [`MemoryState`].
+    pub digest: u64,
     /// Every 4 KiB page that is not all zero, by number.
-    pub written: BTreeMap<u64, Vec<u8>>,
+    pub written: BTreeMap<u64, EndPage>,
+}
+
+/// A page of a memory when the run is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndPage {
+    /// Its bytes.
+    Bytes(Box<[u8]>),
+    /// XXH3-64 of them: of a run that leaves very much behind, not all bytes are kept.
+    Digest(u64),
+}
+
+impl EndPage {
+    fn digest(&self) -> u64 {
+        match self {
+            EndPage::Bytes(bytes) => xxh3_64(bytes),
+            EndPage::Digest(digest) => *digest,
+        }
+    }
+
+    fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            EndPage::Bytes(bytes) => Some(bytes),
+            EndPage::Digest(_) => None,
+        }
+    }
+}
+
+/// Most bytes of pages that are kept of all memories together.
+const MOST_KEPT: u64 = 64 << 20;
+
+/// Memories of the end of a run as they come in, page by page.
+#[derive(Default)]
+pub(super) struct EndMemories {
+    memories: Vec<EndMemory>,
+    digest: MemoryDigest,
+    /// The first page that may come next.
+    next: u64,
+    kept: u64,
+}
+
+impl EndMemories {
+    /// Another memory, of so many pages of the memory's own.
+    pub(super) fn begin(&mut self, pages: u64) {
+        self.memories.push(EndMemory { pages, digest: MemoryDigest::default().finish(), written: BTreeMap::new() });
+        (self.digest, self.next) = (MemoryDigest::default(), 0);
+    }
+
+    /// A page of it that is not all zero, at a number above the last one's.
+    pub(super) fn page(&mut self, number: u64, bytes: &[u8]) -> Result<(), RecordError> {
+        let Some(memory) = self.memories.last_mut().filter(|_| number >= self.next) else {
+            return Err(RecordError::Protocol(format!("page {number} of a memory out of order")));
+        };
+        self.next = number.saturating_add(1);
+        self.digest.update(number.saturating_mul(PAGE), bytes);
+        memory.digest = self.digest.finish();
+        let page = match self.kept < MOST_KEPT {
+            true => EndPage::Bytes(bytes.into()),
+            false => EndPage::Digest(xxh3_64(bytes)),
+        };
+        self.kept += bytes.len() as u64;
+        memory.written.insert(number, page);
+        Ok(())
+    }
+
+    /// Forgets what came so far.
+    pub(super) fn clear(&mut self) {
+        *self = EndMemories::default();
+    }
+
+    /// All of them.
+    pub(super) fn finish(self) -> Vec<EndMemory> {
+        self.memories
+    }
 }
 
 /// One thing in which two end states differ.
@@ -70,6 +147,13 @@ pub enum EndDifference {
         lhs: Vec<u8>,
         /// The bytes in the right run.
         rhs: Vec<u8>,
+    },
+    /// A page whose bytes are not kept.
+    Page {
+        /// Which memory.
+        memory: u32,
+        /// Its first byte.
+        address: u64,
     },
     /// The value of a mutable global.
     Global {
@@ -123,18 +207,18 @@ fn results(call: &CallResult) -> String {
 
 impl EndMemory {
     fn state(&self) -> MemoryState {
-        let mut digest = MemoryDigest::default();
-        self.written.iter().for_each(|(page, bytes)| digest.update(page * PAGE, bytes));
-        MemoryState { pages: self.pages, digest: digest.finish() }
+        MemoryState { pages: self.pages, digest: self.digest }
     }
 
-    fn page(&self, number: u64) -> [u8; PAGE as usize] {
+    /// The bytes of a page; `None` where they are not kept.
+    fn page(&self, number: u64) -> Option<[u8; PAGE as usize]> {
         let mut whole = [0; PAGE as usize];
         if let Some(page) = self.written.get(&number) {
-            let length = page.len().min(whole.len());
-            whole[..length].copy_from_slice(&page[..length]);
+            let bytes = page.bytes()?;
+            let length = bytes.len().min(whole.len());
+            whole[..length].copy_from_slice(&bytes[..length]);
         }
-        whole
+        Some(whole)
     }
 }
 
@@ -190,7 +274,18 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
     let numbers: BTreeSet<u64> = lhs.written.keys().chain(rhs.written.keys()).copied().collect();
     let mut stretches = 0;
     for number in numbers {
-        let (left, right) = (lhs.page(number), rhs.page(number));
+        let digest = |memory: &EndMemory| memory.written.get(&number).map(EndPage::digest);
+        if digest(lhs) == digest(rhs) {
+            continue;
+        }
+        let (Some(left), Some(right)) = (lhs.page(number), rhs.page(number)) else {
+            found.push(EndDifference::Page { memory, address: number.saturating_mul(PAGE) });
+            stretches += 1;
+            if stretches == MOST_STRETCHES {
+                return;
+            }
+            continue;
+        };
         let mut at = 0;
         while let Some(start) = (at..left.len()).find(|at| left[*at] != right[*at]) {
             let mut end = start + 1;
@@ -200,7 +295,7 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
                 let Some(next) = ahead.clone().find(|at| left[*at] != right[*at]) else { break };
                 end = (next + 1).min(start + LONGEST);
             }
-            let address = number * PAGE + start as u64;
+            let address = number.saturating_mul(PAGE).saturating_add(start as u64);
             let (lhs, rhs) = (left[start..end].to_vec(), right[start..end].to_vec());
             found.push(EndDifference::Bytes { memory, address, lhs, rhs });
             stretches += 1;
@@ -230,6 +325,11 @@ impl EndDifference {
             }
             EndDifference::Bytes { memory, address, lhs, rhs } => {
                 format!("memory {memory} at {address:#x}: {left} {}, {right} {}", hex(lhs), hex(rhs))
+            }
+            EndDifference::Page { memory, address } => {
+                format!(
+                    "memory {memory} at {address:#x}: {left} and {right} differ in this page, whose bytes are not kept"
+                )
             }
             EndDifference::Global { index, lhs, rhs } => format!("global {index}: {left} {lhs}, {right} {rhs}"),
             EndDifference::TableSize { table, lhs, rhs } => {

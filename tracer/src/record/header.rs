@@ -24,6 +24,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         engine.settings.push((LAST_EVENTS.to_string(), "may be missing".to_string()));
     }
     let wasi = &request.wasi;
+    let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
     let directories = wasi.directories.iter().map(|(host, guest)| format!("{}::{guest}", host.display()));
     Header {
         forkpoint: env!("CARGO_PKG_VERSION").to_string(),
@@ -35,7 +36,8 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             directories: directories.collect(),
             deterministic: wasi.deterministic,
             replayed: request.host != HostSource::Live,
-            stubs: stubs(program),
+            stubs: program.stubs.iter().map(ToString::to_string).collect(),
+            preloads: preloads.collect(),
         },
         calls: program
             .calls
@@ -53,23 +55,18 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
             scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope)),
+            probes: request.options.probes(),
         },
         command: request.command.clone(),
         chunk_events,
     }
 }
 
-/// Who answered imports beyond WASI, as written on the command line.
-fn stubs(program: &Program) -> Vec<String> {
-    let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
-    program.stubs.iter().map(ToString::to_string).chain(preloads).collect()
-}
-
 /// A scope in words.
 fn words(scope: &Scope) -> String {
     let mut parts = Vec::new();
     match &scope.functions {
-        Some(functions) if functions.is_empty() => parts.push("no stores".to_string()),
+        Some(functions) if functions.is_empty() => parts.push("sizes of memories".to_string()),
         Some(functions) => {
             let list: Vec<String> = functions.iter().take(8).map(|func| func.0.to_string()).collect();
             let more = if functions.len() > list.len() { " and others" } else { "" };

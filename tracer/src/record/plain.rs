@@ -1,7 +1,7 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
 use super::conduct::{Conduct, written};
-use super::end::{EndMemory, EndState, typed};
+use super::end::{EndMemories, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
 use super::pump::not_the_engines;
@@ -13,7 +13,6 @@ use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
-use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -50,6 +49,7 @@ impl Program {
         if seen.engine.is_none() && launched.ended.stopped.is_none() {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
+        seen.end.memories = seen.memories.finish();
         if let Some(failure) = launched.failure(seen.outcome.as_ref(), request) {
             return Err(failure);
         }
@@ -77,6 +77,7 @@ struct Seen<'a> {
     running: Duration,
     call: Option<u32>,
     outcome: Option<Outcome>,
+    memories: EndMemories,
     end: EndState,
 }
 
@@ -93,6 +94,7 @@ impl Seen<'_> {
             running: Duration::ZERO,
             call: None,
             outcome: None,
+            memories: EndMemories::default(),
             end: EndState {
                 outcome: Outcome::Finished,
                 message: None,
@@ -109,11 +111,10 @@ impl Seen<'_> {
         match frame {
             Frame::Message(message) => return self.message(message, request, socket),
             Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes)?,
-            Frame::Image { address, bytes, .. } if self.instantiated => {
-                if let Some(memory) = self.end.memories.last_mut() {
-                    let first = address / PAGE;
-                    let pages = written(&bytes).map(|(offset, page)| (first + offset / PAGE, page.to_vec()));
-                    memory.written.extend(pages);
+            Frame::Image { address, bytes, .. } => {
+                let first = address / PAGE;
+                for (offset, page) in written(&bytes) {
+                    self.memories.page(first.saturating_add(offset / PAGE), page)?;
                 }
             }
             _ => {}
@@ -150,11 +151,13 @@ impl Seen<'_> {
                 self.end.message = Some(message);
             }
             Message::Instantiated => {
+                // How memories are at the end is what counts.
+                self.memories.clear();
                 self.instantiated = true;
                 self.started = Some(Instant::now());
             }
-            Message::Image { pages, .. } if self.instantiated => {
-                self.end.memories.push(EndMemory { pages, written: BTreeMap::new() });
+            Message::Image { pages, .. } => {
+                self.memories.begin(pages);
             }
             Message::Call(call) => self.call = call,
             Message::Returned(values) => {
@@ -170,8 +173,8 @@ impl Seen<'_> {
                 self.outcome = Some(Outcome::Exited { code });
                 self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
             }
-            // How the calls before ended is not how the run did.
-            Message::Stopped => self.outcome = None,
+            // How the calls before ended is not how the run did; that its host had no answer is.
+            Message::Stopped => self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered),
             Message::Unanswered { why, damaged: true } => return Err(RecordError::HostLog { what: why }),
             Message::Unanswered { why, damaged: false } => {
                 self.outcome = Some(Outcome::Unanswered);

@@ -11,6 +11,7 @@ use crate::error::TraceError;
 use crate::ids::Position;
 use crate::index::{ChunkEntry, Index};
 use crate::keyframe::KeyframeEntry;
+use crate::limits::MIN_KEYFRAME_EVENTS;
 use crate::native::NativeFunction;
 use crate::wire;
 use std::collections::HashSet;
@@ -81,7 +82,19 @@ fn index_at(file: &File, at: u64, length: u64) -> Result<Index, TraceError> {
     let head = block::head(file, at, length)?
         .filter(|head| head.tag == Tag::Index)
         .ok_or_else(|| TraceError::corrupt(at, "the trailer does not point to an index"))?;
-    wire::decode(&block::read(file, &head)?, at, "index")
+    read_index_block(file, &head, at, length)
+}
+
+/// Room in an index for what no block before it repeats: the engine's words.
+const WORDS: u64 = 4 << 20;
+
+/// Decodes an index. What it says of chunks and keyframes stands in these, too, uncompressed, so it is not longer than the
+/// file by more than the engine's words.
+fn read_index_block(file: &File, head: &BlockHead, at: u64, length: u64) -> Result<Index, TraceError> {
+    if u64::from(head.raw) > length.saturating_add(WORDS) {
+        return Err(TraceError::corrupt(at, format!("an index of {} bytes in a file of {length}", head.raw)));
+    }
+    wire::decode(&block::read(file, head)?, at, "index")
 }
 
 /// What [`rescue`] could read.
@@ -91,14 +104,16 @@ pub(super) struct Rescued {
     pub(super) end: u64,
     /// Why it ends there, `None` where the file ends there too or an index follows.
     pub(super) why: Option<String>,
+    /// Most events of a chunk.
+    chunk_events: u32,
 }
 
 /// Rebuilds the index from the blocks behind the site table, which ends at `at`.
 ///
 /// # Errors
 /// Only when the file cannot be read at all: damage ends the readable part and is its reason.
-pub(super) fn rescue(file: &File, at: u64, length: u64) -> Result<Rescued, TraceError> {
-    let mut rescued = Rescued { index: Index::default(), end: at, why: None };
+pub(super) fn rescue(file: &File, at: u64, length: u64, chunk_events: u32) -> Result<Rescued, TraceError> {
+    let mut rescued = Rescued { index: Index::default(), end: at, why: None, chunk_events };
     let mut last_chunk = None;
     loop {
         match next_block(file, &mut rescued, length) {
@@ -159,14 +174,13 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
                 observed: chunk.observed,
                 pages: chunk.pages,
             };
-            check_chunk(&entry, index.chunks.last().map_or(0, |chunk| chunk.end().0))?;
+            let next = index.chunks.last().map_or(0, |chunk| chunk.end().0);
+            check_chunk(&entry, next, rescued.chunk_events)?;
             index.chunks.push(entry);
         }
         Tag::Keyframe => {
             let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
-            if index.keyframes.last().is_some_and(|last| last.position > frame.position) {
-                return Err(TraceError::corrupt(at, "keyframes are out of order"));
-            }
+            check_keyframe(&frame, index.keyframes.last(), at)?;
             index.keyframes.push(frame);
         }
         Tag::Native => {
@@ -176,8 +190,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
         Tag::Pages => {}
         Tag::Index => {
             // Cut inside the trailer. What only the index has is taken from it; the rest was found already.
-            let stored = block::read(file, &head).and_then(|bytes| wire::decode::<Index>(&bytes, at, "index"));
-            if let Ok(stored) = stored {
+            if let Ok(stored) = read_index_block(file, &head, at, length) {
                 (index.words, index.wall_ms) = (stored.words, stored.wall_ms);
             }
             return Ok(None);
@@ -190,9 +203,15 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
 }
 
 /// Checks every block in `range` of the file, from behind the site table on, and compares `index` with them.
-pub(super) fn check_blocks(file: &File, index: &Index, range: Range<u64>, complete: bool) -> Result<(), TraceError> {
+pub(super) fn check_blocks(
+    file: &File,
+    index: &Index,
+    range: Range<u64>,
+    complete: bool,
+    chunk_events: u32,
+) -> Result<(), TraceError> {
     let (mut at, length) = (range.start, range.end);
-    let mut found = Rescued { index: Index::default(), end: at, why: None };
+    let mut found = Rescued { index: Index::default(), end: at, why: None, chunk_events };
     let mut pages = Vec::new();
     while let Some(head) = next_block(file, &mut found, length)? {
         block::check(file, &head)?;
@@ -226,20 +245,49 @@ pub(super) fn check_blocks(file: &File, index: &Index, range: Range<u64>, comple
 }
 
 /// Chunks must follow each other and keyframes be in order: everything that seeks relies on it.
-pub(super) fn check_index(index: &Index) -> Result<(), TraceError> {
+pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceError> {
     let mut next = 0;
     for chunk in &index.chunks {
-        check_chunk(chunk, next)?;
+        check_chunk(chunk, next, chunk_events)?;
         next = chunk.end().0;
     }
-    if !index.keyframes.is_sorted_by_key(|frame| frame.position) {
-        return Err(TraceError::corrupt(0, "keyframes are out of order"));
+    let mut last = None;
+    for frame in &index.keyframes {
+        check_keyframe(frame, last, 0)?;
+        last = Some(frame);
     }
     Ok(())
 }
 
-/// A chunk must start at event `next`, have an event, and leave the number of its end a u64.
-fn check_chunk(chunk: &ChunkEntry, next: u64) -> Result<(), TraceError> {
+/// Keyframes are in order, so far apart that there are few of them for the events there are, and each has pages of its own:
+/// reading all of them costs by the length of the file.
+fn check_keyframe(frame: &KeyframeEntry, last: Option<&KeyframeEntry>, at: u64) -> Result<(), TraceError> {
+    let before = last.map_or(0, |last| last.position);
+    if frame.position.checked_sub(before).is_none_or(|events| events < MIN_KEYFRAME_EVENTS) {
+        let expected = before.saturating_add(MIN_KEYFRAME_EVENTS);
+        let found = frame.position;
+        return Err(TraceError::corrupt(at, format!("a keyframe at #{found}, expected none before #{expected}")));
+    }
+    let mut previous = last.and_then(|last| last.blocks.last());
+    for block in &frame.blocks {
+        if previous.is_some_and(|previous| previous >= block) {
+            return Err(TraceError::corrupt(at, format!("keyframes name the pages at byte {block:#x} out of order")));
+        }
+        previous = Some(block);
+    }
+    Ok(())
+}
+
+/// A chunk must start at event `next`, have an event and no more than the header allows, and leave the number of its end
+/// a u64.
+fn check_chunk(chunk: &ChunkEntry, next: u64, chunk_events: u32) -> Result<(), TraceError> {
+    if chunk.count > chunk_events {
+        let count = chunk.count;
+        return Err(TraceError::corrupt(
+            chunk.offset,
+            format!("a chunk claims {count} events, the header allows {chunk_events}"),
+        ));
+    }
     if chunk.first.0 != next || chunk.count == 0 {
         return Err(TraceError::corrupt(
             chunk.offset,

@@ -15,12 +15,14 @@ use crate::host::HostEvent;
 use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, EngineWords, Index};
+use crate::limits;
 use crate::milestone::{Milestone, Outcome};
 use crate::native::{NativeCode, NativeFunction};
 use crate::op::Shape;
 use crate::predict::{Predictor, RawEvent};
 use crate::site::SiteTable;
 use crate::wire;
+use std::collections::HashMap;
 use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
@@ -40,8 +42,12 @@ pub struct TraceReader {
     sites: Arc<SiteTable>,
     data: Arc<[Range<u32>]>,
     index: Index,
+    /// Where the native code of each function is.
+    native: HashMap<FuncIndex, u64>,
     incomplete: Option<String>,
     predictor: Predictor,
+    /// Most bytes of memory that the events may fill.
+    memory: u64,
 }
 
 impl TraceReader {
@@ -64,6 +70,11 @@ impl TraceReader {
         let mut at = PREAMBLE;
         let header: Header =
             wire::decode(&open::expect(&file, &mut at, length, Tag::Header, "header")?, at, "header")?;
+        let chunk_events = header.chunk_events.max(1);
+        if chunk_events > limits::MAX_CHUNK_EVENTS {
+            let most = limits::MAX_CHUNK_EVENTS;
+            return Err(TraceError::corrupt(at, format!("chunks of {chunk_events} events, expected at most {most}")));
+        }
         let module: Arc<[u8]> = open::expect(&file, &mut at, length, Tag::Module, "module")?.into();
         let table: Sites =
             wire::decode(&open::expect(&file, &mut at, length, Tag::Sites, "site table")?, at, "site table")?;
@@ -72,20 +83,46 @@ impl TraceReader {
                 return Err(TraceError::corrupt(at, format!("data segment at {start:#x}..{end:#x} of the module")));
             }
         }
+        if table.sites.len() > (module.len() / limits::MIN_INSTRUCTION).max(limits::FREE_SITES) {
+            let (sites, bytes) = (table.sites.len(), module.len());
+            return Err(TraceError::corrupt(at, format!("{sites} instructions in a module of {bytes} bytes")));
+        }
         let sites = Arc::new(SiteTable::new(table.sites));
         let (index, end, incomplete) = match open::read_index(&file, length)? {
             Ok(index) => {
-                open::check_index(&index)?;
+                open::check_index(&index, chunk_events)?;
                 (index, length, None)
             }
             Err(why) => {
-                let rescued = open::rescue(&file, at, length)?;
+                let rescued = open::rescue(&file, at, length, chunk_events)?;
                 (rescued.index, rescued.end, Some(rescued.why.unwrap_or(why)))
             }
         };
         let predictor = Predictor::new(sites.layouts().len());
         let data = table.data.iter().map(|&(start, end)| start..end).collect();
-        Ok(TraceReader { file, length, start: at, end, header, module, sites, data, index, incomplete, predictor })
+        let native = index.native.iter().rev().copied().collect();
+        let memory = limits::memory(length);
+        Ok(TraceReader {
+            file,
+            length,
+            start: at,
+            end,
+            header,
+            module,
+            sites,
+            data,
+            native,
+            index,
+            incomplete,
+            predictor,
+            memory,
+        })
+    }
+
+    /// Lets the events fill so many bytes of memory, if that is more than what the length of the file allows: for a file
+    /// that is trusted.
+    pub fn allow_memory(&mut self, bytes: u64) {
+        self.memory = self.memory.max(bytes.min(limits::MAX_MEMORY));
     }
 
     /// The header.
@@ -173,7 +210,7 @@ impl TraceReader {
 
     /// Memory before the first event.
     pub fn empty_image(&self) -> Image {
-        Image::new(Arc::clone(&self.sites), Arc::clone(&self.module), Arc::clone(&self.data))
+        Image::new(Arc::clone(&self.sites), Arc::clone(&self.module), Arc::clone(&self.data)).with_room(self.memory)
     }
 
     /// Calls `sink` for every event of a chunk in order, until it returns an error.
@@ -202,7 +239,13 @@ impl TraceReader {
     /// # Errors
     /// When a block is damaged, stands where none may, or is not what the index says.
     pub fn check_blocks(&self) -> Result<(), TraceError> {
-        open::check_blocks(&self.file, &self.index, self.start..self.end, self.is_complete())
+        open::check_blocks(
+            &self.file,
+            &self.index,
+            self.start..self.end,
+            self.is_complete(),
+            self.header.chunk_events.max(1),
+        )
     }
 
     /// The functions whose native code was kept.
@@ -212,7 +255,7 @@ impl TraceReader {
 
     /// The native code of a function, where the recorder kept it.
     pub fn native_code(&self, func: FuncIndex) -> Result<Option<NativeFunction>, TraceError> {
-        let Some((_, at)) = self.index.native.iter().find(|(index, _)| *index == func) else { return Ok(None) };
+        let Some(at) = self.native.get(&func) else { return Ok(None) };
         let head = self.block_at(*at, Tag::Native)?;
         wire::decode(&block::read(&self.file, &head)?, *at, "native code").map(Some)
     }

@@ -11,6 +11,7 @@ use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, EngineWords, Index};
 use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
+use crate::limits::{MAX_BLOB, MAX_CHUNK_EVENTS, MAX_HOST_EVENT};
 use crate::milestone::Milestone;
 use crate::native::NativeFunction;
 use crate::predict::RawEvent;
@@ -25,6 +26,9 @@ use std::time::Instant;
 
 /// Host writes and stray bytes are cut into pieces of this size.
 const PIECE: usize = 64 << 10;
+
+/// Most bytes of an engine's message that are kept.
+const MAX_MESSAGE: usize = 1 << 20;
 
 /// Compression level of everything that is written once per run.
 const LEVEL: i32 = 3;
@@ -57,6 +61,11 @@ impl TraceWriter {
         sites: Vec<crate::Site>,
         data: Vec<Range<u32>>,
     ) -> Result<TraceWriter, TraceError> {
+        if header.chunk_events > MAX_CHUNK_EVENTS {
+            let events = header.chunk_events;
+            let what = format!("chunks of {events} events, the format allows {MAX_CHUNK_EVENTS}");
+            return Err(TraceError::corrupt(0, what));
+        }
         let file = File::create(path).map_err(TraceError::io(format!("creating the trace {}", path.display())))?;
         let table = Sites { sites, data: data.iter().map(|range| (range.start, range.end)).collect() };
         let sites = wire::encode(&table);
@@ -99,9 +108,14 @@ impl TraceWriter {
         self.out.flush().map_err(TraceError::io("writing the trace"))
     }
 
-    /// Keeps the native code of a function, for the target in the header's engine. Before the first event only.
+    /// Keeps the native code of a function, for the target in the header's engine. Before the first event only. A
+    /// function of more code than a block takes is left out.
     pub fn native(&mut self, function: &NativeFunction) -> Result<(), TraceError> {
-        let at = self.block(Tag::Native, &wire::encode(function))?;
+        let code = wire::encode(function);
+        if !Tag::Native.holds(code.len()) {
+            return Ok(());
+        }
+        let at = self.block(Tag::Native, &code)?;
         self.index.native.push((function.func, at));
         Ok(())
     }
@@ -126,6 +140,7 @@ impl TraceWriter {
     /// Records a milestone.
     pub fn milestone(&mut self, milestone: &Milestone) -> Result<(), TraceError> {
         let blob = wire::encode(milestone);
+        self.fits(blob.len(), MAX_BLOB, "milestone")?;
         self.push(&RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob })
     }
 
@@ -139,7 +154,16 @@ impl TraceWriter {
         Ok(())
     }
 
+    /// Refuses what no reader would take.
+    fn fits(&self, length: usize, most: usize, what: &str) -> Result<(), TraceError> {
+        if length <= most {
+            return Ok(());
+        }
+        Err(TraceError::corrupt(self.at, format!("a {what} of {length} bytes, the format allows {most}")))
+    }
+
     fn host_encoded(&mut self, blob: &[u8]) -> Result<(), TraceError> {
+        self.fits(blob.len(), MAX_HOST_EVENT, "step of a host call")?;
         self.push(&RawEvent { site: SiteId::HOST, operands: [0; 3], blob })
     }
 
@@ -256,6 +280,9 @@ impl TraceWriter {
     pub fn finish(mut self, words: EngineWords) -> Result<u64, TraceError> {
         self.end_chunk()?;
         self.index.words = words;
+        if let Some(message) = &mut self.index.words.message {
+            message.truncate(message.floor_char_boundary(MAX_MESSAGE));
+        }
         self.index.wall_ms = self.started.elapsed().as_millis() as u64;
         let index = wire::encode(&self.index);
         let at = self.block(Tag::Index, &index)?;

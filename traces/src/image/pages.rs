@@ -50,6 +50,17 @@ impl Memory {
         }
     }
 
+    /// How many pages' worth of memory the table of pages takes more, once it has a page with this number.
+    #[cold]
+    pub(super) fn table_pages(&self, number: u64) -> u64 {
+        if number >= LOW_PAGES {
+            return 0;
+        }
+        let more = (number + 1).saturating_sub(self.low.len() as u64);
+        // Growing tables have room for as much again.
+        2 * more * size_of::<Option<Box<Page>>>() as u64 / PAGE
+    }
+
     /// Adds an empty page.
     #[cold]
     pub(super) fn add(&mut self, number: u64) {

@@ -3,9 +3,6 @@
 
 use super::{CorruptEvent, Image, MemoryIndex, PAGE, no_memory};
 
-/// Most pages a model may hold: 8 GiB. A hostile trace stops here.
-const MAX_PAGES: u64 = 2 << 20;
-
 impl Image {
     /// How many of these bytes are inside of memory where not all are.
     #[inline]
@@ -56,16 +53,17 @@ impl Image {
         number: u64,
         zeros: impl FnOnce() -> bool,
     ) -> Result<Option<&mut [u8; PAGE as usize]>, CorruptEvent> {
-        let slot = &mut self.memories[memory as usize];
+        let slot = &self.memories[memory as usize];
         if slot.page(number).is_none() {
             if zeros() {
                 self.touched.insert(memory, number);
                 return Ok(None);
             }
-            reserve(&mut self.allocated)?;
-            slot.add(number);
+            let table = slot.table_pages(number);
+            self.reserve(1 + table)?;
+            self.memories[memory as usize].add(number);
         }
-        let page = slot.page_mut(number).expect("it was there or was just added");
+        let page = self.memories[memory as usize].page_mut(number).expect("it was there or was just added");
         if page.chunk != self.chunk {
             page.chunk = self.chunk;
             self.touched.insert(memory, number);
@@ -130,14 +128,6 @@ impl Image {
         }
         Ok(())
     }
-}
-
-fn reserve(allocated: &mut u64) -> Result<(), CorruptEvent> {
-    if *allocated >= MAX_PAGES {
-        return Err(CorruptEvent(format!("more than {} GiB of memory were written", (MAX_PAGES * PAGE) >> 30)));
-    }
-    *allocated += 1;
-    Ok(())
 }
 
 #[cold]

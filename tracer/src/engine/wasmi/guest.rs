@@ -2,7 +2,7 @@
 
 use super::convert::{failure, from_engine, to_engine};
 use crate::child::{Call, Run};
-use crate::engine::drive::{Ended, Guest, Visit};
+use crate::engine::drive::{self, Ended, Guest, Visit};
 use crate::engine::limit::PageLimit;
 use crate::engine::session::{Halt, Next, Session};
 use crate::host::ask::Memories;
@@ -64,10 +64,12 @@ impl WasmiGuest {
             },
         )?;
         let mut functions = 0;
+        let mut imported = Vec::new();
         for import in module.imports() {
             match import.ty() {
                 ExternType::Memory(ty) => {
                     let memory = Memory::new(&mut store, *ty)?;
+                    imported.push(memory);
                     linker.define(import.module(), import.name(), memory)?;
                 }
                 ExternType::Func(ty) if import.module() != IMPORT_MODULE => {
@@ -79,7 +81,15 @@ impl WasmiGuest {
                 _ => {}
             }
         }
-        let instance = linker.instantiate_and_start(&mut store, module)?;
+        let instance = match linker.instantiate_and_start(&mut store, module) {
+            Ok(instance) => instance,
+            Err(error) => {
+                if let Some(mut session) = store.data_mut().session.take() {
+                    drive::left_behind(&mut session, &views(&imported, &store));
+                }
+                return Err(error);
+            }
+        };
         let memory = |name: &str| instance.get_memory(&store, name);
         let (buffer, memories) =
             (memory(BUFFER_EXPORT), run.memories.iter().filter_map(|name| memory(name)).collect());

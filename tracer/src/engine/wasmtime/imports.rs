@@ -1,9 +1,10 @@
 //! What a guest imports: WASI, the functions that the recorder answers, and memories.
 
 use super::guest::State;
-use super::memories::GuestMemory;
+use super::memories::{GuestMemory, views};
 use super::{asked, embedded, live, records};
 use crate::child::Run;
+use crate::engine::drive::left_behind;
 use crate::host::{fixed, trampoline};
 use crate::instrument::{BUFFER_EXPORT, IMPORT_MODULE};
 use forkpoint_traces::{Import, wasi as preview1};
@@ -37,10 +38,12 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
     let live_host = store.data().run.live_host;
     let hosted = store.data().session.as_ref().map_or_else(Default::default, |session| session.hosted());
     records::define(&mut linker)?;
+    let mut imported = Vec::new();
     for import in module.imports() {
         let (from, name) = (import.module(), import.name());
         if let Some(ty) = import.ty().memory() {
             let memory = new_memory(engine, ty.clone(), store)?;
+            imported.extend(GuestMemory::of(memory.clone()));
             linker.define(&*store, from, name, memory)?;
             continue;
         }
@@ -69,7 +72,15 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
         linker.allow_shadowing(true);
         linker.define(&*store, from, name, wrapped)?;
     }
-    let instance = linker.instantiate(&mut *store, module)?;
+    let instance = match linker.instantiate(&mut *store, module) {
+        Ok(instance) => instance,
+        Err(error) => {
+            if let Some(mut session) = store.data_mut().session.take() {
+                left_behind(&mut session, &views(&imported, &*store));
+            }
+            return Err(error);
+        }
+    };
     store.data_mut().buffer = instance.get_memory(&mut *store, BUFFER_EXPORT);
     forward(engine, &instance, &hosts, store)?;
     Ok(instance)

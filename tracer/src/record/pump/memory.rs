@@ -9,11 +9,16 @@ use crate::record::conduct::written;
 use crate::record::findings::{self, Finding, Found};
 use crate::record::images::{self, Difference};
 use forkpoint_traces::{Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter};
+use std::fmt::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 /// Bytes of memory that may always be something else than the events say: all of them are kept.
 const MOST_OBSERVED: u64 = 256 << 20;
+
+/// Most stretches of bytes, and bytes of each, that the words about a failed instantiation show.
+const SHOWN_STRETCHES: usize = 4;
+const SHOWN_BYTES: usize = 16;
 
 impl Pump<'_> {
     /// Memories as they are between instantiation and start: sizes and data as read from the engine.
@@ -59,6 +64,29 @@ impl Pump<'_> {
         self.instantiated = true;
         self.started = Some(Instant::now());
         Ok(())
+    }
+
+    /// What an instantiation that failed left in the memories that the module imports, where the engine shows them: they
+    /// are kept as those of the end. In words, for the engine's message.
+    pub(super) fn left_behind(&mut self) -> Result<String, RecordError> {
+        let mut words = String::new();
+        let Some(writer) = self.writer.as_ref() else { return Ok(words) };
+        for (mut incoming, pieces) in std::mem::take(&mut self.initial) {
+            // No memory is recorded: all that is not zero differs.
+            let mut left = Vec::new();
+            let mut sink = |difference| left.push(difference);
+            let memory = incoming.memory();
+            for (address, bytes) in pieces {
+                incoming.bytes(memory.0, address, &bytes, writer.image(), &mut sink)?;
+            }
+            self.final_memories.push(incoming.end(writer.image(), &mut sink));
+            for Difference { address, engine, .. } in left.iter().take(SHOWN_STRETCHES) {
+                let hex = engine.iter().take(SHOWN_BYTES).map(|byte| format!(" {byte:02x}")).collect::<String>();
+                let more = if engine.len() > SHOWN_BYTES { " .." } else { "" };
+                let _ = write!(words, "\nleft in imported memory {} at {address:#x}:{hex}{more}", memory.0);
+            }
+        }
+        Ok(words)
     }
 
     pub(super) fn image_bytes(&mut self, memory: u32, address: u64, bytes: Vec<u8>) -> Result<(), RecordError> {

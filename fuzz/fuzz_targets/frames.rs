@@ -1,0 +1,11 @@
+//! Any bytes as what an engine's process sends to the recorder, and as what the recorder orders.
+
+#![no_main]
+
+use forkpoint_tracer::fuzzing;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    fuzzing::frames(bytes);
+    fuzzing::orders(bytes);
+});
