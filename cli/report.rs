@@ -8,6 +8,7 @@ use crate::output::{print, print_json};
 use crate::{Answer, progress};
 use anyhow::Result;
 use forkpoint_replay::Report;
+use forkpoint_tracer::EngineSpec;
 use serde::Serialize;
 use std::path::Path;
 
@@ -19,6 +20,27 @@ pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> 
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
     drop(shown);
     print_report(&report, None, None, None, args, hint)
+}
+
+/// What to know of a comparison whose hosts were to be live, under these engines.
+pub fn live_hosts(engines: &[&str]) -> String {
+    let has_host = |engine: &str| engine.parse::<EngineSpec>().is_ok_and(|engine| engine.has_host());
+    let without: Vec<&str> = engines.iter().copied().filter(|engine| !has_host(engine)).collect();
+    let mut words = match engines.len() - without.len() {
+        0 => "No host was live.".to_string(),
+        live if without.is_empty() && live == 2 => "Both hosts were live.".to_string(),
+        _ if without.is_empty() => "All hosts were live.".to_string(),
+        _ => "Not all hosts were live.".to_string(),
+    };
+    if !without.is_empty() {
+        let (has, its) = if without.len() == 1 { ("has", "its") } else { ("have", "their") };
+        let without = without.join(", ");
+        words.push_str(&format!(
+            " {without} {has} no host that forkpoint can record: {its} calls were answered as in a live run of their own under {}.",
+            EngineSpec::default()
+        ));
+    }
+    words + " Clocks, random numbers and files may differ, and this may be about them."
 }
 
 /// A report, and what the observer guard has to say.
@@ -70,7 +92,7 @@ pub fn print_report(
         print(&format!("\n{guard}"))?;
     }
     if host == Some(HostMode::Live) {
-        print("\nBoth hosts were live: clocks, random numbers and files may differ, and this may be about them.\n")?;
+        print(&format!("\n{}\n", live_hosts(&[&report.lhs.engine, &report.rhs.engine])))?;
     }
     if answer != Answer::Yes {
         print(hint)?;

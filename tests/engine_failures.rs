@@ -233,3 +233,16 @@ fn the_last_words_of_a_dying_engine_are_kept() {
     assert!(words.starts_with("thread 'main' panicked") && words.contains("\\u{1b}[31mattempt to"), "{words:?}");
     assert!(report["lhs"]["last_words"].is_null());
 }
+
+#[test]
+fn what_the_machine_does_not_give_is_no_answer() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    // Less than Wasmtime reserves for one memory; the interpreter needs none of it.
+    for command in ["record t.wat --invoke run", "compare t.wat --invoke run --lhs wasmi --rhs wasmtime:jit"] {
+        let script = format!("ulimit -v 2000000; exec {FORKPOINT} {command}");
+        let ran = Command::new("sh").current_dir(folder.path()).args(["-c", &script]).output().expect("sh");
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(2), "{command}: {stderr}{}", String::from_utf8_lossy(&ran.stdout));
+        assert!(stderr.contains("this machine lacks") && stderr.contains("ulimit -v"), "{command}: {stderr}");
+    }
+}

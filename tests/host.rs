@@ -477,3 +477,22 @@ fn a_recording_that_was_cut_off_gives_no_answer() {
         assert!(part < 70 || replayed.stdout.contains("incomplete: it is cut off"), "{part} %: {}", replayed.stdout);
     }
 }
+
+#[test]
+fn a_side_without_a_host_is_not_called_live() {
+    let module = br#"(module
+      (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "_start") (i32.store (i32.const 0) (call $write (i32.const 9) (i32.const 8) (i32.const 0) (i32.const 32)))))"#;
+    let folder = common::folder_with(&[("t.wat", module)]);
+    let compare = |engines: &[&str]| {
+        let ran = common::run(folder.path(), &[&["compare", "t.wat", "--host", "live"], engines].concat());
+        assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+        ran.stdout
+    };
+    assert!(compare(&["--rhs", "wasmtime:aot"]).contains("Both hosts were live."));
+    for engines in [&["--rhs", "wasmi"][..], &["--engines", "wasmtime:jit;wasmi"]] {
+        let told = compare(engines);
+        assert!(told.contains("Not all hosts were live. wasmi has no host that forkpoint can record"), "{told}");
+    }
+}

@@ -112,6 +112,18 @@ pub enum RecordError {
         /// How the process ended, or its own words.
         words: String,
     },
+    /// The machine did not give the engine what it needs.
+    #[error(
+        "this machine lacks what the engine {engine} needs, which says nothing about the engine: {words}; {what}"
+    )]
+    Environment {
+        /// The engine.
+        engine: String,
+        /// Its own words.
+        words: String,
+        /// What to do about it.
+        what: String,
+    },
     /// The child process broke the protocol.
     #[error("the engine's process broke the protocol: {0}")]
     Protocol(String),

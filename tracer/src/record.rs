@@ -8,6 +8,7 @@
 mod checkpoints;
 mod conduct;
 mod end;
+mod environment;
 mod every;
 mod findings;
 #[doc(hidden)]

@@ -97,10 +97,8 @@ impl Survey {
             }
         }
         if self.host == Some(crate::args::HostMode::Live) {
-            writeln!(
-                f,
-                "All hosts were live: clocks, random numbers and files may differ, and this may be about them."
-            )?;
+            let engines: Vec<&str> = self.engines.iter().map(|row| row.engine.as_str()).collect();
+            writeln!(f, "{}", crate::report::live_hosts(&engines))?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::conduct::{Conduct, written};
 use super::end::{EndMemories, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
+use super::pump::not_the_engines;
 use super::{CallResult, Phase, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
@@ -55,6 +56,9 @@ impl Program {
         }
         if !launched.finished {
             let last_words = launched.ended.last_words();
+            if launched.ended.stopped.is_none() {
+                not_the_engines(request, last_words.as_deref().unwrap_or_default())?;
+            }
             seen.end.message = seen.end.message.take().or(last_words);
         }
         seen.end.outcome = launched.outcome(seen.outcome.take(), seen.instantiated);
@@ -143,6 +147,7 @@ impl Seen<'_> {
                 return Err(RecordError::Failed { engine: request.engine.to_string(), words });
             }
             Message::Rejected { stage, message, .. } => {
+                not_the_engines(request, &message)?;
                 self.outcome = Some(Outcome::Rejected { stage });
                 self.end.message = Some(message);
             }

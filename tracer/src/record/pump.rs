@@ -10,7 +10,7 @@ use super::launch::Launched;
 use super::marks::Marks;
 use super::process::{Ended, answer};
 use super::sink::WriterSink;
-use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
+use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, environment, header, native, trap};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
 use crate::instrument::{Instrumented, RecordDecoder, Style};
@@ -145,6 +145,9 @@ impl<'a> Pump<'a> {
         }
         if !launched.finished {
             self.words.last_words = launched.ended.last_words();
+            if launched.ended.stopped.is_none() {
+                not_the_engines(self.request, self.words.last_words.as_deref().unwrap_or_default())?;
+            }
         }
         let outcome = launched.outcome(self.outcome.take(), self.instantiated);
         // Ended from outside, it may have come to its end in good order.
@@ -289,6 +292,7 @@ impl<'a> Pump<'a> {
             }
             Message::Accepted(stage) => self.accepted(stage),
             Message::Rejected { stage, message, offset, code } => {
+                not_the_engines(self.request, &message)?;
                 self.outcome = Some(Outcome::Rejected { stage });
                 if stage == Stage::Instantiate {
                     self.accepted(Stage::Compile)?;
@@ -502,6 +506,17 @@ impl<'a> Pump<'a> {
             watching.settle(writer, &mut self.findings)?;
         }
         Ok(())
+    }
+}
+
+/// An error where an engine's words are about what this machine lacks.
+pub(super) fn not_the_engines(request: &Request, words: &str) -> Result<(), RecordError> {
+    match environment::lacks(words) {
+        None => Ok(()),
+        Some(what) => {
+            let (engine, words) = (request.engine.to_string(), words.trim_end().to_string());
+            Err(RecordError::Environment { engine, words, what })
+        }
     }
 }
 
