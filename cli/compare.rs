@@ -6,7 +6,7 @@ pub mod nondeterminism;
 use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use crate::report::print_report;
 use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};

@@ -170,9 +170,14 @@ pub fn notations(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::answer::{Host, HostFunction, HostSpec, Provider};
     use crate::protocol::{FrameWriter, Message, NativeFrame, PageDigest};
+    use crate::record::header;
     use crate::values::WasmValue;
-    use forkpoint_traces::{EngineInfo, Stage, TrapKind};
+    use forkpoint_traces::{
+        EngineInfo, EngineWords, FuncIndex, HostCall, HostEvent, HostOutcome, Import, MemoryIndex, Milestone, Stage,
+        TraceWriter, TrapKind,
+    };
 
     /// A message that a runner may send, with numbers by chance.
     fn message(random: &mut fastrand::Rng) -> Message {
@@ -349,6 +354,37 @@ mod tests {
         for text in ["\x1b[2J", "\u{202e}", &"x".repeat(65)] {
             assert!(!returned(text), "{text:?}");
         }
+    }
+
+    #[test]
+    fn what_a_recorded_call_does_to_memory_has_a_bound() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("t.fpt");
+        let import = Import { module: "env".to_string(), name: "fill".to_string() };
+        let function = HostFunction { import: import.clone(), results: Vec::new(), provider: Provider::Nobody };
+        let spec = HostSpec { functions: vec![function], memory: 0, log: Some(path.clone()), echo: false };
+        let answered = |mebibytes: u64| {
+            let engine = EngineSpec::Runner { command: "fuzz".to_string() };
+            let request = Request::new(engine, path.clone()).expect("a request");
+            let header = header::of(program(), &request, EngineInfo::default(), 1 << 17);
+            let mut writer =
+                TraceWriter::create(&path, &header, module().into(), Vec::new(), Vec::new()).expect("a trace");
+            let memory = MemoryIndex(0);
+            writer.milestone(&Milestone::Memory { memory, pages: 1, page_size: 65536 }).expect("a memory");
+            let call =
+                HostCall { function: FuncIndex(0), import: import.clone(), arguments: Vec::new(), reads: Vec::new() };
+            writer.host(&HostEvent::Call(call)).expect("a call");
+            let write = HostEvent::Write { memory, address: 0, bytes: vec![0; 1 << 16] };
+            (0..16 * mebibytes).for_each(|_| writer.host(&write).expect("a write"));
+            let outcome = HostOutcome::Returned(Vec::new());
+            writer.host(&HostEvent::Return { import: import.clone(), outcome }).expect("a return");
+            let length = writer.finish(EngineWords::default()).expect("the end");
+            assert!(length < 1 << 20, "hardly anything on disk: {length}");
+            Host::open(&spec).expect("a log").call(0, Vec::new())
+        };
+        assert!(answered(8).is_ok_and(|reply| reply.unanswered.is_none() && reply.events.len() == 130));
+        let refused = answered(256).map(|_| ()).expect_err("too much").to_string();
+        assert!(refused.contains("env.fill") && refused.contains("256 MiB"), "{refused}");
     }
 
     #[test]
