@@ -172,7 +172,12 @@ fn table(rows: &[Row]) -> String {
             None => {
                 let known = |what: &Option<String>| printable(what.as_deref().unwrap_or("unknown")).to_string();
                 let (name, version) = (known(&row.name), known(&row.version));
-                let _ = writeln!(text, ": {name} {version}, {}, compiler {}", known(&row.mode), known(&row.compiler));
+                // Several modes in one row have neither in common.
+                let how = match row.also {
+                    "" => format!(", {}, compiler {}", known(&row.mode), known(&row.compiler)),
+                    _ => String::new(),
+                };
+                let _ = writeln!(text, ": {name} {version}{how}");
                 let _ = writeln!(text, "  runs  {}", row.features.join(" "));
                 if !row.lacks.is_empty() {
                     let _ = writeln!(text, "  lacks {}", row.lacks.join(" "));

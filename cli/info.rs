@@ -78,6 +78,9 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
         row(if i == 0 { "message" } else { "" }, line.to_string());
     }
     let words = trace.words();
+    for (i, line) in words.last_words.as_deref().unwrap_or_default().lines().enumerate() {
+        row(if i == 0 { "last words" } else { "" }, line.to_string());
+    }
     if let Some(offset) = words.offset {
         row("", format!("at byte offset {offset:#x}"));
     }

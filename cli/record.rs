@@ -68,6 +68,10 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
                 eprintln!("  {}", printable(line));
             }
         }
+        // The run's own standard error was shown as it went, but for a rerun's or a guest's that is pinned.
+        for line in recorded.last_words.iter().flat_map(|words| words.lines()) {
+            eprintln!("  its process wrote last: {}", printable(line));
+        }
     }
     for finding in recorded.findings.first.iter().take(MOST_FINDINGS) {
         eprintln!("{}", words(finding));

@@ -141,6 +141,8 @@ fn check(case: &Case, engine: &EngineSpec, folder: &Path) -> Result<()> {
     let report = Report::new(&mut lhs, &mut rhs, 2, NanBits::Ignore)?;
     match report.agree {
         Some(true) => Ok(()),
+        // A part of the check is a module that no engine instantiates.
+        None if report.nothing_ran => Ok(()),
         _ => bail!("{}", report.to_string().trim_end()),
     }
 }

@@ -112,31 +112,6 @@ fn the_demo_diverges_between_pulley_and_portable_code() {
 }
 
 #[test]
-fn the_demo_diverges_where_the_host_has_fma() {
-    if !common::host_has_fma() {
-        println!("skip: this host has no FMA, so both sides round twice");
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let demo = repository("examples/orbit.wat");
-    let arguments =
-        ["compare", &demo, "--invoke", "run 100", "--rhs", "wasmtime:aot,target=portable", "--json", "-o", "."];
-    let (code, stdout, stderr) = forkpoint(folder.path(), &arguments);
-    assert_eq!(code, 1, "{stderr}");
-    let report: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(report["agree"], false);
-    assert_eq!(report["verdict"], "value");
-    assert_eq!(report["position"], 12);
-    assert_eq!(report["site"]["name"], "step");
-    assert_eq!(report["site"]["instruction"], "v128.store");
-    assert_eq!(report["lhs"]["address"], 16);
-    assert_eq!(report["lhs"]["width"], 16);
-    assert_ne!(report["lhs"]["bytes"], report["rhs"]["bytes"]);
-    let (code, stdout, _) = forkpoint(folder.path(), &["diff", "lhs.fpt", "rhs.fpt"]);
-    assert!(code == 1 && stdout.contains("diverge at #12 (value)"), "{stdout}");
-}
-
-#[test]
 fn the_samples_open_and_diverge() {
     let (lhs, rhs) = (repository("traces/samples/orbit-jit.fpt"), repository("traces/samples/orbit-portable.fpt"));
     let folder = tempfile::tempdir().unwrap();

@@ -1,12 +1,21 @@
-//! Debug information of a real compiler: the divergence is shown with the C file and line.
+//! Debug information of a real compiler: what symbols make of it, and a divergence that is shown with its C file and line.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 mod common;
 
+use common::external::{Need, external_tests};
+use forkpoint_replay::Symbols;
+use forkpoint_traces::{CodeOffset, FuncIndex};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
+
+external_tests! {
+    [Need::Clang, Need::Fma] => a_divergence_is_shown_with_file_and_line;
+    [Need::Clang] => source_lines_come_from_dwarf_4_and_5_with_inlined_functions,
+        without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived;
+}
 
 /// The line of `x = MADD` and so on must be known: no comment above, lines are counted from 1.
 const GUEST: &str = "\
@@ -44,16 +53,7 @@ fn with_final_opcodes(mut module: Vec<u8>) -> Vec<u8> {
     module
 }
 
-#[test]
 fn a_divergence_is_shown_with_file_and_line() {
-    if !common::has_program("clang", "--version") || !common::has_program("wasm-ld", "--version") {
-        println!("skip: no clang or wasm-ld to compile the guest");
-        return;
-    }
-    if !common::host_has_fma() {
-        println!("skip: this host has no FMA, so both sides round twice");
-        return;
-    }
     let folder = common::folder_with(&[("guest.c", GUEST.as_bytes())]);
     let compiled = Command::new("clang")
         .current_dir(folder.path())
@@ -61,10 +61,7 @@ fn a_divergence_is_shown_with_file_and_line() {
         .args(["guest.c", "-o", "guest.wasm"])
         .output()
         .unwrap();
-    if !compiled.status.success() {
-        println!("skip: this clang does not compile for wasm32: {}", String::from_utf8_lossy(&compiled.stderr));
-        return;
-    }
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
     let module = folder.path().join("guest.wasm");
     fs::write(&module, with_final_opcodes(fs::read(&module).unwrap())).unwrap();
 
@@ -82,4 +79,92 @@ fn a_divergence_is_shown_with_file_and_line() {
     let ran = common::run(folder.path(), &compare);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stdout.contains(&format!("guest.c:{LINE})")), "{}", ran.stdout);
+}
+
+const PROGRAM: &str = "\
+extern int sink;
+static inline __attribute__((always_inline)) void inner(int *p) {
+  *p = sink;
+}
+__attribute__((noinline)) void outer(int *p) {
+  inner(p + 1);
+}
+int sink;
+int memory[4];
+void _start(void) {
+  outer(memory);
+}
+";
+
+/// A module that clang makes of [`PROGRAM`].
+fn compiled(version: u32) -> Vec<u8> {
+    let folder = common::folder_with(&[("program.c", PROGRAM.as_bytes())]);
+    let compiled = Command::new("clang")
+        .args(["--target=wasm32", "-nostdlib", "-O1", "-g", &format!("-gdwarf-{version}")])
+        .args(["-Wl,--no-gc-sections", "program.c", "-o", "program.wasm"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    fs::read(folder.path().join("program.wasm")).unwrap()
+}
+
+fn store_in(symbols: &Symbols, func: FuncIndex) -> CodeOffset {
+    let lines = symbols.wat(func).expect("defined").lines;
+    let store = lines.iter().find(|line| line.text.trim().starts_with("i32.store"));
+    store.and_then(|line| line.offset).expect("a store")
+}
+
+fn source_lines_come_from_dwarf_4_and_5_with_inlined_functions() {
+    for version in [4, 5] {
+        let module = compiled(version);
+        let symbols = Symbols::new(module);
+        assert!(symbols.has_debug_info());
+        let outer = (0..symbols.functions()).map(FuncIndex).find(|&func| symbols.function_name(func) == "outer");
+        let frames = symbols.source(store_in(&symbols, outer.expect("outer is named")));
+        assert_eq!(frames.len(), 2, "{frames:?}");
+        assert_eq!(frames[0].function.as_deref(), Some("inner"));
+        assert_eq!((frames[0].line, frames[0].column), (Some(3), Some(6)));
+        assert_eq!(frames[1].function.as_deref(), Some("outer"));
+        assert_eq!(frames[1].line, Some(6));
+        assert!(frames.iter().all(|f| f.file.as_deref().is_some_and(|file| file.ends_with("program.c"))));
+    }
+}
+
+fn without_a_name_section_subprograms_name_functions() {
+    for version in [4, 5] {
+        let mut module = compiled(version);
+        let name = module.windows(5).rposition(|w| w == b"\x04name").expect("clang writes a name section");
+        module[name + 1..name + 5].copy_from_slice(b"none");
+        let symbols = Symbols::new(module);
+        let names: Vec<String> = (0..symbols.functions()).map(|i| symbols.function_name(FuncIndex(i))).collect();
+        assert!(names.iter().any(|name| name == "outer"), "{names:?}");
+    }
+}
+
+fn damaged_debug_information_is_survived() {
+    for version in [4, 5] {
+        let module = compiled(version);
+        let start = module.windows(10).position(|w| w == b".debug_inf").map_or(0, |at| at - 20);
+        let mut random = 7u64;
+        for _ in 0..3_000 {
+            let mut damaged = module.clone();
+            for _ in 0..4 {
+                random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                let at = start + (random >> 33) as usize % (damaged.len() - start);
+                damaged[at] = (random >> 20) as u8;
+            }
+            interrogate(Symbols::new(damaged), &module);
+        }
+    }
+}
+
+/// Asks for all that debug information answers.
+fn interrogate(symbols: Symbols, module: &[u8]) {
+    for func in (0..symbols.functions().min(20)).map(FuncIndex) {
+        assert!(!symbols.function_name(func).is_empty());
+    }
+    for offset in (0..module.len() as u32).take(400) {
+        let _ = symbols.source(CodeOffset(offset));
+    }
 }

@@ -3,10 +3,27 @@
 
 mod common;
 
-use common::{FORKPOINT, folder_with, has_program, repository_text};
+use common::external::{PYTHON, external_tests};
+use common::{FORKPOINT, folder_with, repository_text};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+
+external_tests! {
+    [PYTHON] => a_crash_is_an_end_with_the_events_before_it,
+        what_runs_an_engine_fails_by_itself,
+        a_process_that_ends_before_it_says_anything_is_an_error_with_its_last_words,
+        a_hang_ends_with_the_time_limit,
+        a_process_that_stays_or_leaves_another_behind_holds_nobody_up,
+        a_flood_of_output_is_nobodys_business,
+        garbage_breaks_the_protocol,
+        what_contradicts_itself_breaks_the_protocol,
+        floods_of_frames_fill_neither_memory_nor_time,
+        nothing_follows_from_a_tail_that_may_be_missing,
+        what_lies_in_the_shared_buffer_is_not_lost,
+        two_runs_that_hang_give_no_answer,
+        the_last_words_of_a_dying_engine_are_kept;
+}
 
 const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
   (i32.store (i32.const 0) (i32.const 1))
@@ -19,12 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// Most memory that forkpoint itself may use meanwhile, whatever is sent for two seconds and more.
 const MOST_KIB: u64 = 1 << 20;
 
-/// Compares two engines that agree and one that goes wrong; its row, or `None` without Python.
-fn third(engine: &str) -> Option<Value> {
-    if !has_program("python3", "--version") {
-        println!("SKIP: python3 is not installed");
-        return None;
-    }
+/// Compares two engines that agree and one that goes wrong; the third one's row.
+fn third(engine: &str) -> Value {
     let folder = folder_with(&[("t.wat", MODULE)]);
     let engines = format!("wasmtime:jit;wasmi;{engine}");
     let begun = Instant::now();
@@ -56,7 +69,7 @@ fn third(engine: &str) -> Option<Value> {
     }
     let text = String::from_utf8_lossy(&ran.stdout);
     assert!(!text.contains('\x1b') && !stderr.contains('\x1b'), "{engine}: {text}{stderr}");
-    Some(answer["engines"][2].clone())
+    answer["engines"][2].clone()
 }
 
 fn failing(how: &str, place: &str) -> String {
@@ -65,14 +78,14 @@ fn failing(how: &str, place: &str) -> String {
 
 /// The engine has a recording, and it ends so.
 fn ends(how: &str, place: &str, outcome: &str) {
-    let Some(row) = third(&failing(how, place)) else { return };
+    let row = third(&failing(how, place));
     assert_eq!((&row["outcome"], &row["error"]), (&outcome.into(), &Value::Null), "{how} {place}: {row:#}");
     assert_eq!(row["group"], "B", "{how} {place}: {row:#}");
 }
 
 /// The engine has no recording, and the error says why.
 fn errs(how: &str, place: &str, why: &[&str]) {
-    let Some(row) = third(&failing(how, place)) else { return };
+    let row = third(&failing(how, place));
     let error = row["error"].as_str().unwrap_or_else(|| panic!("{how} {place}: {row:#}"));
     for why in why {
         assert!(error.contains(why), "{how} {place}: {error}");
@@ -80,58 +93,61 @@ fn errs(how: &str, place: &str, why: &[&str]) {
     assert_eq!(row["group"], Value::Null, "{how} {place}: {row:#}");
 }
 
-#[test]
 fn a_crash_is_an_end_with_the_events_before_it() {
     ends("abort", "called", "crashed: SIGABRT");
     ends("segv", "called", "crashed: SIGSEGV");
     ends("abort", "greeted", "crashed: SIGABRT");
-    ends("exit", "called", "crashed: the engine's process ended early");
-    ends("cut", "called", "crashed: the engine's process ended early");
-    let Some(row) = third(&failing("segv", "called")) else { return };
+    let row = third(&failing("segv", "called"));
     // Three stages, memory, call, two stores, end.
     assert_eq!(row["events"], 8, "{row:#}");
 }
 
-#[test]
+fn what_runs_an_engine_fails_by_itself() {
+    let failed = "failed, which says nothing about the engine";
+    errs("exit", "greeted", &[failed, "exit status: 7"]);
+    errs("exit", "called", &[failed, "exit status: 7"]);
+    errs("cut", "called", &[failed, "exit status: 7"]);
+    errs("says", "called", &[failed, "exit status: 7; it wrote: cannot find", "last words"]);
+    errs("throws", "greeted", &[failed, "exit status: 1; it wrote:", "no attribute 'at'"]);
+    errs("throws", "called", &[failed, "exit status: 1; it wrote:", "no attribute 'at'"]);
+    errs("admits", "called", &[failed, "an exception in the runner"]);
+}
+
 fn a_process_that_ends_before_it_says_anything_is_an_error_with_its_last_words() {
     errs("abort", "early", &["ended before it said anything", "SIGABRT"]);
     errs("exit", "early", &["ended before it said anything", "exit status: 7"]);
     errs("says", "early", &["exit status: 7", "it wrote:", "last words"]);
     errs("close", "early", &["ended before it said anything", "closed its socket"]);
-    let Some(row) = third("runner:/nowhere/engine --fast") else { return };
+    let row = third("runner:/nowhere/engine --fast");
     let error = row["error"].as_str().expect("an error");
     assert!(error.contains("/nowhere/engine cannot be started") && error.contains("No such file"), "{error}");
 }
 
-#[test]
 fn a_hang_ends_with_the_time_limit() {
     errs("hang", "early", &["timed out"]);
     for how in ["hang", "spin"] {
-        let Some(row) = third(&failing(how, "called")) else { return };
+        let row = third(&failing(how, "called"));
         assert_eq!(row["outcome"], "timed out", "{row:#}");
         assert_eq!(row["events"], 8, "{row:#}");
     }
-    let Some(row) = third(&failing("hang", "greeted")) else { return };
+    let row = third(&failing("hang", "greeted"));
     assert_eq!(row["outcome"], "timed out", "{row:#}");
 }
 
-#[test]
 fn a_process_that_stays_or_leaves_another_behind_holds_nobody_up() {
-    ends("close", "called", "crashed: the engine's process ended early");
-    ends("leave", "called", "crashed: the engine's process ended early");
+    errs("close", "called", &["says nothing about the engine", "closed its socket"]);
+    errs("leave", "called", &["says nothing about the engine", "exit status: 7"]);
     // It has said everything; that it does not end is nobody's business.
-    let Some(row) = third(&failing("endless", "called")) else { return };
+    let row = third(&failing("endless", "called"));
     assert_eq!(row["outcome"], "finished", "{row:#}");
 }
 
-#[test]
 fn a_flood_of_output_is_nobodys_business() {
-    let Some(row) = third(&failing("output", "called")) else { return };
+    let row = third(&failing("output", "called"));
     assert_eq!(row["outcome"], "timed out", "{row:#}");
     errs("output", "early", &["timed out"]);
 }
 
-#[test]
 fn garbage_breaks_the_protocol() {
     errs("garbage", "early", &["broke the protocol", "unknown frame"]);
     errs("garbage", "called", &["broke the protocol", "unknown frame"]);
@@ -141,7 +157,6 @@ fn garbage_breaks_the_protocol() {
     errs("binary", "called", &["broke the protocol"]);
 }
 
-#[test]
 fn what_contradicts_itself_breaks_the_protocol() {
     errs("images", "greeted", &["broke the protocol", "memory 0 is shown"]);
     errs("images", "called", &["broke the protocol", "memory 0 is shown"]);
@@ -151,17 +166,70 @@ fn what_contradicts_itself_breaks_the_protocol() {
     errs("deaf", "called", &["broke the protocol"]);
 }
 
-#[test]
 fn floods_of_frames_fill_neither_memory_nor_time() {
     errs("bytes", "greeted", &["broke the protocol", "data segments"]);
     errs("digests", "called", &["broke the protocol", "digests"]);
     // Nothing is wrong with these but that there is no end of them.
-    let Some(row) = third(&failing("events", "called")) else { return };
+    let row = third(&failing("events", "called"));
     assert_eq!(row["outcome"], "timed out", "{row:#}");
     // How much comes within the time limit is the machine's business. A byte alone costs the model its whole page.
     for how in ["bytes", "sparse"] {
-        let Some(row) = third(&failing(how, "called")) else { return };
+        let row = third(&failing(how, "called"));
         let error = row["error"].as_str().unwrap_or_default();
         assert!(row["outcome"] == "timed out" || error.contains("not what the events say"), "{how}: {row:#}");
     }
+}
+
+/// Compares the failing engine with one that is well.
+fn against(how: &str, place: &str) -> (i32, Value) {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let engine = failing(how, place);
+    let command =
+        ["compare", "t.wat", "--invoke", "run", "--timeout", "2s", "--no-guard", "--json", "--rhs", engine.as_str()];
+    let ran = common::run(folder.path(), &command);
+    let report = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{how}: {error}: {}", ran.stderr));
+    (ran.code, report)
+}
+
+fn nothing_follows_from_a_tail_that_may_be_missing() {
+    // Both of its first two stores are kept back, and one is lost.
+    let (code, report) = against("hang", "called-keeping");
+    assert_eq!((code, &report["agree"], &report["verdict"]), (2, &Value::Null, &Value::Null), "{report:#}");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.contains("as far as they went, on 5 events: lhs finished; rhs timed out"), "{reason}");
+    assert!(reason.contains("its last events may be missing"), "{reason}");
+    let (code, report) = against("segv", "called-keeping");
+    assert_eq!((code, &report["verdict"], &report["position"]), (2, &Value::Null, &Value::Null), "{report:#}");
+    // One that says that it keeps nothing back is believed.
+    let (code, report) = against("segv", "called");
+    assert_eq!((code, &report["verdict"], &report["position"]), (1, &"crash".into(), &7.into()), "{report:#}");
+    let (code, report) = against("hang", "called");
+    assert_eq!((code, &report["verdict"], &report["position"]), (2, &"timeout".into(), &7.into()), "{report:#}");
+}
+
+fn what_lies_in_the_shared_buffer_is_not_lost() {
+    for how in ["segv", "hang"] {
+        let (_, report) = against(how, "called-sharing");
+        assert_eq!((&report["position"], &report["rhs"]["events"]), (&7.into(), &8.into()), "{how}: {report:#}");
+    }
+}
+
+fn two_runs_that_hang_give_no_answer() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    let sides = [failing("hang", "called"), failing("hang", "greeted")];
+    let command =
+        ["compare", "t.wat", "--invoke", "run", "--timeout", "2s", "--json", "--lhs", &sides[0], "--rhs", &sides[1]];
+    let ran = common::run(folder.path(), &command);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!((ran.code, &report["verdict"]), (2, &Value::Null), "{report:#}");
+    let reason = report["reason"].as_str().expect("a reason");
+    assert!(reason.ends_with("on 0 events: lhs timed out; rhs timed out"), "{reason}");
+}
+
+fn the_last_words_of_a_dying_engine_are_kept() {
+    let (code, report) = against("panics", "called");
+    assert_eq!((code, &report["rhs"]["outcome"]), (1, &"crashed: SIGABRT".into()), "{report:#}");
+    let words = report["rhs"]["last_words"].as_str().expect("words");
+    assert!(words.starts_with("thread 'main' panicked") && words.contains("\\u{1b}[31mattempt to"), "{words:?}");
+    assert!(report["lhs"]["last_words"].is_null());
 }

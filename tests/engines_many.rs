@@ -2,8 +2,18 @@
 
 mod common;
 
-use common::{folder_with, has_program, repository_text};
+use common::external::{Need, PYTHON, external_tests};
+use common::{folder_with, repository_text};
 use serde_json::{Value, json};
+
+external_tests! {
+    [] => engines_that_agree_are_one_group, an_engine_that_cannot_be_had_is_a_row, one_recorded_host_answers_all,
+        an_engine_that_rejects_the_module_is_not_the_reference, people_get_a_table;
+    [PYTHON] => an_engine_that_loses_a_store_is_the_odd_one_out,
+        engines_that_are_all_wrong_in_the_same_way_do_not_agree_with_the_specification,
+        what_recording_hides_is_no_agreement, an_engine_that_breaks_the_protocol_is_a_row, a_crash_is_an_outcome;
+    [Need::Fma] => engines_that_part_in_the_same_way_are_one_group;
+}
 
 const STORES: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
   (i32.store (i32.const 0) (i32.const 1))
@@ -20,13 +30,9 @@ fn many(engines: &[&str]) -> (i32, Value) {
     (ran.code, report)
 }
 
-/// The engine that tells `story`; `None` where there is no Python.
-fn teller(story: &str) -> Option<String> {
-    if !has_program("python3", "--version") {
-        println!("SKIP: python3 is not installed");
-        return None;
-    }
-    Some(format!("runner:python3 {} {story}", repository_text("tests/runners/scripted.py")))
+/// The engine that tells `story`.
+fn teller(story: &str) -> String {
+    format!("runner:python3 {} {story}", repository_text("tests/runners/scripted.py"))
 }
 
 fn groups(report: &Value) -> Vec<Value> {
@@ -34,25 +40,19 @@ fn groups(report: &Value) -> Vec<Value> {
     rows.iter().map(|row| row["group"].clone()).collect()
 }
 
-#[test]
 fn engines_that_agree_are_one_group() {
     let (code, report) = many(&["wasmtime:jit;wasmi", "wasmtime:winch-jit"]);
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
     assert_eq!(groups(&report), ["A", "A", "A"]);
     assert_eq!((&report["reference"], &report["majority"], &report["odd"]), (&0.into(), &"A".into(), &json!([])));
-    assert_eq!(report["groups"], json!([{ "name": "A", "engines": [0, 1, 2], "divergence": null }]));
+    assert_eq!(report["groups"], json!([{ "name": "A", "engines": [0, 1, 2], "divergence": null, "reruns": null }]));
     let row = &report["engines"][1];
     assert_eq!((&row["engine"], &row["outcome"], &row["error"]), (&"wasmi".into(), &"finished".into(), &Value::Null));
     assert_eq!((&row["changed_by_recording"], &row["trace"]), (&false.into(), &Value::Null), "{row:#}");
     assert_eq!(row["events"], report["engines"][0]["events"]);
 }
 
-#[test]
 fn engines_that_part_in_the_same_way_are_one_group() {
-    if !common::host_has_fma() {
-        println!("SKIP: this processor does not fuse multiply and add");
-        return;
-    }
     let folder = folder_with(&[]);
     let orbit = repository_text("examples/orbit.wat");
     let engines = "wasmtime:jit;wasmtime:aot,target=portable;wasmtime:jit,target=portable;wasmtime:aot";
@@ -71,9 +71,8 @@ fn engines_that_part_in_the_same_way_are_one_group() {
     assert_eq!(common::run(folder.path(), &["diff", "out/01-wasmtime_jit.fpt", kept]).code, 1);
 }
 
-#[test]
 fn an_engine_that_loses_a_store_is_the_odd_one_out() {
-    let Some(loses) = teller("loses") else { return };
+    let loses = teller("loses");
     let (code, report) = many(&["wasmtime:jit", &loses, "wasmi"]);
     assert_eq!((code, &report["agree"]), (1, &false.into()), "{report:#}");
     assert_eq!(groups(&report), ["A", "B", "A"]);
@@ -83,17 +82,15 @@ fn an_engine_that_loses_a_store_is_the_odd_one_out() {
     assert_eq!((&divergence["site"]["instruction"], &divergence["address"]), (&"i32.store".into(), &4.into()));
 }
 
-#[test]
 fn engines_that_are_all_wrong_in_the_same_way_do_not_agree_with_the_specification() {
-    let Some(outside) = teller("outside") else { return };
+    let outside = teller("outside");
     let (code, report) = many(&[&outside, &outside]);
     assert_eq!((code, groups(&report)), (1, vec!["A".into(), "A".into()]), "{report:#}");
     assert_eq!(report["groups"][0]["divergence"]["verdict"], "out-of-bounds", "{report:#}");
 }
 
-#[test]
 fn what_recording_hides_is_no_agreement() {
-    let Some(hides) = teller("hides") else { return };
+    let hides = teller("hides");
     let (code, report) = many(&["wasmtime:jit", &hides]);
     assert_eq!((code, groups(&report)), (1, vec!["A".into(), "A".into()]), "{report:#}");
     let row = &report["engines"][1];
@@ -105,7 +102,6 @@ fn what_recording_hides_is_no_agreement() {
     assert!(tried > 3 && row["guard"]["survived_in"].is_null() && row["divergence"].is_null(), "{row:#}");
 }
 
-#[test]
 fn an_engine_that_cannot_be_had_is_a_row() {
     let (code, report) = many(&["wasmtime:jit", "wasmi", "runner:./there-is-no-such-runner"]);
     assert_eq!((code, &report["agree"]), (2, &Value::Null), "{report:#}");
@@ -113,17 +109,18 @@ fn an_engine_that_cannot_be_had_is_a_row() {
     let row = &report["engines"][2];
     assert!(row["error"].as_str().is_some_and(|error| error.contains("there-is-no-such-runner")), "{row:#}");
     assert_eq!((&row["outcome"], &row["events"]), (&Value::Null, &Value::Null));
+}
 
-    let Some(garbage) = teller("garbage") else { return };
+fn an_engine_that_breaks_the_protocol_is_a_row() {
+    let garbage = teller("garbage");
     let (code, report) = many(&[&garbage, "wasmi", "wasmtime:jit"]);
     assert_eq!((code, &report["reference"]), (2, &2.into()), "{report:#}");
     let error = report["engines"][0]["error"].as_str().expect("an error");
     assert!(error.contains("broke the protocol") && !error.contains("recorded until then"), "{error}");
 }
 
-#[test]
 fn a_crash_is_an_outcome() {
-    let Some(crashes) = teller("crashes") else { return };
+    let crashes = teller("crashes");
     let (code, report) = many(&["wasmi", "wasmtime:jit", &crashes]);
     assert_eq!((code, groups(&report)), (1, vec!["A".into(), "A".into(), "B".into()]), "{report:#}");
     assert_eq!(report["engines"][2]["outcome"], "crashed: SIGSEGV");
@@ -139,7 +136,6 @@ const WASI: &[u8] = br#"(module
     (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 64)))
     (i32.store (i32.const 128) (i32.load (i32.const 64)))))"#;
 
-#[test]
 fn one_recorded_host_answers_all() {
     let folder = folder_with(&[("w.wat", WASI)]);
     let engines = "wasmi;wasmtime:winch-jit;wasmtime:jit;runner:./there-is-no-such-runner";
@@ -153,7 +149,6 @@ fn one_recorded_host_answers_all() {
     assert!(ran.code == 1 && ran.stdout.contains("All hosts were live"), "{ran:?}");
 }
 
-#[test]
 fn an_engine_that_rejects_the_module_is_not_the_reference() {
     let orbit = repository_text("examples/orbit.wat");
     let engines = "wasmtime:winch-jit;wasmtime:jit,target=portable;wasmtime:aot,target=portable";
@@ -165,7 +160,6 @@ fn an_engine_that_rejects_the_module_is_not_the_reference() {
     assert_eq!(report["groups"][1]["divergence"]["verdict"], "validation", "{report:#}");
 }
 
-#[test]
 fn people_get_a_table() {
     let folder = folder_with(&[("t.wat", STORES)]);
     let call = ["compare", "t.wat", "--invoke", "run", "--engines"];

@@ -2,8 +2,28 @@
 
 mod common;
 
-use common::{cases, compare, folder_with, has_program, repository_text, run};
+use common::external::{Need, Tests, node};
+use common::{cases, compare, folder_with, repository_text, run};
 use serde_json::Value;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut tests = Tests::default();
+    for (engine, mode) in [("node", "tiering"), ("node:liftoff", "liftoff"), ("node:turbofan", "turbofan")] {
+        let name = format!("each_compiler_of_v8_agrees_with_wasmtime::{mode}");
+        tests.add(name, &[Need::Node], move || compiler_agrees_with_wasmtime(engine, mode));
+    }
+    let others: [(&str, fn()); 4] = [
+        ("values_traps_and_globals_cross_the_border_whole", values_traps_and_globals_cross_the_border_whole),
+        ("host_calls_are_answered_from_the_recording", host_calls_are_answered_from_the_recording),
+        ("the_runner_passes_its_check", the_runner_passes_its_check),
+        ("watched_bytes_are_shown_when_they_have_changed", watched_bytes_are_shown_when_they_have_changed),
+    ];
+    for (name, test) in others {
+        tests.add(name, &[Need::Node], test);
+    }
+    tests.run()
+}
 
 /// What V8 has only behind a flag, or from later releases on.
 const LATER: &[&str] = &["memory64", "multi-memory"];
@@ -11,49 +31,38 @@ const LATER: &[&str] = &["memory64", "multi-memory"];
 /// JavaScript has no vectors to call this with.
 const VECTORS: &str = "vectors";
 
-fn engine(flags: &str) -> Option<String> {
-    if !has_program("node", "--version") {
-        println!("SKIP: node is not installed");
-        return None;
-    }
-    Some(format!("runner:node {flags} {}", repository_text("runners/node/runner.mjs")))
+/// The runner as one would call it oneself.
+fn engine() -> String {
+    format!("runner:{} {}", node(), repository_text("runners/node/runner.mjs"))
 }
 
-#[test]
-fn each_compiler_of_v8_agrees_with_wasmtime() {
-    for (engine, mode) in [("node", "tiering"), ("node:liftoff", "liftoff"), ("node:turbofan", "turbofan")] {
-        if self::engine("").is_none() {
-            return;
+fn compiler_agrees_with_wasmtime(engine: &str, mode: &str) {
+    let engine = format!("{engine},program={}", node());
+    for (name, module, calls) in cases() {
+        let (code, report, stderr) = compare(&module, &calls, &engine);
+        if name.starts_with("threads") {
+            // Refused before any engine sees them.
+            assert_eq!(code, 2, "{name}: {report:#}{stderr}");
+            continue;
         }
-        let engine = engine.to_string();
-        for (name, module, calls) in cases() {
-            let (code, report, stderr) = compare(&module, &calls, &engine);
-            if name.starts_with("threads") {
-                // Refused before any engine sees them.
-                assert_eq!(code, 2, "{name}: {report:#}{stderr}");
-                continue;
-            }
-            if LATER.contains(&name.as_str()) && report["rhs"]["outcome"] == "rejected at validate" {
-                continue;
-            }
-            if name == VECTORS {
-                assert!(code == 2 && stderr.contains("V128"), "{mode}: {report:#}{stderr}");
-                continue;
-            }
-            assert_eq!((code, &report["agree"]), (0, &true.into()), "{name} {mode}: {report:#}{stderr}");
+        if LATER.contains(&name.as_str()) && report["rhs"]["outcome"] == "rejected at validate" {
+            continue;
         }
-        let folder = folder_with(&[]);
-        let module = repository_text("tests/cases/agree.wat");
-        let record = ["record", &module, "--invoke", "run 50", "--engine", &engine, "-o", "t.fpt"];
-        assert_eq!(run(folder.path(), &record).code, 0);
-        let info: Value =
-            serde_json::from_str(&run(folder.path(), &["info", "t.fpt", "--json"]).stdout).expect("JSON");
-        assert_eq!((&info["engine"]["name"], &info["engine"]["mode"]), (&"v8".into(), &mode.into()), "{info:#}");
-        assert_eq!(info["engine"]["spec"], engine, "{info:#}");
+        if name == VECTORS {
+            assert!(code == 2 && stderr.contains("V128"), "{mode}: {report:#}{stderr}");
+            continue;
+        }
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{name} {mode}: {report:#}{stderr}");
     }
+    let folder = folder_with(&[]);
+    let module = repository_text("tests/cases/agree.wat");
+    let record = ["record", &module, "--invoke", "run 50", "--engine", &engine, "-o", "t.fpt"];
+    assert_eq!(run(folder.path(), &record).code, 0);
+    let info: Value = serde_json::from_str(&run(folder.path(), &["info", "t.fpt", "--json"]).stdout).expect("JSON");
+    assert_eq!((&info["engine"]["name"], &info["engine"]["mode"]), (&"v8".into(), &mode.into()), "{info:#}");
+    assert_eq!(info["engine"]["spec"], engine, "{info:#}");
 }
 
-#[test]
 fn values_traps_and_globals_cross_the_border_whole() {
     let module = br#"(module
       (memory (export "memory") 1)
@@ -67,7 +76,7 @@ fn values_traps_and_globals_cross_the_border_whole() {
       (table 2 funcref)
       (func (export "indirect") (param i32) (call_indirect (local.get 0))))"#;
     let folder = folder_with(&[("t.wat", module)]);
-    let Some(engine) = engine("") else { return };
+    let engine = engine();
     for call in
         ["all -1 -9223372036854775807 1.5 -0.0", "divide 1 0", "divide -2147483648 -1", "convert nan", "indirect 5"]
     {
@@ -77,7 +86,6 @@ fn values_traps_and_globals_cross_the_border_whole() {
 }
 
 /// V8 gets its host calls answered by the recorder, reads of memory, writes and exits included.
-#[test]
 fn host_calls_are_answered_from_the_recording() {
     let module = br#"(module
       (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
@@ -92,14 +100,13 @@ fn host_calls_are_answered_from_the_recording() {
         (drop (call $write (i32.const 1) (i32.const 64) (i32.const 1) (i32.const 96)))
         (call $exit (i32.const 3))))"#;
     let folder = folder_with(&[("t.wat", module)]);
-    let Some(engine) = engine("") else { return };
+    let engine = engine();
     let ran = run(folder.path(), &["compare", "t.wat", "--rhs", &engine]);
     assert!(ran.code == 0 && ran.stdout.contains("both exited with code 3"), "{}{}", ran.stdout, ran.stderr);
 }
 
-#[test]
 fn the_runner_passes_its_check() {
-    let Some(engine) = engine("") else { return };
+    let engine = engine();
     let command = engine.strip_prefix("runner:").expect("a runner");
     let mut arguments = vec!["runner-check", "--json"];
     arguments.extend(command.split_whitespace());
@@ -110,18 +117,14 @@ fn the_runner_passes_its_check() {
     assert!(rows.iter().all(|row| row["passed"] == true && row["reason"].is_null()), "{}", ran.stdout);
 }
 
-/// What V8 does not show while it is well: bytes that change behind an event.
-#[test]
+/// What V8 does not show while it is well: bytes that change after an event.
 fn watched_bytes_are_shown_when_they_have_changed() {
-    if engine("").is_none() {
-        return;
-    }
     let protocol = repository_text("runners/node/protocol.mjs");
     let script = r#"
         const { Hooks } = await import(process.argv[1]);
         const recorder = {
           message: (json) => console.log(json),
-          frame: (tag, bytes) => console.log(tag, bytes.length / 28),
+          drain: (shared) => console.log("H", new Int32Array(shared, 0, 2)[1] / 28),
           placed: (tag, memory, address, bytes) => console.log(tag, memory, address, bytes.toString("hex")),
         };
         const memory = new WebAssembly.Memory({ initial: 1 });
@@ -132,7 +135,7 @@ fn watched_bytes_are_shown_when_they_have_changed() {
           hooks.event(site, 0n, 0n, 0n);
         }
         hooks.send();"#;
-    let node = std::process::Command::new("node").args(["--input-type=module", "-e", script, &protocol]).output();
+    let node = std::process::Command::new(node()).args(["--input-type=module", "-e", script, &protocol]).output();
     let node = node.expect("node starts");
     let shown = String::from_utf8_lossy(&node.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&node.stderr);

@@ -40,7 +40,7 @@ fn check(path: &Path) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let (mut code, mut stdout, mut stderr) = (0, String::new(), String::new());
     for command in commands.split(" && ") {
-        let arguments: Vec<String> = words(command)
+        let arguments: Vec<String> = common::words(command)
             .into_iter()
             .map(|word| match word.as_str() {
                 "%" => path.display().to_string(),
@@ -96,18 +96,6 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_os_string();
     name.push(suffix);
     name.into()
-}
-
-/// Words of a command; 'single quotes' keep spaces.
-fn words(command: &str) -> Vec<String> {
-    let mut all = Vec::new();
-    for (i, part) in command.split('\'').enumerate() {
-        match i % 2 {
-            0 => all.extend(part.split_whitespace().map(str::to_string)),
-            _ => all.push(part.to_string()),
-        }
-    }
-    all
 }
 
 /// Takes out what differs from machine to machine and from run to run.

@@ -1,26 +1,25 @@
 //! Real bugs of released engines, found by the general mechanisms. The engines are programs of their own, built by
-//! `tests/engines/build.sh`; without them each test says so and passes.
+//! `tests/engines/build.sh`. Bugs of engines that are libraries are cases in files (tests/released.rs).
 
 mod common;
 
-use common::repository;
+use common::external::{Need, external_tests, runners};
 use serde_json::Value;
-use std::path::PathBuf;
 
-/// Where `tests/engines/build.sh` puts the runners, or where the user has them.
-fn runners() -> PathBuf {
-    let asked = std::env::var_os("FORKPOINT_RUNNERS").filter(|folder| !folder.is_empty());
-    asked.map_or_else(|| repository("tests/engines/target/runners"), PathBuf::from)
+const WASMI: Need = Need::Runner("wasmi-0-43");
+const WASMTIME: Need = Need::Runner("wasmtime-43");
+
+external_tests! {
+    [WASMI] => a_store_lane_that_writes_one_byte_is_an_uncommitted_store,
+        wasmi_without_a_host_gets_the_answers_of_the_other_side;
+    [WASMTIME] => a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went,
+        wasmtime_without_a_host_gets_the_answers_of_the_other_side,
+        an_old_engine_agrees_with_a_new_one_where_both_are_right;
 }
 
-/// The engine spec of a runner with its own arguments; `None` where it is not built.
-fn runner(name: &str, arguments: &str) -> Option<String> {
-    let path = runners().join(name);
-    if !path.is_file() {
-        println!("SKIP: {} is not built (tests/engines/build.sh builds it)", path.display());
-        return None;
-    }
-    Some(format!("runner:{} {arguments}", path.display()).trim_end().to_string())
+/// The engine spec of a runner with its own arguments.
+fn runner(name: &str, arguments: &str) -> String {
+    format!("runner:{} {arguments}", runners().join(name).display()).trim_end().to_string()
 }
 
 /// Compares two engines on a module of `tests/cases/known-bugs`.
@@ -34,9 +33,8 @@ fn compare(module: &str, call: &str, lhs: &str, rhs: &str, more: &[&str]) -> (i3
     (ran.code, report)
 }
 
-#[test]
 fn a_store_lane_that_writes_one_byte_is_an_uncommitted_store() {
-    let Some(wasmi) = runner("wasmi-0-43", "") else { return };
+    let wasmi = runner("wasmi-0-43", "");
     // By a checkpoint and a second run, and by read-back, by a lane's width.
     for more in [&[][..], &["--read-back"], &["--no-guard"]] {
         for (call, instruction) in [
@@ -56,12 +54,8 @@ fn a_store_lane_that_writes_one_byte_is_an_uncommitted_store() {
     }
 }
 
-#[test]
 fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
-    let (Some(cranelift), Some(winch)) = (runner("wasmtime-43", "--cranelift"), runner("wasmtime-43", "--winch"))
-    else {
-        return;
-    };
+    let (cranelift, winch) = (runner("wasmtime-43", "--cranelift"), runner("wasmtime-43", "--winch"));
     let module = "failed-grow-as-address.wat";
     for call in ["run", "called"] {
         let (code, report) = compare(module, call, &cranelift, &winch, &[]);
@@ -74,7 +68,7 @@ fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
         assert_eq!(guard["changed_by_recording"], serde_json::json!([]), "{guard:#}");
         let differences = guard["plain_differences"].to_string();
         assert!(differences.contains("memory 0 at 0x0: lhs 00 00 00 00, rhs 88 77 66 55"), "{guard:#}");
-        // Behind the store stands where its bytes are.
+        // The context says where the bytes of the store are.
         let context = report["context"].to_string();
         let wanted = [
             "the event before lies outside of memory: [0x100000000]",
@@ -101,22 +95,25 @@ const WASI: &[u8] = br#"(module
     (i64.store (i32.const 200) (i64.load (i32.const 128)))
     (call $exit (i32.const 3))))"#;
 
-#[test]
-fn an_old_engine_without_a_host_gets_the_answers_of_the_other_side() {
-    for (name, arguments) in [("wasmi-0-43", ""), ("wasmtime-43", "--winch"), ("wasmtime-43", "--cranelift")] {
-        let Some(engine) = runner(name, arguments) else { return };
-        let folder = common::folder_with(&[("w.wat", WASI)]);
-        let ran = common::run(folder.path(), &["compare", "w.wat", "--rhs", &engine, "--json"]);
-        let report: Value =
-            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
-        assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{engine}: {report:#}");
-        assert_eq!(report["rhs"]["outcome"], "exited with code 3", "{engine}");
-    }
+fn answered(engine: &str) {
+    let folder = common::folder_with(&[("w.wat", WASI)]);
+    let ran = common::run(folder.path(), &["compare", "w.wat", "--rhs", engine, "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{engine}: {report:#}");
+    assert_eq!(report["rhs"]["outcome"], "exited with code 3", "{engine}");
 }
 
-#[test]
+fn wasmi_without_a_host_gets_the_answers_of_the_other_side() {
+    answered(&runner("wasmi-0-43", ""));
+}
+
+fn wasmtime_without_a_host_gets_the_answers_of_the_other_side() {
+    answered(&runner("wasmtime-43", "--winch"));
+    answered(&runner("wasmtime-43", "--cranelift"));
+}
+
 fn an_old_engine_agrees_with_a_new_one_where_both_are_right() {
-    let Some(cranelift) = runner("wasmtime-43", "--cranelift") else { return };
+    let cranelift = runner("wasmtime-43", "--cranelift");
     let (code, report) = compare("store-lanes.wat", "copied 16", "wasmtime:aot", &cranelift, &[]);
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
 }

@@ -2,9 +2,15 @@
 
 mod common;
 
-use common::{folder_with, has_program};
+use common::external::{Need, external_tests, node};
+use common::folder_with;
 use serde_json::Value;
 use std::fmt::Write;
+
+external_tests! {
+    [] => nan_bits_are_ignored_wherever_floats_go, an_integer_is_no_nan_whatever_its_bits, engines_agree_on_float_programs_but_for_nan_bits;
+    [Need::Node] => v8_agrees_on_float_programs_but_for_nan_bits;
+}
 
 /// The left side makes NaNs as this processor does, the right one the canonical one.
 const ENGINES: [&str; 4] = ["--lhs", "wasmtime:jit", "--rhs", "wasmtime:jit,nan-canonicalization=on"];
@@ -23,7 +29,6 @@ fn compare(body: &str, nan_bits: &str) -> (i32, Value) {
     (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}")))
 }
 
-#[test]
 fn nan_bits_are_ignored_wherever_floats_go() {
     for body in [
         "(f32.store (i32.const 20) (local.get $nan))",
@@ -41,7 +46,6 @@ fn nan_bits_are_ignored_wherever_floats_go() {
     }
 }
 
-#[test]
 fn an_integer_is_no_nan_whatever_its_bits() {
     let bits = "(i32.reinterpret_f32 (local.get $nan))";
     for (body, verdict) in [
@@ -89,19 +93,23 @@ fn float_module(random: &mut fastrand::Rng) -> String {
     module
 }
 
-#[test]
 fn engines_agree_on_float_programs_but_for_nan_bits() {
-    let mut engines =
-        "wasmtime:jit;wasmtime:jit,nan-canonicalization=on;wasmtime:winch-jit;wasmtime:pulley;wasmi".to_string();
-    if has_program("node", "--version") {
-        engines.push_str(";node");
-    }
+    agree_but_for_nan_bits(
+        "wasmtime:jit;wasmtime:jit,nan-canonicalization=on;wasmtime:winch-jit;wasmtime:pulley;wasmi",
+    );
+}
+
+fn v8_agrees_on_float_programs_but_for_nan_bits() {
+    agree_but_for_nan_bits(&format!("wasmtime:jit,nan-canonicalization=on;wasmtime:jit;node,program={}", node()));
+}
+
+fn agree_but_for_nan_bits(engines: &str) {
     let mut random = fastrand::Rng::with_seed(20);
     let mut differed = 0;
     for number in 0..8 {
         let module = float_module(&mut random);
         let folder = folder_with(&[("t.wat", module.as_bytes())]);
-        let command = ["compare", "t.wat", "--invoke", "run inf -0", "--engines", &engines, "--json"];
+        let command = ["compare", "t.wat", "--invoke", "run inf -0", "--engines", engines, "--json"];
         let ran = common::run(folder.path(), &[&command[..], &["--nan-bits", "ignore"]].concat());
         assert_eq!(ran.code, 0, "module {number}: {}\n{}{}", module, ran.stdout, ran.stderr);
         let ran = common::run(folder.path(), &command);

@@ -2,16 +2,35 @@
 
 mod common;
 
-use common::{folder_with, has_program};
+use common::external::{PYTHON, external_tests};
+use common::folder_with;
 use serde_json::{Value, json};
+
+external_tests! {
+    [PYTHON] => a_true_story_agrees,
+        a_store_that_memory_does_not_hold_is_uncommitted,
+        a_byte_that_no_event_wrote_is_an_unrecorded_write,
+        stored_bytes_that_change_later_are_an_unrecorded_write,
+        a_store_that_writes_past_its_width_is_an_unrecorded_write_with_it,
+        a_store_that_goes_elsewhere_is_uncommitted,
+        a_page_limit_that_one_engine_ignores_is_a_verdict,
+        a_memory_of_another_size_is_a_finding,
+        a_store_outside_of_memory_is_told_and_not_refused,
+        what_shows_only_without_recording_is_an_observer_effect,
+        a_crash_keeps_what_was_told_before,
+        garbage_is_an_error_that_says_so,
+        a_program_that_is_no_runner_fails_every_part_of_the_check,
+        an_engine_that_differs_from_itself_is_said_to,
+        with_many_engines_one_that_differs_from_itself_is_its_row;
+}
 
 const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export "run")
   (i32.store (i32.const 0) (i32.const 1))
   (i32.store (i32.const 4) (i32.const 2))
   (i32.store (i32.const 64) (i32.const 3))))"#;
 
-/// Compares Wasmtime with an engine that tells `story`; `None` where there is no Python.
-fn against(story: &str) -> Option<(i32, Value, String)> {
+/// Compares Wasmtime with an engine that tells `story`.
+fn against(story: &str) -> (i32, Value, String) {
     compare("wasmtime:jit", &teller(story))
 }
 
@@ -20,78 +39,63 @@ fn teller(story: &str) -> String {
     format!("runner:python3 {} {story}", common::repository_text("tests/runners/scripted.py"))
 }
 
-fn compare(lhs: &str, rhs: &str) -> Option<(i32, Value, String)> {
-    if !has_program("python3", "--version") {
-        println!("SKIP: python3 is not installed");
-        return None;
-    }
+fn compare(lhs: &str, rhs: &str) -> (i32, Value, String) {
     let folder = folder_with(&[("t.wat", MODULE)]);
     let command = ["compare", "t.wat", "--invoke", "run", "--lhs", lhs, "--rhs", rhs, "--json"];
     let ran = common::run(folder.path(), &command);
-    Some((ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr))
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
 }
 
-#[test]
 fn a_true_story_agrees() {
-    let Some((code, report, stderr)) = against("true") else { return };
+    let (code, report, stderr) = against("true");
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
     assert_eq!(report["rhs"]["version"], "scripted 1, none, baseline CPU");
 }
 
-#[test]
 fn a_store_that_memory_does_not_hold_is_uncommitted() {
-    let Some((code, report, stderr)) = against("loses") else { return };
+    let (code, report, stderr) = against("loses");
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
     assert_eq!(report["site"]["instruction"], "i32.store");
     assert_eq!((&report["culprit"]["side"], &report["culprit"]["position"]), (&"rhs".into(), &6.into()));
     assert_eq!(report["address"], 4, "{report:#}");
 }
 
-#[test]
 fn a_byte_that_no_event_wrote_is_an_unrecorded_write() {
     // Watched after every event, the byte changes between the first store and the end of the second one.
-    let Some((code, report, stderr)) = against("scribbles") else { return };
+    let (code, report, stderr) = against("scribbles");
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
     assert_eq!(report["during"]["position"], 6, "{report:#}");
 
     // From a runner that does not watch only the end is known.
-    let Some((code, report, stderr)) = against("scribbles-unwatched") else { return };
+    let (code, report, stderr) = against("scribbles-unwatched");
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
     assert_eq!((&report["during"], &report["position"]), (&Value::Null, &9.into()), "{report:#}");
 }
 
-#[test]
 fn stored_bytes_that_change_later_are_an_unrecorded_write() {
-    let Some((code, report, stderr)) = against("overwrites") else { return };
+    let (code, report, stderr) = against("overwrites");
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["culprit"]["position"], &report["during"]["position"]), (&5.into(), &6.into()), "{report:#}");
 }
 
-#[test]
 fn a_store_that_writes_past_its_width_is_an_unrecorded_write_with_it() {
-    let Some((code, report, stderr)) = against("widens") else { return };
+    let (code, report, stderr) = against("widens");
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["during"]["position"]), (&11.into(), &6.into()), "{report:#}");
     assert_eq!((&report["site"], &report["culprit"]), (&report["during"]["site"], &Value::Null), "{report:#}");
 }
 
-#[test]
 fn a_store_that_goes_elsewhere_is_uncommitted() {
     // What it wrote in place of its own bytes lies before them, and is found first.
-    let Some((code, report, stderr)) = against("misplaces") else { return };
+    let (code, report, stderr) = against("misplaces");
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]["position"]), (&20.into(), &7.into()), "{report:#}");
     assert_eq!(report["site"], report["culprit"]["site"]);
 }
 
-#[test]
 fn a_page_limit_that_one_engine_ignores_is_a_verdict() {
-    if !has_program("python3", "--version") {
-        println!("SKIP: python3 is not installed");
-        return;
-    }
     let folder = folder_with(&[("t.wat", MODULE)]);
     let story = teller("true");
     let command = ["compare", "t.wat", "--invoke", "run", "--rhs", &story, "--json"];
@@ -113,28 +117,25 @@ fn a_page_limit_that_one_engine_ignores_is_a_verdict() {
     assert_eq!(report["asked_for"].as_array().map(Vec::len), Some(1), "{report:#}");
 }
 
-#[test]
 fn a_memory_of_another_size_is_a_finding() {
-    let Some((code, report, stderr)) = against("swells") else { return };
+    let (code, report, stderr) = against("swells");
     assert_eq!((code, &report["verdict"]), (1, &"memory-size".into()), "{report:#}{stderr}");
     assert_eq!(report["rhs"]["event"], "memory has 2 pages", "{report:#}");
     assert_eq!(report["rhs"]["complete"], true);
 }
 
-#[test]
 fn a_store_outside_of_memory_is_told_and_not_refused() {
-    let Some((code, report, stderr)) = against("outside") else { return };
+    let (code, report, stderr) = against("outside");
     assert_eq!((code, &report["verdict"]), (1, &"address".into()), "{report:#}{stderr}");
     // Two engines that both go on where they must trap agree in all events, and are wrong nevertheless.
     let story = teller("outside");
-    let Some((code, report, stderr)) = compare(&story, &story) else { return };
+    let (code, report, stderr) = compare(&story, &story);
     assert_eq!((code, &report["verdict"]), (1, &"out-of-bounds".into()), "{report:#}{stderr}");
     assert_eq!((&report["culprit"]["position"], &report["site"]["instruction"]), (&6.into(), &"i32.store".into()));
 }
 
-#[test]
 fn what_shows_only_without_recording_is_an_observer_effect() {
-    let Some((code, report, stderr)) = against("hides") else { return };
+    let (code, report, stderr) = against("hides");
     assert_eq!((code, &report["verdict"]), (1, &"observer-effect".into()), "{report:#}{stderr}");
     let guard = &report["guard"];
     assert_eq!(guard["plain_differences"][0], "memory 0 at 0x0: lhs 01, rhs 09", "{guard:#}");
@@ -144,21 +145,18 @@ fn what_shows_only_without_recording_is_an_observer_effect() {
     assert!(guard["survived_in"].is_null() && guard["vanished_in"].as_array().is_some_and(|ways| ways.len() > 3));
 }
 
-#[test]
 fn a_crash_keeps_what_was_told_before() {
-    let Some((code, report, stderr)) = against("crashes") else { return };
+    let (code, report, stderr) = against("crashes");
     assert_eq!((code, &report["verdict"]), (1, &"crash".into()), "{report:#}{stderr}");
     assert_eq!((&report["position"], &report["rhs"]["outcome"]), (&8.into(), &"crashed: SIGSEGV".into()));
 }
 
-#[test]
 fn garbage_is_an_error_that_says_so() {
-    let Some((code, _, stderr)) = against("garbage") else { return };
+    let (code, _, stderr) = against("garbage");
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("broke the protocol") && stderr.contains("unknown frame"), "{stderr}");
 }
 
-#[test]
 fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
     let folder = common::folder_with(&[]);
     let ran = common::run(folder.path(), &["runner-check", "true"]);
@@ -170,10 +168,9 @@ fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
 
 /// Each run of it stores another value: what differs between a recording and a run without one is no effect of
 /// recording.
-#[test]
 fn an_engine_that_differs_from_itself_is_said_to() {
     for story in ["fickle", "fickle-recorded"] {
-        let Some((code, report, stderr)) = against(story) else { return };
+        let (code, report, stderr) = against(story);
         assert_eq!(
             (code, &report["verdict"], &report["position"]),
             (1, &"value".into(), &7.into()),
@@ -193,17 +190,12 @@ fn an_engine_that_differs_from_itself_is_said_to() {
         assert_eq!(found["plain_differences"].as_array().expect("a list").is_empty(), story == "fickle-recorded");
     }
     // Its recordings agree with the other side's, and it is no agreement all the same.
-    let Some((code, report, stderr)) = against("fickle-plain") else { return };
+    let (code, report, stderr) = against("fickle-plain");
     assert_eq!((code, &report["verdict"]), (1, &"nondeterminism".into()), "{report:#}{stderr}");
     assert_eq!(report["guard"]["nondeterminism"][0]["events"], Value::Null, "{report:#}");
 }
 
-#[test]
 fn with_many_engines_one_that_differs_from_itself_is_its_row() {
-    if !has_program("python3", "--version") {
-        println!("SKIP: python3 is not installed");
-        return;
-    }
     let folder = folder_with(&[("t.wat", MODULE)]);
     let teller = teller("fickle");
     let command =

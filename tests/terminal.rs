@@ -4,9 +4,14 @@
 
 mod common;
 
+use common::external::{TMUX, external_tests};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+
+external_tests! {
+    [TMUX] => two_traces_side_by_side_from_start_to_quit, a_signal_gives_the_terminal_back;
+}
 
 /// A tmux server of its own, ended with the test.
 struct Terminal {
@@ -52,12 +57,7 @@ impl Drop for Terminal {
     }
 }
 
-#[test]
 fn two_traces_side_by_side_from_start_to_quit() {
-    if !common::has_program("tmux", "-V") {
-        println!("skip: no tmux");
-        return;
-    }
     let terminal = Terminal::new();
     let samples = common::repository("traces/samples");
     terminal.keys(&[&format!("cd '{}'; PS1='ready> '; clear", samples.display()), "Enter"]);
@@ -92,12 +92,7 @@ fn two_traces_side_by_side_from_start_to_quit() {
     terminal.wait("the exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
 }
 
-#[test]
 fn a_signal_gives_the_terminal_back() {
-    if !common::has_program("tmux", "-V") {
-        println!("skip: no tmux");
-        return;
-    }
     let terminal = Terminal::new();
     let samples = common::repository("traces/samples");
     terminal.keys(&[&format!("cd '{}'; PS1='ready> '; clear", samples.display()), "Enter"]);

@@ -5,6 +5,7 @@ use crate::limits;
 use crate::nan::{self, NanBits, NanDifferences};
 use crate::observed;
 use crate::resync::{self, Resync};
+use crate::tail;
 use crate::timeline::Timeline;
 use crate::verdict::{Verdict, classify};
 use forkpoint_traces::{Event, MemoryIndex, Outcome, Position};
@@ -53,6 +54,8 @@ pub struct Found {
     pub divergence: Option<Divergence>,
     /// Events before that differ in NaN bits only.
     pub nan: Option<NanDifferences>,
+    /// Why there is no answer beyond the events that both have, where a run was cut short.
+    pub cut_short: Option<String>,
 }
 
 /// Memory around a divergence: bytes that one event wrote, or both.
@@ -84,6 +87,7 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBit
     comparable(lhs, rhs)?;
     let mut nan: Option<NanDifferences> = None;
     let mut from = 0;
+    let mut cut_short = None;
     let divergence = loop {
         let Some(position) = first_unequal(lhs, rhs, from)? else { break None };
         let (left, right) = (event_or_end(lhs, position)?, event_or_end(rhs, position)?);
@@ -95,6 +99,10 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBit
             _ => false,
         };
         let (Some(left), Some(right), true) = (&left, &right, only_nan) else {
+            cut_short = tail::cut_short(lhs, rhs, [left.as_ref(), right.as_ref()], position)?;
+            if cut_short.is_some() {
+                break None;
+            }
             break explain(lhs, rhs, position, left, right)?;
         };
         let bytes = |event: &Event| event.bytes().unwrap_or_default().to_vec();
@@ -109,7 +117,12 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBit
         }
         (divergence, _) => divergence,
     };
-    Ok(Found { divergence, nan })
+    if divergence.is_none() && cut_short.is_none() && lhs.len() == rhs.len() && !lhs.is_empty() {
+        let last = Position(lhs.len() - 1);
+        let (left, right) = (lhs.event(last)?, rhs.event(last)?);
+        cut_short = tail::cut_short(lhs, rhs, [Some(&left), Some(&right)], last)?;
+    }
+    Ok(Found { divergence, nan, cut_short })
 }
 
 /// All there is to say about the unequal pair at `position`. `None` when one side was cut off there.

@@ -21,6 +21,7 @@ mod report;
 mod resync;
 mod signature;
 mod symbols;
+mod tail;
 mod timeline;
 mod verdict;
 mod verify;

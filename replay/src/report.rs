@@ -176,6 +176,8 @@ pub struct SideReport {
     pub offset: Option<u64>,
     /// Of a rejection: the engine's own error code.
     pub code: Option<String>,
+    /// What the engine's process wrote to its standard error before it died or was ended.
+    pub last_words: Option<String>,
     /// What became of the limit on the pages of memories, where there was one.
     pub page_limit: Option<PageLimit>,
     /// Number of events.
@@ -220,7 +222,7 @@ impl Report {
         context: u64,
         nan_bits: NanBits,
     ) -> Result<Report, ReplayError> {
-        let Found { mut divergence, nan } = first_divergence(lhs, rhs, nan_bits)?;
+        let Found { mut divergence, nan, cut_short } = first_divergence(lhs, rhs, nan_bits)?;
         if divergence.is_none() {
             divergence = both_observed(lhs, rhs)?;
         }
@@ -261,13 +263,18 @@ impl Report {
         };
         match divergence {
             Some(divergence) => report.explain(lhs, rhs, &divergence, context)?,
-            None => report.agreement(lhs, rhs)?,
+            None => report.agreement(lhs, rhs, cut_short)?,
         }
         Ok(report)
     }
 
     /// Both have the same events: that is agreement only when both ran to an end.
-    fn agreement(&mut self, lhs: &mut Timeline, rhs: &mut Timeline) -> Result<(), ReplayError> {
+    fn agreement(
+        &mut self,
+        lhs: &mut Timeline,
+        rhs: &mut Timeline,
+        cut_short: Option<String>,
+    ) -> Result<(), ReplayError> {
         for (side, timeline) in [("left", &*lhs), ("right", &*rhs)] {
             if let Some(why) = timeline.trace().incomplete() {
                 self.agree = None;
@@ -278,11 +285,12 @@ impl Report {
                 return Ok(());
             }
         }
-        let Some(outcome) = lhs.trace_mut().outcome()? else { return Ok(()) };
-        if outcome.is_cut_short() {
+        if cut_short.is_some() {
             self.agree = None;
-            self.reason = Some(format!("the runs agree as far as they went, but both {outcome}"));
+            self.reason = cut_short;
+            return Ok(());
         }
+        let Some(outcome) = lhs.trace_mut().outcome()? else { return Ok(()) };
         self.nothing_ran = match outcome {
             Outcome::Rejected { stage } => {
                 self.reason = Some(format!("both engines rejected the module at {stage}, so nothing ran"));
@@ -496,6 +504,7 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         message: trace.message().map(printable_lines),
         offset: trace.words().offset,
         code: trace.words().code.as_deref().map(printable),
+        last_words: trace.words().last_words.as_deref().map(printable_lines),
         page_limit,
         events: trace.events(),
         complete: trace.is_complete(),

@@ -2,7 +2,6 @@
 
 use forkpoint_replay::{Symbols, disassemble, site_range};
 use forkpoint_traces::{CodeOffset, FuncIndex, NativeFunction, NativePoint};
-use std::process::Command;
 
 const NAMED: &str = r#"
     (module $m
@@ -226,99 +225,6 @@ fn a_broken_section_hides_nothing_of_the_others() {
     assert_eq!(symbols.function_name(FuncIndex(0)), "kept");
     let text = text_of(&symbols, 0);
     assert!(text.contains("i32.const 1\n") && text.contains(";; the text ends here"), "{text}");
-}
-
-const PROGRAM: &str = "\
-extern int sink;
-static inline __attribute__((always_inline)) void inner(int *p) {
-  *p = sink;
-}
-__attribute__((noinline)) void outer(int *p) {
-  inner(p + 1);
-}
-int sink;
-int memory[4];
-void _start(void) {
-  outer(memory);
-}
-";
-
-/// A module that clang makes of [`PROGRAM`], `None` without clang.
-fn compiled(version: u32) -> Option<Vec<u8>> {
-    let dir = std::env::temp_dir().join(format!("forkpoint-symbols-{}-{version}", std::process::id()));
-    std::fs::create_dir_all(&dir).ok()?;
-    std::fs::write(dir.join("program.c"), PROGRAM).ok()?;
-    let run = Command::new("clang")
-        .args(["--target=wasm32", "-nostdlib", "-O1", "-g", &format!("-gdwarf-{version}")])
-        .args(["-Wl,--no-gc-sections", "program.c", "-o", "program.wasm"])
-        .current_dir(&dir)
-        .output();
-    let module = std::fs::read(dir.join("program.wasm")).ok();
-    let _ = std::fs::remove_dir_all(&dir);
-    match run {
-        Ok(run) if run.status.success() => module,
-        Ok(run) => {
-            println!("skipped: clang cannot make wasm here: {}", String::from_utf8_lossy(&run.stderr));
-            None
-        }
-        Err(error) => {
-            println!("skipped: clang is not installed: {error}");
-            None
-        }
-    }
-}
-
-fn store_in(symbols: &Symbols, func: FuncIndex) -> CodeOffset {
-    let lines = symbols.wat(func).expect("defined").lines;
-    let store = lines.iter().find(|line| line.text.trim().starts_with("i32.store"));
-    store.and_then(|line| line.offset).expect("a store")
-}
-
-#[test]
-fn source_lines_come_from_dwarf_4_and_5_with_inlined_functions() {
-    for version in [4, 5] {
-        let Some(module) = compiled(version) else { return };
-        let symbols = Symbols::new(module);
-        assert!(symbols.has_debug_info());
-        let outer = (0..symbols.functions()).map(FuncIndex).find(|&func| symbols.function_name(func) == "outer");
-        let frames = symbols.source(store_in(&symbols, outer.expect("outer is named")));
-        assert_eq!(frames.len(), 2, "{frames:?}");
-        assert_eq!(frames[0].function.as_deref(), Some("inner"));
-        assert_eq!((frames[0].line, frames[0].column), (Some(3), Some(6)));
-        assert_eq!(frames[1].function.as_deref(), Some("outer"));
-        assert_eq!(frames[1].line, Some(6));
-        assert!(frames.iter().all(|f| f.file.as_deref().is_some_and(|file| file.ends_with("program.c"))));
-    }
-}
-
-#[test]
-fn without_a_name_section_subprograms_name_functions() {
-    for version in [4, 5] {
-        let Some(mut module) = compiled(version) else { return };
-        let name = module.windows(5).rposition(|w| w == b"\x04name").expect("clang writes a name section");
-        module[name + 1..name + 5].copy_from_slice(b"none");
-        let symbols = Symbols::new(module);
-        let names: Vec<String> = (0..symbols.functions()).map(|i| symbols.function_name(FuncIndex(i))).collect();
-        assert!(names.iter().any(|name| name == "outer"), "{names:?}");
-    }
-}
-
-#[test]
-fn damaged_debug_information_is_survived() {
-    for version in [4, 5] {
-        let Some(module) = compiled(version) else { return };
-        let start = module.windows(10).position(|w| w == b".debug_inf").map_or(0, |at| at - 20);
-        let mut random = 7u64;
-        for _ in 0..3_000 {
-            let mut damaged = module.clone();
-            for _ in 0..4 {
-                random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-                let at = start + (random >> 33) as usize % (damaged.len() - start);
-                damaged[at] = (random >> 20) as u8;
-            }
-            interrogate(damaged);
-        }
-    }
 }
 
 /// A module of one function with hand-made DWARF 4: a unit and a subprogram `name` over all code, then `dies`

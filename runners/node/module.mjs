@@ -89,7 +89,7 @@ export function describe(bytes) {
         const entry = { module: reader.name(), name: reader.name(), kind: reader.byte() };
         if (entry.kind === 0) {
           functions.push(reader.number());
-          entry.type = types[functions.at(-1)];
+          entry.type = types[functions[functions.length - 1]];
         } else if (entry.kind === 2) entry.memory = reader.limits();
         else if (entry.kind === 3) {
           globals.push(reader.valueType());

@@ -1,7 +1,10 @@
 // Frames to the recorder: a tag, the length of what follows as four bytes, the rest; and its orders. All of it blocks:
 // the guest waits while its events are sent, and for answers.
 
-import fs from "node:fs";
+import fs from "fs";
+import { createRequire } from "module";
+
+const { drain, frame, help, write, HEAD, USED } = createRequire(import.meta.url)("./drain.cjs");
 
 const PIECE = 1 << 20;
 const PAGE = 4096;
@@ -12,12 +15,12 @@ export class Recorder {
   }
 
   frame(tag, ...parts) {
-    const payload = Buffer.concat(parts);
-    const head = Buffer.alloc(5);
-    head.write(tag, 0, "latin1");
-    head.writeUInt32LE(payload.length, 1);
-    const bytes = Buffer.concat([head, payload]);
-    for (let sent = 0; sent < bytes.length; ) sent += fs.writeSync(this.socket, bytes, sent);
+    write(this.socket, frame(tag, parts));
+  }
+
+  // Records that wait, and any that the second thread has begun to send.
+  drain(shared) {
+    drain(shared, this.socket);
   }
 
   // A message whose JSON is made already: 64-bit numbers have no place in JavaScript's own.
@@ -86,14 +89,22 @@ export class Recorder {
   }
 }
 
-// Calls of the hook, kept until there are enough of them to send, and the bytes that are watched meanwhile.
+const RECORD = 28;
+const ROOM = RECORD * 4096;
+
+// Calls of the hook, kept until there are enough of them to send or a few milliseconds have passed, and the bytes that are
+// watched meanwhile. With care each is sent at once: not even a crash loses one then, at the price of a system call each.
 export class Hooks {
-  constructor(recorder) {
+  constructor(recorder, { careful, records } = {}) {
     this.recorder = recorder;
     this.watched = null;
-    this.bytes = Buffer.alloc(28 * 4096);
-    this.view = new DataView(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length);
+    this.shared = new SharedArrayBuffer(HEAD + ROOM);
+    this.state = new Int32Array(this.shared, 0, HEAD / 4);
+    this.view = new DataView(this.shared, HEAD);
     this.used = 0;
+    // How many bytes may wait.
+    this.most = careful ? RECORD : ROOM;
+    if (records && !careful) help(this.shared, recorder.socket);
   }
 
   event(site, first, second, third) {
@@ -102,8 +113,9 @@ export class Hooks {
     view.setBigUint64(used + 4, first, true);
     view.setBigUint64(used + 12, second, true);
     view.setBigUint64(used + 20, third, true);
-    this.used += 28;
-    if (this.used === this.bytes.length) this.send();
+    this.used = used + RECORD;
+    Atomics.store(this.state, USED, this.used);
+    if (this.used >= this.most) this.send();
     if (this.watched !== null) this.look();
   }
 
@@ -128,7 +140,7 @@ export class Hooks {
   }
 
   send() {
-    if (this.used > 0) this.recorder.frame("H", this.bytes.subarray(0, this.used));
+    if (this.used > 0) this.recorder.drain(this.shared);
     this.used = 0;
   }
 }

@@ -3,61 +3,69 @@
 // --liftoff --no-wasm-tier-up: the baseline compiler only. --no-liftoff: the optimizing one only. Neither: both, as V8
 // likes. Memory is shown at the beginning and at the end, and watched bytes behind every event; there are no checkpoints.
 
-import fs from "node:fs";
-import v8 from "node:v8";
+import fs from "fs";
+import v8 from "v8";
 import { describe } from "./module.mjs";
-import { answered, Exited, Stopped } from "./host.mjs";
+import { answered, Exited, HostTrap, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
 
 const VERSION = 1;
 
-// What V8 says when it traps.
+const BUN = process.versions.bun;
+
+// What V8 says when it traps, and JavaScriptCore.
 const TRAPS = [
-  [/^unreachable/, "Unreachable"],
-  [/memory access out of bounds|data segment/, "MemoryOutOfBounds"],
+  [/^unreachable/i, "Unreachable"],
+  [/memory access out of bounds|out of bounds memory access|data segment/i, "MemoryOutOfBounds"],
   [/unaligned/, "UnalignedAtomic"],
-  [/table index is out of bounds|table (access )?out of bounds|element segment/, "TableOutOfBounds"],
-  [/null function|function signature mismatch/, "IndirectCallType"],
-  [/divide by zero|remainder by zero/, "IntegerDivideByZero"],
-  [/divide result unrepresentable/, "IntegerOverflow"],
-  [/unrepresentable in integer range/, "InvalidConversion"],
-  [/null pointer/, "NullReference"],
+  [/table index is out of bounds|table (access )?out of bounds|out of bounds (call_indirect|table)|element segment/i, "TableOutOfBounds"],
+  [/null function|function signature mismatch|null table entry|signature that does not match/, "IndirectCallType"],
+  [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
+  [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
+  [/unrepresentable in integer range|out of bounds trunc/i, "InvalidConversion"],
+  [/null pointer|null reference/i, "NullReference"],
   [/array (index|access) (is )?out of bounds/, "ArrayOutOfBounds"],
   [/illegal cast/, "CastFailure"],
 ];
 
+// Bun has the engine of WebKit under the interface of Node, and calls a release of V8 its own that it only looks like.
 function about(job) {
   const flags = process.execArgv;
   const has = (flag) => flags.includes(flag);
   const mode = has("--no-liftoff") ? "turbofan" : has("--no-wasm-tier-up") ? "liftoff" : "tiering";
+  const engine = BUN
+    ? { name: "javascriptcore", version: `of Bun ${BUN}`, mode: "jit", compiler: "default" }
+    : { name: "v8", version: process.versions.v8, mode, compiler: mode };
+  const program = BUN ? [["bun", BUN], ["webkit", String(process.versions.webkit)]] : [["node", process.versions.node]];
   return {
     spec: `runner:${job.engine?.Runner?.command ?? ""}`,
-    name: "v8",
-    version: process.versions.v8,
-    mode,
-    compiler: mode,
+    ...engine,
     opt_level: "default",
     target: process.arch,
     cpu_features: [],
     settings: [
-      ["node", process.versions.node],
+      ...program,
       ["flags", flags.join(" ")],
+      ["last events", job.task.Run.careful ? "kept" : "kept but in a crash"],
     ],
   };
+}
+
+// Which trap an error of a call is; `undefined` when it is none, but a fault of this program's.
+function trapOf(error) {
+  if (error instanceof HostTrap) return "HostError";
+  if (error instanceof WebAssembly.RuntimeError) return TRAPS.find(([words]) => words.test(error.message))?.[1] ?? "Other";
+  if (error instanceof RangeError && /call stack/i.test(error.message)) return "StackOverflow";
+  if (WebAssembly.Exception && error instanceof WebAssembly.Exception) return "UncaughtException";
+  return undefined;
 }
 
 // How a call that did not return ended.
 function failure(error) {
   if (error instanceof Exited) return { Exited: Number(error.message) };
   if (error instanceof Stopped) return "Stopped";
-  let trap = "HostError";
-  if (error instanceof WebAssembly.RuntimeError) {
-    trap = TRAPS.find(([words]) => words.test(error.message))?.[1] ?? "Other";
-  } else if (error instanceof RangeError) {
-    trap = "StackOverflow";
-  } else if (WebAssembly.Exception && error instanceof WebAssembly.Exception) {
-    trap = "UncaughtException";
-  }
+  const trap = trapOf(error);
+  if (trap === undefined) throw error;
   const places = [...String(error?.stack ?? "").matchAll(/wasm-function\[(\d+)\]:0x([0-9a-f]+)/g)];
   const frames = places.map(([, index, offset]) => ({ function: +index, offset: parseInt(offset, 16), name: null }));
   return { Trapped: { trap, message: String(error?.message ?? error), frames } };
@@ -78,7 +86,7 @@ function provide(imports, recorder, hooks, guest) {
   const provided = {};
   let functions = 0;
   for (const { module, name, kind, type, memory } of imports) {
-    provided[module] ??= {};
+    provided[module] = provided[module] ?? {};
     if (kind === 2) {
       provided[module][name] = new WebAssembly.Memory(memory);
     } else if (module === "forkpoint" && name === "event") {
@@ -98,6 +106,10 @@ function run(job, recorder) {
   if (job.features.length > 0) {
     return setupFailed(`V8 takes its features as flags of node, and not from the job: ${job.features.join(" ")}`);
   }
+  if (BUN && process.execArgv.some((flag) => /liftoff|wasm-tier-up/.test(flag))) {
+    return setupFailed(`Bun ${BUN} has the engine JavaScriptCore, whose compilers are not those of V8: leave out :liftoff or :turbofan`);
+  }
+  if (BUN && job.memory_page_limit !== null) return setupFailed(`Bun ${BUN} has no limit for memories`);
   recorder.message(JSON.stringify({ Hello: about(job) }));
   if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
   const { Run: task } = job.task;
@@ -122,7 +134,8 @@ function run(job, recorder) {
   recorder.message('{"Accepted":"compile"}');
   if (task.stages_only) return recorder.message('"End"');
   const described = describe(bytes);
-  const hooks = new Hooks(recorder);
+  const records = described.imports.some(({ module, name }) => module === "forkpoint" && name === "event");
+  const hooks = new Hooks(recorder, { careful: task.careful, records });
   let instance;
   let memories = [];
   try {
@@ -164,4 +177,10 @@ function run(job, recorder) {
 const [, jobPath, socket] = process.argv.slice(2);
 // Numbers of 64 bits would lose their last digits.
 const text = fs.readFileSync(jobPath, "utf8").replace(/"(I64|F64)":(-?\d+)/g, '"$1":"$2"');
-run(JSON.parse(text), new Recorder(+socket));
+const recorder = new Recorder(+socket);
+try {
+  run(JSON.parse(text), recorder);
+} catch (error) {
+  // This program's own fault, or the job's: nothing about the engine.
+  recorder.message(JSON.stringify({ Failed: String((error && error.stack) || error) }));
+}

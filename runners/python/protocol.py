@@ -4,6 +4,7 @@ Nothing here knows of an engine: a runner for another one takes this file as it 
 """
 
 import json
+import mmap
 import os
 import select
 import socket
@@ -14,6 +15,9 @@ RECORDS = 28 * 4096
 PIECE = 1 << 20
 
 RECORD = struct.Struct("<iqqq")
+# The front of the shared buffer: bytes of records that are in it, number of the frame that is being sent; then the records.
+USED, SENDING, HEAD = 0, 4, 8
+WORD = struct.Struct("<I")
 STOP, SHOW, READ, ANSWER = 1, 2, 3, 4
 
 
@@ -40,9 +44,12 @@ class HostTrap(Exception):
 class Recorder:
     """The other end of the socket. All of it blocks: the guest waits while its events are sent, and for answers."""
 
-    def __init__(self, descriptor):
+    def __init__(self, descriptor, buffer=None):
         self.socket = socket.socket(fileno=descriptor)
-        self.records = bytearray()
+        # Records that are not sent yet. The recorder looks there when this process is dead: none is lost.
+        self.records = bytearray(HEAD + RECORDS) if buffer is None else mmap.mmap(buffer, 0)
+        self.used = 0
+        self.sent = 0
         # What is to be done behind every event: see observe.py.
         self.observers = []
         self._poll = select.poll()
@@ -64,9 +71,15 @@ class Recorder:
         self.frame(b"J", json.dumps(content).encode())
 
     def flush(self):
-        if self.records:
-            self.frame(b"H", self.records)
-            self.records.clear()
+        if not self.used:
+            return
+        # In this order: whenever the process dies, the recorder takes each record once.
+        self.sent = self.sent % 0xFFFFFFFF + 1
+        WORD.pack_into(self.records, SENDING, self.sent)
+        self.frame(b"H", self.records[HEAD : HEAD + self.used])
+        self.used = 0
+        WORD.pack_into(self.records, USED, 0)
+        WORD.pack_into(self.records, SENDING, 0)
 
     def placed(self, tag, memory, address, content):
         """Sends bytes of a memory with the place they are at."""
@@ -74,8 +87,10 @@ class Recorder:
 
     def hook(self, site, first, second, third):
         """The module calls this behind every instruction that has changed memory."""
-        self.records += RECORD.pack(site, first, second, third)
-        if len(self.records) >= RECORDS:
+        RECORD.pack_into(self.records, HEAD + self.used, site, first, second, third)
+        self.used += RECORD.size
+        WORD.pack_into(self.records, USED, self.used)
+        if self.used >= RECORDS:
             self.flush()
         for look in self.observers:
             look()

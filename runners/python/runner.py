@@ -8,7 +8,9 @@ host.py, and change engine.py and this file, which has the order of a run.
 
 import argparse
 import json
+import os
 import sys
+import traceback
 
 import host
 from observe import Checkpoints, Watch, digest, image
@@ -32,10 +34,13 @@ def arguments():
     parser = argparse.ArgumentParser(description="forkpoint starts this: see docs/runner-protocol.md")
     parser.add_argument("--compiler", choices=["cranelift", "winch"])
     parser.add_argument("--opt", choices=["none", "speed", "speed-and-size"])
+    parser.add_argument("--target", help="the triple that code is made for; this machine by default")
+    parser.add_argument("--cranelift", action="append", default=[], metavar="FLAG=VALUE", help="--cranelift has_avx2=false")
     parser.add_argument("--features", default="", help="proposals to switch on and off: --features=+gc,-simd")
     parser.add_argument("recorder", nargs=4, metavar="ARGUMENT", help="__run-engine JOB SOCKET BUFFER")
     options = parser.parse_args()
     options.features = [name for name in options.features.split(",") if name]
+    options.cranelift = [flag.partition("=")[::2] for flag in options.cranelift]
     for name in options.features:
         if name[0] not in "+-":
             parser.error(f"--features: write +{name} or -{name}")
@@ -44,8 +49,8 @@ def arguments():
 
 def main():
     options = arguments()
-    _, job_path, socket, _ = options.recorder
-    recorder = Recorder(int(socket))
+    _, job_path, socket, buffer = options.recorder
+    recorder = Recorder(int(socket), int(buffer))
     try:
         with open(job_path, encoding="utf-8") as file:
             job = json.load(file)
@@ -57,6 +62,11 @@ def main():
         run(job, options, recorder)
     except SetupFailed as error:
         recorder.message({"SetupFailed": str(error)})
+    except Exception as error:
+        # This program's own fault, or the job's: nothing about the engine.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
+        recorder.message({"Failed": words})
 
 
 def run(job, options, recorder):

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "every test binary uses a part")]
 
+pub mod external;
+
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,15 +56,6 @@ pub fn folder_with(files: &[(&str, &[u8])]) -> TempDir {
     folder
 }
 
-/// Whether the host's engine fuses multiply and add and so parts from the portable target.
-pub fn host_has_fma() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    let fma = std::is_x86_feature_detected!("fma");
-    #[cfg(not(target_arch = "x86_64"))]
-    let fma = false;
-    fma
-}
-
 /// Process ids of a process's children.
 pub fn children(process: u32) -> Vec<String> {
     let threads = fs::read_dir(format!("/proc/{process}/task")).expect("a running process");
@@ -70,9 +63,19 @@ pub fn children(process: u32) -> Vec<String> {
     children.flat_map(|list| list.split_whitespace().map(str::to_string).collect::<Vec<_>>()).collect()
 }
 
-/// Whether a program can be started.
-pub fn has_program(name: &str, version: &str) -> bool {
-    Command::new(name).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+#[allow(unused_imports, reason = "every test binary uses a part")]
+pub use external::has_program;
+
+/// Words of a command; 'single quotes' keep spaces.
+pub fn words(command: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for (i, part) in command.split('\'').enumerate() {
+        match i % 2 {
+            0 => all.extend(part.split_whitespace().map(str::to_string)),
+            _ => all.push(part.to_string()),
+        }
+    }
+    all
 }
 
 /// The modules of the file tests, each with the options by which its first command calls it.

@@ -1,17 +1,21 @@
 #!/usr/bin/env bash
-# Builds the runners of old engines and puts them into one folder, tests/engines/target/runners or the first argument:
-# there tests/known_bugs.rs finds them, or where FORKPOINT_RUNNERS says. Takes ten minutes on two cores the first time.
+# Builds the engines that come as source: old releases as runners (wasmi 0.43.1, Wasmtime 43.0.0) and as shared libraries
+# (wasmi's C interface). They go into target/engines, where the tests look. Five minutes on two quiet cores the first time,
+# seconds when everything is there. The lock files pin every crate by its checksum.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-runners=${1:-target/runners}
-mkdir -p "$runners"
-runners=$(cd "$runners" && pwd)
+engines=$(cd ../.. && pwd)/target/engines
+mkdir -p "$engines/runners" "$engines/libs"
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 
 for engine in wasmi-0.43 wasmtime-43; do
     cargo build --locked --manifest-path "$engine/Cargo.toml"
     # A binary has its package's name with dashes only.
-    cp "$CARGO_TARGET_DIR/debug/${engine//./-}" "$runners/"
+    cp "$CARGO_TARGET_DIR/debug/${engine//./-}" "$engines/runners/"
 done
-echo "runners in $runners: $(ls "$runners" | tr '\n' ' ')"
+for release in 1.0.5 2.0.0-beta.3; do
+    cargo build --locked --manifest-path "wasmi-capi-$release/Cargo.toml"
+    cp "$CARGO_TARGET_DIR/debug/libwasmi_capi_${release//[.-]/_}.so" "$engines/libs/libwasmi-$release.so"
+done
+echo "built: $(cd "$engines" && ls runners/* libs/libwasmi-* | tr '\n' ' ')"

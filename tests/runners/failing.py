@@ -1,9 +1,11 @@
 """A runner that goes wrong in the way that its first argument names, at a place that the second one names.
 
 Places: `early` is before `Hello`, `greeted` right behind it, `called` in the middle of the call, behind two of its three stores.
+It sends each record at once; with `called-keeping` it keeps them back, and with `called-sharing` they lie in the shared buffer.
 """
 
 import ctypes
+import mmap
 import json
 import os
 import socket
@@ -12,7 +14,8 @@ import subprocess
 import sys
 import time
 
-how, where, _, job_path, descriptor = sys.argv[1:6]
+how, where, _, job_path, descriptor, buffer = sys.argv[1:7]
+where, _, records = where.partition("-")
 recorder = socket.socket(fileno=int(descriptor))
 os.set_inheritable(recorder.fileno(), True)
 
@@ -65,6 +68,9 @@ WAYS = {
     "segv": lambda: ctypes.string_at(8),
     "exit": lambda: os._exit(7),
     "says": lambda: (os.write(2, b"cannot find \x1b[31mlibengine\nlast words"), os._exit(7)),
+    "throws": lambda: recorder.at(-1),
+    "admits": lambda: (message({"Failed": "an exception in the runner"}), os._exit(1)),
+    "panics": lambda: (os.write(2, b"thread 'main' panicked at engine.rs:7:\n\x1b[31mattempt to subtract"), os.abort()),
     "hang": lambda: time.sleep(1000),
     "spin": lambda: [None for _ in iter(int, 1)],
     "close": close,
@@ -112,10 +118,12 @@ with open(job_path, encoding="utf-8") as file:
     job = json.load(file)
 with open(job["module"], "rb") as file:
     recorded = b"\x09forkpoint\x05event" in file.read()
+shared = mmap.mmap(int(buffer), 0)
 stored = []
 place("early")
+kept = [] if records == "keeping" else [["last events", "kept"]]
 told = {"spec": "runner", "name": "failing", "version": "1", "mode": "none", "compiler": "none", "opt_level": "none"}
-message({"Hello": {**told, "target": "none", "cpu_features": [], "settings": []}})
+message({"Hello": {**told, "target": "none", "cpu_features": [], "settings": kept}})
 place("greeted")
 image()
 message("Instantiated")
@@ -124,8 +132,18 @@ for site, address, value in [(8, 0, 1), (9, 4, 2), (10, 64, 3)]:
     if address == 64:
         place("called")
     stored.append((address, value))
-    if recorded:
-        frame(b"H", struct.pack("<IQQQ", site, address, value, 0))
+    record = struct.pack("<IQQQ", site, address, value, 0)
+    if recorded and records == "sharing":
+        used = struct.unpack_from("<I", shared)[0]
+        shared[8 + used : 8 + used + len(record)] = record
+        struct.pack_into("<I", shared, 0, used + len(record))
+    elif recorded and records != "keeping":
+        frame(b"H", record)
+if recorded and records == "sharing":
+    # Sent in the end, as any runner does before another frame.
+    struct.pack_into("<I", shared, 4, 1)
+    frame(b"H", shared[8 : 8 + struct.unpack_from("<I", shared)[0]])
+    struct.pack_into("<II", shared, 0, 0, 0)
 message({"Returned": []})
 image()
 message({"State": {"globals": [], "tables": []}})

@@ -76,7 +76,8 @@ message(
             "opt_level": "none",
             "target": "none",
             "cpu_features": [],
-            "settings": [],
+            # Each record is sent at once.
+            "settings": [["last events", "kept"]],
         }
     }
 )

@@ -81,6 +81,8 @@ pub(crate) struct Run {
     pub(crate) checkpoints: Checkpoints,
     /// Bytes to look at after every event.
     pub(crate) watch: Option<Watch>,
+    /// Whether a runner that keeps records back sends each at once: the run crashed before.
+    pub(crate) careful: bool,
 }
 
 /// When a child shows all memories, besides after instantiation and at the end.
@@ -159,6 +161,7 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
 /// # Errors
 /// Those of [`main`].
 pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), String> {
+    tell_panics_apart();
     let [job, socket, buffer] = arguments else {
         return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job, a socket and a buffer"));
     };
@@ -191,6 +194,33 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     engine::run(&job, out, control, buffer).map_err(|error| format!("talking to the recorder: {error}"))
 }
 
+/// Crates that are parts of engines linked into this program.
+const ENGINES: &[&str] = &["cranelift", "pulley", "regalloc2", "wasmi", "wasmtime", "winch"];
+
+/// Makes a panic of an engine what it is elsewhere, the death of its process by a signal, and any other an exit with a
+/// status: a failure of ours, or of an embedder's function, is no finding about an engine.
+fn tell_panics_apart() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        usual(panic);
+        match panic.location() {
+            Some(place) if is_engines(place.file()) => std::process::abort(),
+            _ => std::process::exit(101),
+        }
+    }));
+}
+
+/// Whether a source file belongs to an engine: one of its path's folders is that of such a crate, with its version.
+fn is_engines(file: &str) -> bool {
+    let of = |folder: &str, name: &&str| {
+        folder.strip_prefix(*name).is_some_and(|rest| {
+            // `wasmtime-48.0.0`, `wasmtime-internal-core-48.0.0`, and not the host functions of WASI.
+            rest.starts_with(['-', '_']) && !rest.starts_with("-wasi") && rest.contains(|c: char| c.is_ascii_digit())
+        })
+    };
+    file.split('/').any(|folder| ENGINES.iter().any(|name| of(folder, name)))
+}
+
 /// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.
 fn listen(mut socket: UnixStream) -> Control {
     let stop = Stop::default();
@@ -211,4 +241,27 @@ fn listen(mut socket: UnixStream) -> Control {
         }
     });
     control
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_engines;
+
+    #[test]
+    fn panics_are_told_apart_by_their_files() {
+        let registry = "/home/user/.cargo/registry/src/index.crates.io-1/";
+        for engine in
+            ["wasmtime-48.0.8", "wasmi_core-2.0.0", "cranelift-codegen-0.120.0", "wasmtime-internal-core-48.0.8"]
+        {
+            assert!(is_engines(&format!("{registry}{engine}/src/lib.rs")), "{engine}");
+        }
+        for other in ["wasmtime-wasi-48.0.8", "serde-1.0.0", "wasmparser-0.240.0"] {
+            assert!(!is_engines(&format!("{registry}{other}/src/lib.rs")), "{other}");
+        }
+        for ours in
+            ["tracer/src/engine/wasmtime.rs", file!(), "src/main.rs", "/rustc/0123/library/core/src/option.rs"]
+        {
+            assert!(!is_engines(ours), "{ours}");
+        }
+    }
 }

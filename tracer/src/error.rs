@@ -103,6 +103,14 @@ pub enum RecordError {
         /// Its own words.
         message: String,
     },
+    /// What runs the engine failed, not the engine: a runner's own exception, an exit with a status.
+    #[error("what runs the engine {engine} failed, which says nothing about the engine: {words}")]
+    Failed {
+        /// The engine.
+        engine: String,
+        /// How the process ended, or its own words.
+        words: String,
+    },
     /// The child process broke the protocol.
     #[error("the engine's process broke the protocol: {0}")]
     Protocol(String),

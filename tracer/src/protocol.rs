@@ -99,6 +99,8 @@ pub(crate) enum Message {
     Hello(EngineInfo),
     /// The engine cannot be set up as asked. The last frame.
     SetupFailed(String),
+    /// What runs the engine failed, at any time: nothing of the run says anything about the engine. The last frame.
+    Failed(String),
     /// The engine accepted the module at a stage, `validate` or `compile`.
     Accepted(Stage),
     /// The engine did not accept the module at a stage. The last frame. The offset is one in the original module at
@@ -140,6 +142,8 @@ pub(crate) enum Message {
     /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is no part of
     /// the words: its numbers would be those of the rewritten module.
     Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
+    /// The mark that the guest had come to last when it trapped: right before `Trapped`.
+    Marked(u32),
     /// The guest called `proc_exit`.
     Exited(i32),
     /// The run was interrupted, as the parent asked.
@@ -418,6 +422,7 @@ mod tests {
                 native_limit: 0,
                 checkpoints: crate::child::Checkpoints::None,
                 watch: None,
+                careful: false,
             })),
         };
         let job = serde_json::to_value(job).expect("it has no map with other keys");

@@ -16,6 +16,7 @@ mod header;
 mod images;
 mod interface;
 mod launch;
+mod marks;
 mod native;
 mod plain;
 mod process;
@@ -30,10 +31,12 @@ pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
+pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
 pub use plain::Plain;
 pub use program::{Invocation, Program};
 pub use providers::Imports;
 
+use crate::child::Run;
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::features::FeatureSwitches;
@@ -190,6 +193,8 @@ pub struct Recorded {
     pub outcome: Outcome,
     /// The engine's own words about the end, where it had any; unescaped.
     pub message: Option<String>,
+    /// What its process wrote to its standard error last, where the run came to no end by itself; unescaped.
+    pub last_words: Option<String>,
     /// What became of the calls asked for.
     pub calls: Vec<CallResult>,
     /// What it left behind, as far as the engine could be asked.
@@ -200,6 +205,8 @@ pub struct Recorded {
     pub tables: Vec<u64>,
     /// Where the engine's memory was not the replayed one. The events say so, too.
     pub findings: Findings,
+    /// What the code told besides, where it was asked to.
+    pub notes: Notes,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
     /// The part of it between instantiation and the end of the last call, as the recorder saw it.
@@ -233,13 +240,47 @@ impl Program {
     /// When the run could not be recorded. What the guest or the engine does, crashes included, is an [`Outcome`]
     /// or one of the [`Findings`] and no error.
     pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
-        let started = Instant::now();
         self.check_host(request)?;
+        let (recorded, offers_care) = self.record_once(request, &request.output, false, progress)?;
+        if !offers_care || !matches!(recorded.outcome, Outcome::Crashed { .. }) {
+            return Ok(recorded);
+        }
+        // Its last events may have died with it: once more, with each of them sent at once.
+        let folder = request.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let again = tempfile::Builder::new()
+            .prefix(".forkpoint-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+            .tempfile_in(folder.unwrap_or(Path::new(".")))
+            .map_err(RecordError::io("creating a second trace beside the first"))?
+            .into_temp_path();
+        match self.record_once(request, &again, true, progress) {
+            // An engine need not do the same twice: the crash is what counts.
+            Ok((careful, _)) if careful.outcome == recorded.outcome => {
+                again
+                    .persist(&request.output)
+                    .map_err(|error| RecordError::io("replacing a trace by one without loss")(error.error))?;
+                Ok(Recorded { elapsed: recorded.elapsed + careful.elapsed, ..careful })
+            }
+            _ => Ok(recorded),
+        }
+    }
+
+    /// Records one run to `output`, with care or without. Says also whether the engine's runner loses events in a crash, and
+    /// would not if it took care.
+    fn record_once(
+        &self,
+        request: &Request,
+        output: &Path,
+        careful: bool,
+        progress: Progress,
+    ) -> Result<(Recorded, bool), RecordError> {
+        let started = Instant::now();
         let rewritten = self.rewritten_as(&request.effective_options())?;
-        let mut pump = pump::Pump::new(self, &rewritten, request, progress)?;
-        let run = self.run(request, &rewritten);
+        let mut pump = pump::Pump::new(self, &rewritten, request, output, progress)?;
+        let run = Run { careful, ..self.run(request, &rewritten) };
         let launched = launch(request, &self.original, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
         pump.conclude(&launched)?;
-        pump.finish(started.elapsed())
+        let offers_care = pump.offers_care();
+        Ok((pump.finish(started.elapsed())?, offers_care))
     }
 }

@@ -88,8 +88,8 @@ pub struct EngineWords {
     pub offset: Option<u64>,
     /// Of a rejection: the engine's own error code.
     pub code: Option<String>,
-    /// The end of what the engine's process wrote to its standard error, unescaped; `None` where it wrote nothing, or
-    /// where its standard error was shown to the user.
+    /// The end of what the engine's process wrote to its standard error, unescaped, at most 4 KiB; `None` where it wrote
+    /// nothing, or where the run came to an end by itself.
     pub last_words: Option<String>,
     /// Where in the module the run ended when no milestone says so: under a crash, a time limit, a memory limit.
     pub place: Option<Place>,

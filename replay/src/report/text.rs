@@ -7,6 +7,9 @@ use crate::divergence::Side;
 use crate::verdict::Verdict;
 use std::fmt;
 
+/// Most lines of what its process wrote last: of a panic, what it is and where.
+const LAST_LINES: usize = 8;
+
 /// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
 const MESSAGE_LINES: usize = 5;
 
@@ -204,6 +207,17 @@ impl Report {
             let left_out = message.lines().count().saturating_sub(MESSAGE_LINES);
             if left_out > 0 {
                 writeln!(f, "     ... and {left_out} more lines (see `forkpoint info`)")?;
+            }
+            if let Some(words) = &side.last_words {
+                let lines: Vec<&str> = words.lines().filter(|line| !line.trim().is_empty()).collect();
+                let left_out = lines.len().saturating_sub(LAST_LINES);
+                let more = if left_out > 0 {
+                    format!(" ({left_out} lines before: see `forkpoint info`)")
+                } else {
+                    String::new()
+                };
+                writeln!(f, "     its process wrote last{more}:")?;
+                lines[left_out..].iter().try_for_each(|line| writeln!(f, "       | {line}"))?;
             }
             match (side.offset, &side.code) {
                 (Some(offset), Some(code)) => writeln!(f, "     at byte offset {offset:#x}, error code {code}")?,

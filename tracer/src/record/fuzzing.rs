@@ -91,7 +91,7 @@ pub fn frames(bytes: &[u8]) -> bool {
         return false;
     }
     let mut progress = |_: u64, _: u64| {};
-    let Ok(mut pump) = Pump::new(program, &rewritten, &request, &mut progress) else { return false };
+    let Ok(mut pump) = Pump::new(program, &rewritten, &request, &request.output, &mut progress) else { return false };
     let mut input = bytes;
     let sense = loop {
         match read_frame(&mut input) {

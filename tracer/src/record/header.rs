@@ -4,6 +4,13 @@ use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
 use forkpoint_traces::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
+/// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
+/// a crash`, anything else for what may be missing. forkpoint's own processes keep them always and say nothing.
+pub(super) const LAST_EVENTS: &str = "last events";
+
+/// The value with which a runner offers to keep them in a crash, too, when it is asked for care.
+pub(super) const KEPT_WITH_CARE: &str = "kept but in a crash";
+
 /// The header of a recording of `program` under `engine`.
 pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, chunk_events: u32) -> Header {
     if program.runs_without_threads() {
@@ -11,6 +18,10 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
     }
     if let Some(most) = request.max_memory {
         engine.settings.push(("most bytes of the process".to_string(), most.to_string()));
+    }
+    let kept = engine.settings.iter().any(|(name, _)| name == LAST_EVENTS);
+    if !request.engine.is_of_this_program() && !kept {
+        engine.settings.push((LAST_EVENTS.to_string(), "may be missing".to_string()));
     }
     let wasi = &request.wasi;
     let preloads = program.preloads.iter().map(|preload| format!("{}={}", preload.name, preload.file.display()));
@@ -44,6 +55,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
             scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope)),
+            probes: request.options.probes(),
         },
         command: request.command.clone(),
         chunk_events,
@@ -53,13 +65,14 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
 /// A scope in words.
 fn words(scope: &Scope) -> String {
     let mut parts = Vec::new();
-    if let Some(functions) = &scope.functions {
-        let list: Vec<String> = functions.iter().take(8).map(|func| func.0.to_string()).collect();
-        let more = if functions.len() > list.len() { " and others" } else { "" };
-        parts.push(match list.is_empty() {
-            true => "sizes of memories".to_string(),
-            false => format!("stores of function {}{more}", list.join(", ")),
-        });
+    match &scope.functions {
+        Some(functions) if functions.is_empty() => parts.push("sizes of memories".to_string()),
+        Some(functions) => {
+            let list: Vec<String> = functions.iter().take(8).map(|func| func.0.to_string()).collect();
+            let more = if functions.len() > list.len() { " and others" } else { "" };
+            parts.push(format!("stores of function {}{more}", list.join(", ")));
+        }
+        None => {}
     }
     if let Some((memory, bytes)) = &scope.bytes {
         parts.push(format!("stores to memory {} at {:#x}..{:#x}", memory.0, bytes.start, bytes.end));

@@ -19,6 +19,16 @@ pub(super) struct Launched {
 }
 
 impl Launched {
+    /// Whether the process came to an end that is none of the engine's: it left with a status of its own, or fell
+    /// silent, before it had said how the run ended. `said` is what it did say.
+    pub(super) fn failure(&self, said: Option<&Outcome>, request: &Request) -> Option<RecordError> {
+        let told = self.finished || matches!(said, Some(Outcome::Rejected { .. }));
+        if told || self.ended.stopped.is_some() || self.ended.signal().is_some() {
+            return None;
+        }
+        Some(RecordError::Failed { engine: request.engine.to_string(), words: self.ended.words() })
+    }
+
     /// How the run ended, from what the child `said` and from how its process ended.
     pub(super) fn outcome(&self, said: Option<Outcome>, instantiated: bool) -> Outcome {
         match (said, self.ended.stopped) {

@@ -49,6 +49,13 @@ impl Program {
             return Err(RecordError::NoEngine(launched.ended.words()));
         }
         seen.end.memories = seen.memories.finish();
+        if let Some(failure) = launched.failure(seen.outcome.as_ref(), request) {
+            return Err(failure);
+        }
+        if !launched.finished {
+            let last_words = launched.ended.last_words();
+            seen.end.message = seen.end.message.take().or(last_words);
+        }
         seen.end.outcome = launched.outcome(seen.outcome.take(), seen.instantiated);
         Ok(Plain { engine: seen.engine, end: seen.end, elapsed: begun.elapsed(), running: seen.running })
     }
@@ -131,6 +138,9 @@ impl Seen<'_> {
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }
+            Message::Failed(words) => {
+                return Err(RecordError::Failed { engine: request.engine.to_string(), words });
+            }
             Message::Rejected { stage, message, .. } => {
                 self.outcome = Some(Outcome::Rejected { stage });
                 self.end.message = Some(message);
@@ -158,8 +168,8 @@ impl Seen<'_> {
                 self.outcome = Some(Outcome::Exited { code });
                 self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
             }
-            // How the calls before ended is not how the run did.
-            Message::Stopped => self.outcome = None,
+            // How the calls before ended is not how the run did; that its host had no answer is.
+            Message::Stopped => self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered),
             Message::Unanswered { why, damaged: true } => return Err(RecordError::HostLog { what: why }),
             Message::Unanswered { why, damaged: false } => {
                 self.outcome = Some(Outcome::Unanswered);

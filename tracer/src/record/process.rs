@@ -8,12 +8,13 @@ use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::protocol::{Frame, Order, read_frame, write_order};
 use crate::shared::SharedBuffer;
-use last_words::LastWords;
+use last_words::{LastWords, quoted};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::cell::Cell;
+use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -106,13 +107,18 @@ impl Ended {
         if self.idle { None } else { self.status.signal() }
     }
 
+    /// What it wrote to its standard error last, unescaped; `None` when that was nothing.
+    pub(super) fn last_words(&self) -> Option<String> {
+        (!self.last_words.is_empty()).then(|| self.last_words.clone())
+    }
+
     /// How it ended, for people.
     pub(super) fn words(&self) -> String {
         let how = match self.idle {
             true => "it closed its socket and did not end".to_string(),
             false => self.status.to_string(),
         };
-        match self.last_words.as_str() {
+        match quoted(&self.last_words).as_str() {
             "" => how,
             words => format!("{how}; it wrote: {words}"),
         }
@@ -139,14 +145,15 @@ impl Child {
         command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(number.to_string());
         command.stdin(stdin.open("standard input")?);
         command.stdout(request.output_streams.open("standard output")?);
-        command.stderr(request.output_streams.open("standard error")?);
+        // All of it comes through us: the last words of a process that dies are worth keeping.
+        command.stderr(std::process::Stdio::piped());
+        let shown = request.output_streams.shown("standard error")?;
+        // Backtraces would push what matters out of its last words and into the engine's messages.
+        command.env("RUST_BACKTRACE", "0").env("RUST_LIB_BACKTRACE", "0");
         let grouped = !request.engine.is_of_this_program();
         if grouped {
             // A runner may start other programs, which must end with it.
             command.process_group(0);
-            if matches!(request.output_streams, Stdio::Null) {
-                command.stderr(std::process::Stdio::piped());
-            }
         }
         let mut process = command.spawn().map_err(|source| RecordError::NoProgram {
             engine: request.engine.to_string(),
@@ -155,7 +162,7 @@ impl Child {
         })?;
         drop((theirs, their_buffer));
         drop(starting);
-        let last_words = process.stderr.take().map(LastWords::listen);
+        let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
         // A thread of its own: the engine goes on while events are encoded.
@@ -230,7 +237,7 @@ impl Child {
         self.kill();
         let status = self.process.wait().map_err(RecordError::io("waiting for the engine's process"))?;
         self.reaped = true;
-        let last_words = self.last_words.take().map_or_else(String::new, LastWords::words);
+        let last_words = self.last_words.take().map_or_else(String::new, LastWords::text);
         Ok(Ended { status, idle, last_words, stopped, buffer: self.buffer.clone() })
     }
 
@@ -335,6 +342,18 @@ impl Stdio {
                 file.rewind().map_err(RecordError::io(what))?;
                 file.into()
             }
+        })
+    }
+
+    /// Where a copy of what is written goes, if it is shown to anybody.
+    fn shown(&self, what: &str) -> Result<Option<File>, RecordError> {
+        Ok(match self {
+            Stdio::Inherit | Stdio::Stderr => {
+                let ours = io::stderr().as_fd().try_clone_to_owned().map_err(RecordError::io(what))?;
+                Some(ours.into())
+            }
+            Stdio::Null => None,
+            Stdio::File(file) => Some(file.try_clone().map_err(RecordError::io(what))?),
         })
     }
 }

@@ -218,6 +218,7 @@ impl Program {
                 }
             },
             watch: request.watch.clone(),
+            careful: false,
         }
     }
 }

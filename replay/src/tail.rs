@@ -1,0 +1,54 @@
+//! Runs that were cut short: where their events stop says nothing about the engine.
+//!
+//! A run may be ended from outside (time limit, memory limit, Ctrl-C), and of an engine that dies the last events may never
+//! have reached the recorder. Where the events of such a run are the beginning of the other's, the two agree as far as
+//! it went, and nothing more is known.
+
+use crate::error::ReplayError;
+use crate::timeline::Timeline;
+use forkpoint_traces::{Event, Header, Milestone, Outcome, Position};
+
+/// The name of the setting in a header that says what happens to the last events of a run that comes to no end; traces
+/// without it keep them always.
+const SETTING: &str = "last events";
+
+/// Whether the last events before this end may be missing in a trace with this header.
+fn may_lack(header: &Header, outcome: &Outcome) -> bool {
+    let kept = header.engine.settings.iter().find(|(name, _)| name == SETTING).map(|(_, kept)| kept.as_str());
+    match outcome {
+        Outcome::Crashed { signal: None } => true,
+        Outcome::Crashed { .. } => kept.is_some_and(|kept| kept != "kept"),
+        outcome => outcome.is_cut_short() && kept.is_some_and(|kept| kept != "kept" && kept != "kept but in a crash"),
+    }
+}
+
+/// Why nothing follows from the pair of events at `position`, the first that is unequal or the last: one of them is the end
+/// of a run that was cut short, and what it would have done next is not known. `None` when it is.
+pub(crate) fn cut_short(
+    lhs: &mut Timeline,
+    rhs: &mut Timeline,
+    [left, right]: [Option<&Event>; 2],
+    position: Position,
+) -> Result<Option<String>, ReplayError> {
+    let ends = [lhs.trace_mut().outcome()?, rhs.trace_mut().outcome()?];
+    let end = |event: Option<&Event>| match event {
+        Some(Event::Milestone(Milestone::End { outcome, .. })) => Some(outcome.clone()),
+        _ => None,
+    };
+    let stops = [end(left), end(right)];
+    let headers = [lhs.trace().header(), rhs.trace().header()];
+    let lacks = |side: usize| stops[side].as_ref().is_some_and(|outcome| may_lack(headers[side], outcome));
+    let from_outside = |outcome: &Option<Outcome>| outcome.as_ref().is_some_and(Outcome::is_cut_short);
+    let both = from_outside(&ends[0]) && from_outside(&ends[1]) && stops.iter().any(from_outside);
+    if !both && !lacks(0) && !lacks(1) {
+        return Ok(None);
+    }
+    let words = |side: usize| {
+        let name = ["lhs", "rhs"][side];
+        let ended = ends[side].as_ref().map_or("has no end".to_string(), ToString::to_string);
+        let missing = if lacks(side) { ", and its last events may be missing" } else { "" };
+        format!("{name} {ended}{missing}")
+    };
+    let position = position.0;
+    Ok(Some(format!("the runs agree as far as they went, on {position} events: {}; {}", words(0), words(1))))
+}

@@ -1,0 +1,207 @@
+//! Tests that need something from outside of this repository: an engine, a tool, a feature of the processor.
+//!
+//! Where that is missing a test is *ignored*, never passed: the runner counts it in its closing lines, and after them
+//! stands what was left out and the one command that brings it. libtest cannot ignore at run time, so these targets have
+//! `harness = false` in Cargo.toml and a `main` from [`external_tests`]; functions in them must not be marked `#[test]`,
+//! which would drop them silently (tests/repository.rs watches over that).
+
+use libtest_mimic::{Arguments, Trial};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// The command that brings every engine that a registry has.
+const FETCH: &str = "tests/engines/fetch.sh";
+
+/// Releases of Wasmtime that [`FETCH`] brings, as libraries and as Python packages.
+pub const WASMTIMES: &[&str] = &[
+    "0.30.0", "8.0.1", "15.0.0", "16.0.0", "17.0.0", "17.0.1", "18.0.0", "18.0.2", "31.0.0", "36.0.0", "38.0.0",
+    "39.0.0", "40.0.0", "41.0.0", "48.0.0",
+];
+
+/// Something that a test needs and a machine may lack.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    /// A program of the system that can say its version by this argument.
+    Program(&'static str, &'static str),
+    /// A program below target/engines.
+    Fetched(String),
+    /// A shared library, by its file name.
+    Library(String),
+    /// A release of Wasmtime as a Python package.
+    Package(String),
+    /// The Python package xxhash.
+    Xxhash,
+    /// An old engine as a runner.
+    Runner(&'static str),
+    /// Any Node: the fetched one or the system's.
+    Node,
+    /// A clang that compiles for WebAssembly.
+    Clang,
+    /// Fused multiply-add, by which an x86-64 processor parts from its baseline.
+    Fma,
+}
+
+pub const PYTHON: Need = Need::Program("python3", "--version");
+pub const TMUX: Need = Need::Program("tmux", "-V");
+pub const CC: Need = Need::Program("cc", "--version");
+
+impl Need {
+    pub fn library(name: &str) -> Need {
+        Need::Library(name.to_string())
+    }
+
+    fn is_met(&self) -> bool {
+        match self {
+            Need::Program(name, version) => has_program(name, version),
+            Need::Fetched(program) => engines().join(program).is_file(),
+            Need::Library(name) => libraries().join(name).exists(),
+            Need::Package(release) => packages().join(format!("wasmtime-{release}")).is_dir(),
+            Need::Xxhash => packages().join("xxhash").is_dir(),
+            Need::Runner(name) => runners().join(name).is_file(),
+            Need::Node => has_program(&node(), "--version"),
+            Need::Clang => clang_compiles(),
+            Need::Fma => has_fma(),
+        }
+    }
+
+    /// What to do about it.
+    fn remedy(&self) -> String {
+        match self {
+            Need::Library(name) if name.starts_with("libwasmedge-") => {
+                "no registry has it: put it into target/engines/libs, or name a folder in FORKPOINT_LIBS".to_string()
+            }
+            Need::Program(..) => format!("install {self}"),
+            Need::Clang => "install clang, lld, wasi-libc".to_string(),
+            Need::Fma => "another processor".to_string(),
+            Need::Node => format!("install node, or run {FETCH}"),
+            _ => FETCH.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Need::Program(name, _) | Need::Runner(name) => write!(f, "{name}"),
+            Need::Fetched(name) | Need::Library(name) => write!(f, "{name}"),
+            Need::Package(release) => write!(f, "Python package wasmtime {release}"),
+            Need::Xxhash => write!(f, "Python package xxhash"),
+            Need::Node => write!(f, "node"),
+            Need::Clang => write!(f, "clang for wasm32"),
+            Need::Fma => write!(f, "a processor with FMA"),
+        }
+    }
+}
+
+/// The tests of a target.
+#[derive(Default)]
+pub struct Tests {
+    trials: Vec<Trial>,
+    left_out: Vec<(String, Need)>,
+}
+
+impl Tests {
+    /// Adds a test, ignored where one of its needs is missing.
+    pub fn add(&mut self, name: impl Into<String>, needs: &[Need], test: impl FnOnce() + Send + 'static) {
+        let name = name.into();
+        let trial = Trial::test(name.clone(), move || {
+            test();
+            Ok(())
+        });
+        self.trials.push(match needs.iter().find(|need| !need.is_met()) {
+            Some(missing) => {
+                self.left_out.push((name, missing.clone()));
+                trial.with_kind(format!("needs {missing}")).with_ignored_flag(true)
+            }
+            None => trial,
+        });
+    }
+
+    /// Runs them as the command line asks, and says after the result what was left out.
+    pub fn run(self) -> ExitCode {
+        let arguments = Arguments::from_args();
+        let list = arguments.list;
+        let filter = arguments.filter.clone().unwrap_or_default();
+        let conclusion = libtest_mimic::run(&arguments, self.trials);
+        if !list && conclusion.num_ignored > 0 {
+            let mut missing: BTreeMap<Need, u32> = BTreeMap::new();
+            for (_, need) in self.left_out.into_iter().filter(|(name, _)| name.contains(&filter)) {
+                *missing.entry(need).or_default() += 1;
+            }
+            println!("left out:");
+            for (need, tests) in missing {
+                println!("  {tests} that need {need} ({})", need.remedy());
+            }
+            println!();
+        }
+        conclusion.exit_code()
+    }
+}
+
+/// Writes the `main` of a target: functions by what they need.
+#[allow(unused_macros, reason = "some targets list their tests by hand")]
+macro_rules! external_tests {
+    ($($needs:expr => $($test:ident),+;)+) => {
+        fn main() -> std::process::ExitCode {
+            let mut tests = $crate::common::external::Tests::default();
+            $($(tests.add(stringify!($test), &$needs, $test);)+)+
+            tests.run()
+        }
+    };
+}
+#[allow(unused_imports, reason = "as above")]
+pub(crate) use external_tests;
+
+/// Whether a program can be started.
+pub fn has_program(name: &str, version: &str) -> bool {
+    Command::new(name).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
+}
+
+/// A folder of engines: the one that a variable of the environment names, or that of [`FETCH`].
+fn folder(variable: &str, name: &str) -> PathBuf {
+    let asked = std::env::var_os(variable).filter(|folder| !folder.is_empty());
+    asked.map_or_else(|| engines().join(name), PathBuf::from)
+}
+
+pub fn engines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/engines")
+}
+
+pub fn libraries() -> PathBuf {
+    folder("FORKPOINT_LIBS", "libs")
+}
+
+pub fn packages() -> PathBuf {
+    folder("FORKPOINT_PYTHON", "python")
+}
+
+pub fn runners() -> PathBuf {
+    folder("FORKPOINT_RUNNERS", "runners")
+}
+
+/// The newest Node there is: the fetched one, else the system's.
+pub fn node() -> String {
+    let fetched = engines().join("node-24.20.0/bin/node");
+    if fetched.is_file() { fetched.display().to_string() } else { "node".to_string() }
+}
+
+/// Whether the host's engine fuses multiply and add and so parts from the portable target.
+fn has_fma() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let fma = std::is_x86_feature_detected!("fma");
+    #[cfg(not(target_arch = "x86_64"))]
+    let fma = false;
+    fma
+}
+
+/// Tried, because a clang without its linker or its WebAssembly back end is of no use.
+fn clang_compiles() -> bool {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("t.c"), "void _start(void) {}\n").expect("writing a test file");
+    let compile = ["--target=wasm32-wasi", "-nostdlib", "t.c", "-o", "t.wasm"];
+    let mut clang = Command::new("clang");
+    clang.current_dir(folder.path()).args(compile).stdout(Stdio::null()).stderr(Stdio::null());
+    clang.status().is_ok_and(|status| status.success())
+}

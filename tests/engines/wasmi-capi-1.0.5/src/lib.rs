@@ -1,0 +1,3 @@
+//! The functions of `wasm.h` as the crate exports them; nothing is added.
+
+pub use wasmi_c_api::*;

@@ -1,0 +1,46 @@
+//! What the repository says about itself: test targets that cannot lose a test, and documents that are up to date.
+
+mod common;
+
+use std::fs;
+
+/// In a target without libtest's harness `#[test]` drops a function silently, and a `main` is needed.
+#[test]
+fn no_test_is_dropped_silently() {
+    let manifest = fs::read_to_string(common::repository("Cargo.toml")).expect("Cargo.toml is there");
+    let mut targets = 0;
+    for target in manifest.split("[[test]]").skip(1).filter(|target| target.contains("harness = false")) {
+        let name = target.split('"').nth(1).expect("a target has a name");
+        let text = fs::read_to_string(common::repository(&format!("tests/{name}.rs"))).expect("the target is there");
+        assert!(!text.contains("#[test]"), "tests/{name}.rs: list its tests in `external_tests!`");
+        targets += 1;
+    }
+    assert!(targets > 5, "{targets} targets");
+}
+
+#[test]
+fn no_test_passes_without_having_run() {
+    for entry in fs::read_dir(common::repository("tests")).expect("tests is there").flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "rs") || path.ends_with("repository.rs") {
+            continue;
+        }
+        let text = fs::read_to_string(&path).expect("a test target can be read");
+        for idiom in ["SKIP", "\"skip", "else { return };"] {
+            assert!(!text.contains(idiom), "{}: `{idiom}`: see tests/common/external.rs", path.display());
+        }
+    }
+}
+
+/// docs/trace-format.md describes the version that files have.
+#[test]
+fn the_trace_format_is_documented_in_its_version() {
+    let version = forkpoint_traces::FORMAT_VERSION;
+    let text = fs::read_to_string(common::repository("docs/trace-format.md")).expect("the document is there");
+    let title = text.lines().next().unwrap_or_default();
+    assert!(title.ends_with(&format!("version {version}")), "the title says `{title}`, files have version {version}");
+    assert!(text.contains(&format!("version u32 = {version}")), "the preamble shows another version");
+    assert!(text.contains(&format!("\nVersion {version} ")), "what version {version} added is not said");
+    let sample = fs::read(common::repository("traces/samples/orbit-jit.fpt")).expect("the sample is there");
+    assert_eq!(sample[8..12], version.to_le_bytes(), "the samples are of another version");
+}
