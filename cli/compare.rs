@@ -11,7 +11,7 @@ mod reruns;
 use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use crate::progress;
 use crate::report::print_report;
 use crate::session::{How, Session, Side};

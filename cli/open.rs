@@ -21,3 +21,10 @@ pub fn reader(path: &Path) -> Result<TraceReader> {
 pub fn timeline(path: &Path) -> Result<Timeline> {
     Ok(Timeline::new(reader(path)?))
 }
+
+/// Opens a trace that this command has recorded: its events may fill as much memory as the guest has.
+pub fn recorded(path: &Path) -> Result<Timeline> {
+    let mut trace = reader(path)?;
+    trace.allow_memory(u64::MAX);
+    Ok(Timeline::new(trace))
+}

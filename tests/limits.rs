@@ -33,3 +33,27 @@ fn a_process_that_takes_too_much_memory_is_ended() {
     let wrong = run(folder.path(), &["record", "m.wat", "--invoke", "run", "--max-memory", "much"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("K, M or G"), "{wrong:?}");
 }
+
+/// Fills more memory than a stranger's trace of this length may, and then stores what the specification leaves open.
+const FILLED: &[u8] = br#"(module (memory 2048)
+    (func (export "run")
+      (memory.fill (i32.const 0) (i32.const 255) (i32.const 100000000))
+      (v128.store (i32.const 64) (i32x4.relaxed_trunc_f32x4_s (f32x4.splat (f32.const nan))))))"#;
+
+#[test]
+fn runs_of_our_own_may_fill_any_memory() {
+    let folder = folder_with(&[("m.wat", FILLED)]);
+    let engines = ["--lhs", "wasmtime:jit", "--rhs", "wasmtime:pulley"];
+    let compare = ["compare", "m.wat", "--invoke", "run", "--json"];
+    let ran = run(folder.path(), &[&compare[..], &engines].concat());
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    // Where machine and interpreter convert a NaN to the same number there is nothing to report.
+    let expected = if cfg!(target_arch = "x86_64") { 1 } else { 0 };
+    assert_eq!(ran.code, expected, "{ran:?}");
+    assert!(report["agree"].is_boolean(), "{ran:?}");
+    let record = ["record", "m.wat", "--invoke", "run", "-o", "m.fpt"];
+    let recorded = run(folder.path(), &record);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    let refused = run(folder.path(), &["info", "--verify", "m.fpt"]);
+    assert!(refused.code != 0 && refused.stderr.contains("FORKPOINT_TRACE_MEMORY"), "{refused:?}");
+}

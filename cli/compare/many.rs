@@ -11,7 +11,7 @@ use super::{Comparison, Reruns};
 use crate::Answer;
 use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use crate::output::{print, print_json};
 use crate::progress::Shown;
 use anyhow::{Context, Result, bail};

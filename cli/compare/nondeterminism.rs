@@ -4,7 +4,7 @@
 //! recording, can each be repeated. An engine that compiles on other threads while it runs, for one, need not do so.
 
 use super::{Comparison, Contender};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use anyhow::{Context, Result};
 use forkpoint_replay::{first_divergence, printable};
 use forkpoint_tracer::EndState;

@@ -1,0 +1,351 @@
+//! Streams of frames, orders and notations by chance, and those that once were taken wrongly.
+//!
+//! `FORKPOINT_FRAMES=1000000 cargo test --workspace --lib fuzzing` for so many instead of a few.
+
+use super::*;
+use crate::host::answer::{Host, HostFunction, HostSpec, Provider};
+use crate::protocol::{FrameWriter, Message, NativeFrame, PageDigest};
+use crate::record::header;
+use crate::values::WasmValue;
+use forkpoint_traces::{
+    EngineInfo, EngineWords, FuncIndex, HostCall, HostEvent, HostOutcome, Import, MemoryIndex, Milestone, Stage,
+    TraceWriter, TrapKind,
+};
+
+/// A message that a runner may send, with numbers by chance.
+fn message(random: &mut fastrand::Rng) -> Message {
+    let number = |random: &mut fastrand::Rng| match random.u8(..4) {
+        0 => random.u64(..4),
+        1 => random.u64(..1 << 20),
+        2 => u64::MAX - random.u64(..4),
+        _ => random.u64(..),
+    };
+    match random.u8(..17) {
+        0 => Message::Hello(EngineInfo::default()),
+        1 => Message::Accepted([Stage::Validate, Stage::Compile, Stage::Instantiate][random.usize(..3)]),
+        2 => Message::Rejected {
+            stage: [Stage::Validate, Stage::Compile, Stage::Instantiate][random.usize(..3)],
+            message: "no".repeat(random.usize(..50)),
+            offset: Some(number(random)),
+            code: None,
+        },
+        3 | 4 => Message::Image { memory: number(random) as u32 % 3, pages: number(random) },
+        5 | 6 => Message::ImageEnd,
+        7 => Message::Instantiated,
+        8 => Message::Watching,
+        9 => Message::Call(random.bool().then(|| number(random) as u32 % 2)),
+        10 => Message::Returned(Vec::new()),
+        11 => Message::Trapped { trap: TrapKind::Unreachable, message: "\x1b".to_string(), frames: Vec::new() },
+        12 => Message::Exited(1),
+        13 => Message::Checkpoint { pages: (0..random.usize(..4)).map(|_| number(random)).collect() },
+        14 => random.choice([Message::CheckpointEnd, Message::CheckpointDone]).expect("two"),
+        15 => Message::State { globals: Vec::new(), tables: vec![number(random)] },
+        _ => Message::HostCall { function: number(random) as u32, arguments: Vec::new() },
+    }
+}
+
+/// What a runner sends that does as it should, up to the calls.
+fn beginning(out: &mut FrameWriter<Vec<u8>>) {
+    let messages = [
+        Message::Hello(EngineInfo::default()),
+        Message::Accepted(Stage::Compile),
+        Message::Image { memory: 0, pages: 1 },
+        Message::ImageEnd,
+        Message::Image { memory: 1, pages: 2 },
+        Message::ImageEnd,
+        Message::Instantiated,
+        Message::Call(None),
+    ];
+    messages.iter().for_each(|message| out.message(message).expect("memory"));
+}
+
+/// A number near a border of a memory of a page, or any.
+fn place(random: &mut fastrand::Rng) -> u64 {
+    match random.u8(..4) {
+        0 => random.u64(..65_600),
+        1 => 65_536 - random.u64(..12),
+        2 => u64::MAX >> random.u32(..64),
+        _ => random.u64(..),
+    }
+}
+
+/// What may come during calls, in the order in which it may come: events with any operands, checkpoints that show
+/// memories of any size and contents, ends and beginnings of calls, and the end.
+fn round(out: &mut FrameWriter<Vec<u8>>, random: &mut fastrand::Rng, calls: &mut u32) -> std::io::Result<()> {
+    match random.u8(..8) {
+        0 | 1 => {
+            let pages = match random.u8(..4) {
+                0 => place(random),
+                _ => 1 + random.u64(..8),
+            };
+            out.message(&Message::Checkpoint { pages: vec![pages, 2][..random.usize(..3)].to_vec() })?;
+            for _ in 0..random.usize(..3) {
+                let page = random.u64(..40);
+                out.digests(random.u32(..2), &[PageDigest { page, digest: random.u64(..3) }])?;
+            }
+            out.message(&Message::CheckpointEnd)?;
+            for _ in 0..random.usize(..3) {
+                out.image(random.u32(..2), 4096 * random.u64(..16), &vec![random.u8(..3); 4096])?;
+            }
+            out.message(&Message::CheckpointDone)
+        }
+        2 if *calls < 2 => {
+            out.message(&Message::Returned(Vec::new()))?;
+            *calls += 1;
+            if *calls == 1 { out.message(&Message::Call(Some(0))) } else { Ok(()) }
+        }
+        _ => {
+            // The sites of the module, and once in a while none of them.
+            let site = forkpoint_traces::SiteId::FIRST.0 + random.u32(..4) + u32::from(random.u8(..50) == 0);
+            let mut call = site.to_le_bytes().to_vec();
+            // No fill of gigabytes: what a guest does costs what it costs.
+            for most in [u64::MAX, 1 << 20, 1 << 20] {
+                call.extend_from_slice(&(place(random) % most).to_le_bytes());
+            }
+            out.hooks(&call)
+        }
+    }
+}
+
+fn stream(random: &mut fastrand::Rng) -> Vec<u8> {
+    let mut out = FrameWriter(Vec::new());
+    if random.u8(..4) > 0 {
+        beginning(&mut out);
+    }
+    if random.u8(..3) > 0 {
+        let mut calls = 0;
+        for _ in 0..random.usize(..30) {
+            round(&mut out, random, &mut calls).expect("memory");
+        }
+        for memory in 0..2 {
+            let pages = if random.u8(..4) == 0 { place(random) } else { 2 };
+            out.message(&Message::Image { memory, pages }).expect("memory");
+            out.image(memory, 4096 * random.u64(..16), &vec![random.u8(..3); 5000]).expect("memory");
+            out.message(&Message::ImageEnd).expect("memory");
+        }
+        if random.bool() {
+            return out.0;
+        }
+    }
+    for _ in 0..random.usize(..12) {
+        let bytes: Vec<u8> = (0..random.usize(..120)).map(|_| random.u8(..4)).collect();
+        let sent = match random.u8(..10) {
+            0 => out.hooks(&bytes),
+            1 => {
+                let site = 8u32.to_le_bytes();
+                out.hooks(&[&site[..], &[random.u8(..); 24]].concat())
+            }
+            2 => out.records(&bytes),
+            3 => out.image(random.u32(..3), 4096 * random.u64(..40), &bytes),
+            4 => out.watched(0, random.u64(..), &bytes),
+            5 => out.digests(random.u32(..3), &[PageDigest { page: random.u64(..), digest: random.u64(..) }]),
+            6 => out.native(&NativeFrame { function: random.u32(..4), start: 0, points: vec![(9, 9)], code: bytes }),
+            7 => out.guest(random.u32(..3), &bytes),
+            _ => out.message(&message(random)),
+        };
+        sent.expect("memory");
+    }
+    let mut bytes = out.0;
+    if random.u8(..3) == 0 && !bytes.is_empty() {
+        let at = random.usize(..bytes.len());
+        bytes[at] = random.u8(..);
+    }
+    bytes
+}
+
+/// The numbers of inputs to try.
+fn count(few: u64) -> u64 {
+    std::env::var("FORKPOINT_FRAMES").ok().and_then(|count| count.parse().ok()).unwrap_or(few)
+}
+
+#[test]
+fn frames_of_any_kind_are_taken_or_refused() {
+    let sense = (0..count(1500)).filter(|seed| frames(&stream(&mut fastrand::Rng::with_seed(*seed)))).count();
+    assert!(sense > 100, "hardly anything was tried: {sense}");
+    let mut sound = FrameWriter(Vec::new());
+    beginning(&mut sound);
+    assert!(frames(&sound.0), "what is sound is taken");
+}
+
+/// Whether what `send` adds to a sound beginning is taken.
+fn taken(send: impl FnOnce(&mut FrameWriter<Vec<u8>>)) -> bool {
+    let mut out = FrameWriter(Vec::new());
+    send(&mut out);
+    frames(&out.0)
+}
+
+#[test]
+fn memory_that_is_no_image_is_not_held() {
+    // A checkpoint has no bound of its own for what it shows, so it may not come while images are held.
+    let early = |announced: bool| {
+        taken(|out| {
+            out.message(&Message::Hello(EngineInfo::default())).expect("memory");
+            out.message(&Message::Image { memory: 0, pages: 1 }).expect("memory");
+            if announced {
+                out.message(&Message::Checkpoint { pages: Vec::new() }).expect("memory");
+            }
+            out.image(0, 0, &[1; 64]).expect("memory");
+        })
+    };
+    assert!(early(false));
+    assert!(!early(true));
+    let late = |announced: bool| {
+        taken(|out| {
+            beginning(out);
+            out.message(&Message::Returned(Vec::new())).expect("memory");
+            out.message(&Message::Image { memory: 0, pages: 1 }).expect("memory");
+            if announced {
+                out.message(&Message::Checkpoint { pages: Vec::new() }).expect("memory");
+            }
+        })
+    };
+    assert!(late(false));
+    assert!(!late(true));
+}
+
+#[test]
+fn frames_have_their_time() {
+    let native = NativeFrame { function: 4, start: 0, points: Vec::new(), code: vec![0xc3] };
+    let rejected =
+        || Message::Rejected { stage: Stage::Instantiate, message: "no".to_string(), offset: None, code: None };
+    let hello = Message::Hello(EngineInfo::default());
+    assert!(taken(|out| {
+        out.message(&hello).expect("memory");
+        out.native(&native).expect("memory");
+        out.message(&rejected()).expect("memory");
+    }));
+    assert!(!taken(|out| {
+        beginning(out);
+        out.native(&native).expect("memory");
+    }));
+    assert!(!taken(|out| {
+        beginning(out);
+        out.message(&rejected()).expect("memory");
+    }));
+    assert!(!taken(|out| {
+        out.message(&hello).expect("memory");
+        out.message(&rejected()).expect("memory");
+        out.message(&Message::Accepted(Stage::Compile)).expect("memory");
+    }));
+    assert!(!taken(|out| {
+        out.message(&hello).expect("memory");
+        out.records(&[]).expect("memory");
+    }));
+}
+
+#[test]
+fn references_are_words() {
+    let returned = |text: &str| {
+        taken(|out| {
+            beginning(out);
+            out.message(&Message::Returned(vec![WasmValue::Reference(text.to_string())])).expect("memory");
+        })
+    };
+    assert!(returned("null") && returned("a value of unknown kind"));
+    for text in ["\x1b[2J", "\u{202e}", &"x".repeat(65)] {
+        assert!(!returned(text), "{text:?}");
+    }
+}
+
+#[test]
+fn what_a_recorded_call_does_to_memory_has_a_bound() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("t.fpt");
+    let import = Import { module: "env".to_string(), name: "fill".to_string() };
+    let function = HostFunction { import: import.clone(), results: Vec::new(), provider: Provider::Nobody };
+    let spec = HostSpec { functions: vec![function], memory: 0, log: Some(path.clone()), echo: false };
+    let answered = |mebibytes: u64| {
+        let engine = EngineSpec::Runner { command: "fuzz".to_string() };
+        let request = Request::new(engine, path.clone()).expect("a request");
+        let header = header::of(program(), &request, EngineInfo::default(), 1 << 17);
+        let mut writer =
+            TraceWriter::create(&path, &header, module().into(), Vec::new(), Vec::new()).expect("a trace");
+        let memory = MemoryIndex(0);
+        writer.milestone(&Milestone::Memory { memory, pages: 1, page_size: 65536 }).expect("a memory");
+        let call =
+            HostCall { function: FuncIndex(0), import: import.clone(), arguments: Vec::new(), reads: Vec::new() };
+        writer.host(&HostEvent::Call(call)).expect("a call");
+        let write = HostEvent::Write { memory, address: 0, bytes: vec![0; 1 << 16] };
+        (0..16 * mebibytes).for_each(|_| writer.host(&write).expect("a write"));
+        let outcome = HostOutcome::Returned(Vec::new());
+        writer.host(&HostEvent::Return { import: import.clone(), outcome }).expect("a return");
+        let length = writer.finish(EngineWords::default()).expect("the end");
+        assert!(length < 1 << 20, "hardly anything on disk: {length}");
+        Host::open(&spec).expect("a log").call(0, Vec::new())
+    };
+    assert!(answered(8).is_ok_and(|reply| reply.unanswered.is_none() && reply.events.len() == 130));
+    let refused = answered(256).map(|_| ()).expect_err("too much").to_string();
+    assert!(refused.contains("env.fill") && refused.contains("256 MiB"), "{refused}");
+}
+
+#[test]
+fn orders_of_any_kind_are_taken_or_refused() {
+    for seed in 0..count(20_000) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let bytes: Vec<u8> = (0..random.usize(..60)).map(|_| random.u8(..6)).collect();
+        orders(&bytes);
+    }
+}
+
+#[test]
+fn notations_of_any_kind_are_read_or_refused() {
+    const WORDS: &[&str] = &[
+        "wasmtime",
+        ":",
+        "jit",
+        "aot",
+        "winch-jit",
+        "pulley",
+        ",",
+        "=",
+        "target",
+        "portable",
+        "cpu",
+        "+",
+        "-",
+        "fma",
+        "opt",
+        "none",
+        "speed",
+        "capi",
+        "lib",
+        "/x y",
+        "wasmedge",
+        "interpreter",
+        "wasmi",
+        "node",
+        "liftoff",
+        "python",
+        "runner",
+        "program",
+        "wasm",
+        "gc",
+        "tail-call",
+        "every=",
+        "calls",
+        "end",
+        "0x",
+        "7",
+        "nan",
+        "inf",
+        "1e9",
+        "i32x4",
+        "env",
+        ".",
+        "*",
+        "trap",
+        "pooling",
+        "on",
+        "memory-guard",
+        "\u{202e}",
+        " ",
+        "18446744073709551616",
+        ";",
+        "'",
+    ];
+    for seed in 0..count(20_000) / 4 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let text: String = (0..random.usize(1..9)).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
+        notations(&text);
+    }
+}
