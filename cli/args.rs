@@ -120,6 +120,10 @@ pub struct CompareArgs {
     /// Do not run both sides without recording first, to see whether recording changes what they do
     #[arg(long)]
     pub no_guard: bool,
+    /// Do not run the sides again to ask more about a divergence: where an engine trapped that does not say so, whether it
+    /// follows from the bits of NaNs, which function first returned otherwise
+    #[arg(long)]
+    pub no_reruns: bool,
     /// Show what the guest of the left side prints (on standard error)
     #[arg(long)]
     pub echo: bool,

@@ -1,7 +1,12 @@
 //! `forkpoint compare`: record a module under two engines, report the first divergence.
 
+mod calls;
+mod lost;
 pub mod many;
 pub mod nondeterminism;
+mod open_results;
+mod places;
+mod reruns;
 
 use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
@@ -14,6 +19,7 @@ use forkpoint_replay::{NanBits, Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
+pub use reruns::Reruns;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -51,6 +57,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         ways: Ways {
             host: args.host,
             guard: !args.no_guard,
+            reruns: !args.no_reruns,
             echo: args.echo,
             keep: args.output.is_some(),
             quiet: false,
@@ -67,7 +74,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         return many::run(&comparison, folder, args.report.json);
     }
     let traces = [folder.join("lhs.fpt"), folder.join("rhs.fpt")];
-    let Some((report, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
+    let Some((report, reruns, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     let hint = match &args.output {
         Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),
         None => {
@@ -75,7 +82,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         }
     };
     let host = comparison.session.program.needs_host().then_some(args.host);
-    print_report(&report, guard.as_ref(), host, &args.report, &hint)
+    print_report(&report, Some(&reruns), guard.as_ref(), host, &args.report, &hint)
 }
 
 /// One side of a comparison.
@@ -90,6 +97,8 @@ pub struct Ways {
     pub host: HostMode,
     /// Whether every engine runs without recording, too.
     pub guard: bool,
+    /// Whether sides run again to be asked more about a divergence.
+    pub reruns: bool,
     /// Whether what the guest of the first run prints is shown.
     pub echo: bool,
     /// Whether the traces stay.
@@ -116,7 +125,7 @@ pub struct Comparison<'a> {
 
 impl Comparison<'_> {
     /// Records both sides to `traces` and compares them. `None` when the user ended it.
-    fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Option<Guard>)>> {
+    fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Reruns, Option<Guard>)>> {
         let Some(lhs) = self.record_side(&self.sides[0], &traces[0], self.ways.echo)? else { return Ok(None) };
         if self.ways.host == HostMode::Pinned && self.session.program.needs_host() {
             // Where the trace is replaced by one that knows more, that one has the same host log.
@@ -138,9 +147,11 @@ impl Comparison<'_> {
         };
         let Some(rhs) = self.record_side(&self.sides[1], &traces[1], false)? else { return Ok(None) };
         self.narrow(&self.sides[1], &traces[1], &rhs)?;
-        let mut report = self.report(traces)?;
+        let report = self.report(traces)?;
+        let (mut report, [lhs, rhs], reruns) =
+            self.ask_all([&self.sides[0], &self.sides[1]], traces, report, [lhs, rhs])?;
         let Some(plain) = plain.filter(|plain| !plain.cut_short() && report.agree.is_some()) else {
-            return Ok(Some((report, None)));
+            return Ok(Some((report, reruns, None)));
         };
         let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
         for name in guard.changed_by_recording.clone() {
@@ -149,7 +160,8 @@ impl Comparison<'_> {
                 _ => (&self.sides[1], &plain.rhs, &rhs, &traces[1]),
             };
             // A trace with findings may come from another way to record.
-            let trace = recorded.findings.first.is_empty().then_some(trace.as_path());
+            let as_asked = recorded.findings.first.is_empty() && !reruns.by_hooks;
+            let trace = as_asked.then_some(trace.as_path());
             guard.repeated(name, self.nondeterminism(side, end, trace));
         }
         if report.agree == Some(true) && !guard.nondeterminism.is_empty() {
@@ -165,7 +177,7 @@ impl Comparison<'_> {
             report.verdict = Some(Verdict::ObserverEffect);
             report.meaning = Some(Verdict::ObserverEffect.meaning());
         }
-        Ok(Some((report, Some(guard))))
+        Ok(Some((report, reruns, Some(guard))))
     }
 
     /// Records one side. `None` when the user ended it.
@@ -252,13 +264,14 @@ impl Comparison<'_> {
         traces: &[PathBuf; 2],
         full: Report,
     ) -> Result<Report> {
-        let suspects = {
+        let (suspects, by) = {
             let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
+            let by_hooks = [&lhs, &rhs].iter().all(|side| side.trace().header().recorder.hooks);
             let (words, functions) = plain.writers([&mut lhs, &mut rhs])?;
             guard.last_writers = words;
-            functions
+            (functions, if by_hooks { "hooks" } else { "inline records" })
         };
-        guard.vanished_in.push("recording of everything by inline records".to_string());
+        guard.vanished_in.push(format!("recording of everything by {by}"));
         for rung in plain.ladder(&self.session, suspects) {
             let files = [self.aside.join("rung-lhs.fpt"), self.aside.join("rung-rhs.fpt")];
             let lhs = self.record(sides[0], &files[0], Some(rung.how.clone()), false);

@@ -2,6 +2,7 @@
 
 use crate::Answer;
 use crate::args::{HostMode, ReportArgs};
+use crate::compare::Reruns;
 use crate::guard::Guard;
 use crate::open::timeline as open;
 use crate::output::{print, print_json};
@@ -14,7 +15,7 @@ use std::path::Path;
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
-    print_report(&report, None, None, args, hint)
+    print_report(&report, None, None, None, args, hint)
 }
 
 /// A report, and what the observer guard has to say.
@@ -22,6 +23,8 @@ pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> 
 struct Whole<'a> {
     #[serde(flatten)]
     report: &'a Report,
+    /// What reruns of a comparison found out.
+    reruns: Option<&'a Reruns>,
     guard: Option<&'a Guard>,
     /// Who answered the host calls of a comparison: `live` or `pinned`.
     host: Option<HostMode>,
@@ -30,6 +33,7 @@ struct Whole<'a> {
 /// Prints a report and gives the command's answer.
 pub fn print_report(
     report: &Report,
+    reruns: Option<&Reruns>,
     guard: Option<&Guard>,
     host: Option<HostMode>,
     args: &ReportArgs,
@@ -41,7 +45,7 @@ pub fn print_report(
         None => Answer::None,
     };
     if args.json {
-        print_json(&Whole { report, guard, host })?;
+        print_json(&Whole { report, reruns, guard, host })?;
         return Ok(answer);
     }
     // What bears on every sentence of the report comes first.
@@ -56,6 +60,9 @@ pub fn print_report(
         ))?;
     }
     print(&report.to_string())?;
+    if let Some(reruns) = reruns.filter(|reruns| !reruns.is_empty()) {
+        print(&format!("\n{reruns}"))?;
+    }
     if let Some(guard) = guard.filter(|guard| !guard.is_unremarkable()) {
         print(&format!("\n{guard}"))?;
     }

@@ -238,6 +238,11 @@ impl Session {
         Ok(self.program.run_plain(&request)?.end)
     }
 
+    /// How the command line has the module rewritten.
+    pub fn options(&self) -> &Options {
+        &self.how.options
+    }
+
     /// The command line's way to record, with other options.
     pub fn how_with(&self, options: Options) -> How {
         How { options, ..self.how.clone() }

@@ -92,6 +92,7 @@ fn options(args: &SweepArgs, engines: &[EngineSpec]) -> Value {
         "nan_bits": args.nan_bits.to_string(),
         "host": args.host,
         "guard": !args.no_guard,
+        "reruns": !args.no_reruns,
     })
 }
 
@@ -233,6 +234,7 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
         ways: Ways {
             host: args.host,
             guard: !args.no_guard,
+            reruns: !args.no_reruns,
             echo: false,
             keep: true,
             quiet: true,

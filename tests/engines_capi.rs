@@ -99,3 +99,48 @@ fn a_setting_that_a_library_lacks_is_said() {
     let stderr = complaint(&format!("capi:jit,lib={},compiler=turbofan", path.display()));
     assert!(stderr.contains("cranelift, winch"), "{stderr}");
 }
+
+/// What a recording of a module under a library says of its engine, or the error.
+fn described(name: &str, settings: &str) -> Option<Result<Value, String>> {
+    let path = library(name)?;
+    let folder = common::folder_with(&[(
+        "t.wat",
+        b"(module (memory 1) (func (export \"run\") (i32.store (i32.const 0) (i32.const 1))))",
+    )]);
+    let engine = format!("capi:aot,lib={}{settings}", path.display());
+    let ran = common::run(folder.path(), &["record", "t.wat", "--invoke", "run", "--engine", &engine, "-o", "t.fpt"]);
+    if ran.code != 0 {
+        assert_eq!(ran.code, 2, "{name}{settings}: {}", ran.stderr);
+        return Some(Err(ran.stderr));
+    }
+    let info = common::run(folder.path(), &["info", "t.fpt", "--json"]);
+    let info: Value = serde_json::from_str(&info.stdout).expect("JSON");
+    Some(Ok(info["engine"].clone()))
+}
+
+#[test]
+fn winch_is_winch_or_refused() {
+    for name in ["libwasmtime-17.0.0.so", "libwasmtime-31.0.0.so", "libwasmtime-40.0.0.so"] {
+        let Some(told) = described(name, ",compiler=winch") else { continue };
+        let error = told.expect_err("these have no Winch behind their C interface");
+        assert!(error.contains("compiles with Cranelift all the same") || error.contains("no function"), "{error}");
+    }
+    let Some(told) = described("libwasmtime-48.0.0.so", ",compiler=winch") else { return };
+    assert_eq!(told.expect("an engine")["compiler"], "winch");
+}
+
+#[test]
+fn targets_and_processor_features_can_be_asked_for() {
+    for name in ["libwasmtime-31.0.0.so", "libwasmtime-38.0.0.so", "libwasmtime-48.0.0.so"] {
+        let Some(told) = described(name, ",target=portable,cpu=+sse4.1") else { continue };
+        let engine = told.expect("an engine");
+        assert_eq!(engine["cpu_features"], serde_json::json!(["sse4.1"]), "{name}: {engine:#}");
+        // Exact to the patch level, which the file's name need not be.
+        let version = engine["version"].as_str().expect("a version");
+        assert_eq!(version.split('.').count(), 3, "{name}: {version}");
+        for (settings, words) in [(",cpu=+nonsense", "has_nonsense"), (",target=nonsense", "nonsense")] {
+            let error = described(name, settings).and_then(Result::err).expect("an error");
+            assert!(error.contains(words) && !error.contains("backtrace:"), "{name}{settings}: {error}");
+        }
+    }
+}

@@ -45,7 +45,7 @@ fn engines_that_agree_are_one_group() {
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
     assert_eq!(groups(&report), ["A", "A", "A"]);
     assert_eq!((&report["reference"], &report["majority"], &report["odd"]), (&0.into(), &"A".into(), &json!([])));
-    assert_eq!(report["groups"], json!([{ "name": "A", "engines": [0, 1, 2], "divergence": null }]));
+    assert_eq!(report["groups"], json!([{ "name": "A", "engines": [0, 1, 2], "divergence": null, "reruns": null }]));
     let row = &report["engines"][1];
     assert_eq!((&row["engine"], &row["outcome"], &row["error"]), (&"wasmi".into(), &"finished".into(), &Value::Null));
     assert_eq!((&row["changed_by_recording"], &row["trace"]), (&false.into(), &Value::Null), "{row:#}");

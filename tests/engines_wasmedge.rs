@@ -102,3 +102,50 @@ fn a_jit_that_would_interpret_is_found_out() {
     assert_eq!(report["rhs"]["outcome"], "rejected at instantiate", "{report:#}");
     assert!(report.to_string().contains("no native code"), "{report:#}");
 }
+
+/// Stores before a trap, of which compiled code forgets the recorder's: both sides trap, and no event is missing for it.
+#[test]
+fn records_that_a_trap_takes_along_are_had_by_hooks() {
+    let module = br#"(module (memory (export "memory") 1)
+      (func (export "lost") (param f32 i64) (result f32 i64)
+        (i32.store (i32.const 0) (i32.const 1)) (drop (i32.load (i32.const -1))) unreachable))"#;
+    let folder = folder_with(&[("t.wat", &module[..])]);
+    // The records alone are lost: recorded by hooks, the runs agree.
+    let library = fake(folder.path(), "14", &["-DFORGETS_RECORDS"]);
+    let engine = format!("wasmedge:aot,lib={}", library.display());
+    let (code, report, stderr) = compare(folder.path(), "lost 1 2", &engine);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    let note = report["reruns"]["notes"][0].as_str().unwrap_or_default();
+    assert!(note.contains("inline records of 1 events before its trap were lost in rhs"), "{report:#}");
+    // The store is lost, too: that shows only without recording.
+    let library = fake(folder.path(), "13", &[]);
+    let engine = format!("wasmedge:aot,lib={}", library.display());
+    let (code, report, stderr) = compare(folder.path(), "lost 1 2", &engine);
+    assert_eq!((code, &report["verdict"]), (1, &"observer-effect".into()), "{report:#}{stderr}");
+    assert_eq!(report["guard"]["plain_differences"][0], "memory 0 at 0x0: lhs 01, rhs 00", "{report:#}");
+    assert!(report["guard"]["vanished_in"].to_string().contains("hooks"), "{report:#}");
+    // The interpreter has hooks anyway, and says no place: a rerun cannot tell one either, since nothing runs.
+    let (_, report, _) = compare(folder.path(), "lost 1 2", &engine.replace(":aot", ":interpreter"));
+    assert_eq!(report["reruns"]["notes"], Value::Array(Vec::new()), "{report:#}");
+}
+
+/// The place of a crash: of a process that is dead, as its code left it where the recorder finds it.
+#[test]
+fn a_crash_has_the_place_that_the_code_came_to_last() {
+    let module = br#"(module (memory (export "memory") 1)
+      (func $work (export "crash") (param f32 i64) (result f32 i64)
+        (drop (i32.load offset=4 (i32.const 0))) (local.get 0) (local.get 1)))"#;
+    let folder = folder_with(&[("t.wat", &module[..])]);
+    let library = fake(folder.path(), "14", &[]);
+    for mode in ["aot", "interpreter"] {
+        let engine = format!("wasmedge:{mode},lib={}", library.display());
+        let (code, report, stderr) = compare(folder.path(), "crash 1 2", &engine);
+        assert_eq!((code, &report["verdict"]), (1, &"crash".into()), "{report:#}{stderr}");
+        let place = &report["reruns"]["places"][0];
+        assert_eq!(
+            (&place["side"], &place["name"], &place["trapped"]),
+            (&"rhs".into(), &"work".into(), &false.into())
+        );
+        assert_eq!(place["site"]["instruction"], "i32.load offset=4", "{mode}: {report:#}");
+    }
+}

@@ -231,6 +231,32 @@ fn two_live_runs_part_where_the_world_does_and_pinned_ones_agree() {
     assert_eq!(both.code, 0, "{}{}", both.stdout, both.stderr);
 }
 
+/// A host call has the place of the instruction that calls, by whatever way the engine records.
+#[test]
+fn host_calls_have_places() {
+    let folder = folder_with(&[("ticks.wat", &guest(TICKS))]);
+    let mut places = Vec::new();
+    for engine in ["wasmtime:jit", "wasmtime:pulley-aot", "wasmi"].into_iter().chain(has_node().then_some("node")) {
+        let ran = run(folder.path(), &["record", "ticks.wat", "-q", "-e", engine, "-o", "t.fpt"]);
+        assert_eq!(ran.code, 0, "{engine}: {}", ran.stderr);
+        let dump = run(folder.path(), &["dump", "t.fpt", "--json"]);
+        let lines = dump.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let calls = lines.filter(|line| line["event"].as_str().is_some_and(|event| event.starts_with("fd_write(")));
+        places.push(calls.map(|call| (call["function"].as_u64(), call["offset"].as_u64())).collect::<Vec<_>>());
+    }
+    assert_eq!(places[0].len(), 1);
+    let (function, offset) = places[0][0];
+    let module = wat::parse_bytes(&guest(TICKS)).unwrap().into_owned();
+    let offset = offset.expect("a place") as usize;
+    assert_eq!(module[offset], 0x10, "a call");
+    assert!(u64::from(module[offset + 1]) < function.expect("a function"), "of an import");
+    assert!(places.iter().all(|there| *there == places[0]), "{places:?}");
+}
+
+fn has_node() -> bool {
+    common::has_program("node", "--version")
+}
+
 #[test]
 fn replay_prints_only_when_asked_to() {
     let folder = folder_with(&[("ticks.wat", &guest(TICKS))]);
@@ -263,6 +289,11 @@ fn a_guest_that_asks_for_something_else_diverges_there() {
         let report: Value = serde_json::from_str(&replayed.stdout).unwrap();
         assert_eq!((replayed.code, &report["verdict"]), (1, &"host-call".into()), "{}", replayed.stdout);
         assert!(report["rhs"]["event"].as_str().unwrap().contains(words), "{}", replayed.stdout);
+        assert_eq!(
+            report["rhs"]["outcome"], "ended at a host call that the recording does not have",
+            "{}",
+            replayed.stdout
+        );
     }
 }
 

@@ -41,6 +41,9 @@ pub struct SweepArgs {
     /// Do not run every module without recording, too
     #[arg(long)]
     pub no_guard: bool,
+    /// Do not run a module again to ask more about a divergence, as in compare
+    #[arg(long)]
+    pub no_reruns: bool,
     /// What to do about events that differ in NaN bits only, as in compare
     #[arg(long, value_name = "WHAT", default_value_t = NanBits::default())]
     pub nan_bits: NanBits,

@@ -6,8 +6,8 @@
 mod runs;
 mod table;
 
-use super::Comparison;
 use super::nondeterminism::Nondeterminism;
+use super::{Comparison, Reruns};
 use crate::Answer;
 use crate::args::HostMode;
 use crate::guard::{Guard, PlainRuns};
@@ -109,6 +109,8 @@ pub struct Group {
     pub engines: Vec<usize>,
     /// The reference against the first of them; `None` where there is nothing to tell.
     pub divergence: Option<Report>,
+    /// What reruns of these two found out.
+    pub reruns: Option<Reruns>,
 }
 
 /// Records all engines of the comparison to `folder`, compares them and prints the answer.
@@ -142,7 +144,10 @@ pub fn survey(comparison: &Comparison, folder: &Path) -> Result<Option<Survey>> 
     }
     let (groups, specification) = match reference {
         Some(reference) => {
-            let grouped = group(comparison, &runs, reference, &mut rows);
+            let mut grouped = group(comparison, &runs, reference, &mut rows);
+            for group in &mut grouped.0 {
+                ask(comparison, &runs, reference, group)?;
+            }
             guard(comparison, &runs, reference, &mut rows)?;
             grouped
         }
@@ -181,7 +186,7 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 let at = found.unwrap_or_else(|| {
                     // Even the reference can have something to tell: memory that is not what its events say.
                     let divergence = (report.agree == Some(false)).then_some(report);
-                    groups.push(Group { name: letters(groups.len()), engines: Vec::new(), divergence });
+                    groups.push(Group { name: letters(groups.len()), engines: Vec::new(), divergence, reruns: None });
                     groups.len() - 1
                 });
                 groups[at].engines.push(index);
@@ -191,6 +196,18 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
         }
     }
     (groups, specification)
+}
+
+/// Asks in reruns of the reference and a group's first engine what their traces do not tell.
+fn ask(comparison: &Comparison, runs: &[Run], reference: usize, group: &mut Group) -> Result<()> {
+    let Some(&index) = group.engines.first().filter(|index| **index != reference) else { return Ok(()) };
+    let Some(report) = group.divergence.take() else { return Ok(()) };
+    let pair = [reference, index];
+    let traces = pair.map(|row| runs[row].trace.clone());
+    let (report, reruns) = comparison.ask_more(pair.map(|row| &comparison.sides[row]), &traces, report)?;
+    group.divergence = Some(report);
+    group.reruns = Some(reruns);
+    Ok(())
 }
 
 /// An engine's report against the reference, and the group that it belongs to if there is one already.

@@ -4,7 +4,7 @@ mod host;
 
 use crate::symbols::{Symbols, printable};
 use forkpoint_traces::{
-    CodeOffset, Event, FuncIndex, GlobalState, MemoryIndex, MemoryState, Milestone, Observation, SiteTable,
+    CodeOffset, Event, FuncIndex, GlobalState, HostEvent, MemoryIndex, MemoryState, Milestone, Observation, SiteTable,
 };
 use std::fmt::Write;
 
@@ -14,10 +14,11 @@ const SHOWN_BYTES: usize = 16;
 /// Most globals and tables that a line shows.
 const SHOWN_GLOBALS: usize = 8;
 
-/// The instruction that an event stands at; for a trap, the one that trapped.
+/// The instruction that an event stands at; for a trap, the one that trapped; for a host call, the one that calls.
 pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffset)> {
     match event {
         Event::Milestone(Milestone::Trapped { func, offset, .. }) => Some(((*func)?, (*offset)?)),
+        Event::Host(HostEvent::Call(call)) => call.caller.and_then(|place| Some((place.func, place.offset?))),
         event => sites.get(event.site()?).map(|site| (site.func, site.offset)),
     }
 }

@@ -51,9 +51,32 @@ def version():
 
 
 def set_up(options):
-    """The engine, and what the recorder is told about it. `options` has `compiler`, `opt` and `features`."""
+    """The engine, and what the recorder is told about it. `options` has `compiler`, `opt`, `target`, `cranelift` and
+    `features`."""
     if "store" not in inspect.signature(wasmtime.Memory.size).parameters:
         raise SetupFailed(f"wasmtime {version()} for Python is older than 0.28, whose interface this runner uses")
+    config, settings = configured(options)
+    try:
+        engine = wasmtime.Engine(config)
+        if options.compiler == "winch":
+            check_winch(engine, options)
+    except ERRORS as error:
+        raise SetupFailed(f"wasmtime {version()}: {words(error)}") from error
+    about = {
+        "name": "wasmtime",
+        "version": version(),
+        "mode": "jit",
+        "compiler": options.compiler or "default",
+        "opt_level": options.opt or "default",
+        "target": options.target or f"{platform.machine()}-{sys.platform}",
+        "cpu_features": [],
+        "settings": settings,
+    }
+    return engine, about
+
+
+def configured(options):
+    """A configuration with everything that was asked for, and that in words."""
     config = wasmtime.Config()
     settings = [["python", platform.python_version()], ["last events", "kept"]]
 
@@ -84,21 +107,44 @@ def set_up(options):
         switch(f"wasm_{name}", value, needed=True)
     if options.opt is not None:
         switch("cranelift_opt_level", options.opt.replace("-", "_"), needed=True)
+    if options.target is not None:
+        error = c_function("wasmtime_config_target_set", ctypes.c_void_p)(config.ptr(), options.target.encode())
+        if error:
+            raise SetupFailed(f"wasmtime {version()} for Python does not know the target {options.target}")
+        settings.append(["target", options.target])
+    for flag, value in options.cranelift:
+        c_function("wasmtime_config_cranelift_flag_set", None)(config.ptr(), flag.encode(), value.encode())
+        settings.append([flag, value])
+    return config, settings
+
+
+# A loop that counts: no two compilers make the same code of it.
+LOOP = """(module (func (export "f") (param i32) (result i32) (local i32)
+  (loop (local.set 1 (i32.add (local.get 1) (local.get 0))) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
+  (local.get 1)))"""
+
+
+def check_winch(engine, options):
+    """A release without Winch may take the setting and compile with Cranelift: then the code tells."""
+
+    def cranelift():
+        config, _ = configured(options)
+        wasmtime._ffi.wasmtime_config_strategy_set(config.ptr(), 1)
+        return wasmtime.Engine(config)
+
+    winch, once, again = (wasmtime.Module(made, LOOP).serialize() for made in (engine, cranelift(), cranelift()))
+    if once == winch or once != again:
+        raise SetupFailed(f"wasmtime {version()} for Python takes the compiler Winch and compiles with Cranelift all the same")
+
+
+def c_function(name, result):
+    """A function of the C interface that the package itself may not offer."""
     try:
-        engine = wasmtime.Engine(config)
-    except ERRORS as error:
-        raise SetupFailed(f"wasmtime {version()}: {words(error)}") from error
-    about = {
-        "name": "wasmtime",
-        "version": version(),
-        "mode": "jit",
-        "compiler": options.compiler or "default",
-        "opt_level": options.opt or "default",
-        "target": f"{platform.machine()}-{sys.platform}",
-        "cpu_features": [],
-        "settings": settings,
-    }
-    return engine, about
+        function = wasmtime._ffi.dll[name]
+    except (AttributeError, KeyError) as error:
+        raise SetupFailed(f"wasmtime {version()} for Python has no function {name}: this cannot be set") from error
+    function.restype = result
+    return function
 
 
 def strategy_winch(config):

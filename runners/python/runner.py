@@ -34,10 +34,13 @@ def arguments():
     parser = argparse.ArgumentParser(description="forkpoint starts this: see docs/runner-protocol.md")
     parser.add_argument("--compiler", choices=["cranelift", "winch"])
     parser.add_argument("--opt", choices=["none", "speed", "speed-and-size"])
+    parser.add_argument("--target", help="the triple that code is made for; this machine by default")
+    parser.add_argument("--cranelift", action="append", default=[], metavar="FLAG=VALUE", help="--cranelift has_avx2=false")
     parser.add_argument("--features", default="", help="proposals to switch on and off: --features=+gc,-simd")
     parser.add_argument("recorder", nargs=4, metavar="ARGUMENT", help="__run-engine JOB SOCKET BUFFER")
     options = parser.parse_args()
     options.features = [name for name in options.features.split(",") if name]
+    options.cranelift = [flag.partition("=")[::2] for flag in options.cranelift]
     for name in options.features:
         if name[0] not in "+-":
             parser.error(f"--features: write +{name} or -{name}")

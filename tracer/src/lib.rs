@@ -35,6 +35,7 @@ pub use observe::{Watch, WatchedRange};
 pub use record::fuzzing;
 pub use record::{
     CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, HostSource,
-    Imports, Invocation, Plain, Program, Progress, Recorded, Request, Stdio, every_call,
+    Imports, Invocation, NOTES_IN_A_DIGEST, Note, Notes, Plain, Program, Progress, Recorded, Request, Stdio,
+    every_call,
 };
 pub use values::{ValueError, WasmValue, parse_value};

@@ -142,6 +142,8 @@ pub(crate) enum Message {
     /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is no part of
     /// the words: its numbers would be those of the rewritten module.
     Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
+    /// The mark that the guest had come to last when it trapped: right before `Trapped`.
+    Marked(u32),
     /// The guest called `proc_exit`.
     Exited(i32),
     /// The run was interrupted, as the parent asked.

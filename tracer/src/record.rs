@@ -16,6 +16,7 @@ mod header;
 mod images;
 mod interface;
 mod launch;
+mod marks;
 mod native;
 mod plain;
 mod process;
@@ -30,6 +31,7 @@ pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
+pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
 pub use plain::Plain;
 pub use program::{Invocation, Program};
 pub use providers::Imports;
@@ -203,6 +205,8 @@ pub struct Recorded {
     pub tables: Vec<u64>,
     /// Where the engine's memory was not the replayed one. The events say so, too.
     pub findings: Findings,
+    /// What the code told besides, where it was asked to.
+    pub notes: Notes,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
     /// The part of it between instantiation and the end of the last call, as the recorder saw it.

@@ -5,7 +5,7 @@
 //! number of the block that is being sent, so that the recorder knows whether it has what it finds here already.
 //! Nothing here needs the dead process to do anything: a crash handler would run in a process that is broken.
 
-use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, RECORDS_AT};
+use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, MARK_AT, RECORDS_AT};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use rustix::mm::{MapFlags, ProtFlags, mmap};
 use std::fs::File;
@@ -38,6 +38,19 @@ impl SharedBuffer {
         rustix::io::fcntl_setfd(theirs.as_fd(), rustix::io::FdFlags::empty())?;
         let number = theirs.as_raw_fd();
         Ok((theirs, number))
+    }
+
+    /// The number of the mark that the guest came to last, as a dead process left it; 0 for none.
+    pub(crate) fn mark(&self) -> io::Result<u32> {
+        let mut head = [0; RECORDS_AT];
+        let mut read = 0;
+        while read < head.len() {
+            match self.0.read_at(&mut head[read..], read as u64)? {
+                0 => break,
+                more => read += more,
+            }
+        }
+        Ok(word(&head, MARK_AT))
     }
 
     /// The records that a dead process left behind, when the recorder has got `received` blocks from it.
@@ -121,6 +134,11 @@ impl HookBuffer {
         unsafe { std::slice::from_raw_parts_mut(self.start, LENGTH) }
     }
 
+    /// Keeps the number of the mark that the guest came to last.
+    pub(crate) fn set_mark(&mut self, mark: u32) {
+        set_mark(self.bytes(), mark);
+    }
+
     /// Bytes of records in it.
     pub(crate) fn used(&mut self) -> u64 {
         u64::from(word(self.bytes(), CURSOR_AT))
@@ -144,6 +162,16 @@ pub(crate) fn append(buffer: &mut [u8], record: &[u8]) -> bool {
     place.copy_from_slice(record);
     set_word(buffer, CURSOR_AT, (used + record.len()) as u32);
     true
+}
+
+/// The number of the mark that the guest came to last, by its own buffer.
+pub(crate) fn mark(buffer: &[u8]) -> u32 {
+    word(buffer, MARK_AT)
+}
+
+/// Sets that number.
+pub(crate) fn set_mark(buffer: &mut [u8], mark: u32) {
+    set_word(buffer, MARK_AT, mark);
 }
 
 /// What the recorder counts blocks with, in step with [`send`].
@@ -179,6 +207,7 @@ mod tests {
         let left = |cursor: u32, sending: u32, received: u32| {
             let mut head = cursor.to_le_bytes().to_vec();
             head.extend_from_slice(&sending.to_le_bytes());
+            head.resize(RECORDS_AT, 0);
             head.extend_from_slice(b"records");
             shared.0.write_all_at(&head, 0).expect("memory");
             shared.unsent(received).expect("memory")

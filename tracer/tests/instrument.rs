@@ -1,5 +1,7 @@
 //! The module rewriter: structure of what it writes, refusals, semantics under Wasmtime, generated modules.
 
+#[path = "instrument/asked.rs"]
+mod asked;
 #[path = "instrument/check.rs"]
 mod check;
 #[path = "instrument/engines.rs"]

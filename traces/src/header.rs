@@ -115,6 +115,8 @@ pub struct RecorderInfo {
     pub checkpoint: String,
     /// What was recorded when it was not everything, in words. Memory cannot be replayed from such a trace.
     pub scope: Option<String>,
+    /// What the module's code did besides being recorded, in words: for reruns that ask for more.
+    pub probes: Vec<String>,
 }
 
 /// Proposals that were switched on and off in the engine, in the form `+tail-call`. Where a proposal is named twice,

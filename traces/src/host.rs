@@ -6,6 +6,7 @@
 
 use crate::error::TraceError;
 use crate::ids::{FuncIndex, MemoryIndex};
+use crate::index::Place;
 use crate::limits::MAX_HOST_EVENT;
 use crate::value::WasmValue;
 use crate::wire;
@@ -68,6 +69,8 @@ pub struct HostCall {
     pub arguments: Vec<WasmValue>,
     /// What of the guest's memory the call depends on: output buffers, paths.
     pub reads: Vec<HostRead>,
+    /// The instruction that calls it by name; `None` for a call by reference, and where it is not known.
+    pub caller: Option<Place>,
 }
 
 /// Bytes of guest memory that a host function was given.

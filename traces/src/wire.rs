@@ -71,10 +71,13 @@ pub(crate) mod bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::{HostCall, HostEvent, Import};
     use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+    use crate::index::Place;
     use crate::milestone::{Milestone, Outcome, TrapKind};
     use crate::op::MemoryOp;
     use crate::site::Site;
+    use crate::value::WasmValue;
 
     /// Frozen bytes: if this test fails, the format has changed and its version must too.
     #[test]
@@ -97,6 +100,14 @@ mod tests {
         let trap = Milestone::Trapped { trap: TrapKind::MemoryOutOfBounds, func: Some(FuncIndex(1)), offset: None };
         assert_eq!(encode(&trap), [4, 1, 1, 1, 0]);
         assert_eq!(encode(&Outcome::Exited { code: 1 }), [1, 2]);
+        let call = HostEvent::Call(HostCall {
+            function: FuncIndex(2),
+            import: Import { module: "m".to_string(), name: "f".to_string() },
+            arguments: vec![WasmValue::I32(-1)],
+            reads: Vec::new(),
+            caller: Some(Place { func: FuncIndex(5), offset: Some(CodeOffset(0x40)) }),
+        });
+        assert_eq!(encode(&call), [0, 2, 1, b'm', 1, b'f', 1, 0, 1, 0, 1, 5, 1, 0x40]);
     }
 
     #[test]

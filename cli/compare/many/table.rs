@@ -19,6 +19,9 @@ impl fmt::Display for Survey {
                 "the first of it as rhs, against the reference as lhs"
             };
             write!(f, "\nGroup {} ({}), {words}:\n{report}", group.name, names.join("; "))?;
+            if let Some(reruns) = group.reruns.as_ref().filter(|reruns| !reruns.is_empty()) {
+                write!(f, "\n{reruns}")?;
+            }
         }
         self.remarks(f)?;
         let divergent = self.groups.iter().rev().find(|group| group.divergence.is_some());

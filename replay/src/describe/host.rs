@@ -124,7 +124,7 @@ mod tests {
     fn call(name: &str, arguments: &[i32], reads: Vec<HostRead>) -> String {
         let import = Import { module: wasi::MODULE.to_string(), name: name.to_string() };
         let arguments = arguments.iter().map(|value| WasmValue::I32(*value)).collect();
-        describe(&HostEvent::Call(HostCall { function: FuncIndex(0), import, arguments, reads }))
+        describe(&HostEvent::Call(HostCall { function: FuncIndex(0), import, arguments, reads, caller: None }))
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The places a report names: instructions, and who wrote before.
 
 use super::{EventReport, SiteReport};
-use crate::describe::describe;
+use crate::describe::{describe, place_of};
 use crate::divergence::MemoryEffect;
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
@@ -30,10 +30,7 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
         Event::Milestone(Milestone::Trapped { func, offset: Some(offset), .. }) => {
             ((*func).or_else(|| symbols.function_at(*offset))?, *offset)
         }
-        event => {
-            let site = sites.get(event.site()?)?;
-            (site.func, site.offset)
-        }
+        event => place_of(event, sites)?,
     };
     Some(site_at(func, offset, event.op(sites).map(MemoryOp::mnemonic), symbols))
 }
@@ -48,6 +45,13 @@ pub(super) fn site_at(func: FuncIndex, offset: CodeOffset, mnemonic: Option<&str
         instruction: symbols.instruction(offset).or_else(|| mnemonic.map(ToString::to_string)).unwrap_or_default(),
         file: frame.as_ref().and_then(|frame| frame.file.clone()),
         line: frame.as_ref().and_then(|frame| frame.line),
+    }
+}
+
+impl SiteReport {
+    /// The instruction at `offset` in `func`.
+    pub fn at(func: FuncIndex, offset: CodeOffset, symbols: &Symbols) -> SiteReport {
+        site_at(func, offset, None, symbols)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Only the program that runs them, `node` or `python3`, has to be there.
 
-use super::OptLevel;
+use super::wasmtime::write_target;
+use super::{Cpu, OptLevel, Target};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io;
@@ -34,6 +35,10 @@ const PYTHON: &[(&str, &str)] = &[
 pub struct BundledSpec {
     /// Which one.
     pub runner: BundledRunner,
+    /// What Wasmtime's code is made for under Python.
+    pub target: Target,
+    /// CPU features switched on and off there, on top of what the target has.
+    pub cpu: Vec<Cpu>,
     /// The program that runs it, if it is not the usual one in the search path.
     pub program: Option<String>,
 }
@@ -87,16 +92,19 @@ impl BundledSpec {
             ("python", "winch") => BundledRunner::Python { compiler: Some(PythonCompiler::Winch), opt: None },
             _ => return Err(unknown()),
         };
+        let (mut target, mut cpu) = (Target::Host, Vec::new());
         let mut program = None;
         for setting in settings {
             match (setting.split_once('='), &mut runner) {
                 (Some(("program", "")), _) => return Err("an empty program".to_string()),
                 (Some(("program", path)), _) => program = Some(path.to_string()),
+                (Some(("target", name)), BundledRunner::Python { .. }) => target = name.parse()?,
+                (Some(("cpu", features)), BundledRunner::Python { .. }) => cpu = Cpu::parse_list(features)?,
                 (Some(("opt", level)), BundledRunner::Python { opt, .. }) => *opt = Some(level.parse()?),
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }
-        Ok(BundledSpec { runner, program })
+        Ok(BundledSpec { runner, target, cpu, program })
     }
 
     /// The command that runs it, from copies of its files in `folder`.
@@ -126,6 +134,12 @@ impl BundledSpec {
             if let Some(opt) = opt {
                 command.arg("--opt").arg(opt.to_string());
             }
+            if let Some(triple) = self.target.triple() {
+                command.arg("--target").arg(triple);
+            }
+            for cpu in &self.cpu {
+                command.arg(format!("--cranelift={}={}", cpu.flag(), cpu.enabled));
+            }
         }
         Ok(command)
     }
@@ -150,6 +164,7 @@ impl fmt::Display for BundledSpec {
                 f.write_str("python")?;
                 compiler.map_or(Ok(()), |compiler| write!(f, ":{compiler}"))?;
                 opt.map_or(Ok(()), |opt| write!(f, ",opt={opt}"))?;
+                write_target(f, &self.target, &self.cpu)?;
             }
         }
         self.program.as_ref().map_or(Ok(()), |program| write!(f, ",program={program}"))

@@ -5,6 +5,7 @@
 
 mod abi;
 mod check;
+mod compiler;
 mod config;
 mod guest;
 mod spec;
@@ -14,6 +15,7 @@ pub use spec::{CapiSpec, Switch};
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
+use super::wasmtime::host_triple;
 use super::{library, words};
 use crate::child::{Job, Run};
 use abi::{Api, Object, Vector};
@@ -49,6 +51,7 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
         )
     })?;
     let (engine, settings) = config::engine(&api, spec, &job.features)?;
+    compiler::check(&api, engine, spec, &job.features)?;
     // SAFETY: the engine was made a moment ago.
     let store = unsafe { (api.wasm_store_new)(engine) };
     if store.is_null() {
@@ -114,12 +117,16 @@ impl Capi {
         }
         // An engine that cannot serialize may end the process when it is asked to.
         if self.name() != "wasmtime" {
-            return "unknown".to_string();
+            return "unknown (its interface does not tell)".to_string();
         }
         let mut empty = *b"\0asm\x01\0\0\0";
         let told = self.compile(&mut empty).and_then(|module| self.serialize(module)).ok();
         // SAFETY: the engine filled the vector, and nobody else has it.
-        told.and_then(|code| version::of_serialized(unsafe { code.slice() })).unwrap_or_else(|| "unknown".to_string())
+        let told = told.and_then(|code| version::of_serialized(unsafe { code.slice() }));
+        match told {
+            None => "unknown (no version in a module that it serialized)".to_string(),
+            Some(told) => version::in_full(told, &std::fs::read(&self.spec.library).unwrap_or_default()),
+        }
     }
 
     /// Whose library it is, by functions that only that engine has.
@@ -145,8 +152,8 @@ impl Engine for Capi {
             mode: self.spec.mode.to_string(),
             compiler: self.spec.compiler.clone().unwrap_or_else(|| "default".to_string()),
             opt_level: self.spec.opt.map_or("default".to_string(), |opt| opt.to_string()),
-            target: format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
-            cpu_features: crate::engine::host_features(),
+            target: self.spec.target.triple().unwrap_or_else(host_triple),
+            cpu_features: self.spec.target.features(&self.spec.cpu),
             settings,
         }
     }

@@ -214,11 +214,18 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
     let start = run.has_start.then_some((None, &start));
     let calls = run.calls.iter().enumerate().map(|(i, call)| (Some(i as u32), call));
     for (number, call) in start.into_iter().chain(calls) {
+        guest.visit(&mut |session, _| {
+            session.begin_call();
+            Ok(())
+        })?;
+        // Once more, so that the guest's own buffer forgets it, too.
+        guest.visit(&mut |_, _| Ok(()))?;
         out.message(&Message::Call(number))?;
         let ended = guest.call(call);
-        let mut end = None;
+        let (mut end, mut mark) = (None, None);
         guest.visit(&mut |session, views| {
             end = session.take_end()?;
+            mark = session.mark();
             session.settle(views)?;
             match (&end, &ended) {
                 (None | Some(HostEnd::Trapped(_)), Ended::Trapped { .. }) => session.checkpoint_at_trap(views),
@@ -237,6 +244,9 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             (_, Ended::Trapped { trap, message, frames }) => Message::Trapped { trap, message, frames },
             (_, Ended::Exited(code)) => Message::Exited(code),
         };
+        if let (Some(mark), Message::Trapped { .. }) = (mark, &message) {
+            out.message(&Message::Marked(mark))?;
+        }
         out.message(&message)?;
         let over = matches!(message, Message::Exited(_) | Message::Stopped);
         // A module whose start function failed is not there: no export of it can be called.

@@ -6,7 +6,7 @@ use crate::host::answer::{Host, Reply};
 use crate::host::ask::{HostEnd, Memories, apply, ask};
 use crate::host::embed::HostFunctions;
 use crate::host::ranges::clamp;
-use crate::instrument::host_records;
+use crate::instrument::{MARK_HOOK, host_records};
 use crate::observe::{self, View, Watcher};
 use crate::protocol::{HOOK_SIZE, Message, Order};
 use crate::shared::{self, HookBuffer};
@@ -48,6 +48,10 @@ pub(crate) struct Session {
     /// The memory behind it, which a guest's own buffer can share.
     buffer: OwnedFd,
     checkpoints: Checkpoints,
+    /// The mark that the guest came to last in this call; 0 for none.
+    mark: u32,
+    /// Whether what the guest's buffer has as mark is of a call before.
+    stale: bool,
     /// Number of blocks of records sent.
     sent: u32,
     /// Bytes of records sent since the last checkpoint.
@@ -70,6 +74,8 @@ impl Session {
             hooks: HookBuffer::new(buffer.as_fd())?,
             buffer,
             checkpoints: run.checkpoints,
+            mark: 0,
+            stale: false,
             sent: 0,
             unchecked: 0,
             watcher: None,
@@ -92,6 +98,12 @@ impl Session {
     /// Takes an event that the hook reports. Its instruction has run.
     #[inline]
     pub(crate) fn event(&mut self, site: u32, operands: [u64; 3]) -> Next {
+        if site == MARK_HOOK {
+            // No event: of all marks only the last one counts, whoever reads it.
+            self.mark = operands[0] as u32;
+            self.hooks.set_mark(self.mark);
+            return if self.stops() { Next::Stop } else { Next::GoOn };
+        }
         let mut record = [0; HOOK_SIZE];
         record[..4].copy_from_slice(&site.to_le_bytes());
         for (place, operand) in record[4..].chunks_exact_mut(8).zip(operands) {
@@ -111,6 +123,10 @@ impl Session {
 
     /// Takes the records of a module that records inline out of its buffer, and empties it.
     pub(crate) fn take_block(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        if std::mem::take(&mut self.stale) {
+            shared::set_mark(buffer, 0);
+        }
+        self.mark = shared::mark(buffer);
         let Session { sent, unchecked, watcher, out, .. } = self;
         shared::send(buffer, sent, |bytes| {
             *unchecked += bytes.len() as u64;
@@ -318,6 +334,18 @@ impl Session {
         self.end = Some(HostEnd::Stopped);
         self.failed = Some(error);
         Next::Stop
+    }
+
+    /// A call begins: no mark is of it yet. What the guest's own buffer has is forgotten when that is taken next.
+    pub(super) fn begin_call(&mut self) {
+        self.mark = 0;
+        self.hooks.set_mark(0);
+        self.stale = true;
+    }
+
+    /// The mark that the guest came to last in this call. Records of the guest's own buffer must have been taken.
+    pub(super) fn mark(&self) -> Option<u32> {
+        (self.mark != 0).then_some(self.mark)
     }
 
     /// Why a host function left the guest, if one did; an error where nobody listens any more.

@@ -18,6 +18,8 @@ fn specs_read_back_as_they_are_written() {
         "wasmtime:aot,signals=off,nan-canonicalization=on",
         "wasmi",
         "capi:jit,lib=/usr/lib/libwasmtime.so",
+        "capi:jit,lib=lib/e.so,target=portable,cpu=+avx-fma,opt=none",
+        "python,opt=none,target=x86_64-unknown-linux-gnu,cpu=-avx2,program=python3",
         "capi:aot,lib=lib/e.so,compiler=winch,opt=none,regalloc=single-pass,wasm=+gc-threads",
         "wasmedge:interpreter,lib=/usr/lib/libwasmedge.so",
         "wasmedge:aot,lib=w.so,opt=O0,wasm=-simd,compile-wasm=+tail_call",
@@ -60,6 +62,8 @@ fn what_is_not_understood_is_named() {
         ("runner: ", "no command"),
         ("node:ignition", "ignition"),
         ("node,opt=none", "opt=none"),
+        ("node,cpu=-avx", "cpu=-avx"),
+        ("capi:jit,lib=x,cpu=avx", "avx"),
         ("python:llvm", "llvm"),
         ("python,program=", "empty program"),
     ] {

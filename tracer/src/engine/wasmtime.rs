@@ -12,12 +12,13 @@ mod spec;
 mod tuning;
 
 pub use spec::{Compiler, Cpu, Target, WasmtimeSpec};
+pub(super) use spec::{host_triple, write_target};
 pub use tuning::Tuning;
 
+use super::OptLevel;
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::limit::PageLimit;
 use super::session::Session;
-use super::{OptLevel, host_features};
 use crate::child::{Job, Out, Run};
 use crate::protocol::{NO_OFFSET, NativeFrame};
 use forkpoint_traces::EngineInfo;
@@ -165,47 +166,27 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
     for switch in job.features.switches() {
         config.wasm_features(switch.flag(), switch.enabled());
     }
-    match &spec.target {
-        Target::Host => {}
-        // Naming a target at all switches off what was found out about this processor.
-        Target::Portable => {
-            config.target(&host_triple())?;
-        }
-        Target::Triple(triple) => {
-            config.target(triple)?;
-        }
+    if let Some(triple) = spec.target.triple() {
+        config.target(&triple)?;
     }
     for cpu in &spec.cpu {
-        let flag = format!("has_{}", cpu.feature.replace('.', ""));
         // SAFETY: the setter is unsafe because arbitrary Cranelift flags can break the engine's assumptions;
         // `has_*` flags only say which instructions may be used, and the engine refuses to load code that needs
         // instructions which this processor does not have.
         unsafe {
-            config.cranelift_flag_set(&flag, if cpu.enabled { "true" } else { "false" });
+            config.cranelift_flag_set(&cpu.flag(), if cpu.enabled { "true" } else { "false" });
         }
     }
     spec.tuning.apply(&mut config);
     wasmtime::Engine::new(&config)
 }
 
-fn host_triple() -> String {
-    let arch = std::env::consts::ARCH;
-    format!("{arch}-unknown-linux-gnu")
-}
-
 fn describe(spec: &WasmtimeSpec) -> EngineInfo {
-    let mut features = match spec.target {
-        Target::Host if spec.compiler == Compiler::Pulley => Vec::new(),
-        Target::Host => host_features(),
-        Target::Portable | Target::Triple(_) => Vec::new(),
+    let features = match spec.target {
+        // Pulley has no features to find out about.
+        Target::Host if spec.compiler == Compiler::Pulley => Target::Portable.features(&spec.cpu),
+        _ => spec.target.features(&spec.cpu),
     };
-    for cpu in &spec.cpu {
-        features.retain(|feature| feature.replace('.', "") != cpu.feature.replace('.', ""));
-        if cpu.enabled {
-            features.push(cpu.feature.clone());
-        }
-    }
-    features.sort();
     EngineInfo {
         spec: spec.to_string(),
         name: "wasmtime".to_string(),

@@ -68,6 +68,20 @@ pub(crate) enum Provider {
     Nobody,
 }
 
+/// Most that a recorded call may have done to memory, in bytes: all of it is held, and a stranger's recording of a few
+/// kilobytes may claim any amount.
+const MOST_ANSWER: u64 = 256 << 20;
+
+/// What a step of a call counts for besides its bytes.
+const STEP: u64 = 256;
+
+fn cost(event: &HostEvent) -> u64 {
+    match event {
+        HostEvent::Write { bytes, .. } => STEP + bytes.len() as u64,
+        _ => STEP,
+    }
+}
+
 /// What answers the host calls of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostSpec {
@@ -211,8 +225,8 @@ impl Host {
             echo(&arguments, &coming);
         }
         let reads = first.iter().chain(&coming).map(|(address, bytes)| HostRead::of(memory, *address, bytes));
-        let call =
-            HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads: reads.collect() };
+        let reads = reads.collect();
+        let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         if self.log.is_some() {
             return self.logged(call);
         }
@@ -238,7 +252,8 @@ impl Host {
             None => log.next_event()?,
         };
         let why = match next {
-            Some(HostEvent::Call(logged)) if logged == call => None,
+            // Where in the module a call stands is no part of the question.
+            Some(HostEvent::Call(logged)) if (HostCall { caller: None, ..logged.clone() }) == call => None,
             Some(HostEvent::Call(logged)) if logged.import == call.import => {
                 Some("the recording has other arguments, or other bytes behind them".to_string())
             }
@@ -254,9 +269,14 @@ impl Host {
         }
         let mut answer = Answer { grows: Vec::new(), writes: Vec::new(), end: HostEnd::Stopped };
         let function = call.function.0 as usize;
+        let import = call.import.clone();
         let mut events = vec![HostEvent::Call(call)];
+        let mut room = MOST_ANSWER;
         loop {
             let event = log.next_event()?;
+            room = event.as_ref().map_or(Some(room), |event| room.checked_sub(cost(event))).ok_or_else(|| {
+                damaged(&format!("the call of {import} does more to memory than {} MiB", MOST_ANSWER >> 20))
+            })?;
             match &event {
                 Some(HostEvent::Write { memory, address, bytes }) => {
                     answer.writes.push((memory.0, *address, bytes.clone()));

@@ -4,8 +4,11 @@
 use super::classify::{self, Class};
 use super::error::{InstrumentError, offset as code_offset};
 use super::locals::Function;
+use super::marks::Mark;
+use super::notes::Exits;
 use super::offsets::OffsetMap;
 use super::options::Options;
+use super::scan::Signature;
 use super::{CURSOR_AT, RECORDS_AT, Segment};
 use forkpoint_traces::{FuncIndex, Site};
 use wasm_encoder::{Encode, Instruction as I, MemArg};
@@ -22,6 +25,10 @@ pub(super) struct Machinery {
     pub(super) import: u32,
     /// What inline records need besides.
     pub(super) inline: Option<Inline>,
+    /// The function that writes a note, where notes are inline records.
+    pub(super) note: Option<u32>,
+    /// The global that counts events, where each is a call of the hook and places are asked for.
+    pub(super) count: Option<u32>,
 }
 
 /// Indices of what inline records need.
@@ -60,6 +67,7 @@ pub(super) struct BodyRewriter<'m> {
     pub(super) wide: &'m [bool],
     pub(super) sites: Vec<Site>,
     pub(super) segments: Vec<Segment>,
+    pub(super) marks: Vec<Mark>,
     pub(super) offsets: OffsetMap,
     /// Contents of the rewritten code section.
     pub(super) code: Vec<u8>,
@@ -90,6 +98,7 @@ impl<'m> BodyRewriter<'m> {
             wide,
             sites: Vec::new(),
             segments: Vec::new(),
+            marks: Vec::new(),
             offsets,
             code: Vec::new(),
             ops: Vec::new(),
@@ -98,11 +107,13 @@ impl<'m> BodyRewriter<'m> {
         }
     }
 
-    /// Appends the rewritten body of function `index` (original numbering) with `params` parameters.
+    /// Appends the rewritten body of function `index` (original numbering) with this signature. `block_type` is the
+    /// type of a block with its results, where they are several and it may be needed.
     pub(super) fn function(
         &mut self,
         index: u32,
-        params: u32,
+        signature: &Signature,
+        block_type: Option<u32>,
         body: &FunctionBody<'_>,
     ) -> Result<(), InstrumentError> {
         self.ops.clear();
@@ -112,13 +123,15 @@ impl<'m> BodyRewriter<'m> {
         let mut locals = body.get_locals_reader()?;
         let groups = locals.get_count();
         let declarations = locals.original_position();
-        let mut count = u64::from(params);
+        let mut count = signature.params.len() as u64;
         for _ in 0..groups {
             count += u64::from(locals.read()?.0);
         }
         let start = locals.original_position();
         let mut function = Function::new(index, start, u32::try_from(count).unwrap_or(u32::MAX));
-        self.operators(&mut function, body)?;
+        self.mark_entry(&mut function, start);
+        let exits = self.enter(&mut function, signature, block_type, start)?;
+        self.operators(&mut function, exits.as_ref(), body)?;
         self.copy(&mut function, body.range().end);
 
         limit("locals in a function", count + function.added.len() as u64, MAX_LOCALS)?;
@@ -177,7 +190,12 @@ impl<'m> BodyRewriter<'m> {
         self.code.extend_from_slice(&body);
     }
 
-    fn operators(&mut self, function: &mut Function, body: &FunctionBody<'_>) -> Result<(), InstrumentError> {
+    fn operators(
+        &mut self,
+        function: &mut Function,
+        exits: Option<&Exits>,
+        body: &FunctionBody<'_>,
+    ) -> Result<(), InstrumentError> {
         let mut reader = body.get_operators_reader()?;
         // Behind a `br` or the like, until the frame ends, operand types are anybody's guess and nothing runs:
         // no sites there. `frames` holds, for each open frame, whether control can reach its start.
@@ -185,10 +203,22 @@ impl<'m> BodyRewriter<'m> {
         while !reader.eof() {
             let (op, at) = reader.read_with_offset()?;
             let end = reader.original_position();
+            let runs = reachable;
+            let mut again = None;
+            if runs {
+                again = self.mark_before(function, &op, at);
+                self.fix_relaxed(function, &op, at, end);
+                if let Some(exits) = exits
+                    && matches!(op, Operator::Return)
+                {
+                    self.leave(function, exits, at);
+                }
+            }
             match classify::classify(&op) {
                 Class::Plain => {}
                 Class::Record(recorded) => {
-                    if reachable && self.options.scope.covers(function.index, &recorded) {
+                    // Without a memory there is nothing to replay, whatever else is asked.
+                    if reachable && self.has_memory() && self.options.scope.covers(function.index, &recorded) {
                         self.record(function, recorded, at, end);
                     }
                 }
@@ -202,6 +232,12 @@ impl<'m> BodyRewriter<'m> {
                     function.segment = None;
                 }
                 Class::End => {
+                    if let Some(exits) = exits.filter(|_| self.frames.is_empty()) {
+                        // The block that the body has become ends here, and the function behind it.
+                        self.recorder_at(function, at);
+                        self.emit(I::End);
+                        self.leave(function, exits, at);
+                    }
                     reachable = self.frames.pop().unwrap_or(true);
                     function.segment = None;
                 }
@@ -221,6 +257,12 @@ impl<'m> BodyRewriter<'m> {
                 }
                 Class::RefFunc(callee) => self.renumber(function, callee, at, end),
                 Class::Refuse(reason) => return Err(refuse(&op, function.index, at, reason)),
+            }
+            if runs {
+                self.after_float(function, &op, at, end);
+                if let Some(mark) = again {
+                    self.mark_behind(function, mark, at, end);
+                }
             }
         }
         Ok(())
@@ -243,6 +285,10 @@ impl<'m> BodyRewriter<'m> {
             index.encode(&mut self.ops);
             function.copied = end;
         }
+    }
+
+    pub(super) fn has_memory(&self) -> bool {
+        !self.wide.is_empty()
     }
 
     pub(super) fn emit(&mut self, instruction: I<'_>) {

@@ -14,7 +14,7 @@ use wasm_encoder::{BlockType, Instruction as I, MemArg};
 
 /// A value that recorder's code can push.
 #[derive(Debug, Clone, Copy)]
-enum Source {
+pub(super) enum Source {
     /// A scratch local.
     Local(u32, ValueType),
     /// A lane of so many bytes of the vector in a scratch local.
@@ -207,12 +207,12 @@ impl BodyRewriter<'_> {
         function.segment = (!fields.is_empty()).then_some(used);
     }
 
-    fn load_cursor(&mut self, inline: Inline) {
+    pub(super) fn load_cursor(&mut self, inline: Inline) {
         self.emit(I::I32Const(0));
         self.emit(I::I32Load(inline.cursor()));
     }
 
-    fn commit(&mut self, cursor: u32, inline: Inline, used: u32) {
+    pub(super) fn commit(&mut self, cursor: u32, inline: Inline, used: u32) {
         self.emit(I::I32Const(0));
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(used as i32));
@@ -220,8 +220,18 @@ impl BodyRewriter<'_> {
         self.emit(I::I32Store(inline.cursor()));
     }
 
-    /// Calls the hook with the number of a site and its operands.
+    /// Calls the hook with the number of a site and its operands: an event.
     fn hook(&mut self, site: u32, fields: &[Source]) {
+        if let Some(count) = self.machinery.count {
+            self.emit(I::GlobalGet(count));
+            self.emit(I::I64Const(1));
+            self.emit(I::I64Add);
+            self.emit(I::GlobalSet(count));
+        }
+        self.call_hook(site, fields);
+    }
+
+    fn call_hook(&mut self, site: u32, fields: &[Source]) {
         self.emit(I::I32Const(site as i32));
         let mut pushed = 0;
         for field in fields {
@@ -235,7 +245,7 @@ impl BodyRewriter<'_> {
     }
 
     /// Turns the value on the stack, which [`BodyRewriter::push`] put there, into one or two `i64`s.
-    fn as_words(&mut self, source: Source, ty: ValueType) -> u32 {
+    pub(super) fn as_words(&mut self, source: Source, ty: ValueType) -> u32 {
         match ty {
             ValueType::I32 => self.emit(I::I64ExtendI32U),
             ValueType::I64 => {}
@@ -254,7 +264,7 @@ impl BodyRewriter<'_> {
         1
     }
 
-    fn push(&mut self, source: Source) -> ValueType {
+    pub(super) fn push(&mut self, source: Source) -> ValueType {
         match source {
             Source::Local(local, ty) => {
                 self.emit(I::LocalGet(local));
@@ -329,7 +339,7 @@ impl BodyRewriter<'_> {
         self.emit(I::If(BlockType::Empty));
         let found = Source::Local(found, ty);
         match self.machinery.inline {
-            None => self.hook(SiteId::OBSERVED.0, &[found]),
+            None => self.call_hook(SiteId::OBSERVED.0, &[found]),
             Some(inline) => {
                 let cursor = function.cursor();
                 self.load_cursor(inline);

@@ -33,7 +33,8 @@ impl Function {
         }
     }
 
-    fn add_local(&mut self, ty: ValType) -> u32 {
+    /// A local of any type, for one use.
+    pub(super) fn add_local(&mut self, ty: ValType) -> u32 {
         let local = self.first_local.saturating_add(self.added.len() as u32);
         self.added.push(ty);
         local

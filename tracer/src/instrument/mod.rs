@@ -40,6 +40,9 @@
 //! | `memory.copy`, `memory.init` | destination, source, length |
 //! | `data.drop` | nothing; it is always a segment of its own |
 //!
+//! Besides, there are records of fixed size: before a direct call of an imported function, the number 3 and that of a
+//! [`Mark`]; with [`Options::ask`], notes: the number 4, that of a mark, and 16 bytes of a value.
+//!
 //! With [`Options::read_back`], a store that memory does not show is followed by a record of its own: the number 1
 //! and 16 bytes, of which as many as the store has are what memory holds in place of the stored ones.
 //!
@@ -61,8 +64,11 @@ mod body;
 mod classify;
 mod emit;
 mod error;
+mod floats;
 mod locals;
+mod marks;
 mod names;
+mod notes;
 mod offsets;
 mod options;
 mod record;
@@ -71,8 +77,11 @@ mod sections;
 
 pub use address::Address;
 pub use error::InstrumentError;
+pub use floats::{OpenResults, open_results};
+pub use marks::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
-pub use options::{Options, Scope, Style};
+pub use options::{Ask, Options, Scope, Style};
+pub(crate) use record::MARK_HOOK;
 pub use record::{FIRST_SEGMENT, HOST_RECORD, RecordDecoder, RecordError, RecordSink, host_records};
 
 use forkpoint_traces::{MemoryIndex, Site, ValueType};
@@ -95,8 +104,10 @@ pub const START_EXPORT: &str = "forkpoint:start";
 
 /// Address in the buffer of the cursor, an `i32`.
 pub const CURSOR_AT: usize = 0;
+/// Address in the buffer of the number of the [`Mark`] that the run came to last, an `i32`; 0 for none.
+pub const MARK_AT: usize = 8;
 /// Address in the buffer of the first record.
-pub const RECORDS_AT: usize = 8;
+pub const RECORDS_AT: usize = 16;
 /// A segment that finds more bytes of records than this in the buffer has it flushed first.
 pub const BUFFER_LIMIT: u32 = (1 << 20) - RECORDS_AT as u32;
 /// Largest record of one segment in bytes: what the buffer holds beyond [`BUFFER_LIMIT`].
@@ -176,6 +187,8 @@ pub struct Instrumented {
     pub sites: Vec<Site>,
     /// The segments, numbered from [`FIRST_SEGMENT`].
     pub segments: Vec<Segment>,
+    /// Places that the code names without an event, numbered from 1.
+    pub marks: Vec<Mark>,
     /// From the rewritten module's offsets and function indices to the original's.
     pub offsets: OffsetMap,
     /// Memories of the original module, imports first.
@@ -188,13 +201,18 @@ pub struct Instrumented {
     pub data: Vec<DataSegment>,
     /// Whether the host has to call [`START_EXPORT`] after instantiation.
     pub has_start: bool,
-    /// Whether recorder's code was added: the module has a memory.
+    /// Whether recorder's code was added: the module has a memory, or something else is asked of it.
     pub records: bool,
     /// Whether the module needs the stack switching proposal, which not every engine setting goes with.
     pub stack_switching: bool,
 }
 
 impl Instrumented {
+    /// The mark with this number.
+    pub fn mark(&self, number: u32) -> Option<&Mark> {
+        self.marks.get(number.checked_sub(1)? as usize)
+    }
+
     /// A decoder for this module's raw records.
     pub fn decoder(&self) -> RecordDecoder {
         RecordDecoder::new(&self.sites, &self.segments, &self.memories)
@@ -236,6 +254,7 @@ pub fn untouched(module: &[u8]) -> Instrumented {
         module: module.to_vec(),
         sites: Vec::new(),
         segments: Vec::new(),
+        marks: Vec::new(),
         offsets: OffsetMap::default(),
         memories: Vec::new(),
         globals: Vec::new(),

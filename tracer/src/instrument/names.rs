@@ -33,6 +33,9 @@ fn names(
                 if let Some(inline) = machinery.inline {
                     functions.push(wasmparser::Naming { index: inline.helper, name: "forkpoint:make-room" });
                 }
+                if let Some(note) = machinery.note {
+                    functions.push(wasmparser::Naming { index: note, name: "forkpoint:note" });
+                }
                 // Readers may insist on ascending indices.
                 functions.sort_by_key(|naming| naming.index);
                 let mut map = NameMap::new();

@@ -56,6 +56,13 @@ pub struct Options {
     pub buffer_limit: u32,
     /// What is recorded.
     pub scope: Scope,
+    /// What else the code tells on the way.
+    pub ask: Ask,
+    /// Give every NaN that an instruction makes the same bits. The module computes something else then, within what
+    /// the specification allows.
+    pub canonical_nans: bool,
+    /// Give every instruction of relaxed SIMD one of the results that the specification allows it.
+    pub fixed_relaxed: bool,
 }
 
 impl Default for Options {
@@ -66,6 +73,49 @@ impl Default for Options {
             join: true,
             buffer_limit: BUFFER_LIMIT,
             scope: Scope::default(),
+            ask: Ask::default(),
+            canonical_nans: false,
+            fixed_relaxed: false,
+        }
+    }
+}
+
+/// A question that a rerun answers besides recording events. None of them makes an event.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Ask {
+    /// None.
+    #[default]
+    Nothing,
+    /// Where the run ends: before each instruction that can trap, at each loop, and around calls the code leaves the
+    /// number of a [`Mark`](super::Mark) where it can be read when the run is over, whatever way it ended.
+    Places {
+        /// With [`Style::Hooks`], where each number costs a call of the host: only once so many events of
+        /// instructions have been recorded.
+        events: u64,
+    },
+    /// Which NaNs instructions make: a note for each, with its bits.
+    Nans {
+        /// The notes to keep, counted from 0; of all others there are digests.
+        window: Range<u64>,
+    },
+    /// What functions are called with and give back: a note for each value.
+    Calls {
+        /// The notes to keep, counted from 0; of all others there are digests.
+        window: Range<u64>,
+    },
+}
+
+impl Ask {
+    /// Whether the code sends notes.
+    pub(super) fn takes_notes(&self) -> bool {
+        self.window().is_some()
+    }
+
+    /// The notes to keep.
+    pub(crate) fn window(&self) -> Option<&Range<u64>> {
+        match self {
+            Ask::Nans { window } | Ask::Calls { window } => Some(window),
+            Ask::Nothing | Ask::Places { .. } => None,
         }
     }
 }
@@ -75,5 +125,28 @@ impl Options {
     /// one by one.
     pub(super) fn joins(&self) -> bool {
         self.join && !self.read_back && self.scope.bytes.is_none()
+    }
+
+    /// Whether a module without memory gets code, too.
+    pub(super) fn asks(&self) -> bool {
+        self.ask != Ask::Nothing || self.canonical_nans || self.fixed_relaxed
+    }
+
+    /// Whether each direct call of an imported function leaves its place.
+    pub(super) fn places_host_calls(&self) -> bool {
+        self.scope.is_everything()
+    }
+
+    /// What is added to a plain recording, in words; for a trace's header.
+    pub(crate) fn probes(&self) -> Vec<String> {
+        let ask = match self.ask {
+            Ask::Nothing => None,
+            Ask::Places { .. } => Some("markers before instructions that can trap"),
+            Ask::Nans { .. } => Some("notes of NaNs"),
+            Ask::Calls { .. } => Some("notes of calls and returns"),
+        };
+        let canonical = self.canonical_nans.then_some("canonical NaNs");
+        let relaxed = self.fixed_relaxed.then_some("fixed relaxed SIMD");
+        [ask, canonical, relaxed].into_iter().flatten().map(str::to_string).collect()
     }
 }

@@ -22,6 +22,27 @@ pub(super) const READ_BACK_SIZE: u32 = SEGMENT_HEAD + 16;
 /// same in blocks of inline records and of hook calls.
 pub const HOST_RECORD: u32 = 2;
 
+/// Number of the record before a direct call of an imported function: the number of a mark as u32.
+pub(super) const CALLER: u32 = 3;
+
+/// Bytes of a [`CALLER`] record.
+pub(super) const CALLER_SIZE: u32 = SEGMENT_HEAD + 4;
+
+/// Number of the record that is a note: the number of a mark as u32, and 16 bytes.
+pub(super) const NOTE: u32 = 4;
+
+/// Bytes of a [`NOTE`] record.
+pub(super) const NOTE_SIZE: u32 = SEGMENT_HEAD + 20;
+
+/// In place of a site in a call of the hook: the run has come to a mark, the first operand.
+pub(crate) const MARK_HOOK: u32 = 4;
+
+/// In place of a site in a call of the hook: an imported function is called at a mark, the first operand.
+pub(super) const CALLER_HOOK: u32 = 5;
+
+/// In place of a site in a call of the hook: a note at a mark, the first operand, with two words.
+pub(super) const NOTE_HOOK: u32 = 6;
+
 /// Bytes of a host write in one record.
 const HOST_PIECE: usize = 32 << 10;
 
@@ -153,6 +174,15 @@ pub trait RecordSink {
     /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
     /// `address`, the last event given to [`RecordSink::event`], in place of what was stored.
     fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
+
+    /// The next step of a host call is a call at this mark.
+    fn caller(&mut self, _mark: u32) {}
+
+    /// The run has come to a mark.
+    fn mark(&mut self, _mark: u32) {}
+
+    /// The code has something to say at this mark, if there was one.
+    fn note(&mut self, _mark: u32, _words: [u64; 2]) {}
 
     /// A step of a host call, encoded. The rewritten module leaves none by itself: who records no host needs no such sink.
     fn host(&mut self, _event: &[u8]) {}
@@ -303,6 +333,21 @@ impl RecordDecoder {
         operands: [u64; 3],
         sink: &mut impl RecordSink,
     ) -> Result<(), RecordError> {
+        match site {
+            MARK_HOOK => {
+                sink.mark(operands[0] as u32);
+                return Ok(());
+            }
+            CALLER_HOOK => {
+                sink.caller(operands[0] as u32);
+                return Ok(());
+            }
+            NOTE_HOOK => {
+                sink.note(operands[0] as u32, [operands[1], operands[2]]);
+                return Ok(());
+            }
+            _ => {}
+        }
         let site = SiteId(site);
         if site == SiteId::OBSERVED {
             let (store, address) = self.hooked.ok_or(RecordError::NoStore { offset: 0, length: 0 })?;
@@ -367,6 +412,19 @@ impl RecordDecoder {
                     let (event, end) = host_event(bytes, at)?;
                     sink.host(event);
                     (at, last) = (end, None);
+                    continue;
+                }
+                if number == CALLER || number == NOTE {
+                    let size = if number == CALLER { CALLER_SIZE } else { NOTE_SIZE } as usize;
+                    if bytes.len() - at < size {
+                        return Err(cut(bytes, at, size));
+                    }
+                    let mark = read_u32(bytes, at + 4) as u32;
+                    match number {
+                        CALLER => sink.caller(mark),
+                        _ => sink.note(mark, [read_u64(bytes, at + 8), read_u64(bytes, at + 16)]),
+                    }
+                    at += size;
                     continue;
                 }
                 return Err(RecordError::UnknownSegment {

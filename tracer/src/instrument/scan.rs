@@ -15,12 +15,19 @@ pub(super) struct Section {
     pub(super) contents: Range<usize>,
 }
 
+/// Parameters and results.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Signature {
+    pub(super) params: Box<[ValType]>,
+    pub(super) results: Box<[ValType]>,
+}
+
 /// What the second pass needs to know about a module.
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) sections: Vec<Section>,
-    /// Parameters of each type; 0 for what is no function.
-    pub(super) params: Vec<u32>,
+    /// Each type as a function's; an empty one for what is no function.
+    pub(super) signatures: Vec<Signature>,
     /// A type `[i32] -> []`, if there is one already.
     pub(super) flush_type: Option<u32>,
     /// A type `[] -> [i32]`, if there is one already.
@@ -115,13 +122,13 @@ impl Scan {
         // could not name it.
         let alone = group.types().len() == 1;
         for ty in group.types() {
-            let index = self.params.len() as u32;
+            let index = self.signatures.len() as u32;
             let composite = &ty.composite_type;
             let CompositeInnerType::Func(function) = &composite.inner else {
-                self.params.push(0);
+                self.signatures.push(Signature::default());
                 continue;
             };
-            self.params.push(function.params().len() as u32);
+            self.signatures.push(Signature { params: function.params().into(), results: function.results().into() });
             let plain = alone
                 && ty.is_final
                 && ty.supertype_idx.is_none()
@@ -214,7 +221,8 @@ impl Scan {
     pub(super) fn check_limits(&self) -> Result<(), InstrumentError> {
         const MANY: u64 = 1_000_000;
         limit("memories", self.memories.len() as u64 + 1, 100)?;
-        limit("types", self.params.len() as u64 + 2, MANY)?;
-        limit("functions", u64::from(self.function_count()) + 2, MANY)
+        limit("types", self.signatures.len() as u64 + 3, MANY)?;
+        limit("globals", u64::from(self.global_count) + 1, MANY)?;
+        limit("functions", u64::from(self.function_count()) + 3, MANY)
     }
 }

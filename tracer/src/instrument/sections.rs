@@ -8,16 +8,16 @@ use super::body::{BodyRewriter, Inline, Machinery, limit};
 use super::error::InstrumentError;
 use super::names;
 use super::offsets::OffsetMap;
-use super::scan::{Scan, Section};
+use super::scan::{Scan, Section, Signature};
 use super::{
-    BUFFER_EXPORT, BUFFER_PAGES, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, START_EXPORT,
+    Ask, BUFFER_EXPORT, BUFFER_PAGES, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, START_EXPORT,
     Style, features,
 };
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    ElementSection, Encode, ExportKind, ExportSection, GlobalSection, MemoryType, RawSection, Section as _,
-    SectionId, TableSection,
+    ConstExpr, ElementSection, Encode, ExportKind, ExportSection, GlobalSection, GlobalType, MemoryType, RawSection,
+    Section as _, SectionId, TableSection, ValType,
 };
 use wasmparser::{
     BinaryReader, CodeSectionReader, CustomSectionReader, ElementSectionReader, ExportSectionReader,
@@ -61,12 +61,15 @@ impl Reencode for Renumber {
 struct Types {
     import: u32,
     helper: u32,
+    note: u32,
+    /// For each type of the original, one without parameters and with its results, where it may be needed.
+    blocks: Vec<Option<u32>>,
     added: Vec<Vec<u8>>,
 }
 
 impl Types {
-    fn new(scan: &Scan, machinery: Option<Machinery>) -> Types {
-        let count = scan.params.len() as u32;
+    fn new(scan: &Scan, machinery: Option<Machinery>, options: Option<&Options>) -> Result<Types, InstrumentError> {
+        let count = scan.signatures.len() as u32;
         let mut types = Types::default();
         let mut place = |existing: Option<u32>, encoded: &[u8]| {
             existing.unwrap_or_else(|| {
@@ -83,7 +86,28 @@ impl Types {
             Some(_) => types.import = place(None, &[0x60, 4, 0x7f, 0x7e, 0x7e, 0x7e, 0]),
             None => {}
         }
-        types
+        if machinery.is_some_and(|machinery| machinery.note.is_some()) {
+            types.note = place(None, &[0x60, 3, 0x7f, 0x7e, 0x7e, 0]);
+        }
+        if options.is_some_and(|options| matches!(options.ask, Ask::Calls { .. })) {
+            for signature in &scan.signatures {
+                let block = match signature.results.len() {
+                    0 | 1 => None,
+                    many => {
+                        let mut encoded = vec![0x60, 0];
+                        many.encode(&mut encoded);
+                        for ty in &signature.results {
+                            reencode::RoundtripReencoder.val_type(*ty)?.encode(&mut encoded);
+                        }
+                        types.added.push(encoded);
+                        Some(count + types.added.len() as u32 - 1)
+                    }
+                };
+                types.blocks.push(block);
+            }
+            limit("types", u64::from(count) + types.added.len() as u64, 1_000_000)?;
+        }
+        Ok(types)
     }
 }
 
@@ -99,7 +123,7 @@ struct Rewriter<'m> {
 
 /// Writes the module that `scan` describes anew: with recorder's code as `options` say, or without any.
 pub(super) fn rewrite(module: &[u8], scan: Scan, options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
-    let options = options.filter(|_| !scan.memories.is_empty());
+    let options = options.filter(|options| !scan.memories.is_empty() || options.asks());
     let records = options.is_some();
     if records {
         scan.check_limits()?;
@@ -108,8 +132,11 @@ pub(super) fn rewrite(module: &[u8], scan: Scan, options: Option<&Options>) -> R
         import: scan.imported_functions,
         inline: (options.style == Style::Inline)
             .then(|| Inline { helper: scan.function_count() + 1, buffer: scan.memories.len() as u32 }),
+        note: (options.style == Style::Inline && options.ask.takes_notes()).then(|| scan.function_count() + 2),
+        count: (options.style == Style::Hooks && matches!(options.ask, Ask::Places { .. }))
+            .then_some(scan.global_count),
     });
-    let types = Types::new(&scan, machinery);
+    let types = Types::new(&scan, machinery, options)?;
     let wide: Vec<bool> = scan.memories.iter().map(|memory| memory.memory64).collect();
     let offsets = OffsetMap::new(scan.imported_functions, scan.function_count(), records);
     let mut rewriter = Rewriter {
@@ -126,17 +153,18 @@ pub(super) fn rewrite(module: &[u8], scan: Scan, options: Option<&Options>) -> R
     let mut offsets = rewriter.sections(offsets)?;
     let Rewriter { bodies, out, .. } = rewriter;
     limit("bytes", out.len() as u64, 1 << 30)?;
-    let (sites, segments) = match bodies {
+    let (sites, segments, marks) = match bodies {
         Some(bodies) => {
             offsets = bodies.offsets;
-            (bodies.sites, bodies.segments)
+            (bodies.sites, bodies.segments, bodies.marks)
         }
-        None => (Vec::new(), Vec::new()),
+        None => Default::default(),
     };
     Ok(Instrumented {
         module: out,
         sites,
         segments,
+        marks,
         offsets,
         records,
         has_start: scan.start.is_some(),
@@ -186,6 +214,7 @@ impl<'m> Rewriter<'m> {
             SectionId::Export => self.added_exports() > 0,
             SectionId::Type => !self.types.added.is_empty(),
             SectionId::Import => self.machinery.is_some(),
+            SectionId::Global => self.machinery.is_some_and(|machinery| machinery.count.is_some()),
             SectionId::Function | SectionId::Memory | SectionId::Code => {
                 self.machinery.is_some_and(|machinery| machinery.inline.is_some())
             }
@@ -233,7 +262,13 @@ impl<'m> Rewriter<'m> {
             _ if id == SectionId::Function as u8 && machinery.inline.is_some() => {
                 let mut index = Vec::new();
                 self.types.helper.encode(&mut index);
-                self.append(id, contents, &[index])?;
+                let mut added = vec![index];
+                if machinery.note.is_some() {
+                    let mut index = Vec::new();
+                    self.types.note.encode(&mut index);
+                    added.push(index);
+                }
+                self.append(id, contents, &added)?;
             }
             _ if id == SectionId::Memory as u8 && machinery.inline.is_some() => {
                 let pages = u64::from(BUFFER_PAGES);
@@ -256,6 +291,10 @@ impl<'m> Rewriter<'m> {
             _ if id == SectionId::Global as u8 => {
                 let mut globals = GlobalSection::new();
                 renumber.parse_global_section(&mut globals, GlobalSectionReader::new(input())?)?;
+                if machinery.count.is_some() {
+                    let ty = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
+                    globals.global(ty, &ConstExpr::i64_const(0));
+                }
                 globals.append_to(&mut self.out);
             }
             _ if id == SectionId::Export as u8 => self.exports(ExportSectionReader::new(input())?)?,
@@ -314,13 +353,20 @@ impl<'m> Rewriter<'m> {
             return Ok(());
         };
         let inline = bodies.machinery.inline;
-        (section.count() + u32::from(inline.is_some())).encode(&mut bodies.code);
+        let note = bodies.machinery.note;
+        (section.count() + u32::from(inline.is_some()) + u32::from(note.is_some())).encode(&mut bodies.code);
+        let none = Signature::default();
         for (defined, body) in section.into_iter().enumerate() {
-            let params = scan.functions.get(defined).and_then(|ty| scan.params.get(*ty as usize));
-            bodies.function(scan.imported_functions + defined as u32, params.copied().unwrap_or(0), &body?)?;
+            let ty = scan.functions.get(defined).map_or(usize::MAX, |ty| *ty as usize);
+            let signature = scan.signatures.get(ty).unwrap_or(&none);
+            let block = self.types.blocks.get(ty).copied().flatten();
+            bodies.function(scan.imported_functions + defined as u32, signature, block, &body?)?;
         }
         if let Some(inline) = inline {
             bodies.helper(inline);
+            if note.is_some() {
+                bodies.note_helper(inline);
+            }
         }
         let base = self.raw(SectionId::Code as u8, &bodies.code);
         bodies.offsets.finish(base, bodies.code.len() as u32);

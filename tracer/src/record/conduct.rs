@@ -6,6 +6,7 @@
 use crate::error::RecordError;
 use crate::instrument::{DataSegment, Instrumented};
 use crate::protocol::{Frame, Message};
+use crate::values::WasmValue;
 use forkpoint_traces::PAGE;
 
 /// Most bytes of initial memory that are not zero and that no data segment explains: all are held until every memory
@@ -30,6 +31,8 @@ enum Part {
     Running,
     /// A first memory was shown behind the calls.
     Ending,
+    /// The module was rejected.
+    Over,
 }
 
 /// What was said so far.
@@ -71,6 +74,7 @@ impl Conduct {
     /// Looks at the next frame.
     pub(super) fn see(&mut self, frame: &Frame) -> Result<(), RecordError> {
         let wrong = match frame {
+            _ if self.part == Part::Over => Some("a frame after `Rejected`".to_string()),
             Frame::Message(message) => self.message(message),
             Frame::Image { memory, address, bytes } => self.bytes(*memory, *address, bytes),
             Frame::Watched { address, bytes } => past_the_end(*address, bytes),
@@ -78,9 +82,14 @@ impl Conduct {
                 self.digests += digests.len();
                 (self.digests > MOST_DIGESTS).then(|| format!("more than {MOST_DIGESTS} digests at one checkpoint"))
             }
+            // The index names them, and a trace has them before its first event.
+            Frame::Native(_) if self.part != Part::Loading => Some("native code after `Instantiated`".to_string()),
             Frame::Native(_) => {
                 self.native += 1;
                 (self.native > MOST_NATIVE).then(|| format!("native code of more than {MOST_NATIVE} functions"))
+            }
+            Frame::Records(_) | Frame::Hooks(_) if self.part == Part::Loading => {
+                Some("records before `Instantiated`".to_string())
             }
             Frame::Records(_) | Frame::Hooks(_) | Frame::Guest { .. } => None,
         };
@@ -88,6 +97,9 @@ impl Conduct {
     }
 
     fn message(&mut self, message: &Message) -> Option<String> {
+        if let Some(length) = values(message).iter().find_map(odd_reference) {
+            return Some(format!("a reference of {length} bytes: a word was expected, such as null"));
+        }
         match message {
             Message::Image { memory, .. } => self.image(*memory as usize),
             Message::ImageEnd => {
@@ -101,10 +113,19 @@ impl Conduct {
                 None
             }
             Message::Instantiated => Some("`Instantiated` a second time".to_string()),
+            Message::Rejected { .. } if self.part == Part::Loading => {
+                self.part = Part::Over;
+                None
+            }
+            Message::Rejected { .. } => Some("`Rejected` after `Instantiated`".to_string()),
             Message::Call(call) => self.call(*call),
             Message::Returned(_) | Message::Trapped { .. } | Message::Exited(_) => {
                 let was = std::mem::take(&mut self.calling);
                 (!was).then(|| "the end of a call that had not begun".to_string())
+            }
+            // Only while events are recorded is there something to compare with, and a bound for what differs.
+            Message::Checkpoint { .. } if self.part != Part::Running => {
+                Some("a checkpoint before `Instantiated` or after the images at the end".to_string())
             }
             Message::Checkpoint { pages } => {
                 self.checkpoint = true;
@@ -174,6 +195,25 @@ impl Conduct {
 pub(super) fn written(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let pages = bytes.chunks(PAGE as usize).enumerate();
     pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0)).map(|(i, page)| (i as u64 * PAGE, page))
+}
+
+/// The values in a message.
+fn values(message: &Message) -> &[WasmValue] {
+    match message {
+        Message::Returned(values) | Message::HostCall { arguments: values, .. } => values,
+        Message::State { globals, .. } => globals,
+        _ => &[],
+    }
+}
+
+/// Most bytes of what stands for a reference.
+const MOST_REFERENCE: usize = 64;
+
+/// The length of a reference that is no word: all values are printed.
+fn odd_reference(value: &WasmValue) -> Option<usize> {
+    let WasmValue::Reference(text) = value else { return None };
+    let word = text.len() <= MOST_REFERENCE && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    (!word).then_some(text.len())
 }
 
 fn past_the_end(address: u64, bytes: &[u8]) -> Option<String> {

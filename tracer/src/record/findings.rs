@@ -24,7 +24,7 @@ pub struct Finding {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
-    /// Other bytes.
+    /// Other bytes, the first MiB of them.
     Bytes {
         /// The first byte.
         address: u64,
@@ -59,11 +59,18 @@ pub struct Findings {
 }
 
 impl Findings {
-    pub(super) fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, mut finding: Finding) {
         self.count += 1;
-        if self.first.len() < MOST {
-            self.first.push(finding);
+        if self.first.len() >= MOST {
+            return;
         }
+        if let Found::Bytes { engine, replayed, .. } = &mut finding.what {
+            for bytes in [engine, replayed] {
+                bytes.truncate(MOST_WATCHED as usize);
+                bytes.shrink_to_fit();
+            }
+        }
+        self.first.push(finding);
     }
 }
 

@@ -9,8 +9,11 @@ use crate::features::FeatureSwitches;
 use crate::host::stub::Stub;
 use crate::protocol::{read_frame, read_order};
 use crate::values::parse_value;
+use forkpoint_traces::{RawEvent, TraceError, TraceReader};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 use wasmparser::ValType;
 
 /// A module with memories, data, globals, a table, stores of several kinds and a start function.
@@ -73,7 +76,8 @@ fn program() -> &'static Program {
     })
 }
 
-/// Takes `bytes` for what an engine's process sends while it is recorded; true where all of it made sense.
+/// Takes `bytes` for what an engine's process sends while it is recorded; true where all of it made sense. Whatever it
+/// was, what is in the trace can be read.
 pub fn frames(bytes: &[u8]) -> bool {
     let program = program();
     let Ok(folder) = tempfile::tempdir() else { return false };
@@ -101,7 +105,34 @@ pub fn frames(bytes: &[u8]) -> bool {
         }
     };
     drop(other);
+    // Without sense, the recorder drops the writer: an incomplete trace.
+    let complete = sense && pump.finish(Duration::ZERO).is_ok();
+    read_back(&request.output, complete);
     sense
+}
+
+/// Replays a trace that the recorder wrote, if it came to write one.
+fn read_back(path: &Path, complete: bool) {
+    if !path.exists() {
+        return;
+    }
+    let mut trace = TraceReader::open(path).expect("what was written is read");
+    assert!(!complete || trace.is_complete(), "{:?}", trace.incomplete());
+    trace.check_blocks().expect("blocks as they were written");
+    trace.allow_memory(u64::MAX);
+    let mut image = trace.empty_image();
+    let mut blobs = Vec::new();
+    for chunk in 0..trace.chunks().len() {
+        let replayed = trace.read_chunk(chunk, |event| {
+            blobs.push((event.site, event.operands, event.blob.to_vec()));
+            image.apply(&event).expect("what was recorded is replayed");
+            Ok::<(), TraceError>(())
+        });
+        replayed.expect("a chunk as it was written");
+    }
+    for (site, operands, blob) in &blobs {
+        trace.event(&RawEvent { site: *site, operands: *operands, blob }).expect("an event that was recorded");
+    }
 }
 
 /// Takes `bytes` for orders that a recorder sends.
@@ -140,6 +171,7 @@ pub fn notations(text: &str) {
 mod tests {
     use super::*;
     use crate::protocol::{FrameWriter, Message, NativeFrame, PageDigest};
+    use crate::values::WasmValue;
     use forkpoint_traces::{EngineInfo, Stage, TrapKind};
 
     /// A message that a runner may send, with numbers by chance.
@@ -237,6 +269,86 @@ mod tests {
         let mut sound = FrameWriter(Vec::new());
         beginning(&mut sound);
         assert!(frames(&sound.0), "what is sound is taken");
+    }
+
+    /// Whether what `send` adds to a sound beginning is taken.
+    fn taken(send: impl FnOnce(&mut FrameWriter<Vec<u8>>)) -> bool {
+        let mut out = FrameWriter(Vec::new());
+        send(&mut out);
+        frames(&out.0)
+    }
+
+    #[test]
+    fn memory_that_is_no_image_is_not_held() {
+        // A checkpoint has no bound of its own for what it shows, so it may not come while images are held.
+        let early = |announced: bool| {
+            taken(|out| {
+                out.message(&Message::Hello(EngineInfo::default())).expect("memory");
+                out.message(&Message::Image { memory: 0, pages: 1 }).expect("memory");
+                if announced {
+                    out.message(&Message::Checkpoint { pages: Vec::new() }).expect("memory");
+                }
+                out.image(0, 0, &[1; 64]).expect("memory");
+            })
+        };
+        assert!(early(false));
+        assert!(!early(true));
+        let late = |announced: bool| {
+            taken(|out| {
+                beginning(out);
+                out.message(&Message::Returned(Vec::new())).expect("memory");
+                out.message(&Message::Image { memory: 0, pages: 1 }).expect("memory");
+                if announced {
+                    out.message(&Message::Checkpoint { pages: Vec::new() }).expect("memory");
+                }
+            })
+        };
+        assert!(late(false));
+        assert!(!late(true));
+    }
+
+    #[test]
+    fn frames_have_their_time() {
+        let native = NativeFrame { function: 4, start: 0, points: Vec::new(), code: vec![0xc3] };
+        let rejected =
+            || Message::Rejected { stage: Stage::Instantiate, message: "no".to_string(), offset: None, code: None };
+        let hello = Message::Hello(EngineInfo::default());
+        assert!(taken(|out| {
+            out.message(&hello).expect("memory");
+            out.native(&native).expect("memory");
+            out.message(&rejected()).expect("memory");
+        }));
+        assert!(!taken(|out| {
+            beginning(out);
+            out.native(&native).expect("memory");
+        }));
+        assert!(!taken(|out| {
+            beginning(out);
+            out.message(&rejected()).expect("memory");
+        }));
+        assert!(!taken(|out| {
+            out.message(&hello).expect("memory");
+            out.message(&rejected()).expect("memory");
+            out.message(&Message::Accepted(Stage::Compile)).expect("memory");
+        }));
+        assert!(!taken(|out| {
+            out.message(&hello).expect("memory");
+            out.records(&[]).expect("memory");
+        }));
+    }
+
+    #[test]
+    fn references_are_words() {
+        let returned = |text: &str| {
+            taken(|out| {
+                beginning(out);
+                out.message(&Message::Returned(vec![WasmValue::Reference(text.to_string())])).expect("memory");
+            })
+        };
+        assert!(returned("null") && returned("a value of unknown kind"));
+        for text in ["\x1b[2J", "\u{202e}", &"x".repeat(65)] {
+            assert!(!returned(text), "{text:?}");
+        }
     }
 
     #[test]

@@ -55,6 +55,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
             scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope)),
+            probes: request.options.probes(),
         },
         command: request.command.clone(),
         chunk_events,

@@ -168,8 +168,8 @@ impl Seen<'_> {
                 self.outcome = Some(Outcome::Exited { code });
                 self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
             }
-            // How the calls before ended is not how the run did.
-            Message::Stopped => self.outcome = None,
+            // How the calls before ended is not how the run did; that its host had no answer is.
+            Message::Stopped => self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered),
             Message::Unanswered { why, damaged: true } => return Err(RecordError::HostLog { what: why }),
             Message::Unanswered { why, damaged: false } => {
                 self.outcome = Some(Outcome::Unanswered);

@@ -148,6 +148,8 @@ impl Child {
         // All of it comes through us: the last words of a process that dies are worth keeping.
         command.stderr(std::process::Stdio::piped());
         let shown = request.output_streams.shown("standard error")?;
+        // Backtraces would push what matters out of its last words and into the engine's messages.
+        command.env("RUST_BACKTRACE", "0").env("RUST_LIB_BACKTRACE", "0");
         let grouped = !request.engine.is_of_this_program();
         if grouped {
             // A runner may start other programs, which must end with it.

@@ -7,16 +7,17 @@ use super::end::typed;
 use super::findings::{Findings, Watching};
 use super::images::Incoming;
 use super::launch::Launched;
+use super::marks::Marks;
 use super::process::{Ended, answer};
 use super::sink::WriterSink;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
 use crate::instrument::{Instrumented, RecordDecoder, Style};
-use crate::protocol::{Frame, Message, NativeFrame};
+use crate::protocol::{Frame, Message, NativeFrame, Order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
+    EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Place, Stage,
     TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
@@ -63,6 +64,9 @@ pub(super) struct Pump<'a> {
     globals: Vec<GlobalState>,
     tables: Vec<u64>,
     findings: Findings,
+    marks: Marks,
+    /// Whether the run was told to end because there are enough notes.
+    cut: bool,
     /// How many bytes of memory were not what the events say, and how many may be once there are many.
     observed: u64,
     most_observed: Option<u64>,
@@ -112,6 +116,8 @@ impl<'a> Pump<'a> {
             globals: Vec::new(),
             tables: Vec::new(),
             findings: Findings::default(),
+            marks: Marks::new(rewritten, &request.effective_options()),
+            cut: false,
             observed: 0,
             most_observed: None,
             found_pages: 0,
@@ -135,13 +141,24 @@ impl<'a> Pump<'a> {
         if !launched.finished {
             self.words.last_words = launched.ended.last_words();
         }
-        self.outcome = Some(launched.outcome(self.outcome.take(), self.instantiated));
+        let outcome = launched.outcome(self.outcome.take(), self.instantiated);
+        // Ended from outside, it may have come to its end in good order.
+        if self.instantiated && (!launched.finished || outcome.is_cut_short()) {
+            self.words.place = self.words.place.or(self.last_place(&launched.ended)?);
+        }
+        self.outcome = Some(outcome);
         Ok(())
     }
 
     /// Whether its last events may have died with the engine's process, and would not if its runner took care.
     pub(super) fn offers_care(&self) -> bool {
         self.offers_care
+    }
+
+    /// Where a process that came to no end was, as far as its code told.
+    fn last_place(&self, ended: &Ended) -> Result<Option<Place>, RecordError> {
+        let mark = ended.buffer.mark().map_err(RecordError::io("reading the buffer of a dead process"))?;
+        Ok(self.marks.place_of(mark).or(self.marks.place()))
     }
 
     /// Takes the records that a process which came to no end left in its buffer.
@@ -186,6 +203,7 @@ impl<'a> Pump<'a> {
             globals: self.globals,
             tables: self.tables,
             findings: self.findings,
+            notes: self.marks.finish(),
             elapsed,
             running: self.running,
         })
@@ -198,6 +216,10 @@ impl<'a> Pump<'a> {
     /// Takes a frame; answers go to `socket`.
     pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
         self.conduct.see(&frame)?;
+        if self.marks.enough() && !self.cut {
+            self.cut = true;
+            answer(&Order::Stop, socket)?;
+        }
         match frame {
             Frame::Records(bytes) => {
                 shared::count_block(&mut self.blocks);
@@ -230,8 +252,13 @@ impl<'a> Pump<'a> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
         };
-        let mut sink =
-            WriterSink { writer, watching: self.watching.as_mut(), findings: &mut self.findings, failed: None };
+        let mut sink = WriterSink {
+            writer,
+            watching: self.watching.as_mut(),
+            findings: &mut self.findings,
+            marks: &mut self.marks,
+            failed: None,
+        };
         match style {
             Style::Inline => self.decoder.decode_block(bytes, &mut sink)?,
             Style::Hooks => self.decoder.decode_hooks(bytes, &mut sink)?,
@@ -289,11 +316,23 @@ impl<'a> Pump<'a> {
             Message::Trapped { trap, message, frames } => {
                 self.settle()?;
                 let frames = trap::original(frames, self.rewritten, &self.program.exported);
-                let (func, offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
+                let (mut func, mut offset) =
+                    frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
+                // The engine's own word counts for more.
+                if let Some(place) = self.marks.place()
+                    && offset.is_none()
+                    && func.is_none_or(|func| func == place.func)
+                {
+                    (func, offset) = (Some(place.func), place.offset);
+                }
                 self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
                 self.outcome = Some(Outcome::Trapped { trap });
                 self.words.message = Some(trap::with_frames(message, &frames));
                 self.end_call(Err(trap));
+                Ok(())
+            }
+            Message::Marked(mark) => {
+                self.marks.come_to(mark);
                 Ok(())
             }
             Message::Exited(code) => {
@@ -303,8 +342,8 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Stopped => {
-                // How the calls before ended is not how the run did.
-                self.outcome = None;
+                // How the calls before ended is not how the run did; that its host had no answer is.
+                self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered);
                 Ok(())
             }
             Message::Unanswered { why, damaged: true } => Err(RecordError::HostLog { what: why }),
@@ -398,8 +437,10 @@ impl<'a> Pump<'a> {
     /// Records what the host does about a call, and tells the child.
     fn reply(&mut self, reply: Reply, socket: &mut UnixStream) -> Result<(), RecordError> {
         self.settle()?;
-        let writer = self.writer()?;
-        reply.events.iter().try_for_each(|event| writer.host(event))?;
+        for event in reply.events {
+            let event = self.marks.placed(event);
+            self.writer()?.host(&event)?;
+        }
         if let Some(why) = reply.unanswered {
             self.outcome = Some(Outcome::Unanswered);
             self.words.message = Some(why);
@@ -428,6 +469,7 @@ impl<'a> Pump<'a> {
             }
         };
         self.call = Some(call);
+        self.marks.begin_call();
         Ok(self.writer()?.milestone(&milestone)?)
     }
 

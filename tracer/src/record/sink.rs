@@ -1,6 +1,7 @@
 //! From decoded records to the trace.
 
 use super::findings::{self, Finding, Findings, Found, Watching};
+use super::marks::Marks;
 use crate::instrument::RecordSink;
 use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
 
@@ -9,6 +10,7 @@ pub(super) struct WriterSink<'a> {
     pub(super) writer: &'a mut TraceWriter,
     pub(super) watching: Option<&'a mut Watching>,
     pub(super) findings: &'a mut Findings,
+    pub(super) marks: &'a mut Marks,
     pub(super) failed: Option<TraceError>,
 }
 
@@ -18,6 +20,7 @@ impl RecordSink for WriterSink<'_> {
         if self.failed.is_some() {
             return;
         }
+        self.marks.event();
         if let Some(watching) = &mut self.watching {
             // The event before this one is all the engine has done since it last showed the bytes.
             self.failed = watching.settle(self.writer, self.findings).err();
@@ -36,9 +39,24 @@ impl RecordSink for WriterSink<'_> {
         if let Some(watching) = &mut self.watching {
             self.failed = watching.settle(self.writer, self.findings).err();
         }
-        if let Err(error) = HostEvent::decode(event).and_then(|event| self.writer.host(&event)) {
+        let placed = HostEvent::decode(event).map(|event| self.marks.placed(event));
+        if let Err(error) = placed.and_then(|event| self.writer.host(&event)) {
             self.failed.get_or_insert(error);
         }
+    }
+
+    #[cold]
+    fn caller(&mut self, mark: u32) {
+        self.marks.caller(mark);
+    }
+
+    #[cold]
+    fn mark(&mut self, mark: u32) {
+        self.marks.come_to(mark);
+    }
+
+    fn note(&mut self, mark: u32, words: [u64; 2]) {
+        self.marks.note(mark, words, self.writer.events());
     }
 
     #[cold]

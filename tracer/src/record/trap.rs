@@ -6,6 +6,9 @@ use forkpoint_traces::{CodeOffset, FuncIndex};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+/// Most frames of a trap that are kept: more than engines tell by themselves.
+const MOST_FRAMES: usize = 256;
+
 /// A frame of the original module.
 pub(super) struct OriginalFrame {
     pub(super) func: FuncIndex,
@@ -28,7 +31,7 @@ pub(super) fn original(
             name: frame.name.or_else(|| exported.get(&func.0).cloned()),
         })
     });
-    frames.collect()
+    frames.take(MOST_FRAMES).collect()
 }
 
 /// Most characters of a name that are shown.

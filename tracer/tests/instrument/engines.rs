@@ -1,6 +1,6 @@
 //! The engine that rewritten modules run under in tests, and every way to record.
 
-use forkpoint_tracer::instrument::{Options, Style};
+use forkpoint_tracer::instrument::{Ask, Options, Style};
 use wasmtime::{Config, Engine};
 
 /// A way to record.
@@ -13,9 +13,19 @@ pub struct Mode {
 pub fn modes() -> Vec<Mode> {
     let base = Options::default();
     let hooks = Options { style: Style::Hooks, ..base.clone() };
+    let (places, nans, calls) = (Ask::Places { events: 0 }, Ask::Nans { window: 0..0 }, Ask::Calls { window: 0..0 });
     vec![
         Mode { name: "hooks", options: hooks.clone() },
         Mode { name: "inline", options: base.clone() },
+        Mode { name: "inline+places", options: Options { ask: places.clone(), ..base.clone() } },
+        Mode { name: "hooks+places", options: Options { ask: places, ..hooks.clone() } },
+        Mode { name: "inline+nans", options: Options { ask: nans.clone(), ..base.clone() } },
+        Mode { name: "hooks+nans", options: Options { ask: nans, ..hooks.clone() } },
+        Mode { name: "inline+calls", options: Options { ask: calls.clone(), ..base.clone() } },
+        Mode { name: "hooks+calls", options: Options { ask: calls, ..hooks.clone() } },
+        // Only for modules whose NaNs have these bits by themselves.
+        Mode { name: "inline+canonical", options: Options { canonical_nans: true, ..base.clone() } },
+        Mode { name: "hooks+canonical", options: Options { canonical_nans: true, ..hooks.clone() } },
         Mode { name: "hooks+read-back", options: Options { read_back: true, ..hooks } },
         Mode { name: "inline+read-back", options: Options { read_back: true, ..base.clone() } },
         Mode { name: "inline+unjoined", options: Options { join: false, buffer_limit: 0, ..base } },

@@ -18,7 +18,7 @@ type Event = (SiteId, [u64; 3]);
 /// What the host functions see.
 pub struct Host {
     decoder: RecordDecoder,
-    seen: Sink,
+    pub seen: Sink,
     /// All that the module handed over, byte by byte.
     pub raw: Vec<u8>,
     pub flushes: usize,
@@ -28,6 +28,12 @@ pub struct Host {
 pub struct Sink {
     events: Vec<Event>,
     pub read_backs: usize,
+    /// The last mark that the run came to, by a hook.
+    pub mark: u32,
+    /// Marks and values of notes.
+    pub notes: Vec<(u32, [u64; 2])>,
+    /// Marks of calls of imported functions.
+    pub callers: Vec<u32>,
 }
 
 impl RecordSink for Sink {
@@ -37,6 +43,18 @@ impl RecordSink for Sink {
 
     fn read_back(&mut self, _: SiteId, _: u64, _: [u64; 2]) {
         self.read_backs += 1;
+    }
+
+    fn caller(&mut self, mark: u32) {
+        self.callers.push(mark);
+    }
+
+    fn mark(&mut self, mark: u32) {
+        self.mark = mark;
+    }
+
+    fn note(&mut self, mark: u32, words: [u64; 2]) {
+        self.notes.push((mark, words));
     }
 }
 

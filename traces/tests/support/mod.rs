@@ -86,6 +86,7 @@ pub fn host_call(argument: i32) -> Step {
         import: import(),
         arguments: vec![WasmValue::I32(argument)],
         reads: Vec::new(),
+        caller: None,
     }))
 }
 

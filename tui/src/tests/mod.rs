@@ -1,8 +1,9 @@
 //! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), that nothing makes
-//! it panic (`smoke.rs`), and that real traces are read right (`real.rs`).
+//! it panic (`smoke.rs`), nor any trace (`hostile.rs`), and that real traces are read right (`real.rs`).
 
 mod actions;
 mod fake;
+mod hostile;
 mod real;
 mod screens;
 mod smoke;

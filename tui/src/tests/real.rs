@@ -49,7 +49,7 @@ fn header(module: &[u8]) -> Header {
 }
 
 /// Writes a trace whose store number `wrong` has another value.
-fn write(path: &Path, wrong: Option<u64>) {
+pub(super) fn write(path: &Path, wrong: Option<u64>) {
     let module = wat::parse_str(MODULE).expect("the module is right");
     let offset_of = |opcode: &[u8]| {
         let at = module.windows(opcode.len()).position(|window| window == opcode).expect("the store is there");

@@ -7,15 +7,15 @@ use crate::source::Direction::{Backward, Forward};
 use tui_input::InputRequest;
 
 /// A small generator: the same actions in every run, so that a failure can be repeated.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 
-    fn action(&mut self) -> Action {
+    pub(super) fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
         let direction = if self.below(2) == 0 { Forward } else { Backward };
         match self.below(26) {

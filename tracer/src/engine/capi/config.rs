@@ -1,13 +1,20 @@
 //! Settings that `wasm.h` leaves to each engine, made where the library has the functions for them.
 
-use super::abi::{Api, Object};
+use super::abi::{Api, Object, Vector};
 use super::spec::{CapiSpec, Switch};
-use crate::engine::OptLevel;
+use crate::engine::words::one_line;
+use crate::engine::{OptLevel, Target};
 use crate::features::FeatureSwitches;
+use std::ffi::{CString, c_char, c_void};
 
 /// Proposals switched on without being asked, where the library has the switch: what an engine is not harmed by
 /// in modules that do without. Others, which not every build of an engine can do, are the user's to name.
+///
+/// Not for Winch, which lacks some of them and makes no engine then.
 const PROPOSALS: &[&str] = &["memory64", "multi_memory", "relaxed_simd", "simd", "tail_call"];
+
+/// Wasmtime's baseline compiler.
+pub(super) const WINCH: &str = "winch";
 
 /// Wasmtime's numbers of its compilers and register allocators.
 const WASMTIME_COMPILERS: &[(&str, u8)] = &[("cranelift", 1), ("winch", 2)];
@@ -55,12 +62,14 @@ pub(super) fn engine(api: &Api, spec: &CapiSpec, features: &FeatureSwitches) -> 
 }
 
 fn is_plain(spec: &CapiSpec) -> bool {
-    spec.compiler.is_none() && spec.opt.is_none() && spec.regalloc.is_none() && spec.wasm.is_empty()
+    let target = spec.target == Target::Host && spec.cpu.is_empty();
+    target && spec.compiler.is_none() && spec.opt.is_none() && spec.regalloc.is_none() && spec.wasm.is_empty()
 }
 
 fn configure(api: &Api, spec: &CapiSpec, config: Object, settings: &mut Settings) -> Result<(), String> {
     let mut set = Setter { api, config, settings };
-    for name in PROPOSALS {
+    let winch = spec.compiler.as_deref() == Some(WINCH);
+    for name in PROPOSALS.iter().filter(|_| !winch) {
         if !spec.wasm.iter().any(|switch| switch.name == *name) {
             // A library without the switch has the proposal or not; its answer to a module tells.
             let _ = set.flag(&format!("wasmtime_config_wasm_{name}_set"), true);
@@ -75,9 +84,18 @@ fn configure(api: &Api, spec: &CapiSpec, config: Object, settings: &mut Settings
     }
     if let Some(compiler) = &spec.compiler {
         match api.has("wasm_config_set_compiler") {
+            true if !set.wasmer_has(compiler) => {
+                return Err(format!("this build of Wasmer has no compiler `{compiler}`"));
+            }
             true => set.number("wasm_config_set_compiler", compiler, WASMER_COMPILERS)?,
             false => set.number("wasmtime_config_strategy_set", compiler, WASMTIME_COMPILERS)?,
         }
+    }
+    if let Some(triple) = spec.target.triple() {
+        set.target(&triple)?;
+    }
+    for cpu in &spec.cpu {
+        set.cranelift_flag(&cpu.flag(), if cpu.enabled { "true" } else { "false" })?;
     }
     if let Some(level) = spec.opt {
         let number = match level {
@@ -112,6 +130,54 @@ impl Setter<'_> {
         Ok(())
     }
 
+    /// Whether this build of Wasmer has a compiler, as far as it tells.
+    fn wasmer_has(&self, compiler: &str) -> bool {
+        type Has = unsafe extern "C" fn(u32) -> bool;
+        // SAFETY: Wasmer's function of this name takes a number of its compilers.
+        let has = unsafe { self.api.extra::<Has>("wasmer_is_compiler_available") };
+        let number = WASMER_COMPILERS.iter().find(|(known, _)| *known == compiler);
+        // SAFETY: the number is one that it knows.
+        has.zip(number).is_none_or(|(has, (_, number))| unsafe { has(u32::from(*number)) })
+    }
+
+    /// Names the target that code is made for.
+    fn target(&mut self, triple: &str) -> Result<(), String> {
+        let function = "wasmtime_config_target_set";
+        type Set = unsafe extern "C" fn(Object, *const c_char) -> Object;
+        type Message = unsafe extern "C" fn(*const c_void, *mut Vector<u8>);
+        // SAFETY: Wasmtime's functions of these names have these signatures.
+        let (set, message) =
+            unsafe { (self.api.extra::<Set>(function), self.api.extra::<Message>("wasmtime_error_message")) };
+        let set = set.ok_or_else(|| missing(function))?;
+        let name = c_string(triple)?;
+        // SAFETY: the configuration is ours, and the name is read only.
+        let error = unsafe { set(self.config, name.as_ptr()) };
+        if !error.is_null() {
+            let mut text = Vector::empty();
+            // SAFETY: the error is one, and the text is ours afterwards.
+            let words = message.map(|message| unsafe {
+                message(error, &mut text);
+                one_line(&self.api.own_text(text))
+            });
+            return Err(words.unwrap_or_else(|| format!("the library does not know the target `{triple}`")));
+        }
+        self.settings.push((function.to_string(), triple.to_string()));
+        Ok(())
+    }
+
+    fn cranelift_flag(&mut self, flag: &str, value: &str) -> Result<(), String> {
+        let function = "wasmtime_config_cranelift_flag_set";
+        type Set = unsafe extern "C" fn(Object, *const c_char, *const c_char);
+        // SAFETY: Wasmtime's function of this name has this signature.
+        let set = unsafe { self.api.extra::<Set>(function) }.ok_or_else(|| missing(function))?;
+        let (name, to) = (c_string(flag)?, c_string(value)?);
+        // SAFETY: the configuration is ours, and both texts are read only. A flag that there is not, or one that this
+        // processor lacks, keeps the library from making an engine.
+        unsafe { set(self.config, name.as_ptr(), to.as_ptr()) };
+        self.settings.push((format!("{function} {flag}"), value.to_string()));
+        Ok(())
+    }
+
     /// Sets something to a number of an enumeration, which all these libraries pass in a register.
     fn number(&mut self, function: &str, name: &str, known: &[(&str, u8)]) -> Result<(), String> {
         let Some((_, number)) = known.iter().find(|(known, _)| *known == name) else {
@@ -126,6 +192,10 @@ impl Setter<'_> {
         self.settings.push((function.to_string(), name.to_string()));
         Ok(())
     }
+}
+
+fn c_string(text: &str) -> Result<CString, String> {
+    CString::new(text).map_err(|_| format!("`{}` holds a NUL", text.escape_debug()))
 }
 
 fn missing(function: &str) -> String {

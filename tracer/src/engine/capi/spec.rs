@@ -1,6 +1,7 @@
 //! How a library with the C interface `wasm.h` is written on the command line.
 
-use crate::engine::{Mode, OptLevel};
+use crate::engine::wasmtime::write_target;
+use crate::engine::{Cpu, Mode, OptLevel, Target};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,10 @@ pub struct CapiSpec {
     pub library: PathBuf,
     /// Which of the engine's compilers, by its own name; `None` for its default.
     pub compiler: Option<String>,
+    /// What code is made for.
+    pub target: Target,
+    /// CPU features switched on and off, on top of what the target has.
+    pub cpu: Vec<Cpu>,
     /// Optimization level; `None` for the engine's default.
     pub opt: Option<OptLevel>,
     /// Which of the engine's register allocators, by its own name; `None` for its default.
@@ -71,12 +76,22 @@ impl CapiSpec {
             "aot" => Mode::Aot,
             other => return Err(format!("unknown mode `{other}`")),
         };
-        let mut spec =
-            CapiSpec { mode, library: PathBuf::new(), compiler: None, opt: None, regalloc: None, wasm: Vec::new() };
+        let mut spec = CapiSpec {
+            mode,
+            library: PathBuf::new(),
+            compiler: None,
+            target: Target::Host,
+            cpu: Vec::new(),
+            opt: None,
+            regalloc: None,
+            wasm: Vec::new(),
+        };
         for setting in settings {
             match setting.split_once('=') {
                 Some(("lib", path)) => spec.library = path.into(),
                 Some(("compiler", name)) => spec.compiler = Some(name.to_string()),
+                Some(("target", target)) => spec.target = target.parse()?,
+                Some(("cpu", features)) => spec.cpu = Cpu::parse_list(features)?,
                 Some(("opt", level)) => spec.opt = Some(level.parse()?),
                 Some(("regalloc", name)) => spec.regalloc = Some(name.to_string()),
                 Some(("wasm", list)) => spec.wasm = Switch::parse_list(list)?,
@@ -97,6 +112,7 @@ impl fmt::Display for CapiSpec {
         if let Some(compiler) = &self.compiler {
             write!(f, ",compiler={compiler}")?;
         }
+        write_target(f, &self.target, &self.cpu)?;
         if let Some(opt) = &self.opt {
             write!(f, ",opt={opt}")?;
         }

@@ -36,7 +36,7 @@ pub(super) fn wrapper(
         };
         let answer = host(&mut access, &arguments);
         let (reads, writes) = access.finish();
-        let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads };
+        let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         records::host(&mut caller, &HostEvent::Call(call))?;
         live::report(&mut caller, writes)?;
         let answer = answer.and_then(|values| match values.len() == types.len() {

@@ -28,6 +28,7 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, fun
             import: import.clone(),
             arguments: arguments_seen,
             reads: reads(&caller, signature, &numbers),
+            caller: None,
         };
         records::host(&mut caller, &HostEvent::Call(call))?;
         let before = Before::new(&caller, signature, &numbers);

@@ -138,6 +138,57 @@ impl Cpu {
     }
 }
 
+/// The settings `target=` and `cpu=`, with a comma before each, where they are not what they are by default.
+pub(in crate::engine) fn write_target(f: &mut fmt::Formatter<'_>, target: &Target, cpu: &[Cpu]) -> fmt::Result {
+    match target {
+        Target::Host => {}
+        Target::Portable => f.write_str(",target=portable")?,
+        Target::Triple(triple) => write!(f, ",target={triple}")?,
+    }
+    if cpu.is_empty() {
+        return Ok(());
+    }
+    f.write_str(",cpu=")?;
+    cpu.iter().try_for_each(|cpu| write!(f, "{}{}", if cpu.enabled { '+' } else { '-' }, cpu.feature))
+}
+
+impl Target {
+    /// The triple to name to a compiler; `None` for this machine with all that it can do. To name one at all is what
+    /// switches off what a compiler finds out about the processor.
+    pub(in crate::engine) fn triple(&self) -> Option<String> {
+        match self {
+            Target::Host => None,
+            Target::Portable => Some(host_triple()),
+            Target::Triple(triple) => Some(triple.clone()),
+        }
+    }
+
+    /// The processor features that code may use, `cpu` switched on and off among them; sorted.
+    pub(in crate::engine) fn features(&self, cpu: &[Cpu]) -> Vec<String> {
+        let mut features = if *self == Target::Host { crate::engine::host_features() } else { Vec::new() };
+        for cpu in cpu {
+            features.retain(|feature| feature.replace('.', "") != cpu.feature.replace('.', ""));
+            if cpu.enabled {
+                features.push(cpu.feature.clone());
+            }
+        }
+        features.sort();
+        features
+    }
+}
+
+/// The triple of this machine.
+pub(in crate::engine) fn host_triple() -> String {
+    format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
+}
+
+impl Cpu {
+    /// Its name among the flags of Cranelift.
+    pub(in crate::engine) fn flag(&self) -> String {
+        format!("has_{}", self.feature.replace('.', ""))
+    }
+}
+
 /// The shortest spelling that means this engine.
 impl fmt::Display for WasmtimeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -147,17 +198,7 @@ impl fmt::Display for WasmtimeSpec {
             (Compiler::Pulley, Mode::Jit) => f.write_str("wasmtime:pulley")?,
             (Compiler::Pulley, Mode::Aot) => f.write_str("wasmtime:pulley-aot")?,
         }
-        match &self.target {
-            Target::Host => {}
-            Target::Portable => f.write_str(",target=portable")?,
-            Target::Triple(triple) => write!(f, ",target={triple}")?,
-        }
-        if !self.cpu.is_empty() {
-            f.write_str(",cpu=")?;
-            for cpu in &self.cpu {
-                write!(f, "{}{}", if cpu.enabled { '+' } else { '-' }, cpu.feature)?;
-            }
-        }
+        write_target(f, &self.target, &self.cpu)?;
         if self.opt != OptLevel::Speed {
             write!(f, ",opt={}", self.opt)?;
         }

@@ -1,0 +1,69 @@
+//! Whether code is that of the compiler that was asked for: a release without it may take the setting and say nothing.
+
+use super::abi::{Api, Object, Vector};
+use super::config::{self, WINCH};
+use super::spec::CapiSpec;
+use crate::features::FeatureSwitches;
+
+/// A module with a function that no two compilers make the same code of: a loop that counts.
+const MODULE: &[u8] = b"\0asm\x01\0\0\0\
+    \x01\x06\x01\x60\x01\x7f\x01\x7f\
+    \x03\x02\x01\0\
+    \x07\x05\x01\x01f\0\0\
+    \x0a\x1b\x01\x19\x01\x01\x7f\x03\x40\x20\x01\x20\0\x6a\x21\x01\x20\0\x41\x01\x6b\x22\0\x0d\0\x0b\x20\x01\x0b";
+
+/// Looks whether Winch makes other code than Cranelift, where Winch was asked for.
+///
+/// # Errors
+/// When it does not, or when that cannot be told.
+pub(super) fn check(api: &Api, engine: Object, spec: &CapiSpec, features: &FeatureSwitches) -> Result<(), String> {
+    if spec.compiler.as_deref() != Some(WINCH) {
+        return Ok(());
+    }
+    let other = CapiSpec { compiler: Some("cranelift".to_string()), ..spec.clone() };
+    let cranelift = || code(api, config::engine(api, &other, features)?.0);
+    let (winch, once, again) = (code(api, engine)?, cranelift()?, cranelift()?);
+    if once != again {
+        return Err(
+            "whether the library compiles with Winch cannot be told: it makes other code of a module each time"
+                .to_string(),
+        );
+    }
+    match winch == once {
+        true => {
+            Err("the library takes compiler=winch and compiles with Cranelift all the same: the C interface of this \
+                     release has no Winch"
+                .to_string())
+        }
+        false => Ok(()),
+    }
+}
+
+/// What an engine makes of [`MODULE`].
+fn code(api: &Api, engine: Object) -> Result<Vec<u8>, String> {
+    let mut bytes = MODULE.to_vec();
+    let mut code = Vector::empty();
+    // SAFETY: the engine is alive and the module is valid; what the library makes of it is used as `wasm.h` says and,
+    // but for the code, never given back.
+    let copy = unsafe {
+        let store = (api.wasm_store_new)(engine);
+        let module = (api.wasm_module_new)(store, &Vector::over(&mut bytes));
+        if module.is_null() {
+            return Err("the library rejects a module of one loop".to_string());
+        }
+        (api.wasm_module_serialize)(module, &mut code);
+        code.slice().to_vec()
+    };
+    match copy.is_empty() {
+        true => Err("the library does not serialize a module, so its compiler cannot be told".to_string()),
+        false => Ok(copy),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_module_is_valid() {
+        wasmparser::validate(super::MODULE).expect("a valid module");
+    }
+}

@@ -1,0 +1,264 @@
+//! Marks: places in the code that a rewritten module names without making an event.
+//!
+//! A mark is left in one of three ways. *Come to*: its number is kept in the buffer's head, or told to the hook, so that
+//! it can be seen where a run ended, however it did. *Caller*: a record before a direct call of an imported function.
+//! *Note*: a record with a value, see [`notes`](super::notes).
+
+use super::body::BodyRewriter;
+use super::error::offset as code_offset;
+use super::locals::Function;
+use super::options::Ask;
+use super::record::{CALLER, CALLER_HOOK, CALLER_SIZE, MARK_HOOK};
+use super::{BUFFER_LIMIT, MARK_AT};
+use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
+use wasm_encoder::{BlockType, Instruction as I, MemArg};
+use wasmparser::Operator;
+
+/// A place that the code names, by its number: its index in [`Instrumented::marks`](super::Instrumented::marks) plus 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The function, by its original index.
+    pub func: FuncIndex,
+    /// The instruction; `None` for the function's beginning or end.
+    pub offset: Option<CodeOffset>,
+    /// What is named.
+    pub what: Marked,
+}
+
+/// What a mark is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// The run has come here.
+    Place,
+    /// The instruction has made a NaN of this type.
+    Nan(Float),
+    /// The function begins.
+    Enter,
+    /// An argument of it, by number; `None` as type for a reference, of which is known whether it is null.
+    Argument(u32, Option<ValueType>),
+    /// A result of it, by number.
+    Result(u32, Option<ValueType>),
+}
+
+/// A type of floats: scalars, and vectors of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Float {
+    /// `f32`.
+    F32,
+    /// `f64`.
+    F64,
+    /// Four lanes of `f32`.
+    F32x4,
+    /// Two lanes of `f64`.
+    F64x2,
+}
+
+/// Whether an instruction can trap, or go on for as long as it likes. Calls are not among them: they come to marks of
+/// their own, on both sides.
+fn can_trap(op: &Operator) -> bool {
+    use Operator as O;
+    // Every instruction with a memory operand has an address that may be outside.
+    macro_rules! memory_operands {
+        ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
+            match op {
+                $(Operator::$op { .. } => memory_operands!(has $($($arg)*)?),)*
+                _ => false,
+            }
+        };
+        (has memarg $($rest:ident)*) => { true };
+        (has $($rest:ident)*) => { false };
+    }
+    match op {
+        O::Loop { .. }
+        | O::Unreachable
+        | O::Throw { .. }
+        | O::ThrowRef
+        | O::I32DivS
+        | O::I32DivU
+        | O::I32RemS
+        | O::I32RemU
+        | O::I64DivS
+        | O::I64DivU
+        | O::I64RemS
+        | O::I64RemU
+        | O::I32TruncF32S
+        | O::I32TruncF32U
+        | O::I32TruncF64S
+        | O::I32TruncF64U
+        | O::I64TruncF32S
+        | O::I64TruncF32U
+        | O::I64TruncF64S
+        | O::I64TruncF64U
+        | O::MemoryGrow { .. }
+        | O::MemoryFill { .. }
+        | O::MemoryCopy { .. }
+        | O::MemoryInit { .. }
+        | O::TableGet { .. }
+        | O::TableSet { .. }
+        | O::TableGrow { .. }
+        | O::TableFill { .. }
+        | O::TableCopy { .. }
+        | O::TableInit { .. }
+        | O::RefAsNonNull
+        | O::RefCastNonNull { .. }
+        | O::RefCastNullable { .. }
+        | O::StructNew { .. }
+        | O::StructNewDefault { .. }
+        | O::StructGet { .. }
+        | O::StructGetS { .. }
+        | O::StructGetU { .. }
+        | O::StructSet { .. }
+        | O::ArrayNew { .. }
+        | O::ArrayNewDefault { .. }
+        | O::ArrayNewFixed { .. }
+        | O::ArrayNewData { .. }
+        | O::ArrayNewElem { .. }
+        | O::ArrayGet { .. }
+        | O::ArrayGetS { .. }
+        | O::ArrayGetU { .. }
+        | O::ArraySet { .. }
+        | O::ArrayLen
+        | O::ArrayFill { .. }
+        | O::ArrayCopy { .. }
+        | O::ArrayInitData { .. }
+        | O::ArrayInitElem { .. }
+        | O::I31GetS
+        | O::I31GetU
+        | O::ContNew { .. }
+        | O::ContBind { .. }
+        | O::Suspend { .. }
+        | O::Resume { .. }
+        | O::ResumeThrow { .. }
+        | O::ResumeThrowRef { .. }
+        | O::Switch { .. } => true,
+        _ => wasmparser::for_each_operator!(memory_operands),
+    }
+}
+
+/// Whether an instruction calls, and whether it comes back.
+fn calls(op: &Operator) -> Option<bool> {
+    use Operator as O;
+    match op {
+        O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } => Some(true),
+        O::ReturnCall { .. } | O::ReturnCallIndirect { .. } | O::ReturnCallRef { .. } => Some(false),
+        _ => None,
+    }
+}
+
+/// An imported function that an instruction calls by name.
+fn called(op: &Operator) -> Option<u32> {
+    match op {
+        Operator::Call { function_index } | Operator::ReturnCall { function_index } => Some(*function_index),
+        _ => None,
+    }
+}
+
+impl BodyRewriter<'_> {
+    /// A new mark, and its number.
+    pub(super) fn new_mark(&mut self, function: &Function, offset: Option<CodeOffset>, what: Marked) -> u32 {
+        self.marks.push(Mark { func: FuncIndex(function.index), offset, what });
+        self.marks.len() as u32
+    }
+
+    /// Whether the question is where the run ends.
+    fn places(&self) -> Option<u64> {
+        match self.options.ask {
+            Ask::Places { events } => Some(events),
+            _ => None,
+        }
+    }
+
+    /// At the beginning of a function.
+    pub(super) fn mark_entry(&mut self, function: &mut Function, at: usize) {
+        if self.places().is_some() {
+            let mark = self.new_mark(function, None, Marked::Place);
+            self.recorder_at(function, at);
+            self.come_to(mark);
+        }
+    }
+
+    /// Before the instruction at `at`, which control can reach. Gives back the mark that the run comes to once more when
+    /// the instruction, a call, has come back.
+    pub(super) fn mark_before(&mut self, function: &mut Function, op: &Operator, at: usize) -> Option<u32> {
+        let comes_back = calls(op);
+        let mut again = None;
+        if self.places().is_some() && (comes_back.is_some() || can_trap(op)) {
+            let mark = self.new_mark(function, Some(code_offset(at)), Marked::Place);
+            self.recorder_at(function, at);
+            self.come_to(mark);
+            again = comes_back.filter(|back| *back).map(|_| mark);
+        }
+        let places_host_calls = self.has_memory() && self.options.places_host_calls();
+        if places_host_calls && called(op).is_some_and(|callee| callee < self.machinery.import) {
+            let mark = self.new_mark(function, Some(code_offset(at)), Marked::Place);
+            self.recorder_at(function, at);
+            self.caller(function, mark);
+        }
+        again
+    }
+
+    /// Behind a call that came back: what the callee came to is no place of this function.
+    pub(super) fn mark_behind(&mut self, function: &mut Function, mark: u32, at: usize, end: usize) {
+        self.copy(function, end);
+        self.recorder_at(function, at);
+        self.come_to(mark);
+    }
+
+    /// Emitted from here on is recorder's code for the instruction at `at`, which everything before has been copied for.
+    pub(super) fn recorder_at(&mut self, function: &mut Function, at: usize) {
+        if function.copied < at {
+            self.copy(function, at);
+        }
+        self.runs.push((self.ops.len() as u32, super::body::Origin::Recorder(at as u32)));
+    }
+
+    fn come_to(&mut self, mark: u32) {
+        if let Some(inline) = self.machinery.inline {
+            self.emit(I::I32Const(0));
+            self.emit(I::I32Const(mark as i32));
+            self.emit(I::I32Store(MemArg { offset: MARK_AT as u64, align: 2, memory_index: inline.buffer }));
+            return;
+        }
+        let (Some(count), Some(events)) = (self.machinery.count, self.places()) else { return };
+        self.emit(I::GlobalGet(count));
+        self.emit(I::I64Const(events as i64));
+        // And later: a recording whose tail is missing has fewer than there were.
+        self.emit(I::I64GeU);
+        self.emit(I::If(BlockType::Empty));
+        self.call_hook_with(MARK_HOOK, mark);
+        self.emit(I::End);
+    }
+
+    /// Leaves the place of a call among the records.
+    fn caller(&mut self, function: &mut Function, mark: u32) {
+        function.segment = None;
+        let Some(inline) = self.machinery.inline else {
+            self.call_hook_with(CALLER_HOOK, mark);
+            return;
+        };
+        let cursor = function.cursor();
+        self.load_cursor(inline);
+        self.emit(I::LocalTee(cursor));
+        self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
+        self.emit(I::I32GtU);
+        self.emit(I::If(BlockType::Empty));
+        self.emit(I::Call(inline.helper));
+        self.emit(I::LocalSet(cursor));
+        self.emit(I::End);
+        for (at, word) in [(0, CALLER), (4, mark)] {
+            self.emit(I::LocalGet(cursor));
+            self.emit(I::I32Const(word as i32));
+            self.emit(I::I32Store(inline.record_at(at)));
+        }
+        self.commit(cursor, inline, CALLER_SIZE);
+    }
+
+    /// Calls the hook with one operand.
+    fn call_hook_with(&mut self, number: u32, operand: u32) {
+        self.emit(I::I32Const(number as i32));
+        self.emit(I::I64Const(i64::from(operand)));
+        self.emit(I::I64Const(0));
+        self.emit(I::I64Const(0));
+        self.emit(I::Call(self.machinery.import));
+    }
+}

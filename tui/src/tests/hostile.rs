@@ -1,0 +1,86 @@
+//! Traces that a stranger made, with sound frames around contents that no recorder writes: whatever is done with them, the
+//! viewer shows them or says why not, and nothing of theirs acts on the terminal.
+//!
+//! `FORKPOINT_MUTATIONS=0..100000 cargo test -p forkpoint-tui hostile -- --nocapture` for these instead of a few.
+
+use super::draw;
+use super::real::write;
+use super::smoke::Random;
+use crate::Run;
+use crate::app::App;
+use crate::recorded::Recorded;
+use crate::theme::Theme;
+use forkpoint_replay::{Timeline, is_active};
+use reframe::Parts;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+#[path = "../../../replay/tests/mutations/reframe.rs"]
+mod reframe;
+
+/// Actions on one trace.
+const ACTIONS: u64 = 6;
+
+/// The numbers of mutations to look at.
+fn range() -> Range<u64> {
+    let Ok(text) = std::env::var("FORKPOINT_MUTATIONS") else { return 0..800 };
+    let (start, end) = text.split_once("..").unwrap_or(("0", &text));
+    start.parse().expect("a number")..end.parse().expect("a number")
+}
+
+fn open(path: &Path) -> Option<Run> {
+    Some(Run { name: "m.fpt".to_string(), timeline: Timeline::open(path).ok()? })
+}
+
+/// Looks at the trace, alone or beside its partner; `false` where it is refused.
+fn look(path: &Path, partner: &Path, random: &mut Random) -> bool {
+    let Some(run) = open(path) else { return false };
+    let source = match (random.below(3), open(partner)) {
+        (0, Some(other)) => Recorded::new(run, Some(other)),
+        (1, Some(other)) => Recorded::new(other, Some(run)),
+        _ => Recorded::new(run, None),
+    };
+    let Ok(source) = source else { return false };
+    let mut app = App::new(Box::new(source), Theme::new(true), None);
+    for _ in 0..ACTIONS {
+        let (width, height) = (random.below(200) as u16, random.below(60) as u16);
+        let screen = draw(&mut app, width, height);
+        let active = screen.buffer().content().iter().find(|cell| cell.symbol().contains(is_active));
+        assert!(active.is_none(), "{active:?}");
+        for _ in 0..random.below(4) {
+            app.dispatch(random.action());
+        }
+        assert!(app.row < app.source.rows().max(1));
+    }
+    true
+}
+
+#[test]
+fn hostile_traces_are_shown_or_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/samples");
+    let made = folder.path().join("made.fpt");
+    write(&made, Some(500));
+    let seeds = [made, samples.join("orbit-jit.fpt"), samples.join("orbit-portable.fpt")];
+    let parts = seeds.each_ref().map(|seed| Parts::of(&std::fs::read(seed).expect("a trace")));
+    let path = folder.path().join("m.fpt");
+    let range = range();
+    let mut shown = 0;
+    for number in range.clone() {
+        let which = number as usize % seeds.len();
+        let bytes = parts[which].mutated(&mut fastrand::Rng::with_seed(number));
+        std::fs::write(&path, &bytes).expect("a file");
+        let mut random = Random(number);
+        let looked = catch_unwind(AssertUnwindSafe(|| look(&path, &seeds[which], &mut random)));
+        let Ok(looked) = looked else {
+            let kept = std::env::temp_dir().join(format!("forkpoint-viewed-{number}.fpt"));
+            std::fs::write(&kept, &bytes).expect("a file");
+            panic!("mutation {number} panics: {}", kept.display());
+        };
+        shown += u64::from(looked);
+    }
+    let count = range.end - range.start;
+    println!("{count} mutations, {shown} shown");
+    assert!(count < 100 || shown > count / 10, "the mutations are refused too early to try anything");
+}
