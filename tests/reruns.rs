@@ -3,9 +3,21 @@
 
 mod common;
 
-use common::{folder_with, host_has_fma, repository_text, run};
+use common::external::{Need, external_tests, libraries};
+use common::{folder_with, repository_text, run};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+external_tests! {
+    [] => a_trap_that_follows_from_a_nan_has_its_place_and_its_cause,
+        groups_of_engines_have_reruns_of_their_own,
+        a_run_that_hangs_or_overflows_has_a_place,
+        an_address_or_a_result_follows_from_a_nan,
+        a_host_call_follows_from_a_nan,
+        what_does_not_follow_from_a_nan_is_not_said_to;
+    [Need::Fma] => what_follows_from_relaxed_simd_is_said_by_a_probe;
+    [Need::library("libwasmtime-31.0.0.so")] => the_first_function_that_returned_otherwise_is_named;
+}
 
 /// Two engines of one kind that differ in the sign of the NaN that 0/0 makes.
 const CANONICAL: &str = "wasmtime:jit,nan-canonicalization=on";
@@ -39,7 +51,6 @@ fn compare(folder: &Path, arguments: &[&str]) -> (i32, Value) {
     (ran.code, report)
 }
 
-#[test]
 fn a_trap_that_follows_from_a_nan_has_its_place_and_its_cause() {
     let folder = folder_with(&[("t.wat", NANS)]);
     // wasmi names no place, the linked Wasmtime does, whichever side it is.
@@ -66,7 +77,6 @@ fn a_trap_that_follows_from_a_nan_has_its_place_and_its_cause() {
     }
 }
 
-#[test]
 fn groups_of_engines_have_reruns_of_their_own() {
     let folder = folder_with(&[("t.wat", NANS)]);
     let ran = run(
@@ -81,7 +91,6 @@ fn groups_of_engines_have_reruns_of_their_own() {
     assert_eq!(survey["groups"][1]["divergence"]["allowed"]["certain"], true, "{survey:#}");
 }
 
-#[test]
 fn a_run_that_hangs_or_overflows_has_a_place() {
     let folder = folder_with(&[("t.wat", NANS)]);
     let sides = ["--lhs", CANONICAL, "--rhs", "wasmi", "--timeout", "1s", "--no-guard"];
@@ -103,7 +112,6 @@ fn a_run_that_hangs_or_overflows_has_a_place() {
     assert_eq!(report["reruns"]["places"][0]["name"], "deep", "{report:#}");
 }
 
-#[test]
 fn an_address_or_a_result_follows_from_a_nan() {
     let folder = folder_with(&[("t.wat", NANS)]);
     let module = repository_text("tests/cases/known-bugs/wasmedge-nan-bits.wat");
@@ -126,7 +134,6 @@ fn an_address_or_a_result_follows_from_a_nan() {
 }
 
 /// What the guest prints follows from a NaN, so with other NaNs it prints what the recorded host was never asked for.
-#[test]
 fn a_host_call_follows_from_a_nan() {
     let module = br#"(module
       (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -145,7 +152,6 @@ fn a_host_call_follows_from_a_nan() {
 }
 
 /// That a module makes NaNs, and that they differ, is no ground: what differs must be gone without them.
-#[test]
 fn what_does_not_follow_from_a_nan_is_not_said_to() {
     let folder = folder_with(&[("t.wat", NANS)]);
     let limit = ["--rhs", CANONICAL, "--lhs-memory-page-limit", "1", "--rhs-memory-page-limit", "9"];
@@ -160,7 +166,6 @@ fn what_does_not_follow_from_a_nan_is_not_said_to() {
 }
 
 /// The samples part over fused multiplication: a store and what follows from it, with and without a NaN on the way.
-#[test]
 fn what_follows_from_relaxed_simd_is_said_by_a_probe() {
     let module = br#"(module
       (memory (export "memory") 1)
@@ -175,30 +180,15 @@ fn what_follows_from_relaxed_simd_is_said_by_a_probe() {
         (i32.load (i32.const 0))))"#;
     let folder = folder_with(&[("t.wat", &module[..])]);
     let portable = ["--lhs", "wasmtime:jit,target=portable,cpu=+fma+avx", "--rhs", "wasmtime:jit,target=portable"];
-    if !host_has_fma() {
-        println!("SKIP: this processor has no fused multiplication");
-        return;
-    }
     let (code, report) = compare(folder.path(), &[&["--invoke", "run 1.1"], &portable[..]].concat());
     assert_eq!((code, &report["verdict"]), (1, &"value".into()), "{report:#}");
     assert_eq!(report["reruns"]["follows_from"]["what"], "relaxed-simd", "{report:#}");
     assert_eq!(report["allowed"]["certain"], true, "{report:#}");
 }
 
-/// A library by its file name, in the folder FORKPOINT_LIBS.
-fn library(name: &str) -> Option<PathBuf> {
-    let found = std::env::var_os("FORKPOINT_LIBS").map(|folder| PathBuf::from(folder).join(name));
-    let found = found.filter(|path| path.exists());
-    if found.is_none() {
-        println!("SKIP: no {name} in FORKPOINT_LIBS");
-    }
-    found
-}
-
 /// In Wasmtime 31 `array.fill` of a GC array does nothing; no store shows it.
-#[test]
 fn the_first_function_that_returned_otherwise_is_named() {
-    let Some(library) = library("libwasmtime-31.0.0.so") else { return };
+    let library = libraries().join("libwasmtime-31.0.0.so");
     let module = br#"(module
       (type $bytes (array (mut i8)))
       (memory (export "memory") 1)

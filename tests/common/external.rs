@@ -6,7 +6,7 @@
 //! which would drop them silently (tests/repository.rs watches over that).
 
 use libtest_mimic::{Arguments, Trial};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -74,9 +74,9 @@ impl Need {
             }
             Need::Program(..) => format!("install {self}"),
             Need::Clang => "install clang, lld, wasi-libc".to_string(),
-            Need::Fma => "another processor".to_string(),
+            Need::Fma => "use another processor".to_string(),
             Need::Node => format!("install node, or run {FETCH}"),
-            _ => FETCH.to_string(),
+            _ => format!("run {FETCH}"),
         }
     }
 }
@@ -126,13 +126,16 @@ impl Tests {
         let filter = arguments.filter.clone().unwrap_or_default();
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if !list && conclusion.num_ignored > 0 {
-            let mut missing: BTreeMap<Need, u32> = BTreeMap::new();
+            let mut by_remedy: BTreeMap<String, (u32, BTreeSet<String>)> = BTreeMap::new();
             for (_, need) in self.left_out.into_iter().filter(|(name, _)| name.contains(&filter)) {
-                *missing.entry(need).or_default() += 1;
+                let (tests, needs) = by_remedy.entry(need.remedy()).or_default();
+                *tests += 1;
+                needs.insert(need.to_string());
             }
             println!("left out:");
-            for (need, tests) in missing {
-                println!("  {tests} that need {need} ({})", need.remedy());
+            for (remedy, (tests, needs)) in by_remedy {
+                let needs: Vec<String> = needs.into_iter().collect();
+                println!("  {tests} tests that need {}: {remedy}", needs.join(", "));
             }
             println!();
         }

@@ -4,8 +4,11 @@
 ;; JSON: /verdict "crash"
 ;; RUN: compare % --invoke run --rhs capi:jit,lib={libwasmi-1.0.5.so}
 ;; EXIT: 1
+;; SAYS: thread caused non-unwinding panic. aborting.
+;; RUN: compare % --invoke run --rhs capi:jit,lib={libwasmi-1.0.5.so}
+;; EXIT: 1
 ;; SAYS: panicked at
-;; NOT-YET: the engine's last words are not shown
+;; NOT-YET: the message stands above a backtrace, of which only the end is shown
 ;; RUN: compare % --invoke run --rhs wasmi
 ;; JSON: /agree true
 (module

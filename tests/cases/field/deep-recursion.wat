@@ -2,7 +2,7 @@
 ;; RUN: compare % --invoke run --rhs capi:jit,lib={libwasmi-2.0.0-beta.3.so}
 ;; EXIT: 1
 ;; JSON: /verdict "crash"
-;; JSON: /between/after/site/name "down"
+;; JSON: /reruns/places/0/name "down"
 ;; RUN: compare % --invoke run --rhs wasmtime:aot
 ;; JSON: /agree true
 ;; JSON: /lhs/outcome "trapped: call stack exhausted"

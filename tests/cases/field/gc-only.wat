@@ -7,7 +7,6 @@
 ;; RUN: compare % --invoke 'run 6' --features +function-references,+gc --rhs capi:jit,lib={libwasmtime-31.0.0.so}
 ;; EXIT: 1
 ;; JSON: /reruns/first_call/name "run"
-;; NOT-YET: no rerun asks which function returned otherwise
 (module
   (type $bytes (array (mut i8)))
   (memory (export "memory") 1)

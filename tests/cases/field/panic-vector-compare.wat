@@ -6,7 +6,6 @@
 ;; RUN: compare % --invoke 'run 0' --rhs capi:jit,lib={libwasmtime-40.0.0.so}
 ;; EXIT: 1
 ;; SAYS: panicked at
-;; NOT-YET: the engine's last words are not shown
 ;; RUN: compare % --invoke 'run 0' --rhs capi:jit,lib={libwasmtime-41.0.0.so}
 ;; JSON: /agree true
 (module

@@ -4,7 +4,6 @@
 ;; SAYS: do not run this module the same way twice
 ;; RUN: compare % --invoke 'run 100' --rhs node,program={bun-1.2.2}
 ;; JSON: /rhs/version ~"javascriptcore"
-;; NOT-YET: Bun is taken for V8
 (module
   (memory (export "memory") 1)
   (func $slot (param $i i32) (result i32)
