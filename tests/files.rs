@@ -118,7 +118,7 @@ fn what_a_killed_recorder_leaves_is_named_and_swept() {
     let again = Command::new(common::FORKPOINT)
         .current_dir(folder.path())
         .env("TMPDIR", folder.path().join("tmp"))
-        .args(&RECORD)
+        .args(RECORD)
         .arg("t.fpt")
         .output()
         .unwrap();

@@ -262,8 +262,13 @@ fn what_a_recorded_call_does_to_memory_has_a_bound() {
             TraceWriter::create(&path, &header, module().into(), Vec::new(), Vec::new()).expect("a trace");
         let memory = MemoryIndex(0);
         writer.milestone(&Milestone::Memory { memory, pages: 1, page_size: 65536 }).expect("a memory");
-        let call =
-            HostCall { function: FuncIndex(0), import: import.clone(), arguments: Vec::new(), reads: Vec::new() };
+        let call = HostCall {
+            function: FuncIndex(0),
+            import: import.clone(),
+            arguments: Vec::new(),
+            reads: Vec::new(),
+            caller: None,
+        };
         writer.host(&HostEvent::Call(call)).expect("a call");
         let write = HostEvent::Write { memory, address: 0, bytes: vec![0; 1 << 16] };
         (0..16 * mebibytes).for_each(|_| writer.host(&write).expect("a write"));
