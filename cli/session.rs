@@ -326,7 +326,8 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>> {
 }
 
 pub fn parse_call(call: &str) -> Result<Invocation> {
-    let mut words = call.split_whitespace().map(str::to_string);
+    let words = shell_words::split(call).with_context(|| format!("--invoke {call}"))?;
+    let mut words = words.into_iter();
     let Some(function) = words.next() else { bail!("--invoke needs the name of an export") };
     Ok(Invocation { function, arguments: words.collect() })
 }

@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 external_tests! {
+    [] => what_the_machine_does_not_give_is_no_answer;
     [PYTHON] => a_crash_is_an_end_with_the_events_before_it,
         what_runs_an_engine_fails_by_itself,
         a_process_that_ends_before_it_says_anything_is_an_error_with_its_last_words,
@@ -234,7 +235,6 @@ fn the_last_words_of_a_dying_engine_are_kept() {
     assert!(report["lhs"]["last_words"].is_null());
 }
 
-#[test]
 fn what_the_machine_does_not_give_is_no_answer() {
     let folder = folder_with(&[("t.wat", MODULE)]);
     // Less than Wasmtime reserves for one memory; the interpreter needs none of it.

@@ -424,6 +424,13 @@ fn a_preloaded_module_answers_imports() {
     let record = ["record", "t.wat", "--preload", "env=helper.wasm", "--invoke", "run 2", "--invoke", "run 0"];
     let recorded = run(folder.path(), &record);
     assert!(recorded.code == 0 && recorded.stdout == "42\n", "{}{}", recorded.stdout, recorded.stderr);
+    // The module itself is not what these engines were asked to run.
+    let compare = ["compare", "t.wat", "--preload", "env=helper.wasm", "--invoke", "run 2", "--rhs", "wasmi"];
+    let compared = run(folder.path(), &compare);
+    let first = compared.stdout.lines().next().unwrap_or_default();
+    let not_asked = "; the modules of --preload (env) ran in wasmi, and not under these engines; host calls of rhs were \
+                     answered from a recording.";
+    assert!(compared.code == 0 && first.ends_with(not_asked), "{}{}", compared.stdout, compared.stderr);
     std::fs::remove_file(folder.path().join("helper.wasm")).unwrap();
     let dump = run(folder.path(), &["dump", "t.fpt"]).stdout;
     assert!(dump.contains("env.next -> 44") && dump.contains("trap: error in a host function"), "{dump}");

@@ -22,8 +22,8 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// What one `--engines` holds: engines with semicolons between. A runner's command goes on to the end, so that it may
-/// hold any character.
+/// What one `--engines` holds: engines with semicolons between. A semicolon in quotation marks is part of a runner's
+/// command.
 #[derive(Debug, Clone)]
 pub struct EngineList(pub Vec<EngineSpec>);
 
@@ -35,9 +35,9 @@ impl FromStr for EngineList {
         let mut rest = Some(text);
         while let Some(list) = rest {
             let list = list.trim_start();
-            let (spec, behind) = match list.split_once(';') {
-                Some((spec, behind)) if !list.starts_with("runner:") => (spec, Some(behind)),
-                _ => (list, None),
+            let (spec, behind) = match unquoted(list, ';') {
+                Some(at) => (&list[..at], Some(&list[at + 1..])),
+                None => (list, None),
             };
             if spec.trim_end().is_empty() {
                 return Err("an engine is missing before or behind a semicolon: write ENGINE;ENGINE".to_string());
@@ -47,6 +47,22 @@ impl FromStr for EngineList {
         }
         Ok(EngineList(engines))
     }
+}
+
+/// Where a character stands first outside of quotation marks, as a shell reads them.
+fn unquoted(text: &str, wanted: char) -> Option<usize> {
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (None | Some('"'), '\\') => escaped = true,
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(open), _) if c == open => quote = None,
+            (None, _) if c == wanted => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// What many engines made of one module. Its JSON form is documented in `docs/json.md`.
@@ -117,10 +133,7 @@ pub struct Group {
 /// Records all engines of the comparison to `folder`, compares them and prints the answer.
 pub(super) fn run(comparison: &Comparison, folder: &Path, json: bool, shown: Shown) -> Result<Answer> {
     if comparison.sides.len() < 2 {
-        bail!(
-            "--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi' (behind a runner everything \
-             is its command: give it an --engines of its own), or use record"
-        );
+        bail!("--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi', or use record");
     }
     let Some(survey) = survey(comparison, folder)? else { return Ok(Answer::None) };
     drop(shown);
@@ -348,4 +361,20 @@ fn conclude(comparison: &Comparison, rows: Vec<Row>, groups: Vec<Group>, referen
 fn letters(number: usize) -> String {
     let last = char::from(b'A' + (number % 26) as u8);
     if number < 26 { last.to_string() } else { format!("{}{last}", letters(number / 26 - 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_runners_stand_in_one_list() {
+        let list = |text: &str| {
+            let list: EngineList = text.parse().expect("engines");
+            list.0.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(list("runner:a x;wasmi; runner:b"), ["runner:a x", "wasmi", "runner:b"]);
+        assert_eq!(list("runner:sh -c 'a; b';wasmi"), ["runner:sh -c 'a; b'", "wasmi"]);
+        assert!("wasmi;;wasmi".parse::<EngineList>().is_err());
+    }
 }

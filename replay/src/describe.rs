@@ -11,6 +11,10 @@ use std::fmt::Write;
 /// Most bytes of a long write that a line shows.
 const SHOWN_BYTES: usize = 16;
 
+/// Most pages that a memory with 32-bit addresses has. What an engine answers beyond is its word, and no size that is
+/// known.
+const MOST_PAGES: u64 = 1 << 16;
+
 /// Most globals and tables that a line shows.
 const SHOWN_GLOBALS: usize = 8;
 
@@ -45,8 +49,9 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
             format!("{op} {}[{address:#010x}] <- {}", memory_name(*memory), hex_bytes(value.bytes()))
         }
         Event::Grow { memory, delta, result, .. } => {
-            let answer = result.map_or("refused (-1)".to_string(), |before| {
-                format!("{before} (now {} pages)", before.saturating_add(*delta))
+            let answer = result.map_or("refused (-1)".to_string(), |before| match before.saturating_add(*delta) {
+                now if now <= MOST_PAGES => format!("{before} (now {now} pages)"),
+                _ => format!("{before}, says the engine"),
             });
             format!("{op} {}by {delta} -> {answer}", memory_name(*memory))
         }
@@ -77,7 +82,10 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
                 Observation::Watch => "seen after the event before",
             }
         ),
-        Event::FoundSize { memory, pages } => format!("memory has {}{pages} pages", memory_name(*memory)),
+        Event::FoundSize { memory, pages } if *pages > MOST_PAGES => {
+            format!("the engine says that {} has {pages} pages", memory_subject(*memory))
+        }
+        Event::FoundSize { memory, pages } => format!("{} has {pages} pages", memory_subject(*memory)),
         Event::FoundOutside { memory, address } => {
             format!("the event before lies outside of memory: {}[{address:#010x}]", memory_name(*memory))
         }
@@ -141,6 +149,11 @@ pub fn hex_bytes(bytes: &[u8]) -> String {
         text.push_str(" ..");
     }
     text
+}
+
+/// The same as the subject of a sentence.
+fn memory_subject(memory: MemoryIndex) -> String {
+    if memory.0 == 0 { "memory".to_string() } else { format!("memory {}", memory.0) }
 }
 
 /// Memory 0, nearly always the only one, is left unsaid.

@@ -15,8 +15,9 @@ RECORDS = 28 * 4096
 PIECE = 1 << 20
 
 RECORD = struct.Struct("<iqqq")
-# The front of the shared buffer: bytes of records that are in it, number of the frame that is being sent; then the records.
-USED, SENDING, HEAD = 0, 4, 8
+# The front of the shared buffer: bytes of records that are in it, number of the frame that is being sent, eight bytes that are
+# not for runners; then the records.
+USED, SENDING, HEAD = 0, 4, 16
 WORD = struct.Struct("<I")
 STOP, SHOW, READ, ANSWER = 1, 2, 3, 4
 

@@ -135,14 +135,14 @@ for site, address, value in [(8, 0, 1), (9, 4, 2), (10, 64, 3)]:
     record = struct.pack("<IQQQ", site, address, value, 0)
     if recorded and records == "sharing":
         used = struct.unpack_from("<I", shared)[0]
-        shared[8 + used : 8 + used + len(record)] = record
+        shared[16 + used : 16 + used + len(record)] = record
         struct.pack_into("<I", shared, 0, used + len(record))
     elif recorded and records != "keeping":
         frame(b"H", record)
 if recorded and records == "sharing":
     # Sent in the end, as any runner does before another frame.
     struct.pack_into("<I", shared, 4, 1)
-    frame(b"H", shared[8 : 8 + struct.unpack_from("<I", shared)[0]])
+    frame(b"H", shared[16 : 16 + struct.unpack_from("<I", shared)[0]])
     struct.pack_into("<II", shared, 0, 0, 0)
 message({"Returned": []})
 image()

@@ -69,6 +69,14 @@ impl FeatureSwitch {
     }
 }
 
+/// How long the longest name of a proposal with a hyphen is that `text` begins with; `None` where it begins with none.
+pub(crate) fn hyphenated_at(text: &str) -> Option<usize> {
+    let names = PROPOSALS.iter().map(|(name, _)| *name).filter(|name| name.contains('-'));
+    let begun = names
+        .filter(|name| text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '-'])));
+    begun.map(str::len).max()
+}
+
 impl FromStr for FeatureSwitch {
     type Err = FeatureError;
 

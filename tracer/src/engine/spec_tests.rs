@@ -91,3 +91,16 @@ fn a_slip_gets_the_nearest_name() {
     let error = "zzz".parse::<EngineSpec>().expect_err("no engine").to_string();
     assert!(!error.contains("did you mean"), "{error}");
 }
+
+#[test]
+fn names_of_proposals_may_have_hyphens() {
+    for (written, read) in [
+        ("+function-references+gc", "+function_references+gc"),
+        ("+function_references-tail-call", "+function_references-tail_call"),
+        ("+gc-simd", "+gc-simd"),
+        ("-simd-relaxed-simd+multi-memory", "-simd-relaxed_simd+multi_memory"),
+    ] {
+        let spec: EngineSpec = format!("capi:jit,lib=x.so,wasm={written}").parse().expect("an engine");
+        assert_eq!(spec.to_string(), format!("capi:jit,lib=x.so,wasm={read}"));
+    }
+}

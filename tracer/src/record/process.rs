@@ -320,7 +320,12 @@ impl Drop for Child {
 fn program(request: &Request, folder: &Path) -> Result<Command, RecordError> {
     Ok(match &request.engine {
         EngineSpec::Runner { command } => {
-            let mut words = command.split_whitespace();
+            let words = shell_words::split(command).map_err(|error| RecordError::NoProgram {
+                engine: request.engine.to_string(),
+                program: command.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidInput, error),
+            })?;
+            let mut words = words.into_iter();
             let mut program = Command::new(words.next().unwrap_or_default());
             program.args(words);
             program

@@ -2,6 +2,7 @@
 
 use crate::engine::wasmtime::write_target;
 use crate::engine::{Cpu, Mode, OptLevel, Target};
+use crate::features;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -42,7 +43,8 @@ impl Switch {
         switches.iter().map(|switch| format!("{}{}", if switch.enabled { '+' } else { '-' }, switch.name)).collect()
     }
 
-    /// Parses `+gc-simd`.
+    /// Parses `+gc-simd`. A proposal's name may have its hyphens, as `--features` has them, or underscores, as engines do:
+    /// a hyphen is part of a name where a known one goes on with it.
     ///
     /// # Errors
     /// A sentence that names the part which is not understood.
@@ -53,8 +55,11 @@ impl Switch {
             if !['+', '-'].contains(&sign) {
                 return Err(format!("a name without + or - before it: `{rest}`"));
             }
-            let end = rest[1..].find(['+', '-']).map_or(rest.len(), |end| end + 1);
-            let name = &rest[1..end];
+            let end = match features::hyphenated_at(&rest[1..]) {
+                Some(length) => 1 + length,
+                None => rest[1..].find(['+', '-']).map_or(rest.len(), |end| end + 1),
+            };
+            let name = &rest[1..end].replace('-', "_");
             if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
                 return Err(format!("`{name}` is not the name of a proposal; write it as `multi_memory`"));
             }
