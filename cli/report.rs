@@ -7,7 +7,7 @@ use crate::open::timeline as open;
 use crate::output::{print, print_json};
 use crate::{Answer, progress};
 use anyhow::Result;
-use forkpoint_replay::Report;
+use forkpoint_replay::{Report, printable};
 use forkpoint_tracer::EngineSpec;
 use serde::Serialize;
 use std::path::Path;
@@ -95,7 +95,17 @@ pub fn print_report(
         print(&format!("\n{}\n", live_hosts(&[&report.lhs.engine, &report.rhs.engine])))?;
     }
     if answer != Answer::Yes {
+        print(&quotable(report))?;
         print(hint)?;
     }
     Ok(answer)
+}
+
+/// What a bug report needs so that others get the same: the module by its hash, and the command.
+fn quotable(report: &Report) -> String {
+    let module = &report.module;
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let command = printable(&shell_words::join(words));
+    let (name, bytes, hash) = (&module.name, module.bytes, &module.blake3);
+    format!("\nmodule:  {name}, {bytes} bytes, BLAKE3 {hash}\ncommand: forkpoint {command}\n")
 }

@@ -69,12 +69,25 @@ pub struct Report {
     pub specification: String,
     /// In what the two runs differ because it was asked for, as sentences.
     pub asked_for: Vec<String>,
+    /// The module that both ran.
+    pub module: ModuleReport,
     /// The left run.
     pub lhs: SideReport,
     /// The right run.
     pub rhs: SideReport,
     /// Events around the divergence.
     pub context: Vec<ContextRow>,
+}
+
+/// The module of a comparison.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModuleReport {
+    /// Its file's name, without folders.
+    pub name: String,
+    /// Length of the binary module.
+    pub bytes: u64,
+    /// BLAKE3 of the binary module, in hexadecimal.
+    pub blake3: String,
 }
 
 /// An instruction of the module.
@@ -257,6 +270,7 @@ impl Report {
             resync_equal: None,
             specification: specification(lhs),
             asked_for: asked_for(lhs, rhs),
+            module: module(lhs),
             lhs: side(lhs)?,
             rhs: side(rhs)?,
             context: Vec::new(),
@@ -343,7 +357,7 @@ impl Report {
                 };
                 if self.site.is_none() {
                     let sides = [&mut *lhs, &mut *rhs];
-                    self.between = Some(ended::between(side, divergence.position, sides, &sites, &symbols)?);
+                    self.between = ended::between(side, divergence.position, sides, &sites, &symbols)?;
                 }
             }
         }
@@ -423,6 +437,11 @@ fn host_call_around(timeline: &mut Timeline, position: Position) -> Result<Optio
         }
     }
     Ok(None)
+}
+
+fn module(timeline: &Timeline) -> ModuleReport {
+    let module = &timeline.trace().header().module;
+    ModuleReport { name: printable(&module.name), bytes: module.length, blake3: module.hash_hex() }
 }
 
 /// What the specification says, as the recorder of this trace found it.

@@ -62,15 +62,30 @@ pub(super) fn between(
     [lhs, rhs]: [&mut Timeline; 2],
     sites: &SiteTable,
     symbols: &Symbols,
-) -> Result<BetweenReport, ReplayError> {
+) -> Result<Option<BetweenReport>, ReplayError> {
     let (own, other) = if side == Side::Lhs { (lhs, rhs) } else { (rhs, lhs) };
+    if !calls_before(own, at)? {
+        // It ended while the module was validated, compiled or instantiated: in no instruction.
+        return Ok(None);
+    }
     let after = (at.0.saturating_sub(MOST_EVENTS)..at.0).rev();
     let before = at.0..other.len().min(at.0.saturating_add(MOST_EVENTS));
-    Ok(BetweenReport {
+    Ok(Some(BetweenReport {
         side,
         after: first_instruction(own, after, sites, symbols)?,
         before: first_instruction(other, before, sites, symbols)?,
-    })
+    }))
+}
+
+/// Whether a call had begun.
+fn calls_before(timeline: &mut Timeline, at: Position) -> Result<bool, ReplayError> {
+    for position in 0..at.0.min(MOST_EVENTS) {
+        if timeline.event(Position(position))?.kind() == "invoke" {
+            return Ok(true);
+        }
+    }
+    // So many events are those of calls.
+    Ok(at.0 > MOST_EVENTS)
 }
 
 fn first_instruction(

@@ -90,13 +90,14 @@ impl BetweenReport {
     }
 }
 
-/// One paragraph that a bug report can quote, then the events around.
+/// A sentence and a paragraph that a bug report can quote, then the events around.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Some(verdict), Some(position)) = (self.verdict, self.position) else {
             return self.fmt_without_divergence(f);
         };
-        write!(f, "The runs diverge at #{position} ({verdict}): {}.", verdict.meaning())?;
+        // What kind it is fits on a line; what follows is a paragraph.
+        write!(f, "The runs diverge at #{position} ({verdict}): {}.\n ", verdict.meaning())?;
         if let Some(site) = &self.site {
             write!(f, " At {site}:")?;
         }

@@ -2,7 +2,7 @@
 ;; RUN: compare % --invoke 'run 100000' --lhs node,program={bun-1.2.2} --rhs node,program={bun-1.2.2}
 ;; EXIT: 1
 ;; SAYS: do not run this module the same way twice
-;; RUN: compare % --invoke 'run 100' --rhs node,program={bun-1.2.2}
+;; RUN: compare % --invoke 'run 5' --rhs node,program={bun-1.2.2}
 ;; JSON: /rhs/version ~"javascriptcore"
 (module
   (memory (export "memory") 1)
