@@ -36,7 +36,8 @@ pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};
 pub use pages::PageDifference;
 pub use report::{
-    BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport, SiteReport,
+    BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport,
+    SiteReport,
 };
 pub use resync::Resync;
 pub use signature::Signature;
