@@ -38,7 +38,13 @@ fn a_process_that_takes_too_much_memory_is_ended() {
 const FILLED: &[u8] = br#"(module (memory 2048)
     (func (export "run")
       (memory.fill (i32.const 0) (i32.const 255) (i32.const 100000000))
-      (v128.store (i32.const 64) (i32x4.relaxed_trunc_f32x4_s (f32x4.splat (f32.const nan))))))"#;
+      (v128.store (i32.const 64) (i32x4.relaxed_trunc_f32x4_s (f32x4.splat (f32.const nan)))))
+    (func (export "trap") (result i32)
+      (memory.fill (i32.const 0) (i32.const 0) (i32.const 100000000))
+      (memory.fill (i32.const 0) (i32.const 255) (i32.const 100000000))
+      (i32.div_u (i32.const 7) (i32.lt_s
+        (i32.reinterpret_f32 (f32.div (f32.load (i32.const 0x7000000)) (f32.load (i32.const 0x7000000))))
+        (i32.const 0)))))"#;
 
 #[test]
 fn runs_of_our_own_may_fill_any_memory() {
@@ -51,6 +57,18 @@ fn runs_of_our_own_may_fill_any_memory() {
     let expected = if cfg!(target_arch = "x86_64") { 1 } else { 0 };
     assert_eq!(ran.code, expected, "{ran:?}");
     assert!(report["agree"].is_boolean(), "{ran:?}");
+    if expected == 1 {
+        // What is asked of reruns opens these traces, too.
+        assert_eq!(report["reruns"]["follows_from"]["what"], "relaxed-simd", "{report:#}");
+    }
+    let engines = ["--lhs", "wasmtime:jit,nan-canonicalization=on", "--rhs", "wasmi"];
+    let ran = run(folder.path(), &[&["compare", "m.wat", "--invoke", "trap", "--json"], &engines[..]].concat());
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    if expected == 1 {
+        let reruns = &report["reruns"];
+        assert_eq!((&report["verdict"], &reruns["notes"]), (&"trap".into(), &serde_json::json!([])), "{report:#}");
+        assert_eq!(reruns["follows_from"]["what"], "nan-bits", "{report:#}");
+    }
     let record = ["record", "m.wat", "--invoke", "run", "-o", "m.fpt"];
     let recorded = run(folder.path(), &record);
     assert_eq!(recorded.code, 0, "{recorded:?}");

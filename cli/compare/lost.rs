@@ -2,7 +2,7 @@
 //! recorder's inline records among them. A call of the host cannot be forgotten, so both sides are recorded by hooks.
 
 use super::reruns::{Asked, NAMES, Reruns};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, Timeline};
 use forkpoint_tracer::Recorded;

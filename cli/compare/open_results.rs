@@ -2,7 +2,7 @@
 //! relaxed SIMD made definite by the rewriter. Where the divergence is gone then, it follows from them.
 
 use super::reruns::{Asked, NAMES, Reruns};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use anyhow::Result;
 use forkpoint_replay::{Allowed, NanBits, Report, SiteReport, Symbols, first_divergence, hex_bytes};
 use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};

@@ -2,7 +2,7 @@
 //! number of a mark before each instruction that can trap.
 
 use super::reruns::{Asked, NAMES, Reruns};
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use anyhow::{Context, Result};
 use forkpoint_replay::{Report, SiteReport, Symbols, Timeline, Verdict};
 use forkpoint_tracer::instrument::{Ask, Options};

@@ -9,7 +9,7 @@ use super::open_results::FollowsFrom;
 use super::places::FoundPlace;
 use super::{Comparison, Contender};
 use crate::args::HostMode;
-use crate::open::timeline as open;
+use crate::open::recorded as open;
 use anyhow::Result;
 use forkpoint_replay::{NanBits, Report, Verdict, first_divergence, printable};
 use forkpoint_tracer::Recorded;
