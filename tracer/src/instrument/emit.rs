@@ -172,6 +172,12 @@ impl BodyRewriter<'_> {
         let cursor = function.cursor();
         let number = FIRST_SEGMENT + self.segments.len() as u32;
         self.segments.push(Segment { first: self.sites.len() as u32, count: 0 });
+        self.begin_record(cursor, inline, number);
+        SEGMENT_HEAD
+    }
+
+    /// Makes room for a record, if there is none left, and begins it with a word.
+    pub(super) fn begin_record(&mut self, cursor: u32, inline: Inline, word: u32) {
         self.load_cursor(inline);
         self.emit(I::LocalTee(cursor));
         self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
@@ -181,9 +187,8 @@ impl BodyRewriter<'_> {
         self.emit(I::LocalSet(cursor));
         self.emit(I::End);
         self.emit(I::LocalGet(cursor));
-        self.emit(I::I32Const(number as i32));
+        self.emit(I::I32Const(word as i32));
         self.emit(I::I32Store(inline.record_at(0)));
-        SEGMENT_HEAD
     }
 
     /// Appends the fields of a record and commits it. One by one, so that a trap in mid-segment leaves what

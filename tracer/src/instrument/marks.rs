@@ -4,12 +4,12 @@
 //! it can be seen where a run ended, however it did. *Caller*: a record before a direct call of an imported function.
 //! *Note*: a record with a value, see [`notes`](super::notes).
 
+use super::MARK_AT;
 use super::body::BodyRewriter;
 use super::error::offset as code_offset;
 use super::locals::Function;
 use super::options::Ask;
 use super::record::{CALLER, CALLER_HOOK, CALLER_SIZE, MARK_HOOK};
-use super::{BUFFER_LIMIT, MARK_AT};
 use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
 use wasm_encoder::{BlockType, Instruction as I, MemArg};
 use wasmparser::Operator;
@@ -237,19 +237,10 @@ impl BodyRewriter<'_> {
             return;
         };
         let cursor = function.cursor();
-        self.load_cursor(inline);
-        self.emit(I::LocalTee(cursor));
-        self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
-        self.emit(I::I32GtU);
-        self.emit(I::If(BlockType::Empty));
-        self.emit(I::Call(inline.helper));
-        self.emit(I::LocalSet(cursor));
-        self.emit(I::End);
-        for (at, word) in [(0, CALLER), (4, mark)] {
-            self.emit(I::LocalGet(cursor));
-            self.emit(I::I32Const(word as i32));
-            self.emit(I::I32Store(inline.record_at(at)));
-        }
+        self.begin_record(cursor, inline, CALLER);
+        self.emit(I::LocalGet(cursor));
+        self.emit(I::I32Const(mark as i32));
+        self.emit(I::I32Store(inline.record_at(4)));
         self.commit(cursor, inline, CALLER_SIZE);
     }
 
