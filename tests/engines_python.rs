@@ -32,6 +32,10 @@ fn main() -> ExitCode {
         let name = format!("a_known_bug_of_an_old_release_is_found_by_it::{release}");
         tests.add(name, &of(release), move || a_known_bug_is_found(release, agrees));
     }
+    for release in ["0.30.0", "48.0.0"] {
+        let name = format!("what_a_failed_instantiation_left_in_an_imported_memory_is_shown::{release}");
+        tests.add(name, &of(release), move || left_behind_is_shown(release));
+    }
     tests.add("it_agrees_with_wasmtime_on_the_file_tests", &of(NEWEST), it_agrees_with_wasmtime_on_the_file_tests);
     tests.add("limits_and_settings_are_said", &of(NEWEST), limits_and_settings_are_said);
     tests.add("what_is_missing_in_an_old_release_is_said", &of("0.30.0"), what_is_missing_in_an_old_release_is_said);
@@ -121,6 +125,16 @@ fn a_known_bug_is_found(release: &str, agrees: bool) {
         assert_eq!((ran.code, &report["verdict"], &report["position"]), (1, &"address".into(), &5.into()));
         assert_eq!(report["site"]["instruction"], "i32.store", "{report:#}");
     }
+}
+
+fn left_behind_is_shown(release: &str) {
+    let module = repository_text("tests/cases/field/half-way.wat");
+    let compare = ["compare", &module, "--invoke", "run", "--json", "--rhs", &engine("")];
+    let ran = Packages::of(release).run(&std::env::temp_dir(), &compare);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    assert_eq!((ran.code, &report["nothing_ran"]), (2, &true.into()), "{report:#}");
+    let message = report["rhs"]["message"].as_str().unwrap_or_default();
+    assert!(message.ends_with("left in imported memory 0 at 0x10: 66 69 72 73 74"), "{report:#}");
 }
 
 const GROWS: &[u8] = br#"(module (memory 1) (func (export "run") (result i32) (memory.grow (i32.const 3))))"#;

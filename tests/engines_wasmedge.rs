@@ -5,6 +5,7 @@ mod common;
 
 use common::{folder_with, repository_text, run};
 use serde_json::Value;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -89,6 +90,20 @@ fn a_page_limit_reaches_imported_memories() {
             assert_eq!(ran.code, code, "{release} {limit}: {}{}", ran.stdout, ran.stderr);
             assert!(code == 0 || ran.stdout.contains("a memory of 1 pages, and the limit is 0"), "{}", ran.stdout);
         }
+    }
+}
+
+#[test]
+fn what_a_failed_instantiation_left_in_an_imported_memory_is_shown() {
+    let folder =
+        folder_with(&[("t.wat", &fs::read(repository_text("tests/cases/field/half-way.wat")).expect("a file"))]);
+    for release in ["13", "14", "17"] {
+        let library = fake(folder.path(), release, &["-DHALF_WAY"]);
+        let engine = format!("wasmedge:interpreter,lib={}", library.display());
+        let (code, report, stderr) = compare(folder.path(), "run", &engine);
+        assert_eq!((code, &report["nothing_ran"]), (2, &true.into()), "{release}: {report:#}{stderr}");
+        let message = report["rhs"]["message"].as_str().unwrap_or_default();
+        assert!(message.ends_with("left in imported memory 0 at 0x10: 66 69 72 73 74"), "{release}: {message}");
     }
 }
 

@@ -81,14 +81,15 @@ function failureOf(action) {
   return new Error("WebAssembly.validate says no, and the compiler does not say why");
 }
 
-// What the module imports: the hook, memories, and functions that the recorder answers.
-function provide(imports, recorder, hooks, guest) {
+// What the module imports: the hook, memories, and functions that the recorder answers. Memories are kept in `imported`.
+function provide(imports, recorder, hooks, guest, imported) {
   const provided = {};
   let functions = 0;
   for (const { module, name, kind, type, memory } of imports) {
     provided[module] = provided[module] ?? {};
     if (kind === 2) {
       provided[module][name] = new WebAssembly.Memory(memory);
+      imported.push(provided[module][name]);
     } else if (module === "forkpoint" && name === "event") {
       provided[module][name] = (...operands) => hooks.event(...operands);
     } else {
@@ -138,13 +139,15 @@ function run(job, recorder) {
   const hooks = new Hooks(recorder, { careful: task.careful, records });
   let instance;
   let memories = [];
+  const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   try {
-    instance = new WebAssembly.Instance(module, provide(described.imports, recorder, hooks, () => memories));
+    instance = new WebAssembly.Instance(module, provide(described.imports, recorder, hooks, () => memories, memories));
   } catch (error) {
+    // Segments before the one that does not fit are copied by then.
+    images();
     return rejected("instantiate", error);
   }
   memories = task.memories.map((name) => instance.exports[name]);
-  const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   images();
   recorder.message('"Instantiated"');
   if (task.watch !== null) hooks.watch(task.watch, memories);

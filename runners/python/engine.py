@@ -42,6 +42,9 @@ TRAPS = [
 
 ERRORS = (wasmtime.Trap, wasmtime.WasmtimeError)
 
+# Releases without threads have no shared memories.
+MEMORIES = tuple(getattr(wasmtime, name) for name in ("Memory", "SharedMemory") if hasattr(wasmtime, name))
+
 
 def version():
     try:

@@ -103,16 +103,18 @@ def run(job, options, recorder):
         return recorder.message("End")
     refuse_vectors(task, module)
     # Filled when the instance is there; host functions are called later than that.
-    memories, around_calls = [], []
+    memories, around_calls, provided = [], [], []
     try:
-        provided = [imported(entry, number, recorder, store, memories, around_calls) for entry, number in numbered(module)]
+        provided += [imported(entry, number, recorder, store, memories, around_calls) for entry, number in numbered(module)]
         exports = wasmtime.Instance(store, module, provided).exports(store)
     except engine.ERRORS as error:
+        # Segments before the one that does not fit are copied by then.
+        left = [engine.Memory(it, store) for it in provided if isinstance(it, engine.MEMORIES)]
+        images(recorder, left)
         return rejected("instantiate", error)
     memories += [engine.Memory(exports[name], store) for name in task["memories"]]
 
-    for number, memory in enumerate(memories):
-        image(recorder, number, memory)
+    images(recorder, memories)
     recorder.message("Instantiated")
     if task["watch"] is not None:
         recorder.message("Watching")
@@ -136,8 +138,7 @@ def run(job, options, recorder):
         if ended == "Stopped" or "Exited" in ended or (number is None and not returned):
             break
 
-    for number, memory in enumerate(memories):
-        image(recorder, number, memory)
+    images(recorder, memories)
     values = [exports[name] for name in task["globals"]]
     recorder.message(
         {
@@ -148,6 +149,11 @@ def run(job, options, recorder):
         }
     )
     recorder.message("End")
+
+
+def images(recorder, memories):
+    for number, memory in enumerate(memories):
+        image(recorder, number, memory)
 
 
 def numbered(module):

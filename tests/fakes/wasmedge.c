@@ -145,6 +145,11 @@ Result WasmEdge_VMInstantiate(void *vm) {
   if (mode == 1) mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 #endif
   uint64_t wanted = page_limit && imports_memory() ? (page_limit < 10 ? page_limit : 10) : 0;
+#ifdef HALF_WAY
+  /* The first segment is copied, and the second one does not fit. */
+  memcpy(memory + 16, "first", 5);
+  return Refused;
+#endif
   return mode < 0 || maximum != wanted ? Refused : Fine;
 }
 const void *WasmEdge_VMGetActiveModule(const void *vm) { return vm; }
@@ -218,7 +223,8 @@ void *WasmEdge_FunctionInstanceCreate(const void *type, HostFunction call, void 
   hook.data = data;
   return (void *)type;
 }
-void *WasmEdge_MemoryInstanceCreate(const void *type) { return (void *)type; }
+/* The module has one memory. */
+void *WasmEdge_MemoryInstanceCreate(const void *type) { (void)type; return memory; }
 /* Older releases give 32 bits: the rest of the register holds anything. */
 uint64_t WasmEdge_MemoryInstanceGetPageSize(const void *of) {
   uint64_t pages = of == buffer ? 17 : 1;

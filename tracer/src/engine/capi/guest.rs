@@ -2,7 +2,7 @@
 
 use super::abi::{Api, Callback, F32, F64, FUNCTION, I32, I64, MEMORY, Object, Payload, REFERENCE, Value, Vector};
 use crate::child::{Call, Run};
-use crate::engine::drive::{Ended, Guest, Rejected, Visit};
+use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::{one_line, trap_kind, without_backtrace};
 use crate::host::ask::Memories;
@@ -48,8 +48,8 @@ impl<'a> CapiGuest<'a> {
     ) -> Result<CapiGuest<'a>, Rejected> {
         let shared = Box::into_raw(Box::new(Shared { api, store, session, memories: Vec::new() }));
         // SAFETY: the module is one of this store.
-        let mut imports = unsafe { imports(api, store, module, shared) }?;
-        let imports = Vector::over(&mut imports);
+        let Imports { mut externals, memories } = unsafe { imports(api, store, module, shared) }?;
+        let imports = Vector::over(&mut externals);
         let mut trap = std::ptr::null_mut();
         // SAFETY: there is one import for each that the module has, in its order.
         let instance = unsafe { (api.wasm_instance_new)(store, module, &imports, &mut trap) };
@@ -59,6 +59,8 @@ impl<'a> CapiGuest<'a> {
                 // SAFETY: the trap is ours.
                 false => one_line(&unsafe { message(api, trap) }),
             };
+            // SAFETY: the memories are ours, and nothing runs that could change them or use what is shared.
+            unsafe { left_behind(&mut (*shared).session, &views(api, &memories)) };
             return Err(Rejected::instantiate(message));
         }
         // SAFETY: module and instance belong together.
@@ -77,13 +79,21 @@ impl<'a> CapiGuest<'a> {
     }
 }
 
-/// One external for each import of the module: the hook, host functions, fresh memories.
+/// What the module gets for its imports.
+struct Imports {
+    /// One external for each, in its order.
+    externals: Vec<Object>,
+    /// The memories among them.
+    memories: Vec<Object>,
+}
+
+/// Makes what the module imports: the hook, host functions, fresh memories.
 ///
 /// # Safety
 /// The module must be one of the store, and `shared` live as long as the store.
-unsafe fn imports(api: &Api, store: Object, module: Object, shared: *mut Shared) -> Result<Vec<Object>, Rejected> {
+unsafe fn imports(api: &Api, store: Object, module: Object, shared: *mut Shared) -> Result<Imports, Rejected> {
     let mut list = Vector::empty();
-    let mut externals = Vec::new();
+    let (mut externals, mut memories) = (Vec::new(), Vec::new());
     let mut functions = 0;
     // SAFETY: the caller vouches for the module; what the library hands out about it lives as long as the list,
     // which is never deleted, and the callbacks get what they expect.
@@ -111,13 +121,14 @@ unsafe fn imports(api: &Api, store: Object, module: Object, shared: *mut Shared)
                     if memory.is_null() {
                         return Err(Rejected::instantiate(format!("the library makes no memory for {from}.{name}")));
                     }
+                    memories.push(memory);
                     (api.wasm_memory_as_extern)(memory)
                 }
                 _ => return Err(Rejected::instantiate(format!("nobody provides the import {from}.{name}"))),
             });
         }
     }
-    Ok(externals)
+    Ok(Imports { externals, memories })
 }
 
 /// The exports of an instance, by name.

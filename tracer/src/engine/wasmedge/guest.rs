@@ -3,7 +3,7 @@
 use super::abi::{Answer, Api, HostFunction, NOTHING, Object, Release, Text, Value};
 use super::{WasmEdge, WasmEdgeMode, limits, native};
 use crate::child::{Call, Run};
-use crate::engine::drive::{Ended, Guest, Rejected, Visit};
+use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::trap_kind;
 use crate::host::ask::Memories;
@@ -77,7 +77,11 @@ impl<'a> WasmEdgeGuest<'a> {
             }
             // The JIT compiles now. Where it fails the engine interprets, and only its log would tell.
             let before = native::unnamed_code()?;
-            accept((api.WasmEdge_VMInstantiate)(machine))?;
+            if let Err(rejected) = accept((api.WasmEdge_VMInstantiate)(machine)) {
+                let shared = &mut *guest.shared;
+                left_behind(&mut shared.session, &views(api, release, &shared.memories));
+                return Err(rejected);
+            }
             let runs = run.has_start || !run.calls.is_empty();
             if engine.spec.mode == WasmEdgeMode::Jit && runs && native::unnamed_code()? <= before {
                 return Err(Rejected::instantiate(
@@ -101,12 +105,13 @@ impl<'a> WasmEdgeGuest<'a> {
         Ok(guest)
     }
 
-    /// Module instances with all that the module imports: the recorder's functions, host functions, fresh memories.
+    /// Module instances with all that the module imports: the recorder's functions, host functions, fresh memories. The
+    /// memories are the guest's as far as there are any before it is instantiated.
     ///
     /// # Safety
-    /// The description must be alive, and of the module in the machine.
+    /// The description must be alive, and of the module in the machine; nobody else may hold a reference to what is shared.
     unsafe fn imports(&self, ast: Object, page_limit: Option<u64>) -> Result<Vec<Object>, Rejected> {
-        let (api, mut modules, mut functions) = (self.api, BTreeMap::new(), 0);
+        let (api, mut modules, mut functions, mut memories) = (self.api, BTreeMap::new(), 0, Vec::new());
         // SAFETY: the caller vouches for the description, which owns all that is read here; types and names are
         // copied by what is made of them.
         unsafe {
@@ -134,10 +139,12 @@ impl<'a> WasmEdgeGuest<'a> {
                         };
                         let memory = (api.WasmEdge_MemoryInstanceCreate)(ty);
                         (api.WasmEdge_ModuleInstanceAddMemory)(module, Text::of(&name), memory);
+                        memories.push(memory);
                     }
                     _ => return Err(Rejected::instantiate(format!("nobody provides the import {from}.{name}"))),
                 }
             }
+            (*self.shared).memories = memories;
         }
         Ok(modules.into_values().collect())
     }
