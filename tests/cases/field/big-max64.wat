@@ -8,7 +8,6 @@
 ;; RUN: compare % --invoke run --rhs capi:jit,lib={libwasmi-1.0.5.so}
 ;; EXIT: 1
 ;; SAYS: panicked at
-;; NOT-YET: the message stands above a backtrace, of which only the end is shown
 ;; RUN: compare % --invoke run --rhs wasmi
 ;; JSON: /agree true
 (module

@@ -26,7 +26,7 @@ impl LastWords {
     pub(super) fn listen(mut stderr: ChildStderr, mut shown: Option<File>) -> LastWords {
         let (sender, words) = channel();
         std::thread::spawn(move || {
-            let mut kept = VecDeque::new();
+            let mut kept = Kept::default();
             let mut piece = [0; 16 << 10];
             while let Ok(read @ 1..) = stderr.read(&mut piece) {
                 let said = &piece[..read];
@@ -34,11 +34,10 @@ impl LastWords {
                 if shown.as_mut().is_some_and(|shown| shown.write_all(said).is_err()) {
                     shown = None;
                 }
-                kept.extend(said);
-                kept.drain(..kept.len().saturating_sub(KEPT));
+                kept.take(said);
             }
             // Nobody may want to know.
-            let _ = sender.send(kept);
+            let _ = sender.send(kept.end());
         });
         LastWords(words)
     }
@@ -53,6 +52,49 @@ impl LastWords {
             if whole { 0 } else { kept.iter().take(3).take_while(|byte| (0x80..0xc0).contains(*byte)).count() };
         String::from_utf8_lossy(&kept[start..]).trim_end().to_string()
     }
+}
+
+/// The end of what was said, without the frames of backtraces: the words above them say what happened, and would not fit.
+#[derive(Default)]
+struct Kept {
+    bytes: VecDeque<u8>,
+    /// The line that has not ended yet, or the end of it.
+    line: Vec<u8>,
+    /// Whether the lines before are a backtrace's.
+    in_backtrace: bool,
+}
+
+impl Kept {
+    fn take(&mut self, said: &[u8]) {
+        for piece in said.split_inclusive(|byte| *byte == b'\n') {
+            self.line.extend(piece);
+            if piece.ends_with(b"\n") {
+                self.end_line();
+            }
+            self.line.drain(..self.line.len().saturating_sub(KEPT));
+        }
+    }
+
+    fn end_line(&mut self) {
+        let text = self.line.trim_ascii();
+        self.in_backtrace = text == b"stack backtrace:" || self.in_backtrace && is_frame(text);
+        if !self.in_backtrace {
+            self.bytes.extend(&self.line);
+            self.bytes.drain(..self.bytes.len().saturating_sub(KEPT));
+        }
+        self.line.clear();
+    }
+
+    fn end(mut self) -> VecDeque<u8> {
+        self.end_line();
+        self.bytes
+    }
+}
+
+/// Whether a line of a backtrace is a frame, `12: name`, or where it is, `at file:line`.
+fn is_frame(line: &[u8]) -> bool {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    line.starts_with(b"at ") || digits > 0 && line[digits..].starts_with(b": ")
 }
 
 /// The last lines of `text` as one.
@@ -70,7 +112,7 @@ pub(super) fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quoted;
+    use super::{KEPT, Kept, quoted};
 
     #[test]
     fn the_last_lines_are_quoted_as_far_as_they_fit() {
@@ -80,5 +122,22 @@ mod tests {
         assert_eq!(quoted(&long), "end");
         let many: String = (0..100).map(|line| format!("{line}\n")).collect();
         assert!(quoted(&many).starts_with("88 / 89") && quoted(&many).ends_with(" / 99"));
+    }
+
+    #[test]
+    fn frames_of_a_backtrace_do_not_push_out_the_words_above_them() {
+        let frames: String =
+            (0..500).map(|frame| format!("  {frame}: core::panicking\n      at core/src.rs:7\n")).collect();
+        let said =
+            format!("1: no frame\nthread 'main' panicked at x.rs:1:2\nstack backtrace:\n{frames}aborting. 2: end");
+        for piece in [1, 7, 16 << 10] {
+            let mut kept = Kept::default();
+            said.as_bytes().chunks(piece).for_each(|said| kept.take(said));
+            let text = String::from_utf8(kept.end().into()).expect("text");
+            assert_eq!(text, "1: no frame\nthread 'main' panicked at x.rs:1:2\naborting. 2: end");
+        }
+        let mut kept = Kept::default();
+        kept.take("x".repeat(3 * KEPT).as_bytes());
+        assert!(kept.line.len() == KEPT && kept.end().len() == KEPT);
     }
 }
