@@ -3,7 +3,7 @@
     forkpoint compare app.wasm --rhs 'runner:python3 tests/engines/wasm3/runner.py target/engines/libs/libwasm3-0.5.0.so'
 
 It takes protocol.py, host.py and observe.py from the reference runner in runners/python. wasm3 does not enumerate imports, so
-the module's import section is read here; it has no interface to tables and one memory at most.
+sections of the module are read here; it has no interface to tables and one memory at most.
 """
 
 import ctypes
@@ -127,40 +127,52 @@ class Memory:
         return pages == 0
 
 
-def imports(module):
-    """Names and kinds of what a valid module imports, in order."""
-    at = 8
+class Sections:
+    """What the interface does not tell of a module that the engine has parsed."""
 
-    def number():
-        nonlocal at
+    def __init__(self, module):
+        self.module, self.at = module, 8
+        # Names and kinds of imports, up to the first that is no function; smallest sizes of tables.
+        self.imports, self.tables = [], []
+        while self.at < len(module):
+            section, size = self._number(), self._number()
+            end = self.at + size
+            if section == 2:
+                self._imports(self._number())
+            elif section == 4:
+                self.tables = [self._table() for _ in range(self._number())]
+            self.at = end
+
+    def _number(self):
         value = shift = 0
         while True:
-            byte = module[at]
-            at += 1
+            byte = self.module[self.at]
+            self.at += 1
             value |= (byte & 0x7F) << shift
             shift += 7
             if byte < 0x80:
                 return value
 
-    def name():
-        nonlocal at
-        length = number()
-        at += length
-        return module[at - length : at]
+    def _name(self):
+        length = self._number()
+        self.at += length
+        return self.module[self.at - length : self.at]
 
-    found = []
-    while at < len(module):
-        section, size = number(), number()
-        end = at + size
-        if section == 2:
-            for _ in range(number()):
-                found.append((name(), name(), number()))
-                if found[-1][2] != 0:
-                    # Its type is of no concern: nobody provides it.
-                    return found
-                number()
-        at = end
-    return found
+    def _imports(self, count):
+        for _ in range(count):
+            self.imports.append((self._name(), self._name(), self._number()))
+            if self.imports[-1][2] != 0:
+                # Nobody provides it, so its type is of no concern.
+                return
+            self._number()
+
+    def _table(self):
+        self._number()
+        has_maximum = self._number() & 1
+        least = self._number()
+        if has_maximum:
+            self._number()
+        return least
 
 
 class Instance:
@@ -177,6 +189,7 @@ class Instance:
         self.runtime = library.m3_NewRuntime(environment, STACK, None)
         self.module = POINTER()
         checked(library.m3_ParseModule(environment, ctypes.byref(self.module), content, len(content)))
+        self.sections = Sections(content)
         self.memory = Memory(library, self.runtime)
         self.memories = []
 
@@ -185,7 +198,7 @@ class Instance:
 
     def link(self):
         functions = 0
-        for module, name, kind in imports(self.content):
+        for module, name, kind in self.sections.imports:
             if kind != 0:
                 raise Refused(f"nobody provides the import {module.decode()}.{name.decode()}")
             if (module, name) == (b"forkpoint", b"event"):
@@ -282,8 +295,6 @@ def run(job, library, recorder):
         raise SetupFailed(f"wasm3 has no proposals to switch: {' '.join(job['features'])}")
     if job["memory_page_limit"] is not None:
         raise SetupFailed("this runner does not limit memories of wasm3")
-    if task["tables"]:
-        raise SetupFailed("the interface of wasm3 says nothing about tables: this module has some")
     recorder.message(
         {
             "Hello": {
@@ -347,7 +358,9 @@ def play(task, instance, recorder):
         if ended == "Stopped" or "Exited" in ended or (number is None and "Returned" not in ended):
             break
     show()
-    recorder.message({"State": {"globals": [instance.value(name) for name in task["globals"]], "tables": []}})
+    # The interface has no tables. The engine has no instruction that could make one larger.
+    tables = instance.sections.tables[: len(task["tables"])]
+    recorder.message({"State": {"globals": [instance.value(name) for name in task["globals"]], "tables": tables}})
     recorder.message("End")
 
 
