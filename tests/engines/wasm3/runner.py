@@ -134,13 +134,18 @@ class Sections:
         self.module, self.at = module, 8
         # Names and kinds of imports, up to the first that is no function; smallest sizes of tables.
         self.imports, self.tables = [], []
+        # The module without custom sections.
+        self.bare = module[:8]
         while self.at < len(module):
+            start = self.at
             section, size = self._number(), self._number()
             end = self.at + size
             if section == 2:
                 self._imports(self._number())
             elif section == 4:
                 self.tables = [self._table() for _ in range(self._number())]
+            if section != 0:
+                self.bare += module[start:end]
             self.at = end
 
     def _number(self):
@@ -180,7 +185,6 @@ class Instance:
 
     def __init__(self, library, content, recorder):
         self.library = library
-        self.content = content
         self.recorder = recorder
         self.raised = None
         # The engine keeps pointers to both.
@@ -188,10 +192,17 @@ class Instance:
         environment = library.m3_NewEnvironment()
         self.runtime = library.m3_NewRuntime(environment, STACK, None)
         self.module = POINTER()
-        checked(library.m3_ParseModule(environment, ctypes.byref(self.module), content, len(content)))
+        self.parse(environment, content)
         self.sections = Sections(content)
+        # It looks up exports among the names of the name section, too, and those come first.
+        self.parse(environment, self.sections.bare)
         self.memory = Memory(library, self.runtime)
         self.memories = []
+
+    def parse(self, environment, content):
+        # The engine keeps pointers to these bytes.
+        self.content = content
+        checked(self.library.m3_ParseModule(environment, ctypes.byref(self.module), content, len(content)))
 
     def load(self):
         checked(self.library.m3_LoadModule(self.runtime, self.module))
