@@ -35,6 +35,17 @@ fn main() -> ExitCode {
             agrees_where_nothing_is_wrong(&name)
         });
     }
+    for release in WASMTIMES {
+        let name = format!("libwasmtime-{release}.so");
+        tests.add(format!("it_is_named_to_the_patch_level::{release}"), &[Need::library(&name)], move || {
+            let engine = described(&name, "").expect("an engine");
+            // The libraries in some packages are others than the packages say.
+            let others = [("8.0.1", "8.0.0"), ("18.0.0", "18.0.1"), ("38.0.0", "38.0.1")];
+            let library =
+                others.iter().find(|(package, _)| package == release).map_or(*release, |(_, library)| library);
+            assert_eq!(engine["version"], library, "{engine:#}");
+        });
+    }
     tests.run()
 }
 

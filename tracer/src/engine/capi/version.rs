@@ -1,27 +1,31 @@
 //! Which release a library is: the interface `wasm.h` does not tell.
 
-/// The version in a serialized module of Wasmtime: a zero, the length of the version, the version in ASCII. Of
-/// some releases it is the major number only.
+/// The version in a serialized module of Wasmtime. Up to 1.0 it stands behind a word: its length, and the version in ASCII.
+/// Later a section has it, with a zero before the length; of some releases it is the major number only.
 pub(super) fn of_serialized(code: &[u8]) -> Option<String> {
-    let section = b".wasmtime.engine";
-    // The section's contents come before the table of names, at a place that only an ELF reader would know: it is
-    // recognised by what it is.
-    if !code.windows(section.len()).any(|window| window == section) {
-        return None;
-    }
-    let is_version = |bytes: &[u8]| {
-        bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
-            && std::str::from_utf8(bytes).is_ok_and(|text| text.split('.').all(|part| !part.is_empty()))
+    let (word, section) = (b"\0wasmtime-aot", b".wasmtime.engine");
+    let told = if let Some(at) = find(code, word) {
+        version_at(code, at + word.len())
+    } else {
+        find(code, section)?;
+        // The section's contents come before the table of names, at a place that only an ELF reader would know: they are
+        // recognised by what they are. Chance makes short ones.
+        let zeros = code.iter().enumerate().filter(|(_, byte)| **byte == 0);
+        zeros.filter_map(|(at, _)| version_at(code, at + 1)).max_by_key(|text| text.len())
     };
-    let at = |start: usize| {
-        let length = usize::from(*code.get(start + 1)?);
-        let text = code.get(start + 2..)?.get(..length)?;
-        (code[start] == 0 && (1..=12).contains(&length) && is_version(text)).then_some(text)
-    };
-    let texts = (0..code.len()).filter_map(at);
-    // Chance makes short ones.
-    let longest = texts.max_by_key(|text| text.len())?;
-    Some(String::from_utf8_lossy(longest).into_owned())
+    told.map(str::to_string)
+}
+
+fn find(code: &[u8], text: &[u8]) -> Option<usize> {
+    code.windows(text.len()).position(|window| window == text)
+}
+
+/// Digits and dots in between, behind their length.
+fn version_at(code: &[u8], start: usize) -> Option<&str> {
+    let length = usize::from(*code.get(start)?);
+    let text = std::str::from_utf8(code.get(start + 1..)?.get(..length)?).ok()?;
+    let part = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    ((1..=12).contains(&length) && text.split('.').all(part)).then_some(text)
 }
 
 /// The release that is meant by `told`, which may be a major number only: the one version with it among the texts of the
@@ -53,7 +57,17 @@ pub(super) fn in_full(told: String, library: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::in_full;
+    use super::{in_full, of_serialized};
+
+    #[test]
+    fn each_form_of_a_serialized_module_tells_the_version() {
+        let of = |code: &[u8]| of_serialized(code);
+        assert_eq!(of(b"\0\x010\0wasmtime-aot\x060.30.0\x18\0\0").as_deref(), Some("0.30.0"));
+        assert_eq!(of(b"\0\x0148\0\x0248\0\x0219 \0\x0617.0.0..\0.wasmtime.engine\0").as_deref(), Some("17.0.0"));
+        assert_eq!(of(b"\0\x0617.0.0"), None);
+        assert_eq!(of(b"\0wasmtime-aot\x06......"), None);
+        assert_eq!(of(b"\0wasmtime-aot\x06"), None);
+    }
 
     #[test]
     fn the_patch_level_is_what_the_file_says_once() {
