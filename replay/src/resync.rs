@@ -2,7 +2,7 @@
 
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
-use forkpoint_traces::Position;
+use forkpoint_traces::{Event, Milestone, Position};
 use std::collections::HashMap;
 
 /// Events on each side that are searched when the two went different ways.
@@ -50,7 +50,8 @@ fn same_path(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<boo
 }
 
 fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Option<Resync>, ReplayError> {
-    let end = lhs.len().min(rhs.len());
+    // What memory holds in the end still differs by what parted the runs.
+    let end = if end_alike(lhs, rhs)? { lhs.len() - 1 } else { lhs.len().min(rhs.len()) };
     let limit = end.min(at.0.saturating_add(SAME_PATH_WINDOW));
     let mut equal = 0;
     for position in at.0 + 1..limit {
@@ -66,6 +67,20 @@ fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Op
         }
     }
     Ok(None)
+}
+
+/// Whether both have as many events, of which the last says that they ended in the same way.
+fn end_alike(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<bool, ReplayError> {
+    let Some(last) = lhs.len().checked_sub(1).filter(|_| lhs.len() == rhs.len()).map(Position) else {
+        return Ok(false);
+    };
+    Ok(match (lhs.event(last)?, rhs.event(last)?) {
+        (
+            Event::Milestone(Milestone::End { outcome, .. }),
+            Event::Milestone(Milestone::End { outcome: other, .. }),
+        ) => outcome == other,
+        _ => false,
+    })
 }
 
 /// The two went different ways: the nearest place where the same events come again, or at least the same

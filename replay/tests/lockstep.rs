@@ -421,6 +421,18 @@ fn runs_that_agree_again_are_found() {
         step => panic!("{step:?} is no store"),
     };
     assert_eq!(resync(&steps, &other), (position, Some((position + 1, position + 1))), "another value");
+    // Only a few events are left, and memory differs in the end.
+    let tail = |digest, outcome| {
+        let memories = vec![MemoryState { pages: 1, digest }];
+        let end = Milestone::End { outcome, memories, globals: Vec::new(), tables: Vec::new() };
+        [store(9000, 1), Step::Milestone(Milestone::Returned { results: Vec::new() }), Step::Milestone(end)]
+    };
+    let short = |step: &Step, digest, outcome| [&steps[..at], &[step.clone()], &tail(digest, outcome)].concat();
+    let lhs = short(&steps[at], 1, Outcome::Finished);
+    let rhs = short(&other[at], 2, Outcome::Finished);
+    assert_eq!(resync(&lhs, &rhs), (position, Some((position + 1, position + 1))), "a few events");
+    let rhs = short(&other[at], 2, Outcome::Exited { code: 3 });
+    assert_eq!(resync(&lhs, &rhs), (position, None), "another end");
     // Wrong from there on: they never agree again.
     let wrong: Vec<Step> = steps[at..]
         .iter()
