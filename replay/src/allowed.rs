@@ -2,7 +2,7 @@
 
 use crate::symbols::{Symbols, printable};
 use crate::verdict::Verdict;
-use forkpoint_traces::{FuncIndex, Specification};
+use forkpoint_traces::{Event, FuncIndex, Milestone, Specification, TrapKind};
 use serde::Serialize;
 use wasmparser::{Validator, WasmFeatures};
 
@@ -62,6 +62,26 @@ pub(crate) fn allowed(
             .then(|| "the module uses relaxed SIMD, whose results it leaves open".to_string())
     })?;
     Some(Allowed { certain: false, why })
+}
+
+/// Two traps of other kinds. Where both sides trap at one instruction they only call it otherwise; where a place is not
+/// known, they may.
+pub(crate) fn trapped_otherwise(lhs: Option<&Event>, rhs: Option<&Event>) -> Option<Allowed> {
+    let trap = |event: Option<&Event>| match event {
+        // These are about a run's resources and its host, and not about an instruction.
+        Some(Event::Milestone(Milestone::Trapped {
+            trap: TrapKind::StackOverflow | TrapKind::OutOfMemory | TrapKind::HostError,
+            ..
+        })) => None,
+        Some(Event::Milestone(Milestone::Trapped { func, offset, .. })) => Some(func.zip(*offset)),
+        _ => None,
+    };
+    let (here, there) = (trap(lhs)?, trap(rhs)?);
+    let certain = here.is_some() && there.is_some();
+    (here == there || !certain).then(|| Allowed {
+        certain,
+        why: "it says where an instruction traps, and not what that is called".to_string(),
+    })
 }
 
 /// Whether the module has an instruction of the relaxed SIMD proposal: it is valid with it, and not without.

@@ -4,7 +4,7 @@ mod ended;
 mod places;
 mod text;
 
-use crate::allowed::{Allowed, allowed};
+use crate::allowed::{Allowed, allowed, trapped_otherwise};
 use crate::describe::{describe, describe_with_place};
 use crate::divergence::{Divergence, Found, MemoryEffect, Side, both_observed, first_divergence};
 use crate::error::ReplayError;
@@ -385,7 +385,8 @@ impl Report {
             self.host_call = host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites));
         }
         let site = self.site.as_ref().map(|site| FuncIndex(site.function));
-        self.allowed = allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification);
+        self.allowed = trapped_otherwise(divergence.lhs.as_ref(), divergence.rhs.as_ref())
+            .or_else(|| allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification));
         self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
         self.resync_equal = divergence.resync.map(|resync| resync.equal);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);

@@ -150,8 +150,9 @@ impl Timeline {
         Ok(hasher.finish())
     }
 
-    /// Whether two events are equal: site, operands and bytes. Traps of one kind are equal, too, when one side's
-    /// engine does not say where they happened, and so are rejections when one shows no memory.
+    /// Whether two events are equal: site, operands and bytes. Traps that may be of one kind are equal, too, when one
+    /// side's engine does not say where they happened, and so are ends by such traps, and rejections when one shows no
+    /// memory.
     pub(crate) fn same_event(
         &mut self,
         at: Position,
@@ -170,7 +171,7 @@ impl Timeline {
             return Ok(false);
         }
         let (left, right) = (self.event(at)?, other.event(there)?);
-        Ok(same_trap(&left, &right) || same_rejection(&left, &right))
+        Ok(same_trap(&left, &right) || same_end(&left, &right) || same_rejection(&left, &right))
     }
 
     fn load(&mut self, position: Position) -> Result<(), ReplayError> {
@@ -326,11 +327,24 @@ fn same_rejection(lhs: &Event, rhs: &Event) -> bool {
     matches!((end(lhs), end(rhs)), (Some((lhs, here)), Some((rhs, there))) if lhs == rhs && (here || there))
 }
 
-/// Whether two events are traps of one kind, of which one has no place.
+/// Whether two events are traps that may be of one kind, at the same place if both have one.
 fn same_trap(lhs: &Event, rhs: &Event) -> bool {
     let trap = |event: &Event| match event {
-        Event::Milestone(Milestone::Trapped { trap, func, offset }) => Some((*trap, func.zip(*offset).is_some())),
+        Event::Milestone(Milestone::Trapped { trap, func, offset }) => Some((*trap, func.zip(*offset))),
         _ => None,
     };
-    matches!((trap(lhs), trap(rhs)), (Some((lhs, here)), Some((rhs, there))) if lhs == rhs && !(here && there))
+    let (Some((lhs, here)), Some((rhs, there))) = (trap(lhs), trap(rhs)) else { return false };
+    lhs.may_be(rhs) && (here == there || here.is_none() || there.is_none())
+}
+
+/// Whether two runs ended alike, by traps that may be of one kind.
+fn same_end(lhs: &Event, rhs: &Event) -> bool {
+    let (
+        Event::Milestone(Milestone::End { outcome, memories, globals, tables }),
+        Event::Milestone(Milestone::End { outcome: other, memories: others, globals: theirs, tables: others_tables }),
+    ) = (lhs, rhs)
+    else {
+        return false;
+    };
+    outcome.may_be(other) && memories == others && globals == theirs && tables == others_tables
 }

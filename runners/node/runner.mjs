@@ -19,7 +19,10 @@ const TRAPS = [
   [/memory access out of bounds|out of bounds memory access|data segment/i, "MemoryOutOfBounds"],
   [/unaligned/, "UnalignedAtomic"],
   [/table index is out of bounds|table (access )?out of bounds|out of bounds (call_indirect|table)|element segment/i, "TableOutOfBounds"],
-  [/null function|function signature mismatch|null table entry|signature that does not match/, "IndirectCallType"],
+  // V8 says the same of an element that is null and of a function of another type.
+  [/null function or function signature/, "IndirectCall"],
+  [/null table entry/, "UndefinedElement"],
+  [/function signature mismatch|signature that does not match/, "IndirectCallType"],
   [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
   [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
   [/unrepresentable in integer range|out of bounds trunc/i, "InvalidConversion"],

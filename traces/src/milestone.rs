@@ -170,6 +170,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// Whether two engines may mean the same end: equal but for [`TrapKind::may_be`].
+    pub fn may_be(&self, other: &Outcome) -> bool {
+        match (self, other) {
+            (Outcome::Trapped { trap }, Outcome::Trapped { trap: other }) => trap.may_be(*other),
+            _ => self == other,
+        }
+    }
+
     /// Whether the run was ended from outside, so that nothing follows from where it did.
     pub fn is_cut_short(&self) -> bool {
         matches!(self, Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory)
@@ -246,4 +254,15 @@ traps! {
     OutOfMemory             "out of memory";
     HostError               "error in a host function";
     Other                   "trap";
+    IndirectCall            "indirect call of a null element or of another type";
+}
+
+impl TrapKind {
+    /// Whether two engines may mean the same: some have one message for two kinds.
+    pub fn may_be(self, other: TrapKind) -> bool {
+        let is_one_of_two = |kind| matches!(kind, TrapKind::UndefinedElement | TrapKind::IndirectCallType);
+        self == other
+            || self == TrapKind::IndirectCall && is_one_of_two(other)
+            || other == TrapKind::IndirectCall && is_one_of_two(self)
+    }
 }
