@@ -25,7 +25,8 @@ const TRAPS = [
   [/function signature mismatch|signature that does not match/, "IndirectCallType"],
   [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
   [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
-  [/unrepresentable in integer range|out of bounds trunc/i, "InvalidConversion"],
+  // Neither says whether it was a NaN or too large.
+  [/unrepresentable in integer range|out of bounds trunc/i, "Truncation"],
   [/null pointer|null reference/i, "NullReference"],
   [/array (index|access) (is )?out of bounds/, "ArrayOutOfBounds"],
   [/illegal cast/, "CastFailure"],

@@ -255,14 +255,20 @@ traps! {
     HostError               "error in a host function";
     Other                   "trap";
     IndirectCall            "indirect call of a null element or of another type";
+    Truncation              "float that is no integer of the type";
 }
 
 impl TrapKind {
     /// Whether two engines may mean the same: some have one message for two kinds.
     pub fn may_be(self, other: TrapKind) -> bool {
-        let is_one_of_two = |kind| matches!(kind, TrapKind::UndefinedElement | TrapKind::IndirectCallType);
-        self == other
-            || self == TrapKind::IndirectCall && is_one_of_two(other)
-            || other == TrapKind::IndirectCall && is_one_of_two(self)
+        use TrapKind::{
+            IndirectCall, IndirectCallType, IntegerOverflow, InvalidConversion, Truncation, UndefinedElement,
+        };
+        let covers = |wide, kind| match wide {
+            IndirectCall => matches!(kind, UndefinedElement | IndirectCallType),
+            Truncation => matches!(kind, InvalidConversion | IntegerOverflow),
+            _ => false,
+        };
+        self == other || covers(self, other) || covers(other, self)
     }
 }
