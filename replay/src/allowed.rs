@@ -68,9 +68,9 @@ pub(crate) fn allowed(
 /// known, they may.
 pub(crate) fn trapped_otherwise(lhs: Option<&Event>, rhs: Option<&Event>) -> Option<Allowed> {
     let trap = |event: Option<&Event>| match event {
-        // These are about a run's resources and its host, and not about an instruction.
+        // These are about a run's resources and its host, and not about an instruction; an exception is no trap.
         Some(Event::Milestone(Milestone::Trapped {
-            trap: TrapKind::StackOverflow | TrapKind::OutOfMemory | TrapKind::HostError,
+            trap: TrapKind::StackOverflow | TrapKind::OutOfMemory | TrapKind::HostError | TrapKind::UncaughtException,
             ..
         })) => None,
         Some(Event::Milestone(Milestone::Trapped { func, offset, .. })) => Some(func.zip(*offset)),

@@ -50,15 +50,21 @@ class Reader {
   }
 }
 
+// By index; those of structs and arrays are null.
 function functionTypes(reader) {
   const types = [];
+  // A type, which may be packed, and whether it can be written to.
+  const field = () => (reader.valueType(), reader.byte());
   const one = () => {
     let form = reader.byte();
     if (form === 0x50 || form === 0x4f) {
       reader.list(() => reader.number());
       form = reader.byte();
     }
-    if (form !== 0x60) throw new Error("a type that is no function's");
+    if (form === 0x5f) reader.list(field);
+    else if (form === 0x5e) field();
+    else if (form !== 0x60) throw new Error(`a type of form ${form}`);
+    if (form !== 0x60) return types.push(null);
     const parameters = reader.list(() => reader.valueType());
     types.push({ parameters, results: reader.list(() => reader.valueType()) });
   };
@@ -124,6 +130,12 @@ function readGlobals(reader, globals) {
     0xd2: () => reader.number(),
     0xd0: () => reader.number(),
     0xfd: () => (reader.number(), (reader.at += 16)),
+    0xfb: () => {
+      const operation = reader.number();
+      // array.new_fixed has a type and a length; what makes structs and arrays has a type.
+      const immediates = operation === 8 ? 2 : operation < 8 ? 1 : 0;
+      for (let i = 0; i < immediates; i++) reader.number();
+    },
   };
   reader.list(() => {
     globals.push(reader.valueType());

@@ -27,9 +27,10 @@ const TRAPS = [
   [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
   // Neither says whether it was a NaN or too large.
   [/unrepresentable in integer range|out of bounds trunc/i, "Truncation"],
-  [/null pointer|null reference/i, "NullReference"],
-  [/array (index|access) (is )?out of bounds/, "ArrayOutOfBounds"],
-  [/illegal cast/, "CastFailure"],
+  [/null pointer|null reference|rethrowing null/i, "NullReference"],
+  [/array (element )?(index|access) (is )?out of bounds|out of bounds array/i, "ArrayOutOfBounds"],
+  [/new array is too large/, "OutOfMemory"],
+  [/illegal cast|failed to cast/, "CastFailure"],
 ];
 
 // Bun has the engine of WebKit under the interface of Node, and calls a release of V8 its own that it only looks like.
@@ -72,7 +73,9 @@ function failure(error) {
   if (trap === undefined) throw error;
   const places = [...String(error?.stack ?? "").matchAll(/wasm-function\[(\d+)\]:0x([0-9a-f]+)/g)];
   const frames = places.map(([, index, offset]) => ({ function: +index, offset: parseInt(offset, 16), name: null }));
-  return { Trapped: { trap, message: String(error?.message ?? error), frames } };
+  // An exception of the guest has no words.
+  const message = trap === "UncaughtException" ? "uncaught exception" : String(error?.message ?? error);
+  return { Trapped: { trap, message, frames } };
 }
 
 // The error of something that fails.

@@ -37,6 +37,7 @@ TRAPS = [
     ("call stack exhausted", "StackOverflow"),
     ("allocation size too large", "OutOfMemory"),
     ("uncaught exception", "UncaughtException"),
+    ("thrown wasm exception", "UncaughtException"),
     ("unreachable", "Unreachable"),
 ]
 

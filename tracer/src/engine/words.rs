@@ -27,6 +27,8 @@ const PHRASES: &[(&str, TrapKind)] = &[
     ("call stack exhausted", TrapKind::StackOverflow),
     ("stack overflow", TrapKind::StackOverflow),
     ("allocation size too large", TrapKind::OutOfMemory),
+    ("uncaught exception", TrapKind::UncaughtException),
+    ("thrown wasm exception", TrapKind::UncaughtException),
     ("unreachable", TrapKind::Unreachable),
 ];
 
