@@ -12,7 +12,7 @@ use crate::Answer;
 use crate::args::SweepArgs;
 use crate::compare::many::survey;
 use crate::compare::{Comparison, Contender, Ways};
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, tell};
 use crate::session::{Session, interrupt, parse_call, read_module};
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::{EngineSpec, FeatureSwitches, Scratch, every_call};
@@ -47,7 +47,7 @@ pub fn run(args: &SweepArgs) -> Result<Answer> {
         print(&summary.to_string())?;
     }
     if !whole {
-        eprintln!("interrupted: with --out, the same command goes on from here");
+        tell("interrupted: with --out, the same command goes on from here");
         return Ok(Answer::None);
     }
     Ok(match &summary.changes {

@@ -57,7 +57,7 @@ impl Asked<'_> {
         let notes = [0, 1].map(|side: usize| Notes::get(&notes[side], number).copied().filter(before));
         // That one side has no more of them says nothing but that it ended.
         if let [Some(left), Some(right)] = notes {
-            let symbols = Symbols::new(self.comparison.session.program.original().to_vec());
+            let symbols = self.comparison.session.symbols();
             reruns.first_call = Some(first([left, right], &symbols));
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The lines above and below the panes: title; status, message or prompt; keys.
 
+use super::events::{fits, shorten};
 use super::{fit, put};
 use crate::keys;
 use crate::layout::Areas;
@@ -35,7 +36,8 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, view: &View, theme: Theme
     }
     match message {
         Some(message) => put(buffer, status, 0, 0, &fit(message, status.width), theme.message()),
-        None => put(buffer, status, 0, 0, &fit(&view.status, status.width), Style::new()),
+        None if fits(&view.status, status.width) => put(buffer, status, 0, 0, &view.status, Style::new()),
+        None => put(buffer, status, 0, 0, &shorten(&view.status, status.width), Style::new()),
     }
     hints(buffer, bottom, theme);
 }
