@@ -19,8 +19,7 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 
 /// Text of which only line ends act on a terminal.
 fn harmless(text: &str) -> Cow<'_, str> {
-    let acts = |c: char| c != '\n' && is_active(c);
-    if !text.chars().any(acts) {
+    if !acts(text) {
         return Cow::Borrowed(text);
     }
     let pieces = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
@@ -28,6 +27,12 @@ fn harmless(text: &str) -> Cow<'_, str> {
         None => printable(line),
     });
     Cow::Owned(pieces.collect())
+}
+
+/// Whether a character other than a line end acts. Nearly all text is ASCII, and there may be gigabytes of it.
+fn acts(text: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    !text.bytes().all(plain) && text.chars().any(|c| c != '\n' && is_active(c))
 }
 
 /// Writes a line to standard error. Nobody who listens is no error.
@@ -108,7 +113,7 @@ pub fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
 /// JSON in which no character of a stranger's acts on a terminal. Beyond ASCII they stand in strings only, where an escape
 /// is the same text to every reader of JSON.
 fn escaped(json: String) -> String {
-    if !json.chars().any(|c| c != '\n' && is_active(c)) {
+    if !acts(&json) {
         return json;
     }
     let mut out = String::with_capacity(json.len() + 64);

@@ -39,11 +39,11 @@ pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) 
 /// One line for an event: mnemonic, address, bytes and what they mean, without its place ([`place_of`]). Contains no
 /// control character, whatever the trace holds.
 pub fn describe(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
-    let line = describe_without_value(event, sites, symbols);
-    match TypedValue::of(event, sites, symbols) {
-        Some(value) => format!("{line} = {value}"),
-        None => line,
+    let mut line = describe_without_value(event, sites, symbols);
+    if let Some(value) = TypedValue::of(event, sites, symbols) {
+        let _ = write!(line, " = {value}");
     }
+    line
 }
 
 /// [`describe`] with bytes only, for where there is less room.

@@ -109,6 +109,15 @@ pub(crate) struct EventLine {
     pub(crate) written: Option<(MemoryIndex, u64, u64)>,
 }
 
+impl EventLine {
+    /// The same with nothing but what the bytes mean; `None` where that is not known.
+    pub(crate) fn without_bytes(&self) -> Option<EventLine> {
+        self.value.as_ref()?;
+        let (text, _) = self.text.split_once(" <- ")?;
+        Some(EventLine { text: text.to_string(), ..self.clone() })
+    }
+}
+
 /// A line of code, text format or native.
 #[derive(Debug, Clone)]
 pub(crate) struct CodeLine {

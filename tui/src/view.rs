@@ -83,6 +83,8 @@ pub(crate) struct View {
     pub(crate) wat: Option<CodeView>,
     pub(crate) native: [Option<CodeView>; 2],
     pub(crate) status: String,
+    /// The same without bytes, for where it does not fit: memory shows them, and not what they mean.
+    pub(crate) short_status: Option<String>,
     pub(crate) message: Option<String>,
     /// Label, text and cursor (in columns) of an open prompt.
     pub(crate) prompt: Option<(&'static str, String, usize)>,
@@ -114,6 +116,7 @@ impl App {
         let hex = self.hex_views(&events);
         let (wat, native) = self.code_views(place);
         let status = self.status(shown.as_ref());
+        let short_status = shown.as_ref().and_then(EventLine::without_bytes).map(|short| self.status(Some(&short)));
         View {
             title: self.title(),
             focus: self.focus,
@@ -122,6 +125,7 @@ impl App {
             wat,
             native,
             status,
+            short_status,
             message: self.message.clone(),
             prompt: self
                 .prompt

@@ -82,6 +82,13 @@ impl Symbols {
         self.known_name(func).unwrap_or_else(|| format!("func[{}]", func.0))
     }
 
+    /// The name of a parameter or local, where the module has one. Safe to print, bounded.
+    pub fn local_name(&self, func: FuncIndex, local: u32) -> Option<String> {
+        let locals = self.names().locals(&self.module, func.0);
+        let name = locals.into_iter().rfind(|(index, name)| *index == local && !name.is_empty());
+        name.map(|(_, name)| printable_name(name))
+    }
+
     /// The function whose body holds the byte at `offset`.
     pub fn function_at(&self, offset: CodeOffset) -> Option<FuncIndex> {
         let defined = self.layout.body_at(offset.0)?;

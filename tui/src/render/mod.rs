@@ -37,6 +37,7 @@ impl Still {
     /// Draws it with another status.
     pub(crate) fn draw(&mut self, frame: &mut Frame, status: String) {
         self.view.status = status;
+        self.view.short_status = None;
         draw(frame, &self.areas, &self.view, self.theme);
     }
 }

@@ -36,10 +36,21 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, view: &View, theme: Theme
     }
     match message {
         Some(message) => put(buffer, status, 0, 0, &fit(message, status.width), theme.message()),
-        None if fits(&view.status, status.width) => put(buffer, status, 0, 0, &view.status, Style::new()),
-        None => put(buffer, status, 0, 0, &shorten(&view.status, status.width), Style::new()),
+        None => put(buffer, status, 0, 0, &fitting(view, status.width), Style::new()),
     }
     hints(buffer, bottom, theme);
+}
+
+/// The status in the first form that fits.
+fn fitting(view: &View, width: u16) -> String {
+    if fits(&view.status, width) {
+        return view.status.clone();
+    }
+    let shortened = shorten(&view.status, width);
+    match &view.short_status {
+        Some(short) if shortened.ends_with('…') => fit(short, width),
+        _ => shortened,
+    }
 }
 
 /// As many keys as fit.
