@@ -36,10 +36,12 @@ pub struct Cli {
 /// What `--version` says. `FORKPOINT_COMMIT`, set while building, names the commit.
 fn long_version() -> String {
     let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("not named when it was built");
+    let linked = forkpoint_tracer::linked_engines().map(|(name, version)| format!("{name} {version}"));
     format!(
-        "{}\ncommit: {commit}\ntrace format: version {}\nengines: `forkpoint engines` lists them with their versions",
+        "{}\ncommit: {commit}\ntrace format: version {}\nengines linked in: {}; `forkpoint engines` tries these and others",
         env!("CARGO_PKG_VERSION"),
-        forkpoint_traces::FORMAT_VERSION
+        forkpoint_traces::FORMAT_VERSION,
+        linked.join(", ")
     )
 }
 

@@ -12,6 +12,7 @@ use crate::Answer;
 use crate::args::{CompareArgs, HostMode};
 use crate::guard::{Guard, PlainRuns};
 use crate::open::recorded as open;
+use crate::output::{quoted, tell};
 use crate::progress;
 use crate::report::print_report;
 use crate::session::{How, Session, Side};
@@ -35,7 +36,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     progress::phase("rewriting");
     let session = Session::new(&args.guest, false)?;
     if let Some(error) = session.program.invalid() {
-        eprintln!("note: {error}; engines are asked what they make of the module, and nothing of it runs");
+        tell(&format!("note: {error}; engines are asked what they make of the module, and nothing of it runs"));
     }
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = match &args.output {
@@ -80,7 +81,10 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     let Some((report, reruns, guard)) = comparison.run(&traces)? else { return Ok(Answer::None) };
     drop(shown);
     let hint = match &args.output {
-        Some(_) => format!("\nlook at it: forkpoint view {} {}\n", traces[0].display(), traces[1].display()),
+        Some(_) => {
+            let [lhs, rhs] = traces.each_ref().map(|trace| quoted(trace.as_os_str()));
+            format!("\nlook at it: forkpoint view {lhs} {rhs}\n")
+        }
         None => {
             "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n".to_string()
         }
@@ -157,7 +161,7 @@ impl Comparison<'_> {
         let Some(plain) = plain.filter(|plain| !plain.cut_short() && report.agree.is_some()) else {
             return Ok(Some((report, reruns, None)));
         };
-        let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true));
+        let mut guard = plain.judge(&lhs, &rhs, report.agree == Some(true), &self.session.symbols());
         for name in guard.changed_by_recording.clone() {
             let (side, end, recorded, trace) = match name {
                 "lhs" => (&self.sides[0], &plain.lhs, &lhs, &traces[0]),
@@ -189,7 +193,7 @@ impl Comparison<'_> {
         let recorded = self.record(side, trace, None, echo)?;
         if recorded.outcome == Outcome::Interrupted {
             if !self.ways.quiet {
-                eprintln!("interrupted while recording under {}", side.engine);
+                tell(&format!("interrupted while recording under {}", side.engine));
             }
             return Ok(None);
         }
@@ -230,10 +234,10 @@ impl Comparison<'_> {
     }
 
     fn report(&self, traces: &[PathBuf; 2]) -> Result<Report> {
-        if !self.ways.quiet {
-            progress::phase("comparing");
-        }
         let (mut lhs, mut rhs) = (open(&traces[0])?, open(&traces[1])?);
+        if !self.ways.quiet {
+            progress::follow("comparing", &mut lhs);
+        }
         Ok(Report::new(&mut lhs, &mut rhs, self.ways.context, self.ways.nan_bits)?)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::Answer;
 use crate::args::Cli;
-use crate::output::print;
+use crate::output::print_own;
 use anyhow::{Context, Result};
 use clap::CommandFactory;
 use std::fs;
@@ -12,7 +12,7 @@ use std::path::Path;
 pub fn run(shell: clap_complete::Shell) -> Result<Answer> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "forkpoint", &mut script);
-    print(&String::from_utf8_lossy(&script))?;
+    print_own(&String::from_utf8_lossy(&script))?;
     Ok(Answer::Yes)
 }
 
@@ -27,7 +27,7 @@ pub fn man(folder: Option<&Path>) -> Result<Answer> {
         None => {
             let mut page = Vec::new();
             clap_mangen::Man::new(Cli::command()).render(&mut page).context("the manual page")?;
-            print(&String::from_utf8_lossy(&page))?;
+            print_own(&String::from_utf8_lossy(&page))?;
         }
     }
     Ok(Answer::Yes)

@@ -2,14 +2,14 @@
 
 use crate::args::DumpArgs;
 use crate::open;
-use crate::output::json_line;
+use crate::output::{Lines, json_line, tell};
 use crate::{Answer, progress};
 use anyhow::{Result, bail};
-use forkpoint_replay::{Symbols, describe, place_of, printable};
+use forkpoint_replay::{Item, Symbols, TypedValue, describe, hex, place_of, printable};
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, Position, TraceReader};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::atomic::Ordering;
 
 /// Runs the command.
@@ -29,7 +29,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
         bail!("--from #{from} is past the end: this trace has {} events", trace.events());
     }
     if args.to.is_some_and(|to| to > trace.events()) {
-        eprintln!("note: this trace ends before --to: it has {} events", trace.events());
+        tell(&format!("note: this trace ends before --to: it has {} events", trace.events()));
     }
     let to = args.to.unwrap_or(u64::MAX).min(trace.events());
     let wanted = |event: &Event| {
@@ -45,7 +45,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     // Events on a terminal are progress enough.
     let shown = progress::show(io::stdout().is_terminal());
     let done = progress::events("dump", to.saturating_sub(from));
-    let mut out = BufWriter::new(io::stdout().lock());
+    let mut out = Lines::new();
     let mut places = Places { symbols, functions: HashMap::new(), instructions: HashMap::new() };
     if from < to {
         for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
@@ -76,10 +76,10 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
             }
         }
     }
-    out.flush()?;
+    out.finish()?;
     drop(shown);
     if let Some(why) = trace.incomplete() {
-        eprintln!("note: this trace is incomplete: {}", printable(why));
+        tell(&format!("note: this trace is incomplete: {}", printable(why)));
     }
     Ok(Answer::Yes)
 }
@@ -91,9 +91,12 @@ struct Line {
     kind: &'static str,
     event: String,
     memory: Option<u32>,
+    memory_name: Option<String>,
     address: Option<u64>,
     width: Option<u64>,
     bytes: Option<String>,
+    /// What they mean, by the instruction that stores them.
+    value: Option<TypedValue>,
     function: Option<u32>,
     /// The function's name.
     name: Option<String>,
@@ -104,24 +107,20 @@ struct Line {
     line: Option<u32>,
 }
 
-fn write_json(
-    out: &mut impl Write,
-    position: u64,
-    event: &Event,
-    trace: &TraceReader,
-    places: &mut Places,
-) -> Result<()> {
+fn write_json(out: &mut Lines, position: u64, event: &Event, trace: &TraceReader, places: &mut Places) -> Result<()> {
     let place = place_of(event, trace.sites());
     let instruction = place.map(|(_, offset)| places.instruction(offset).clone());
     let written = event.written();
     let line = Line {
         position,
         kind: event.kind(),
-        event: describe(event, trace.sites()),
+        event: describe(event, trace.sites(), &places.symbols),
         memory: written.map(|(memory, ..)| memory.0),
+        memory_name: written.and_then(|(memory, ..)| places.symbols.item_name(Item::Memory, memory.0)),
         address: written.map(|(_, address, _)| address),
         width: written.map(|(.., length)| length),
         bytes: event.bytes().map(hex),
+        value: TypedValue::of(event, trace.sites(), &places.symbols),
         function: place.map(|(function, _)| function.0),
         name: place.map(|(function, _)| places.function(function).to_string()),
         offset: place.map(|(_, offset)| offset.0),
@@ -130,34 +129,22 @@ fn write_json(
         line: instruction.as_ref().and_then(|at| at.source.as_ref().and_then(|(_, line)| *line)),
     };
     // As an error of the system: a reader that has gone is known by it.
-    out.write_all(json_line(&line).map_err(io::Error::from)?.as_bytes())?;
-    writeln!(out)?;
+    out.line(&json_line(&line).map_err(io::Error::from)?)?;
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
-}
-
 /// As `describe_with_place` has it, and the source line where the module has one.
-fn write_line(
-    out: &mut impl Write,
-    position: u64,
-    event: &Event,
-    trace: &TraceReader,
-    places: &mut Places,
-) -> Result<()> {
-    write!(out, "{:>10}  {}", Position(position).to_string(), describe(event, trace.sites()))?;
+fn write_line(out: &mut Lines, position: u64, event: &Event, trace: &TraceReader, places: &mut Places) -> Result<()> {
+    let event_line = describe(event, trace.sites(), &places.symbols);
+    let mut line = format!("{:>10}  {event_line}", Position(position).to_string());
     if let Some((function, offset)) = place_of(event, trace.sites()) {
-        write!(out, "  in {} at {offset}", places.function(function))?;
-        if let Some((file, line)) = &places.instruction(offset).source {
-            write!(out, "  {}", printable(file))?;
-            line.map_or(Ok(()), |line| write!(out, ":{line}"))?;
+        line.push_str(&format!("  in {} at {offset}", places.function(function)));
+        if let Some((file, number)) = &places.instruction(offset).source {
+            line.push_str(&format!("  {}", printable(file)));
+            line.extend(number.map(|number| format!(":{number}")));
         }
     }
-    writeln!(out)?;
+    out.line(&line)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Files of the command line: what is read and what is written must not be the same, and a recording that was killed
 //! is found again.
 
+use crate::output::tell;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
 use forkpoint_traces::unfinished;
@@ -29,7 +30,7 @@ pub fn refuse_same<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>
 /// Says where recordings to this file are that were killed.
 pub fn note_unfinished(output: &Path) {
     for left in left_behind(output) {
-        eprintln!("note: a recorder that was killed left an incomplete trace: {left}");
+        tell(&format!("note: a recorder that was killed left an incomplete trace: {left}"));
     }
 }
 

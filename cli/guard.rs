@@ -4,9 +4,10 @@
 //! recording, and what these runs leave behind is compared: with each other, and with what the recorded runs left.
 
 use crate::compare::nondeterminism::Nondeterminism;
+use crate::differences::words;
 use crate::session::{How, Session};
 use anyhow::Result;
-use forkpoint_replay::{Symbols, Timeline, describe_with_place, place_of, printable};
+use forkpoint_replay::{Item, Symbols, Timeline, describe_with_place, place_of, printable};
 use forkpoint_tracer::instrument::{Options, Scope, Style};
 use forkpoint_tracer::{EndDifference, EndState, Recorded};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Position};
@@ -72,8 +73,9 @@ impl PlainRuns {
 
     /// Compares the runs without recording with each other and with the recorded ones, of which is known whether
     /// their traces agree.
-    pub fn judge(&self, lhs: &Recorded, rhs: &Recorded, traces_agree: bool) -> Guard {
+    pub fn judge(&self, lhs: &Recorded, rhs: &Recorded, traces_agree: bool, symbols: &Symbols) -> Guard {
         let differences = self.lhs.differences(&self.rhs);
+        let in_words = |difference: &EndDifference| words(difference, ["lhs", "rhs"], symbols);
         let mut changed_by_recording = Vec::new();
         for (name, plain, recorded) in [("lhs", &self.lhs, lhs), ("rhs", &self.rhs, rhs)] {
             if !plain.is_that_of(recorded) {
@@ -83,7 +85,7 @@ impl PlainRuns {
         // Runs may differ on the way and end alike: traces that disagree are no observer effect by themselves.
         let observer_effect = !changed_by_recording.is_empty() && differences.is_empty() != traces_agree;
         Guard {
-            plain_differences: differences.iter().take(MOST).map(ToString::to_string).collect(),
+            plain_differences: differences.iter().take(MOST).map(in_words).collect(),
             changed_by_recording,
             nondeterminism: Vec::new(),
             notes: Vec::new(),
@@ -140,6 +142,7 @@ impl PlainRuns {
 
     /// Ways to record that change the code less and less, or otherwise.
     pub fn ladder(&self, session: &Session, suspects: BTreeSet<FuncIndex>) -> Vec<Rung> {
+        let symbols = session.symbols();
         let mut rungs = Vec::new();
         let mut add = |name: String, options: Options| {
             rungs.push(Rung { name, how: session.how_with(options) });
@@ -151,13 +154,13 @@ impl PlainRuns {
                 add("hooks in place of inline records".to_string(), with(Scope::default()));
             }
             if let Some((memory, range)) = &bytes {
-                let name =
-                    format!("{by} of stores to {:#x}..{:#x} of memory {} only", range.start, range.end, memory.0);
+                let memory = symbols.item(Item::Memory, memory.0);
+                let name = format!("{by} of stores to {:#x}..{:#x} of {memory} only", range.start, range.end);
                 add(name, with(Scope { bytes: bytes.clone(), functions: None }));
             }
             if !suspects.is_empty() {
-                let list: Vec<String> = suspects.iter().map(|func| func.0.to_string()).collect();
-                let name = format!("{by} in function {} only", list.join(", "));
+                let list: Vec<String> = suspects.iter().map(|func| symbols.function_name(*func)).collect();
+                let name = format!("{by} in {} only", list.join(", "));
                 add(name, with(Scope { functions: Some(suspects.clone()), bytes: None }));
             }
         }

@@ -5,18 +5,16 @@ use crate::open;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Verified, printable};
+use forkpoint_replay::{Verified, printable, verify_with};
 use forkpoint_traces::{Call, Header, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
+use std::sync::atomic::Ordering;
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<Answer> {
     let mut timeline = open::timeline(&args.file)?;
     let shown = progress::show(false);
-    if args.verify {
-        progress::phase(&format!("verifying {} events", grouped(timeline.len())));
-    }
     let verified =
         if args.verify { Some(verify(timeline.trace_mut()).context("verifying the trace")?) } else { None };
     drop(shown);
@@ -170,7 +168,8 @@ fn calls(header: &Header) -> Vec<String> {
 
 /// Verifies everything that a trace holds; what is wrong with it is an error.
 fn verify(trace: &mut TraceReader) -> Result<Verified> {
-    let verified = forkpoint_replay::verify(trace);
+    let done = progress::events("verifying", trace.events());
+    let verified = verify_with(trace, &mut |position| done.store(position.0, Ordering::Relaxed));
     if verified.findings.is_empty() {
         return Ok(verified);
     }

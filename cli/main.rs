@@ -1,9 +1,13 @@
 //! The `forkpoint` command: one file per subcommand, one place for exit codes.
 
+// `output.rs` is the way out.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod args;
 mod compare;
 mod completions;
 mod diff;
+mod differences;
 mod dump;
 mod engines;
 mod files;
@@ -22,6 +26,9 @@ mod view;
 
 use args::{Cli, Command};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
+use forkpoint_replay::{is_active, printable};
+use output::tell;
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::process::ExitCode;
 
 /// How a command that ran to its end turned out.
@@ -36,6 +43,7 @@ enum Answer {
 }
 
 fn main() -> ExitCode {
+    hook_panics();
     let arguments: Vec<String> =
         std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
     if arguments.get(1).is_some_and(|first| first == forkpoint_tracer::child::ARGUMENT) {
@@ -44,9 +52,10 @@ fn main() -> ExitCode {
             Err(error) => fail(&error),
         };
     }
-    let cli = match Cli::from_arg_matches(&Cli::command().color(color(&arguments)).get_matches()) {
+    let matches = Cli::command().color(color(&arguments)).try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return refuse(&error, &arguments),
     };
     let answer = match cli.command {
         Command::Record(command) => record::run(&command),
@@ -69,6 +78,32 @@ fn main() -> ExitCode {
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => fail(&in_words(&error)),
     }
+}
+
+/// A panic's message may quote anything.
+fn hook_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        tell(&format!("thread '{}' {panic}", thread.name().unwrap_or("without a name")));
+        let trace = Backtrace::capture();
+        if trace.status() == BacktraceStatus::Captured {
+            tell(&trace.to_string());
+        }
+    }));
+}
+
+/// What the command line's reader has to say: help, a version, or what is wrong. It quotes arguments as they are, colors
+/// around them; where they would act on the terminal it is asked again with harmless ones.
+fn refuse(error: &clap::Error, arguments: &[String]) -> ExitCode {
+    if arguments.iter().any(|argument| argument.chars().any(is_active)) {
+        let escaped = arguments.iter().map(|argument| printable(argument));
+        if let Err(error) = Cli::command().color(color(arguments)).try_get_matches_from(escaped) {
+            error.exit();
+        }
+        tell(error.render().to_string().trim_end());
+        return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+    }
+    error.exit()
 }
 
 /// What `--color` says: it is needed before the command line is read, for what is wrong with that.
@@ -95,8 +130,7 @@ fn in_words(error: &anyhow::Error) -> String {
     words
 }
 
-/// Errors quote files, modules and engines: nothing of that reaches the terminal as it is.
 fn fail(error: &str) -> ExitCode {
-    eprintln!("error: {}", forkpoint_replay::printable_lines(error));
+    tell(&format!("error: {error}"));
     ExitCode::from(2)
 }

@@ -1,7 +1,14 @@
 //! Printing: numbers for people, JSON for programs, quiet when the reader has gone.
+//!
+//! Everything that this command prints goes through here, and nothing of it acts on a terminal: modules, traces, engines,
+//! runners, file names and arguments are strangers' text, and who forgets to escape it is saved by the way out. The lints
+//! at the top of `main.rs` keep other ways closed.
 
-use forkpoint_replay::is_active;
-use std::io::{self, Write};
+use forkpoint_replay::{is_active, printable};
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::io::{self, BufWriter, StdoutLock, Write};
+use std::os::unix::ffi::OsStrExt;
 
 /// Whether an error only says that whoever read our output stopped reading.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
@@ -10,9 +17,37 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
+/// Text of which only line ends act on a terminal.
+fn harmless(text: &str) -> Cow<'_, str> {
+    if !acts(text) {
+        return Cow::Borrowed(text);
+    }
+    let pieces = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
+        Some(line) => printable(line) + "\n",
+        None => printable(line),
+    });
+    Cow::Owned(pieces.collect())
+}
+
+/// Whether a character other than a line end acts. Nearly all text is ASCII, and there may be gigabytes of it.
+fn acts(text: &str) -> bool {
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    !text.bytes().all(plain) && text.chars().any(|c| c != '\n' && is_active(c))
+}
+
+/// Writes a line to standard error. Nobody who listens is no error.
+pub fn tell(line: &str) {
+    let _ = io::stderr().lock().write_all(format!("{}\n", harmless(line)).as_bytes());
+}
+
 /// Writes text to standard output. A reader that has gone is no error: the answer, and with it the exit code,
 /// does not depend on who reads it.
 pub fn print(text: &str) -> anyhow::Result<()> {
+    print_own(&harmless(text))
+}
+
+/// The same for text of which every character is this program's own.
+pub fn print_own(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -20,20 +55,65 @@ pub fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Standard output for many lines. That its reader has gone is an error here, by which the work ends.
+pub struct Lines(BufWriter<StdoutLock<'static>>);
+
+impl Lines {
+    /// Takes standard output.
+    pub fn new() -> Lines {
+        Lines(BufWriter::new(io::stdout().lock()))
+    }
+
+    /// Writes a line.
+    pub fn line(&mut self, line: &str) -> io::Result<()> {
+        self.0.write_all(harmless(line).as_bytes())?;
+        self.0.write_all(b"\n")
+    }
+
+    /// Writes what is left.
+    pub fn finish(mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A word for a shell: what is printed so can be pasted, whatever file name or argument it is.
+pub fn quoted(word: &OsStr) -> String {
+    match word.to_str() {
+        Some(text) if !text.chars().any(is_active) => shell_words::quote(text).into_owned(),
+        _ => {
+            let mut out = "$'".to_string();
+            for chunk in word.as_bytes().utf8_chunks() {
+                for c in chunk.valid().chars() {
+                    match c {
+                        '\\' | '\'' => out.extend(['\\', c]),
+                        c if is_active(c) => {
+                            let mut bytes = [0; 4];
+                            out.extend(c.encode_utf8(&mut bytes).bytes().map(|byte| format!("\\x{byte:02x}")));
+                        }
+                        c => out.push(c),
+                    }
+                }
+                out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+            }
+            out + "'"
+        }
+    }
+}
+
 /// Writes a value as indented JSON.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&(harmless(serde_json::to_string_pretty(value)?) + "\n"))
+    print(&(escaped(serde_json::to_string_pretty(value)?) + "\n"))
 }
 
 /// A value as JSON on one line, without the line end.
 pub fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
-    Ok(harmless(serde_json::to_string(value)?))
+    Ok(escaped(serde_json::to_string(value)?))
 }
 
 /// JSON in which no character of a stranger's acts on a terminal. Beyond ASCII they stand in strings only, where an escape
 /// is the same text to every reader of JSON.
-fn harmless(json: String) -> String {
-    if !json.chars().any(|c| c != '\n' && is_active(c)) {
+fn escaped(json: String) -> String {
+    if !acts(&json) {
         return json;
     }
     let mut out = String::with_capacity(json.len() + 64);
@@ -82,6 +162,24 @@ mod tests {
         assert!(!line.chars().any(is_active), "{line:?}");
         assert!(line.contains("größe 数") && line.contains("\\u009b"), "{line}");
         assert_eq!(serde_json::from_str::<String>(&line).expect("JSON"), hostile);
+    }
+
+    #[test]
+    fn only_line_ends_act() {
+        assert_eq!(harmless("one\ntwo\n"), "one\ntwo\n");
+        assert_eq!(harmless("a\x1b[2J\r\nb\u{202e}\n\nc\t"), "a\\u{1b}[2J\\u{d}\nb\\u{202e}\n\nc\\u{9}");
+    }
+
+    #[test]
+    fn words_can_be_pasted() {
+        let words: [&[u8]; 6] =
+            [b"a.wat", b"my file.wat", b"it's", b"a\x1b[2J'\\\n", "b\u{202e}ö".as_bytes(), b"\xff\xfe.fpt"];
+        let line: Vec<String> = words.iter().map(|word| quoted(OsStr::from_bytes(word))).collect();
+        assert!(!line.iter().any(|word| word.chars().any(is_active)), "{line:?}");
+        let script = format!("printf '%s\\0' {}", line.join(" "));
+        let read = std::process::Command::new("bash").args(["-c", &script]).output().expect("bash").stdout;
+        let read: Vec<&[u8]> = read.strip_suffix(b"\0").expect("words").split(|byte| *byte == 0).collect();
+        assert_eq!(read, words);
     }
 
     #[test]

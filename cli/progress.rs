@@ -4,8 +4,8 @@
 //! lines, the first after [`FIRST`] and each after twice the time, so that a log of a run of hours has ten of them. A
 //! thread of its own draws, so that the time goes on while an engine compiles.
 
-use crate::output::{bytes, grouped};
-use forkpoint_replay::printable;
+use crate::output::{bytes, grouped, tell};
+use forkpoint_replay::{Timeline, printable};
 use forkpoint_tracer::{Gauge, Phase};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
@@ -57,7 +57,6 @@ pub fn phase(what: &str) {
 
 /// A run begins, `what` being done with it. `shared`: its guest may print to our terminal.
 pub fn run(what: &str, engine: &str, gauge: &Arc<Gauge>, shared: bool) {
-    let engine = printable(engine);
     let what = if what.is_empty() { engine.to_string() } else { format!("{what}: {engine}") };
     enter(what, Source::Gauge(Arc::clone(gauge)), shared);
 }
@@ -67,6 +66,15 @@ pub fn events(what: &str, all: u64) -> Arc<AtomicU64> {
     let done = Arc::new(AtomicU64::new(0));
     enter(what.to_string(), Source::Events { done: Arc::clone(&done), all }, false);
     done
+}
+
+/// A pass over a trace begins, which tells how far it is.
+pub fn follow(what: &str, timeline: &mut Timeline) {
+    let done = events(what, timeline.len());
+    timeline.set_progress(move |position| {
+        done.store(position.0, Ordering::Relaxed);
+        false
+    });
 }
 
 impl Now {
@@ -120,7 +128,8 @@ pub fn show(quiet: bool) -> Shown {
             }
             let since = now.since.map_or(elapsed, |since| since.elapsed());
             if drawn && !now.is_taken() {
-                bar.set_message(format!("{}, {:.1} s", now.line(), since.as_secs_f64()));
+                // Engines' names are words of a command line, which may come from anywhere.
+                bar.set_message(printable(&format!("{}, {:.1} s", now.line(), since.as_secs_f64())));
                 bar.tick();
                 continue;
             }
@@ -132,7 +141,7 @@ pub fn show(quiet: bool) -> Shown {
             }
             if elapsed >= due {
                 due *= 2;
-                eprintln!("{} ({} so far)", now.line(), HumanDuration(elapsed));
+                tell(&format!("{} ({} so far)", now.line(), HumanDuration(elapsed)));
             }
         }
         bar.finish_and_clear();

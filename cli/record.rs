@@ -1,11 +1,11 @@
 //! `forkpoint record`: run a module and record every change to its memories.
 
 use crate::args::RecordArgs;
-use crate::output::{bytes, grouped, print, print_json};
+use crate::output::{bytes, grouped, print, print_json, tell};
 use crate::session::{Session, Side};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::printable;
+use forkpoint_replay::{Item, Symbols, hex_bytes, printable};
 use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Scratch, Stdio};
 use forkpoint_traces::Observation;
 use serde_json::json;
@@ -28,7 +28,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
     if host != HostSource::Live && !args.quiet {
-        eprintln!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default());
+        tell(&format!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default()));
     }
     let side = Side {
         engine,
@@ -55,7 +55,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         }
     }
     if !args.quiet {
-        eprintln!(
+        tell(&format!(
             "recorded {} events in {:.1} s{} to {} ({}{}): {}",
             grouped(recorded.events),
             recorded.elapsed.as_secs_f64(),
@@ -64,26 +64,26 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             bytes(recorded.bytes),
             per_event(&recorded),
             printable(&recorded.outcome.to_string())
-        );
+        ));
         if let Some(message) = &recorded.message {
             for line in message.lines() {
-                eprintln!("  {}", printable(line));
+                tell(&format!("  {}", printable(line)));
             }
         }
         // The run's own standard error was shown as it went, but for a rerun's or a guest's that is pinned.
         for line in recorded.last_words.iter().flat_map(|words| words.lines()) {
-            eprintln!("  its process wrote last: {}", printable(line));
+            tell(&format!("  its process wrote last: {}", printable(line)));
         }
     }
     for finding in recorded.findings.first.iter().take(MOST_FINDINGS) {
-        eprintln!("{}", words(finding));
+        tell(&words(finding, &session.symbols()));
     }
     if recorded.findings.count > 0 {
-        eprintln!(
+        tell(&format!(
             "{} place(s) in which the engine's memory is not what its own instructions wrote: see `forkpoint dump --kind observed`. \
              To find the event, run `forkpoint compare --rhs ENGINE` with this engine",
             grouped(recorded.findings.count)
-        );
+        ));
     }
     Ok(answer)
 }
@@ -112,14 +112,13 @@ fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
 const MOST_FINDINGS: usize = 5;
 
 /// A finding in a line.
-fn words(finding: &Finding) -> String {
-    let hex = |bytes: &[u8]| bytes.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ");
-    let (memory, before) = (finding.memory.0, finding.events.saturating_sub(1));
+fn words(finding: &Finding, symbols: &Symbols) -> String {
+    let (memory, before) = (symbols.item(Item::Memory, finding.memory.0), finding.events.saturating_sub(1));
     match &finding.what {
         Found::Bytes { address, engine, replayed, by } => format!(
-            "memory {memory} at {address:#x} holds {}, the recorded events make it {} (found {})",
-            hex(engine),
-            hex(replayed),
+            "{memory} at {address:#x} holds {}, the recorded events make it {} (found {})",
+            hex_bytes(engine),
+            hex_bytes(replayed),
             match by {
                 Observation::ReadBack => format!("when it was read back after #{before}"),
                 Observation::Checkpoint => format!("at the checkpoint before #{}", finding.events),
@@ -127,10 +126,10 @@ fn words(finding: &Finding) -> String {
             }
         ),
         Found::Size { engine, replayed } => {
-            format!("memory {memory} has {engine} pages, the recorded events make it {replayed}")
+            format!("{memory} has {engine} pages, the recorded events make it {replayed}")
         }
         Found::Outside { address } => {
-            format!("#{before} writes at {address:#x}, outside of memory {memory}: the engine did not trap")
+            format!("#{before} writes at {address:#x}, outside of {memory}: the engine did not trap")
         }
     }
 }

@@ -3,6 +3,7 @@
 use crate::args::ReplayArgs;
 use crate::files;
 use crate::open;
+use crate::output::{quoted, tell};
 use crate::report::compare_traces;
 use crate::session::{Session, Side};
 use crate::{Answer, progress};
@@ -41,11 +42,11 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     let shown = progress::show(false);
     let recorded = session.record(side, true).with_context(|| format!("running {file} under {engine}"))?;
     if recorded.outcome == Outcome::Interrupted {
-        eprintln!("interrupted");
+        tell("interrupted");
         return Ok(Answer::None);
     }
     if recorded.outcome == Outcome::TimedOut && args.timeout.is_default() {
-        eprintln!("note: a replay ends after 5 minutes unless --timeout gives another time, or none");
+        tell("note: a replay ends after 5 minutes unless --timeout gives another time, or none");
     }
     if let Some(direct) = direct {
         fs::OpenOptions::new()
@@ -56,7 +57,10 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     }
     drop(shown);
     let hint = match &args.output {
-        Some(output) => format!("\nlook at it: forkpoint view {file} {}\n", output.display()),
+        Some(output) => {
+            let [file, output] = [&args.file, output].map(|path| quoted(path.as_os_str()));
+            format!("\nlook at it: forkpoint view {file} {output}\n")
+        }
         None => "\nlook at it: add -o FILE to keep the new run, then forkpoint view both\n".to_string(),
     };
     compare_traces(&args.file, &output, &args.report, &hint)

@@ -4,10 +4,10 @@ use crate::args::{HostMode, ReportArgs};
 use crate::compare::Reruns;
 use crate::guard::Guard;
 use crate::open::timeline as open;
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, quoted};
 use crate::{Answer, progress};
 use anyhow::Result;
-use forkpoint_replay::{Report, printable};
+use forkpoint_replay::Report;
 use forkpoint_tracer::EngineSpec;
 use serde::Serialize;
 use std::path::Path;
@@ -15,8 +15,8 @@ use std::path::Path;
 /// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let shown = progress::show(false);
-    progress::phase("comparing");
     let (mut left, mut right) = (open(lhs)?, open(rhs)?);
+    progress::follow("comparing", &mut left);
     let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
     drop(shown);
     print_report(&report, None, None, None, args, hint)
@@ -104,8 +104,8 @@ pub fn print_report(
 /// What a bug report needs so that others get the same: the module by its hash, and the command.
 fn quotable(report: &Report) -> String {
     let module = &report.module;
-    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let command = printable(&shell_words::join(words));
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| quoted(&word)).collect();
+    let command = words.join(" ");
     let (name, bytes, hash) = (&module.name, module.bytes, &module.blake3);
     format!("\nmodule:  {name}, {bytes} bytes, BLAKE3 {hash}\ncommand: forkpoint {command}\n")
 }

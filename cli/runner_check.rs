@@ -2,9 +2,9 @@
 //!
 //! Small modules, one for each part of the protocol, run under Wasmtime and under the runner; their traces must agree.
 
-use crate::Answer;
 use crate::args::RunnerCheckArgs;
 use crate::output::{print, print_json};
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{NanBits, Report, Timeline, printable};
 use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request, Scratch};
@@ -91,13 +91,16 @@ struct Row {
 pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
     let spec = format!("runner:{}", args.command.join(" "));
     let engine: EngineSpec = spec.parse()?;
+    let shown = progress::show(false);
     let mut rows = Vec::new();
     for case in CASES {
+        progress::phase(case.name);
         let folder = Scratch::new().context("creating a temporary folder")?;
         let checked = check(case, &engine, folder.path());
         let reason = checked.err().map(|error| format!("{error:#}"));
         rows.push(Row { part: case.name, passed: reason.is_none(), reason });
     }
+    drop(shown);
     let failed = rows.iter().filter(|row| !row.passed).count();
     if args.json {
         print_json(&rows)?;

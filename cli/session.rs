@@ -1,8 +1,10 @@
 //! From what the user typed to what the recorder takes.
 
 use crate::args::{GuestArgs, RunArgs};
+use crate::output::tell;
 use crate::{files, progress};
 use anyhow::{Context, Result, bail};
+use forkpoint_replay::Symbols;
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{
     Checkpoint, EndState, EngineSpec, FeatureSwitches, Gauge, HostSource, Imports, Invocation, Program, Recorded,
@@ -79,10 +81,10 @@ impl Session {
         let calls: Vec<Invocation> = guest.run.invoke.iter().map(|call| parse_call(call)).collect::<Result<_>>()?;
         let session = Session::of_module(&guest.module, module, Some(&calls), &guest.run, deterministic)?;
         if session.program.runs_without_threads() {
-            eprintln!(
+            tell(&format!(
                 "note: {} gets no threads: each `thread-spawn` answers -1, and only its first thread runs",
                 guest.module.display()
-            );
+            ));
         }
         Ok(session)
     }
@@ -249,6 +251,11 @@ impl Session {
             progress::run("without recording", &request.engine.to_string(), &self.gauge, false);
         }
         Ok(self.program.run_plain(&request)?.end)
+    }
+
+    /// Names of the module's functions and of what else it has.
+    pub fn symbols(&self) -> Symbols {
+        Symbols::new(self.program.original().to_vec())
     }
 
     /// How the command line has the module rewritten.

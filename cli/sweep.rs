@@ -12,7 +12,7 @@ use crate::Answer;
 use crate::args::SweepArgs;
 use crate::compare::many::survey;
 use crate::compare::{Comparison, Contender, Ways};
-use crate::output::{print, print_json};
+use crate::output::{print, print_json, tell};
 use crate::session::{Session, interrupt, parse_call, read_module};
 use anyhow::{Context, Result, bail};
 use forkpoint_tracer::{EngineSpec, FeatureSwitches, Scratch, every_call};
@@ -47,7 +47,7 @@ pub fn run(args: &SweepArgs) -> Result<Answer> {
         print(&summary.to_string())?;
     }
     if !whole {
-        eprintln!("interrupted: with --out, the same command goes on from here");
+        tell("interrupted: with --out, the same command goes on from here");
         return Ok(Answer::None);
     }
     Ok(match &summary.changes {
@@ -176,9 +176,12 @@ fn keep(done: &Done, store: Option<&mut Store>) -> Result<()> {
 fn progress(modules: u64, jobs: usize) -> ProgressBar {
     // Hidden by itself when standard error is no terminal.
     let bar = ProgressBar::with_draw_target(Some(modules), ProgressDrawTarget::stderr_with_hz(5));
-    let style = ProgressStyle::with_template("{pos}/{len} modules, {per_sec}, {eta} left {msg}");
+    let style =
+        ProgressStyle::with_template("{spinner} {pos} of {len} modules, {elapsed}, {per_sec}, {eta} left {msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     bar.set_message(format!("({jobs} at a time)"));
+    // One module may take long, and the time goes on meanwhile.
+    bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 

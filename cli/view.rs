@@ -1,8 +1,7 @@
 //! `forkpoint view`: traces in the terminal.
 
-use crate::Answer;
 use crate::args::ViewArgs;
-use crate::open;
+use crate::{Answer, open, progress};
 use anyhow::Result;
 use forkpoint_traces::Position;
 use forkpoint_tui::Run;
@@ -10,9 +9,14 @@ use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &ViewArgs) -> Result<Answer> {
-    let lhs = named(&args.lhs)?;
+    let shown = progress::show(false);
+    let mut lhs = named(&args.lhs)?;
     let rhs = args.rhs.as_deref().map(named).transpose()?;
-    forkpoint_tui::run(lhs, rhs, args.at.map(Position))?;
+    progress::follow("looking for the first divergence", &mut lhs.timeline);
+    let viewer = forkpoint_tui::open(lhs, rhs, args.at.map(Position))?;
+    // From here on the screen is the viewer's.
+    drop(shown);
+    viewer.show()?;
     Ok(Answer::Yes)
 }
 

@@ -151,5 +151,17 @@ fn help_pages_and_completions_are_of_this_command_line() {
     assert!(bash.code == 0 && bash.stdout.contains("runner-check"), "{bash:?}");
     let red = run(folder.path(), &["--color", "always", "nonsense"]).stderr;
     assert!(red.contains('\x1b') && !run(folder.path(), &["nonsense"]).stderr.contains('\x1b'), "{red}");
-    assert!(run(folder.path(), &["--version"]).stdout.contains("trace format: version"));
+    let version = run(folder.path(), &["--version"]).stdout;
+    assert!(version.contains("trace format: version"), "{version}");
+    // What is linked in is known exactly, and says the same of itself in a trace.
+    let linked = forkpoint_tracer::linked_engines();
+    for (name, number) in linked {
+        assert!(version.contains(&format!("{name} {number}")) && number.split('.').count() == 3, "{version}");
+    }
+    fs::write(folder.path().join("v.wat"), "(module (memory 1) (func (export \"f\")))").unwrap();
+    for (engine, (_, number)) in ["wasmtime:jit", "wasmi"].into_iter().zip(linked) {
+        assert_eq!(run(folder.path(), &["record", "v.wat", "--invoke", "f", "--engine", engine]).code, 0);
+        let info = run(folder.path(), &["info", "v.fpt", "--json"]).stdout;
+        assert!(info.contains(&format!("\"version\": \"{number}\"")), "{info}");
+    }
 }

@@ -63,7 +63,7 @@ fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
         // observer effect could.
         assert_eq!((code, &report["verdict"]), (1, &"trap".into()), "{report:#}");
         assert_eq!(report["site"]["instruction"], "i32.store offset=1", "{report:#}");
-        assert_eq!(report["rhs"]["event"], "i32.store [0x100000000] <- 88 77 66 55", "{report:#}");
+        assert_eq!(report["rhs"]["event"], "i32.store [0x100000000] <- 88 77 66 55 = i32 1432778632", "{report:#}");
         let guard = &report["guard"];
         assert_eq!(guard["changed_by_recording"], serde_json::json!([]), "{guard:#}");
         let differences = guard["plain_differences"].to_string();

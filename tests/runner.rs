@@ -17,6 +17,7 @@ external_tests! {
         a_memory_of_another_size_is_a_finding,
         a_store_outside_of_memory_is_told_and_not_refused,
         what_shows_only_without_recording_is_an_observer_effect,
+        names_stand_in_place_of_numbers,
         a_crash_keeps_what_was_told_before,
         garbage_is_an_error_that_says_so,
         a_program_that_is_no_runner_fails_every_part_of_the_check,
@@ -106,15 +107,43 @@ fn a_page_limit_that_one_engine_ignores_is_a_verdict() {
     };
     let (code, report) = limited(&["--memory-page-limit", "0"]);
     assert_eq!((code, &report["verdict"]), (1, &"page-limit".into()), "{report:#}");
-    let refused = serde_json::json!({ "pages": 0, "did": "refused", "memory": 0, "declared": 1 });
-    let ignored = serde_json::json!({ "pages": 0, "did": "ignored", "memory": 0, "found": 1 });
+    let refused = json!({ "pages": 0, "memory_name": null, "did": "refused", "memory": 0, "declared": 1 });
+    let ignored = json!({ "pages": 0, "memory_name": null, "did": "ignored", "memory": 0, "found": 1 });
     assert_eq!((&report["lhs"]["page_limit"], &report["rhs"]["page_limit"]), (&refused, &ignored));
     assert_eq!(report["asked_for"], serde_json::json!([]));
     // Limits that differ because the user says so are no verdict about an engine.
     let (code, report) = limited(&["--lhs-memory-page-limit", "0", "--rhs-memory-page-limit", "1"]);
     assert_eq!((code, &report["verdict"]), (1, &"instantiation".into()), "{report:#}");
-    assert_eq!(report["rhs"]["page_limit"], serde_json::json!({ "pages": 1, "did": "kept" }));
+    assert_eq!(report["rhs"]["page_limit"], json!({ "pages": 1, "memory_name": null, "did": "kept" }));
     assert_eq!(report["asked_for"].as_array().map(Vec::len), Some(1), "{report:#}");
+}
+
+/// Wherever a report names a memory, a function or a limit, and the module has a name for it.
+fn names_stand_in_place_of_numbers() {
+    let named = String::from_utf8(MODULE.to_vec()).expect("text").replace("(memory ", "(memory $heap ");
+    let folder = folder_with(&[("t.wat", named.as_bytes())]);
+    let text = |story: &str, options: &[&str]| {
+        let story = teller(story);
+        let command = ["compare", "t.wat", "--invoke", "run", "--rhs", &story];
+        common::run(folder.path(), &[&command[..], options].concat()).stdout
+    };
+    let hidden = text("hides", &[]);
+    for expected in [
+        "memory heap at 0x0: lhs 01, rhs 09",
+        "inline records of stores to 0x0..0x1 of memory heap only",
+        "inline records in f only",
+    ] {
+        assert!(hidden.contains(expected), "{expected}:\n{hidden}");
+    }
+    let limited = text("true", &["--memory-page-limit", "0"]);
+    assert!(limited.contains("limit of 0 pages refused: memory heap starts with 1"), "{limited}");
+    assert!(limited.contains("limit of 0 pages ignored: memory heap has 1"), "{limited}");
+    let swollen = text("swells", &[]);
+    assert!(swollen.contains("memory pages (digest) heap=2"), "{swollen}");
+    // A recording finds the same, and says so by the same name.
+    let story = teller("loses");
+    let found = common::run(folder.path(), &["record", "t.wat", "--invoke", "run", "--engine", &story]);
+    assert!(found.code == 1 && found.stderr.contains("memory heap at 0x4 holds 00"), "{found:?}");
 }
 
 fn a_memory_of_another_size_is_a_finding() {

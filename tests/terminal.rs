@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 external_tests! {
-    [TMUX] => two_traces_side_by_side_from_start_to_quit, a_signal_gives_the_terminal_back;
+    [TMUX] => two_traces_side_by_side_from_start_to_quit, a_signal_gives_the_terminal_back,
+        a_long_search_says_how_far_it_is_and_esc_stops_it;
 }
 
 /// A tmux server of its own, ended with the test.
@@ -90,6 +91,36 @@ fn two_traces_side_by_side_from_start_to_quit() {
     // Raw mode is off: what is typed is echoed and Enter runs it.
     terminal.keys(&["echo code $?", "Enter"]);
     terminal.wait("the exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
+}
+
+/// A search through forty million events takes seconds on any machine.
+fn a_long_search_says_how_far_it_is_and_esc_stops_it() {
+    let module = br#"(module (memory $heap 16) (func (export "run") (param $n i32) (local $i i32)
+        (loop $again
+          (i32.store (i32.and (i32.mul (local.get $i) (i32.const 4)) (i32.const 0xffffc)) (local.get $i))
+          (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))))"#;
+    let folder = common::folder_with(&[("long.wat", module)]);
+    let recorded = common::run(folder.path(), &["record", "long.wat", "--invoke", "run 40000000", "-o", "long.fpt"]);
+    assert_eq!(recorded.code, 0, "{}", recorded.stderr);
+    let terminal = Terminal::new();
+    terminal.keys(&[&format!("cd '{}'; '{}' view long.fpt", folder.path().display(), common::FORKPOINT), "Enter"]);
+    terminal.wait("the trace", |screen| screen.contains("long.fpt") && screen.contains("q quit"));
+
+    let progress = |screen: &str| {
+        let line = screen.lines().find(|line| line.contains("Esc stops"))?;
+        line.contains(" %  #").then(|| line.trim().to_string())
+    };
+    terminal.keys(&["/nothing", "Enter"]);
+    let first = progress(&terminal.wait("how far it is", |screen| progress(screen).is_some())).unwrap();
+    assert!(first.contains(" s  next `nothing`"), "{first}");
+    // It goes on, and the rest of the screen stays.
+    let screen = terminal.wait("that it goes on", |screen| progress(screen).is_some_and(|line| line != first));
+    assert!(screen.contains("40000007 events") && screen.contains("q quit"), "{screen}");
+    terminal.keys(&["Escape"]);
+    terminal.wait("that it is stopped", |screen| screen.contains("search stopped"));
+    // The viewer is where it was, and takes keys again.
+    terminal.keys(&["j"]);
+    terminal.wait("the next event", |screen| screen.contains("#1  accepted at compile"));
 }
 
 fn a_signal_gives_the_terminal_back() {

@@ -23,6 +23,8 @@ pub struct FirstCall {
     pub nth: u64,
     /// Which result or argument, from 0.
     pub number: Option<u32>,
+    /// The name of that argument, where the module has one.
+    pub argument_name: Option<String>,
     /// What the left side has: a value, or a call or return in words.
     pub lhs: String,
     /// What the right side has.
@@ -57,7 +59,7 @@ impl Asked<'_> {
         let notes = [0, 1].map(|side: usize| Notes::get(&notes[side], number).copied().filter(before));
         // That one side has no more of them says nothing but that it ended.
         if let [Some(left), Some(right)] = notes {
-            let symbols = Symbols::new(self.comparison.session.program.original().to_vec());
+            let symbols = self.comparison.session.symbols();
             reruns.first_call = Some(first([left, right], &symbols));
         }
         Ok(())
@@ -71,6 +73,7 @@ fn first([left, right]: [Note; 2], symbols: &Symbols) -> FirstCall {
         name: symbols.function_name(left.mark.func),
         nth: left.nth,
         number: None,
+        argument_name: None,
         lhs: step(&left.mark, symbols),
         rhs: step(&right.mark, symbols),
         events: left.events,
@@ -81,9 +84,14 @@ fn first([left, right]: [Note; 2], symbols: &Symbols) -> FirstCall {
         _ => None,
     };
     match values {
-        Some((what, number, ty)) => {
-            FirstCall { what, number: Some(number), lhs: value(&left, ty), rhs: value(&right, ty), ..call }
-        }
+        Some((what, number, ty)) => FirstCall {
+            what,
+            number: Some(number),
+            argument_name: (what == "argument").then(|| symbols.local_name(left.mark.func, number)).flatten(),
+            lhs: value(&left, ty),
+            rhs: value(&right, ty),
+            ..call
+        },
         None => call,
     }
 }
@@ -113,10 +121,11 @@ fn value(note: &Note, ty: Option<ValueType>) -> String {
 
 impl fmt::Display for FirstCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FirstCall { what, name, nth, lhs, rhs, number, .. } = self;
-        let which = |number: &Option<u32>| match number {
-            Some(0) | None => String::new(),
-            Some(number) => format!(" {number}"),
+        let FirstCall { what, name, nth, lhs, rhs, number, argument_name, .. } = self;
+        let which = |number: &Option<u32>| match (argument_name, number) {
+            (Some(name), _) => format!(" {name}"),
+            (None, Some(0) | None) => String::new(),
+            (None, Some(number)) => format!(" {number}"),
         };
         match *what {
             "result" => write!(f, "The first function that returned otherwise is {name}, at its return {nth}:")?,
@@ -128,5 +137,25 @@ impl fmt::Display for FirstCall {
         let result = if *what == "result" { which(number) } else { String::new() };
         let result = if result.is_empty() { result } else { format!(" (result{result})") };
         write!(f, " {} {lhs}, {} {rhs}{result}.", NAMES[0], NAMES[1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use forkpoint_traces::FuncIndex;
+
+    #[test]
+    fn an_argument_goes_by_its_name() {
+        let module = r#"(module (func $scale (param i32) (param $by f32)))"#;
+        let symbols = Symbols::new(wat::parse_str(module).expect("a module"));
+        let argument = |number: u32| {
+            let func = FuncIndex(0);
+            let mark = Mark { func, offset: None, what: Marked::Argument(number, Some(ValueType::I32)) };
+            let note = |value: u64| Note { mark, nth: 2, words: [value, 0], events: 9 };
+            first([note(1), note(2)], &symbols).to_string()
+        };
+        assert_eq!(argument(0), "The first call that differs is call 2 of scale, in its argument: lhs 1, rhs 2.");
+        assert_eq!(argument(1), "The first call that differs is call 2 of scale, in its argument by: lhs 1, rhs 2.");
     }
 }

@@ -304,7 +304,7 @@ fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
         row.changed_by_recording = Some(changed);
         if index != reference {
             let agree = row.group == home;
-            let mut judged = both.judge(base_recorded, recorded, agree);
+            let mut judged = both.judge(base_recorded, recorded, agree, &comparison.session.symbols());
             row.observer_effect = judged.observer_effect;
             row.plain_differences.clone_from(&judged.plain_differences);
             if judged.observer_effect && agree {

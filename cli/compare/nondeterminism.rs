@@ -4,6 +4,7 @@
 //! recording, can each be repeated. An engine that compiles on other threads while it runs, for one, need not do so.
 
 use super::{Comparison, Contender};
+use crate::differences::words;
 use crate::open::recorded as open;
 use anyhow::{Context, Result};
 use forkpoint_replay::{first_divergence, printable};
@@ -45,8 +46,9 @@ impl Comparison<'_> {
         let again = again.with_context(|| format!("running under {} once more without recording", side.engine))?;
         let comparable = !again.outcome.is_cut_short() && !plain.outcome.is_cut_short();
         let differences = if comparable { plain.differences(&again) } else { Vec::new() };
-        let plain_differences: Vec<String> =
-            differences.iter().take(MOST).map(|difference| difference.words(["one run", "another"])).collect();
+        let symbols = self.session.symbols();
+        let in_words = |difference| words(difference, ["one run", "another"], &symbols);
+        let plain_differences: Vec<String> = differences.iter().take(MOST).map(in_words).collect();
         let events = self.parting(side, recorded)?;
         let engine = printable(&side.engine.to_string());
         let found = !plain_differences.is_empty() || events.is_some();

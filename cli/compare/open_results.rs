@@ -4,10 +4,10 @@
 use super::reruns::{Asked, NAMES, Reruns};
 use crate::open::recorded as open;
 use anyhow::Result;
-use forkpoint_replay::{Allowed, NanBits, Report, SiteReport, Symbols, first_divergence, hex_bytes};
+use forkpoint_replay::{Allowed, NanBits, Report, SiteReport, TypedValue, first_divergence, hex, spaced};
 use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};
 use forkpoint_tracer::{NOTES_IN_A_DIGEST, Note, Notes};
-use forkpoint_traces::Outcome;
+use forkpoint_traces::{Outcome, ValueType};
 use serde::Serialize;
 use std::fmt;
 
@@ -36,6 +36,10 @@ pub struct FirstNan {
     pub lhs: String,
     /// The right one's.
     pub rhs: String,
+    /// What these bytes mean.
+    pub lhs_value: Option<TypedValue>,
+    /// The right one's.
+    pub rhs_value: Option<TypedValue>,
 }
 
 /// What the specification leaves open, by the names in [`FollowsFrom::what`].
@@ -141,13 +145,17 @@ impl Asked<'_> {
         let (Some(offset), true) = (left.mark.offset, left.mark == right.mark && left.events <= position) else {
             return Ok(None);
         };
-        let symbols = Symbols::new(self.comparison.session.program.original().to_vec());
+        let symbols = self.comparison.session.symbols();
+        // One mark has one type.
+        let ((lhs, ty), (rhs, _)) = (bits(left), bits(right));
         Ok(Some(FirstNan {
             site: SiteReport::at(left.mark.func, offset, &symbols),
             nth: left.nth,
             events: left.events,
-            lhs: bits(left),
-            rhs: bits(right),
+            lhs: hex(&lhs),
+            rhs: hex(&rhs),
+            lhs_value: TypedValue::of_type(ty, &lhs),
+            rhs_value: TypedValue::of_type(ty, &rhs),
         }))
     }
 }
@@ -156,21 +164,14 @@ fn nans(window: std::ops::Range<u64>) -> Ask {
     Ask::Nans { window }
 }
 
-/// The bytes of a NaN in memory order.
-fn bits(note: &Note) -> String {
-    let width = match note.mark.what {
-        Marked::Nan(Float::F32) => 4,
-        Marked::Nan(Float::F64) => 8,
-        _ => 16,
+/// The bytes of a NaN in memory order, and its type.
+fn bits(note: &Note) -> (Vec<u8>, ValueType) {
+    let (width, ty) = match note.mark.what {
+        Marked::Nan(Float::F32) => (4, ValueType::F32),
+        Marked::Nan(Float::F64) => (8, ValueType::F64),
+        _ => (16, ValueType::V128),
     };
-    let bytes: Vec<u8> = note.words.iter().flat_map(|word| word.to_le_bytes()).take(width).collect();
-    hex_bytes(&bytes).replace(' ', "")
-}
-
-/// Spaces between bytes, for people.
-fn spaced(hex: &str) -> String {
-    let pairs = hex.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).into_owned());
-    pairs.collect::<Vec<_>>().join(" ")
+    (note.words.iter().flat_map(|word| word.to_le_bytes()).take(width).collect(), ty)
 }
 
 impl fmt::Display for FollowsFrom {
@@ -186,8 +187,12 @@ impl fmt::Display for FollowsFrom {
         write!(f, "This follows from {from}: with {with} on both sides, the runs agree")?;
         f.write_str(if self.to_the_end { "." } else { " there, and go on to a host call that was another one." })?;
         let Some(nan) = &self.first_nan else { return Ok(()) };
-        let FirstNan { site, nth, lhs, rhs, .. } = nan;
+        let FirstNan { site, nth, lhs, rhs, lhs_value, rhs_value, .. } = nan;
+        let typed = |hex: &str, value: &Option<TypedValue>| match value {
+            Some(value) => format!("{} = {value}", spaced(hex)),
+            None => spaced(hex),
+        };
         write!(f, " The first NaN whose bits differ is number {nth} of {site}: ")?;
-        write!(f, "{} {}, {} {}.", NAMES[0], spaced(lhs), NAMES[1], spaced(rhs))
+        write!(f, "{} {}, {} {}.", NAMES[0], typed(lhs, lhs_value), NAMES[1], typed(rhs, rhs_value))
     }
 }

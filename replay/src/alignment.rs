@@ -96,6 +96,7 @@ impl Alignment {
                 && left == right
                 && let Some(end) = end_of_equal_chunk(lhs, rhs, left)?
             {
+                lhs.come_to(left)?;
                 row = self.row_of_lhs(end);
                 continue;
             }
@@ -120,6 +121,7 @@ impl Alignment {
                 && left == right
                 && end_of_equal_chunk(lhs, rhs, left)?.is_some()
             {
+                lhs.come_to(left)?;
                 let first = lhs.trace().chunks()[lhs.trace().chunk_of(left)?].first;
                 row = self.row_of_lhs(first);
                 continue;

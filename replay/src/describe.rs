@@ -2,18 +2,13 @@
 
 mod host;
 
-use crate::symbols::{Symbols, printable};
+use crate::hex::hex_bytes;
+use crate::symbols::{Item, Symbols, printable};
+use crate::typed::TypedValue;
 use forkpoint_traces::{
     CodeOffset, Event, FuncIndex, GlobalState, HostEvent, MemoryIndex, MemoryState, Milestone, Observation, SiteTable,
 };
 use std::fmt::Write;
-
-/// Most bytes of a long write that a line shows.
-const SHOWN_BYTES: usize = 16;
-
-/// Most pages that a memory with 32-bit addresses has. What an engine answers beyond is its word, and no size that is
-/// known.
-const MOST_PAGES: u64 = 1 << 16;
 
 /// Most globals and tables that a line shows.
 const SHOWN_GLOBALS: usize = 8;
@@ -29,7 +24,7 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
 
 /// [`describe`], and where in the module.
 pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
-    let line = describe(event, sites);
+    let line = describe(event, sites, symbols);
     if let Some((func, offset)) = place_of(event, sites) {
         return format!("{line}  in {} at {offset}", symbols.function_name(func));
     }
@@ -41,18 +36,27 @@ pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) 
     }
 }
 
-/// One line for an event: mnemonic, address, value, without its place ([`place_of`]). Contains no control character, whatever the trace holds.
-pub fn describe(event: &Event, sites: &SiteTable) -> String {
+/// One line for an event: mnemonic, address, bytes and what they mean, without its place ([`place_of`]). Contains no
+/// control character, whatever the trace holds.
+pub fn describe(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
+    let mut line = describe_without_value(event, sites, symbols);
+    if let Some(value) = TypedValue::of(event, sites, symbols) {
+        let _ = write!(line, " = {value}");
+    }
+    line
+}
+
+/// [`describe`] with bytes only, for where there is less room.
+pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
     let op = event.op(sites).map_or("?", |op| op.mnemonic());
+    let memory_name = |memory| memory_name(memory, symbols);
     match event {
         Event::Store { memory, address, value, .. } => {
             format!("{op} {}[{address:#010x}] <- {}", memory_name(*memory), hex_bytes(value.bytes()))
         }
         Event::Grow { memory, delta, result, .. } => {
-            let answer = result.map_or("refused (-1)".to_string(), |before| match before.saturating_add(*delta) {
-                now if now <= MOST_PAGES => format!("{before} (now {now} pages)"),
-                _ => format!("{before}, says the engine"),
-            });
+            let refused = || "refused (-1)".to_string();
+            let answer = result.map_or_else(refused, |before| grown(*memory, before, *delta, symbols));
             format!("{op} {}by {delta} -> {answer}", memory_name(*memory))
         }
         Event::Fill { memory, address, byte, length, .. } => {
@@ -64,10 +68,11 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
             memory_name(*source_memory)
         ),
         Event::Init { memory, address, segment, source, length, .. } => {
-            format!("{op} {}[{address:#010x}; {length}] <- data {segment}[{source:#x}]", memory_name(*memory))
+            let segment = symbols.item(Item::Data, *segment);
+            format!("{op} {}[{address:#010x}; {length}] <- {segment}[{source:#x}]", memory_name(*memory))
         }
-        Event::Drop { segment, .. } => format!("{op} {segment}"),
-        Event::Host(step) => host::describe(step),
+        Event::Drop { segment, .. } => format!("{op} {}", symbols.item_label(Item::Data, *segment)),
+        Event::Host(step) => host::describe(step, symbols),
         Event::StrayBytes { memory, address, bytes } => {
             format!("stray bytes {}[{address:#010x}; {}] = {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
         }
@@ -82,26 +87,27 @@ pub fn describe(event: &Event, sites: &SiteTable) -> String {
                 Observation::Watch => "seen after the event before",
             }
         ),
-        Event::FoundSize { memory, pages } if *pages > MOST_PAGES => {
-            format!("the engine says that {} has {pages} pages", memory_subject(*memory))
+        Event::FoundSize { memory, pages } if *pages > symbols.most_pages(memory.0) => {
+            format!("the engine says that {} has {pages} pages", memory_subject(*memory, symbols))
         }
-        Event::FoundSize { memory, pages } => format!("{} has {pages} pages", memory_subject(*memory)),
+        Event::FoundSize { memory, pages } => format!("{} has {pages} pages", memory_subject(*memory, symbols)),
         Event::FoundOutside { memory, address } => {
             format!("the event before lies outside of memory: {}[{address:#010x}]", memory_name(*memory))
         }
-        Event::Milestone(milestone) => describe_milestone(milestone),
+        Event::Milestone(milestone) => describe_milestone(milestone, symbols),
     }
 }
 
-fn describe_milestone(milestone: &Milestone) -> String {
+fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
     match milestone {
         Milestone::Accepted { stage } => format!("accepted at {stage}"),
         Milestone::Memory { memory, pages, page_size } => {
             let unit = if *page_size == 65536 { String::new() } else { format!(" of {page_size} bytes") };
-            format!("memory {}: {pages} pages{unit}", memory.0)
+            format!("{}: {pages} pages{unit}", symbols.item(Item::Memory, memory.0))
         }
         Milestone::DataInit { segment, memory, address, length } => {
-            format!("data {segment} -> {}[{address:#010x}; {length}]", memory_name(*memory))
+            let segment = symbols.item(Item::Data, *segment);
+            format!("{segment} -> {}[{address:#010x}; {length}]", memory_name(*memory, symbols))
         }
         Milestone::Invoke { function, arguments } => {
             format!("call {}({})", printable(function), printable(&arguments.join(", ")))
@@ -113,7 +119,7 @@ fn describe_milestone(milestone: &Milestone) -> String {
         Milestone::Trapped { trap, func, offset } => {
             let mut text = format!("trap: {trap}");
             if let Some(func) = func {
-                let _ = write!(text, " in func[{}]", func.0);
+                let _ = write!(text, " in {}", symbols.function_name(*func));
             }
             if let Some(offset) = offset {
                 let _ = write!(text, " at {offset}");
@@ -123,40 +129,44 @@ fn describe_milestone(milestone: &Milestone) -> String {
         Milestone::Exited { code } => format!("exit with code {code}"),
         Milestone::End { outcome, memories, globals, tables } => {
             let mut text = format!("end: {outcome}");
+            // All of them in order, so that none needs a number.
+            let named = |item, index| symbols.item_name(item, index).map_or(String::new(), |name| format!("{name}="));
             let mut list = |name: &str, items: Vec<String>| {
                 if !items.is_empty() {
                     let _ = write!(text, "; {name} {}", items.join(", "));
                 }
             };
             // The digest's first digits are enough to see that two differ.
-            let memory = |memory: &MemoryState| format!("{} ({:08x})", memory.pages, memory.digest >> 32);
-            list("memory pages (digest)", memories.iter().map(memory).collect());
-            let global = |global: &GlobalState| format!("{}={}", global.index, printable(&global.value));
+            let memory = |(index, memory): (u32, &MemoryState)| {
+                format!("{}{} ({:08x})", named(Item::Memory, index), memory.pages, memory.digest >> 32)
+            };
+            list("memory pages (digest)", (0..).zip(memories).map(memory).collect());
+            let global = |global: &GlobalState| {
+                format!("{}={}", symbols.item_label(Item::Global, global.index), printable(&global.value))
+            };
             list("globals", globals.iter().take(SHOWN_GLOBALS).map(global).collect());
-            list("table sizes", tables.iter().take(SHOWN_GLOBALS).map(u64::to_string).collect());
+            let table = |(index, size): (u32, &u64)| format!("{}{size}", named(Item::Table, index));
+            list("table sizes", (0..).zip(tables).take(SHOWN_GLOBALS).map(table).collect());
             text
         }
     }
 }
 
-/// Bytes in hexadecimal, the first sixteen of them.
-pub fn hex_bytes(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().min(SHOWN_BYTES) * 3);
-    for (i, byte) in bytes.iter().take(SHOWN_BYTES).enumerate() {
-        let _ = write!(text, "{}{byte:02x}", if i == 0 { "" } else { " " });
+/// The size before a memory grew and the one after. What no memory can have is an engine's word, and no size that is
+/// known.
+fn grown(memory: MemoryIndex, before: u64, delta: u64, symbols: &Symbols) -> String {
+    match before.checked_add(delta).filter(|now| *now <= symbols.most_pages(memory.0)) {
+        Some(now) => format!("{before} (now {now} pages)"),
+        None => format!("{before}, says the engine"),
     }
-    if bytes.len() > SHOWN_BYTES {
-        text.push_str(" ..");
-    }
-    text
 }
 
-/// The same as the subject of a sentence.
-fn memory_subject(memory: MemoryIndex) -> String {
-    if memory.0 == 0 { "memory".to_string() } else { format!("memory {}", memory.0) }
+/// A memory as the subject of a sentence.
+fn memory_subject(memory: MemoryIndex, symbols: &Symbols) -> String {
+    if memory.0 == 0 { "memory".to_string() } else { symbols.item(Item::Memory, memory.0) }
 }
 
 /// Memory 0, nearly always the only one, is left unsaid.
-fn memory_name(memory: MemoryIndex) -> String {
-    if memory.0 == 0 { String::new() } else { format!("memory {} ", memory.0) }
+fn memory_name(memory: MemoryIndex, symbols: &Symbols) -> String {
+    if memory.0 == 0 { String::new() } else { format!("{} ", symbols.item(Item::Memory, memory.0)) }
 }

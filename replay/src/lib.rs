@@ -7,12 +7,16 @@
 //! To get started: [`Timeline`] for one trace, [`first_divergence`] for two, [`Alignment`] to walk them side
 //! by side, [`Symbols`] and [`disassemble`] for what stands at a site.
 
+// Who prints is the command, in one place.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod alignment;
 mod allowed;
 mod describe;
 mod disassembly;
 mod divergence;
 mod error;
+mod hex;
 mod limits;
 mod nan;
 mod observed;
@@ -23,15 +27,17 @@ mod signature;
 mod symbols;
 mod tail;
 mod timeline;
+mod typed;
 mod verdict;
 mod verify;
 
 pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
-pub use describe::{describe, describe_with_place, hex_bytes, place_of};
+pub use describe::{describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::*;
 pub use divergence::{Divergence, Found, MemoryEffect, Side, agreed_outcome, first_divergence};
 pub use error::ReplayError;
+pub use hex::{hex, hex_bytes, spaced};
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};
 pub use pages::PageDifference;
@@ -43,5 +49,6 @@ pub use resync::Resync;
 pub use signature::Signature;
 pub use symbols::*;
 pub use timeline::Timeline;
+pub use typed::TypedValue;
 pub use verdict::Verdict;
-pub use verify::{Finding, Verified, verify};
+pub use verify::{Finding, Verified, verify, verify_with};

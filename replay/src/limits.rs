@@ -1,6 +1,7 @@
 //! What engines do with a limit on a memory's pages, from what their memories were.
 
 use crate::error::ReplayError;
+use crate::symbols::{Item, Symbols};
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
 use forkpoint_traces::{Event, Milestone, Outcome, Position};
@@ -13,6 +14,8 @@ use wasmparser::{MemoryType, Parser, Payload, TypeRef};
 pub struct PageLimit {
     /// Most pages that a memory should have, as the recorder told the engine.
     pub pages: u64,
+    /// The name of the memory that shows it, where the module has one.
+    pub memory_name: Option<String>,
     /// What the engine did.
     #[serde(flatten)]
     pub conduct: Conduct,
@@ -47,6 +50,18 @@ pub enum Conduct {
         /// How many it had.
         found: u64,
     },
+}
+
+impl Conduct {
+    /// The memory that shows it.
+    fn memory(self) -> Option<u32> {
+        match self {
+            Conduct::Kept => None,
+            Conduct::Refused { memory, .. } | Conduct::Clamped { memory, .. } | Conduct::Ignored { memory, .. } => {
+                Some(memory)
+            }
+        }
+    }
 }
 
 /// Bytes in a page of the limit.
@@ -97,7 +112,11 @@ impl PageLimit {
             let refused = declared > pages && matches!(outcome, Some(Outcome::Rejected { .. }));
             refused.then_some(Conduct::Refused { memory: memory as u32, declared })
         });
-        Ok(Some(PageLimit { pages, conduct: ignored.or(clamped).or(refused).unwrap_or(Conduct::Kept) }))
+        let conduct = ignored.or(clamped).or(refused).unwrap_or(Conduct::Kept);
+        let memory_name = conduct
+            .memory()
+            .and_then(|memory| Symbols::new(timeline.trace().module().to_vec()).item_name(Item::Memory, memory));
+        Ok(Some(PageLimit { pages, memory_name, conduct }))
     }
 }
 
@@ -156,13 +175,19 @@ fn declared(module: &[u8]) -> Vec<(u64, u32)> {
 impl fmt::Display for PageLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "limit of {} pages ", self.pages)?;
+        let memory = |number: u32| match &self.memory_name {
+            Some(name) => format!("memory {name}"),
+            None => format!("memory {number}"),
+        };
         match self.conduct {
             Conduct::Kept => f.write_str("kept"),
-            Conduct::Refused { memory, declared } => write!(f, "refused: memory {memory} starts with {declared}"),
-            Conduct::Clamped { memory, declared, found } => {
-                write!(f, "clamped: memory {memory} starts with {found}, the module says {declared}")
+            Conduct::Refused { memory: number, declared } => {
+                write!(f, "refused: {} starts with {declared}", memory(number))
             }
-            Conduct::Ignored { memory, found } => write!(f, "ignored: memory {memory} has {found}"),
+            Conduct::Clamped { memory: number, declared, found } => {
+                write!(f, "clamped: {} starts with {found}, the module says {declared}", memory(number))
+            }
+            Conduct::Ignored { memory: number, found } => write!(f, "ignored: {} has {found}", memory(number)),
         }
     }
 }

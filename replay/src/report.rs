@@ -5,17 +5,19 @@ mod places;
 mod text;
 
 use crate::allowed::{Allowed, allowed, trapped_otherwise};
-use crate::describe::{describe, describe_with_place};
+use crate::describe::{describe, describe_with_place, describe_without_value};
 use crate::divergence::{Divergence, Found, MemoryEffect, Side, both_observed, first_divergence};
 use crate::error::ReplayError;
+use crate::hex::hex;
 use crate::limits::PageLimit;
 use crate::nan::NanBits;
-use crate::symbols::{Symbols, printable, printable_lines};
+use crate::symbols::{Item, Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
+use crate::typed::TypedValue;
 use crate::verdict::Verdict;
 pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
-use places::{hex, site_of, writer};
+use places::{site_of, writer};
 use serde::Serialize;
 use wasmparser::{Parser, Payload, TypeRef};
 
@@ -43,6 +45,8 @@ pub struct Report {
     pub between: Option<BetweenReport>,
     /// Index of the memory written.
     pub memory: Option<u32>,
+    /// Its name, where the module has one.
+    pub memory_name: Option<String>,
     /// First address shown in `before` and each side's `after`.
     pub address: Option<u64>,
     /// What memory held there before, in hexadecimal.
@@ -123,6 +127,8 @@ pub struct EventReport {
 pub struct PlaceReport {
     /// Index of the memory.
     pub memory: u32,
+    /// Its name, where the module has one.
+    pub memory_name: Option<String>,
     /// First address shown.
     pub address: u64,
     /// What memory held there before, in hexadecimal.
@@ -144,6 +150,7 @@ impl PlaceReport {
     ) -> Result<PlaceReport, ReplayError> {
         Ok(PlaceReport {
             memory: effect.memory.0,
+            memory_name: symbols.item_name(Item::Memory, effect.memory.0),
             address: effect.address,
             before: hex(&effect.before),
             lhs_after: hex(&effect.lhs_after),
@@ -207,8 +214,13 @@ pub struct SideReport {
     pub width: Option<u64>,
     /// The value written, in hexadecimal: at most 64 bytes.
     pub bytes: Option<String>,
+    /// What these bytes mean, by the instruction that stores them.
+    pub value: Option<TypedValue>,
     /// What memory holds afterwards where the report's `address` points.
     pub after: Option<String>,
+    /// The event without names of the module's own.
+    #[serde(skip)]
+    pub(crate) nameless: String,
 }
 
 /// One row of the events around the divergence.
@@ -250,6 +262,7 @@ impl Report {
             site: None,
             between: None,
             memory: None,
+            memory_name: None,
             address: None,
             before: None,
             last_writer: None,
@@ -368,7 +381,7 @@ impl Report {
                 Side::Rhs => rhs.event(position)?,
             };
             let site = site_of(&event, &sites, &symbols);
-            let event = EventReport { position: position.0, event: describe(&event, &sites), site };
+            let event = EventReport { position: position.0, event: describe(&event, &sites, &symbols), site };
             Ok(Some(CulpritReport { side, event }))
         };
         (self.culprit, self.during) = (culprit(divergence.culprit)?, culprit(divergence.during)?);
@@ -382,7 +395,8 @@ impl Report {
             self.site.clone_from(&behind.event.site);
         }
         if matches!(divergence.lhs, Some(Event::Host(_))) && divergence.verdict == Verdict::HostWrite {
-            self.host_call = host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites));
+            self.host_call =
+                host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites, &symbols));
         }
         let site = self.site.as_ref().map(|site| FuncIndex(site.function));
         self.allowed = trapped_otherwise(divergence.lhs.as_ref(), divergence.rhs.as_ref())
@@ -397,6 +411,7 @@ impl Report {
         };
         if let Some(effect) = &divergence.memory {
             self.memory = Some(effect.memory.0);
+            self.memory_name = symbols.item_name(Item::Memory, effect.memory.0);
             self.address = Some(effect.address);
             self.before = Some(hex(&effect.before));
             self.lhs.after = Some(hex(&effect.lhs_after));
@@ -533,7 +548,9 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         address: None,
         width: None,
         bytes: None,
+        value: None,
         after: None,
+        nameless: String::new(),
     })
 }
 
@@ -548,8 +565,10 @@ impl SideReport {
         // Both sides may have trapped, each at a place of its own.
         self.event = Some(match event {
             Event::Milestone(Milestone::Trapped { .. }) => describe_with_place(event, sites, symbols),
-            event => describe(event, sites),
+            event => describe(event, sites, symbols),
         });
+        self.nameless = describe_without_value(event, sites, &Symbols::new(Vec::new()));
+        self.value = TypedValue::of(event, sites, symbols);
         if let Some((_, address, length)) = event.written() {
             self.address = Some(address);
             self.width = Some(length);

@@ -49,9 +49,9 @@ impl Signature {
             if side.address.is_some() {
                 continue;
             }
-            let event = side.event.as_deref().unwrap_or("nothing more");
-            // Nor are names of functions, in which it may have trapped.
-            let kind = event.split("  in ").next().unwrap_or_default();
+            let event = if side.event.is_some() { side.nameless.as_str() } else { "nothing more" };
+            // Nor is it the same bug only where the engine names the function in which it trapped.
+            let kind = event.split(" in func[").next().unwrap_or_default();
             let kind = kind.split([';', '(', '"', '[']).next().unwrap_or_default();
             let _ = write!(words, " {name} {}", plain(kind));
             if let Some(message) = side.message.as_deref().filter(|_| side.is_rejected()) {

@@ -56,6 +56,9 @@ enum Undo {
     Replay,
 }
 
+/// Is told how far long work has come, and answers whether to give up.
+type Progress = Box<dyn Fn(Position) -> bool + Send>;
+
 /// One trace and its memory at a position.
 pub struct Timeline {
     trace: TraceReader,
@@ -65,7 +68,7 @@ pub struct Timeline {
     /// The event before `position` last.
     undo: Vec<Undo>,
     undo_bytes: usize,
-    cancel: Option<Box<dyn Fn() -> bool + Send>>,
+    progress: Option<Progress>,
 }
 
 impl Timeline {
@@ -77,7 +80,7 @@ impl Timeline {
     /// A timeline over an open trace.
     pub fn new(trace: TraceReader) -> Timeline {
         let image = trace.empty_image();
-        Timeline { trace, chunk: None, image, position: Position(0), undo: Vec::new(), undo_bytes: 0, cancel: None }
+        Timeline { trace, chunk: None, image, position: Position(0), undo: Vec::new(), undo_bytes: 0, progress: None }
     }
 
     /// The trace.
@@ -90,13 +93,14 @@ impl Timeline {
         &mut self.trace
     }
 
-    /// Asked now and then during long searches: `true` gives up with [`ReplayError::Cancelled`].
-    pub fn set_cancel(&mut self, cancel: impl Fn() -> bool + Send + 'static) {
-        self.cancel = Some(Box::new(cancel));
+    /// Told now and then during long work, at least once a chunk, which position it has come to; where the answer is
+    /// `true` it gives up with [`ReplayError::Cancelled`].
+    pub fn set_progress(&mut self, progress: impl Fn(Position) -> bool + Send + 'static) {
+        self.progress = Some(Box::new(progress));
     }
 
-    pub(crate) fn check_cancelled(&self) -> Result<(), ReplayError> {
-        if self.cancel.as_ref().is_some_and(|cancelled| cancelled()) {
+    pub(crate) fn come_to(&self, position: Position) -> Result<(), ReplayError> {
+        if self.progress.as_ref().is_some_and(|stopped| stopped(position)) {
             return Err(ReplayError::Cancelled);
         }
         Ok(())
@@ -179,7 +183,7 @@ impl Timeline {
         if self.chunk.as_ref().is_some_and(|chunk| chunk.number == number) {
             return Ok(());
         }
-        self.check_cancelled()?;
+        self.come_to(position)?;
         // Reuse the allocation; a damaged chunk must not leave a half-filled one behind.
         let mut chunk = self.chunk.take().unwrap_or_default();
         chunk.events.clear();
@@ -243,7 +247,7 @@ impl Timeline {
     }
 
     fn replay_chunk(&mut self, number: usize) -> Result<(), ReplayError> {
-        self.check_cancelled()?;
+        self.come_to(self.position)?;
         self.forget_undo();
         let (image, position) = (&mut self.image, &mut self.position);
         self.trace.read_chunk(number, |event| {

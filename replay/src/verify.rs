@@ -46,6 +46,11 @@ impl Verified {
 /// Reads and replays everything that a trace holds and compares what it says twice. An incomplete trace is verified
 /// as far as it goes.
 pub fn verify(trace: &mut TraceReader) -> Verified {
+    verify_with(trace, &mut |_| {})
+}
+
+/// The same; `progress` is told now and then which position it has come to.
+pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) -> Verified {
     let mut verified = Verified::default();
     if let Err(error) = trace.check_blocks() {
         verified.find(Finding::Blocks(error));
@@ -62,6 +67,7 @@ pub fn verify(trace: &mut TraceReader) -> Verified {
         end: None,
     };
     for chunk in 0..trace.chunks().len() {
+        progress(trace.chunks()[chunk].first);
         if !run.chunk(trace, chunk, &mut verified) {
             return verified;
         }

@@ -202,9 +202,25 @@ fn a_timeline_survives_what_it_cannot_do() {
     assert!(timeline.event(Position(timeline.len())).is_err());
     assert_eq!(replayed(&steps, 40).difference(timeline.memory()), None, "a refused seek moves nothing");
     // A search that is stopped can be taken up again.
-    timeline.set_cancel(|| true);
+    timeline.set_progress(|_| true);
     assert!(matches!(timeline.seek(Position(299)), Err(ReplayError::Cancelled)));
-    timeline.set_cancel(|| false);
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = std::sync::Arc::clone(&seen);
+    timeline.set_progress(move |position| {
+        told.lock().unwrap().push(position.0);
+        false
+    });
     timeline.seek(Position(299)).unwrap();
     assert_eq!(replayed(&steps, 299).difference(timeline.memory()), None);
+    // Each chunk on the way is told, those of a search that are skipped among them.
+    let taken = || std::mem::take(&mut *seen.lock().unwrap());
+    let replay = taken();
+    assert!(replay.len() >= 2 && replay.is_sorted(), "{replay:?}");
+    let end = Position(timeline.len());
+    timeline.last_writer(MemoryIndex(0), u64::MAX - 1..u64::MAX, end).unwrap();
+    let back = taken();
+    assert!(back.len() >= 300 / 50 && back.is_sorted_by(|one, next| one >= next), "{back:?}");
+    timeline.next_writer(MemoryIndex(0), u64::MAX - 1..u64::MAX, Position(0)).unwrap();
+    let on = taken();
+    assert!(on.len() >= 300 / 50 && on.is_sorted(), "{on:?}");
 }

@@ -65,16 +65,22 @@ def store(site, address, value, at=None):
         look()
 
 
+# What acts on a terminal that is not told apart from text.
+evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\r\u202e" if story == "hostile" else ""
+if evil:
+    sys.stderr.buffer.write(evil.encode() + b"\xff\n")
+    sys.stderr.flush()
+
 message(
     {
         "Hello": {
-            "spec": "runner",
-            "name": "scripted",
-            "version": "1",
-            "mode": "none",
-            "compiler": "none",
-            "opt_level": "none",
-            "target": "none",
+            "spec": "runner" + evil,
+            "name": "scripted" + evil,
+            "version": "1" + evil,
+            "mode": "none" + evil,
+            "compiler": "none" + evil,
+            "opt_level": "none" + evil,
+            "target": "none" + evil,
             "cpu_features": [],
             # Each record is sent at once.
             "settings": [["last events", "kept"]],
@@ -110,7 +116,10 @@ if story == "crashes":
     os.kill(os.getpid(), signal.SIGSEGV)
 if story == "hides" and not recorded:
     memory[0] = 9
-message({"Returned": []})
+if evil:
+    message({"Trapped": {"trap": "Other", "message": evil, "frames": [{"function": 0, "name": evil, "offset": None}]}})
+else:
+    message({"Returned": []})
 if story == "swells":
     pages = 2
 image()

@@ -45,6 +45,12 @@ pub enum EngineSpec {
     },
 }
 
+/// Name and version of the engines that are part of this program. Others are found when they are named, and say for
+/// themselves what they are.
+pub fn linked_engines() -> [(&'static str, &'static str); 2] {
+    [("Wasmtime", wasmtime::VERSION), ("wasmi", wasmi::VERSION)]
+}
+
 /// How an engine comes to its native code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {

@@ -7,6 +7,9 @@
 //! To get started: [`Program::new`] and [`Program::record`] are the whole path. [`child::main`] is what the child process runs: a program
 //! that records must call it when it is started with [`child::ARGUMENT`].
 
+// Who prints is the command, in one place.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod child;
 mod engine;
 mod error;
@@ -23,7 +26,7 @@ mod values;
 
 pub use engine::{
     BundledRunner, BundledSpec, CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError,
-    Switch, Target, Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec,
+    Switch, Target, Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec, linked_engines,
 };
 pub use error::RecordError;
 pub use features::{FeatureError, FeatureSwitch, FeatureSwitches};

@@ -15,6 +15,9 @@
 //!
 //! This crate runs no engine, rewrites no module and knows no symbols.
 
+// Who prints is the command, in one place.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
 mod block;
 mod chunk;
 mod digest;
@@ -33,6 +36,7 @@ mod native;
 mod op;
 mod predict;
 mod site;
+mod text;
 mod value;
 mod varint;
 pub mod wasi;
@@ -53,4 +57,5 @@ pub use native::{NativeCode, NativeFunction, NativePoint};
 pub use op::{MemoryOp, Shape, ValueType};
 pub use predict::RawEvent;
 pub use site::{Site, SiteTable};
+pub use text::{is_active, printable, printable_lines, printable_output};
 pub use value::WasmValue;

@@ -1,18 +1,23 @@
 //! The state of the viewer, and the frame that shows it.
 //!
 //! One loop: an [`Action`](crate::action::Action) changes the state ([`App::update`], in `update.rs`). What
-//! takes long comes back as a [`Job`](crate::jobs::Job) and is done by [`App::perform`] (`jobs.rs`) after a frame has said so.
+//! takes long comes back as a [`Job`](crate::jobs::Job) and is done by [`App::perform`] (`jobs.rs`), while frames say how
+//! far it is (`progress.rs`).
 //! [`App::render`] reads what the screen needs from the source (`view.rs`) and draws it (`render/`). Nothing is
 //! kept per event: the state is a row, an address and a handful of switches, whatever the length of the trace.
 
 use crate::action::PromptKind;
 use crate::focus::{Focus, Pane};
 use crate::layout::{Areas, Wish};
-use crate::render;
+use crate::progress::Progress;
+use crate::render::{self, Still};
 use crate::source::{Query, Source};
 use crate::theme::Theme;
+use crate::view::View;
 use forkpoint_traces::MemoryIndex;
 use ratatui::Frame;
+use ratatui::layout::Rect;
+use std::sync::Arc;
 use tui_input::Input;
 
 /// A question to the user.
@@ -54,8 +59,10 @@ pub(crate) struct App {
     /// What `n` and `N` look for, in place of mismatches.
     pub(crate) query: Option<Query>,
     pub(crate) message: Option<String>,
-    /// Whether a job is under way: a frame says so.
-    pub(crate) busy: bool,
+    /// How far a job under way has come.
+    pub(crate) progress: Arc<Progress>,
+    /// The row at which memory was shown last.
+    pub(crate) settled: u64,
     pub(crate) quit: bool,
     /// Where the panes of the last frame stand.
     pub(crate) areas: Areas,
@@ -83,7 +90,8 @@ impl App {
             help: None,
             query: None,
             message: None,
-            busy: false,
+            progress: Arc::default(),
+            settled: 0,
             quit: false,
             areas: Areas::default(),
         };
@@ -107,21 +115,25 @@ impl App {
     #[cfg(test)]
     pub(crate) fn dispatch(&mut self, action: crate::action::Action) {
         if let Some(job) = self.update(action) {
-            self.perform(job);
+            self.perform(&job);
         }
     }
 
-    /// Draws the state.
-    pub(crate) fn render(&mut self, frame: &mut Frame) {
-        let pair = self.source.is_pair();
-        let wish = Wish { pair, focus: self.focus, zoom: self.zoom, code: self.code };
-        self.areas = Areas::new(frame.area(), wish);
-        let view = self.view();
-        render::draw(frame, &self.areas, &view, self.theme);
+    /// A frame for before anything is read.
+    pub(crate) fn blank(&self, area: Rect) -> Still {
+        let areas = Areas::new(area, self.wish());
+        Still::new(areas, View { title: self.title(), focus: self.focus, ..View::default() }, self.theme)
     }
 
-    /// Says that a job is under way, until it is done.
-    pub(crate) fn announce(&mut self) {
-        self.busy = true;
+    fn wish(&self) -> Wish {
+        Wish { pair: self.source.is_pair(), focus: self.focus, zoom: self.zoom, code: self.code }
+    }
+
+    /// Draws the state, and hands out what was drawn.
+    pub(crate) fn render(&mut self, frame: &mut Frame) -> Still {
+        self.areas = Areas::new(frame.area(), self.wish());
+        let view = self.view();
+        render::draw(frame, &self.areas, &view, self.theme);
+        Still::new(self.areas, view, self.theme)
     }
 }

@@ -1,43 +1,75 @@
 //! The loop: read what was typed, change the state, draw.
 //!
 //! Everything waiting is taken in before a frame is drawn, so a held key that steps faster than memory can be
-//! replayed skips positions instead of queueing them. A job runs between two frames; while it does, the
-//! traces ask [`is_stop_wanted`] now and then whether to give up.
+//! replayed skips positions instead of queueing them. A job runs between two frames; while it does, another thread draws
+//! how far it is, and the traces ask [`is_stop_wanted`] now and then whether to give up.
 
 use crate::action::Action;
 use crate::app::App;
 use crate::jobs::Job;
 use crate::keys::{Key, action_of};
+use crate::progress::Progress;
+use crate::render::Still;
 use crate::source::Direction;
 use crate::terminal::{Screen, is_ours};
 use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use ratatui::layout::Rect;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 use tui_input::backend::crossterm::to_input_request;
 
-/// Whether a job is under way. Only then may reading stop early: a frame needs what it reads.
-static SEARCHING: AtomicBool = AtomicBool::new(false);
+/// How often the progress of a job is drawn.
+const REDRAW: Duration = Duration::from_millis(100);
 
 /// Runs the viewer until the user leaves.
 pub(crate) fn run(app: &mut App, screen: &mut Screen) -> io::Result<()> {
-    app.source.set_cancel(is_stop_wanted);
+    let progress = Arc::clone(&app.progress);
+    // Only during a job may reading stop early: a frame needs what it reads.
+    app.source.set_progress(Arc::new(move |position| progress.at(position) && is_stop_wanted()));
+    let size = screen.terminal.size()?;
+    let mut still = app.blank(Rect { x: 0, y: 0, width: size.width, height: size.height });
     while !app.is_done() && is_ours() {
-        screen.terminal.draw(|frame| app.render(frame))?;
+        if app.is_far() {
+            work(app, screen, &mut still, &Job::Travel)?;
+        }
+        screen.terminal.draw(|frame| still = app.render(frame))?;
         // The first read waits, the others take what is there.
         let mut job = take_in(app, event::read()?);
         while job.is_none() && !app.is_done() && event::poll(Duration::ZERO)? {
             job = take_in(app, event::read()?);
         }
         if let Some(job) = job {
-            app.announce();
-            screen.terminal.draw(|frame| app.render(frame))?;
-            SEARCHING.store(true, Ordering::SeqCst);
-            app.perform(job);
-            SEARCHING.store(false, Ordering::SeqCst);
+            work(app, screen, &mut still, &job)?;
         }
     }
     Ok(())
+}
+
+/// Does a job, and draws how far it is: the last frame, with another status.
+fn work(app: &mut App, screen: &mut Screen, still: &mut Still, job: &Job) -> io::Result<()> {
+    let progress = Arc::clone(&app.progress);
+    app.begin(job);
+    let mut draw = move |line: Option<String>| match line {
+        Some(line) => screen.terminal.draw(|frame| still.draw(frame, line)).map(drop),
+        None => Ok(()),
+    };
+    draw(progress.first_line())?;
+    std::thread::scope(|scope| {
+        let (done, until_done) = channel::<()>();
+        let progress: &Progress = &progress;
+        let drawing = scope.spawn(move || -> io::Result<()> {
+            // The channel closes when the job is done, or has panicked.
+            while until_done.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) && is_ours() {
+                draw(progress.line())?;
+            }
+            Ok(())
+        });
+        app.perform(job);
+        drop(done);
+        drawing.join().unwrap_or(Ok(()))
+    })
 }
 
 fn take_in(app: &mut App, event: Event) -> Option<Job> {
@@ -71,11 +103,8 @@ fn translate_key(app: &App, key: &KeyEvent, event: &Event) -> Option<Action> {
     }
 }
 
-/// Whether the user wants a search to stop. What else was typed meanwhile is dropped.
+/// Whether the user wants a job to stop. What else was typed meanwhile is dropped.
 fn is_stop_wanted() -> bool {
-    if !SEARCHING.load(Ordering::SeqCst) {
-        return false;
-    }
     while let Ok(true) = event::poll(Duration::ZERO) {
         match event::read() {
             Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => {

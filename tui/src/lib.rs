@@ -4,10 +4,13 @@
 //! character of a trace reaches the terminal; the terminal is given back whatever happens; nothing is told by
 //! colour alone.
 //!
-//! To get started: [`run`] shows one trace or two and returns when the user leaves. Inside, the path of a
+//! To get started: [`open`] takes one trace or two, [`Viewer::show`] returns when the user leaves. Inside, the path of a
 //! key press is `event_loop.rs` (terminal event to `Action`, through the table in `keys.rs`), `update.rs`
-//! (action to state), `jobs.rs` (what takes long), `view.rs` (state to what is on screen, read through the
+//! (action to state), `jobs.rs` and `progress.rs` (what takes long), `view.rs` (state to what is on screen, read through the
 //! trait in `source.rs`; its memory part is `memory_view.rs`), `render/` (to cells, one file per pane).
+
+// Who prints is the command, in one place.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod action;
 mod app;
@@ -19,6 +22,7 @@ mod keys;
 mod layout;
 mod memory_view;
 mod mouse;
+mod progress;
 mod query;
 mod recorded;
 mod render;
@@ -72,14 +76,17 @@ pub enum TuiError {
     Terminal(#[from] io::Error),
 }
 
-/// Shows one trace, or two in lockstep, until the user leaves.
+/// One trace, or two in lockstep, ready to be shown.
+pub struct Viewer(app::App);
+
+/// Lines up the traces, which reads as much of them as it takes to find their first divergence.
 ///
-/// Starts at `start`, a position of the left trace; without one at the first divergence, or the beginning.
+/// The viewer starts at `start`, a position of the left trace; without one at the first divergence, or the beginning.
 ///
 /// # Errors
 /// When a trace cannot be read, the two are not of the same module, `start` is past the end, or there is no
-/// terminal. Errors found later, in damaged parts of a trace, are shown on the screen.
-pub fn run(lhs: Run, rhs: Option<Run>, start: Option<Position>) -> Result<(), TuiError> {
+/// terminal.
+pub fn open(lhs: Run, rhs: Option<Run>, start: Option<Position>) -> Result<Viewer, TuiError> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(TuiError::NoTerminal);
     }
@@ -88,10 +95,19 @@ pub fn run(lhs: Run, rhs: Option<Run>, start: Option<Position>) -> Result<(), Tu
         Some(position) => Some(row_of_start(&source, position)?),
         None => None,
     };
-    let mut app = app::App::new(Box::new(source), theme::Theme::from_environment(), row);
-    let mut screen = terminal::Screen::enter()?;
-    event_loop::run(&mut app, &mut screen)?;
-    Ok(())
+    Ok(Viewer(app::App::new(Box::new(source), theme::Theme::from_environment(), row)))
+}
+
+impl Viewer {
+    /// Shows them until the user leaves.
+    ///
+    /// # Errors
+    /// When the terminal cannot be used. Errors in damaged parts of a trace are shown on the screen.
+    pub fn show(mut self) -> Result<(), TuiError> {
+        let mut screen = terminal::Screen::enter()?;
+        event_loop::run(&mut self.0, &mut screen)?;
+        Ok(())
+    }
 }
 
 fn row_of_start(source: &dyn Source, position: Position) -> Result<u64, TuiError> {

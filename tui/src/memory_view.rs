@@ -16,8 +16,11 @@ impl App {
     pub(crate) fn seek_memory(&mut self) {
         for side in self.sides() {
             let position = moment(&*self.source, side, self.row);
-            self.read_or_say(|app| app.source.seek(side, position));
+            if self.read_or_say(|app| app.source.seek(side, position)).is_none() {
+                return;
+            }
         }
+        self.settled = self.row;
     }
 
     /// Takes the byte cursor to what the event under the cursor wrote.
@@ -124,7 +127,7 @@ impl App {
             Some(last) => format!(" after {}", Position(last)),
             None => String::new(),
         };
-        format!("memory {} @{:#x}{pinned}{after} {size}", self.memory.0, self.address)
+        format!("{} @{:#x}{pinned}{after} {size}", self.source.memory_name(self.memory), self.address)
     }
 }
 

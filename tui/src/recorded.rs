@@ -1,14 +1,13 @@
 //! The [`Source`] over real traces: timelines, their alignment, and the module's symbols.
 
-use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Side, Source};
+use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Side, Source};
 use crate::{Run, TuiError};
 use forkpoint_replay::{
-    Alignment, NanBits, Pair, ReplayError, Symbols, Timeline, describe, disassemble, first_divergence, place_of,
-    printable,
+    Alignment, Item, NanBits, Pair, ReplayError, Symbols, Timeline, TypedValue, describe, describe_without_value,
+    disassemble, first_divergence, place_of, printable,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, SiteId, SiteTable};
 use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 
 /// Code of so many functions is kept.
@@ -54,13 +53,13 @@ impl Recorded {
 
     fn kept(&mut self, key: (FuncIndex, Option<Side>), make: impl FnOnce(&Recorded) -> Vec<CodeLine>) -> Code {
         if let Some(code) = self.code.get(&key) {
-            return Rc::clone(code);
+            return Arc::clone(code);
         }
         if self.code.len() >= KEPT {
             self.code.clear();
         }
         let code = Code::from(make(self));
-        self.code.insert(key, Rc::clone(&code));
+        self.code.insert(key, Arc::clone(&code));
         code
     }
 
@@ -150,10 +149,15 @@ impl Source for Recorded {
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError> {
         let event = self.runs[side.index()].event(position)?;
         Ok(EventLine {
-            text: describe(&event, &self.sites),
+            text: describe_without_value(&event, &self.sites, &self.symbols),
+            value: TypedValue::of(&event, &self.sites, &self.symbols),
             place: place_of(&event, &self.sites).map(|(func, offset)| Place { func, offset }),
             written: event.written(),
         })
+    }
+
+    fn position(&self, side: Side) -> Position {
+        self.runs.get(side.index()).map_or(Position(0), Timeline::position)
     }
 
     fn seek(&mut self, side: Side, position: Position) -> Result<(), ReplayError> {
@@ -206,16 +210,20 @@ impl Source for Recorded {
         });
         // One entry per site number: this is looked at for every event on the way.
         let matching: Vec<bool> = std::iter::repeat_n(false, SiteId::FIRST.0 as usize).chain(named).collect();
-        let sites = Arc::clone(&self.sites);
+        let (sites, symbols) = (Arc::clone(&self.sites), &self.symbols);
         let fits = |event: &Event| match event.site() {
             Some(site) => matching.get(site.0 as usize).copied().unwrap_or(false) || event.kind() == text,
-            None => event.kind().contains(text) || describe(event, &sites).to_lowercase().contains(text),
+            None => event.kind().contains(text) || describe(event, &sites, symbols).to_lowercase().contains(text),
         };
         let mut visit = |position: u64| Ok::<bool, ReplayError>(fits(&run.event(Position(position))?));
         match direction {
             Direction::Forward => first_that(at.0..self.infos[side.index()].events, &mut visit),
             Direction::Backward => first_that((0..at.0).rev(), &mut visit),
         }
+    }
+
+    fn memory_name(&self, memory: MemoryIndex) -> String {
+        self.symbols.item(Item::Memory, memory.0)
     }
 
     fn function_name(&self, func: FuncIndex) -> String {
@@ -251,9 +259,10 @@ impl Source for Recorded {
         self.kept((func, Some(side)), |recorded| recorded.native_lines(side, func).unwrap_or_default())
     }
 
-    fn set_cancel(&mut self, cancelled: fn() -> bool) {
+    fn set_progress(&mut self, progress: Arc<Reached>) {
         for run in &mut self.runs {
-            run.set_cancel(cancelled);
+            let progress = Arc::clone(&progress);
+            run.set_progress(move |position| progress(position));
         }
     }
 }

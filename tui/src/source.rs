@@ -4,9 +4,9 @@
 //! tests over a few hundred made-up events. Invariant: every text that a source hands out is free of control
 //! characters, because a trace comes from a stranger and a terminal obeys.
 
-use forkpoint_replay::{Pair, ReplayError};
+use forkpoint_replay::{Pair, ReplayError, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// One of the two runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -99,12 +99,23 @@ pub(crate) struct Place {
 /// One event, ready to be shown.
 #[derive(Debug, Clone)]
 pub(crate) struct EventLine {
-    /// Mnemonic, address, value.
+    /// Mnemonic, address, bytes.
     pub(crate) text: String,
+    /// What the bytes mean.
+    pub(crate) value: Option<TypedValue>,
     /// The instruction, where there is one.
     pub(crate) place: Option<Place>,
     /// The bytes it wrote: memory, first address, length.
     pub(crate) written: Option<(MemoryIndex, u64, u64)>,
+}
+
+impl EventLine {
+    /// The same with nothing but what the bytes mean; `None` where that is not known.
+    pub(crate) fn without_bytes(&self) -> Option<EventLine> {
+        self.value.as_ref()?;
+        let (text, _) = self.text.split_once(" <- ")?;
+        Some(EventLine { text: text.to_string(), ..self.clone() })
+    }
 }
 
 /// A line of code, text format or native.
@@ -121,7 +132,7 @@ pub(crate) struct CodeLine {
 }
 
 /// Lines of code, shared so that a frame costs no copy of a function of a hundred thousand lines.
-pub(crate) type Code = Rc<[CodeLine]>;
+pub(crate) type Code = Arc<[CodeLine]>;
 
 /// What is searched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +142,9 @@ pub(crate) enum Query {
     /// Events whose function, mnemonic or kind contains this, in lower case.
     Text(String),
 }
+
+/// Is told how far long work has come, and answers whether to give up.
+pub(crate) type Reached = dyn Fn(Position) -> bool + Send + Sync;
 
 /// One trace or two in lockstep, with the memory at any position.
 ///
@@ -155,6 +169,8 @@ pub(crate) trait Source {
     fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError>;
     /// The event at a position.
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError>;
+    /// Where a side's memory stands.
+    fn position(&self, side: Side) -> Position;
     /// Makes memory the state before the event at `position`.
     fn seek(&mut self, side: Side, position: Position) -> Result<(), ReplayError>;
     /// How many memories a side has where it was last sought to.
@@ -180,6 +196,8 @@ pub(crate) trait Source {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError>;
+    /// A memory, by its name where it has one.
+    fn memory_name(&self, memory: MemoryIndex) -> String;
     /// A function's name.
     fn function_name(&self, func: FuncIndex) -> String;
     /// File and line an instruction was compiled from.
@@ -188,8 +206,9 @@ pub(crate) trait Source {
     fn wat(&mut self, func: FuncIndex) -> Code;
     /// A function's native code, empty when the trace has none.
     fn native(&mut self, side: Side, func: FuncIndex) -> Code;
-    /// Asked now and then during long work: `true` gives up with [`ReplayError::Cancelled`].
-    fn set_cancel(&mut self, cancelled: fn() -> bool);
+    /// Told now and then during long work which position it has come to: `true` gives up with
+    /// [`ReplayError::Cancelled`].
+    fn set_progress(&mut self, progress: Arc<Reached>);
 }
 
 /// How many events a side has made once `row` is done: as a position, the state *after* the row.

@@ -194,7 +194,8 @@ impl App {
             Direction::Backward => self.memory.0.saturating_sub(1),
         };
         if memory == self.memory.0 {
-            self.message = Some(format!("no other memory that way: the last one is memory {last}"));
+            self.message =
+                Some(format!("no other memory that way: this is {}", self.source.memory_name(self.memory)));
             return;
         }
         self.memory = MemoryIndex(memory);
@@ -267,7 +268,8 @@ impl App {
         let address = query::address(text)?;
         let size = self.memory_size();
         if address >= size {
-            return Err(format!("{address:#x} is past the end: memory {} has {size:#x} bytes", self.memory.0));
+            let memory = self.source.memory_name(self.memory);
+            return Err(format!("{address:#x} is past the end: {memory} has {size:#x} bytes"));
         }
         self.follow = false;
         self.address = address;

@@ -27,8 +27,8 @@ pub(crate) enum Mark {
 pub(crate) struct ListRow {
     pub(crate) selected: bool,
     pub(crate) mark: Mark,
-    /// Position and text, `None` in a gap.
-    pub(crate) event: Option<(Position, String)>,
+    /// What happened, `None` in a gap.
+    pub(crate) event: Option<(Position, EventLine)>,
 }
 
 /// One event list.
@@ -74,7 +74,7 @@ pub(crate) struct CodeView {
 }
 
 /// Everything a frame shows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct View {
     pub(crate) title: [String; 2],
     pub(crate) focus: Focus,
@@ -83,6 +83,8 @@ pub(crate) struct View {
     pub(crate) wat: Option<CodeView>,
     pub(crate) native: [Option<CodeView>; 2],
     pub(crate) status: String,
+    /// The same without bytes, for where it does not fit: memory shows them, and not what they mean.
+    pub(crate) short_status: Option<String>,
     pub(crate) message: Option<String>,
     /// Label, text and cursor (in columns) of an open prompt.
     pub(crate) prompt: Option<(&'static str, String, usize)>,
@@ -114,6 +116,7 @@ impl App {
         let hex = self.hex_views(&events);
         let (wat, native) = self.code_views(place);
         let status = self.status(shown.as_ref());
+        let short_status = shown.as_ref().and_then(EventLine::without_bytes).map(|short| self.status(Some(&short)));
         View {
             title: self.title(),
             focus: self.focus,
@@ -122,6 +125,7 @@ impl App {
             wat,
             native,
             status,
+            short_status,
             message: self.message.clone(),
             prompt: self
                 .prompt
@@ -186,7 +190,7 @@ impl App {
 
     fn list_row(&mut self, side: Side, row: u64) -> Result<ListRow, ReplayError> {
         let event = match side.of(self.source.row(row)) {
-            Some(position) => Some((position, self.source.event(side, position)?.text)),
+            Some(position) => Some((position, self.source.event(side, position)?)),
             None => None,
         };
         let parting = self.source.parting().map(|parting| (parting.row, parting.resync));
@@ -260,7 +264,7 @@ impl App {
         if self.source.is_pair() { format!("{} ", side.word()) } else { String::new() }
     }
 
-    fn title(&self) -> [String; 2] {
+    pub(crate) fn title(&self) -> [String; 2] {
         let lhs = self.source.info(Side::Lhs);
         let rhs = self.source.info(Side::Rhs);
         if !self.source.is_pair() {
@@ -278,9 +282,6 @@ impl App {
     }
 
     fn status(&self, event: Option<&EventLine>) -> String {
-        if self.busy {
-            return "searching... Esc stops".to_string();
-        }
         let pair = self.source.row(self.row);
         let mut side = self.focus.side;
         if side.of(pair).is_none() {
@@ -297,7 +298,10 @@ impl App {
             parts.push(format!("{}@{}", self.source.function_name(place.func), place.offset));
             parts.extend(self.source.source_line(place.offset));
         }
-        parts.push(event.text.clone());
+        parts.push(match &event.value {
+            Some(value) => format!("{} = {value}", event.text),
+            None => event.text.clone(),
+        });
         if let Some(query) = self.query_text() {
             parts.push(format!("/{}", printable(&query)));
         }

@@ -1,7 +1,7 @@
 //! What `compare --engines` prints for people.
 
 use super::{Row, Survey};
-use crate::output::grouped;
+use crate::output::{grouped, quoted};
 use forkpoint_replay::printable;
 use std::fmt;
 
@@ -29,7 +29,8 @@ impl fmt::Display for Survey {
         if let (Some(group), Some(lhs)) = (divergent, self.reference.and_then(trace))
             && let Some(rhs) = group.engines.first().and_then(|row| trace(*row))
         {
-            writeln!(f, "\nlook at it: forkpoint view {} {}", lhs.display(), rhs.display())?;
+            let [lhs, rhs] = [lhs, rhs].map(|trace| quoted(trace.as_os_str()));
+            writeln!(f, "\nlook at it: forkpoint view {lhs} {rhs}")?;
         }
         Ok(())
     }

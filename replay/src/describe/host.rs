@@ -1,7 +1,8 @@
 //! Host calls in their own words: `fd_write(fd=1, iovs="checksum = 61D8")`.
 
-use super::{hex_bytes, memory_name};
-use crate::symbols::printable;
+use super::{grown, memory_name};
+use crate::hex::hex_bytes;
+use crate::symbols::{Symbols, printable};
 use forkpoint_traces::wasi::{self, Role};
 use forkpoint_traces::{HostCall, HostEvent, HostOutcome, HostRead, Import, WasmValue};
 
@@ -9,18 +10,15 @@ use forkpoint_traces::{HostCall, HostEvent, HostOutcome, HostRead, Import, WasmV
 const SHOWN_TEXT: usize = 60;
 
 /// One line for a step of a host call.
-pub(super) fn describe(step: &HostEvent) -> String {
+pub(super) fn describe(step: &HostEvent, symbols: &Symbols) -> String {
+    let memory_name = |memory| memory_name(memory, symbols);
     match step {
         HostEvent::Call(call) => describe_call(call),
         HostEvent::Write { memory, address, bytes } => {
             format!("host write {}[{address:#010x}; {}] <- {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
         }
         HostEvent::Grow { memory, delta, before } => {
-            format!(
-                "host grows {}by {delta} -> {before} (now {} pages)",
-                memory_name(*memory),
-                before.saturating_add(*delta)
-            )
+            format!("host grows {}by {delta} -> {}", memory_name(*memory), grown(*memory, *before, *delta, symbols))
         }
         HostEvent::Return { import, outcome } => {
             let name = name(import);
@@ -124,7 +122,8 @@ mod tests {
     fn call(name: &str, arguments: &[i32], reads: Vec<HostRead>) -> String {
         let import = Import { module: wasi::MODULE.to_string(), name: name.to_string() };
         let arguments = arguments.iter().map(|value| WasmValue::I32(*value)).collect();
-        describe(&HostEvent::Call(HostCall { function: FuncIndex(0), import, arguments, reads, caller: None }))
+        let call = HostCall { function: FuncIndex(0), import, arguments, reads, caller: None };
+        describe(&HostEvent::Call(call), &Symbols::new(Vec::new()))
     }
 
     #[test]
@@ -147,7 +146,9 @@ mod tests {
     #[test]
     fn returns_name_the_error() {
         let import = |module: &str| Import { module: module.to_string(), name: "f".to_string() };
-        let end = |module, outcome| describe(&HostEvent::Return { import: import(module), outcome });
+        let end = |module, outcome| {
+            describe(&HostEvent::Return { import: import(module), outcome }, &Symbols::new(Vec::new()))
+        };
         assert_eq!(end(wasi::MODULE, HostOutcome::Returned(vec![WasmValue::I32(8)])), "f -> badf");
         assert_eq!(end("env", HostOutcome::Returned(vec![WasmValue::I32(8)])), "env.f -> 8");
         assert_eq!(end("env", HostOutcome::Trapped("no\r".to_string())), "env.f traps: no\\u{d}");

@@ -100,7 +100,7 @@ fn first_instruction(
         }
         let event = timeline.event(Position(position))?;
         let site = super::places::site_of(&event, sites, symbols);
-        return Ok(Some(EventReport { position, event: describe(&event, sites), site }));
+        return Ok(Some(EventReport { position, event: describe(&event, sites, symbols), site }));
     }
     Ok(None)
 }

@@ -19,7 +19,7 @@ pub(super) fn writer(
     let event = timeline.event(position)?;
     Ok(Some(EventReport {
         position: position.0,
-        event: describe(&event, sites),
+        event: describe(&event, sites, symbols),
         site: site_of(&event, sites, symbols),
     }))
 }
@@ -53,8 +53,4 @@ impl SiteReport {
     pub fn at(func: FuncIndex, offset: CodeOffset, symbols: &Symbols) -> SiteReport {
         site_at(func, offset, None, symbols)
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

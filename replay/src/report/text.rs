@@ -2,8 +2,8 @@
 
 use super::{BetweenReport, CulpritReport, EventReport, Report, SiteReport};
 use crate::allowed::Allowed;
-use crate::describe::hex_bytes;
 use crate::divergence::Side;
+use crate::hex::spaced;
 use crate::verdict::Verdict;
 use std::fmt;
 
@@ -24,25 +24,22 @@ impl fmt::Display for SiteReport {
     }
 }
 
-/// Spaces between bytes, for people.
-fn spaced(hex: &str) -> String {
-    let bytes: Vec<u8> =
-        (0..hex.len() / 2).filter_map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).ok()).collect();
-    hex_bytes(&bytes)
-}
-
-/// A sentence on a place in memory. Memory 0, nearly always the only one, has no number.
+/// A sentence on a place in memory. Memory 0, nearly always the only one, has neither number nor name.
 fn write_place(
     f: &mut fmt::Formatter<'_>,
     memory: &str,
-    index: u32,
+    (index, name): (u32, Option<&str>),
     address: u64,
     before: &str,
     after: [Option<&str>; 2],
     writer: Option<&EventReport>,
 ) -> fmt::Result {
-    let index = if index == 0 { String::new() } else { format!(" {index}") };
-    write!(f, "{memory}{index} at {address:#x} held {} before", spaced(before))?;
+    let which = match name {
+        _ if index == 0 => String::new(),
+        Some(name) => format!(" {name}"),
+        None => format!(" {index}"),
+    };
+    write!(f, "{memory}{which} at {address:#x} held {} before", spaced(before))?;
     for (side, after) in ["lhs", "rhs"].into_iter().zip(after) {
         if let Some(after) = after {
             write!(f, ", {} after in {side}", spaced(after))?;
@@ -110,13 +107,15 @@ impl fmt::Display for Report {
         }
         if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
             let after = [self.lhs.after.as_deref(), self.rhs.after.as_deref()];
+            let memory = (memory, self.memory_name.as_deref());
             write_place(f, "; memory", memory, address, before, after, self.last_writer.as_ref())?;
         } else {
             f.write_str(".")?;
         }
         if let Some(place) = &self.elsewhere {
             let after = [Some(place.lhs_after.as_str()), Some(place.rhs_after.as_str())];
-            write_place(f, " Memory", place.memory, place.address, &place.before, after, place.last_writer.as_ref())?;
+            let memory = (place.memory, place.memory_name.as_deref());
+            write_place(f, " Memory", memory, place.address, &place.before, after, place.last_writer.as_ref())?;
         }
         if let Some(during) = &self.during {
             during.write(f, "Memory changed with")?;

@@ -30,6 +30,7 @@ pub(super) struct Layout {
 const TYPE: usize = 1;
 const IMPORT: usize = 2;
 const FUNCTION: usize = 3;
+const MEMORY: usize = 5;
 const EXPORT: usize = 7;
 const CODE: usize = 10;
 
@@ -113,6 +114,11 @@ impl Layout {
     /// Contents of the type section.
     pub(super) fn types<'a>(&self, module: &'a [u8]) -> Option<&'a [u8]> {
         Some(&module[self.known[TYPE].clone()?])
+    }
+
+    /// Imports, memories and exports: what tells of items other than functions.
+    pub(super) fn item_sections<'a>(&self, module: &'a [u8]) -> [Option<BinaryReader<'a>>; 3] {
+        [IMPORT, MEMORY, EXPORT].map(|section| self.reader(module, section))
     }
 
     /// Body of the function with this index, imports counted.

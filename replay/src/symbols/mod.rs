@@ -5,12 +5,14 @@
 //! without bound. No query costs more than the function it asks about, except that the first one to need names
 //! or debug information reads those sections once.
 //!
-//! To get started: [`Symbols`]. `layout.rs` finds the sections, `names.rs` and `dwarf.rs` read them, `wat.rs`
-//! prints one function through a synthetic module, `escape.rs` makes strangers' text safe to show.
+//! To get started: [`Symbols`]. `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `wat.rs`
+//! prints one function through a synthetic module, `escape.rs` makes names safe to show.
 
 mod demangle;
 mod dwarf;
 mod escape;
+mod items;
+mod lanes;
 mod layout;
 mod metered;
 mod names;
@@ -18,30 +20,45 @@ mod synthetic;
 mod wat;
 
 pub use dwarf::SourceFrame;
-pub use escape::{is_active, printable, printable_lines};
+pub use forkpoint_traces::{is_active, printable, printable_lines};
+pub use items::Item;
+pub use lanes::Lanes;
 pub use wat::{WatFunction, WatLine};
 
 use dwarf::DebugInfo;
 use escape::{MAX_NAME, printable_name};
 use forkpoint_traces::{CodeOffset, FuncIndex};
+use items::Items;
+use lanes::StoredLanes;
 use layout::Layout;
 use names::Names;
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Names, source lines and text of one module, parsed as they are asked for.
 pub struct Symbols {
     module: Arc<[u8]>,
     layout: Layout,
     names: OnceLock<Names>,
+    items: OnceLock<Items>,
     debug: OnceLock<Option<DebugInfo>>,
+    /// By number of the function's body.
+    lanes: Mutex<HashMap<usize, StoredLanes>>,
 }
 
 impl Symbols {
     /// Symbols of `module`, a whole WebAssembly binary. Never fails: what cannot be parsed is absent.
     pub fn new(module: Vec<u8>) -> Symbols {
         let layout = Layout::parse(&module);
-        Symbols { module: module.into(), layout, names: OnceLock::new(), debug: OnceLock::new() }
+        Symbols {
+            module: module.into(),
+            layout,
+            names: OnceLock::new(),
+            items: OnceLock::new(),
+            debug: OnceLock::new(),
+            lanes: Mutex::default(),
+        }
     }
 
     /// The bytes of the module.
@@ -63,6 +80,13 @@ impl Symbols {
     /// else its subprogram in the debug information, else `func[12]`. Demangled, safe to print, bounded.
     pub fn function_name(&self, func: FuncIndex) -> String {
         self.known_name(func).unwrap_or_else(|| format!("func[{}]", func.0))
+    }
+
+    /// The name of a parameter or local, where the module has one. Safe to print, bounded.
+    pub fn local_name(&self, func: FuncIndex, local: u32) -> Option<String> {
+        let locals = self.names().locals(&self.module, func.0);
+        let name = locals.into_iter().rfind(|(index, name)| *index == local && !name.is_empty());
+        name.map(|(_, name)| printable_name(name))
     }
 
     /// The function whose body holds the byte at `offset`.
@@ -106,6 +130,10 @@ impl Symbols {
 
     fn names(&self) -> &Names {
         self.names.get_or_init(|| Names::parse(&self.module, &self.layout))
+    }
+
+    fn items(&self) -> &Items {
+        self.items.get_or_init(|| Items::parse(&self.module, self.layout.item_sections(&self.module)))
     }
 
     fn debug(&self) -> Option<&DebugInfo> {

@@ -1,5 +1,6 @@
 //! The name section and the exports: where each name lies, not the names themselves.
 
+use super::items::Item;
 use super::layout::{Layout, range_in};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -71,6 +72,18 @@ impl Names {
     /// Name of a global in the name section.
     pub(super) fn global<'a>(&self, module: &'a [u8], index: u32) -> Option<&'a str> {
         text(module, self.globals.get(&index)?)
+    }
+
+    /// Name of another item in the name section.
+    pub(super) fn item<'a>(&self, module: &'a [u8], item: Item, index: u32) -> Option<&'a str> {
+        let kind = match item {
+            Item::Global => return self.global(module, index),
+            Item::Table => 5,
+            Item::Memory => 6,
+            Item::Data => 9,
+        };
+        let (_, entries) = self.small.iter().find(|(id, _)| *id == kind)?;
+        text(module, &entries.iter().rfind(|(named, _)| *named == index)?.1)
     }
 
     /// First name under which a function is exported.

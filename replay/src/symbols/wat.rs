@@ -1,8 +1,8 @@
 //! Text of one function or one instruction, in time linear in that function.
 
 use super::Symbols;
-use super::escape::printable;
 use super::synthetic::Parts;
+use forkpoint_traces::printable;
 use forkpoint_traces::{CodeOffset, FuncIndex};
 use serde::Serialize;
 use std::collections::{BTreeSet, HashSet};

@@ -24,6 +24,8 @@ impl Timeline {
             let number = self.trace.chunk_of(Position(end.0 - 1))?;
             let entry = &self.trace.chunks()[number];
             let first = entry.first;
+            // Many chunks can be skipped, which takes its time, too.
+            self.come_to(end)?;
             if may_touch(entry, memory, &bytes) {
                 self.load(first)?;
                 for position in (first.0..end.0).rev() {
@@ -52,6 +54,7 @@ impl Timeline {
             let number = self.trace.chunk_of(start)?;
             let entry = &self.trace.chunks()[number];
             let end = entry.end();
+            self.come_to(start)?;
             if may_touch(entry, memory, &bytes) {
                 self.load(start)?;
                 for position in start.0..end.0 {

@@ -27,6 +27,9 @@ use std::io;
 use std::path::Path;
 use wasmtime::{Config, Module, Strategy};
 
+/// The version linked in.
+pub(super) const VERSION: &str = wasmtime_environ::VERSION;
+
 /// Sets a [`Config`]'s switch.
 type Switch = fn(&mut Config, bool) -> &mut Config;
 
@@ -190,7 +193,7 @@ fn describe(spec: &WasmtimeSpec) -> EngineInfo {
     EngineInfo {
         spec: spec.to_string(),
         name: "wasmtime".to_string(),
-        version: wasmtime_environ::VERSION.to_string(),
+        version: VERSION.to_string(),
         mode: spec.mode.to_string(),
         compiler: match spec.compiler {
             Compiler::Winch => "winch",

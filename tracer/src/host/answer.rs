@@ -13,9 +13,10 @@ use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
 use forkpoint_traces::{
     FuncIndex, HostCall, HostEvent, HostLog, HostOutcome, HostRead, Import, MemoryIndex, TraceReader,
+    printable_output,
 };
 use serde::{Deserialize, Serialize};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 /// An imported function.
@@ -321,13 +322,15 @@ fn damaged(what: &str) -> RecordError {
     RecordError::HostLog { what: format!("the host log of the recording cannot be replayed: {what}") }
 }
 
-/// Prints what the guest prints. Nobody who listens is no reason to end a run.
+/// Prints what the guest prints. Nobody who listens is no reason to end a run. The guest may be a stranger's, so on a
+/// terminal nothing of it acts.
 fn echo(arguments: &[WasmValue], buffers: &[(u64, Vec<u8>)]) {
-    for (_, bytes) in buffers {
-        let _ = match arguments.first() {
-            Some(WasmValue::I32(1)) => std::io::stdout().write_all(bytes).and_then(|()| std::io::stdout().flush()),
-            Some(WasmValue::I32(2)) => std::io::stderr().write_all(bytes),
-            _ => Ok(()),
-        };
-    }
+    let bytes: Vec<u8> = buffers.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
+    let shown = |is_terminal: bool| if is_terminal { printable_output(&bytes).into_bytes() } else { bytes.clone() };
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let _ = match arguments.first() {
+        Some(WasmValue::I32(1)) => out.write_all(&shown(out.is_terminal())).and_then(|()| out.flush()),
+        Some(WasmValue::I32(2)) => err.write_all(&shown(err.is_terminal())),
+        _ => Ok(()),
+    };
 }

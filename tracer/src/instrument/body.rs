@@ -301,6 +301,7 @@ fn refuse(op: &Operator<'_>, function: u32, at: usize, reason: &'static str) -> 
     InstrumentError::Instruction {
         instruction: classify::name(op),
         func: FuncIndex(function),
+        name: None,
         offset: code_offset(at),
         reason,
     }

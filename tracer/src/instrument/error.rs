@@ -37,12 +37,17 @@ pub enum InstrumentError {
     },
 
     /// An instruction that changes memory in a way that cannot be recorded, or that is not known.
-    #[error("function {} has `{instruction}` at byte offset {offset}, which forkpoint cannot record: {reason}", func.0)]
+    #[error(
+        "function {} has `{instruction}` at byte offset {offset}, which forkpoint cannot record: {reason}",
+        name.as_ref().map_or_else(|| func.0.to_string(), |name| name.escape_debug().to_string())
+    )]
     Instruction {
         /// The instruction, in words of the text format.
         instruction: String,
         /// The function it stands in.
         func: FuncIndex,
+        /// What the name section calls it.
+        name: Option<String>,
         /// Where.
         offset: CodeOffset,
         /// Why not.

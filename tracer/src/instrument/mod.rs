@@ -67,7 +67,7 @@ mod error;
 mod floats;
 mod locals;
 mod marks;
-mod names;
+pub(crate) mod names;
 mod notes;
 mod offsets;
 mod options;
@@ -234,7 +234,13 @@ const COMMON: WasmFeatures =
 ///
 /// When the module is not valid, or when it does something to memory that cannot be recorded.
 pub fn instrument(module: &[u8], options: &Options) -> Result<Instrumented, InstrumentError> {
-    rewrite(module, Some(options))
+    rewrite(module, Some(options)).map_err(|error| match error {
+        InstrumentError::Instruction { instruction, func, offset, reason, .. } => {
+            let name = names::of_function(module, func.0);
+            InstrumentError::Instruction { instruction, func, name, offset, reason }
+        }
+        error => error,
+    })
 }
 
 /// Gives the binary `module` the exports of a rewritten one and takes its start function out, and leaves its code

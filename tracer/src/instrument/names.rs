@@ -1,10 +1,34 @@
-//! The name section, with function indices renumbered.
+//! The name section: what functions are called, and the same with function indices renumbered.
 
 use super::body::Machinery;
 use super::sections::Renumber;
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{NameMap, NameSection};
-use wasmparser::{CustomSectionReader, KnownCustom, Name, NameSectionReader};
+use wasmparser::{CustomSectionReader, KnownCustom, Name, NameSectionReader, Parser, Payload};
+
+/// Names of functions in a custom section, if that is the name section; what is damaged is left out.
+pub(crate) fn functions<'a>(section: &CustomSectionReader<'a>) -> impl Iterator<Item = (u32, &'a str)> + use<'a> {
+    let subsections = match section.as_known() {
+        KnownCustom::Name(subsections) => Some(subsections),
+        _ => None,
+    };
+    let maps = subsections.into_iter().flatten().map_while(Result::ok).filter_map(|subsection| match subsection {
+        Name::Function(map) => Some(map),
+        _ => None,
+    });
+    let names = maps.flat_map(|map| map.into_iter().map_while(Result::ok));
+    names.filter(|naming| !naming.name.is_empty()).map(|naming| (naming.index, naming.name))
+}
+
+/// What the name section of a module calls a function.
+pub(super) fn of_function(module: &[u8], index: u32) -> Option<String> {
+    let sections = Parser::new(0).parse_all(module).map_while(Result::ok).filter_map(|payload| match payload {
+        Payload::CustomSection(section) => Some(section),
+        _ => None,
+    });
+    let mut names = sections.flat_map(|section| functions(&section));
+    names.find(|(named, _)| *named == index).map(|(_, name)| name.to_string())
+}
 
 /// The rewritten name section; `None` if the original's is damaged, which is no error in a custom section, but
 /// then its indices could not be trusted.

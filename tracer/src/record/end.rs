@@ -5,7 +5,6 @@ use crate::error::RecordError;
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryDigest, MemoryState, Outcome, PAGE};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a run left behind.
@@ -179,9 +178,6 @@ pub enum EndDifference {
 const MOST_STRETCHES: usize = 16;
 const LONGEST: usize = 64;
 
-/// Most bytes of a stretch that a line shows.
-const SHOWN: usize = 16;
-
 /// So many equal bytes in a row end a stretch.
 const GAP: usize = 8;
 
@@ -312,43 +308,5 @@ fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDiffe
             }
             at = end;
         }
-    }
-}
-
-impl EndDifference {
-    /// The difference in one line, with names for the two runs.
-    pub fn words(&self, [left, right]: [&str; 2]) -> String {
-        let hex = |bytes: &[u8]| {
-            let shown = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}"));
-            let rest = (bytes.len() > SHOWN).then(|| "..".to_string());
-            shown.chain(rest).collect::<Vec<_>>().join(" ")
-        };
-        match self {
-            EndDifference::Outcome { lhs, rhs } => format!("outcome: {left} {lhs}, {right} {rhs}"),
-            EndDifference::Call { function, lhs, rhs } => {
-                format!("{}: {left} {lhs}, {right} {rhs}", function.escape_debug())
-            }
-            EndDifference::MemorySize { memory, lhs, rhs } => {
-                format!("memory {memory}: {left} {lhs} pages, {right} {rhs} pages")
-            }
-            EndDifference::Bytes { memory, address, lhs, rhs } => {
-                format!("memory {memory} at {address:#x}: {left} {}, {right} {}", hex(lhs), hex(rhs))
-            }
-            EndDifference::Page { memory, address } => {
-                format!(
-                    "memory {memory} at {address:#x}: {left} and {right} differ in this page, whose bytes are not kept"
-                )
-            }
-            EndDifference::Global { index, lhs, rhs } => format!("global {index}: {left} {lhs}, {right} {rhs}"),
-            EndDifference::TableSize { table, lhs, rhs } => {
-                format!("table {table}: {left} {lhs} elements, {right} {rhs} elements")
-            }
-        }
-    }
-}
-
-impl fmt::Display for EndDifference {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words(["lhs", "rhs"]))
     }
 }

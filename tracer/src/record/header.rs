@@ -2,7 +2,7 @@
 
 use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+use forkpoint_traces::{Call, EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
 /// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
 /// a crash`, anything else for what may be missing. forkpoint's own processes keep them always and say nothing.
@@ -55,7 +55,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
-            scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope)),
+            scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope, program)),
             probes: request.options.probes(),
         },
         command: request.command.clone(),
@@ -64,12 +64,16 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
 }
 
 /// A scope in words.
-fn words(scope: &Scope) -> String {
+fn words(scope: &Scope, program: &Program) -> String {
     let mut parts = Vec::new();
     match &scope.functions {
         Some(functions) if functions.is_empty() => parts.push("sizes of memories".to_string()),
         Some(functions) => {
-            let list: Vec<String> = functions.iter().take(8).map(|func| func.0.to_string()).collect();
+            let name = |func: &FuncIndex| match program.functions.get(&func.0) {
+                Some(name) => super::trap::shown(name),
+                None => func.0.to_string(),
+            };
+            let list: Vec<String> = functions.iter().take(8).map(name).collect();
             let more = if functions.len() > list.len() { " and others" } else { "" };
             parts.push(format!("stores of function {}{more}", list.join(", ")));
         }

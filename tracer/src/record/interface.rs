@@ -17,7 +17,7 @@ pub(super) struct Interface {
     pub(super) imports: Vec<Needed>,
     pub(super) exports: BTreeMap<String, Option<FuncType>>,
     /// Exported functions by index; of several names the first.
-    pub(super) exported: BTreeMap<u32, String>,
+    pub(super) functions: BTreeMap<u32, String>,
     pub(super) wasi_memory: Option<u32>,
 }
 
@@ -49,8 +49,12 @@ impl Interface {
     pub(super) fn of(module: &[u8]) -> Interface {
         let mut types: Vec<Option<FuncType>> = Vec::new();
         let mut functions: Vec<u32> = Vec::new();
-        let mut interface =
-            Interface { imports: Vec::new(), exports: BTreeMap::new(), exported: BTreeMap::new(), wasi_memory: None };
+        let mut interface = Interface {
+            imports: Vec::new(),
+            exports: BTreeMap::new(),
+            functions: BTreeMap::new(),
+            wasi_memory: None,
+        };
         // In a valid module every section reads without error; for others the validator's answer is what counts.
         for payload in Parser::new(0).parse_all(module).filter_map(Result::ok) {
             match payload {
@@ -88,7 +92,7 @@ impl Interface {
                             interface.wasi_memory = Some(export.index);
                         }
                         if export.kind == ExternalKind::Func {
-                            interface.exported.entry(export.index).or_insert_with(|| export.name.to_string());
+                            interface.functions.entry(export.index).or_insert_with(|| export.name.to_string());
                         }
                         let ty = (export.kind == ExternalKind::Func)
                             .then(|| functions.get(export.index as usize))
@@ -96,6 +100,11 @@ impl Interface {
                             .and_then(|ty| types.get(*ty as usize).cloned().flatten());
                         interface.exports.insert(export.name.to_string(), ty);
                     }
+                }
+                // Names win over exports: they are the author's own.
+                Payload::CustomSection(section) => {
+                    let names = crate::instrument::names::functions(&section);
+                    interface.functions.extend(names.map(|(index, name)| (index, name.to_string())));
                 }
                 _ => {}
             }

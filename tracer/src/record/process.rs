@@ -2,7 +2,7 @@
 
 mod last_words;
 
-use super::{Request, Stdio};
+use super::{HostSource, Request, Stdio};
 use crate::child::{ARGUMENT, Job};
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
@@ -162,7 +162,8 @@ impl Child {
         })?;
         drop((theirs, their_buffer));
         drop(starting);
-        let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown));
+        let live = request.host == HostSource::Live && request.engine.has_host();
+        let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
         // A thread of its own: the engine goes on while events are encoded.

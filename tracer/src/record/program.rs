@@ -36,8 +36,8 @@ pub struct Program {
     /// Why the module is not valid. Then engines are asked what they make of it, and nothing of it runs.
     invalid: Option<InstrumentError>,
     pub(super) calls: Vec<Call>,
-    /// Names of exported functions, by index.
-    pub(super) exported: BTreeMap<u32, String>,
+    /// What functions are called, by index: in the name section, or by their first export.
+    pub(super) functions: BTreeMap<u32, String>,
     pub(super) wasi_memory: Option<u32>,
     /// All imported functions, in order.
     pub(super) host_functions: Vec<HostFunction>,
@@ -108,7 +108,7 @@ impl Program {
             instrumented,
             invalid: None,
             calls,
-            exported: interface.exported,
+            functions: interface.functions,
             wasi_memory: interface.wasi_memory,
             host_functions,
             stubs: imports.stubs.to_vec(),
@@ -124,7 +124,7 @@ impl Program {
             original: module,
             invalid: Some(error),
             calls: Vec::new(),
-            exported: BTreeMap::new(),
+            functions: BTreeMap::new(),
             wasi_memory: None,
             host_functions: Vec::new(),
             stubs: Vec::new(),

@@ -330,7 +330,7 @@ impl<'a> Pump<'a> {
             }
             Message::Trapped { trap, message, frames } => {
                 self.settle()?;
-                let frames = trap::original(frames, self.rewritten, &self.program.exported);
+                let frames = trap::original(frames, self.rewritten, &self.program.functions);
                 let (mut func, mut offset) =
                     frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
                 // The engine's own word counts for more.

@@ -20,7 +20,7 @@ pub(super) struct OriginalFrame {
 pub(super) fn original(
     frames: Vec<TrapFrame>,
     module: &Instrumented,
-    exported: &BTreeMap<u32, String>,
+    functions: &BTreeMap<u32, String>,
 ) -> Vec<OriginalFrame> {
     let offsets = &module.offsets;
     let frames = frames.into_iter().filter_map(|frame| {
@@ -28,7 +28,7 @@ pub(super) fn original(
         Some(OriginalFrame {
             func,
             offset: frame.offset.and_then(|offset| offsets.original(offset)).map(|mapped| mapped.offset),
-            name: frame.name.or_else(|| exported.get(&func.0).cloned()),
+            name: frame.name.or_else(|| functions.get(&func.0).cloned()),
         })
     });
     frames.take(MOST_FRAMES).collect()
@@ -38,7 +38,7 @@ pub(super) fn original(
 const MAX_NAME: usize = 200;
 
 /// A function's name as its author wrote it, where it is Rust's: names of C++ can unfold without bound.
-fn shown(name: &str) -> String {
+pub(super) fn shown(name: &str) -> String {
     let demangled = rustc_demangle::try_demangle(name).map(|name| format!("{name:#}"));
     demangled.as_deref().unwrap_or(name).chars().take(MAX_NAME).collect()
 }

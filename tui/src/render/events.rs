@@ -20,7 +20,7 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
     let digits = events().map(|(position, _)| position.0.to_string().len()).max().unwrap_or(1);
     let room = |digits: usize| area.width.saturating_sub(digits as u16 + 3);
     // All rows alike: addresses of different lengths side by side are hard to compare.
-    let crowded = events().any(|(_, text)| !fits(text, room(digits)));
+    let crowded = events().any(|(_, event)| !fits(&event.text, room(digits)));
     // The status line has the whole position.
     let digits = if crowded { digits.min(SHORT_DIGITS + 1) } else { digits };
     let room = room(digits);
@@ -39,11 +39,16 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
             Some((position, _)) => format!("{cursor}{mark}{:>digits$} ", last_digits(*position, digits)),
             None => format!("{cursor}{mark}{:>digits$} ", '-'),
         };
-        let text = match &row.event {
-            Some((_, text)) if crowded => shorten(text, room),
-            Some((_, text)) => text.clone(),
+        let mut text = match &row.event {
+            Some((_, event)) if crowded => shorten(&event.text, room),
+            Some((_, event)) => event.text.clone(),
             None => String::new(),
         };
+        // What the bytes mean is on the status line, too.
+        if let Some(value) = row.event.as_ref().and_then(|(_, event)| event.value.as_ref()) {
+            let forms = [format!("{text} = {value}"), format!("{text} = {} {}", value.ty, value.text)];
+            text = forms.into_iter().find(|form| fits(form, room)).unwrap_or(text);
+        }
         let width = usize::from(area.width);
         put(buffer, area, 0, line, &format!("{:width$}", head + &text), style);
     }
@@ -55,13 +60,13 @@ fn last_digits(position: Position, digits: usize) -> String {
     if text.len() <= digits { text } else { format!("…{}", &text[text.len() + 1 - digits..]) }
 }
 
-fn fits(text: &str, room: u16) -> bool {
+pub(super) fn fits(text: &str, room: u16) -> bool {
     text.chars().count() <= usize::from(room)
 }
 
 /// Takes out what can be guessed, so that the value stays in view on 80 columns: leading zeros of addresses,
 /// then blanks until the text fits.
-fn shorten(text: &str, room: u16) -> String {
+pub(super) fn shorten(text: &str, room: u16) -> String {
     let mut short = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find("[0x") {

@@ -14,10 +14,33 @@ use crate::layout::Areas;
 use crate::source::Side;
 use crate::theme::Theme;
 use crate::view::View;
+use forkpoint_replay::{is_active, printable};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use std::borrow::Cow;
+
+/// A frame to be drawn once more, with the progress of a job in place of its status.
+pub(crate) struct Still {
+    areas: Areas,
+    view: View,
+    theme: Theme,
+}
+
+impl Still {
+    /// What was drawn so.
+    pub(crate) fn new(areas: Areas, view: View, theme: Theme) -> Still {
+        Still { areas, view: View { message: None, prompt: None, ..view }, theme }
+    }
+
+    /// Draws it with another status.
+    pub(crate) fn draw(&mut self, frame: &mut Frame, status: String) {
+        self.view.status = status;
+        self.view.short_status = None;
+        draw(frame, &self.areas, &self.view, self.theme);
+    }
+}
 
 /// Draws a frame.
 pub(crate) fn draw(frame: &mut Frame, areas: &Areas, view: &View, theme: Theme) {
@@ -70,10 +93,12 @@ fn rule(buffer: &mut Buffer, pane: Rect, title: &str, focused: bool, theme: Them
     put(buffer, line, 1, 0, &fit(&format!(" {title} "), line.width.saturating_sub(2)), style);
 }
 
-/// Writes a text at a column and line of a region, cut at its edge.
+/// Writes a text at a column and line of a region, cut at its edge. Every cell of the screen comes from here, so nothing
+/// acts on the terminal, whoever forgot to escape it.
 fn put(buffer: &mut Buffer, area: Rect, column: u16, line: u16, text: &str, style: Style) {
     let area = area.intersection(buffer.area);
     if column < area.width && line < area.height {
+        let text = if text.chars().any(is_active) { Cow::Owned(printable(text)) } else { Cow::Borrowed(text) };
         buffer.set_stringn(area.x + column, area.y + line, text, usize::from(area.width - column), style);
     }
 }

@@ -1,5 +1,6 @@
 //! The lines above and below the panes: title; status, message or prompt; keys.
 
+use super::events::{fits, shorten};
 use super::{fit, put};
 use crate::keys;
 use crate::layout::Areas;
@@ -35,9 +36,21 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, view: &View, theme: Theme
     }
     match message {
         Some(message) => put(buffer, status, 0, 0, &fit(message, status.width), theme.message()),
-        None => put(buffer, status, 0, 0, &fit(&view.status, status.width), Style::new()),
+        None => put(buffer, status, 0, 0, &fitting(view, status.width), Style::new()),
     }
     hints(buffer, bottom, theme);
+}
+
+/// The status in the first form that fits.
+fn fitting(view: &View, width: u16) -> String {
+    if fits(&view.status, width) {
+        return view.status.clone();
+    }
+    let shortened = shorten(&view.status, width);
+    match &view.short_status {
+        Some(short) if shortened.ends_with('…') => fit(short, width),
+        _ => shortened,
+    }
 }
 
 /// As many keys as fit.

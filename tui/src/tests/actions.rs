@@ -6,6 +6,7 @@ use crate::action::{Action, ByteMove, PromptKind};
 use crate::app::App;
 use crate::event_loop::translate;
 use crate::focus::{Focus, Pane};
+use crate::jobs::Job;
 use crate::keys::{self, BINDINGS};
 use crate::source::Direction::{Backward, Forward};
 use crate::source::{Query, Side, moment};
@@ -117,8 +118,23 @@ fn searches_and_mismatches() {
 fn a_stopped_search_changes_nothing() {
     let mut app = viewer(Fake::stopped(), None);
     ask(&mut app, PromptKind::Search, "flush");
-    assert_eq!((app.row, app.busy), (DIVERGENCE, false));
+    assert_eq!((app.row, app.progress.line()), (DIVERGENCE, None));
     assert_eq!(app.message.as_deref(), Some("search stopped"));
+}
+
+#[test]
+fn a_stopped_journey_ends_where_memory_was_shown_last() {
+    let mut app = viewer(Fake::pair(), Some(20));
+    assert_eq!(app.settled, 20);
+    app.source = Box::new(Fake::stopped_once());
+    app.go_to(300);
+    app.perform(&Job::Travel);
+    assert_eq!((app.row, app.settled, app.progress.line()), (20, 20, None));
+    assert_eq!(app.message.as_deref(), Some("stopped, and gone back"));
+    app.go_to(300);
+    app.perform(&Job::Travel);
+    assert_eq!((app.row, app.settled), (300, 300));
+    assert_eq!(app.source.position(Side::Lhs), moment(&*app.source, Side::Lhs, 300));
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
 //! events that the left side lacks.
 
-use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Side, Source};
-use forkpoint_replay::{Pair, ReplayError};
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position, TraceError};
+use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Side, Source};
+use forkpoint_replay::{Pair, ReplayError, TypedValue};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, Position, TraceError};
+use std::sync::Arc;
 
 /// Position of the first divergence.
 pub(super) const DIVERGENCE: u64 = 120;
@@ -38,6 +39,8 @@ pub(super) struct Fake {
     parting: Option<Parting>,
     /// Every search is given up, as when Esc is pressed.
     stopped: bool,
+    /// So many seeks are given up.
+    stopped_seeks: u32,
     /// What is put before every text, to see what reaches the screen.
     hostile: &'static str,
 }
@@ -102,6 +105,7 @@ impl Fake {
             none: Info::default(),
             parting: None,
             stopped: false,
+            stopped_seeks: 0,
             hostile: "",
         }
     }
@@ -109,6 +113,11 @@ impl Fake {
     /// A pair whose searches are given up.
     pub(super) fn stopped() -> Fake {
         Fake { stopped: true, ..Fake::pair() }
+    }
+
+    /// A pair of which one seek is given up.
+    pub(super) fn stopped_once() -> Fake {
+        Fake { stopped_seeks: 1, ..Fake::pair() }
     }
 
     /// A pair whose texts all begin with `prefix`.
@@ -214,16 +223,26 @@ impl Source for Fake {
         let text = match store.place {
             None => format!("{hostile}{}", store.op),
             Some(_) => {
-                let memory = if store.memory == 0 { String::new() } else { format!("memory {} ", store.memory) };
+                let memory = if store.memory == 0 { "" } else { "memory heap " };
                 format!("{hostile}{} {memory}[{:#010x}] <- {}", store.op, store.address, bytes.join(" "))
             }
         };
         let length = store.bytes.len() as u64;
         let written = (length > 0).then_some((MemoryIndex(store.memory), store.address, length));
-        Ok(EventLine { text, place: store.place, written })
+        let op = MemoryOp::ALL.iter().find(|op| op.mnemonic() == store.op);
+        let value = op.and_then(|op| TypedValue::stored_by(*op, None, &store.bytes));
+        Ok(EventLine { text, value, place: store.place, written })
+    }
+
+    fn position(&self, side: Side) -> Position {
+        Position(self.run(side).map_or(0, |run| run.position))
     }
 
     fn seek(&mut self, side: Side, position: Position) -> Result<(), ReplayError> {
+        if let Some(left) = self.stopped_seeks.checked_sub(1) {
+            self.stopped_seeks = left;
+            return Err(ReplayError::Cancelled);
+        }
         let run = &mut self.runs[side.index()];
         let events = &run.events[..position.0 as usize];
         run.position = position.0;
@@ -279,6 +298,10 @@ impl Source for Fake {
         })
     }
 
+    fn memory_name(&self, memory: MemoryIndex) -> String {
+        format!("{}memory {}", self.hostile, if memory.0 == 1 { "heap" } else { "0" })
+    }
+
     fn function_name(&self, func: FuncIndex) -> String {
         format!("{}{}", self.hostile, if func.0 == 3 { "mix" } else { "flush" })
     }
@@ -329,5 +352,5 @@ impl Source for Fake {
         (0..).zip(text).map(line).collect()
     }
 
-    fn set_cancel(&mut self, _: fn() -> bool) {}
+    fn set_progress(&mut self, _: Arc<Reached>) {}
 }

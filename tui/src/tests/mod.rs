@@ -11,6 +11,7 @@ mod smoke;
 
 use crate::action::{Action, PromptKind};
 use crate::app::App;
+use crate::render::Still;
 use crate::theme::Theme;
 use fake::Fake;
 use ratatui::Terminal;
@@ -26,9 +27,15 @@ fn viewer(fake: Fake, start: Option<u64>) -> App {
 
 /// Draws a frame and returns what is on the screen.
 fn draw(app: &mut App, width: u16, height: u16) -> TestBackend {
+    render(app, width, height).0
+}
+
+/// The same, with what is drawn while a job is under way.
+fn render(app: &mut App, width: u16, height: u16) -> (TestBackend, Still) {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
-    terminal.draw(|frame| app.render(frame)).expect("drawing on a test terminal");
-    terminal.backend().clone()
+    let mut still = None;
+    terminal.draw(|frame| still = Some(app.render(frame))).expect("drawing on a test terminal");
+    (terminal.backend().clone(), still.expect("a frame was drawn"))
 }
 
 /// Does one thing after another, with a frame in between as on a real terminal.

@@ -1,11 +1,15 @@
 //! Whole screens as snapshots. Styles do not show in them; everything that matters is a character too.
 
 use super::fake::{EVENTS, Fake};
-use super::{act, ask, draw, viewer};
+use super::{act, ask, draw, render, viewer};
 use crate::action::{Action, PromptKind};
 use crate::app::App;
 use crate::focus::{Focus, Pane};
+use crate::render::Still;
 use crate::source::{Direction, Side};
+use forkpoint_traces::Position;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
 
 fn focus(app: &mut App, pane: Pane, side: Side) {
     app.set_focus(Focus { pane, side });
@@ -80,9 +84,18 @@ fn search_miss_and_searching() {
     let mut app = viewer(Fake::pair(), None);
     ask(&mut app, PromptKind::Search, "v128.store");
     screen!("search_miss_80x24", app, 80 x 24);
-    assert!(app.update(Action::Match(Direction::Backward)).is_some(), "a search is a job");
-    app.announce();
-    screen!("searching_80x24", app, 80 x 24);
+    let job = app.update(Action::Match(Direction::Backward)).expect("a search is a job");
+    let mut still = render(&mut app, 80, 24).1;
+    app.begin(&job);
+    let at = |still: &mut Still, line: Option<String>| {
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a test terminal");
+        terminal.draw(|frame| still.draw(frame, line.expect("a job is under way"))).expect("drawing");
+        terminal.backend().clone()
+    };
+    insta::assert_snapshot!("searching_80x24", at(&mut still, app.progress.first_line()));
+    app.progress.at(Position(100));
+    app.progress.at(Position(37));
+    insta::assert_snapshot!("searching_on_80x24", at(&mut still, app.progress.first_line()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What an engine's process wrote to its standard error last: a panic's message, a runner's exception, an allocator's
 //! complaint. Of a process that died it is often the only reason there is.
 
+use forkpoint_traces::printable_output;
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Write};
@@ -22,8 +23,9 @@ const PATIENCE: Duration = Duration::from_millis(200);
 pub(super) struct LastWords(Receiver<VecDeque<u8>>);
 
 impl LastWords {
-    /// Listens to `stderr`; what it says goes on to `shown`, where that is given.
-    pub(super) fn listen(mut stderr: ChildStderr, mut shown: Option<File>) -> LastWords {
+    /// Listens to `stderr`; what it says goes on to `shown`, where that is given: as it is where it is a guest's own
+    /// output (`raw`), and otherwise so that nothing of it acts on a terminal.
+    pub(super) fn listen(mut stderr: ChildStderr, mut shown: Option<File>, raw: bool) -> LastWords {
         let (sender, words) = channel();
         std::thread::spawn(move || {
             let mut kept = Kept::default();
@@ -31,7 +33,11 @@ impl LastWords {
             while let Ok(read @ 1..) = stderr.read(&mut piece) {
                 let said = &piece[..read];
                 // Who cannot be shown more, by a closed pipe for one, is not written to again.
-                if shown.as_mut().is_some_and(|shown| shown.write_all(said).is_err()) {
+                let written = |shown: &mut File| match raw {
+                    true => shown.write_all(said),
+                    false => shown.write_all(printable_output(said).as_bytes()),
+                };
+                if shown.as_mut().is_some_and(|shown| written(shown).is_err()) {
                     shown = None;
                 }
                 kept.take(said);
