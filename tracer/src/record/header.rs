@@ -2,7 +2,9 @@
 
 use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+use forkpoint_traces::{
+    Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo, Step,
+};
 
 /// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
 /// a crash`, anything else for what may be missing. forkpoint's own processes keep them always and say nothing.
@@ -40,10 +42,13 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             stubs: program.stubs.iter().map(ToString::to_string).chain(scripts).collect(),
             preloads: preloads.collect(),
         },
-        calls: program
+        steps: program
             .calls
             .iter()
-            .map(|call| Call { function: call.function.clone(), arguments: call.arguments.clone() })
+            .map(|call| {
+                let arguments = call.arguments.iter().cloned().map(Argument::Value).collect();
+                Step::Call(Call { function: call.function.clone(), arguments })
+            })
             .collect(),
         limits: Limits {
             timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),

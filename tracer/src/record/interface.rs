@@ -8,7 +8,7 @@ use crate::host::answer::{HostFunction, Provider};
 use crate::instrument::EXPORT_PREFIX;
 use crate::record::types::{self, signature};
 use crate::values::{WasmValue, parse_value};
-use forkpoint_traces::Import;
+use forkpoint_traces::{Argument, Import, Step};
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 
@@ -157,7 +157,19 @@ impl Interface {
     }
 
     /// A call as a recording has it; nothing about it is taken on trust.
-    pub(super) fn recorded_call(&self, call: &forkpoint_traces::Call) -> Result<Call, RecordError> {
+    pub(super) fn recorded_step(&self, step: &Step) -> Result<Call, RecordError> {
+        let value = |argument: &Argument| match argument {
+            Argument::Value(value) => Some(value.clone()),
+            Argument::Result(_) => None,
+        };
+        let arguments = |call: &forkpoint_traces::Call| call.arguments.iter().map(value).collect::<Option<Vec<_>>>();
+        let call = match step {
+            Step::Call(call) => arguments(call).map(|arguments| (call, arguments)),
+            Step::Put(_) => None,
+        };
+        let Some((call, arguments)) = call else {
+            return Err(RecordError::HostLog { what: "the recording has steps that need each other".to_string() });
+        };
         let Some(ty) = self.exports.get(&call.function).and_then(Option::as_ref) else {
             return Err(RecordError::NoSuchExport {
                 name: call.function.escape_debug().to_string(),
@@ -165,15 +177,15 @@ impl Interface {
             });
         };
         let fits = |(value, ty): (&WasmValue, &ValType)| value_fits(value, *ty);
-        if ty.params().len() != call.arguments.len() || !call.arguments.iter().zip(ty.params()).all(fits) {
+        if ty.params().len() != arguments.len() || !arguments.iter().zip(ty.params()).all(fits) {
             return Err(RecordError::ArgumentCount {
                 function: call.function.escape_debug().to_string(),
                 expected: ty.params().len(),
                 types: signature(ty),
-                found: call.arguments.len(),
+                found: arguments.len(),
             });
         }
-        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone(), vectors: has_vectors(ty) })
+        Ok(Call { function: call.function.clone(), arguments, vectors: has_vectors(ty) })
     }
 
     pub(super) fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {

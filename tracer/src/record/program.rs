@@ -83,7 +83,7 @@ impl Program {
         let header = trace.header();
         let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
         Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface| {
-            header.calls.iter().map(|call| interface.recorded_call(call)).collect()
+            header.steps.iter().map(|step| interface.recorded_step(step)).collect()
         })
     }
 
