@@ -2,9 +2,7 @@
 
 use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{
-    Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo, Step,
-};
+use forkpoint_traces::{EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
 /// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
 /// a crash`, anything else for what may be missing. forkpoint's own processes keep them always and say nothing.
@@ -42,14 +40,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             stubs: program.stubs.iter().map(ToString::to_string).chain(scripts).collect(),
             preloads: preloads.collect(),
         },
-        steps: program
-            .calls
-            .iter()
-            .map(|call| {
-                let arguments = call.arguments.iter().cloned().map(Argument::Value).collect();
-                Step::Call(Call { function: call.function.clone(), arguments })
-            })
-            .collect(),
+        steps: program.steps.list.clone(),
         limits: Limits {
             timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),
             memory_pages: request.memory_page_limit,
