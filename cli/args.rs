@@ -134,8 +134,8 @@ pub struct RecordArgs {
     /// Fix clocks and random numbers, so that separately made recordings can be compared
     #[arg(long)]
     pub deterministic: bool,
-    /// Exit with 1 when the run ends like this: trap, crash, rejected, timeout, out-of-memory, unanswered, interrupted or
-    /// exit (a code other than 0); several with commas between. By default none of these is a failure of the command
+    /// Exit with 1 when the run ends like this: trap, crash, rejected, timeout, out-of-memory, unanswered, no-room,
+    /// interrupted or exit (a code other than 0); several with commas between. By default none of these is a failure of the command
     #[arg(long, value_name = "END,...", value_delimiter = ',')]
     pub fail_on: Vec<End>,
     /// Print a summary as JSON in place of the guest's results
@@ -161,6 +161,8 @@ pub enum End {
     OutOfMemory,
     /// A host call had no answer
     Unanswered,
+    /// --alloc gave no room for what a call was to be given
+    NoRoom,
     /// Ctrl-C or SIGTERM ended it
     Interrupted,
     /// The guest exited with a code other than 0
@@ -177,6 +179,7 @@ impl End {
             Outcome::TimedOut => self == End::Timeout,
             Outcome::OutOfMemory => self == End::OutOfMemory,
             Outcome::Unanswered => self == End::Unanswered,
+            Outcome::NoRoom => self == End::NoRoom,
             Outcome::Interrupted => self == End::Interrupted,
             Outcome::Exited { code } => self == End::Exit && *code != 0,
             _ => false,

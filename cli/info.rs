@@ -6,7 +6,7 @@ use crate::output::{bytes, grouped, print, print_json};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Verified, printable, verify_with};
-use forkpoint_traces::{Call, Header, TraceReader};
+use forkpoint_traces::{Argument, Header, Step, StepResult, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
 use std::sync::atomic::Ordering;
@@ -49,7 +49,7 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
                 "directories": header.host.directories, "deterministic": header.host.deterministic,
                 "replayed": header.host.replayed, "stubs": header.host.stubs,
             },
-            "calls": calls(header),
+            "calls": steps(header),
             "timeout_ms": header.limits.timeout_ms,
             "memory_page_limit": header.limits.memory_pages,
             "features": header.features,
@@ -112,7 +112,7 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     if !settings.is_empty() {
         row("settings", settings.join(" "));
     }
-    for call in calls(header) {
+    for call in steps(header) {
         row("call", call);
     }
     row("arguments", header.host.arguments.join(" "));
@@ -157,13 +157,27 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// The calls asked for, as one writes them.
-fn calls(header: &Header) -> Vec<String> {
-    let call = |call: &Call| {
-        let arguments = call.arguments.iter().map(|value| format!(" {value}"));
-        format!("{}{}", call.function, arguments.collect::<String>())
+/// What was asked for: calls as one writes them, with results of steps before by the step's number, from 1.
+fn steps(header: &Header) -> Vec<String> {
+    let argument = |argument: &Argument| match argument {
+        Argument::Value(value) => format!(" {value}"),
+        Argument::Result(from) => format!(" {}", result(from)),
     };
-    header.calls.iter().map(call).collect()
+    let step = |step: &Step| match step {
+        Step::Call(call) => {
+            format!("{}{}", call.function, call.arguments.iter().map(argument).collect::<String>())
+        }
+        Step::Put(put) => format!("put {} bytes at {}", put.bytes.len(), result(&put.room)),
+    };
+    header.steps.iter().map(step).collect()
+}
+
+fn result(from: &StepResult) -> String {
+    let step = u64::from(from.step) + 1;
+    match from.result {
+        0 => format!("(result of step {step})"),
+        number => format!("(result {} of step {step})", u64::from(number) + 1),
+    }
 }
 
 /// Verifies everything that a trace holds; what is wrong with it is an error.

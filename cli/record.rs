@@ -7,7 +7,7 @@ use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Item, Symbols, hex_bytes, printable};
 use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Scratch, Stdio};
-use forkpoint_traces::Observation;
+use forkpoint_traces::{Observation, Outcome};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -42,7 +42,12 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let recorded = session.record(side, true)?;
     drop(shown);
     let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
-    let answer = if failed || recorded.findings.count > 0 { Answer::Diverge } else { Answer::Yes };
+    let answer = match recorded.outcome {
+        _ if failed || recorded.findings.count > 0 => Answer::Diverge,
+        // Not all that was asked for was run.
+        Outcome::NoRoom => Answer::None,
+        _ => Answer::Yes,
+    };
     if args.json {
         print_json(&summary(&recorded, &output))?;
         return Ok(answer);

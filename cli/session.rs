@@ -107,7 +107,7 @@ impl Session {
             ..Imports::default()
         };
         let program = match calls {
-            Some(calls) => Program::new(&name, module, calls, &imports),
+            Some(calls) => Program::allocating(&name, module, calls, run.alloc.as_ref(), &imports),
             None => Program::uncalled(&name, module, &imports),
         }
         .with_context(|| format!("{}", file.display()))?;
@@ -122,6 +122,7 @@ impl Session {
         session.run_features = run.run_features.clone().unwrap_or_default();
         session.inputs = vec![file.to_path_buf()];
         session.inputs.extend(run.preload.iter().map(|preload| preload.file.clone()));
+        session.inputs.extend(session.program.files().iter().cloned());
         Ok(session)
     }
 
@@ -332,9 +333,7 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>> {
     Ok(parsed.with_context(|| format!("the text module {}", path.display()))?.into_owned())
 }
 
+/// A call as `--invoke` has it.
 pub fn parse_call(call: &str) -> Result<Invocation> {
-    let words = shell_words::split(call).with_context(|| format!("--invoke {call}"))?;
-    let mut words = words.into_iter();
-    let Some(function) = words.next() else { bail!("--invoke needs the name of an export") };
-    Ok(Invocation { function, arguments: words.collect() })
+    call.parse().with_context(|| format!("--invoke {call}"))
 }

@@ -3,7 +3,7 @@
 use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload, parse_size};
 use clap::{Args, ValueEnum};
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{Checkpoint, FeatureSwitches, HostScript, Preload, Stub};
+use forkpoint_tracer::{Checkpoint, FeatureSwitches, HostScript, Invocation, Preload, Stub};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,8 +23,24 @@ pub struct RunArgs {
     ///
     /// Arguments are parsed by the function's type: decimal or hexadecimal, signed or unsigned; floats with inf
     /// and nan:0x...; vectors as i32x4:1,2,3,4.
-    #[arg(long, value_name = "FUNC ARG...")]
+    ///
+    /// With --alloc, an argument may be the address of bytes that are put into the guest's memory first:
+    ///   "text"     a text in UTF-8, with a NUL behind; escapes \n \t \" \\ \u{1f600}, and bytes \00 to \ff
+    ///   @FILE      the bytes of a file, with a NUL behind
+    ///   zeros:N    N zeros
+    /// b"text" and b@FILE have no NUL; u"text" and u@FILE are UTF-16, without NUL. `len` is the length in bytes of the one
+    /// before, without its NUL. `result` is what the --invoke before returned, result:N what the N-th did, and result:N.K
+    /// the K-th of its results; all count from 1.
+    ///
+    ///   --alloc malloc --invoke 'render "digraph{a->b}"'
+    ///   --alloc '__wbindgen_malloc len 1' --invoke 'parse b@data.json len' --invoke 'free_tree result'
+    #[arg(long, value_name = "FUNC ARG...", verbatim_doc_comment)]
     pub invoke: Vec<String>,
+    /// The export that makes room for texts and files in --invoke: a name, which is called with the number of bytes, or a
+    /// name and arguments, where `len` stands for that number: malloc, '__wbindgen_malloc len 1', '__new len 2'
+    /// (docs/reactors.md)
+    #[arg(long, value_name = "FUNC [ARG...]")]
+    pub alloc: Option<Invocation>,
     /// Set an environment variable of the guest; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub env: Vec<(String, String)>,

@@ -328,6 +328,11 @@ impl Report {
                     Some("both engines compiled the module, which is not valid, so nothing ran".to_string());
                 true
             }
+            Outcome::NoRoom => {
+                self.agree = None;
+                self.reason = Some(format!("not all that was asked for ran on either side: {outcome}"));
+                false
+            }
             _ => false,
         };
         if self.nothing_ran {

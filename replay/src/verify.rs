@@ -63,6 +63,7 @@ pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) 
         positions: trace.keyframe_positions().collect(),
         next_keyframe: 0,
         host_calls: 0,
+        calling: false,
         unsaid: None,
         end: None,
     };
@@ -133,6 +134,9 @@ struct Run {
     next_keyframe: usize,
     /// Host calls that have begun and not returned.
     host_calls: u64,
+    /// Whether a call of the guest has begun and not ended: outside of one, what is put into memory for the next is
+    /// written.
+    calling: bool,
     /// An instruction that wrote outside of memory, if the event behind it is to say so.
     unsaid: Option<(Position, MemoryIndex, u64)>,
     /// The end of the run and what its memories were, once it was met.
@@ -208,8 +212,13 @@ impl Run {
         }
         match &event {
             Event::Host(HostEvent::Call(_)) => self.host_calls += 1,
+            Event::Host(HostEvent::Write { .. }) if !self.calling => {}
             Event::Host(_) if self.host_calls == 0 => verified.find(Finding::HostLog { position }),
             Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,
+            Event::Milestone(Milestone::Invoke { .. }) => self.calling = true,
+            Event::Milestone(Milestone::Returned { .. } | Milestone::Trapped { .. } | Milestone::Exited { .. }) => {
+                self.calling = false;
+            }
             _ => {}
         }
         if let Event::Milestone(Milestone::End { memories, .. }) = event

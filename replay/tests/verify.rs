@@ -277,3 +277,13 @@ fn a_changed_byte_is_refused_or_found() {
     }
     assert!(found > 500, "verification was asked {found} times only");
 }
+
+#[test]
+fn a_host_writes_within_its_own_call_or_between_calls_of_the_guest() {
+    let write = support::host_write(8, b"abc");
+    let returned = Step::Milestone(Milestone::Returned { results: Vec::new() });
+    let mut steps = memories([1, 1]);
+    steps.extend([write.clone(), support::invoke(), write.clone(), returned.clone(), write, returned]);
+    steps.push(end(Outcome::Interrupted));
+    assert!(matches!(finding(&steps), Finding::HostLog { position: Position(4) }));
+}

@@ -64,6 +64,14 @@ pub enum RecordError {
         /// What is wrong with it.
         source: crate::values::ValueError,
     },
+    /// Bytes for a call cannot be put into memory.
+    #[error("{what}: {why}")]
+    Bytes {
+        /// What they are for.
+        what: String,
+        /// What is wrong.
+        why: String,
+    },
     /// A directory for the guest cannot be opened.
     #[error("cannot open the directory {} for the guest: {source}", path.display())]
     Directory {

@@ -17,6 +17,7 @@ mod gauge;
 mod header;
 mod images;
 mod interface;
+mod invocation;
 mod launch;
 mod marks;
 mod native;
@@ -26,6 +27,8 @@ mod program;
 mod providers;
 mod pump;
 mod sink;
+mod stepping;
+mod steps;
 mod trap;
 mod types;
 
@@ -34,9 +37,10 @@ pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::every_call;
 pub use findings::{Finding, Findings, Found};
 pub use gauge::{Gauge, Phase};
+pub use invocation::{CallError, Invocation};
 pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
 pub use plain::Plain;
-pub use program::{Invocation, Program};
+pub use program::Program;
 pub use providers::Imports;
 
 use crate::child::Run;
@@ -225,8 +229,18 @@ pub struct Recorded {
 pub type Progress<'a> = &'a mut dyn FnMut(u64, u64);
 
 impl Program {
-    /// Whether the host that the request asks for can be had.
+    /// Whether the host that the request asks for, and what calls are given, can be had.
     fn check_host(&self, request: &Request) -> Result<(), RecordError> {
+        let without_segments =
+            [&request.features, &request.run_features()].iter().any(|set| set.switch_off("bulk-memory"));
+        if without_segments && self.steps.puts() {
+            return Err(RecordError::Bytes {
+                what: "texts and files for memory".to_string(),
+                why: "they come with the module as passive data segments, which need the proposal bulk-memory: leave out \
+                      -bulk-memory"
+                    .to_string(),
+            });
+        }
         if request.host != HostSource::Live {
             return Ok(());
         }

@@ -5,7 +5,7 @@
 //! of so many raw bytes or the raw bytes themselves; in the second case both lengths are equal.
 
 use crate::error::TraceError;
-use crate::limits::Expansion;
+use crate::limits::{Expansion, MAX_PUT};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
@@ -53,7 +53,8 @@ impl Tag {
     /// Most raw bytes such a block may claim: what a hostile file can make a reader allocate.
     fn limit(self) -> u32 {
         match self {
-            Tag::Header => 4 << 20,
+            // What is put into memory for calls is in it.
+            Tag::Header => MAX_PUT as u32 + (4 << 20),
             Tag::Module => 1 << 30,
             Tag::Sites | Tag::Index => 256 << 20,
             Tag::Chunk => 32 << 20,
@@ -66,7 +67,8 @@ impl Tag {
     fn expansion(self) -> Expansion {
         match self {
             Tag::Module => Expansion { free: 64 << 20, ratio: 32 },
-            Tag::Pages => Expansion { free: self.limit(), ratio: 1 },
+            // A header is stored as it is.
+            Tag::Header | Tag::Pages => Expansion { free: self.limit(), ratio: 1 },
             // An index repeats what stands uncompressed in the blocks before it: `file::open` knows how much that is.
             Tag::Index => Expansion { free: self.limit(), ratio: 1 },
             _ => Expansion { free: 4 << 20, ratio: 16 },

@@ -1,6 +1,8 @@
 //! The header: everything that decides whether a bug shows.
 
+use crate::ids::MemoryIndex;
 use crate::value::WasmValue;
+use crate::wire;
 use serde::{Deserialize, Serialize};
 
 /// First block of every trace.
@@ -14,8 +16,8 @@ pub struct Header {
     pub module: ModuleInfo,
     /// What the guest was given.
     pub host: HostInfo,
-    /// The calls that were asked for, in order, without the start function.
-    pub calls: Vec<Call>,
+    /// What was asked for, in order, without the start function.
+    pub steps: Vec<Step>,
     /// What the run was limited to.
     pub limits: Limits,
     /// Proposals that were switched on and off in the engine.
@@ -95,13 +97,75 @@ pub struct HostInfo {
     pub preloads: Vec<String>,
 }
 
+/// One thing that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Step {
+    /// A call of an export.
+    Call(Call),
+    /// Bytes put into memory, where an allocator has made room for them.
+    Put(Put),
+}
+
 /// A call of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// The export's name.
     pub function: String,
     /// Its arguments.
-    pub arguments: Vec<WasmValue>,
+    pub arguments: Vec<Argument>,
+}
+
+impl Step {
+    /// What it needs of steps before.
+    pub fn needs(&self) -> impl Iterator<Item = StepResult> {
+        let (arguments, room) = match self {
+            Step::Call(call) => (call.arguments.as_slice(), None),
+            Step::Put(put) => (&[][..], Some(put.room)),
+        };
+        let results = arguments.iter().filter_map(|argument| match argument {
+            Argument::Result(from) => Some(*from),
+            Argument::Value(_) => None,
+        });
+        results.chain(room)
+    }
+}
+
+/// An argument of a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Argument {
+    /// This value.
+    Value(WasmValue),
+    /// What a step before came to.
+    Result(StepResult),
+}
+
+/// A result of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StepResult {
+    /// The step, from 0.
+    pub step: u32,
+    /// Which of a call's results, from 0. Of a put it is always 0: the address of its first byte.
+    pub result: u32,
+}
+
+/// Bytes for memory.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Put {
+    /// Where they go: to the address that the allocator's call gave.
+    pub room: StepResult,
+    /// Memory written.
+    pub memory: MemoryIndex,
+    /// The bytes.
+    #[serde(with = "wire::bytes")]
+    pub bytes: Vec<u8>,
+}
+
+/// They may be a whole file.
+impl std::fmt::Debug for Put {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Put { room, memory, bytes } = self;
+        f.debug_struct("Put").field("room", room).field("memory", memory).field("length", &bytes.len()).finish()
+    }
 }
 
 /// How a run was recorded.

@@ -46,12 +46,15 @@ pub use digest::MemoryDigest;
 pub use error::TraceError;
 pub use event::{Event, Observation, Value};
 pub use file::{FORMAT_VERSION, HostLog, TraceReader, TraceWriter, Unfinished, unfinished};
-pub use header::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo, Specification};
+pub use header::{
+    Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo, Specification,
+    Step, StepResult,
+};
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
 pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
 pub use image::{CorruptEvent, Image, ImageError, MEMORY_VARIABLE, MemorySize, PAGE};
 pub use index::{ChunkEntry, EngineWords, Place};
-pub use limits::MAX_CHUNK_EVENTS;
+pub use limits::{MAX_CHUNK_EVENTS, MAX_PUT};
 pub use milestone::{GlobalState, MemoryState, Milestone, Outcome, Stage, TrapKind};
 pub use native::{NativeCode, NativeFunction, NativePoint};
 pub use op::{MemoryOp, Shape, ValueType};

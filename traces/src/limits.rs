@@ -14,6 +14,9 @@ pub(crate) const MAX_COLUMNS: u64 = 32 << 20;
 /// Most bytes of one event of a host call.
 pub(crate) const MAX_HOST_EVENT: usize = 1 << 20;
 
+/// Most bytes that a run may put into memory for its calls: a header holds them.
+pub const MAX_PUT: u64 = 32 << 20;
+
 /// Most bytes of any other event.
 pub(crate) const MAX_BLOB: usize = 8 << 20;
 

@@ -167,6 +167,8 @@ pub enum Outcome {
     NotRun,
     /// The engine's process held more memory than it was allowed to, and was ended.
     OutOfMemory,
+    /// The guest's allocator gave no room for bytes that a call was to be given, so that call was not made.
+    NoRoom,
 }
 
 impl Outcome {
@@ -200,6 +202,7 @@ impl std::fmt::Display for Outcome {
             Outcome::Interrupted => f.write_str("interrupted"),
             Outcome::NotRun => f.write_str("compiled, and not run: the module is not valid"),
             Outcome::OutOfMemory => f.write_str("took more memory than allowed"),
+            Outcome::NoRoom => f.write_str("the allocator gave no room for what a call was to be given"),
             Outcome::Unanswered => f.write_str("ended at a host call that the recording does not have"),
         }
     }

@@ -71,6 +71,7 @@ pub(crate) mod bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::{Argument, Call, Put, Step, StepResult};
     use crate::host::{HostCall, HostEvent, Import};
     use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
     use crate::index::Place;
@@ -108,6 +109,16 @@ mod tests {
             caller: Some(Place { func: FuncIndex(5), offset: Some(CodeOffset(0x40)) }),
         });
         assert_eq!(encode(&call), [0, 2, 1, b'm', 1, b'f', 1, 0, 1, 0, 1, 5, 1, 0x40]);
+        let room = StepResult { step: 3, result: 0 };
+        let steps = [
+            Step::Call(Call {
+                function: "f".to_string(),
+                arguments: vec![Argument::Value(WasmValue::I32(1)), Argument::Result(room)],
+            }),
+            Step::Put(Put { room, memory: MemoryIndex(0), bytes: vec![7, 0] }),
+        ];
+        assert_eq!(encode(&steps), [0, 1, b'f', 2, 0, 0, 2, 1, 3, 0, 1, 3, 0, 0, 2, 7, 0]);
+        assert_eq!(encode(&Outcome::NoRoom), [10]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 mod support;
 
-use forkpoint_traces::{EngineWords, MemoryIndex, MemoryOp, PAGE, Position, RawEvent, SiteId, TraceReader};
+use forkpoint_traces::{EngineWords, MemoryIndex, MemoryOp, Outcome, PAGE, Position, RawEvent, SiteId, TraceReader};
 use support::{Plain, Step, create, memories, push, random_run, read, step};
 
 #[test]
@@ -152,4 +152,20 @@ fn an_event_that_cannot_have_happened_is_refused_and_leaves_the_trace_readable()
     let mut trace = TraceReader::open(&path).unwrap();
     assert_eq!(read(&mut trace).0, steps);
     assert!(trace.chunk_of(Position(3)).is_err());
+}
+
+#[test]
+fn what_is_put_between_calls_is_no_step_of_a_host_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut steps = support::memories([1, 1]);
+    let write = support::host_write(8, b"abc");
+    steps.extend([write.clone(), support::host_call(1), write.clone(), support::host_return(2), write]);
+    steps.push(support::end(Outcome::Interrupted));
+    support::write(&path, 3, &steps);
+    let mut log = TraceReader::open(&path).unwrap().host_log().unwrap();
+    let kinds: Vec<&str> = std::iter::from_fn(|| log.next_event().unwrap())
+        .map(|event| forkpoint_traces::Event::Host(event).kind())
+        .collect();
+    assert_eq!(kinds, ["host-call", "host-write", "host-return"]);
 }

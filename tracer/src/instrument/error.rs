@@ -76,6 +76,13 @@ pub enum InstrumentError {
         offset: CodeOffset,
     },
 
+    /// A step of a run that does not fit the module.
+    #[error("the module cannot be given a function for a step of the run: {why}")]
+    Step {
+        /// What is wrong with it.
+        why: String,
+    },
+
     /// Larger than an engine accepts, after rewriting if not before.
     #[error("with the recorder's code the module has {found} {what}, but engines accept at most {limit}")]
     Limit {

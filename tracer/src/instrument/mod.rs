@@ -74,6 +74,7 @@ mod options;
 mod record;
 mod scan;
 mod sections;
+mod steps;
 
 pub use address::Address;
 pub use error::InstrumentError;
@@ -84,7 +85,8 @@ pub use options::{Ask, Options, Scope, Style};
 pub(crate) use record::MARK_HOOK;
 pub use record::{FIRST_SEGMENT, HOST_RECORD, RecordDecoder, RecordError, RecordSink, host_records};
 
-use forkpoint_traces::{MemoryIndex, Site, ValueType};
+use forkpoint_traces::{MemoryIndex, Site, Step, ValueType};
+use std::collections::BTreeSet;
 use std::ops::Range;
 use wasmparser::{Validator, WasmFeatures};
 
@@ -101,6 +103,11 @@ pub const EXPORT_PREFIX: &str = "forkpoint:";
 pub const BUFFER_EXPORT: &str = "forkpoint:buffer";
 /// Export name of the function that was the start function.
 pub const START_EXPORT: &str = "forkpoint:start";
+
+/// Export name of the function for a step of a run, by its number.
+pub(crate) fn step_export(number: u32) -> String {
+    format!("{EXPORT_PREFIX}step.{number}")
+}
 
 /// Address in the buffer of the cursor, an `i32`.
 pub const CURSOR_AT: usize = 0;
@@ -211,6 +218,21 @@ impl Instrumented {
     /// The mark with this number.
     pub fn mark(&self, number: u32) -> Option<&Mark> {
         self.marks.get(number.checked_sub(1)? as usize)
+    }
+
+    /// The same module with a function for each step of `steps` whose number is in `added`, exported under
+    /// [`step_export`]: it does what the step asks for, and keeps what others need of it.
+    ///
+    /// # Errors
+    /// When a step calls what the module does not export, or the module grows beyond what engines accept.
+    pub(crate) fn with_steps(
+        mut self,
+        steps: &[Step],
+        added: &BTreeSet<u32>,
+    ) -> Result<Instrumented, InstrumentError> {
+        let (module, moved) = steps::add(&self.module, steps, added)?;
+        self.offsets.move_by(moved);
+        Ok(Instrumented { module, ..self })
     }
 
     /// A decoder for this module's raw records.

@@ -96,6 +96,12 @@ impl OffsetMap {
         self.runs.shrink_to_fit();
     }
 
+    /// The code has moved by so many bytes, since more stands before it. What was added behind it belongs to no function of
+    /// the original.
+    pub(super) fn move_by(&mut self, bytes: u32) {
+        self.base = self.base.saturating_add(bytes);
+    }
+
     /// Where the byte at `rewritten`, counted from the start of the rewritten file, comes from. `None` outside
     /// of the code section and in the recorder's helper function.
     pub fn original(&self, rewritten: u32) -> Option<Mapped> {

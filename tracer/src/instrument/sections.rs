@@ -25,7 +25,7 @@ use wasmparser::{
 };
 
 /// Sections in the order that a module must have them.
-const ORDER: [SectionId; 13] = [
+pub(super) const ORDER: [SectionId; 13] = [
     SectionId::Type,
     SectionId::Import,
     SectionId::Function,
@@ -41,7 +41,7 @@ const ORDER: [SectionId; 13] = [
     SectionId::Data,
 ];
 
-fn rank(id: u8) -> Option<usize> {
+pub(super) fn rank(id: u8) -> Option<usize> {
     ORDER.iter().position(|section| *section as u8 == id)
 }
 
@@ -401,15 +401,7 @@ impl<'m> Rewriter<'m> {
 
     /// Writes a section with the original's entries, as they are, and then `added`.
     fn append(&mut self, id: u8, contents: &[u8], added: &[Vec<u8>]) -> Result<(), InstrumentError> {
-        let mut reader = BinaryReader::new(contents, 0);
-        let count = reader.read_var_u32()?;
-        let mut section = Vec::with_capacity(contents.len() + 16);
-        count.saturating_add(added.len() as u32).encode(&mut section);
-        section.extend_from_slice(&contents[reader.current_position()..]);
-        for entry in added {
-            section.extend_from_slice(entry);
-        }
-        self.raw(id, &section);
+        self.raw(id, &appended(contents, added)?);
         Ok(())
     }
 
@@ -418,4 +410,15 @@ impl<'m> Rewriter<'m> {
         RawSection { id, data }.append_to(&mut self.out);
         (self.out.len() - data.len()) as u32
     }
+}
+
+/// A section's entries, as they are, and then `added`.
+pub(super) fn appended(contents: &[u8], added: &[Vec<u8>]) -> Result<Vec<u8>, InstrumentError> {
+    let mut reader = BinaryReader::new(contents, 0);
+    let count = reader.read_var_u32()?;
+    let mut section = Vec::with_capacity(contents.len() + 16);
+    count.saturating_add(added.len() as u32).encode(&mut section);
+    section.extend_from_slice(&contents[reader.current_position()..]);
+    added.iter().for_each(|entry| section.extend_from_slice(entry));
+    Ok(section)
 }

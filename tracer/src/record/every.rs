@@ -1,7 +1,7 @@
 //! Calls for a module that nobody says how to call.
 
 use super::interface::Interface;
-use super::program::Invocation;
+use super::invocation::Invocation;
 use crate::instrument::EXPORT_PREFIX;
 use fastrand::Rng;
 use wasmparser::{FuncType, ValType};

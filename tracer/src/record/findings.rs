@@ -108,6 +108,23 @@ impl Watching {
         }
     }
 
+    /// Bytes were written into the engine's memory by the recorder's own order: what was last shown is from before.
+    pub(super) fn was_written(&mut self, memory: MemoryIndex, address: u64, bytes: &[u8]) {
+        if memory != self.memory {
+            return;
+        }
+        let end = address.saturating_add(bytes.len() as u64);
+        for (start, known) in &mut self.engine {
+            let from = address.max(*start);
+            let to = end.min(start.saturating_add(known.len() as u64));
+            if from < to {
+                let (own, theirs) = ((from - *start) as usize, (from - address) as usize);
+                let length = (to - from) as usize;
+                known[own..own + length].copy_from_slice(&bytes[theirs..theirs + length]);
+            }
+        }
+    }
+
     /// Records differences between what the engine holds and what the events before say.
     pub(super) fn settle(&self, writer: &mut TraceWriter, findings: &mut Findings) -> Result<(), TraceError> {
         for (address, engine) in &self.engine {
@@ -125,5 +142,25 @@ impl Watching {
             findings.add(Finding { memory: self.memory, events, what });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::WatchedRange;
+
+    #[test]
+    fn what_the_recorder_had_written_is_no_finding() {
+        let ranges = vec![WatchedRange { address: 8, length: 4 }, WatchedRange { address: 20, length: 2 }];
+        let mut watching = Watching {
+            memory: MemoryIndex(0),
+            engine: ranges.iter().map(|range| (range.address, vec![0; range.length as usize])).collect(),
+        };
+        watching.was_written(MemoryIndex(1), 8, &[9; 4]);
+        watching.was_written(MemoryIndex(0), 10, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        watching.was_written(MemoryIndex(0), u64::MAX, &[5, 5]);
+        watching.was_written(MemoryIndex(0), 0, &[7; 9]);
+        assert_eq!(watching.engine, [(8, vec![7, 0, 1, 2]), (20, vec![11, 0])]);
     }
 }

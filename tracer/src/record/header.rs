@@ -2,7 +2,7 @@
 
 use super::{HostSource, Program, Request};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{Call, EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+use forkpoint_traces::{EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
 
 /// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
 /// a crash`, anything else for what may be missing. forkpoint's own processes keep them always and say nothing.
@@ -40,11 +40,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             stubs: program.stubs.iter().map(ToString::to_string).chain(scripts).collect(),
             preloads: preloads.collect(),
         },
-        calls: program
-            .calls
-            .iter()
-            .map(|call| Call { function: call.function.clone(), arguments: call.arguments.clone() })
-            .collect(),
+        steps: program.steps.list.clone(),
         limits: Limits {
             timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),
             memory_pages: request.memory_page_limit,

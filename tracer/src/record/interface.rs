@@ -1,13 +1,12 @@
 //! What a module imports and exports: who answers the one, and whether the calls fit the other.
 
-use super::program::Invocation;
+use super::invocation::Invocation;
 use super::providers::{Imports, exports_of, preloaded, provider, result_type, scripted};
-use crate::child::Call;
+use super::steps::{Resolver, Steps};
 use crate::error::RecordError;
 use crate::host::answer::{HostFunction, Provider};
-use crate::instrument::EXPORT_PREFIX;
-use crate::record::types::{self, signature};
-use crate::values::{WasmValue, parse_value};
+use crate::instrument::{EXPORT_PREFIX, MemoryDecl};
+use crate::record::types;
 use forkpoint_traces::Import;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
@@ -151,7 +150,7 @@ impl Interface {
     }
 
     /// The functions that can be called, as the end of an error message.
-    fn callable(&self) -> String {
+    pub(super) fn callable(&self) -> String {
         let names: Vec<String> = self
             .exports
             .iter()
@@ -165,85 +164,33 @@ impl Interface {
         }
     }
 
-    /// A call as a recording has it; nothing about it is taken on trust.
-    pub(super) fn recorded_call(&self, call: &forkpoint_traces::Call) -> Result<Call, RecordError> {
-        let Some(ty) = self.exports.get(&call.function).and_then(Option::as_ref) else {
-            return Err(RecordError::NoSuchExport {
-                name: call.function.escape_debug().to_string(),
-                exports: self.callable(),
-            });
-        };
-        let fits = |(value, ty): (&WasmValue, &ValType)| value_fits(value, *ty);
-        if ty.params().len() != call.arguments.len() || !call.arguments.iter().zip(ty.params()).all(fits) {
-            return Err(RecordError::ArgumentCount {
-                function: call.function.escape_debug().to_string(),
-                expected: ty.params().len(),
-                types: signature(ty),
-                found: call.arguments.len(),
-            });
-        }
-        Ok(Call { function: call.function.clone(), arguments: call.arguments.clone(), vectors: has_vectors(ty) })
+    /// The type of an exported function.
+    pub(super) fn function(&self, name: &str) -> Result<&FuncType, RecordError> {
+        self.exports.get(name).and_then(Option::as_ref).ok_or_else(|| RecordError::NoSuchExport {
+            name: name.escape_debug().to_string(),
+            exports: self.callable(),
+        })
     }
 
-    pub(super) fn resolve(&self, calls: &[Invocation]) -> Result<Vec<Call>, RecordError> {
+    /// The steps that make these calls. Without any the module must be a WASI command: its `_start` is called. With calls,
+    /// `_initialize` is called first where it exists.
+    pub(super) fn resolve(
+        &self,
+        calls: &[Invocation],
+        allocator: Option<&Invocation>,
+        memories: &[MemoryDecl],
+    ) -> Result<Steps, RecordError> {
         let exported = |name: &str| self.exports.get(name).and_then(Option::as_ref);
-        let plain = |function: &str| Call { function: function.to_string(), arguments: Vec::new(), vectors: false };
+        let mut resolver = Resolver::new(self, memories, allocator);
         if calls.is_empty() {
-            return match exported("_start") {
-                Some(ty) if ty.params().is_empty() => Ok(vec![plain("_start")]),
-                _ => Err(RecordError::NothingToCall { exports: self.callable() }),
-            };
-        }
-        let mut resolved = Vec::new();
-        if exported("_initialize").is_some_and(|ty| ty.params().is_empty()) {
-            resolved.push(plain("_initialize"));
-        }
-        for call in calls {
-            let Some(ty) = exported(&call.function) else {
-                return Err(RecordError::NoSuchExport {
-                    name: call.function.escape_debug().to_string(),
-                    exports: self.callable(),
-                });
-            };
-            if ty.params().len() != call.arguments.len() {
-                return Err(RecordError::ArgumentCount {
-                    function: call.function.clone(),
-                    expected: ty.params().len(),
-                    types: signature(ty),
-                    found: call.arguments.len(),
-                });
+            match exported("_start") {
+                Some(ty) if ty.params().is_empty() => resolver.plain("_start", ty),
+                _ => return Err(RecordError::NothingToCall { exports: self.callable() }),
             }
-            let arguments = call
-                .arguments
-                .iter()
-                .zip(ty.params())
-                .enumerate()
-                .map(|(i, (text, ty))| {
-                    parse_value(text, *ty).map_err(|source| RecordError::Argument {
-                        function: call.function.clone(),
-                        number: i + 1,
-                        source,
-                    })
-                })
-                .collect::<Result<Vec<WasmValue>, _>>()?;
-            resolved.push(Call { function: call.function.clone(), arguments, vectors: has_vectors(ty) });
+        } else if let Some(ty) = exported("_initialize").filter(|ty| ty.params().is_empty()) {
+            resolver.plain("_initialize", ty);
         }
-        Ok(resolved)
-    }
-}
-
-fn has_vectors(ty: &FuncType) -> bool {
-    ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
-}
-
-fn value_fits(value: &WasmValue, ty: ValType) -> bool {
-    match (value, ty) {
-        (WasmValue::I32(_), ValType::I32)
-        | (WasmValue::I64(_), ValType::I64)
-        | (WasmValue::F32(_), ValType::F32)
-        | (WasmValue::F64(_), ValType::F64)
-        | (WasmValue::V128(_), ValType::V128) => true,
-        (WasmValue::Reference(word), ValType::Ref(ty)) => word == "null" && ty.is_nullable(),
-        _ => false,
+        calls.iter().try_for_each(|call| resolver.call(call))?;
+        Ok(resolver.finish())
     }
 }

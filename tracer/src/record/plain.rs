@@ -5,6 +5,7 @@ use super::end::{EndMemories, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
 use super::pump::not_the_engines;
+use super::stepping::Stepping;
 use super::{CallResult, Phase, Program, Request};
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
@@ -12,7 +13,7 @@ use crate::host::answer::{Host, Reply};
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, TrapKind};
+use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, Put, Step, TrapKind};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -68,7 +69,7 @@ impl Program {
 
 /// What was seen of the run so far.
 struct Seen<'a> {
-    program: &'a Program,
+    stepping: Stepping<'a>,
     host: Option<Host>,
     conduct: Conduct,
     global_indices: Vec<u32>,
@@ -85,7 +86,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn new<'a>(program: &'a Program, host: Option<Host>, module: &Instrumented) -> Seen<'a> {
         Seen {
-            program,
+            stepping: Stepping::new(&program.steps),
             host,
             conduct: Conduct::new(module),
             global_indices: module.globals.iter().map(|global| global.index).collect(),
@@ -162,13 +163,34 @@ impl Seen<'_> {
                 self.memories.begin(pages);
             }
             Message::Call(call) => self.call = call,
+            Message::Returned(_) | Message::Trapped { .. } if self.is_left_out() => self.call = None,
+            Message::Returned(_) if self.putting().is_some() => {
+                let put = self.putting().map(|(number, _, (_, address))| (number, address));
+                if let Some((number, address)) = put {
+                    self.stepping.done(number, &[address]);
+                }
+                self.call = None;
+            }
+            // The added code traps at address 0, and the engine where the bytes do not fit.
+            Message::Trapped { trap: TrapKind::Unreachable | TrapKind::MemoryOutOfBounds, .. }
+                if self.putting().is_some() =>
+            {
+                let words = self
+                    .putting()
+                    .map(|(number, put, (address, _))| self.stepping.no_room(number, put, address, None));
+                self.call = None;
+                self.outcome = Some(Outcome::NoRoom);
+                self.end.message = words;
+            }
             Message::Returned(values) => {
                 self.outcome.get_or_insert(Outcome::Finished);
                 self.end_call(Ok(values));
             }
             Message::Trapped { trap, message, .. } => {
-                self.outcome = Some(Outcome::Trapped { trap });
-                self.end.message = Some(message);
+                if self.outcome != Some(Outcome::NoRoom) {
+                    self.outcome = Some(Outcome::Trapped { trap });
+                    self.end.message = Some(message);
+                }
                 self.end_call(Err(trap));
             }
             Message::Exited(code) => {
@@ -205,11 +227,34 @@ impl Seen<'_> {
         self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         let function = match self.call.take() {
             None => "(start)".to_string(),
-            Some(number) => match self.program.calls.get(number as usize) {
-                Some(call) => call.function.clone(),
-                None => return,
-            },
+            Some(number) => {
+                if let Ok(values) = &result {
+                    self.stepping.done(number, values);
+                }
+                match self.stepping.step(number) {
+                    Some(Step::Call(call)) => call.function.clone(),
+                    _ => return,
+                }
+            }
         };
         self.end.calls.push(CallResult { function, result });
+    }
+
+    /// Whether what goes on is a step that needs one which is not done.
+    fn is_left_out(&self) -> bool {
+        match self.call.and_then(|number| self.stepping.step(number)) {
+            Some(Step::Call(call)) => self.stepping.arguments(call).is_none(),
+            Some(Step::Put(put)) => self.stepping.address(put).is_none(),
+            None => false,
+        }
+    }
+
+    /// The put that goes on: its number, and where the bytes go.
+    fn putting(&self) -> Option<(u32, &Put, (u64, WasmValue))> {
+        let number = self.call?;
+        match self.stepping.step(number)? {
+            Step::Put(put) => Some((number, put, self.stepping.address(put)?)),
+            Step::Call(_) => None,
+        }
     }
 }

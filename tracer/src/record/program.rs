@@ -2,31 +2,23 @@
 
 use super::Checkpoint;
 use super::interface::Interface;
+use super::invocation::Invocation;
 use super::providers::Imports;
-use crate::child::{Call, Checkpoints, Run};
+use super::steps::Steps;
+use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{HostFunction, HostSpec, Provider};
 use crate::host::preload::Preload;
 use crate::host::script::HostScript;
 use crate::host::stub::Stub;
-use crate::instrument::{InstrumentError, Instrumented, Options, Style, expose, instrument, untouched};
+use crate::instrument::{InstrumentError, Instrumented, MemoryDecl, Options, Style, expose, instrument, untouched};
 use crate::protocol::HOOK_SIZE;
 use crate::record::{HostSource, Request};
 use forkpoint_traces::TraceReader;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// A call of an export, as the user wrote it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invocation {
-    /// Name of the export.
-    pub function: String,
-    /// Arguments in the notation of [`parse_value`](crate::parse_value).
-    pub arguments: Vec<String>,
-}
 
 /// A module ready to be recorded under any engine, any number of times.
 pub struct Program {
@@ -35,7 +27,7 @@ pub struct Program {
     pub(super) instrumented: Instrumented,
     /// Why the module is not valid. Then engines are asked what they make of it, and nothing of it runs.
     invalid: Option<InstrumentError>,
-    pub(super) calls: Vec<Call>,
+    pub(super) steps: Steps,
     /// What functions are called, by index: in the name section, or by their first export.
     pub(super) functions: BTreeMap<u32, String>,
     pub(super) wasi_memory: Option<u32>,
@@ -47,14 +39,6 @@ pub struct Program {
     pub(super) scripts: Vec<HostScript>,
 }
 
-/// As the command line has it: the name, and the arguments behind it.
-impl fmt::Display for Invocation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.function)?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
-    }
-}
-
 impl Program {
     /// Prepares the binary `module`, read from a file called `name`, for these calls. Without calls it must be a
     /// WASI command: its `_start` is called. With calls, `_initialize` is called first where it exists.
@@ -64,7 +48,24 @@ impl Program {
     /// calls do not fit it. One that is not valid is no error: engines are asked whether they accept it
     /// ([`Program::invalid`]). A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
-        Program::with(name, module.into(), imports, |interface| interface.resolve(calls))
+        Program::allocating(name, module, calls, None, imports)
+    }
+
+    /// The same with texts and files among the arguments, for which `allocator` makes room in memory: it is called with the
+    /// number of bytes, or with the arguments it has, where `len` stands for that number.
+    ///
+    /// # Errors
+    /// Those of [`Program::new`], and when bytes cannot be had or have no room.
+    pub fn allocating(
+        name: &str,
+        module: Vec<u8>,
+        calls: &[Invocation],
+        allocator: Option<&Invocation>,
+        imports: &Imports,
+    ) -> Result<Program, RecordError> {
+        Program::with(name, module.into(), imports, |interface, memories| {
+            interface.resolve(calls, allocator, memories)
+        })
     }
 
     /// Prepares a module of which nothing is called: it is instantiated, and its start function runs.
@@ -72,7 +73,7 @@ impl Program {
     /// # Errors
     /// Those of [`Program::new`].
     pub fn uncalled(name: &str, module: Vec<u8>, imports: &Imports) -> Result<Program, RecordError> {
-        Program::with(name, module.into(), imports, |_| Ok(Vec::new()))
+        Program::with(name, module.into(), imports, |_, _| Ok(Steps::default()))
     }
 
     /// Prepares the program of a recording, to be run again with its host log.
@@ -82,17 +83,17 @@ impl Program {
     pub fn recorded(trace: &TraceReader) -> Result<Program, RecordError> {
         let header = trace.header();
         let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
-        Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface| {
-            header.calls.iter().map(|call| interface.recorded_call(call)).collect()
+        Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface, memories| {
+            Steps::recorded(interface, memories, &header.steps)
         })
     }
 
-    /// Prepares a module; `calls` are found out only where it is valid.
+    /// Prepares a module; `steps` are found out only where it is valid.
     fn with(
         name: &str,
         module: Arc<[u8]>,
         imports: &Imports,
-        calls: impl FnOnce(&Interface) -> Result<Vec<Call>, RecordError>,
+        steps: impl FnOnce(&Interface, &[MemoryDecl]) -> Result<Steps, RecordError>,
     ) -> Result<Program, RecordError> {
         // Validates, too: an invalid module has no interface to speak of.
         let instrumented = match instrument(&module, &Options::default()) {
@@ -101,13 +102,14 @@ impl Program {
         };
         let interface = Interface::of(&module);
         let host_functions = interface.provide(imports)?;
-        let calls = calls(&interface)?;
+        let steps = steps(&interface, &instrumented.memories)?;
+        let instrumented = with_steps(instrumented, &steps)?;
         Ok(Program {
             name: name.to_string(),
             original: module,
             instrumented,
             invalid: None,
-            calls,
+            steps,
             functions: interface.functions,
             wasi_memory: interface.wasi_memory,
             host_functions,
@@ -123,7 +125,7 @@ impl Program {
             instrumented: untouched(&module),
             original: module,
             invalid: Some(error),
-            calls: Vec::new(),
+            steps: Steps::default(),
             functions: BTreeMap::new(),
             wasi_memory: None,
             host_functions: Vec::new(),
@@ -142,6 +144,11 @@ impl Program {
     /// Whether the module wants to make threads and gets none.
     pub fn runs_without_threads(&self) -> bool {
         self.host_functions.iter().any(|function| matches!(function.provider, Provider::NoThreads))
+    }
+
+    /// The files whose bytes are put into memory for calls.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.steps.files
     }
 
     /// Number of memory-changing instructions.
@@ -172,14 +179,14 @@ impl Program {
         if self.invalid.is_some() || *options == Options::default() {
             return Ok(Cow::Borrowed(&self.instrumented));
         }
-        Ok(Cow::Owned(instrument(&self.original, options)?))
+        Ok(Cow::Owned(with_steps(instrument(&self.original, options)?, &self.steps)?))
     }
 
-    /// The module with nothing but exports added.
+    /// The module with nothing but exports added, and functions for those steps that need them.
     pub(super) fn exposed(&self) -> Result<Cow<'_, Instrumented>, RecordError> {
         match self.invalid {
             Some(_) => Ok(Cow::Borrowed(&self.instrumented)),
-            None => Ok(Cow::Owned(expose(&self.original)?)),
+            None => Ok(Cow::Owned(with_steps(expose(&self.original)?, &self.steps)?)),
         }
     }
 
@@ -203,7 +210,7 @@ impl Program {
             globals: module.globals.iter().map(|global| global.export.clone()).collect(),
             tables: names(&module.tables),
             has_start: module.has_start,
-            calls: self.calls.clone(),
+            calls: self.steps.jobs(),
             wasi: request.wasi.clone(),
             live_host: matches!(request.host, HostSource::Live),
             preloads: self.preloads.clone(),
@@ -226,6 +233,12 @@ impl Program {
             careful: false,
         }
     }
+}
+
+/// The same module with functions for the steps that need them.
+fn with_steps(module: Instrumented, steps: &Steps) -> Result<Instrumented, RecordError> {
+    let added = steps.added();
+    Ok(if added.is_empty() { module } else { module.with_steps(&steps.list, added)? })
 }
 
 /// What a raw record has on average: from this the engine's process, which decodes none, knows about how many

@@ -1,6 +1,7 @@
 //! Turns the child's frames into a trace.
 
 mod memory;
+mod put;
 
 use super::conduct::Conduct;
 use super::end::typed;
@@ -10,6 +11,7 @@ use super::launch::Launched;
 use super::marks::Marks;
 use super::process::{Ended, answer};
 use super::sink::WriterSink;
+use super::stepping::Stepping;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, environment, header, native, trap};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
@@ -18,7 +20,7 @@ use crate::protocol::{Frame, Message, NativeFrame, Order};
 use crate::shared;
 use forkpoint_traces::{
     EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Place, Stage,
-    TraceError, TraceWriter, TrapKind,
+    Step, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -62,6 +64,7 @@ pub(super) struct Pump<'a> {
     running: Duration,
     /// The call in progress: nothing, the start function, or a call by number.
     call: Option<Option<u32>>,
+    stepping: Stepping<'a>,
     calls: Vec<CallResult>,
     final_memories: Vec<MemoryState>,
     globals: Vec<GlobalState>,
@@ -116,6 +119,7 @@ impl<'a> Pump<'a> {
             started: None,
             running: Duration::ZERO,
             call: None,
+            stepping: Stepping::new(&program.steps),
             calls: Vec::new(),
             final_memories: Vec::new(),
             globals: Vec::new(),
@@ -320,6 +324,12 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Call(call) => self.begin_call(call),
+            Message::Returned(_) | Message::Trapped { .. } if self.is_left_out() => {
+                self.call = None;
+                self.settle()
+            }
+            Message::Returned(_) if self.putting().is_some() => self.has_put(),
+            Message::Trapped { .. } if self.has_no_room() => self.not_put(),
             Message::Returned(values) => {
                 self.settle()?;
                 let results = values.iter().map(ToString::to_string).collect();
@@ -341,8 +351,10 @@ impl<'a> Pump<'a> {
                     (func, offset) = (Some(place.func), place.offset);
                 }
                 self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
-                self.outcome = Some(Outcome::Trapped { trap });
-                self.words.message = Some(trap::with_frames(message, &frames));
+                if self.outcome != Some(Outcome::NoRoom) {
+                    self.outcome = Some(Outcome::Trapped { trap });
+                    self.words.message = Some(trap::with_frames(message, &frames));
+                }
                 self.end_call(Err(trap));
                 Ok(())
             }
@@ -475,27 +487,30 @@ impl<'a> Pump<'a> {
     }
 
     fn begin_call(&mut self, call: Option<u32>) -> Result<(), RecordError> {
-        let milestone = match call {
-            None => Milestone::Invoke { function: "(start)".to_string(), arguments: Vec::new() },
-            Some(number) => {
-                let Some(call) = self.program.calls.get(number as usize) else {
-                    return Err(RecordError::Protocol(format!("call number {number} was not asked for")));
-                };
-                Milestone::Invoke {
-                    function: call.function.clone(),
-                    arguments: call.arguments.iter().map(ToString::to_string).collect(),
-                }
+        let invoked = match call.map(|number| self.stepping.step(number).ok_or(number)) {
+            None => Some(("(start)".to_string(), Vec::new())),
+            Some(Err(number)) => {
+                return Err(RecordError::Protocol(format!("call number {number} was not asked for")));
+            }
+            Some(Ok(Step::Put(_))) => None,
+            Some(Ok(Step::Call(call))) => {
+                self.stepping.arguments(call).map(|arguments| (call.function.clone(), arguments))
             }
         };
         self.call = Some(call);
         self.marks.begin_call();
-        Ok(self.writer()?.milestone(&milestone)?)
+        let Some((function, arguments)) = invoked else { return Ok(()) };
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)
     }
 
     fn end_call(&mut self, result: Result<Vec<crate::values::WasmValue>, TrapKind>) {
         self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
         let Some(Some(number)) = self.call.take() else { return };
-        if let Some(call) = self.program.calls.get(number as usize) {
+        if let Ok(values) = &result {
+            self.stepping.done(number, values);
+        }
+        if let Some(Step::Call(call)) = self.stepping.step(number) {
             self.calls.push(CallResult { function: call.function.clone(), result });
         }
     }

@@ -126,7 +126,7 @@ pub fn header(chunk_events: u32) -> Header {
         },
         module: ModuleInfo::of("test.wasm", &module()),
         host: HostInfo::default(),
-        calls: Vec::new(),
+        steps: Vec::new(),
         limits: Limits::default(),
         features: forkpoint_traces::Features::default(),
         specification: forkpoint_traces::Specification::default(),

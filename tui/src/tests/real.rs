@@ -38,7 +38,7 @@ pub(super) fn header(module: &[u8]) -> Header {
         },
         module: ModuleInfo::of("fill.wasm", module),
         host: HostInfo::default(),
-        calls: Vec::new(),
+        steps: Vec::new(),
         limits: Limits::default(),
         features: forkpoint_traces::Features::default(),
         specification: forkpoint_traces::Specification::default(),

@@ -7,7 +7,8 @@ use crate::error::TraceError;
 use crate::host::HostEvent;
 use std::fs::File;
 
-/// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time.
+/// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. What was put
+/// into memory between calls of the guest is no step of one.
 pub struct HostLog {
     file: File,
     length: u64,
@@ -15,6 +16,8 @@ pub struct HostLog {
     chunks: Vec<u64>,
     column: Vec<u8>,
     at: usize,
+    /// Whether a host call has begun and not returned.
+    calling: bool,
 }
 
 impl TraceReader {
@@ -25,7 +28,7 @@ impl TraceReader {
     pub fn host_log(&self) -> Result<HostLog, TraceError> {
         let file = self.file.try_clone().map_err(TraceError::io("reading the host log"))?;
         let chunks = self.index.chunks.iter().rev().map(|chunk| chunk.offset).collect();
-        Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0 })
+        Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0, calling: false })
     }
 }
 
@@ -35,6 +38,19 @@ impl HostLog {
     /// # Errors
     /// When the trace is damaged.
     pub fn next_event(&mut self) -> Result<Option<HostEvent>, TraceError> {
+        loop {
+            let event = self.next_step()?;
+            match &event {
+                Some(HostEvent::Write { .. }) if !self.calling => continue,
+                Some(HostEvent::Call(_)) => self.calling = true,
+                Some(HostEvent::Return { .. }) => self.calling = false,
+                _ => {}
+            }
+            return Ok(event);
+        }
+    }
+
+    fn next_step(&mut self) -> Result<Option<HostEvent>, TraceError> {
         while self.at == self.column.len() {
             let Some(offset) = self.chunks.pop() else { return Ok(None) };
             let head = block::head(&self.file, offset, self.length)?

@@ -1,0 +1,456 @@
+//! Functions for the steps of a run that need each other, added to a module that is rewritten or exposed already.
+//!
+//! A call whose argument another one has returned, and bytes that are put where an allocator says, cannot be written down
+//! before the run. So the module gets a function for each such step, and the engine is asked for that: every engine can
+//! make a call, whatever its interface. Everything is added behind what is there, so no index changes.
+//!
+//! | step | its function |
+//! | --- | --- |
+//! | a call | calls the export with constants and what steps before have kept, keeps its results, and returns them |
+//! | a put | copies a passive data segment of its own to the address that a step before has kept, and keeps it |
+//!
+//! What is kept is in globals, and in one more that the step is done. A step that needs one which is not done traps: so
+//! does a put to address 0, which is an allocator's word for none.
+
+use super::body::limit;
+use super::error::InstrumentError;
+use super::sections::{ORDER, appended, rank};
+use super::step_export;
+use forkpoint_traces::{Argument, Call, Put, Step, StepResult, WasmValue};
+use std::collections::{BTreeMap, BTreeSet};
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
+use wasm_encoder::{
+    ConstExpr, Encode, GlobalType, Ieee32, Ieee64, Instruction as I, RawSection, Section as _, SectionId, ValType,
+};
+use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
+
+/// What the module has of each kind, and its exported functions.
+#[derive(Default)]
+struct There {
+    types: Vec<Option<FuncType>>,
+    /// Type indices of all functions.
+    functions: Vec<u32>,
+    globals: u32,
+    memories: Vec<bool>,
+    data: u32,
+    has_data_count: bool,
+    exports: BTreeMap<String, u32>,
+    /// Where the first function body begins.
+    code: usize,
+}
+
+/// What is added, encoded, section by section.
+#[derive(Default)]
+struct Added {
+    entries: BTreeMap<u8, Vec<Vec<u8>>>,
+    /// The global that says whether a step is done, and those that hold its results.
+    kept: BTreeMap<StepResult, u32>,
+    done: BTreeMap<u32, u32>,
+}
+
+/// Adds functions for the steps in `added`. Gives back how many bytes further the code begins, too.
+pub(super) fn add(module: &[u8], steps: &[Step], added: &BTreeSet<u32>) -> Result<(Vec<u8>, u32), InstrumentError> {
+    let there = There::of(module)?;
+    limit("functions", there.functions.len() as u64 + added.len() as u64, 1_000_000)?;
+    limit("exports", there.exports.len() as u64 + added.len() as u64, 1_000_000)?;
+    let needed: BTreeSet<StepResult> = steps.iter().flat_map(Step::needs).collect();
+    let mut new = Added::default();
+    for (number, step) in (0..).zip(steps).filter(|(number, _)| added.contains(number)) {
+        new.step(&there, number, step, &needed)?;
+    }
+    let globals = u64::from(there.globals) + new.count(SectionId::Global);
+    limit("globals", globals, 1_000_000)?;
+    let out = new.write(module, &there)?;
+    limit("bytes", out.len() as u64, 1 << 30)?;
+    // A module without code has none that could move.
+    let moved = if there.code == 0 { 0 } else { There::of(&out)?.code - there.code };
+    Ok((out, moved as u32))
+}
+
+impl There {
+    fn of(module: &[u8]) -> Result<There, InstrumentError> {
+        let mut there = There::default();
+        for payload in Parser::new(0).parse_all(module) {
+            match payload? {
+                Payload::TypeSection(section) => {
+                    for group in section {
+                        there.types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
+                            CompositeInnerType::Func(ty) => Some(ty),
+                            _ => None,
+                        }));
+                    }
+                }
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        match import?.ty {
+                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => there.functions.push(ty),
+                            TypeRef::Global(_) => there.globals += 1,
+                            TypeRef::Memory(memory) => there.memories.push(memory.memory64),
+                            TypeRef::Table(_) | TypeRef::Tag(_) => {}
+                        }
+                    }
+                }
+                Payload::FunctionSection(section) => {
+                    for ty in section {
+                        there.functions.push(ty?);
+                    }
+                }
+                Payload::MemorySection(section) => {
+                    for memory in section {
+                        there.memories.push(memory?.memory64);
+                    }
+                }
+                Payload::GlobalSection(section) => there.globals += section.count(),
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        let export = export?;
+                        if export.kind == ExternalKind::Func {
+                            there.exports.insert(export.name.to_string(), export.index);
+                        }
+                    }
+                }
+                Payload::DataCountSection { .. } => there.has_data_count = true,
+                Payload::DataSection(section) => there.data = section.count(),
+                Payload::CodeSectionEntry(body) if there.code == 0 => there.code = body.range().start,
+                _ => {}
+            }
+        }
+        Ok(there)
+    }
+
+    /// The function that a call is of, and its type.
+    fn callee(&self, call: &Call) -> Option<(u32, &FuncType)> {
+        let function = *self.exports.get(&call.function)?;
+        let ty = *self.functions.get(function as usize)?;
+        Some((function, self.types.get(ty as usize)?.as_ref()?))
+    }
+}
+
+impl Added {
+    fn count(&self, id: SectionId) -> u64 {
+        self.entries.get(&(id as u8)).map_or(0, |entries| entries.len() as u64)
+    }
+
+    /// Adds an entry, and gives its number among those that are added.
+    fn entry(&mut self, id: SectionId, bytes: Vec<u8>) -> u32 {
+        let entries = self.entries.entry(id as u8).or_default();
+        entries.push(bytes);
+        entries.len() as u32 - 1
+    }
+
+    /// A mutable global that is 0.
+    fn global(&mut self, there: &There, ty: ValType) -> u32 {
+        let zero = match ty {
+            ValType::I64 => ConstExpr::i64_const(0),
+            ValType::F32 => ConstExpr::f32_const(0.0f32.into()),
+            ValType::F64 => ConstExpr::f64_const(0.0f64.into()),
+            ValType::V128 => ConstExpr::v128_const(0),
+            _ => ConstExpr::i32_const(0),
+        };
+        let mut bytes = Vec::new();
+        GlobalType { val_type: ty, mutable: true, shared: false }.encode(&mut bytes);
+        zero.encode(&mut bytes);
+        there.globals + self.entry(SectionId::Global, bytes)
+    }
+
+    /// Traps unless a step is done.
+    fn require(&self, step: u32, body: &mut Vec<I<'static>>) {
+        if let Some(done) = self.done.get(&step) {
+            body.extend([
+                I::GlobalGet(*done),
+                I::I32Eqz,
+                I::If(wasm_encoder::BlockType::Empty),
+                I::Unreachable,
+                I::End,
+            ]);
+        }
+    }
+
+    fn step(
+        &mut self,
+        there: &There,
+        number: u32,
+        step: &Step,
+        needed: &BTreeSet<StepResult>,
+    ) -> Result<(), InstrumentError> {
+        let mut body = Vec::new();
+        for from in step.needs() {
+            self.require(from.step, &mut body);
+        }
+        let (locals, results) = match step {
+            Step::Call(call) => self.call(there, number, call, needed, &mut body)?,
+            Step::Put(put) => {
+                self.put(there, number, put, &mut body)?;
+                (Vec::new(), Vec::new())
+            }
+        };
+        if is_needed(needed, number) {
+            let done = self.global(there, ValType::I32);
+            self.done.insert(number, done);
+            body.extend([I::I32Const(1), I::GlobalSet(done)]);
+        }
+        body.extend((0..locals.len() as u32).map(I::LocalGet));
+        body.push(I::End);
+        self.function(there, number, &locals, &results, &body);
+        Ok(())
+    }
+
+    /// Calls an export. Gives back the types of the locals that its results are in then, and those of the results.
+    fn call(
+        &mut self,
+        there: &There,
+        number: u32,
+        call: &Call,
+        needed: &BTreeSet<StepResult>,
+        body: &mut Vec<I<'static>>,
+    ) -> Result<(Vec<ValType>, Vec<ValType>), InstrumentError> {
+        let missing = || wrong(format!("no function is exported as `{}`", call.function.escape_debug()));
+        let (function, ty) = there.callee(call).ok_or_else(missing)?;
+        for (argument, ty) in call.arguments.iter().zip(ty.params()) {
+            body.push(match argument {
+                Argument::Value(value) => constant(value, *ty)?,
+                Argument::Result(from) => match self.kept.get(from) {
+                    Some(global) => I::GlobalGet(*global),
+                    None => return Err(wrong(format!("step {} keeps no result {}", from.step, from.result))),
+                },
+            });
+        }
+        body.push(I::Call(function));
+        let results = ty.results().iter().map(|ty| Ok(RoundtripReencoder.val_type(*ty)?));
+        let results = results.collect::<Result<Vec<_>, InstrumentError>>()?;
+        if !is_needed(needed, number) {
+            return Ok((Vec::new(), results));
+        }
+        body.extend((0..results.len() as u32).rev().map(I::LocalSet));
+        for (result, ty) in
+            (0..).zip(&results).filter(|(result, _)| needed.contains(&StepResult { step: number, result: *result }))
+        {
+            let global = self.global(there, *ty);
+            self.kept.insert(StepResult { step: number, result }, global);
+            body.extend([I::LocalGet(result), I::GlobalSet(global)]);
+        }
+        Ok((results.clone(), results))
+    }
+
+    /// Puts bytes into memory.
+    fn put(
+        &mut self,
+        there: &There,
+        number: u32,
+        put: &Put,
+        body: &mut Vec<I<'static>>,
+    ) -> Result<(), InstrumentError> {
+        let wide = there.memories.get(put.memory.0 as usize).copied();
+        let (Some(wide), Some(room)) = (wide, self.kept.get(&put.room).copied()) else {
+            return Err(wrong(format!("step {number} puts bytes where there is no room")));
+        };
+        // A passive segment.
+        let mut segment = vec![1];
+        put.bytes.as_slice().encode(&mut segment);
+        let data_index = there.data + self.entry(SectionId::Data, segment);
+        body.extend([
+            I::GlobalGet(room),
+            if wide { I::I64Eqz } else { I::I32Eqz },
+            I::If(wasm_encoder::BlockType::Empty),
+            I::Unreachable,
+            I::End,
+            I::GlobalGet(room),
+            I::I32Const(0),
+            I::I32Const(put.bytes.len() as i32),
+            I::MemoryInit { mem: put.memory.0, data_index },
+        ]);
+        self.kept.insert(StepResult { step: number, result: 0 }, room);
+        Ok(())
+    }
+
+    fn function(&mut self, there: &There, number: u32, locals: &[ValType], results: &[ValType], body: &[I<'static>]) {
+        let mut ty = vec![0x60, 0];
+        (results.len() as u32).encode(&mut ty);
+        results.iter().for_each(|result| result.encode(&mut ty));
+        let ty = there.types.len() as u32 + self.entry(SectionId::Type, ty);
+        let mut bytes = Vec::new();
+        ty.encode(&mut bytes);
+        let function = there.functions.len() as u32 + self.entry(SectionId::Function, bytes);
+        let mut code = Vec::new();
+        (locals.len() as u32).encode(&mut code);
+        for local in locals {
+            1u32.encode(&mut code);
+            local.encode(&mut code);
+        }
+        body.iter().for_each(|instruction| instruction.encode(&mut code));
+        let mut sized = Vec::new();
+        code.as_slice().encode(&mut sized);
+        self.entry(SectionId::Code, sized);
+        let mut export = Vec::new();
+        step_export(number).as_str().encode(&mut export);
+        export.push(0x00); // A function.
+        function.encode(&mut export);
+        self.entry(SectionId::Export, export);
+    }
+
+    /// Writes the module with all of it: sections that it lacks at their places in between.
+    fn write(mut self, module: &[u8], there: &There) -> Result<Vec<u8>, InstrumentError> {
+        let mut out = module[..module.len().min(8)].to_vec();
+        let data_count = there.data + self.count(SectionId::Data) as u32;
+        let counts = self.count(SectionId::Data) > 0;
+        let mut next = 0;
+        let mut missing = |new: &mut Added, out: &mut Vec<u8>, until: usize| -> Result<(), InstrumentError> {
+            for id in ORDER.iter().take(until).skip(next) {
+                match new.entries.remove(&(*id as u8)) {
+                    Some(entries) => raw(out, *id as u8, &appended(&[0], &entries)?),
+                    None if *id == SectionId::DataCount && counts => raw(out, *id as u8, &encoded(data_count)),
+                    None => {}
+                }
+            }
+            next = next.max(until + 1);
+            Ok(())
+        };
+        for payload in Parser::new(0).parse_all(module) {
+            let Some((id, range)) = payload?.as_section() else { continue };
+            if let Some(rank) = rank(id) {
+                missing(&mut self, &mut out, rank)?;
+            }
+            let contents = &module[range];
+            match self.entries.remove(&id) {
+                Some(entries) => raw(&mut out, id, &appended(contents, &entries)?),
+                None if id == SectionId::DataCount as u8 => raw(&mut out, id, &encoded(data_count)),
+                None => raw(&mut out, id, contents),
+            }
+        }
+        missing(&mut self, &mut out, ORDER.len())?;
+        Ok(out)
+    }
+}
+
+/// Whether another step needs anything of this one.
+fn is_needed(needed: &BTreeSet<StepResult>, number: u32) -> bool {
+    needed.range(StepResult { step: number, result: 0 }..).next().is_some_and(|from| from.step == number)
+}
+
+fn wrong(why: String) -> InstrumentError {
+    InstrumentError::Step { why }
+}
+
+fn raw(out: &mut Vec<u8>, id: u8, data: &[u8]) {
+    RawSection { id, data }.append_to(out);
+}
+
+fn encoded(number: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    number.encode(&mut bytes);
+    bytes
+}
+
+fn constant(value: &WasmValue, ty: wasmparser::ValType) -> Result<I<'static>, InstrumentError> {
+    Ok(match value {
+        WasmValue::I32(value) => I::I32Const(*value),
+        WasmValue::I64(value) => I::I64Const(*value),
+        WasmValue::F32(bits) => I::F32Const(Ieee32::new(*bits)),
+        WasmValue::F64(bits) => I::F64Const(Ieee64::new(*bits)),
+        WasmValue::V128(bytes) => I::V128Const(i128::from_le_bytes(*bytes)),
+        WasmValue::Reference(_) => match ty {
+            wasmparser::ValType::Ref(ty) => I::RefNull(RoundtripReencoder.heap_type(ty.heap_type())?),
+            ty => return Err(wrong(format!("a reference for an argument of type {ty}"))),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{Instrumented, OffsetMap, Options, Style, expose, features, instrument};
+    use forkpoint_traces::{CodeOffset, MemoryIndex};
+
+    fn call(function: &str, arguments: Vec<Argument>) -> Step {
+        Step::Call(Call { function: function.to_string(), arguments })
+    }
+
+    fn result(step: u32, result: u32) -> Argument {
+        Argument::Result(StepResult { step, result })
+    }
+
+    /// Room, bytes, and two calls that use both.
+    fn steps(length: WasmValue, bytes: usize) -> Vec<Step> {
+        let room = StepResult { step: 0, result: 0 };
+        vec![
+            call("alloc", vec![Argument::Value(length)]),
+            Step::Put(Put { room, memory: MemoryIndex(0), bytes: vec![7; bytes] }),
+            call("f", vec![result(1, 0)]),
+            call("g", vec![result(2, 1), Argument::Value(WasmValue::F32(0x7fa0_0000)), result(2, 0)]),
+        ]
+    }
+
+    const USES: &str = r#"(func (export "f") (param $p P) (result v128 i64) (v128.load (local.get $p)) (i64.const 1))
+        (func (export "g") (param i64 f32 v128) (nop) (unreachable))"#;
+
+    /// All ways to rewrite a module, with the steps.
+    fn rewritten(module: &[u8], steps: &[Step]) -> Vec<Instrumented> {
+        let options = |style| Options { style, ..Options::default() };
+        let ways =
+            [expose(module), instrument(module, &options(Style::Inline)), instrument(module, &options(Style::Hooks))];
+        let added: BTreeSet<u32> = (0..steps.len() as u32).collect();
+        ways.into_iter()
+            .map(|way| way.and_then(|way| way.with_steps(steps, &added)).expect("it can be rewritten"))
+            .collect()
+    }
+
+    /// The map finds the module's `nop`, `unreachable` and `end` again, both ways.
+    fn is_where_it_was(module: &[u8], rewritten: &[u8], offsets: &OffsetMap) {
+        const CODE: [u8; 3] = [0x01, 0x00, 0x0b];
+        let at = CodeOffset(module.windows(3).rposition(|code| code == CODE).expect("an `unreachable`") as u32);
+        let there = offsets.rewritten(at).expect("it is there");
+        assert_eq!(rewritten[there as usize..][..3], CODE);
+        assert_eq!(offsets.original(there).map(|mapped| mapped.offset), Some(at));
+    }
+
+    #[test]
+    fn what_is_added_is_valid_and_moves_nothing() {
+        let small = r#"(memory 1) (func (export "alloc") (param i32) (result i32) (i32.const 64))"#;
+        for (name, address, text, length) in [
+            ("no data", "i32", small.to_string(), WasmValue::I32(4)),
+            ("data", "i32", format!(r#"(data "abc") {small} (data (i32.const 0) "x")"#), WasmValue::I32(4)),
+            (
+                "counted data",
+                "i32",
+                format!(r#"(data $d "abc") {small} (func (data.drop $d)) (global i32 (i32.const 1))"#),
+                WasmValue::I32(4),
+            ),
+            (
+                "64 bits",
+                "i64",
+                r#"(memory i64 1) (func (export "alloc") (param i64) (result i64) (i64.const 64))"#.to_string(),
+                WasmValue::I64(4),
+            ),
+            (
+                "imported",
+                "i32",
+                r#"(import "env" "alloc" (func $a (param i32) (result i32))) (import "env" "g" (global i32))
+                   (export "alloc" (func $a)) (memory 1)"#
+                    .to_string(),
+                WasmValue::I32(4),
+            ),
+        ] {
+            let module = wat::parse_str(format!("(module {text} {})", USES.replace('P', address))).expect(name);
+            for bytes in [0, 3, 100_000] {
+                for Instrumented { module: rewritten, offsets, .. } in
+                    rewritten(&module, &steps(length.clone(), bytes))
+                {
+                    let valid = wasmparser::Validator::new_with_features(features()).validate_all(&rewritten);
+                    assert!(valid.is_ok(), "{name}: {:?}", valid.err());
+                    is_where_it_was(&module, &rewritten, &offsets);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_steps_take_more_bytes_to_count() {
+        let module = wat::parse_str(r#"(module (memory 1) (func (export "f") (result i32) (nop) (unreachable)))"#)
+            .expect("a module");
+        let steps: Vec<Step> = (0..200).map(|_| call("f", Vec::new())).collect();
+        for Instrumented { module: rewritten, offsets, .. } in rewritten(&module, &steps) {
+            wasmparser::validate(&rewritten).expect("a valid module");
+            is_where_it_was(&module, &rewritten, &offsets);
+        }
+    }
+}

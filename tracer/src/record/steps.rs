@@ -1,0 +1,476 @@
+//! From calls as they are written to the steps of a run: values by their types, bytes into memory by an allocator.
+//!
+//! An argument that is a text or a file becomes two steps before its call: the allocator is called, and the bytes are put
+//! where it says. Which address that is only the run shows, so an argument may be the result of a step before. All engines
+//! make such calls by code that is added to the module (`instrument/steps.rs`), and need to know nothing of it.
+
+use super::interface::Interface;
+use super::invocation::{Ending, Invocation, Notation, Source, notation};
+use crate::child::Call as Job;
+use crate::error::RecordError;
+use crate::instrument::{MemoryDecl, step_export};
+use crate::record::types::signature;
+use crate::values::{WasmValue, parse_value};
+use forkpoint_traces::{Argument, Call, MAX_PUT, MemoryIndex, Put, Step, StepResult};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use wasmparser::{FuncType, ValType};
+
+/// The steps of a run, in order, without the start function.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Steps {
+    pub(super) list: Vec<Step>,
+    /// For each, the types of its results.
+    results: Vec<Vec<ValType>>,
+    /// For each, whether its own type has vectors, which not every interface to an engine can pass.
+    vectors: Vec<bool>,
+    added: BTreeSet<u32>,
+    /// Files that bytes are from.
+    pub(super) files: Vec<PathBuf>,
+}
+
+/// Makes the steps for calls.
+pub(super) struct Resolver<'a> {
+    interface: &'a Interface,
+    memories: &'a [MemoryDecl],
+    /// The call that makes room, with `len` for a number of bytes.
+    allocator: Option<&'a Invocation>,
+    steps: Steps,
+    /// The step of each call that was asked for.
+    calls: Vec<u32>,
+    /// The length of the bytes that were put last, as the guest is to know it.
+    length: Option<u64>,
+    /// Bytes put so far.
+    put: u64,
+}
+
+impl Steps {
+    /// Checks the steps of a recording; nothing about them is taken on trust.
+    pub(super) fn recorded(
+        interface: &Interface,
+        memories: &[MemoryDecl],
+        recorded: &[Step],
+    ) -> Result<Steps, RecordError> {
+        let mut steps = Steps::default();
+        let mut put = 0u64;
+        for step in recorded {
+            match step {
+                Step::Call(call) => {
+                    let ty = interface.function(&call.function)?;
+                    let fits = |(argument, ty): (&Argument, &ValType)| match argument {
+                        Argument::Value(value) => value_fits(value, *ty),
+                        Argument::Result(from) => steps.type_of(*from) == Some(*ty),
+                    };
+                    if ty.params().len() != call.arguments.len() || !call.arguments.iter().zip(ty.params()).all(fits)
+                    {
+                        return Err(wrong_count(&call.function, ty, call.arguments.len()));
+                    }
+                    steps.call(call.clone(), ty);
+                }
+                Step::Put(one) => {
+                    put = put.saturating_add(one.bytes.len() as u64);
+                    let address = memories.get(one.memory.0 as usize).map(address_type);
+                    match address.filter(|ty| Some(*ty) == steps.type_of(one.room) && put <= MAX_PUT) {
+                        Some(address) => steps.put(one.clone(), address),
+                        None => {
+                            return Err(RecordError::Bytes {
+                                what: "a step of the recording".to_string(),
+                                why: format!(
+                                    "it puts {} bytes where no call before gives an address of memory {}",
+                                    one.bytes.len(),
+                                    one.memory.0
+                                ),
+                            });
+                        }
+                    };
+                }
+            }
+        }
+        Ok(steps)
+    }
+
+    fn call(&mut self, call: Call, ty: &FuncType) -> u32 {
+        self.push(Step::Call(call), ty.results().to_vec(), has_vectors(ty))
+    }
+
+    fn put(&mut self, put: Put, address: ValType) -> u32 {
+        self.push(Step::Put(put), vec![address], false)
+    }
+
+    fn push(&mut self, step: Step, results: Vec<ValType>, vectors: bool) -> u32 {
+        let number = self.list.len() as u32;
+        for from in step.needs() {
+            self.added.extend([from.step, number]);
+        }
+        self.list.push(step);
+        self.results.push(results);
+        self.vectors.push(vectors);
+        number
+    }
+
+    /// The type of what a step comes to, where it is one that can be passed on: a number or a vector.
+    fn type_of(&self, from: StepResult) -> Option<ValType> {
+        let ty = self.results.get(from.step as usize)?.get(from.result as usize).copied();
+        ty.filter(|ty| !matches!(ty, ValType::Ref(_)))
+    }
+
+    /// Steps that engines are asked for by functions that are added for them: those whose results are needed, and those that
+    /// need others.
+    pub(super) fn added(&self) -> &BTreeSet<u32> {
+        &self.added
+    }
+
+    /// Whether bytes are put into memory.
+    pub(super) fn puts(&self) -> bool {
+        self.list.iter().any(|step| matches!(step, Step::Put(_)))
+    }
+
+    /// The calls that an engine is asked to make, one for each step.
+    pub(super) fn jobs(&self) -> Vec<Job> {
+        let job = |(number, step): (usize, &Step)| {
+            let vectors = self.vectors.get(number).copied().unwrap_or_default();
+            match step {
+                Step::Call(call) if !self.added.contains(&(number as u32)) => Job {
+                    function: call.function.clone(),
+                    arguments: call.arguments.iter().filter_map(value).cloned().collect(),
+                    vectors,
+                },
+                _ => Job { function: step_export(number as u32), arguments: Vec::new(), vectors },
+            }
+        };
+        self.list.iter().enumerate().map(job).collect()
+    }
+}
+
+fn value(argument: &Argument) -> Option<&WasmValue> {
+    match argument {
+        Argument::Value(value) => Some(value),
+        Argument::Result(_) => None,
+    }
+}
+
+fn address_type(memory: &MemoryDecl) -> ValType {
+    if memory.memory64 { ValType::I64 } else { ValType::I32 }
+}
+
+fn has_vectors(ty: &FuncType) -> bool {
+    ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
+}
+
+fn value_fits(value: &WasmValue, ty: ValType) -> bool {
+    match (value, ty) {
+        (WasmValue::I32(_), ValType::I32)
+        | (WasmValue::I64(_), ValType::I64)
+        | (WasmValue::F32(_), ValType::F32)
+        | (WasmValue::F64(_), ValType::F64)
+        | (WasmValue::V128(_), ValType::V128) => true,
+        (WasmValue::Reference(word), ValType::Ref(ty)) => word == "null" && ty.is_nullable(),
+        _ => false,
+    }
+}
+
+fn wrong_count(function: &str, ty: &FuncType, found: usize) -> RecordError {
+    RecordError::ArgumentCount {
+        function: function.escape_debug().to_string(),
+        expected: ty.params().len(),
+        types: signature(ty),
+        found,
+    }
+}
+
+impl<'a> Resolver<'a> {
+    pub(super) fn new(
+        interface: &'a Interface,
+        memories: &'a [MemoryDecl],
+        allocator: Option<&'a Invocation>,
+    ) -> Resolver<'a> {
+        let (steps, calls) = (Steps::default(), Vec::new());
+        Resolver { interface, memories, allocator, steps, calls, length: None, put: 0 }
+    }
+
+    /// Adds a call that takes no arguments and that nobody asked for.
+    pub(super) fn plain(&mut self, function: &str, ty: &FuncType) {
+        self.steps.call(Call { function: function.to_string(), arguments: Vec::new() }, ty);
+    }
+
+    /// Adds a call that was asked for, and what has to be done before it.
+    pub(super) fn call(&mut self, call: &Invocation) -> Result<(), RecordError> {
+        let ty = self.interface.function(&call.function)?;
+        if ty.params().len() != call.arguments.len() {
+            return Err(wrong_count(&call.function, ty, call.arguments.len()));
+        }
+        self.length = None;
+        let typed = call.arguments.iter().zip(ty.params()).enumerate();
+        let arguments = typed.map(|(i, (text, ty))| self.argument(&call.function, i + 1, text, *ty));
+        let arguments = arguments.collect::<Result<Vec<_>, _>>()?;
+        let step = self.steps.call(Call { function: call.function.clone(), arguments }, ty);
+        self.calls.push(step);
+        Ok(())
+    }
+
+    pub(super) fn finish(self) -> Steps {
+        self.steps
+    }
+
+    fn argument(&mut self, function: &str, number: usize, text: &str, ty: ValType) -> Result<Argument, RecordError> {
+        let fail = |why: String| RecordError::Bytes {
+            what: format!("argument {number} of `{}`", function.escape_debug()),
+            why,
+        };
+        match notation(text).map_err(fail)? {
+            Notation::Value => parse_value(text, ty).map(Argument::Value).map_err(|source| RecordError::Argument {
+                function: function.to_string(),
+                number,
+                source,
+            }),
+            Notation::Length => match self.length {
+                Some(length) => integer(length, ty).map(Argument::Value).map_err(fail),
+                None => Err(fail("`len` is the length of a text or a file before it in the same call".to_string())),
+            },
+            Notation::Result { call, number } => self.result(call, number, ty).map(Argument::Result).map_err(fail),
+            Notation::Bytes(source, ending) => {
+                let (bytes, length) = bytes(&source, ending, MAX_PUT.saturating_sub(self.put)).map_err(fail)?;
+                if let Source::File(file) = source {
+                    self.steps.files.push(file);
+                }
+                self.bytes(bytes, ty, fail)
+                    .inspect(|_| self.length = Some(length))
+                    .map(|step| Argument::Result(StepResult { step, result: 0 }))
+            }
+        }
+    }
+
+    fn result(&self, call: Option<usize>, number: usize, ty: ValType) -> Result<StepResult, String> {
+        let which = call.unwrap_or(self.calls.len());
+        let Some(step) = which.checked_sub(1).and_then(|index| self.calls.get(index)).copied() else {
+            let which = call.map_or("call".to_string(), |which| format!("call {which}"));
+            return Err(format!("there is no {which} before this one; the first --invoke is call 1"));
+        };
+        let from = StepResult { step, result: (number - 1) as u32 };
+        match self.steps.type_of(from) {
+            Some(found) if found == ty => Ok(from),
+            Some(found) => Err(format!("result {number} of call {which} is of type {found}, expected {ty}")),
+            None => Err(format!("call {which} has no result {number} that is a number or a vector")),
+        }
+    }
+
+    /// Adds the steps that put bytes into memory, and gives the number of the last of them.
+    fn bytes(
+        &mut self,
+        bytes: Vec<u8>,
+        ty: ValType,
+        fail: impl Fn(String) -> RecordError,
+    ) -> Result<u32, RecordError> {
+        let index = self.interface.wasi_memory.unwrap_or(0);
+        let Some(memory) = self.memories.get(index as usize) else {
+            return Err(fail("the module has no memory for it".to_string()));
+        };
+        let address = address_type(memory);
+        if ty != address {
+            return Err(fail(format!(
+                "an address of its memory is of type {address}, and the argument is of type {ty}"
+            )));
+        }
+        let Some(allocator) = self.allocator else {
+            return Err(fail(format!(
+                "a text or a file needs room in the guest's memory: name the export that gives it, as in --alloc malloc{}",
+                self.interface.callable()
+            )));
+        };
+        let step = self.allocate(allocator, bytes.len() as u64, address)?;
+        self.put += bytes.len() as u64;
+        let put = Put { room: StepResult { step, result: 0 }, memory: MemoryIndex(index), bytes };
+        Ok(self.steps.put(put, address))
+    }
+
+    /// Adds a call of the allocator.
+    fn allocate(&mut self, allocator: &Invocation, length: u64, address: ValType) -> Result<u32, RecordError> {
+        let name = allocator.function.escape_debug();
+        let fail = |why: String| RecordError::Bytes { what: format!("--alloc {name}"), why };
+        let ty = self.interface.function(&allocator.function)?;
+        if ty.results().first() != Some(&address) {
+            return Err(fail(format!("it is {}, and its first result must be an address, {address}", signature(ty))));
+        }
+        let implied = ["len".to_string()];
+        let written = match allocator.arguments.is_empty() && ty.params().len() == 1 {
+            true => &implied[..],
+            false => &allocator.arguments,
+        };
+        if written.len() != ty.params().len() {
+            return Err(fail(format!(
+                "it takes {} argument(s) ({}); write them behind the name, with `len` for the number of bytes, as in \
+                 --alloc '{name} len 1'",
+                ty.params().len(),
+                signature(ty)
+            )));
+        }
+        let argument = |(text, ty): (&String, &ValType)| match text.as_str() {
+            "len" => integer(length, *ty),
+            text => parse_value(text, *ty).map_err(|error| error.to_string()),
+        };
+        let arguments = written.iter().zip(ty.params()).map(|pair| argument(pair).map(Argument::Value));
+        let arguments = arguments.collect::<Result<_, _>>().map_err(fail)?;
+        Ok(self.steps.call(Call { function: allocator.function.clone(), arguments }, ty))
+    }
+}
+
+/// A length as a value.
+fn integer(length: u64, ty: ValType) -> Result<WasmValue, String> {
+    match ty {
+        ValType::I32 => Ok(WasmValue::I32(length as u32 as i32)),
+        ValType::I64 => Ok(WasmValue::I64(length as i64)),
+        ty => Err(format!("`len` is an integer, and the argument is of type {ty}")),
+    }
+}
+
+/// The bytes to put, and how many of them count.
+fn bytes(source: &Source, ending: Ending, most: u64) -> Result<(Vec<u8>, u64), String> {
+    let too_many = || format!("texts and files for memory may have {} MiB in all", MAX_PUT >> 20);
+    let mut bytes = match source {
+        Source::Text(bytes) => bytes.clone(),
+        Source::File(path) => read(path, most).map_err(|error| format!("reading {}: {error}", path.display()))?,
+        Source::Zeros(length) if *length <= most => vec![0; *length as usize],
+        Source::Zeros(_) => return Err(too_many()),
+    };
+    if ending == Ending::Utf16 {
+        let text = String::from_utf8(bytes).map_err(|_| "only UTF-8 can be put as UTF-16")?;
+        bytes = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    }
+    let length = bytes.len() as u64;
+    if ending == Ending::Nul {
+        bytes.push(0);
+    }
+    if bytes.len() as u64 > most { Err(too_many()) } else { Ok((bytes, length)) }
+}
+
+/// A file, or one byte more than `most` of it.
+fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::expose;
+
+    const MODULE: &str = r#"(module (memory (export "memory") 1)
+        (func (export "malloc") (param i32) (result i32) (local.get 0))
+        (func (export "new") (param i32 i32) (result i32) (local.get 0))
+        (func (export "room") (result i32) (i32.const 8))
+        (func (export "wide") (param i32) (result i64) (i64.const 8))
+        (func (export "f") (param i32)) (func (export "g") (param i32 i64) (result i64 funcref) (i64.const 1) (ref.null func))
+        (func (export "h") (param i64)) (func (export "r") (param funcref)))"#;
+
+    fn interface() -> (Interface, Vec<MemoryDecl>) {
+        let module = wat::parse_str(MODULE).expect("a module");
+        (Interface::of(&module), expose(&module).expect("valid").memories)
+    }
+
+    fn resolved(calls: &[&str], allocator: &str) -> Result<Steps, RecordError> {
+        let (interface, memories) = interface();
+        let calls: Vec<Invocation> = calls.iter().map(|call| call.parse().expect(call)).collect();
+        interface.resolve(&calls, Some(&allocator.parse().expect(allocator)), &memories)
+    }
+
+    fn room(step: u32) -> StepResult {
+        StepResult { step, result: 0 }
+    }
+
+    fn put(step: u32, bytes: &[u8]) -> Step {
+        Step::Put(Put { room: room(step), memory: MemoryIndex(0), bytes: bytes.to_vec() })
+    }
+
+    fn call(function: &str, arguments: &[Argument]) -> Step {
+        Step::Call(Call { function: function.to_string(), arguments: arguments.to_vec() })
+    }
+
+    fn number(value: i32) -> Argument {
+        Argument::Value(WasmValue::I32(value))
+    }
+
+    #[test]
+    fn bytes_are_two_steps_before_their_call() {
+        let steps = resolved(&[r#"g "ab" len"#, "h result"], "malloc").expect("it fits");
+        let long = Argument::Value(WasmValue::I64(2));
+        assert_eq!(
+            steps.list,
+            [
+                call("malloc", &[number(3)]),
+                put(0, b"ab\0"),
+                call("g", &[Argument::Result(room(1)), long]),
+                call("h", &[Argument::Result(room(2))]),
+            ]
+        );
+        let names: Vec<String> = steps.jobs().into_iter().map(|job| job.function).collect();
+        assert_eq!(names, ["forkpoint:step.0", "forkpoint:step.1", "forkpoint:step.2", "forkpoint:step.3"]);
+        // What needs nothing and is not needed is asked of the engine as it is.
+        let plain = resolved(&["f 1", "h 2"], "malloc").expect("it fits").jobs();
+        assert_eq!((plain[0].function.as_str(), plain[1].arguments.len()), ("f", 1));
+    }
+
+    #[test]
+    fn allocators_are_called_as_they_are_written() {
+        for (allocator, arguments) in [
+            ("malloc", vec![number(2)]),
+            ("malloc len", vec![number(2)]),
+            ("malloc 64", vec![number(64)]),
+            ("new len 1", vec![number(2), number(1)]),
+            ("room", vec![]),
+        ] {
+            let steps = resolved(&[r#"f u"\u{e9}""#], allocator).expect(allocator);
+            assert_eq!(
+                steps.list[..2],
+                [call(allocator.split(' ').next().expect("a name"), &arguments), put(0, b"\xe9\0")]
+            );
+        }
+        for wrong in ["new", "wide", "room len", "f", "nobody", "malloc x"] {
+            assert!(resolved(&[r#"f "a""#], wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        for calls in [
+            &[r#"h "a""#][..],
+            &["f len"],
+            &["f result"],
+            &["h 1", "f result"],
+            &["g 1 1", "f result"],
+            &["g 1 1", "h result:1.3"],
+            &["g 1 1", "r result:1.2"],
+            &["g 1 1", "h result:2"],
+            &["f zeros:33554433"],
+            &[r#"f u"\ff""#],
+            &["f @/nowhere/at/all"],
+        ] {
+            assert!(resolved(calls, "malloc").is_err(), "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn a_recording_is_not_believed() {
+        let (interface, memories) = interface();
+        let good = resolved(&[r#"g "ab" len"#, "h result"], "malloc").expect("it fits").list;
+        assert_eq!(Steps::recorded(&interface, &memories, &good).expect("its own").list, good);
+        let other = |memory| Step::Put(Put { room: room(0), memory: MemoryIndex(memory), bytes: Vec::new() });
+        for wrong in [
+            vec![put(0, b"a")],
+            vec![call("malloc", &[Argument::Result(room(0))])],
+            vec![call("malloc", &[number(1)]), put(2, b"a")],
+            vec![call("malloc", &[number(1)]), other(1)],
+            vec![call("wide", &[number(1)]), put(0, b"a")],
+            vec![call("malloc", &[number(1)]), put(0, &vec![0; MAX_PUT as usize]), put(0, b"a")],
+            vec![call("malloc", &[number(1)]), call("h", &[Argument::Result(room(0))])],
+            vec![
+                call("g", &[number(1), Argument::Value(WasmValue::I64(1))]),
+                call("r", &[Argument::Result(StepResult { step: 0, result: 1 })]),
+            ],
+        ] {
+            assert!(Steps::recorded(&interface, &memories, &wrong).is_err(), "{wrong:?}");
+        }
+    }
+}
