@@ -11,7 +11,8 @@ pub fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Sym
             format!("{}: {left} {}, {right} {}", printable(function), printable(lhs), printable(rhs))
         }
         EndDifference::MemorySize { memory, lhs, rhs } => {
-            format!("{}: {left} {lhs} pages, {right} {rhs} pages", symbols.item(Item::Memory, *memory))
+            let [lhs, rhs] = [lhs, rhs].map(|pages| symbols.pages(*memory, *pages));
+            format!("{}: {left} {lhs}; {right} {rhs}", symbols.item(Item::Memory, *memory))
         }
         EndDifference::Bytes { memory, address, lhs, rhs } => {
             let memory = symbols.item(Item::Memory, *memory);

@@ -131,7 +131,8 @@ fn words(finding: &Finding, symbols: &Symbols) -> String {
             }
         ),
         Found::Size { engine, replayed } => {
-            format!("{memory} has {engine} pages, the recorded events make it {replayed}")
+            let engine = symbols.pages(finding.memory.0, *engine);
+            format!("{memory} has {engine}; the recorded events make it {replayed}")
         }
         Found::Outside { address } => {
             format!("#{before} writes at {address:#x}, outside of {memory}: the engine did not trap")

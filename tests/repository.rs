@@ -44,3 +44,25 @@ fn the_trace_format_is_documented_in_its_version() {
     let sample = fs::read(common::repository("traces/samples/orbit-jit.fpt")).expect("the sample is there");
     assert_eq!(sample[8..12], version.to_le_bytes(), "the samples are of another version");
 }
+
+/// cli/output.rs is the one way out to the terminal: what goes past it is not escaped.
+#[test]
+fn the_command_prints_by_one_way() {
+    fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+        for path in fs::read_dir(folder).expect("a folder of sources").flatten().map(|entry| entry.path()) {
+            if path.is_dir() { files(&path, found) } else { found.push(path) }
+        }
+    }
+    let mut sources = Vec::new();
+    files(&common::repository("cli"), &mut sources);
+    assert!(sources.len() > 20, "{sources:?}");
+    for path in sources.iter().filter(|path| !path.ends_with("output.rs")) {
+        let text = fs::read_to_string(path).expect("a source can be read");
+        for line in text.lines().filter(|line| ["stdout()", "stderr()"].iter().any(|way| line.contains(way))) {
+            assert!(line.contains("is_terminal"), "{}: `{}`: print by cli/output.rs", path.display(), line.trim());
+        }
+        for way in ["println!", "print!", "allow(clippy::print"] {
+            assert!(!text.contains(way), "{}: `{way}`: print by cli/output.rs", path.display());
+        }
+    }
+}

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 external_tests! {
     [TMUX] => two_traces_side_by_side_from_start_to_quit, a_signal_gives_the_terminal_back,
-        a_long_search_says_how_far_it_is_and_esc_stops_it;
+        a_long_search_says_how_far_it_is_and_esc_stops_it, what_a_strangers_guest_prints_does_not_act;
 }
 
 /// A tmux server of its own, ended with the test.
@@ -121,6 +121,26 @@ fn a_long_search_says_how_far_it_is_and_esc_stops_it() {
     // The viewer is where it was, and takes keys again.
     terminal.keys(&["j"]);
     terminal.wait("the next event", |screen| screen.contains("#1  accepted at compile"));
+}
+
+/// A recording replays what its guest printed, and it may be anybody's.
+fn what_a_strangers_guest_prints_does_not_act() {
+    let module = br#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1) (data (i32.const 64) "\1b]0;owned\07\1b[2Jhello\0a") (data (i32.const 0) "\40\00\00\00\14\00\00\00")
+        (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))"#;
+    let folder = common::folder_with(&[("evil.wat", module)]);
+    // Not on a terminal it is the guest's own output, byte for byte.
+    let recorded = common::run(folder.path(), &["record", "evil.wat"]);
+    assert!(recorded.code == 0 && recorded.stdout.contains("\x1b]0;owned"), "{recorded:?}");
+    let terminal = Terminal::new();
+    terminal.keys(&[
+        &format!("cd '{}'; '{}' replay evil.fpt --echo", folder.path().display(), common::FORKPOINT),
+        "Enter",
+    ]);
+    let screen = terminal.wait("the end", |screen| screen.contains("The runs agree"));
+    assert!(screen.contains("\\u{1b}]0;owned\\u{7}\\u{1b}[2Jhello"), "{screen}");
+    assert!(!terminal.tmux(&["display", "-p", "-t", "t", "#{pane_title}"]).contains("owned"));
 }
 
 fn a_signal_gives_the_terminal_back() {

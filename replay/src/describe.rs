@@ -87,10 +87,9 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
                 Observation::Watch => "seen after the event before",
             }
         ),
-        Event::FoundSize { memory, pages } if *pages > symbols.most_pages(memory.0) => {
-            format!("the engine says that {} has {pages} pages", memory_subject(*memory, symbols))
+        Event::FoundSize { memory, pages } => {
+            format!("{} has {}", memory_subject(*memory, symbols), symbols.pages(memory.0, *pages))
         }
-        Event::FoundSize { memory, pages } => format!("{} has {pages} pages", memory_subject(*memory, symbols)),
         Event::FoundOutside { memory, address } => {
             format!("the event before lies outside of memory: {}[{address:#010x}]", memory_name(*memory))
         }
@@ -103,7 +102,8 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
         Milestone::Accepted { stage } => format!("accepted at {stage}"),
         Milestone::Memory { memory, pages, page_size } => {
             let unit = if *page_size == 65536 { String::new() } else { format!(" of {page_size} bytes") };
-            format!("{}: {pages} pages{unit}", symbols.item(Item::Memory, memory.0))
+            let doubt = symbols.doubt(memory.0, *pages);
+            format!("{}: {pages} pages{unit}{doubt}", symbols.item(Item::Memory, memory.0))
         }
         Milestone::DataInit { segment, memory, address, length } => {
             let segment = symbols.item(Item::Data, *segment);
@@ -138,7 +138,8 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
             };
             // The digest's first digits are enough to see that two differ.
             let memory = |(index, memory): (u32, &MemoryState)| {
-                format!("{}{} ({:08x})", named(Item::Memory, index), memory.pages, memory.digest >> 32)
+                let (pages, doubt) = (memory.pages, symbols.doubt(index, memory.pages));
+                format!("{}{pages}{doubt} ({:08x})", named(Item::Memory, index), memory.digest >> 32)
             };
             list("memory pages (digest)", (0..).zip(memories).map(memory).collect());
             let global = |global: &GlobalState| {

@@ -145,6 +145,16 @@ impl Symbols {
         self.item_name(item, index).unwrap_or_else(|| index.to_string())
     }
 
+    /// A size in words.
+    pub fn pages(&self, memory: u32, pages: u64) -> String {
+        format!("{pages} pages{}", self.doubt(memory, pages))
+    }
+
+    /// What to add to a size that no memory can have: it is an engine's word, and not known.
+    pub fn doubt(&self, memory: u32, pages: u64) -> &'static str {
+        if pages > self.most_pages(memory) { ", says the engine" } else { "" }
+    }
+
     /// Most pages that a memory can have: as many as there are addresses for.
     pub fn most_pages(&self, memory: u32) -> u64 {
         let known = self.items().most_pages.get(memory as usize);
@@ -185,6 +195,9 @@ mod tests {
             [0, 1, 2, 3, 4].map(|memory| symbols.most_pages(memory)),
             [1 << 16, 1 << 48, 1 << 32, u64::MAX, 1 << 16]
         );
+        assert_eq!(symbols.pages(0, 65_536), "65536 pages");
+        assert_eq!(symbols.pages(0, 65_537), "65537 pages, says the engine");
+        assert_eq!(symbols.pages(1, 65_537), "65537 pages");
     }
 
     #[test]

@@ -48,7 +48,8 @@ fn fitting(view: &View, width: u16) -> String {
     }
     let shortened = shorten(&view.status, width);
     match &view.short_status {
-        Some(short) if shortened.ends_with('…') => fit(short, width),
+        Some(short) if shortened.ends_with('…') && fits(short, width) => short.clone(),
+        Some(short) if shortened.ends_with('…') => shorten(short, width),
         _ => shortened,
     }
 }
