@@ -17,6 +17,7 @@
 
 mod block;
 mod chunk;
+mod compression;
 mod digest;
 mod error;
 mod event;
