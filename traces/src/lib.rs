@@ -42,7 +42,7 @@ mod wire;
 pub use digest::MemoryDigest;
 pub use error::TraceError;
 pub use event::{Event, Observation, Value};
-pub use file::{FORMAT_VERSION, HostLog, TraceReader, TraceWriter, Unfinished, unfinished};
+pub use file::{FORMAT_VERSION, Finished, HostLog, TraceReader, TraceWriter, Unfinished, unfinished};
 pub use header::{Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, RecorderInfo, Specification};
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
 pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
