@@ -7,7 +7,7 @@ use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Item, Symbols, hex_bytes, printable};
 use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Scratch, Stdio};
-use forkpoint_traces::{Observation, Outcome};
+use forkpoint_traces::{MEMORY_VARIABLE, Observation, Outcome};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +79,13 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         for line in recorded.last_words.iter().flat_map(|words| words.lines()) {
             tell(&format!("  its process wrote last: {}", printable(line)));
         }
+    }
+    if let Some(filled) = recorded.to_allow {
+        eprintln!(
+            "its events fill more memory than those of a stranger's trace of this length may: to replay it, set \
+             {MEMORY_VARIABLE}={}M",
+            filled.div_ceil(1 << 20)
+        );
     }
     for finding in recorded.findings.first.iter().take(MOST_FINDINGS) {
         tell(&words(finding, &session.symbols()));
@@ -177,6 +184,7 @@ fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
         "trace": output.display().to_string(),
         "events": recorded.events,
         "bytes": recorded.bytes,
+        "memory_to_allow": recorded.to_allow,
         "seconds": recorded.elapsed.as_secs_f64(),
         "compile_seconds": recorded.compiling.map(|time| time.as_secs_f64()),
         "run_seconds": recorded.running.as_secs_f64(),

@@ -72,6 +72,9 @@ fn runs_of_our_own_may_fill_any_memory() {
     let record = ["record", "m.wat", "--invoke", "run", "-o", "m.fpt"];
     let recorded = run(folder.path(), &record);
     assert_eq!(recorded.code, 0, "{recorded:?}");
+    // 24,415 pages and the table that finds them.
+    assert!(recorded.stderr.contains("set FORKPOINT_TRACE_MEMORY=96M"), "{recorded:?}");
     let refused = run(folder.path(), &["info", "--verify", "m.fpt"]);
     assert!(refused.code != 0 && refused.stderr.contains("FORKPOINT_TRACE_MEMORY"), "{refused:?}");
+    assert!(refused.stderr.contains("sound as far as it was replayed"), "nothing is wrong with it: {refused:?}");
 }

@@ -1,33 +1,22 @@
-//! A sample, and another one with sound frames and contents that the bytes decide: what the report of both says.
+//! A trace that is changed with its checksums made right, and the sound ones of the same module: what the report of both
+//! says.
 
 #![no_main]
 
-#[path = "../../replay/tests/mutations/reframe.rs"]
-mod reframe;
-
-use forkpoint_replay::{NanBits, Report, Timeline, is_active};
-use libfuzzer_sys::fuzz_target;
-use reframe::Parts;
-use std::sync::OnceLock;
-
-const SAMPLE: &[u8] = include_bytes!("../../traces/samples/orbit-jit.fpt");
+use forkpoint_fuzz::{mutate, open, random, read, sound};
+use forkpoint_replay::Timeline;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 
 fuzz_target!(|bytes: &[u8]| {
-    static PARTS: OnceLock<Parts> = OnceLock::new();
-    let parts = PARTS.get_or_init(|| Parts::of(SAMPLE));
-    let seed = bytes.chunks(8).fold(0u64, |seed, chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        seed.rotate_left(7) ^ u64::from_le_bytes(word)
-    });
-    let mutated = parts.mutated(&mut fastrand::Rng::with_seed(seed));
-    let open = |bytes: &[u8]| {
-        let file = tempfile::NamedTempFile::new().ok()?;
-        std::fs::write(file.path(), bytes).ok()?;
-        Timeline::open(file.path()).ok()
-    };
-    let (Some(mut lhs), Some(mut rhs)) = (open(SAMPLE), open(&mutated)) else { return };
-    if let Ok(report) = Report::new(&mut lhs, &mut rhs, 3, NanBits::Report) {
-        assert!(!report.to_string().chars().any(|c| c != '\n' && is_active(c)));
+    let Ok(trace) = open(bytes) else { return };
+    let module = trace.header().module.hash;
+    let mut timeline = Timeline::new(trace);
+    for other in sound() {
+        let mut other = Timeline::new(open(other).expect("it is sound"));
+        if other.trace().header().module.hash == module {
+            read::compare(&mut timeline, &mut other, &mut random(bytes));
+        }
     }
 });
+
+fuzz_mutator!(|data: &mut [u8], size: usize, most: usize, seed: u32| { mutate(data, size, most, seed) });

@@ -182,6 +182,9 @@ impl Run {
         match read {
             Ok(()) => return true,
             Err(Stop::Trace(source)) => verified.find(Finding::Chunk { first: entry.first, source }),
+            Err(Stop::Event(position, source)) if source.is_limit() => {
+                verified.find(Finding::Limit { position, source });
+            }
             Err(Stop::Event(position, source)) => verified.find(Finding::Event { position, source }),
         }
         false

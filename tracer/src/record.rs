@@ -199,6 +199,8 @@ pub struct Recorded {
     pub events: u64,
     /// Length of the trace in bytes.
     pub bytes: u64,
+    /// Bytes of memory that a reader must allow it, where its events fill more than a stranger's trace of this length may.
+    pub to_allow: Option<u64>,
     /// How the run ended.
     pub outcome: Outcome,
     /// The engine's own words about the end, where it had any; unescaped.

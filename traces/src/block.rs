@@ -4,6 +4,7 @@
 //! covers the head before it and the stored bytes. The tag decides whether the stored bytes are one zstd frame
 //! of so many raw bytes or the raw bytes themselves; in the second case both lengths are equal.
 
+use crate::compression;
 use crate::error::TraceError;
 use crate::limits::{Expansion, MAX_PUT};
 use std::fs::File;
@@ -113,7 +114,7 @@ pub(crate) fn write(out: &mut impl Write, tag: Tag, raw: &[u8], level: i32) -> s
     }
     let compressed;
     let stored = if tag.compressed() {
-        compressed = zstd::bulk::compress(raw, level)?;
+        compressed = compression::compress(raw, level)?;
         compressed.as_slice()
     } else {
         raw
@@ -217,7 +218,7 @@ pub(crate) fn peek(file: &File, head: &BlockHead, most: usize) -> Result<Vec<u8>
 
 /// Decompresses one zstd frame that must give exactly `raw` bytes.
 pub(crate) fn decompress(stored: &[u8], raw: usize, at: u64) -> Result<Vec<u8>, TraceError> {
-    let bytes = zstd::bulk::decompress(stored, raw)
+    let bytes = compression::decompress(stored, raw)
         .map_err(|error| TraceError::corrupt(at, format!("a block does not decompress: {error}")))?;
     if bytes.len() == raw {
         Ok(bytes)

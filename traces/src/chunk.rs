@@ -8,6 +8,7 @@
 //! whatever the engine, and hashing them costs per stored byte and not per event.
 
 use crate::block;
+use crate::compression;
 use crate::error::TraceError;
 use crate::ids::SiteId;
 use crate::index::PageFilter;
@@ -175,7 +176,7 @@ impl ChunkEncoder {
             digest.update(column);
             let start = stored.len();
             if !column.is_empty() {
-                stored.extend_from_slice(&zstd::bulk::compress(column, 1)?);
+                stored.extend_from_slice(&compression::compress(column, 1)?);
             }
             *size = (column.len() as u32, (stored.len() - start) as u32);
         }

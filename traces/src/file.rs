@@ -11,7 +11,7 @@ mod writer;
 
 pub use output::{Unfinished, unfinished};
 pub use reader::{HostLog, TraceReader};
-pub use writer::TraceWriter;
+pub use writer::{Finished, TraceWriter};
 
 use serde::{Deserialize, Serialize};
 

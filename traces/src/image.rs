@@ -34,10 +34,25 @@ const MAX_MEMORIES: usize = 1000;
 /// it, not this crate: see [`TraceReader::allow_memory`](crate::TraceReader::allow_memory).
 pub const MEMORY_VARIABLE: &str = "FORKPOINT_TRACE_MEMORY";
 
-/// An event that cannot have happened: a damaged trace, or a broken recorder.
+/// An event that cannot be replayed: of a damaged trace or a broken recorder, or one that takes more memory than the trace
+/// may fill.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this event cannot be replayed: {0}")]
-pub struct CorruptEvent(String);
+#[error("this event cannot be replayed: {what}")]
+pub struct CorruptEvent {
+    what: String,
+    is_limit: bool,
+}
+
+impl CorruptEvent {
+    fn new(what: String) -> CorruptEvent {
+        CorruptEvent { what, is_limit: false }
+    }
+
+    /// Whether nothing is wrong with the event but that its memory is more than was allowed.
+    pub fn is_limit(&self) -> bool {
+        self.is_limit
+    }
+}
 
 /// Why an event could not be applied or memory not be compared.
 pub type ImageError = CorruptEvent;
@@ -213,12 +228,12 @@ impl Image {
             }
             SiteId::HOST => self.host(event.blob),
             SiteId::MILESTONE => self.milestone(event.blob),
-            other => Err(CorruptEvent(format!("there is no site number {}", other.0))),
+            other => Err(CorruptEvent::new(format!("there is no site number {}", other.0))),
         }
     }
 
     fn host(&mut self, blob: &[u8]) -> Result<(), CorruptEvent> {
-        match HostEvent::decode(blob).map_err(|error| CorruptEvent(error.to_string()))? {
+        match HostEvent::decode(blob).map_err(|error| CorruptEvent::new(error.to_string()))? {
             HostEvent::Write { memory, address, bytes } => self.write(memory.0, address, &bytes),
             HostEvent::Grow { memory, delta, before } => self.grow(memory.0, delta, before),
             HostEvent::Call(_) | HostEvent::Return { .. } => Ok(()),
@@ -227,11 +242,11 @@ impl Image {
 
     fn milestone(&mut self, blob: &[u8]) -> Result<(), CorruptEvent> {
         let milestone: Milestone =
-            wire::decode(blob, 0, "milestone").map_err(|error| CorruptEvent(error.to_string()))?;
+            wire::decode(blob, 0, "milestone").map_err(|error| CorruptEvent::new(error.to_string()))?;
         match milestone {
             Milestone::Memory { memory, pages, page_size } => {
                 if memory.0 as usize != self.memories.len() || self.memories.len() >= MAX_MEMORIES {
-                    return Err(CorruptEvent(format!(
+                    return Err(CorruptEvent::new(format!(
                         "memory {} is declared where memory {} was expected",
                         memory.0,
                         self.memories.len()
@@ -271,6 +286,11 @@ impl Image {
         Ok(())
     }
 
+    /// Bytes of memory that the events have filled, as their reader counts them.
+    pub(crate) fn filled(&self) -> u64 {
+        self.allocated * PAGE
+    }
+
     // For the writer: which pages a chunk or an interval between keyframes has written.
 
     /// The pages written since the last call, for the filter of a chunk.
@@ -305,7 +325,7 @@ impl Image {
     /// Sets up empty memories of these sizes, as a keyframe has them.
     pub(crate) fn restore_sizes(&mut self, sizes: &[(u64, u32)]) -> Result<(), CorruptEvent> {
         if sizes.len() > MAX_MEMORIES {
-            return Err(CorruptEvent(format!("a keyframe claims {} memories", sizes.len())));
+            return Err(CorruptEvent::new(format!("a keyframe claims {} memories", sizes.len())));
         }
         self.clear();
         self.memories = sizes.iter().map(|&(pages, page_size)| Memory::new(pages, page_size)).collect();
@@ -316,10 +336,11 @@ impl Image {
     pub(super) fn reserve(&mut self, pages: u64) -> Result<(), CorruptEvent> {
         if pages > self.most_pages.saturating_sub(self.allocated) {
             let most = (self.most_pages * PAGE) >> 20;
-            return Err(CorruptEvent(format!(
+            let what = format!(
                 "more than {most} MiB of memory are written, which is the most that is allowed for a trace of this length; \
                  if you trust it, set {MEMORY_VARIABLE} to a larger size, as in {MEMORY_VARIABLE}=4G"
-            )));
+            );
+            return Err(CorruptEvent { what, is_limit: true });
         }
         self.allocated += pages;
         Ok(())
@@ -335,5 +356,5 @@ impl Image {
 
 #[cold]
 fn no_memory(index: u64) -> CorruptEvent {
-    CorruptEvent(format!("there is no memory {index}"))
+    CorruptEvent::new(format!("there is no memory {index}"))
 }

@@ -20,6 +20,7 @@
 
 mod block;
 mod chunk;
+mod compression;
 mod digest;
 mod error;
 mod event;
@@ -45,7 +46,7 @@ mod wire;
 pub use digest::MemoryDigest;
 pub use error::TraceError;
 pub use event::{Event, Observation, Value};
-pub use file::{FORMAT_VERSION, HostLog, TraceReader, TraceWriter, Unfinished, unfinished};
+pub use file::{FORMAT_VERSION, Finished, HostLog, TraceReader, TraceWriter, Unfinished, unfinished};
 pub use header::{
     Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo, Specification,
     Step, StepResult,

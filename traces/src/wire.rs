@@ -9,8 +9,11 @@ use crate::error::TraceError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// No structure may claim more than this while it is decoded; bounds allocation on hostile lengths.
+/// No structure may claim more than this while it is decoded.
 const LIMIT: usize = 256 << 20;
+
+/// Most that a stored byte may claim: a u64 that takes one.
+const CLAIM: usize = 8;
 
 /// Encodes a structure. It cannot fail on the types of this crate: none has a fallible `Serialize`.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
@@ -34,11 +37,27 @@ pub(crate) fn decode_prefix<'a, T: DeserializeOwned>(
     at: u64,
     what: &str,
 ) -> Result<(T, &'a [u8]), TraceError> {
-    let config = bincode::config::standard().with_limit::<LIMIT>();
-    match bincode::serde::decode_from_slice(bytes, config) {
+    // A string of a hostile length is allocated before it is read, and a limit is part of a type.
+    const SMALL: usize = 4 << 10;
+    const MEDIUM: usize = 256 << 10;
+    const LARGE: usize = 8 << 20;
+    let decoded = match bytes.len() {
+        0..=SMALL => limited::<T, { CLAIM * SMALL }>(bytes),
+        length if length <= MEDIUM => limited::<T, { CLAIM * MEDIUM }>(bytes),
+        length if length <= LARGE => limited::<T, { CLAIM * LARGE }>(bytes),
+        _ => limited::<T, LIMIT>(bytes),
+    };
+    match decoded {
         Ok((value, used)) => Ok((value, &bytes[used..])),
         Err(error) => Err(TraceError::corrupt(at, format!("the {what} does not decode: {error}"))),
     }
+}
+
+/// Decodes a structure that may claim so many bytes.
+fn limited<T: DeserializeOwned, const CLAIMED: usize>(
+    bytes: &[u8],
+) -> Result<(T, usize), bincode::error::DecodeError> {
+    bincode::serde::borrow_decode_from_slice(bytes, bincode::config::standard().with_limit::<CLAIMED>())
 }
 
 /// bincode encodes `Vec<u8>` through serde one element at a time; as bytes it is one copy.
@@ -60,11 +79,9 @@ pub(crate) mod bytes {
             fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
                 Ok(bytes.to_vec())
             }
-            fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
-                Ok(bytes)
-            }
         }
-        deserializer.deserialize_byte_buf(Bytes)
+        // Taken from the input, so that it must be there before it is allocated.
+        deserializer.deserialize_bytes(Bytes)
     }
 }
 
@@ -126,5 +143,13 @@ mod tests {
         assert!(decode::<u8>(&[1, 2], 0, "byte").is_err());
         // A string that claims 2^63 bytes.
         assert!(decode::<String>(&[253, 0, 0, 0, 0, 0, 0, 0, 0x80], 0, "text").is_err());
+        // One of a megabyte in six bytes is refused for its length, and not when it has been allocated.
+        let refused = decode::<String>(&[252, 0, 0, 0x10, 0, b'a'], 0, "text").expect_err("too long").to_string();
+        assert!(refused.contains("LimitExceeded"), "{refused}");
+        // What is there may be as long as it is.
+        for length in [4 << 10, 256 << 10, 9 << 20] {
+            let numbers = vec![3u64; length];
+            assert_eq!(decode::<Vec<u64>>(&encode(&numbers), 0, "numbers").expect("it is there"), numbers);
+        }
     }
 }

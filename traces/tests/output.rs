@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use support::create;
 
 fn finish(writer: TraceWriter) -> Result<u64, TraceError> {
-    writer.finish(EngineWords::default())
+    writer.finish(EngineWords::default()).map(|finished| finished.length)
 }
 
 fn names(folder: &Path) -> Vec<String> {

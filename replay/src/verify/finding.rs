@@ -40,6 +40,14 @@ pub enum Finding {
         /// What is wrong with it.
         source: CorruptEvent,
     },
+    /// An event fills more memory than the trace may. No event from there on is verified.
+    #[error("no event from {position} on is verified: {source}")]
+    Limit {
+        /// Which event.
+        position: Position,
+        /// How much it may fill.
+        source: CorruptEvent,
+    },
     /// A step of a host call without its call.
     #[error("event {position} is a step of a host call, but none has begun")]
     HostLog {

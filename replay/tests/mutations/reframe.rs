@@ -4,6 +4,8 @@
 //! Written after docs/trace-format.md and not after the code.
 
 use fastrand::Rng;
+use std::cell::RefCell;
+use zstd::bulk::{Compressor, Decompressor};
 
 const CHUNK: u8 = 4;
 const PAGES: u8 = 5;
@@ -13,6 +15,8 @@ const INDEX: u8 = 8;
 
 /// Bytes of magic and version, and of the trailer.
 const PREAMBLE: usize = 12;
+/// Most raw bytes of a block that are looked at.
+const MOST_RAW: usize = 32 << 20;
 const TRAILER_MAGIC: &[u8] = b"FPTRIDX\n";
 
 /// One block with its raw bytes; a chunk's columns are apart from its head.
@@ -23,6 +27,8 @@ struct Block {
     at: u64,
     raw: Vec<u8>,
     chunk: Option<Chunk>,
+    /// What was stored of it, until it is changed.
+    stored: Option<Vec<u8>>,
 }
 
 /// What a chunk's head says, and its raw columns.
@@ -87,8 +93,19 @@ fn compressed(tag: u8) -> bool {
     matches!(tag, 2 | 3 | PAGES | NATIVE | INDEX)
 }
 
+thread_local! {
+    // Making them takes longer than all the rest.
+    static COMPRESSOR: RefCell<Compressor<'static>> = RefCell::new(Compressor::new(1).expect("memory is enough"));
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> = RefCell::new(Decompressor::new().expect("memory is enough"));
+}
+
 fn zstd(raw: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(raw, 1).expect("memory is enough")
+    COMPRESSOR.with_borrow_mut(|compressor| compressor.compress(raw).expect("memory is enough"))
+}
+
+/// At most `length` raw bytes of a zstd frame.
+fn unzstd(frame: &[u8], length: usize) -> Option<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.decompress(frame, length.min(MOST_RAW)).ok())
 }
 
 impl Chunk {
@@ -103,7 +120,7 @@ impl Chunk {
         let mut columns = Vec::new();
         for (raw, stored) in sizes {
             let bytes = head.bytes(stored as usize)?;
-            columns.push(if raw == 0 { Vec::new() } else { zstd::bulk::decompress(&bytes, raw as usize).ok()? });
+            columns.push(if raw == 0 { Vec::new() } else { unzstd(&bytes, raw as usize)? });
         }
         Some(Chunk { first, count, observed, pages, columns })
     }
@@ -140,27 +157,27 @@ impl Chunk {
 }
 
 impl Parts {
-    /// Takes a whole, undamaged trace apart. Its index is made anew by [`Parts::join`].
-    pub fn of(trace: &[u8]) -> Parts {
+    /// Takes a trace apart, up to its index, which is made anew. `None` for what has no sound frames.
+    pub fn of(trace: &[u8]) -> Option<Parts> {
+        let mut reader = Reader(trace);
+        let preamble = reader.bytes(PREAMBLE)?;
         let mut blocks = Vec::new();
-        let mut at = PREAMBLE;
-        loop {
-            let word =
-                |i: usize| u32::from_le_bytes(trace[at + i..at + i + 4].try_into().expect("four bytes")) as usize;
-            let (tag, stored, length) = (trace[at], word(1), word(5));
-            let bytes = &trace[at + 13..at + 13 + stored];
+        while !reader.0.is_empty() {
+            let at = (trace.len() - reader.0.len()) as u64;
+            let head = reader.bytes(13)?;
+            let word = |i: usize| u32::from_le_bytes(head[i..i + 4].try_into().expect("four bytes")) as usize;
+            let (tag, stored, length) = (head[0], reader.bytes(word(1))?, word(5));
             if tag == INDEX {
                 break;
             }
             let raw = match compressed(tag) {
-                true => zstd::bulk::decompress(bytes, length).expect("a sound block"),
-                false => bytes.to_vec(),
+                true => unzstd(&stored, length)?,
+                false => stored.clone(),
             };
-            let chunk = (tag == CHUNK).then(|| Chunk::parse(&raw).expect("a sound chunk"));
-            blocks.push(Block { tag, at: at as u64, raw, chunk });
-            at += 13 + stored;
+            let chunk = if tag == CHUNK { Chunk::parse(&raw) } else { None };
+            blocks.push(Block { tag, at, raw, chunk, stored: Some(stored) });
         }
-        Parts { preamble: trace[..PREAMBLE].to_vec(), blocks }
+        Some(Parts { preamble, blocks })
     }
 
     /// A changed trace.
@@ -169,7 +186,23 @@ impl Parts {
         for _ in 0..random.usize(1..4) {
             change(&mut blocks, random);
         }
+        if random.u8(..4) > 0 {
+            renumber(&mut blocks);
+        }
         join(&self.preamble, &blocks, random)
+    }
+}
+
+/// Has each chunk begin where the one before it ends: otherwise the trace is refused before its events are read.
+fn renumber(blocks: &mut [Block]) {
+    let mut next = 0u64;
+    for block in blocks {
+        let Some(chunk) = &mut block.chunk else { continue };
+        if chunk.first != next {
+            chunk.first = next;
+            block.stored = None;
+        }
+        next = next.wrapping_add(chunk.count);
     }
 }
 
@@ -191,6 +224,7 @@ fn change(blocks: &mut Vec<Block>, random: &mut Rng) {
         }
         _ => {
             let block = &mut blocks[which];
+            block.stored = None;
             let Some(chunk) = &mut block.chunk else { return change_bytes(&mut block.raw, random) };
             match random.u8(..12) {
                 0 => chunk.count = interesting(random, chunk.count),
@@ -290,21 +324,20 @@ fn join(preamble: &[u8], blocks: &[Block], random: &mut Rng) -> Vec<u8> {
     let mut moved: Vec<(u64, u64)> = Vec::new();
     for block in blocks {
         let at = out.len() as u64;
-        let raw = match block.tag {
-            CHUNK => match &block.chunk {
-                Some(chunk) => {
+        let mut made = None;
+        match block.tag {
+            CHUNK => {
+                if let Some(chunk) = &block.chunk {
                     number(&mut chunks, at);
                     chunks.extend_from_slice(&chunk.head());
                     counts[0] += 1;
-                    chunk.payload()
+                    made = block.stored.is_none().then(|| chunk.payload());
                 }
-                None => block.raw.clone(),
-            },
+            }
             KEYFRAME => {
-                let raw = relocated(&block.raw, &moved).unwrap_or_else(|| block.raw.clone());
-                keyframes.extend_from_slice(&raw);
+                made = relocated(&block.raw, &moved);
+                keyframes.extend_from_slice(made.as_ref().unwrap_or(&block.raw));
                 counts[1] += 1;
-                raw
             }
             NATIVE => {
                 if let Some(func) = Reader(&block.raw).number() {
@@ -312,15 +345,14 @@ fn join(preamble: &[u8], blocks: &[Block], random: &mut Rng) -> Vec<u8> {
                     number(&mut native, at);
                     counts[2] += 1;
                 }
-                block.raw.clone()
             }
-            PAGES => {
-                moved.push((block.at, at));
-                block.raw.clone()
-            }
-            _ => block.raw.clone(),
-        };
-        write_block(&mut out, block.tag, &raw);
+            PAGES => moved.push((block.at, at)),
+            _ => {}
+        }
+        match (made, &block.stored) {
+            (None, Some(stored)) => write_stored(&mut out, block.tag, stored, block.raw.len()),
+            (made, _) => write_block(&mut out, block.tag, made.as_ref().unwrap_or(&block.raw)),
+        }
     }
     if random.u8(..6) == 0 {
         // As if the recorder had been killed.
@@ -364,17 +396,18 @@ fn relocated(raw: &[u8], moved: &[(u64, u64)]) -> Option<Vec<u8>> {
 }
 
 fn write_block(out: &mut Vec<u8>, tag: u8, raw: &[u8]) {
-    let packed;
-    let stored = if compressed(tag) {
-        packed = zstd(raw);
-        packed.as_slice()
+    if compressed(tag) {
+        write_stored(out, tag, &zstd(raw), raw.len())
     } else {
-        raw
-    };
+        write_stored(out, tag, raw, raw.len())
+    }
+}
+
+fn write_stored(out: &mut Vec<u8>, tag: u8, stored: &[u8], raw: usize) {
     let start = out.len();
     out.push(tag);
     out.extend_from_slice(&(stored.len() as u32).to_le_bytes());
-    out.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+    out.extend_from_slice(&(raw as u32).to_le_bytes());
     let mut sum = crc32fast::Hasher::new();
     sum.update(&out[start..]);
     sum.update(stored);

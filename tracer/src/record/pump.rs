@@ -19,8 +19,8 @@ use crate::instrument::{Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Place, Stage,
-    Step, TraceError, TraceWriter, TrapKind,
+    EngineInfo, EngineWords, Finished, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome,
+    Place, Stage, Step, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -207,10 +207,11 @@ impl<'a> Pump<'a> {
             tables: self.tables.clone(),
         })?;
         let events = writer.events();
-        let bytes = writer.finish(self.words.clone())?;
+        let Finished { length: bytes, to_allow } = writer.finish(self.words.clone())?;
         Ok(Recorded {
             events,
             bytes,
+            to_allow,
             outcome,
             message: self.words.message,
             last_words: self.words.last_words,

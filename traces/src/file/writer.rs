@@ -12,7 +12,7 @@ use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, EngineWords, Index};
 use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
-use crate::limits::{MAX_BLOB, MAX_CHUNK_EVENTS, MAX_HOST_EVENT};
+use crate::limits::{self, MAX_BLOB, MAX_CHUNK_EVENTS, MAX_HOST_EVENT};
 use crate::milestone::Milestone;
 use crate::native::NativeFunction;
 use crate::predict::RawEvent;
@@ -33,6 +33,16 @@ const MAX_MESSAGE: usize = 1 << 20;
 
 /// Compression level of everything that is written once per run.
 const LEVEL: i32 = 3;
+
+/// A trace that was written to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// Length of the file in bytes.
+    pub length: u64,
+    /// Bytes of memory that its reader must allow it ([`TraceReader::allow_memory`](crate::TraceReader::allow_memory)), where
+    /// its events fill more than those of a stranger's file of this length may.
+    pub to_allow: Option<u64>,
+}
 
 /// Writes a trace while it happens, under a name of its own that ends with `.partial`; with [`TraceWriter::finish`] it
 /// gets the one asked for. What was written stays readable whatever happens next: drop the writer before, and the file
@@ -301,7 +311,7 @@ impl TraceWriter {
     /// # Errors
     /// When the file cannot be written; it is then an incomplete trace. When another process has written a file of
     /// this name since [`TraceWriter::create`]: [`TraceError::Taken`] says where this one is.
-    pub fn finish(mut self, words: EngineWords) -> Result<u64, TraceError> {
+    pub fn finish(mut self, words: EngineWords) -> Result<Finished, TraceError> {
         self.end_chunk()?;
         self.index.words = words;
         if let Some(message) = &mut self.index.words.message {
@@ -317,6 +327,7 @@ impl TraceWriter {
             self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
         }
         self.output.publish()?;
-        Ok(self.at)
+        let filled = self.image.filled();
+        Ok(Finished { length: self.at, to_allow: Some(filled).filter(|filled| *filled > limits::memory(self.at)) })
     }
 }

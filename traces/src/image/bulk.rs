@@ -81,7 +81,7 @@ impl Image {
             .data
             .get(segment as usize)
             .and_then(|range| module.get(range.start as usize..range.end as usize))
-            .ok_or_else(|| CorruptEvent(format!("there is no data segment {segment}")))?;
+            .ok_or_else(|| CorruptEvent::new(format!("there is no data segment {segment}")))?;
         let rest = usize::try_from(source).ok().and_then(|source| bytes.get(source..)).unwrap_or_default();
         let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         if bytes.is_none() {

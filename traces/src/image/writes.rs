@@ -132,5 +132,7 @@ impl Image {
 
 #[cold]
 fn outside(memory: u32, address: u64, length: u64, size: u64) -> CorruptEvent {
-    CorruptEvent(format!("{length} bytes at {address:#x} lie outside of memory {memory}, which has {size:#x} bytes"))
+    CorruptEvent::new(format!(
+        "{length} bytes at {address:#x} lie outside of memory {memory}, which has {size:#x} bytes"
+    ))
 }

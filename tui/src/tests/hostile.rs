@@ -1,7 +1,7 @@
 //! Traces that a stranger made, with sound frames around contents that no recorder writes: whatever is done with them, the
 //! viewer shows them or says why not, and nothing of theirs acts on the terminal.
 //!
-//! `FORKPOINT_MUTATIONS=0..100000 cargo test -p forkpoint-tui hostile -- --nocapture` for these instead of a few.
+//! `FORKPOINT_MUTATIONS=0..1000000 cargo test -p forkpoint-tui hostile -- --nocapture` for these instead of a few.
 
 use super::draw;
 use super::real::write;
@@ -12,22 +12,16 @@ use crate::recorded::Recorded;
 use crate::theme::Theme;
 use forkpoint_replay::{Timeline, is_active};
 use reframe::Parts;
-use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+#[path = "../../../replay/tests/mutations/inputs.rs"]
+mod inputs;
 #[path = "../../../replay/tests/mutations/reframe.rs"]
 mod reframe;
 
 /// Actions on one trace.
 const ACTIONS: u64 = 6;
-
-/// The numbers of mutations to look at.
-fn range() -> Range<u64> {
-    let Ok(text) = std::env::var("FORKPOINT_MUTATIONS") else { return 0..800 };
-    let (start, end) = text.split_once("..").unwrap_or(("0", &text));
-    start.parse().expect("a number")..end.parse().expect("a number")
-}
 
 fn open(path: &Path) -> Option<Run> {
     Some(Run { name: "m.fpt".to_string(), timeline: Timeline::open(path).ok()? })
@@ -58,14 +52,15 @@ fn look(path: &Path, partner: &Path, random: &mut Random) -> bool {
 
 #[test]
 fn hostile_traces_are_shown_or_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = inputs::folder();
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/samples");
     let made = folder.path().join("made.fpt");
     write(&made, Some(500));
     let seeds = [made, samples.join("orbit-jit.fpt"), samples.join("orbit-portable.fpt")];
-    let parts = seeds.each_ref().map(|seed| Parts::of(&std::fs::read(seed).expect("a trace")));
+    let parts =
+        seeds.each_ref().map(|seed| Parts::of(&std::fs::read(seed).expect("a trace")).expect("a sound trace"));
     let path = folder.path().join("m.fpt");
-    let range = range();
+    let range = inputs::numbers(800);
     let mut shown = 0;
     for number in range.clone() {
         let which = number as usize % seeds.len();

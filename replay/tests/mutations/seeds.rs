@@ -1,0 +1,40 @@
+//! Sound traces to change: with every kind of event, in chunks of any size, with native code, and the committed samples.
+
+use super::support;
+use forkpoint_traces::{EngineWords, Outcome, TraceReader};
+use std::fs;
+use std::path::Path;
+
+/// Short ones, written to `folder` in passing.
+pub fn short(folder: &Path) -> Vec<Vec<u8>> {
+    let mut seeds: Vec<Vec<u8>> = ["orbit-jit.fpt", "orbit-portable.fpt"]
+        .map(|name| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../traces/samples").join(name)).unwrap())
+        .into();
+    for (seed, chunk_events) in [(1, 4), (2, 64), (3, 1000)] {
+        let path = folder.join("seed.fpt");
+        let mut writer = support::create(&path, chunk_events);
+        (0..3).for_each(|func| writer.native(&support::native(func)).unwrap());
+        let (mut steps, _) = support::random_run(seed, 120);
+        let end = steps.pop().unwrap();
+        steps.extend([support::invoke(), support::host_call(1), support::host_return(0), end]);
+        steps.iter().for_each(|step| support::push(&mut writer, step).unwrap());
+        writer.finish(EngineWords::default()).unwrap();
+        seeds.push(fs::read(&path).unwrap());
+    }
+    seeds
+}
+
+/// One with keyframes, which takes half a million events.
+pub fn long(folder: &Path) -> Vec<u8> {
+    let path = folder.join("seed.fpt");
+    let mut writer = support::create(&path, 1 << 17);
+    support::memories([2, 1]).iter().for_each(|step| support::push(&mut writer, step).unwrap());
+    for i in 0..600_000u64 {
+        support::push(&mut writer, &support::store(i * 4 % 131_000, i as u32 / 1000)).unwrap();
+    }
+    support::push(&mut writer, &support::end(Outcome::Finished)).unwrap();
+    writer.finish(EngineWords::default()).unwrap();
+    let bytes = fs::read(&path).unwrap();
+    assert!(TraceReader::open(&path).unwrap().keyframes() > 0);
+    bytes
+}
