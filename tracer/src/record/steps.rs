@@ -230,15 +230,7 @@ impl<'a> Resolver<'a> {
                 None => Err(fail("`len` is the length of a text or a file before it in the same call".to_string())),
             },
             Notation::Result { call, number } => self.result(call, number, ty).map(Argument::Result).map_err(fail),
-            Notation::Bytes(source, ending) => {
-                let (bytes, length) = bytes(&source, ending, MAX_PUT.saturating_sub(self.put)).map_err(fail)?;
-                if let Source::File(file) = source {
-                    self.steps.files.push(file);
-                }
-                self.bytes(bytes, ty, fail)
-                    .inspect(|_| self.length = Some(length))
-                    .map(|step| Argument::Result(StepResult { step, result: 0 }))
-            }
+            Notation::Bytes(source, ending) => self.bytes(source, ending, ty, fail),
         }
     }
 
@@ -256,13 +248,14 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Adds the steps that put bytes into memory, and gives the number of the last of them.
+    /// Adds the steps that put bytes into memory, and gives the address that they come to.
     fn bytes(
         &mut self,
-        bytes: Vec<u8>,
+        source: Source,
+        ending: Ending,
         ty: ValType,
         fail: impl Fn(String) -> RecordError,
-    ) -> Result<u32, RecordError> {
+    ) -> Result<Argument, RecordError> {
         let index = self.interface.wasi_memory.unwrap_or(0);
         let Some(memory) = self.memories.get(index as usize) else {
             return Err(fail("the module has no memory for it".to_string()));
@@ -279,10 +272,17 @@ impl<'a> Resolver<'a> {
                 self.interface.callable()
             )));
         };
-        let step = self.allocate(allocator, bytes.len() as u64, address)?;
+        // No file is read before it is known that there is a place for it.
+        let (bytes, length) = bytes(&source, ending, MAX_PUT.saturating_sub(self.put)).map_err(fail)?;
+        if let Source::File(file) = source {
+            self.steps.files.push(file);
+        }
         self.put += bytes.len() as u64;
+        let step = self.allocate(allocator, bytes.len() as u64, address)?;
         let put = Put { room: StepResult { step, result: 0 }, memory: MemoryIndex(index), bytes };
-        Ok(self.steps.put(put, address))
+        let step = self.steps.put(put, address);
+        self.length = Some(length);
+        Ok(Argument::Result(StepResult { step, result: 0 }))
     }
 
     /// Adds a call of the allocator.
