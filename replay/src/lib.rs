@@ -14,6 +14,7 @@ mod disassembly;
 mod divergence;
 mod error;
 mod limits;
+mod machine;
 mod nan;
 mod observed;
 mod pages;
