@@ -3,6 +3,7 @@
 //! Each module is surveyed as `compare --engines` does, several at a time. Rows are written as they come, so a sweep that
 //! is ended goes on where it was; divergences that look alike are told once.
 
+mod attempt;
 mod calls;
 mod content;
 mod input;
@@ -12,19 +13,16 @@ mod summary;
 
 use crate::Answer;
 use crate::args::SweepArgs;
-use crate::compare::many::{Survey, survey};
-use crate::compare::{Comparison, Contender, Ways};
 use crate::output::{print, print_json};
-use crate::session::{Session, interrupt, read_module};
+use crate::session::{interrupt, read_module};
 use anyhow::{Context, Result, bail};
+use attempt::Tried;
 use calls::{Calls, call_at};
-use forkpoint_tracer::{EngineSpec, FeatureSwitches, Invocation, Scratch};
-use forkpoint_traces::Outcome;
+use forkpoint_tracer::{EngineSpec, FeatureSwitches, Scratch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use input::{Item, items};
 use row::{Row, RowAnswer};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -262,61 +260,6 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
 
 /// Most findings of a module whose calls are tried alone.
 const MOST_CONFIRMED: usize = 4;
-
-/// A module and the question about it.
-struct Tried<'a> {
-    args: &'a SweepArgs,
-    engines: &'a [EngineSpec],
-    item: &'a Item,
-    module: &'a [u8],
-}
-
-/// What all engines made of a module with certain calls.
-struct Attempt {
-    survey: Survey,
-    valid: bool,
-}
-
-impl Attempt {
-    /// Whether there is no answer for want of time.
-    fn timed_out(&self) -> bool {
-        let outcomes = self.survey.engines.iter().filter_map(|row| row.outcome.as_deref());
-        self.survey.agree.is_none() && outcomes.into_iter().any(|outcome| outcome == Outcome::TimedOut.to_string())
-    }
-}
-
-impl Tried<'_> {
-    /// Compares all engines with these calls, with its files in `folder`. `None` when the user ended it.
-    fn attempt(&self, calls: Option<&[Invocation]>, folder: &Path) -> Result<Option<Attempt>> {
-        let Tried { args, engines, item, module } = self;
-        let mut run = args.run.clone();
-        run.timeout = Some(args.patience());
-        let session = Session::of_module(&item.path, module.to_vec(), calls, &run, false)?;
-        let aside = folder.join("aside");
-        std::fs::create_dir_all(&aside).context("creating a temporary folder")?;
-        let contender =
-            |engine: &EngineSpec| Contender { engine: engine.clone(), memory_page_limit: run.memory_page_limit };
-        let comparison = Comparison {
-            ways: Ways {
-                host: args.host,
-                guard: !args.no_guard,
-                reruns: !args.no_reruns,
-                echo: false,
-                keep: true,
-                quiet: true,
-                context: 0,
-                nan_bits: args.nan_bits,
-            },
-            sides: engines.iter().map(contender).collect(),
-            session,
-            stdin: None,
-            aside: &aside,
-            pinned: RefCell::default(),
-        };
-        let Some(survey) = survey(&comparison, folder)? else { return Ok(None) };
-        Ok(Some(Attempt { survey, valid: comparison.session.program.invalid().is_none() }))
-    }
-}
 
 /// Puts the rows of several folders together, and into `--out` where it is given.
 fn merge(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -> Result<bool> {
