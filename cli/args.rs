@@ -49,7 +49,7 @@ fn long_version() -> String {
 pub enum Command {
     /// Run a module and record every change to its memories
     #[command(
-        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout"
+        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record lib.wasm --alloc malloc --invoke 'render \"a->b\"'\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout"
     )]
     Record(RecordArgs),
     /// Record a module under two engines and report the first divergence

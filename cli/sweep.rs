@@ -3,6 +3,9 @@
 //! Each module is surveyed as `compare --engines` does, several at a time. Rows are written as they come, so a sweep that
 //! is ended goes on where it was; divergences that look alike are told once.
 
+mod attempt;
+mod calls;
+mod content;
 mod input;
 mod row;
 mod store;
@@ -10,27 +13,23 @@ mod summary;
 
 use crate::Answer;
 use crate::args::SweepArgs;
-use crate::compare::many::survey;
-use crate::compare::{Comparison, Contender, Ways};
 use crate::output::{print, print_json, tell};
-use crate::session::{Session, interrupt, parse_call, read_module};
+use crate::session::{interrupt, read_module};
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, FeatureSwitches, Scratch, every_call};
+use attempt::Tried;
+use calls::{Calls, call_at};
+use forkpoint_tracer::{EngineSpec, FeatureSwitches, Scratch};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use input::{Item, items};
 use row::{Row, RowAnswer};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use store::{ROWS, Store, read_options, read_rows};
 use summary::{Baseline, Summary};
-
-/// How long a run may take where nothing is said: one module that hangs must not end a sweep.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs the command.
 pub fn run(args: &SweepArgs) -> Result<Answer> {
@@ -74,13 +73,15 @@ fn options(args: &SweepArgs, engines: &[EngineSpec]) -> Value {
         "forkpoint": env!("CARGO_PKG_VERSION"),
         "engines": engines.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "invoke": run.invoke,
+        "alloc": run.alloc.as_ref().map(ToString::to_string),
+        "calls": args.calls,
         "seed": args.seed,
         "arguments": run.arguments,
         "env": run.env,
         "dir": directories.collect::<Vec<_>>(),
         "import": run.import.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "preload": run.preload.iter().map(|preload| &preload.name).collect::<Vec<_>>(),
-        "timeout_ms": run.timeout.unwrap_or(PATIENCE).as_millis() as u64,
+        "timeout_ms": args.patience().as_millis() as u64,
         "max_memory": run.max_memory,
         "memory_page_limit": run.memory_page_limit,
         "features": words(&run.features),
@@ -111,7 +112,8 @@ fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -
         bail!("--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi'");
     }
     let input = args.input.as_deref().context("nothing to sweep: name a folder or a list of modules")?;
-    let mut items = items(input, args.shard)?;
+    let (mut items, copies) = items(input, args.shard)?;
+    summary.copies = Some(copies);
     let mut known: BTreeMap<String, Row> = BTreeMap::new();
     let mut store = match &args.out {
         Some(folder) => Some(Store::open(folder, &options(args, &engines), &mut |row| {
@@ -211,58 +213,56 @@ fn try_one(args: &SweepArgs, engines: &[EngineSpec], item: &Item, row: &mut Row)
     let module = read_module(&item.path)?;
     row.bytes = module.len() as u64;
     row.blake3 = blake3::hash(&module).to_hex().to_string();
-    let asked = if item.calls.is_empty() { &args.run.invoke } else { &item.calls };
-    let asked = asked.iter().map(|call| parse_call(call)).collect::<Result<Vec<_>>>()?;
-    let calls = match asked.is_empty() {
-        false => Some(asked),
-        true => match every_call(&module, args.seed) {
-            // Its `_start`.
-            None => Some(Vec::new()),
-            // What can be called by nobody is instantiated, and that may differ, too.
-            Some(every) => (!every.is_empty()).then_some(every),
-        },
-    };
-    let mut run = args.run.clone();
-    run.timeout = run.timeout.or(Some(PATIENCE));
-    let session = Session::of_module(&item.path, module, calls.as_deref(), &run, false)?;
-    if session.program.invalid().is_none() {
-        row.calls = calls.iter().flatten().map(ToString::to_string).collect();
-    }
     let folder = Scratch::new().context("creating a temporary folder")?;
-    let aside = folder.path().join("aside");
-    std::fs::create_dir(&aside).context("creating a temporary folder")?;
-    let contender =
-        |engine: &EngineSpec| Contender { engine: engine.clone(), memory_page_limit: run.memory_page_limit };
-    let comparison = Comparison {
-        ways: Ways {
-            host: args.host,
-            guard: !args.no_guard,
-            reruns: !args.no_reruns,
-            echo: false,
-            keep: true,
-            quiet: true,
-            context: 0,
-            nan_bits: args.nan_bits,
-        },
-        sides: engines.iter().map(contender).collect(),
-        session,
-        stdin: None,
-        aside: &aside,
-        pinned: RefCell::default(),
-    };
-    let Some(survey) = survey(&comparison, folder.path())? else { return Ok(None) };
-    row.survey(&survey, comparison.session.program.original(), run.timeout.unwrap_or(PATIENCE));
+    let tried = Tried { args, engines, item, module: &module };
+    let mut calls = Calls::of(args, item, &module)?;
+    let Some(mut attempt) = tried.attempt(calls.list.as_deref(), &folder.path().join("1"))? else { return Ok(None) };
+    // What keeps a loop busy too long may do so for all that is called: what it does with small numbers is worth a row.
+    if attempt.timed_out()
+        && let Some(fewer) = calls.tamed(&module).filter(|fewer| fewer.list != calls.list)
+    {
+        let Some(again) = tried.attempt(fewer.list.as_deref(), &folder.path().join("2"))? else { return Ok(None) };
+        if again.survey.agree.is_some() {
+            row.calls_left_out = (calls.words().len() as u64).saturating_sub(fewer.words().len() as u64);
+            (attempt, calls) = (again, fewer);
+        }
+    }
+    if attempt.valid {
+        row.calls = calls.words();
+    }
+    row.survey(&attempt.survey, &module, args.patience());
+    let survey = &attempt.survey;
     let trace = |index: usize| survey.engines.get(index).and_then(|row| row.trace.clone());
     let mut examples = Vec::new();
     let diverged = survey.groups.iter().filter(|group| group.divergence.is_some());
-    for (group, finding) in diverged.zip(&row.findings) {
+    for (number, (group, finding)) in diverged.zip(&mut row.findings).enumerate() {
         let first = group.engines.first().copied();
-        if let (Some(lhs), Some(rhs)) = (survey.reference.and_then(trace), first.and_then(trace)) {
-            examples.push((finding.signature.clone(), [lhs, rhs]));
+        let (Some(lhs), Some(rhs)) = (survey.reference.and_then(trace), first.and_then(trace)) else { continue };
+        let at = finding.position.map(|position| call_at(&lhs, position)).transpose()?.flatten();
+        finding.calls = calls.until(at);
+        if number < MOST_CONFIRMED && !args.no_reruns && finding.calls.len() > 1 && calls.made_up.is_some() {
+            let alone = calls.only(at);
+            let place = folder.path().join(format!("alone-{number}"));
+            let Some(again) = tried.attempt(alone.list.as_deref(), &place)? else { return Ok(None) };
+            let mut of_one = Row::unanswered(&row.module, String::new());
+            of_one.survey(&again.survey, &module, args.patience());
+            if of_one.findings.iter().any(|other| other.signature == finding.signature) {
+                (finding.calls, finding.confirmed) = (alone.words(), true);
+            }
         }
+        examples.push((finding.signature.clone(), [lhs, rhs]));
+    }
+    for finding in &mut row.findings {
+        if finding.calls.is_empty() {
+            finding.calls = calls.until(None);
+        }
+        finding.command = calls.command(args, engines, &item.path, &finding.calls);
     }
     Ok(Some((examples, folder)))
 }
+
+/// Most findings of a module whose calls are tried alone.
+const MOST_CONFIRMED: usize = 4;
 
 /// Puts the rows of several folders together, and into `--out` where it is given.
 fn merge(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -> Result<bool> {

@@ -59,6 +59,35 @@ fn every_variant_of_the_interface_is_understood() {
 }
 
 #[test]
+fn a_library_that_does_not_know_its_version_is_used_as_the_release_that_is_named() {
+    let folder = folder_with(&[("t.wat", MODULE)]);
+    for (release, abi, wrong, has) in [
+        ("13", "0.13", "0.14", "lacks the function WasmEdge_ValTypeIsEqual"),
+        ("14", "0.14", "0.13", "has the function WasmEdge_ValTypeIsEqual"),
+        ("14", "0.16", "0.17", "lacks the function WasmEdge_LimitIs64Bit"),
+        ("17", "0.17", "0.15", "has the function WasmEdge_LimitIs64Bit"),
+    ] {
+        let library = fake(folder.path(), release, &["-DARCHIVE"]);
+        let engine = format!("wasmedge:interpreter,lib={}", library.display());
+        let (code, _, stderr) = compare(folder.path(), "run 1 2", &engine);
+        assert!(code == 2 && stderr.contains("0.0.0") && stderr.contains("abi=0.14; there are 0.13,"), "{stderr}");
+        let (code, _, stderr) = compare(folder.path(), "run 1 2", &format!("{engine},abi={wrong}"));
+        assert!(code == 2 && stderr.contains(has), "{stderr}");
+        let (code, report, stderr) = compare(folder.path(), "run nan:0x1 -7", &format!("{engine},abi={abi}"));
+        let version = report["rhs"]["version"].as_str().unwrap_or_default();
+        assert!(version.starts_with(&format!("wasmedge 0.0.0, used as {abi},")), "{version}{stderr}");
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{abi}: {report:#}{stderr}");
+        let (code, _, stderr) = compare(folder.path(), "run 1 2", &format!("{engine},abi=0.18"));
+        assert!(code == 2 && stderr.contains("0.13, 0.14, 0.15, 0.16, 0.17"), "{stderr}");
+    }
+    // One that knows needs no word, and takes none that contradicts it.
+    let engine = format!("wasmedge:interpreter,lib={}", fake(folder.path(), "14", &[]).display());
+    let (code, _, stderr) = compare(folder.path(), "run 1 2", &format!("{engine},abi=0.17"));
+    assert!(code == 2 && stderr.contains("this is WasmEdge 0.14.5"), "{stderr}");
+    assert_eq!(compare(folder.path(), "run 1 2", &format!("{engine},abi=0.14")).0, 0);
+}
+
+#[test]
 fn a_proposal_that_a_release_lacks_is_named() {
     let folder = folder_with(&[("t.wat", MODULE)]);
     let library = fake(folder.path(), "13", &[]);

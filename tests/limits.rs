@@ -4,6 +4,8 @@ mod common;
 
 use common::{folder_with, run};
 use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
 
 /// Grows to 512 MiB and writes to all of it, time and again.
 const HUNGRY: &[u8] = br#"(module (memory 1)
@@ -77,4 +79,44 @@ fn runs_of_our_own_may_fill_any_memory() {
     let refused = run(folder.path(), &["info", "--verify", "m.fpt"]);
     assert!(refused.code != 0 && refused.stderr.contains("FORKPOINT_TRACE_MEMORY"), "{refused:?}");
     assert!(refused.stderr.contains("sound as far as it was replayed"), "nothing is wrong with it: {refused:?}");
+}
+
+const GROWS: &[u8] =
+    br#"(module (memory 1) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#;
+
+/// Runs forkpoint where processes have at most so many KiB of address space.
+fn limited(folder: &Path, kib: u64, command: &str) -> (i32, String) {
+    let script = format!("ulimit -v {kib} && exec '{}' {command}", common::FORKPOINT);
+    let ran = Command::new("sh").current_dir(folder).args(["-c", &script]).output().expect("a shell");
+    let words = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+    (ran.status.code().unwrap_or(-1), words)
+}
+
+#[test]
+fn memory_that_may_have_been_refused_by_the_machine_is_said_to_be() {
+    let folder = folder_with(&[("m.wat", GROWS)]);
+    let folder = folder.path();
+    // One that fits, refused for another reason: who refused it cannot be told.
+    let compare = "compare m.wat --invoke 'grow 10' --lhs wasmi --rhs wasmi --rhs-memory-page-limit 5";
+    let (code, report) = limited(folder, 4_000_000, compare);
+    assert!(
+        code == 1 && report.contains("The machine may have refused it, and not the engine: the process of rhs"),
+        "{report}"
+    );
+    assert!(
+        report.contains("4096000000 bytes of address space (ulimit -v), and this memory alone would have 720896"),
+        "{report}"
+    );
+    let (code, report) = (run(folder, &common::words(compare)).code, run(folder, &common::words(compare)).stdout);
+    assert!(code == 1 && !report.contains("The machine"), "{report}");
+    // One that fits into no process there.
+    let grow = "record m.wat --invoke 'grow 8000' -e wasmi";
+    assert_eq!(run(folder, &common::words(&format!("{grow} -o lhs.fpt"))).code, 0);
+    let (code, words) = limited(folder, 500_000, &format!("{grow} -o rhs.fpt"));
+    assert!(code == 0 && words.starts_with("-1\n"), "{words}");
+    let ran = run(folder, &["diff", "lhs.fpt", "rhs.fpt"]);
+    assert!(ran.code == 2 && ran.stdout.contains("The machine refused it, and not the engine"), "{}", ran.stdout);
+    let ran = run(folder, &["diff", "lhs.fpt", "rhs.fpt", "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("a report");
+    assert_eq!((&report["agree"], &report["machine"]), (&Value::Null, &report["reason"]), "{report:#}");
 }

@@ -82,11 +82,12 @@ fn every_module_is_a_row_and_alike_divergences_are_one() {
     let rows = rows(&out);
     let row = |name: &str| rows.iter().find(|row| row["module"] == name).unwrap_or_else(|| panic!("no row {name}"));
     // What nobody says how to call is called somehow, and the same each time.
-    assert_eq!(row("stores.wat")["calls"].as_array().map(Vec::len), Some(2), "{rows:#?}");
+    assert_eq!(row("stores.wat")["calls"].as_array().map(Vec::len), Some(9), "{rows:#?}");
+    assert_eq!(row("stores.wat")["calls"][0], "a 0", "{rows:#?}");
     assert_eq!(row("traps.wat")["answer"], "agree");
     assert_eq!(row("invalid.wat")["calls"], json!([]), "nothing of it runs");
     assert_eq!(row("invalid.wat")["groups"], json!([["wasmtime:jit", "wasmi"]]));
-    assert!(row("hangs.wat")["reason"].as_str().is_some_and(|why| why.contains("timed out")), "{rows:#?}");
+    assert_eq!(row("hangs.wat")["reason"], "timed out after 4 s under every engine", "{rows:#?}");
     assert!(row("junk.wasm")["reason"].as_str().is_some_and(|why| why.contains("not a WebAssembly module")));
     let kept =
         format!("out/examples/{}", row("shared.wat")["findings"][0]["signature"].as_str().expect("a signature"));
@@ -126,7 +127,9 @@ fn a_sweep_that_was_killed_goes_on() {
     let folder = folder_with(&[]);
     fs::create_dir(folder.path().join("in")).expect("the file system");
     for number in 0..30 {
-        fs::write(folder.path().join(format!("in/{number:02}.wat")), STORES).expect("the file system");
+        // Other modules, all of them: the same one counts once.
+        let text = String::from_utf8_lossy(STORES).replace("i32.const 7", &format!("i32.const {number}"));
+        fs::write(folder.path().join(format!("in/{number:02}.wat")), text).expect("the file system");
     }
     let all = ["in", "--engines", ENGINES, "--jobs", "1", "--out", "out"];
     let mut killed = std::process::Command::new(common::FORKPOINT)
@@ -186,9 +189,11 @@ fn only_what_a_baseline_does_not_know_fails() {
     let (code, summary, stderr) = sweep(folder.path(), &again);
     assert_eq!((code, &summary["changes"]), (0, &json!({ "new": [], "gone": [] })), "{summary:#}{stderr}");
     // Another module with a known signature is not news, one that has no answer any more is, and one is mended.
-    fs::write(folder.path().join("in/again.wat"), LARGER).expect("the file system");
+    let again_text = String::from_utf8_lossy(LARGER).replace("i32.const 5", "i32.const 6");
+    fs::write(folder.path().join("in/again.wat"), again_text).expect("the file system");
     fs::write(folder.path().join("in/traps.wat"), b"junk").expect("the file system");
-    fs::write(folder.path().join("in/shared.wat"), STORES).expect("the file system");
+    fs::write(folder.path().join("in/shared.wat"), "(module (memory 3) (func (export \"f\")))")
+        .expect("the file system");
     let (code, summary, stderr) = sweep(folder.path(), &again);
     let signature = &summary["signatures"][0]["signature"];
     let expected = json!({
@@ -209,4 +214,75 @@ fn a_list_says_what_to_call() {
     for wrong in [&["list", "--engines", "wasmi"][..], &["nowhere", "--engines", ENGINES], &["in"]] {
         assert_eq!(sweep(folder.path(), wrong).0, 2, "{wrong:?}");
     }
+}
+
+/// Parts for one argument only: there it stores the NaN that this processor makes, or the canonical one.
+#[cfg(target_arch = "x86_64")]
+const ONE_ARGUMENT: &str = r#"(module (memory 1)
+    (func (export "a") (param i32) (i32.store (i32.const 0) (local.get 0)))
+    (func (export "b") (param i32 i32) (local $zero f32)
+        (local.set $zero (f32.mul (f32.convert_i32_s (local.get 1)) (f32.const 0)))
+        (if (i32.eq (local.get 0) (i32.const 0x7fffffff))
+            (then (i32.store (i32.const 8) (i32.reinterpret_f32 (f32.div (local.get $zero) (local.get $zero))))))))"#;
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_argument_that_shows_a_divergence_is_found_and_its_command_shows_it() {
+    let folder = folder_with(&[("m.wat", ONE_ARGUMENT.as_bytes())]);
+    let all =
+        [".", "--engines", "wasmtime:jit;wasmtime:jit,nan-canonicalization=on", "--calls", "40", "--out", "out"];
+    let (code, summary, stderr) = sweep(folder.path(), &all);
+    assert_eq!((code, &summary["diverge"]), (1, &1.into()), "{summary:#}{stderr}");
+    let row = &rows(&folder.path().join("out"))[0];
+    let calls: Vec<&str> = row["calls"].as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(calls.len(), 80, "{calls:?}");
+    assert!(
+        calls.contains(&"a 65535") && calls.contains(&"a 65536") && calls.contains(&"a -2147483648"),
+        "{calls:?}"
+    );
+    // Of all these, one is enough.
+    let finding = &row["findings"][0];
+    let shows = finding["calls"].as_array().expect("a list");
+    assert!(shows.len() == 1 && finding["confirmed"] == true, "{finding:#}");
+    assert!(shows[0].as_str().is_some_and(|call| call.starts_with("b 2147483647 ")), "{finding:#}");
+    let command = summary["signatures"][0]["command"].as_str().expect("a command");
+    let (name, arguments) = command.split_once(' ').expect("a command");
+    assert_eq!(name, "forkpoint");
+    let shell = std::process::Command::new("sh")
+        .current_dir(folder.path())
+        .args(["-c", &format!("'{}' {arguments}", common::FORKPOINT)])
+        .output()
+        .expect("a shell");
+    assert_eq!(shell.status.code(), Some(1), "{command}: {shell:?}");
+    let table = run(folder.path(), &[&["sweep"], &all[..5]].concat());
+    assert!(table.stdout.contains("forkpoint compare ./m.wat --engines"), "{table:?}");
+}
+
+#[test]
+fn a_module_that_large_arguments_keep_busy_is_asked_with_small_ones() {
+    let long = r#"(module (memory 1) (func (export "f") (param i32)
+        (i32.store (i32.const 0) (local.get 0))
+        (loop (br_if 0 (i32.gt_u (local.get 0) (i32.const 1000))))))"#;
+    let folder = folder_with(&[("m.wat", long.as_bytes())]);
+    let all = [".", "--engines", ENGINES, "--timeout", "5s", "--calls", "20", "--out", "out"];
+    let (code, summary, stderr) = sweep(folder.path(), &all);
+    assert_eq!((code, &summary["agree"]), (0, &1.into()), "{summary:#}{stderr}");
+    let row = &rows(&folder.path().join("out"))[0];
+    assert_eq!((row["calls"].as_array().map(Vec::len), &row["calls_left_out"]), (Some(2), &18.into()), "{row:#}");
+}
+
+#[test]
+fn a_module_under_several_names_counts_once() {
+    let folder = folder_with(&[
+        ("b.wat", STORES),
+        ("a.wasm", &wat::parse_bytes(STORES).expect("a module")),
+        ("list", b"b.wat\na.wasm\nb.wat :: b\na.wasm :: b\n"),
+        ("c.wat", TRAPS),
+    ]);
+    let (code, summary, stderr) = sweep(folder.path(), &[".", "--engines", ENGINES]);
+    assert_eq!((code, &summary["modules"], &summary["copies"]), (0, &2.into(), &1.into()), "{summary:#}{stderr}");
+    let table = run(folder.path(), &["sweep", ".", "--engines", ENGINES]);
+    assert!(table.stdout.starts_with("2 modules (one more file holds the same as another): 2 agree"), "{table:?}");
+    let (_, summary, _) = sweep(folder.path(), &["list", "--engines", ENGINES]);
+    assert_eq!((&summary["modules"], &summary["copies"]), (&2.into(), &2.into()), "{summary:#}");
 }

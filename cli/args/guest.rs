@@ -21,19 +21,21 @@ pub struct GuestArgs {
 pub struct RunArgs {
     /// Call an export in place of `_start`: its name and arguments, as in 'run 64 0xff'; repeatable, in order
     ///
-    /// Arguments are parsed by the function's type: decimal or hexadecimal, signed or unsigned; floats with inf
-    /// and nan:0x...; vectors as i32x4:1,2,3,4.
+    /// Arguments are parsed by the function's type: decimal or hexadecimal, signed or
+    /// unsigned; floats with inf and nan:0x...; vectors as i32x4:1,2,3,4.
     ///
-    /// With --alloc, an argument may be the address of bytes that are put into the guest's memory first:
-    ///   "text"     a text in UTF-8, with a NUL behind; escapes \n \t \" \\ \u{1f600}, and bytes \00 to \ff
-    ///   @FILE      the bytes of a file, with a NUL behind
-    ///   zeros:N    N zeros
-    /// b"text" and b@FILE have no NUL; u"text" and u@FILE are UTF-16, without NUL. `len` is the length in bytes of the one
-    /// before, without its NUL. `result` is what the --invoke before returned, result:N what the N-th did, and result:N.K
-    /// the K-th of its results; all count from 1.
+    /// With --alloc, an argument may be the address of bytes that are put into the
+    /// guest's memory first:
+    ///   "text"   the text in UTF-8 and a NUL; with \n \t \" \\ \u{1f600}, bytes as \00
+    ///   @FILE    the bytes of a file and a NUL
+    ///   zeros:N  N zeros: room for what the call writes
+    /// b"text" and b@FILE have no NUL, u"text" and u@FILE are UTF-16 without NUL.
+    ///   len         their length in bytes, without the NUL
+    ///   result      what the --invoke before returned
+    ///   result:N.K  result K of the N-th --invoke, both from 1; result:N for the first
     ///
     ///   --alloc malloc --invoke 'render "digraph{a->b}"'
-    ///   --alloc '__wbindgen_malloc len 1' --invoke 'parse b@data.json len' --invoke 'free_tree result'
+    ///   --alloc '__wbindgen_malloc len 1' --invoke 'parse b@data.json len'
     #[arg(long, value_name = "FUNC ARG...", verbatim_doc_comment)]
     pub invoke: Vec<String>,
     /// The export that makes room for texts and files in --invoke: a name, which is called with the number of bytes, or a

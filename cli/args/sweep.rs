@@ -6,6 +6,7 @@ use clap::Args;
 use forkpoint_replay::NanBits;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub struct SweepArgs {
@@ -33,7 +34,11 @@ pub struct SweepArgs {
     /// In place of a sweep: put together what the shards in these folders found
     #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["input", "engines", "shard", "jobs"])]
     pub merge: Vec<PathBuf>,
-    /// Seed for the generated arguments of modules without `_start` and without calls
+    /// How often each export with parameters is called where nothing says how: with zeros, then with other arguments each time,
+    /// ends of types and of memory among them (docs/sweep.md); 256 calls of a module at most
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub calls: u16,
+    /// Seed for these arguments
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Who answers the guest's host calls, as in compare
@@ -53,6 +58,16 @@ pub struct SweepArgs {
     pub json: bool,
     #[command(flatten)]
     pub run: RunArgs,
+}
+
+/// How long a run may take where nothing is said: one module that hangs must not end a sweep.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl SweepArgs {
+    /// How long a run may take.
+    pub fn patience(&self) -> Duration {
+        self.run.timeout.unwrap_or(PATIENCE)
+    }
 }
 
 /// A part of the input.

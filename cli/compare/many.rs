@@ -17,6 +17,7 @@ use crate::progress::Shown;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Report, first_divergence};
 use forkpoint_tracer::{EndState, EngineSpec};
+use forkpoint_traces::Outcome;
 use runs::{Run, record_all, words};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -194,6 +195,9 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                     // Against itself the report would speak of two runs.
                     row.error = Some(match report.reason {
                         Some(reason) if index != reference => reason,
+                        _ if runs[index].recorded.as_ref().is_some_and(|run| run.outcome == Outcome::NoRoom) => {
+                            format!("not all that was asked for ran: {}", Outcome::NoRoom)
+                        }
                         _ => "the run says nothing about what the engine would have done later".to_string(),
                     });
                     continue;

@@ -1,7 +1,7 @@
 //! Which modules a sweep runs, and how they are called.
 
+use super::content::distinct;
 use crate::args::Shard;
-use crate::session::read_module;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -24,24 +24,25 @@ const CALL: &str = " :: ";
 /// Most folders in each other that are looked into.
 const MAX_DEPTH: usize = 64;
 
-/// All modules of the input that belong to the shard, by name.
-pub fn items(input: &Path, shard: Option<Shard>) -> Result<Vec<Item>> {
+/// All modules of the input that belong to the shard, by name, each once, and how many of the files beside them hold the
+/// same as another one.
+pub fn items(input: &Path, shard: Option<Shard>) -> Result<(Vec<Item>, u64)> {
     let mut found = BTreeMap::new();
     if input.is_dir() {
         let root = fs::metadata(input).with_context(|| format!("reading the folder {}", input.display()))?;
         folder(input, input, 0, &mut HashSet::from([(root.dev(), root.ino())]), &mut found)?;
-        let twice: Vec<String> =
-            found.values().filter(|item| is_text_of_another(item, &found)).map(|item| item.name.clone()).collect();
-        twice.iter().for_each(|name| drop(found.remove(name)));
     } else {
         list(input, &mut found)?;
     }
-    let mut items: Vec<Item> = found.into_values().collect();
-    if items.is_empty() {
+    if found.is_empty() {
         bail!("{} has no .wasm or .wat file", input.display());
     }
-    items.retain(|item| shard.is_none_or(|shard| belongs(&item.name, shard)));
-    Ok(items)
+    // Which of several that are the same counts must not depend on the shard.
+    let (mut items, mut copies) = distinct(found.into_values().collect());
+    for list in [&mut items, &mut copies] {
+        list.retain(|item| shard.is_none_or(|shard| belongs(&item.name, shard)));
+    }
+    Ok((items, copies.len() as u64))
 }
 
 /// All modules below a folder, links followed. Each folder and each file is taken once, whatever leads to it: so a link
@@ -72,15 +73,6 @@ fn folder(
         }
     }
     Ok(())
-}
-
-/// Whether a text module is the same as the binary one of the same name beside it.
-fn is_text_of_another(item: &Item, found: &BTreeMap<String, Item>) -> bool {
-    let binary = item.name.strip_suffix(".wat").and_then(|stem| found.get(&format!("{stem}.wasm")));
-    binary.is_some_and(|binary| match (read_module(&item.path), fs::read(&binary.path)) {
-        (Ok(text), Ok(bytes)) => text == bytes,
-        _ => false,
-    })
 }
 
 /// A path a line, relative to the list's own folder; calls behind it; `#` begins a comment line.
@@ -115,15 +107,15 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         for file in ["b.wasm", "a/x.wat", "a/notes.txt"] {
             fs::create_dir_all(root.path().join(file).parent().expect("a parent")).expect("a folder");
-            fs::write(root.path().join(file), "").expect("a file");
+            fs::write(root.path().join(file), file).expect("a file");
         }
         std::os::unix::fs::symlink(root.path(), root.path().join("a/loop")).expect("a link");
         let names = |items: &[Item]| items.iter().map(|item| item.name.clone()).collect::<Vec<_>>();
-        assert_eq!(names(&items(root.path(), None).expect("items")), ["a/x.wat", "b.wasm"]);
+        assert_eq!(names(&items(root.path(), None).expect("items").0), ["a/x.wat", "b.wasm"]);
 
         let list = root.path().join("list");
         fs::write(&list, "# all\n\nb.wasm :: run 64 :: size\nb.wasm\n").expect("a file");
-        let listed = items(&list, None).expect("items");
+        let (listed, _) = items(&list, None).expect("items");
         assert_eq!(names(&listed), ["b.wasm", "b.wasm :: run 64 :: size"]);
         assert_eq!(listed[1].calls, ["run 64", "size"]);
         assert_eq!(listed[1].path, root.path().join("b.wasm"));
@@ -145,8 +137,9 @@ mod tests {
         symlink(there.path().join("m.wasm"), root.path().join("z.wasm")).expect("a link");
         symlink("nowhere", root.path().join("dangling.wasm")).expect("a link");
         symlink(root.path(), there.path().join("up")).expect("a link");
-        let names: Vec<String> = items(root.path(), None).expect("items").into_iter().map(|item| item.name).collect();
-        assert_eq!(names, ["a/m.wasm", "a/other.wat"]);
+        let (found, copies) = items(root.path(), None).expect("items");
+        let names: Vec<String> = found.into_iter().map(|item| item.name).collect();
+        assert_eq!((names, copies), (vec!["a/m.wasm".to_string(), "a/other.wat".to_string()], 1));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::compare::many::{self, Group, Survey};
 use forkpoint_replay::{Allowed, Signature, SiteReport, Verdict};
+use forkpoint_traces::Outcome;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub struct Row {
     pub blake3: String,
     pub bytes: u64,
     pub calls: Vec<String>,
+    /// Calls that were made up and left out, since the run with them took too long.
+    #[serde(default)]
+    pub calls_left_out: u64,
     pub answer: RowAnswer,
     /// Why there is no answer, from some engine or from all.
     pub reason: Option<String>,
@@ -50,6 +54,15 @@ pub struct Finding {
     pub allowed: Option<String>,
     pub signature: String,
     pub context: String,
+    /// The calls by which it shows: one where that is enough, or else all up to the one in which it shows.
+    #[serde(default)]
+    pub calls: Vec<String>,
+    /// Whether that was tried out, and the same was found.
+    #[serde(default)]
+    pub confirmed: bool,
+    /// The command that compares the module with these calls; `None` where nothing can be called.
+    #[serde(default)]
+    pub command: Option<String>,
 }
 
 /// Where in the module.
@@ -80,6 +93,7 @@ impl Row {
             blake3: String::new(),
             bytes: 0,
             calls: Vec::new(),
+            calls_left_out: 0,
             answer: RowAnswer::Unanswered,
             reason: Some(reason),
             reference: None,
@@ -101,14 +115,20 @@ impl Row {
             None if survey.nothing_ran && survey.engines.iter().all(|row| row.error.is_none()) => RowAnswer::Agree,
             None => RowAnswer::Unanswered,
         };
-        // Without an answer, how the runs ended is the reason.
+        // Without an answer, how the runs ended is the reason: before all else where one was ended from outside.
         let end = |row: &many::Row| match (self.answer, row.outcome.as_deref()) {
-            (RowAnswer::Unanswered, Some("timed out")) => Some(format!("timed out after {}", in_words(timeout))),
-            (RowAnswer::Unanswered, Some(outcome)) if outcome != "finished" => Some(outcome.to_string()),
+            (RowAnswer::Unanswered, Some(TIMED_OUT)) => Some((true, timed_out(timeout))),
+            (RowAnswer::Unanswered, Some(outcome)) if outcome != "finished" => {
+                let ended = [Outcome::OutOfMemory, Outcome::Interrupted, Outcome::NoRoom];
+                Some((ended.iter().any(|end| end.to_string() == outcome), outcome.to_string()))
+            }
             _ => None,
         };
-        let reasons =
-            survey.engines.iter().filter_map(|row| Some((&row.engine, row.error.clone().or_else(|| end(row))?)));
+        let reason = |row: &many::Row| match (end(row), row.error.clone()) {
+            (Some((true, words)), _) | (Some((_, words)), None) => Some(words),
+            (_, error) => error,
+        };
+        let reasons = survey.engines.iter().filter_map(|row| Some((&row.engine, reason(row)?)));
         let reasons: Vec<(&String, String)> = reasons.collect();
         let is_one = reasons.len() == survey.engines.len() && reasons.windows(2).all(|pair| pair[0].1 == pair[1].1);
         self.reason = match reasons.first() {
@@ -123,7 +143,7 @@ impl Row {
         self.specification.clone_from(&survey.specification);
         self.groups = survey.groups.iter().map(|group| group.engines.iter().filter_map(name).collect()).collect();
         self.odd = survey.odd.iter().filter_map(name).collect();
-        self.findings = survey.groups.iter().filter_map(|group| finding(survey, group, module)).collect();
+        self.findings = survey.groups.iter().filter_map(|group| finding(survey, group, module, timeout)).collect();
         let hidden = survey.engines.iter().filter(|row| row.observer_effect).map(|row| {
             // What the runs without recording end with is numbers: which kinds of end differ is what is left.
             let kinds = row.plain_differences.iter().filter_map(|line| line.split([' ', ':']).next());
@@ -150,10 +170,13 @@ fn unplaced(engine: &str, verdict: Verdict, context: &str) -> Finding {
         allowed: None,
         signature: hash,
         context: words,
+        calls: Vec::new(),
+        confirmed: false,
+        command: None,
     }
 }
 
-fn finding(survey: &Survey, group: &Group, module: &[u8]) -> Option<Finding> {
+fn finding(survey: &Survey, group: &Group, module: &[u8], timeout: Duration) -> Option<Finding> {
     let report = group.divergence.as_ref()?;
     let Signature { hash, words } = Signature::of(report, module)?;
     let engines = group.engines.iter().filter_map(|row| Some(survey.engines.get(*row)?.engine.clone()));
@@ -165,12 +188,23 @@ fn finding(survey: &Survey, group: &Group, module: &[u8]) -> Option<Finding> {
         site: report.site.as_ref().map(Place::from),
         allowed: report.allowed.as_ref().map(allowed),
         signature: hash,
-        context: words,
+        // How long is the same for all of a sweep, and no part of the signature.
+        context: words.replace(TIMED_OUT, &timed_out(timeout)),
+        calls: Vec::new(),
+        confirmed: false,
+        command: None,
     })
 }
 
+/// How a run ended that took too long, as its outcome says.
+const TIMED_OUT: &str = "timed out";
+
+fn timed_out(timeout: Duration) -> String {
+    format!("{TIMED_OUT} after {}", in_words(timeout))
+}
+
 /// A time as one writes it on the command line.
-fn in_words(time: Duration) -> String {
+pub fn in_words(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{} s", time.as_secs()),
         _ => format!("{} ms", time.as_millis()),

@@ -11,6 +11,8 @@ use std::fmt;
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     pub modules: u64,
+    /// Files that were left out, since they hold the same module as another one that was not; `None` where rows were merged.
+    pub copies: Option<u64>,
     pub agree: u64,
     pub diverge: u64,
     pub unanswered: u64,
@@ -39,6 +41,8 @@ pub struct Kind {
     /// The smallest module that does.
     pub example: String,
     pub example_bytes: u64,
+    /// The command that shows it; `None` where nothing of the module can be called.
+    pub command: Option<String>,
 }
 
 /// A reason for having no answer.
@@ -119,11 +123,13 @@ impl Summary {
             engines: BTreeSet::new(),
             example: row.module.clone(),
             example_bytes: row.bytes,
+            command: finding.command.clone(),
         });
         kind.count += 1;
         kind.engines.extend(finding.engines.iter().cloned());
         if row.bytes < kind.example_bytes {
             (kind.example, kind.example_bytes) = (row.module.clone(), row.bytes);
+            kind.command.clone_from(&finding.command);
         }
     }
 
@@ -164,15 +170,23 @@ impl Summary {
     }
 }
 
+/// Most characters of a command that is printed for people.
+const LONGEST: usize = 1000;
+
 /// Most lines of each list for people; `--json` and the rows have all.
 const SHOWN: usize = 20;
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |number: u64| grouped(number);
+        let copies = match self.copies {
+            None | Some(0) => String::new(),
+            Some(1) => " (one more file holds the same as another)".to_string(),
+            Some(more) => format!(" ({} more files hold the same as others)", count(more)),
+        };
         writeln!(
             f,
-            "{} modules: {} agree, {} diverge, {} without an answer",
+            "{} modules{copies}: {} agree, {} diverge, {} without an answer",
             count(self.modules),
             count(self.agree),
             count(self.diverge),
@@ -190,6 +204,11 @@ impl fmt::Display for Summary {
             writeln!(f, "{}  {:>7}  {}{allowed}", kind.signature, count(kind.count), printable(&kind.context))?;
             let engines: Vec<String> = kind.engines.iter().map(|engine| printable(engine).to_string()).collect();
             writeln!(f, "{:27}{}; {}", "", printable(&kind.example), engines.join("; "))?;
+            match &kind.command {
+                Some(command) if command.len() <= LONGEST => writeln!(f, "{:27}{}", "", printable(command))?,
+                Some(_) => writeln!(f, "{:27}(a long command: see --json)", "")?,
+                None => {}
+            }
         }
         left_out(f, self.signatures.len(), "signatures")?;
         if !self.reasons.is_empty() {
@@ -231,6 +250,9 @@ mod tests {
             allowed: None,
             signature: signature.to_string(),
             context: "value: [i32.store]".to_string(),
+            calls: Vec::new(),
+            confirmed: false,
+            command: None,
         };
         Row { answer, findings: signatures.iter().map(finding).collect(), ..Row::unanswered(module, String::new()) }
     }

@@ -18,6 +18,7 @@ mod divergence;
 mod error;
 mod hex;
 mod limits;
+mod machine;
 mod nan;
 mod observed;
 mod pages;

@@ -10,6 +10,7 @@ use crate::divergence::{Divergence, Found, MemoryEffect, Side, both_observed, fi
 use crate::error::ReplayError;
 use crate::hex::hex;
 use crate::limits::PageLimit;
+use crate::machine;
 use crate::nan::NanBits;
 use crate::symbols::{Item, Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
@@ -71,6 +72,8 @@ pub struct Report {
     pub resync_equal: Option<bool>,
     /// What the specification says of the module, with the proposals that the left run was told.
     pub specification: String,
+    /// That the machine may have refused what one side did not get, as a sentence.
+    pub machine: Option<String>,
     /// In what the two runs differ because it was asked for, as sentences.
     pub asked_for: Vec<String>,
     /// The module that both ran.
@@ -282,6 +285,7 @@ impl Report {
             resync: None,
             resync_equal: None,
             specification: specification(lhs),
+            machine: None,
             asked_for: asked_for(lhs, rhs),
             module: module(lhs),
             lhs: side(lhs)?,
@@ -353,6 +357,13 @@ impl Report {
         if divergence.verdict.is_no_answer() {
             self.agree = None;
             self.reason = Some(divergence.verdict.meaning().to_string());
+        }
+        if let Some(refusal) = machine::refusal(lhs, rhs, divergence) {
+            if refusal.certain {
+                self.agree = None;
+                self.reason = Some(refusal.words.clone());
+            }
+            self.machine = Some(refusal.words);
         }
         self.verdict = Some(divergence.verdict);
         self.meaning = Some(divergence.verdict.meaning());

@@ -40,8 +40,8 @@ pub use observe::{Watch, WatchedRange};
 pub use record::fuzzing;
 pub use record::{
     CallError, CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, Gauge,
-    HostSource, Imports, Invocation, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress, Recorded,
-    Request, Stdio, every_call,
+    HostSource, Imports, Invocation, MadeUp, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress,
+    Recorded, Request, Stdio, every_call,
 };
 pub use scratch::Scratch;
 pub use values::{ValueError, WasmValue, parse_value};

@@ -34,7 +34,7 @@ mod types;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
-pub use every::every_call;
+pub use every::{MadeUp, every_call};
 pub use findings::{Finding, Findings, Found};
 pub use gauge::{Gauge, Phase};
 pub use invocation::{CallError, Invocation};

@@ -32,6 +32,9 @@ pub struct Header {
     pub chunk_events: u32,
 }
 
+/// The setting of an engine that says how many bytes of address space its process could have, where that was limited.
+pub const ADDRESS_SPACE: &str = "most bytes of address space";
+
 /// The engine and how it was set up.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EngineInfo {

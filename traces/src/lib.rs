@@ -48,8 +48,8 @@ pub use error::TraceError;
 pub use event::{Event, Observation, Value};
 pub use file::{FORMAT_VERSION, Finished, HostLog, TraceReader, TraceWriter, Unfinished, unfinished};
 pub use header::{
-    Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo, Specification,
-    Step, StepResult,
+    ADDRESS_SPACE, Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo,
+    Specification, Step, StepResult,
 };
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
 pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};

@@ -145,6 +145,9 @@ impl fmt::Display for Report {
             )?,
             None => writeln!(f, " No place was found where the runs agree again.")?,
         }
+        if let Some(machine) = &self.machine {
+            writeln!(f, "{machine}")?;
+        }
         if let Some(Allowed { certain, why }) = &self.allowed {
             let how = if *certain { "allows" } else { "may allow" };
             writeln!(f, "The specification {how} this: {why}.")?;

@@ -37,9 +37,6 @@ struct WasmEdge {
     page_limit: Option<u64>,
 }
 
-/// The oldest release whose interface is known.
-const OLDEST: (u32, u32, u32) = (0, 13, 0);
-
 /// Loads the library and sets the engine up.
 ///
 /// # Errors
@@ -51,11 +48,7 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
     let api = unsafe { Api::of(loaded) }.map_err(|missing| {
         format!("{} has no function `{missing}`: it is no library of WasmEdge 0.13 or later", spec.library.display())
     })?;
-    let release = Release::of(&api);
-    if release.version < OLDEST {
-        let (major, minor, patch) = release.version;
-        return Err(format!("this is WasmEdge {major}.{minor}.{patch}; 0.13 is the oldest release that is known"));
-    }
+    let release = Release::of(&api).with_interface(&api, spec.abi.as_deref())?;
     // SAFETY: has no condition. What goes wrong is told by answers; the guest's output is not the engine's to mix.
     unsafe { (api.WasmEdge_LogOff)() };
     let spec = WasmEdgeSpec {
@@ -69,7 +62,6 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
 
 impl Engine for WasmEdge {
     fn about(&self) -> EngineInfo {
-        let (major, minor, patch) = self.release.version;
         let compiles = self.spec.mode != WasmEdgeMode::Interpreter;
         let mut settings = self.settings.clone();
         settings.extend(
@@ -82,7 +74,7 @@ impl Engine for WasmEdge {
         EngineInfo {
             spec: self.asked.clone(),
             name: "wasmedge".to_string(),
-            version: format!("{major}.{minor}.{patch}"),
+            version: self.release.words(),
             mode: self.spec.mode.to_string(),
             compiler: if compiles { "llvm" } else { "none" }.to_string(),
             opt_level: self.spec.opt.clone().unwrap_or_else(|| "default".to_string()),

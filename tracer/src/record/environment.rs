@@ -46,11 +46,16 @@ pub(super) fn lacks(words: &str) -> Option<String> {
     if wanted > NONSENSE {
         return None;
     }
-    if let Some(limit) = getrlimit(Resource::As).current.filter(|limit| *limit < AMPLE) {
+    if let Some(limit) = address_space() {
         return Some(format!("a process may have {limit} bytes of address space here: raise that (ulimit -v)"));
     }
     let refused = !can_reserve(wanted);
     refused.then(|| format!("{wanted} bytes of address space cannot be had here: raise what limits it"))
+}
+
+/// How many bytes of address space a process may have, which children inherit; `None` where an engine cannot come near it.
+pub(super) fn address_space() -> Option<u64> {
+    getrlimit(Resource::As).current.filter(|limit| *limit < AMPLE)
 }
 
 /// Whether this process can reserve so many bytes, as an engine does.

@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_the_recorder_had_written_is_no_finding() {
-        let ranges = vec![WatchedRange { address: 8, length: 4 }, WatchedRange { address: 20, length: 2 }];
+        let ranges = [WatchedRange { address: 8, length: 4 }, WatchedRange { address: 20, length: 2 }];
         let mut watching = Watching {
             memory: MemoryIndex(0),
             engine: ranges.iter().map(|range| (range.address, vec![0; range.length as usize])).collect(),

@@ -163,6 +163,9 @@ pub fn notations(text: &str) {
             assert_eq!(again.ok(), Some(value), "{text:?} is written {written:?}");
         }
     }
+    if let Ok(call) = text.parse::<Invocation>() {
+        assert_eq!(call.to_string().parse(), Ok(call), "{text:?}");
+    }
     let call = Invocation { function: "run".to_string(), arguments: vec![text.to_string()] };
     let _ = Program::new("fuzz.wasm", module(), &[call], &Imports::default());
 }

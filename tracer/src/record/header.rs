@@ -1,8 +1,10 @@
 //! The header of a trace: everything that decides whether a bug shows.
 
-use super::{HostSource, Program, Request};
+use super::{HostSource, Program, Request, environment};
 use crate::instrument::{Scope, Style};
-use forkpoint_traces::{EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo};
+use forkpoint_traces::{
+    ADDRESS_SPACE, EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo,
+};
 
 /// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
 /// a crash`, anything else for what may be missing. forkpoint's own processes keep them always and say nothing.
@@ -15,6 +17,9 @@ pub(super) const KEPT_WITH_CARE: &str = "kept but in a crash";
 pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, chunk_events: u32) -> Header {
     if program.runs_without_threads() {
         engine.settings.push(("wasi.thread-spawn".to_string(), "refused (--allow-unordered)".to_string()));
+    }
+    if let Some(most) = environment::address_space() {
+        engine.settings.push((ADDRESS_SPACE.to_string(), most.to_string()));
     }
     if let Some(most) = request.max_memory {
         engine.settings.push(("most bytes of the process".to_string(), most.to_string()));

@@ -9,7 +9,7 @@ use crate::instrument::{EXPORT_PREFIX, MemoryDecl};
 use crate::record::types;
 use forkpoint_traces::Import;
 use std::collections::{BTreeMap, BTreeSet};
-use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
+use wasmparser::{CompositeInnerType, ExternalKind, FuncType, MemoryType, Parser, Payload, TypeRef, ValType};
 
 /// What a module imports and exports. Means nothing for a module that turns out not to be valid.
 pub(super) struct Interface {
@@ -18,6 +18,8 @@ pub(super) struct Interface {
     /// Exported functions by index; of several names the first.
     pub(super) functions: BTreeMap<u32, String>,
     pub(super) wasi_memory: Option<u32>,
+    /// The size in bytes that the first memory has at first.
+    pub(super) memory_bytes: Option<u64>,
 }
 
 /// What a module needs from outside.
@@ -53,6 +55,7 @@ impl Interface {
             exports: BTreeMap::new(),
             functions: BTreeMap::new(),
             wasi_memory: None,
+            memory_bytes: None,
         };
         // In a valid module every section reads without error; for others the validator's answer is what counts.
         for payload in Parser::new(0).parse_all(module).filter_map(Result::ok) {
@@ -75,11 +78,19 @@ impl Interface {
                             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
                                 NeededKind::Function(types.get(ty as usize).cloned().flatten())
                             }
-                            TypeRef::Memory(_) => NeededKind::Memory,
+                            TypeRef::Memory(memory) => {
+                                interface.memory_bytes.get_or_insert(bytes(memory));
+                                NeededKind::Memory
+                            }
                             _ => NeededKind::Other,
                         };
                         let import = Import { module: import.module.to_string(), name: import.name.to_string() };
                         interface.imports.push(Needed { import, ty, kind });
+                    }
+                }
+                Payload::MemorySection(section) => {
+                    for memory in section.into_iter().filter_map(Result::ok) {
+                        interface.memory_bytes.get_or_insert(bytes(memory));
                     }
                 }
                 Payload::FunctionSection(section) => {
@@ -193,4 +204,9 @@ impl Interface {
         calls.iter().try_for_each(|call| resolver.call(call))?;
         Ok(resolver.finish())
     }
+}
+
+/// The size in bytes that a memory has at first.
+fn bytes(memory: MemoryType) -> u64 {
+    memory.initial.saturating_mul(1u64.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(1 << 16))
 }

@@ -79,10 +79,11 @@ impl FromStr for Invocation {
 /// As the command line has it: the name, and the arguments behind it.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.function.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')) {
-            true if self.function.contains('\'') => write!(f, "\"{}\"", self.function)?,
-            true => write!(f, "'{}'", self.function)?,
-            false => f.write_str(&self.function)?,
+        let name = &self.function;
+        match name.contains(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')) {
+            true if !name.contains('\'') => write!(f, "'{name}'")?,
+            true if !name.contains(['"', '\\']) => write!(f, "\"{name}\"")?,
+            _ => f.write_str(name)?,
         }
         self.arguments.iter().try_for_each(|argument| write!(f, " {argument}"))
     }
@@ -118,9 +119,9 @@ fn words(text: &str) -> Result<Vec<String>, CallError> {
     Ok(words)
 }
 
-/// What stands between the quotation marks of a word, if it is in such.
+/// What stands between the quotation marks of a word, if all of it is in one pair of them.
 fn unquoted(word: &str) -> String {
-    let between = |mark: char| word.strip_prefix(mark)?.strip_suffix(mark);
+    let between = |mark: char| word.strip_prefix(mark)?.strip_suffix(mark).filter(|inside| !inside.contains(mark));
     between('"').or_else(|| between('\'')).unwrap_or(word).to_string()
 }
 

@@ -5,6 +5,7 @@
 //! a value's type is, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
 //! with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half is cut.
 
+use super::spec::{ABIS, abis};
 use crate::engine::drive::Rejected;
 use crate::engine::library::functions;
 use crate::values::WasmValue;
@@ -132,9 +133,18 @@ impl Text {
 /// Major, minor, patch.
 pub(super) type Version = (u32, u32, u32);
 
+/// What a library says that does not know.
+const UNKNOWN: Version = (0, 0, 0);
+
+/// The oldest release whose interface is known.
+const OLDEST: Version = (0, 13, 0);
+
 /// What a release is, and how its values look.
 pub(super) struct Release {
+    /// As the library says.
     pub(super) version: Version,
+    /// The release whose interface it has.
+    pub(super) interface: Version,
     /// Values of each type, all zero: their types are what values are told by.
     zeros: [Value; 5],
     /// The library's own comparison, since 0.14.
@@ -149,12 +159,14 @@ impl Release {
     pub(super) fn of(api: &Api) -> Release {
         // SAFETY: none of these functions has a condition, and a comparison of types has this signature.
         unsafe {
+            let version = (
+                (api.WasmEdge_VersionGetMajor)(),
+                (api.WasmEdge_VersionGetMinor)(),
+                (api.WasmEdge_VersionGetPatch)(),
+            );
             Release {
-                version: (
-                    (api.WasmEdge_VersionGetMajor)(),
-                    (api.WasmEdge_VersionGetMinor)(),
-                    (api.WasmEdge_VersionGetPatch)(),
-                ),
+                version,
+                interface: version,
                 zeros: [
                     (api.WasmEdge_ValueGenI32)(0),
                     (api.WasmEdge_ValueGenI64)(0),
@@ -167,9 +179,68 @@ impl Release {
         }
     }
 
+    /// Takes the interface that the user names, where the library does not know its version: one that is built from an
+    /// archive of the sources, outside of their repository, says 0.0.0.
+    ///
+    /// # Errors
+    /// When it is needed and not there, or not what the library has.
+    pub(super) fn with_interface(mut self, api: &Api, named: Option<&str>) -> Result<Release, String> {
+        let words = self.version_words();
+        let interface =
+            named.and_then(|named| ABIS.iter().find(|(name, _)| *name == named)).map(|(_, version)| *version);
+        self.interface = match (self.version, interface) {
+            (UNKNOWN, Some(interface)) => interface,
+            (UNKNOWN, None) => {
+                return Err(format!(
+                    "this library says that it is WasmEdge {words}, as one does that is built from an archive of the \
+                     sources: name the release whose C interface it has by abi=, as in abi=0.14; there are {}",
+                    abis()
+                ));
+            }
+            (version, _) if version < OLDEST => {
+                return Err(format!("this is WasmEdge {words}; 0.13 is the oldest release that is known"));
+            }
+            (version, Some(interface)) if (version.0, version.1) != (interface.0, interface.1) => {
+                return Err(format!(
+                    "this is WasmEdge {words}, and abi= is for a library that does not know its version: leave it out"
+                ));
+            }
+            (version, _) => version,
+        };
+        // Functions tell the variants apart that pass values and sizes in other ways.
+        for (function, since) in [("WasmEdge_ValTypeIsEqual", (0, 14, 0)), ("WasmEdge_LimitIs64Bit", (0, 17, 0))] {
+            // SAFETY: the function is only looked for.
+            let there = unsafe { api.extra::<unsafe extern "C" fn()>(function) }.is_some();
+            if self.version == UNKNOWN && there != (self.interface >= since) {
+                let (has, is) = if there { ("has", "0.") } else { ("lacks", "before 0.") };
+                let (minor, later) = (since.1, if there { " or later" } else { "" });
+                return Err(format!(
+                    "the library {has} the function {function}, so its C interface is that of {is}{minor}{later}, and not \
+                     that of {}",
+                    named.unwrap_or_default()
+                ));
+            }
+        }
+        Ok(self)
+    }
+
+    /// The version as the library says it.
+    fn version_words(&self) -> String {
+        let (major, minor, patch) = self.version;
+        format!("{major}.{minor}.{patch}")
+    }
+
+    /// The same with the interface that the user named, where the library does not know.
+    pub(super) fn words(&self) -> String {
+        match self.version {
+            UNKNOWN => format!("{}, used as {}.{}", self.version_words(), self.interface.0, self.interface.1),
+            _ => self.version_words(),
+        }
+    }
+
     /// A size of a memory or table, of which older releases give 32 bits.
     pub(super) fn size(&self, size: u64) -> u64 {
-        if self.version >= (0, 17, 0) { size } else { size & u64::from(u32::MAX) }
+        if self.interface >= (0, 17, 0) { size } else { size & u64::from(u32::MAX) }
     }
 
     /// Whether two values have one type.
@@ -249,6 +320,6 @@ impl Api {
 impl Release {
     /// A release without a library.
     pub(super) fn test(version: Version) -> Release {
-        Release { version, zeros: [NOTHING; 5], same: None }
+        Release { version, interface: version, zeros: [NOTHING; 5], same: None }
     }
 }

@@ -60,7 +60,7 @@ pub(super) fn named(features: &FeatureSwitches) -> impl Iterator<Item = Switch> 
 /// # Errors
 /// What the release has in its place.
 fn proposal(release: &Release, name: &str) -> Result<u32, String> {
-    let later = LATER.iter().find(|(since, _)| release.version >= *since).map_or(&[][..], |(_, names)| names);
+    let later = LATER.iter().find(|(since, _)| release.interface >= *since).map_or(&[][..], |(_, names)| names);
     let known = || FIRST.iter().chain(later);
     let number = known().position(|known| *known == name).map(|number| number as u32);
     number.ok_or_else(|| {

@@ -49,7 +49,7 @@ pub(super) unsafe fn limited(
 ) -> Result<*const c_void, Rejected> {
     // SAFETY: the caller vouches for the type.
     let made = unsafe {
-        if release.version >= (0, 17, 0) { behind_pointer(api, ty, limit) } else { by_value(api, ty, limit) }
+        if release.interface >= (0, 17, 0) { behind_pointer(api, ty, limit) } else { by_value(api, ty, limit) }
     };
     match made? {
         Some(ty) if !ty.is_null() => Ok(ty.cast_const()),

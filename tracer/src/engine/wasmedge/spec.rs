@@ -18,6 +18,8 @@ pub struct WasmEdgeSpec {
     pub wasm: Vec<Switch>,
     /// The same for the compiler only: what a compiled file was checked with need not be what it runs with.
     pub compile_wasm: Vec<Switch>,
+    /// The release whose C interface a library has that does not know its own version; one of `ABIS`.
+    pub abi: Option<String>,
 }
 
 /// How WasmEdge runs modules.
@@ -34,6 +36,15 @@ pub enum WasmEdgeMode {
 /// Optimization levels, in WasmEdge's order.
 pub(super) const LEVELS: &[&str] = &["O0", "O1", "O2", "O3", "Os", "Oz"];
 
+/// Releases whose C interfaces differ, by name and number: what is not listed has that of the one before it.
+pub(super) const ABIS: &[(&str, (u32, u32, u32))] =
+    &[("0.13", (0, 13, 0)), ("0.14", (0, 14, 0)), ("0.15", (0, 15, 0)), ("0.16", (0, 16, 0)), ("0.17", (0, 17, 0))];
+
+/// The names of these interfaces.
+pub(super) fn abis() -> String {
+    ABIS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
 impl WasmEdgeSpec {
     /// Reads what stands behind `wasmedge:`, and the settings.
     pub(in crate::engine) fn parse<'a>(
@@ -46,8 +57,14 @@ impl WasmEdgeSpec {
             "" | "aot" => WasmEdgeMode::Aot,
             other => return Err(format!("unknown mode `{other}`")),
         };
-        let mut spec =
-            WasmEdgeSpec { mode, library: PathBuf::new(), opt: None, wasm: Vec::new(), compile_wasm: Vec::new() };
+        let mut spec = WasmEdgeSpec {
+            mode,
+            library: PathBuf::new(),
+            opt: None,
+            wasm: Vec::new(),
+            compile_wasm: Vec::new(),
+            abi: None,
+        };
         for setting in settings {
             match setting.split_once('=') {
                 Some(("lib", path)) => spec.library = path.into(),
@@ -57,6 +74,10 @@ impl WasmEdgeSpec {
                 }
                 Some(("wasm", list)) => spec.wasm = Switch::parse_list(list)?,
                 Some(("compile-wasm", list)) => spec.compile_wasm = Switch::parse_list(list)?,
+                Some(("abi", abi)) if ABIS.iter().any(|(name, _)| *name == abi) => spec.abi = Some(abi.to_string()),
+                Some(("abi", abi)) => {
+                    return Err(format!("unknown C interface `{abi}`, those of these releases differ: {}", abis()));
+                }
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }
@@ -89,6 +110,9 @@ impl fmt::Display for WasmEdgeSpec {
         write!(f, "wasmedge:{},lib={}", self.mode, self.library.display())?;
         if let Some(opt) = &self.opt {
             write!(f, ",opt={opt}")?;
+        }
+        if let Some(abi) = &self.abi {
+            write!(f, ",abi={abi}")?;
         }
         for (name, switches) in [("wasm", &self.wasm), ("compile-wasm", &self.compile_wasm)] {
             if !switches.is_empty() {

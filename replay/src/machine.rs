@@ -1,0 +1,43 @@
+//! What may be the machine's and not the engine's: memory that could not grow where a process may have so much address space
+//! only.
+
+use crate::divergence::Divergence;
+use crate::timeline::Timeline;
+use forkpoint_traces::{ADDRESS_SPACE, Event};
+
+/// A refused growth under a limit of address space.
+pub(crate) struct Refusal {
+    /// What to know of it, in a sentence.
+    pub(crate) words: String,
+    /// Whether no process could have had this memory under that limit, whatever its engine does.
+    pub(crate) certain: bool,
+}
+
+/// What there is to know of a divergence in which one side's memory did not grow; `None` where it did on both, or where
+/// nothing limited that side's process.
+pub(crate) fn refusal(lhs: &Timeline, rhs: &Timeline, divergence: &Divergence) -> Option<Refusal> {
+    let (Some(left), Some(right)) = (&divergence.lhs, &divergence.rhs) else { return None };
+    let (Event::Grow { memory, delta, result: left, .. }, Event::Grow { result: right, .. }) = (left, right) else {
+        return None;
+    };
+    let (name, side, before) = match (left, right) {
+        (Some(before), None) => ("rhs", rhs, *before),
+        (None, Some(before)) => ("lhs", lhs, *before),
+        _ => return None,
+    };
+    let settings = &side.trace().header().engine.settings;
+    let limit: u64 = settings.iter().find(|(name, _)| name == ADDRESS_SPACE)?.1.parse().ok()?;
+    let page = side.memory().size(*memory).map_or(1 << 16, |size| u64::from(size.page_size));
+    let size = before.saturating_add(*delta).saturating_mul(page);
+    let certain = size > limit;
+    let which = if certain {
+        "The machine refused it, and not the engine"
+    } else {
+        "The machine may have refused it, and not the engine"
+    };
+    let words = format!(
+        "{which}: the process of {name} could have {limit} bytes of address space (ulimit -v), and this memory alone would \
+         have {size}."
+    );
+    Some(Refusal { words, certain })
+}
