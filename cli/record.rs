@@ -1,6 +1,6 @@
 //! `forkpoint record`: run a module and record every change to its memories.
 
-use crate::args::RecordArgs;
+use crate::args::{HostMode, RecordArgs, RecordHost};
 use crate::output::{bytes, grouped, print, print_json};
 use crate::session::{Session, Side};
 use crate::{Answer, progress};
@@ -26,9 +26,13 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
     let temporary = Scratch::new().context("creating a temporary folder")?;
-    let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
+    let mode = match args.host {
+        RecordHost::Wasmtime => HostMode::Pinned,
+        RecordHost::Own => HostMode::Own,
+    };
+    let host = session.host_for(&engine, mode, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
     if host != HostSource::Live && !args.quiet {
-        eprintln!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default());
+        eprintln!("host calls are answered as under {}; --host own has {engine} answer them, if it can", EngineSpec::default());
     }
     let side = Side {
         engine,

@@ -8,6 +8,7 @@ import v8 from "v8";
 import { describe } from "./module.mjs";
 import { answered, Exited, HostTrap, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
+import * as wasi from "./wasi.mjs";
 
 const VERSION = 1;
 
@@ -29,7 +30,7 @@ const TRAPS = [
 ];
 
 // Bun has the engine of WebKit under the interface of Node, and calls a release of V8 its own that it only looks like.
-function about(job) {
+function about(job, host) {
   const flags = process.execArgv;
   const has = (flag) => flags.includes(flag);
   const mode = has("--no-liftoff") ? "turbofan" : has("--no-wasm-tier-up") ? "liftoff" : "tiering";
@@ -47,6 +48,8 @@ function about(job) {
       ...program,
       ["flags", flags.join(" ")],
       ["last events", job.task.Run.careful ? "kept" : "kept but in a crash"],
+      ...(host.name ? [["host", host.name]] : []),
+      ...(host.lacks ? [["no host", host.lacks]] : []),
     ],
   };
 }
@@ -81,8 +84,8 @@ function failureOf(action) {
   return new Error("WebAssembly.validate says no, and the compiler does not say why");
 }
 
-// What the module imports: the hook, memories, and functions that the recorder answers.
-function provide(imports, recorder, hooks, guest) {
+// What the module imports: the hook, memories, and functions that the recorder answers or has `host` answer.
+function provide(imports, recorder, hooks, guest, host) {
   const provided = {};
   let functions = 0;
   for (const { module, name, kind, type, memory } of imports) {
@@ -92,7 +95,11 @@ function provide(imports, recorder, hooks, guest) {
     } else if (module === "forkpoint" && name === "event") {
       provided[module][name] = (...operands) => hooks.event(...operands);
     } else {
-      provided[module][name] = answered(functions++, type, recorder, hooks, guest);
+      const own = module === wasi.MODULE ? host?.wasiImport[name] : undefined;
+      if (host && module === wasi.MODULE && own === undefined) {
+        throw new WebAssembly.LinkError(`node:wasi has no function ${name}`);
+      }
+      provided[module][name] = answered(functions++, type, recorder, hooks, guest, own);
     }
   }
   return provided;
@@ -110,9 +117,17 @@ function run(job, recorder) {
     return setupFailed(`Bun ${BUN} has the engine JavaScriptCore, whose compilers are not those of V8: leave out :liftoff or :turbofan`);
   }
   if (BUN && job.memory_page_limit !== null) return setupFailed(`Bun ${BUN} has no limit for memories`);
-  recorder.message(JSON.stringify({ Hello: about(job) }));
-  if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
   const { Run: task } = job.task;
+  const found = task.live_host ? wasi.find() : {};
+  recorder.message(JSON.stringify({ Hello: about(job, found) }));
+  let host;
+  try {
+    if (found.WASI) host = wasi.open(found, task.wasi);
+  } catch (error) {
+    if (error instanceof wasi.Refused) return setupFailed(error.message);
+    throw error;
+  }
+  if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
   const bytes = fs.readFileSync(job.module);
   const rejected = (stage, { message }) => {
     const offset = /@\+(\d+)/.exec(message)?.[1];
@@ -139,11 +154,12 @@ function run(job, recorder) {
   let instance;
   let memories = [];
   try {
-    instance = new WebAssembly.Instance(module, provide(described.imports, recorder, hooks, () => memories));
+    instance = new WebAssembly.Instance(module, provide(described.imports, recorder, hooks, () => memories, host));
   } catch (error) {
     return rejected("instantiate", error);
   }
   memories = task.memories.map((name) => instance.exports[name]);
+  if (host && task.wasi_memory !== null) wasi.lend(host, memories[task.wasi_memory]);
   const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   images();
   recorder.message('"Instantiated"');

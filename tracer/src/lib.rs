@@ -38,7 +38,7 @@ pub use record::fuzzing;
 pub use record::{
     CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, Gauge, HostSource,
     Imports, Invocation, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress, Recorded, Request, Stdio,
-    every_call,
+    every_call, own_host,
 };
 pub use scratch::Scratch;
 pub use values::{ValueError, WasmValue, parse_value};

@@ -3,6 +3,7 @@
 //! `FORKPOINT_FRAMES=1000000 cargo test --workspace --lib fuzzing` for so many instead of a few.
 
 use super::*;
+use crate::host::WasiSetup;
 use crate::host::answer::{Host, HostFunction, HostSpec, Provider};
 use crate::protocol::{FrameWriter, Message, NativeFrame, PageDigest};
 use crate::record::header;
@@ -253,7 +254,8 @@ fn what_a_recorded_call_does_to_memory_has_a_bound() {
     let path = folder.path().join("t.fpt");
     let import = Import { module: "env".to_string(), name: "fill".to_string() };
     let function = HostFunction { import: import.clone(), results: Vec::new(), provider: Provider::Nobody };
-    let spec = HostSpec { functions: vec![function], memory: 0, log: Some(path.clone()), echo: false };
+    let wasi = WasiSetup::default();
+    let spec = HostSpec { functions: vec![function], memory: Some(0), wasi, log: Some(path.clone()), echo: false };
     let answered = |mebibytes: u64| {
         let engine = EngineSpec::Runner { command: "fuzz".to_string() };
         let request = Request::new(engine, path.clone()).expect("a request");

@@ -139,7 +139,10 @@ impl Seen<'_> {
 
     fn message(&mut self, message: Message, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
-            Message::Hello(engine) => self.engine = Some(engine),
+            Message::Hello(engine) => {
+                self.program.check_own_host(request, &engine)?;
+                self.engine = Some(engine);
+            }
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }
@@ -184,6 +187,10 @@ impl Seen<'_> {
             }
             Message::HostCall { function, arguments } => {
                 let reply = self.host()?.call(function, arguments)?;
+                self.reply(reply, socket)?;
+            }
+            Message::HostAnswered(end) => {
+                let reply = self.host()?.answered(end)?;
                 self.reply(reply, socket)?;
             }
             Message::HostReadEnd => {

@@ -371,6 +371,10 @@ impl<'a> Pump<'a> {
                 let reply = self.host()?.call(function, arguments)?;
                 self.reply(reply, socket)
             }
+            Message::HostAnswered(end) => {
+                let reply = self.host()?.answered(end)?;
+                self.reply(reply, socket)
+            }
             Message::HostReadEnd => {
                 let reply = self.host()?.read_end()?;
                 self.reply(reply, socket)
@@ -407,6 +411,7 @@ impl<'a> Pump<'a> {
             // The running child of an AOT engine; its compiling child said the same.
             return Ok(());
         }
+        self.program.check_own_host(self.request, &engine)?;
         self.greeted = Some(Instant::now());
         // As the user wrote it, whatever a runner makes of that.
         engine.spec = self.request.engine.to_string();
