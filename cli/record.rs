@@ -32,7 +32,10 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     };
     let host = session.host_for(&engine, mode, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
     if host != HostSource::Live && !args.quiet {
-        eprintln!("host calls are answered as under {}; --host own has {engine} answer them, if it can", EngineSpec::default());
+        eprintln!(
+            "host calls are answered as under {}; --host own has {engine} answer them, if it can",
+            EngineSpec::default()
+        );
     }
     let side = Side {
         engine,
@@ -69,6 +72,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             per_event(&recorded),
             printable(&recorded.outcome.to_string())
         );
+        if let Some(host) = recorded.host.as_ref().filter(|_| args.host == RecordHost::Own) {
+            eprintln!("  host calls were answered by {}", printable(host));
+        }
         if let Some(message) = &recorded.message {
             for line in message.lines() {
                 eprintln!("  {}", printable(line));
@@ -179,6 +185,7 @@ fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
         "seconds": recorded.elapsed.as_secs_f64(),
         "compile_seconds": recorded.compiling.map(|time| time.as_secs_f64()),
         "run_seconds": recorded.running.as_secs_f64(),
+        "host": recorded.host,
         "outcome": recorded.outcome.to_string(),
         "message": recorded.message,
         "findings": recorded.findings.count,

@@ -31,7 +31,11 @@ pub fn hosts(mode: HostMode, sides: &[(&str, Option<&str>)]) -> Option<String> {
     match mode {
         HostMode::Pinned => return None,
         HostMode::Own if live.is_empty() => return None,
-        HostMode::Own => return Some(format!("The host that answered: {all}. All other runs had its answers from the recording.")),
+        HostMode::Own => {
+            return Some(format!(
+                "The host that answered: {all}. All other runs had its answers from the recording."
+            ));
+        }
         HostMode::Live => {}
     }
     let without: Vec<String> =

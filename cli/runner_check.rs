@@ -80,7 +80,10 @@ const CASES: &[Case] = &[
 ];
 
 /// What only a runner with a host of its own is asked: the events of its calls are such that they can be replayed.
-const HOST: Case = Case { name: "a host of its own: calls, what they write, an exit", calls: &[], module: r#"(module
+const HOST: Case = Case {
+    name: "a host of its own: calls, what they write, an exit",
+    calls: &[],
+    module: r#"(module
         (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
         (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
@@ -93,7 +96,8 @@ const HOST: Case = Case { name: "a host of its own: calls, what they write, an e
           (i64.store (i32.const 16) (i64.load (i32.const 8)))
           (drop (call $args (i32.const 256) (i32.const 512)))
           (i32.store (i32.const 24) (call $write (i32.const 99) (i32.const 64) (i32.const 1) (i32.const 32)))
-          (call $exit (i32.const 3))))"# };
+          (call $exit (i32.const 3))))"#,
+};
 
 /// What became of a case.
 #[derive(Serialize)]

@@ -198,7 +198,8 @@ impl Session {
         if let Some(known) = known_host(&name) {
             return Ok(known);
         }
-        let request = Request::new(engine.clone(), PathBuf::new()).context("finding this program to start it again")?;
+        let request =
+            Request::new(engine.clone(), PathBuf::new()).context("finding this program to start it again")?;
         let interrupt = Arc::clone(&self.interrupt);
         let request = Request { timeout: Some(self.timeout.unwrap_or(PATIENCE)), interrupt, ..request };
         let found =

@@ -194,6 +194,8 @@ pub struct Recorded {
     pub events: u64,
     /// Length of the trace in bytes.
     pub bytes: u64,
+    /// The host that answered the guest's calls for real, if one did; unescaped.
+    pub host: Option<String>,
     /// How the run ended.
     pub outcome: Outcome,
     /// The engine's own words about the end, where it had any; unescaped.
@@ -235,7 +237,10 @@ pub fn own_host(request: &Request) -> Result<Result<String, Option<String>>, Rec
     };
     if ran.end.outcome != Outcome::Finished {
         let words = ran.end.message.unwrap_or_default();
-        return Ok(Err(Some(format!("a call of its host ended otherwise than by a return: {} {words}", ran.end.outcome))));
+        return Ok(Err(Some(format!(
+            "a call of its host ended otherwise than by a return: {} {words}",
+            ran.end.outcome
+        ))));
     }
     Ok(ran.engine.as_ref().map_or(Err(None), header::own_host))
 }

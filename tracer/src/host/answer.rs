@@ -25,11 +25,12 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostFunction {
     pub(crate) import: Import,
+    pub(crate) parameters: Vec<ResultType>,
     pub(crate) results: Vec<ResultType>,
     pub(crate) provider: Provider,
 }
 
-/// The type of a result.
+/// The type of a result or a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ResultType {
     I32,
@@ -261,7 +262,9 @@ impl Host {
         let function = self.functions.get(live.function().0 as usize);
         match &end {
             HostEnd::Returned(values) if !function.is_some_and(|function| function.returns(values)) => {
-                return Err(RecordError::Protocol("results of a host that are not of the function's type".to_string()));
+                return Err(RecordError::Protocol(
+                    "results of a host that are not of the function's type".to_string(),
+                ));
             }
             HostEnd::Stopped => return Err(RecordError::Protocol("a host that stops the run".to_string())),
             _ => {}
@@ -311,7 +314,8 @@ impl Host {
         if self.echo && self.log.is_some() && import.module == wasi::MODULE && import.name == "fd_write" {
             echo(&arguments, &coming);
         }
-        let reads = first.iter().flatten().chain(&coming).map(|(address, bytes)| HostRead::of(memory, *address, bytes));
+        let reads =
+            first.iter().flatten().chain(&coming).map(|(address, bytes)| HostRead::of(memory, *address, bytes));
         let reads = reads.collect();
         let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         if self.log.is_some() {

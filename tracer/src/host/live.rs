@@ -142,7 +142,7 @@ impl LiveCall {
             for (range, bytes) in self.writable.iter().zip(&mut after) {
                 let Some((at, times)) = fixed::file_times(&self.call.import.name, bytes.len()) else { continue };
                 bytes[at..at + times.len()].copy_from_slice(&times);
-                fixes.push((range.address + at as u64, times));
+                fixes.push((range.address.saturating_add(at as u64), times));
             }
         }
         let used = if succeeded { written(&self.writable, &after) } else { vec![0; after.len()] };
@@ -153,7 +153,7 @@ impl LiveCall {
             let differs = |(old, new): (&u8, &u8)| old != new;
             if let Some(first) = old.iter().zip(rest).position(differs) {
                 let last = old.iter().zip(rest).rposition(differs).unwrap_or(first);
-                writes.push((range.address + (used + first) as u64, rest[first..=last].to_vec()));
+                writes.push((range.address.saturating_add((used + first) as u64), rest[first..=last].to_vec()));
             }
         }
         let memory = self.memory.unwrap_or(MemoryIndex(0));

@@ -196,7 +196,8 @@ mod tests {
                 end,
             })
         };
-        let mut orders = vec![Order::Stop, Order::Call, Order::Show(vec![(1, 2)]), Order::Read(vec![(0, 9, 1 << 33)])];
+        let mut orders =
+            vec![Order::Stop, Order::Call, Order::Show(vec![(1, 2)]), Order::Read(vec![(0, 9, 1 << 33)])];
         orders.extend(ends.map(answer));
         let mut bytes = Vec::new();
         orders.iter().for_each(|order| write_order(order, &mut bytes).expect("memory"));

@@ -18,7 +18,8 @@ pub(super) const NO_HOST: &str = "no host";
 
 /// The host that an engine says it has; or why it says it has none, where it does.
 pub(super) fn own_host(engine: &EngineInfo) -> Result<String, Option<String>> {
-    let value = |name: &str| engine.settings.iter().find(|(setting, _)| setting == name).map(|(_, value)| value.clone());
+    let value =
+        |name: &str| engine.settings.iter().find(|(setting, _)| setting == name).map(|(_, value)| value.clone());
     value(HOST).ok_or_else(|| value(NO_HOST))
 }
 

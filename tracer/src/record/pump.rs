@@ -37,6 +37,8 @@ pub(super) struct Pump<'a> {
     rewritten: &'a Instrumented,
     request: &'a Request,
     output: &'a Path,
+    /// Which host answers for real.
+    own_host: Option<String>,
     /// Whether the engine's runner may lose events in a crash and can do otherwise.
     offers_care: bool,
     host: Option<Host>,
@@ -99,6 +101,7 @@ impl<'a> Pump<'a> {
             rewritten,
             request,
             output,
+            own_host: None,
             offers_care: false,
             style: request.effective_options().style,
             progress,
@@ -207,6 +210,7 @@ impl<'a> Pump<'a> {
         Ok(Recorded {
             events,
             bytes,
+            host: self.own_host,
             outcome,
             message: self.words.message,
             last_words: self.words.last_words,
@@ -418,6 +422,7 @@ impl<'a> Pump<'a> {
         self.offers_care =
             engine.settings.iter().any(|(name, kept)| name == header::LAST_EVENTS && kept == header::KEPT_WITH_CARE);
         let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);
+        self.own_host = header::own_host(&header.engine).ok();
         let data =
             self.rewritten.data.iter().map(|segment| segment.bytes.start as u32..segment.bytes.end as u32).collect();
         self.writer = Some(TraceWriter::create(
