@@ -131,6 +131,13 @@ pub struct RecordArgs {
     /// Optimization level: none, speed or speed-and-size
     #[arg(long, value_name = "LEVEL")]
     pub opt: Option<OptLevel>,
+    /// Who answers the guest's WASI calls: wasmtime, whose answers another engine gets from a recording, or own, the
+    /// engine's own host
+    ///
+    /// Wasmtime's linked host answers by default, whatever the engine: for other engines it is recorded once and replayed.
+    /// With `own` the engine's own host answers, such as node:wasi; `forkpoint engines` says which engines have one.
+    #[arg(long, value_enum, default_value_t = RecordHost::Wasmtime)]
+    pub host: RecordHost,
     /// Fix clocks and random numbers, so that separately made recordings can be compared
     #[arg(long)]
     pub deterministic: bool,
@@ -208,8 +215,13 @@ pub struct CompareArgs {
     #[arg(long, value_name = "ENGINE[;ENGINE...]")]
     #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
     pub engines: Vec<EngineList>,
-    /// Who answers the guest's host calls: pinned, the left side for real and the right side from its recording, or
-    /// live, each side for real
+    /// Who answers the guest's host calls: pinned, the left side for real and the right side from its recording; own, the
+    /// same with the left engine's own host; or live, each side for real
+    ///
+    /// Pinned, it is always the host of the linked Wasmtime that answers for real. Live, each engine with a host of its own
+    /// (`forkpoint engines` lists them: node:wasi, for example) is answered by that, and every other one as in a live run
+    /// under Wasmtime. `--host live` asks whether the host makes the difference, `--host own` whether a bug needs the left
+    /// engine's host.
     #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
     pub host: HostMode,
     /// The limit of --memory-page-limit for the left side only
@@ -235,14 +247,32 @@ pub struct CompareArgs {
     pub report: ReportArgs,
 }
 
+/// Who answers host calls when a run is recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RecordHost {
+    /// The host of the linked Wasmtime
+    Wasmtime,
+    /// The engine's own host
+    Own,
+}
+
 /// Who answers host calls in a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostMode {
     /// One run for real, all others from its recording
     Pinned,
+    /// The same, by the own host of the engine that runs for real
+    Own,
     /// Every run for real
     Live,
+}
+
+impl HostMode {
+    /// Whether one run answers all others.
+    pub fn pins(self) -> bool {
+        self != HostMode::Live
+    }
 }
 
 #[derive(Debug, Args)]

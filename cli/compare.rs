@@ -135,7 +135,7 @@ impl Comparison<'_> {
     /// Records both sides to `traces` and compares them. `None` when the user ended it.
     fn run(&self, traces: &[PathBuf; 2]) -> Result<Option<(Report, Reruns, Option<Guard>)>> {
         let Some(lhs) = self.record_side(&self.sides[0], &traces[0], self.ways.echo)? else { return Ok(None) };
-        if self.ways.host == HostMode::Pinned && self.session.program.needs_host() {
+        if self.ways.host.pins() && self.session.program.needs_host() {
             // Where the trace is replaced by one that knows more, that one has the same host log.
             self.pinned.replace(Some(traces[0].clone()));
         }
@@ -216,7 +216,7 @@ impl Comparison<'_> {
             engine: side.engine.clone(),
             memory_page_limit: side.memory_page_limit,
             output,
-            host: self.session.host_for(&side.engine, self.aside, stdin()?, output_streams())?,
+            host: self.session.host_for(&side.engine, self.ways.host, self.aside, stdin()?, output_streams())?,
             echo: false,
             stdin: stdin()?,
             output_streams: output_streams(),

@@ -9,12 +9,11 @@ use crate::session::interrupt;
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request};
+use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request, own_host};
 use forkpoint_traces::{EngineInfo, Outcome};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -76,6 +75,10 @@ struct Row {
     version: Option<String>,
     mode: Option<String>,
     compiler: Option<String>,
+    /// The host of its own that answers WASI's calls where it is asked to.
+    host: Option<String>,
+    /// Why it has none, where there is more to say.
+    no_host: Option<String>,
     /// What it runs of the features asked for, and what not.
     features: Vec<&'static str>,
     lacks: Vec<&'static str>,
@@ -119,6 +122,8 @@ fn unusable(engine: &str, reason: &str) -> Row {
         version: None,
         mode: None,
         compiler: None,
+        host: None,
+        no_host: None,
         features: Vec::new(),
         lacks: Vec::new(),
     }
@@ -141,6 +146,11 @@ fn look_at(spec: &EngineSpec) -> Result<Row> {
         let runs = try_module(spec, module)?.is_ok_and(|plain| plain.end.outcome == Outcome::Finished);
         if runs { &mut features } else { &mut lacks }.push(*feature);
     }
+    let (host, no_host) = match own_host(&request(spec)?) {
+        Ok(Ok(host)) => (Some(host), None),
+        Ok(Err(why)) => (None, why),
+        Err(error) => (None, Some(error.to_string())),
+    };
     let told = |what: fn(EngineInfo) -> String| plain.engine.clone().map(what);
     Ok(Row {
         usable: true,
@@ -149,6 +159,8 @@ fn look_at(spec: &EngineSpec) -> Result<Row> {
         version: told(|engine| engine.version),
         mode: told(|engine| engine.mode),
         compiler: told(|engine| engine.compiler),
+        host,
+        no_host,
         features,
         lacks,
         ..unusable(&name, "")
@@ -161,19 +173,17 @@ fn try_module(spec: &EngineSpec, text: &str) -> Result<Result<Plain, String>> {
     let call = Invocation { function: "run".to_string(), arguments: Vec::new() };
     let program =
         Program::new("feature", module, &[call], &Imports::default()).context("a module of this program")?;
-    let request = Request::new(spec.clone(), PathBuf::new()).context("finding this program to start it again")?;
-    let interrupt = interrupt()?;
-    let request = Request {
-        timeout: Some(PATIENCE),
-        checkpoint: Checkpoint::End,
-        interrupt: Arc::clone(&interrupt),
-        ..request
-    };
-    let plain = program.run_plain(&request).map_err(|error| error.to_string());
-    if interrupt.load(Ordering::Relaxed) {
+    let plain = program.run_plain(&request(spec)?).map_err(|error| error.to_string());
+    if interrupt()?.load(Ordering::Relaxed) {
         bail!("interrupted");
     }
     Ok(plain)
+}
+
+/// A run of a small module.
+fn request(spec: &EngineSpec) -> Result<Request> {
+    let request = Request::new(spec.clone(), PathBuf::new()).context("finding this program to start it again")?;
+    Ok(Request { timeout: Some(PATIENCE), checkpoint: Checkpoint::End, interrupt: interrupt()?, ..request })
 }
 
 fn table(rows: &[Row]) -> String {
@@ -194,6 +204,11 @@ fn table(rows: &[Row]) -> String {
                     _ => String::new(),
                 };
                 let _ = writeln!(text, ": {name} {version}{how}");
+                let _ = match (&row.host, &row.no_host) {
+                    (Some(host), _) => writeln!(text, "  host  {}", printable(host)),
+                    (None, Some(why)) => writeln!(text, "  host  none: {}", printable(why)),
+                    (None, None) => Ok(()),
+                };
                 let _ = writeln!(text, "  runs  {}", row.features.join(" "));
                 if !row.lacks.is_empty() {
                     let _ = writeln!(text, "  lacks {}", row.lacks.join(" "));

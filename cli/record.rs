@@ -1,6 +1,6 @@
 //! `forkpoint record`: run a module and record every change to its memories.
 
-use crate::args::RecordArgs;
+use crate::args::{HostMode, RecordArgs, RecordHost};
 use crate::output::{bytes, grouped, print, print_json, tell};
 use crate::session::{Session, Side};
 use crate::{Answer, progress};
@@ -26,9 +26,16 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
     let temporary = Scratch::new().context("creating a temporary folder")?;
-    let host = session.host_for(&engine, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
+    let mode = match args.host {
+        RecordHost::Wasmtime => HostMode::Pinned,
+        RecordHost::Own => HostMode::Own,
+    };
+    let host = session.host_for(&engine, mode, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
     if host != HostSource::Live && !args.quiet {
-        tell(&format!("host calls are answered as under {}: {engine} has no host of its own", EngineSpec::default()));
+        tell(&format!(
+            "host calls are answered as under {}; --host own has {engine} answer them, if it can",
+            EngineSpec::default()
+        ));
     }
     let side = Side {
         engine,
@@ -70,6 +77,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             per_event(&recorded),
             printable(&recorded.outcome.to_string())
         ));
+        if let Some(host) = recorded.host.as_ref().filter(|_| args.host == RecordHost::Own) {
+            tell(&format!("  host calls were answered by {}", printable(host)));
+        }
         if let Some(message) = &recorded.message {
             for line in message.lines() {
                 tell(&format!("  {}", printable(line)));
@@ -81,11 +91,11 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         }
     }
     if let Some(filled) = recorded.to_allow {
-        eprintln!(
+        tell(&format!(
             "its events fill more memory than those of a stranger's trace of this length may: to replay it, set \
              {MEMORY_VARIABLE}={}M",
             filled.div_ceil(1 << 20)
-        );
+        ));
     }
     for finding in recorded.findings.first.iter().take(MOST_FINDINGS) {
         tell(&words(finding, &session.symbols()));
@@ -188,6 +198,7 @@ fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
         "seconds": recorded.elapsed.as_secs_f64(),
         "compile_seconds": recorded.compiling.map(|time| time.as_secs_f64()),
         "run_seconds": recorded.running.as_secs_f64(),
+        "host": recorded.host,
         "outcome": recorded.outcome.to_string(),
         "message": recorded.message,
         "findings": recorded.findings.count,

@@ -5,9 +5,10 @@ use crate::compare::Reruns;
 use crate::guard::Guard;
 use crate::open::timeline as open;
 use crate::output::{print, print_json, quoted};
+use crate::session::known_host;
 use crate::{Answer, progress};
 use anyhow::Result;
-use forkpoint_replay::Report;
+use forkpoint_replay::{Report, printable};
 use forkpoint_tracer::EngineSpec;
 use serde::Serialize;
 use std::path::Path;
@@ -22,15 +23,28 @@ pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> 
     print_report(&report, None, None, None, args, hint)
 }
 
-/// What to know of a comparison whose hosts were to be live, under these engines.
-pub fn live_hosts(engines: &[&str]) -> String {
-    let has_host = |engine: &str| engine.parse::<EngineSpec>().is_ok_and(|engine| engine.has_host());
-    let without: Vec<&str> = engines.iter().copied().filter(|engine| !has_host(engine)).collect();
-    let mut words = match engines.len() - without.len() {
+/// What to know of the hosts of a comparison: of each engine, the host that answered it for real, if one did.
+pub fn hosts(mode: HostMode, sides: &[(&str, Option<&str>)]) -> Option<String> {
+    let live: Vec<String> =
+        sides.iter().filter_map(|(engine, host)| host.map(|host| format!("{host} under {engine}"))).collect();
+    let all = live.join("; ");
+    match mode {
+        HostMode::Pinned => return None,
+        HostMode::Own if live.is_empty() => return None,
+        HostMode::Own => {
+            return Some(format!(
+                "The host that answered: {all}. All other runs had its answers from the recording."
+            ));
+        }
+        HostMode::Live => {}
+    }
+    let without: Vec<String> =
+        sides.iter().filter(|(_, host)| host.is_none()).map(|(engine, _)| with_reason(engine)).collect();
+    let mut words = match live.len() {
         0 => "No host was live.".to_string(),
-        live if without.is_empty() && live == 2 => "Both hosts were live.".to_string(),
-        _ if without.is_empty() => "All hosts were live.".to_string(),
-        _ => "Not all hosts were live.".to_string(),
+        2 if without.is_empty() => format!("Both hosts were live: {all}."),
+        _ if without.is_empty() => format!("All hosts were live: {all}."),
+        _ => format!("Not all hosts were live: {all}."),
     };
     if !without.is_empty() {
         let (has, its) = if without.len() == 1 { ("has", "its") } else { ("have", "their") };
@@ -40,7 +54,15 @@ pub fn live_hosts(engines: &[&str]) -> String {
             EngineSpec::default()
         ));
     }
-    words + " Clocks, random numbers and files may differ, and this may be about them."
+    Some(words + " Clocks, random numbers and files may differ, and this may be about them.")
+}
+
+/// An engine without a host, and why it has none where it says so.
+fn with_reason(engine: &str) -> String {
+    match known_host(engine) {
+        Some(Err(Some(why))) => format!("{engine} ({})", printable(&why)),
+        _ => engine.to_string(),
+    }
 }
 
 /// A report, and what the observer guard has to say.
@@ -51,7 +73,7 @@ struct Whole<'a> {
     /// What reruns of a comparison found out.
     reruns: Option<&'a Reruns>,
     guard: Option<&'a Guard>,
-    /// Who answered the host calls of a comparison: `live` or `pinned`.
+    /// Who answered the host calls of a comparison.
     host: Option<HostMode>,
 }
 
@@ -91,8 +113,9 @@ pub fn print_report(
     if let Some(guard) = guard.filter(|guard| !guard.is_unremarkable()) {
         print(&format!("\n{guard}"))?;
     }
-    if host == Some(HostMode::Live) {
-        print(&format!("\n{}\n", live_hosts(&[&report.lhs.engine, &report.rhs.engine])))?;
+    let sides = [&report.lhs, &report.rhs].map(|side| (side.engine.as_str(), side.host.as_deref()));
+    if let Some(words) = host.and_then(|mode| hosts(mode, &sides)) {
+        print(&format!("\n{words}\n"))?;
     }
     if answer != Answer::Yes {
         print(&quotable(report))?;

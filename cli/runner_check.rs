@@ -7,9 +7,10 @@ use crate::output::{print, print_json};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{NanBits, Report, Timeline, printable};
-use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request, Scratch};
+use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request, Scratch, WasiSetup};
+use forkpoint_traces::Outcome;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How long a runner may take for one module.
@@ -78,12 +79,33 @@ const CASES: &[Case] = &[
         (func (export "_start") (i32.store (i32.const 0) (i32.const 1)) (call $exit (i32.const 3)) unreachable))"# },
 ];
 
+/// What only a runner with a host of its own is asked: the events of its calls are such that they can be replayed.
+const HOST: Case = Case {
+    name: "a host of its own: calls, what they write, an exit",
+    calls: &[],
+    module: r#"(module
+        (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (data (i32.const 64) "\80\00\00\00\05\00\00\00")
+        (func (export "_start")
+          (drop (call $random (i32.const 65500) (i32.const 36)))
+          (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 8)))
+          (i64.store (i32.const 16) (i64.load (i32.const 8)))
+          (drop (call $args (i32.const 256) (i32.const 512)))
+          (i32.store (i32.const 24) (call $write (i32.const 99) (i32.const 64) (i32.const 1) (i32.const 32)))
+          (call $exit (i32.const 3))))"#,
+};
+
 /// What became of a case.
 #[derive(Serialize)]
 struct Row {
     part: &'static str,
-    passed: bool,
-    /// What went wrong.
+    /// `None` where the runner does not have this part, and need not.
+    passed: Option<bool>,
+    /// What went wrong, or why it was not asked.
     reason: Option<String>,
 }
 
@@ -98,48 +120,93 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
         let folder = Scratch::new().context("creating a temporary folder")?;
         let checked = check(case, &engine, folder.path());
         let reason = checked.err().map(|error| format!("{error:#}"));
-        rows.push(Row { part: case.name, passed: reason.is_none(), reason });
+        rows.push(Row { part: case.name, passed: Some(reason.is_none()), reason });
     }
+    rows.push(own_host(&engine)?);
     drop(shown);
-    let failed = rows.iter().filter(|row| !row.passed).count();
+    let failed = rows.iter().filter(|row| row.passed == Some(false)).count();
     if args.json {
         print_json(&rows)?;
     } else {
-        for Row { part, reason, .. } in &rows {
-            match reason {
-                None => print(&format!("ok      {part}\n"))?,
-                Some(reason) => {
-                    print(&format!("failed  {part}\n"))?;
-                    for line in reason.lines() {
-                        print(&format!("          {}\n", printable(line)))?;
-                    }
-                }
+        for Row { part, passed, reason } in &rows {
+            let word = match passed {
+                Some(true) => "ok",
+                Some(false) => "failed",
+                None => "none",
+            };
+            print(&format!("{word:<6}  {part}\n"))?;
+            for line in reason.iter().flat_map(|reason| reason.lines()) {
+                print(&format!("          {}\n", printable(line)))?;
             }
         }
+        let asked = rows.iter().filter(|row| row.passed.is_some()).count();
         print(&match failed {
-            0 => format!("{spec} speaks the runner protocol: all {} parts.\n", rows.len()),
+            0 => format!("{spec} speaks the runner protocol: all {asked} parts.\n"),
             _ => format!("{failed} of {} parts failed; docs/runner-protocol.md says what is expected.\n", rows.len()),
         })?;
     }
     Ok(if failed == 0 { Answer::Yes } else { Answer::Diverge })
 }
 
-/// Runs a case under both engines; an error says how the runner's run is another.
-fn check(case: &Case, engine: &EngineSpec, folder: &Path) -> Result<()> {
+/// Checks a host of the runner's own, where it has one.
+fn own_host(engine: &EngineSpec) -> Result<Row> {
+    let part = HOST.name;
+    let request = Request::new(engine.clone(), PathBuf::new()).context("finding this program")?;
+    let request = Request { timeout: Some(PATIENCE), ..request };
+    match forkpoint_tracer::own_host(&request) {
+        Ok(Ok(_)) => {}
+        Ok(Err(why)) => return Ok(Row { part, passed: None, reason: why }),
+        Err(error) => return Ok(Row { part, passed: Some(false), reason: Some(error.to_string()) }),
+    }
+    let folder = Scratch::new().context("creating a temporary folder")?;
+    let reason = replays(engine, folder.path()).err().map(|error| format!("{error:#}"));
+    Ok(Row { part, passed: Some(reason.is_none()), reason })
+}
+
+/// Records the runner's own host; an error says how a run on its answers is another.
+fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
+    let program = program(&HOST)?;
+    let [found, again] = ["found.fpt", "again.fpt"].map(|name| folder.join(name));
+    let request = Request::new(engine.clone(), found.clone()).context("finding this program")?;
+    let arguments = vec!["check.wat".to_string(), "argument".to_string()];
+    let wasi = WasiSetup { arguments, ..WasiSetup::default() };
+    let recorded = program.record(&Request { wasi, timeout: Some(PATIENCE), ..request }, &mut |_, _| {})?;
+    if recorded.outcome != (Outcome::Exited { code: 3 }) {
+        bail!("expected an exit with code 3, found: {}", recorded.outcome);
+    }
+    if let Some(finding) = recorded.findings.first.first() {
+        bail!("memory is not what the events say: {finding:?}");
+    }
+    let request = Request::new(EngineSpec::default(), again.clone()).context("finding this program")?;
+    program.record(&Request { host: HostSource::Log(found.clone()), ..request }, &mut |_, _| {})?;
+    agree(&found, &again)
+}
+
+fn program(case: &Case) -> Result<Program> {
     let module = wat::parse_str(case.module).context("a module of this program")?;
     let words = |call: &&str| call.split(' ').map(str::to_string).collect::<Vec<_>>();
     let calls = case.calls.iter().map(words).filter_map(|mut words| {
         let arguments = words.split_off(1);
         Some(Invocation { function: words.pop()?, arguments })
     });
-    let program = Program::new("check.wat", module, &calls.collect::<Vec<_>>(), &Imports::default())?;
+    Ok(Program::new("check.wat", module, &calls.collect::<Vec<_>>(), &Imports::default())?)
+}
+
+/// Runs a case under both engines; an error says how the runner's run is another.
+fn check(case: &Case, engine: &EngineSpec, folder: &Path) -> Result<()> {
+    let program = program(case)?;
     let [expected, found] = ["expected.fpt", "found.fpt"].map(|name| folder.join(name));
     let request = Request::new(EngineSpec::default(), expected.clone()).context("finding this program")?;
     program.record(&request, &mut |_, _| {})?;
     let request = Request::new(engine.clone(), found.clone()).context("finding this program")?;
     let request = Request { host: HostSource::Log(expected.clone()), timeout: Some(PATIENCE), ..request };
     program.record(&request, &mut |_, _| {})?;
-    let (mut lhs, mut rhs) = (Timeline::open(&expected)?, Timeline::open(&found)?);
+    agree(&expected, &found)
+}
+
+/// Whether two traces are the same.
+fn agree(expected: &Path, found: &Path) -> Result<()> {
+    let (mut lhs, mut rhs) = (Timeline::open(expected)?, Timeline::open(found)?);
     let report = Report::new(&mut lhs, &mut rhs, 2, NanBits::Ignore)?;
     match report.agree {
         Some(true) => Ok(()),

@@ -1,10 +1,10 @@
 //! From what the user typed to what the recorder takes.
 
-use crate::args::{GuestArgs, RunArgs};
+use crate::args::{GuestArgs, HostMode, RunArgs};
 use crate::output::tell;
 use crate::{files, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::Symbols;
+use forkpoint_replay::{Symbols, printable};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{
     Checkpoint, EndState, EngineSpec, FeatureSwitches, Gauge, HostSource, Imports, Invocation, Program, Recorded,
@@ -12,11 +12,12 @@ use forkpoint_tracer::{
 };
 use forkpoint_traces::TraceReader;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// A guest ready to be recorded, under one engine or several.
@@ -36,6 +37,20 @@ pub struct Session {
     gauge: Arc<Gauge>,
     /// Files that are read: none of them may be an output.
     inputs: Vec<PathBuf>,
+}
+
+/// The host of its own that an engine says it has; or why it has none, where there is more to say.
+pub type OwnHost = std::result::Result<String, Option<String>>;
+
+/// How long an engine may take to say whether it has a host.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What engines said of hosts of their own, by their names.
+static OWN_HOSTS: Mutex<BTreeMap<String, OwnHost>> = Mutex::new(BTreeMap::new());
+
+/// What an engine said of a host of its own, if it was asked.
+pub fn known_host(engine: &str) -> Option<OwnHost> {
+    OWN_HOSTS.lock().unwrap_or_else(PoisonError::into_inner).get(engine).cloned()
 }
 
 /// How a run is recorded.
@@ -176,17 +191,53 @@ impl Session {
         })
     }
 
-    /// Where the host calls of `engine` are answered: by its own host, or, where it has none and the guest needs one,
-    /// by the host log of a recording under Wasmtime, made here in the folder `aside`.
+    /// The host of its own with which `engine` answers the guest's calls. Asks the engine once.
+    pub fn own_host(&self, engine: &EngineSpec) -> Result<OwnHost> {
+        if let Some(import) = self.program.beyond_wasi().filter(|_| !engine.has_linked_host()) {
+            return Ok(Err(Some(format!("{import} is answered beside the linked Wasmtime only"))));
+        }
+        let name = engine.to_string();
+        if let Some(known) = known_host(&name) {
+            return Ok(known);
+        }
+        let request =
+            Request::new(engine.clone(), PathBuf::new()).context("finding this program to start it again")?;
+        let interrupt = Arc::clone(&self.interrupt);
+        let request = Request { timeout: Some(self.timeout.unwrap_or(PATIENCE)), interrupt, ..request };
+        let found =
+            forkpoint_tracer::own_host(&request).with_context(|| format!("asking {engine} whether it has a host"))?;
+        OWN_HOSTS.lock().unwrap_or_else(PoisonError::into_inner).insert(name, found.clone());
+        Ok(found)
+    }
+
+    /// Whether `engine` answers host calls by itself where they are to be answered as `mode` says.
+    pub fn answers_itself(&self, engine: &EngineSpec, mode: HostMode) -> Result<bool> {
+        if engine.has_linked_host() || !self.program.needs_host() {
+            return Ok(true);
+        }
+        Ok(mode != HostMode::Pinned && self.own_host(engine)?.is_ok())
+    }
+
+    /// Where the host calls of `engine` are answered: by its own host, or, where that is not asked for or it has none and the
+    /// guest needs one, by the host log of a recording under Wasmtime, made here in the folder `aside`.
     pub fn host_for(
         &self,
         engine: &EngineSpec,
+        mode: HostMode,
         aside: &Path,
         stdin: Stdio,
         output_streams: Stdio,
     ) -> Result<HostSource> {
-        if engine.has_host() || !self.program.needs_host() {
+        if self.answers_itself(engine, mode)? {
             return Ok(HostSource::Live);
+        }
+        if mode == HostMode::Own {
+            let why = self.own_host(engine)?.err().flatten().map_or(String::new(), |why| format!(" ({why})"));
+            bail!(
+                "{engine} has no host of its own{}: leave out --host own, or name an engine that has one (`forkpoint engines` \
+                 lists them)",
+                printable(&why)
+            );
         }
         let log = aside.join("host.fpt");
         let reference = EngineSpec::default();
@@ -298,7 +349,7 @@ impl Session {
 /// Set by Ctrl-C and SIGTERM, for all runs of this process.
 pub fn interrupt() -> Result<Arc<AtomicBool>> {
     static INTERRUPT: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
-    let mut shared = INTERRUPT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut shared = INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(interrupt) = &*shared {
         return Ok(Arc::clone(interrupt));
     }

@@ -114,7 +114,10 @@ fn the_runner_passes_its_check() {
     let ran = run(folder.path(), &arguments);
     let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
     assert!(ran.code == 0 && rows.len() >= 10, "{}{}", ran.stdout, ran.stderr);
-    assert!(rows.iter().all(|row| row["passed"] == true && row["reason"].is_null()), "{}", ran.stdout);
+    // A Node of old has no host of its own, and says why.
+    let (host, others) = rows.split_last().expect("rows");
+    assert!(host["passed"] == true || host["passed"].is_null() && host["reason"].is_string(), "{host:#}");
+    assert!(others.iter().all(|row| row["passed"] == true && row["reason"].is_null()), "{}", ran.stdout);
 }
 
 /// What V8 does not show while it is well: bytes that change after an event.

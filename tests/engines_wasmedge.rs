@@ -193,3 +193,39 @@ fn a_crash_has_the_place_that_the_code_came_to_last() {
         assert_eq!(place["site"]["instruction"], "i32.load offset=4", "{mode}: {report:#}");
     }
 }
+
+/// The library's own WASI gets what the guest is to be given, is called with the guest's memory at hand, and is recorded.
+#[test]
+fn its_own_host_is_recorded() {
+    let module = br#"(module
+      (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "host") (param f32 i64) (result f32 i64)
+        (local.get 0) (i64.extend_i32_s (call $random (i32.wrap_i64 (local.get 1)) (i32.const 8)))))"#;
+    let folder = folder_with(&[("t.wat", &module[..])]);
+    let record = |library: &Path, call: &str, more: &[&str]| {
+        let engine = format!("wasmedge:interpreter,lib={}", library.display());
+        let command = ["record", "t.wat", "--invoke", call, "-e", &engine, "--host", "own", "--json"];
+        run(folder.path(), &[&command[..], more, &["--env", "NAME=value", "--", "argument"]].concat())
+    };
+    for release in ["13", "14", "17"] {
+        let library = fake(folder.path(), release, &[]);
+        let ran = record(&library, "host 1 128", &["--dir", ".::guest"]);
+        let summary: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        assert_eq!((ran.code, &summary["calls"][0]["results"][1]), (0, &"0".into()), "{release}: {ran:?}");
+        let dump = run(folder.path(), &["dump", "t.fpt"]).stdout;
+        assert!(dump.contains("host write [0x00000080; 8] <- ab ab ab ab ab ab ab ab"), "{release}: {dump}");
+        let info = run(folder.path(), &["info", "t.fpt"]).stdout;
+        assert!(info.contains(&format!("host=WASI of WasmEdge 0.{release}.5")), "{info}");
+        let replayed = run(folder.path(), &["replay", "t.fpt", "-e", "wasmtime:jit"]);
+        assert_eq!(replayed.code, 0, "{release}: {replayed:?}");
+        let exits = record(&library, "host 1 0", &["--dir", ".::guest"]);
+        assert!(exits.stdout.contains("exited with code 7"), "{release}: {exits:?}");
+    }
+    let library = fake(folder.path(), "14", &[]);
+    let colon = record(&library, "host 1 128", &["--dir", ".::a:b"]);
+    assert!(colon.code == 2 && colon.stderr.contains("another colon"), "{colon:?}");
+    let none = fake(folder.path(), "14", &["-DNO_WASI"]);
+    let without = record(&none, "host 1 128", &["--dir", ".::guest"]);
+    assert!(without.code == 2 && without.stderr.contains("has no host of its own"), "{without:?}");
+}

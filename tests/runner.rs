@@ -190,7 +190,7 @@ fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
     let folder = common::folder_with(&[]);
     let ran = common::run(folder.path(), &["runner-check", "true"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
-    assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("10 of 10 parts failed"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("11 of 11 parts failed"), "{}", ran.stdout);
     let missing = common::run(folder.path(), &["runner-check", "/nowhere/runner"]);
     assert!(missing.code == 1 && missing.stdout.contains("No such file"), "{}{}", missing.stdout, missing.stderr);
 }

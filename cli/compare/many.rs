@@ -95,6 +95,8 @@ pub struct Row {
     pub group: Option<String>,
     pub events: Option<u64>,
     pub outcome: Option<String>,
+    /// The host that answered its calls for real, if one did.
+    pub host: Option<String>,
     /// The engine's own words about its end.
     pub message: Option<String>,
     /// Why there is no answer.
@@ -191,6 +193,7 @@ fn group(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
                 // The report is of the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
                 row.nothing_ran = report.nothing_ran;
+                row.host.clone_from(&report.rhs.host);
                 if report.agree.is_none() && !report.nothing_ran {
                     // Against itself the report would speak of two runs.
                     row.error = Some(match report.reason {

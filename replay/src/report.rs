@@ -191,6 +191,8 @@ pub struct SideReport {
     pub engine: String,
     /// Engine name and version, target and CPU features.
     pub version: String,
+    /// The host that answered the module's calls for real; `None` where the module makes none, or a recording answered.
+    pub host: Option<String>,
     /// How the run ended, `None` when the trace does not say.
     pub outcome: Option<String>,
     /// The engine's own words about that.
@@ -539,6 +541,9 @@ fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     differences
 }
 
+/// The setting of an engine that says which host answered for it.
+const HOST: &str = "host";
+
 fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
     let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
     let page_limit = PageLimit::of(timeline)?;
@@ -548,9 +553,11 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         [] => "baseline CPU".to_string(),
         features => features.join(" "),
     };
+    let host = engine.settings.iter().find(|(name, _)| name == HOST);
     Ok(SideReport {
         engine: printable(&engine.spec),
         version: printable(&format!("{} {}, {}, {features}", engine.name, engine.version, engine.target)),
+        host: host.filter(|_| !trace.header().host.replayed).map(|(_, host)| printable(host)),
         outcome,
         message: trace.message().map(printable_lines),
         offset: trace.words().offset,

@@ -1,6 +1,7 @@
-// Host calls: the recorder answers them (docs/runner-protocol.md, section 9).
+// Host calls: the recorder answers them, or has Node's own host do so (docs/runner-protocol.md, section 9).
 
 import { fromEngine, toEngine } from "./protocol.mjs";
+import { call } from "./wasi.mjs";
 
 // The guest is over, by an answer of the recorder.
 export class Exited extends Error {}
@@ -9,8 +10,9 @@ export class HostTrap extends Error {}
 
 const KINDS = ["I32", "I64", "F32", "F64", "V128", "Reference"];
 
-// An imported function of this type. `guest()` gives the memories, in the job's order, once there are any.
-export function answered(number, type, recorder, hooks, guest) {
+// An imported function of this type. `guest()` gives the memories, in the job's order, once there are any; `own` is the
+// function of Node's own host, where that is live.
+export function answered(number, type, recorder, hooks, guest, own) {
   return (...values) => {
     hooks.send();
     const args = values.map((value, i) => fromEngine(value, type.parameters[i]));
@@ -22,12 +24,22 @@ export function answered(number, type, recorder, hooks, guest) {
         send(recorder, guest());
         continue;
       }
+      if (order === 5 && own !== undefined) {
+        recorder.message(`{"HostAnswered":${ended(call(own, values), type)}}`);
+        continue;
+      }
       if (order !== 4) throw new Error(`order ${order} in the middle of a host call`);
       const results = answer(recorder, guest());
       hooks.look();
       return results;
     }
   };
+}
+
+// How a call of Node's own host ended, as the recorder's JSON.
+function ended(end, type) {
+  if (!("Returned" in end)) return JSON.stringify(end);
+  return `{"Returned":[${type.results.map((result) => fromEngine(end.Returned, result))}]}`;
 }
 
 function send(recorder, memories) {

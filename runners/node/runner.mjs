@@ -8,6 +8,7 @@ import v8 from "v8";
 import { describe } from "./module.mjs";
 import { answered, Exited, HostTrap, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
+import * as wasi from "./wasi.mjs";
 
 const VERSION = 1;
 
@@ -34,7 +35,7 @@ const TRAPS = [
 ];
 
 // Bun has the engine of WebKit under the interface of Node, and calls a release of V8 its own that it only looks like.
-function about(job) {
+function about(job, host) {
   const flags = process.execArgv;
   const has = (flag) => flags.includes(flag);
   const mode = has("--no-liftoff") ? "turbofan" : has("--no-wasm-tier-up") ? "liftoff" : "tiering";
@@ -52,6 +53,8 @@ function about(job) {
       ...program,
       ["flags", flags.join(" ")],
       ["last events", job.task.Run.careful ? "kept" : "kept but in a crash"],
+      ...(host.name ? [["host", host.name]] : []),
+      ...(host.lacks ? [["no host", host.lacks]] : []),
     ],
   };
 }
@@ -88,8 +91,9 @@ function failureOf(action) {
   return new Error("WebAssembly.validate says no, and the compiler does not say why");
 }
 
-// What the module imports: the hook, memories, and functions that the recorder answers. Memories are kept in `imported`.
-function provide(imports, recorder, hooks, guest, imported) {
+// What the module imports: the hook, memories, and functions that the recorder answers or has `host` answer. Memories are kept
+// in `imported`.
+function provide(imports, recorder, hooks, guest, host, imported) {
   const provided = {};
   let functions = 0;
   for (const { module, name, kind, type, memory } of imports) {
@@ -100,7 +104,11 @@ function provide(imports, recorder, hooks, guest, imported) {
     } else if (module === "forkpoint" && name === "event") {
       provided[module][name] = (...operands) => hooks.event(...operands);
     } else {
-      provided[module][name] = answered(functions++, type, recorder, hooks, guest);
+      const own = module === wasi.MODULE ? host?.wasiImport[name] : undefined;
+      if (host && module === wasi.MODULE && own === undefined) {
+        throw new WebAssembly.LinkError(`node:wasi has no function ${name}`);
+      }
+      provided[module][name] = answered(functions++, type, recorder, hooks, guest, own);
     }
   }
   return provided;
@@ -118,9 +126,17 @@ function run(job, recorder) {
     return setupFailed(`Bun ${BUN} has the engine JavaScriptCore, whose compilers are not those of V8: leave out :liftoff or :turbofan`);
   }
   if (BUN && job.memory_page_limit !== null) return setupFailed(`Bun ${BUN} has no limit for memories`);
-  recorder.message(JSON.stringify({ Hello: about(job) }));
-  if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
   const { Run: task } = job.task;
+  const found = task.live_host ? wasi.find() : {};
+  recorder.message(JSON.stringify({ Hello: about(job, found) }));
+  let host;
+  try {
+    if (found.WASI) host = wasi.open(found, task.wasi);
+  } catch (error) {
+    if (error instanceof wasi.Refused) return setupFailed(error.message);
+    throw error;
+  }
+  if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
   const bytes = fs.readFileSync(job.module);
   const rejected = (stage, { message }) => {
     const offset = /@\+(\d+)/.exec(message)?.[1];
@@ -148,13 +164,15 @@ function run(job, recorder) {
   let memories = [];
   const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   try {
-    instance = new WebAssembly.Instance(module, provide(described.imports, recorder, hooks, () => memories, memories));
+    const provided = provide(described.imports, recorder, hooks, () => memories, host, memories);
+    instance = new WebAssembly.Instance(module, provided);
   } catch (error) {
     // Segments before the one that does not fit are copied by then.
     images();
     return rejected("instantiate", error);
   }
   memories = task.memories.map((name) => instance.exports[name]);
+  if (host && task.wasi_memory !== null) wasi.lend(host, memories[task.wasi_memory]);
   images();
   recorder.message('"Instantiated"');
   if (task.watch !== null) hooks.watch(task.watch, memories);

@@ -149,8 +149,9 @@ impl EngineSpec {
         }
     }
 
-    /// Whether the engine's process can answer WASI by itself.
-    pub fn has_host(&self) -> bool {
+    /// Whether the engine's process answers WASI, scripts and preloaded modules by what is linked into this program. Another
+    /// engine may have a host of its own: [`crate::own_host`] asks it.
+    pub fn has_linked_host(&self) -> bool {
         matches!(self, EngineSpec::Wasmtime(_))
     }
 

@@ -141,15 +141,17 @@ pub enum RecordError {
         /// What is wrong with it.
         what: String,
     },
-    /// An engine without a host of its own was asked to answer for itself.
+    /// An engine was asked to answer host calls by itself, and cannot.
     #[error(
-        "{engine} has no host of its own, and the module imports {import}: replay a recording made under wasmtime          (`forkpoint compare` does that by itself)"
+        "{engine} cannot answer the module's host calls by itself{}: replay a recording made under wasmtime \
+         (`forkpoint compare` does that by itself)",
+        .why.as_ref().map_or_else(|| ", it has no host of its own".to_string(), |why| format!(": {why}"))
     )]
     NoHost {
         /// The engine.
         engine: String,
-        /// The first import.
-        import: String,
+        /// Why not, where there is more to say than that it has no host.
+        why: Option<String>,
     },
     /// A preloaded module cannot answer the guest's imports.
     #[error("the preloaded module {}: {why}", file.display())]

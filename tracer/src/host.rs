@@ -4,6 +4,7 @@ pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod embed;
 pub(crate) mod fixed;
+pub(crate) mod live;
 pub(crate) mod preload;
 pub(crate) mod ranges;
 pub(crate) mod script;

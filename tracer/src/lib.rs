@@ -41,7 +41,7 @@ pub use record::fuzzing;
 pub use record::{
     CallError, CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, Gauge,
     HostSource, Imports, Invocation, MadeUp, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress,
-    Recorded, Request, Stdio, every_call,
+    Recorded, Request, Stdio, every_call, own_host,
 };
 pub use scratch::Scratch;
 pub use values::{ValueError, WasmValue, parse_value};

@@ -121,6 +121,8 @@ pub(crate) enum Message {
     CheckpointDone,
     /// The guest calls an imported function that the recorder answers, by [`Order::Answer`]: the function's index.
     HostCall { function: u32, arguments: Vec<WasmValue> },
+    /// The engine's own host has answered, as [`Order::Call`] asked.
+    HostAnswered(HostEnd),
     /// All bytes that [`Order::Read`] asked for were sent.
     HostReadEnd,
     /// The guest made a host call that its host log has no answer to, or that it cannot be replayed from: why.
@@ -177,6 +179,8 @@ pub(crate) enum Order {
     Show(Vec<(u32, u64)>),
     /// Send these bytes (memory, address, length), as far as there are any: a host call needs them.
     Read(Vec<(u32, u64, u64)>),
+    /// Have the engine's own host answer the call, and say so.
+    Call,
     /// The answer to a host call.
     Answer(Answer),
 }

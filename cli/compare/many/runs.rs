@@ -1,7 +1,6 @@
 //! Recording many engines: the reference first, all others on its host calls.
 
 use super::Row;
-use crate::args::HostMode;
 use crate::compare::Comparison;
 use forkpoint_replay::printable;
 use forkpoint_tracer::{EngineSpec, Recorded};
@@ -23,8 +22,10 @@ pub(super) fn record_all(comparison: &Comparison, folder: &Path, rows: &mut [Row
     let name = |index: usize| folder.join(file_name(index, &sides[index].engine));
     let mut runs: Vec<Run> = (0..sides.len()).map(|index| Run { trace: name(index), recorded: None }).collect();
     let mut order: Vec<usize> = (0..sides.len()).collect();
-    // Stable: the engines that have a host come first, otherwise all stay as they were given.
-    order.sort_by_key(|index| !sides[*index].engine.has_host());
+    // Stable: the engines that answer host calls come first, otherwise all stay as they were given. One that cannot be asked
+    // says why in its row.
+    let answers = |index: &usize| comparison.session.answers_itself(&sides[*index].engine, comparison.ways.host);
+    order.sort_by_key(|index| !answers(index).unwrap_or(false));
 
     // The log of a run that broke off answers too little, so the first that comes to an end is the reference.
     let mut ended = None;
@@ -44,7 +45,7 @@ pub(super) fn record_all(comparison: &Comparison, folder: &Path, rows: &mut [Row
     let Some(reference) = ended.or_else(|| order.iter().copied().find(recorded)) else {
         return Some((runs, None));
     };
-    let pins = comparison.ways.host == HostMode::Pinned && comparison.session.program.needs_host();
+    let pins = comparison.ways.host.pins() && comparison.session.program.needs_host();
     if pins {
         // Where the trace is replaced by one that knows more, that one has the same host log.
         comparison.pinned.replace(Some(runs[reference].trace.clone()));

@@ -97,9 +97,10 @@ impl Survey {
                 writeln!(f, "There are {count} groups, and none has more than half of the engines: no majority.")?;
             }
         }
-        if self.host == Some(crate::args::HostMode::Live) {
-            let engines: Vec<&str> = self.engines.iter().map(|row| row.engine.as_str()).collect();
-            writeln!(f, "{}", crate::report::live_hosts(&engines))?;
+        let answered = self.engines.iter().filter(|row| row.outcome.is_some());
+        let sides: Vec<_> = answered.map(|row| (row.engine.as_str(), row.host.as_deref())).collect();
+        if let Some(words) = self.host.and_then(|mode| crate::report::hosts(mode, &sides)) {
+            writeln!(f, "{words}")?;
         }
         Ok(())
     }

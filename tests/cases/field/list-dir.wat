@@ -2,6 +2,16 @@
 ;; RUN: compare % --dir REPO/examples --rhs node,program={node}
 ;; JSON: /agree true
 ;; JSON: /host "pinned"
+;; RUN: compare % --dir REPO/examples --host live --rhs node,program={node-24.20.0}
+;; EXIT: 1
+;; JSON: /verdict "host-write"
+;; JSON: /host_call "fd_readdir(fd=3, buf_len=64, cookie=0)"
+;; JSON: /lhs/host ~"wasmtime-wasi"
+;; JSON: /rhs/host ~"node:wasi of Node 24.20.0"
+;; RUN: compare % --dir REPO/examples --host own --lhs node,program={node-24.20.0} --rhs wasmtime:aot
+;; JSON: /agree true
+;; JSON: /lhs/host ~"node:wasi of Node 24.20.0"
+;; JSON: /rhs/host null
 (module
   (import "wasi_snapshot_preview1" "fd_readdir" (func $fd_readdir (param i32 i32 i32 i64 i32) (result i32)))
   (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))

@@ -19,6 +19,7 @@ const NODE: &[(&str, &str)] = &[
     ("host.mjs", include_str!("../../runners/node/host.mjs")),
     ("module.mjs", include_str!("../../runners/node/module.mjs")),
     ("protocol.mjs", include_str!("../../runners/node/protocol.mjs")),
+    ("wasi.mjs", include_str!("../../runners/node/wasi.mjs")),
 ];
 
 /// The files of `runners/python`, the one to start first.

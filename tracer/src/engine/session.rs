@@ -305,28 +305,31 @@ impl Session {
         arguments: &[WasmValue],
         memories: &mut dyn Memories,
     ) -> io::Result<HostEnd> {
-        let answered = reply(&mut host, function, arguments, memories);
-        self.host = Some(host);
-        let Reply { order, events, unanswered } = match answered {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.out.message(&Message::Unanswered { why: error.to_string(), damaged: true })?;
-                return Ok(HostEnd::Stopped);
-            }
-        };
-        for event in &events {
-            for record in host_records(event) {
+        let mut replied = host.call(function, arguments.to_vec());
+        let answered = loop {
+            let Reply { order, events, unanswered } = match replied {
+                Ok(reply) => reply,
+                Err(error) => {
+                    self.out.message(&Message::Unanswered { why: error.to_string(), damaged: true })?;
+                    break HostEnd::Stopped;
+                }
+            };
+            for record in events.iter().flat_map(host_records) {
                 self.host_record(&record)?;
             }
-        }
-        if let Some(why) = unanswered {
-            self.drain()?;
-            self.out.message(&Message::Unanswered { why, damaged: false })?;
-        }
-        match order {
-            Order::Answer(answer) => Ok(apply(answer, memories)),
-            _ => Ok(HostEnd::Stopped),
-        }
+            if let Some(why) = unanswered {
+                self.drain()?;
+                self.out.message(&Message::Unanswered { why, damaged: false })?;
+            }
+            replied = match order {
+                Order::Read(ranges) => hand_over(&mut host, &ranges, memories),
+                Order::Call => host.answered(memories.own_host(function, arguments)),
+                Order::Answer(answer) => break apply(answer, memories),
+                Order::Stop | Order::Show(_) => break HostEnd::Stopped,
+            };
+        };
+        self.host = Some(host);
+        Ok(answered)
     }
 
     /// Whether the recorder wants the run to end.
@@ -366,21 +369,12 @@ impl Session {
     }
 }
 
-/// The conversation about one host call, with the memories at hand.
-fn reply(
-    host: &mut Host,
-    function: u32,
-    arguments: &[WasmValue],
-    memories: &dyn Memories,
-) -> Result<Reply, RecordError> {
-    let mut reply = host.call(function, arguments.to_vec())?;
-    while let Order::Read(ranges) = &reply.order {
-        let views = memories.views();
-        for (number, (memory, address, length)) in ranges.iter().enumerate() {
-            let bytes = views.iter().find(|view| view.memory == *memory).map_or(&[][..], |view| view.bytes);
-            host.bytes(number as u32, &bytes[clamp((*address, *length), bytes.len())])?;
-        }
-        reply = host.read_end()?;
+/// Gives the host the bytes that it asks for.
+fn hand_over(host: &mut Host, ranges: &[(u32, u64, u64)], memories: &dyn Memories) -> Result<Reply, RecordError> {
+    let views = memories.views();
+    for (number, (memory, address, length)) in ranges.iter().enumerate() {
+        let bytes = views.iter().find(|view| view.memory == *memory).map_or(&[][..], |view| view.bytes);
+        host.bytes(number as u32, &bytes[clamp((*address, *length), bytes.len())])?;
     }
-    Ok(reply)
+    host.read_end()
 }

@@ -7,6 +7,7 @@
 mod abi;
 mod config;
 mod guest;
+mod host;
 mod limits;
 mod native;
 mod spec;
@@ -57,6 +58,11 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
     };
     let compiling = matches!(job.task, Task::Compile { .. });
     let (config, settings) = config::make(&api, &release, &spec, job.memory_page_limit, compiling)?;
+    if let Task::Run(run) = &job.task
+        && run.live_host
+    {
+        host::check(&run.wasi)?;
+    }
     Ok(Box::new(WasmEdge { asked, spec, api, release, config, settings, page_limit: job.memory_page_limit }))
 }
 
@@ -71,6 +77,9 @@ impl Engine for WasmEdge {
                 .map(|switch| (format!("{} (compiler)", switch.name), switch.enabled.to_string())),
         );
         settings.extend(library::identity(&self.spec.library));
+        if host::Functions::of(&self.api).is_some() {
+            settings.push(("host".to_string(), format!("WASI of WasmEdge {}", self.release.words())));
+        }
         EngineInfo {
             spec: self.asked.clone(),
             name: "wasmedge".to_string(),

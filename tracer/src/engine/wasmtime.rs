@@ -217,6 +217,7 @@ fn settings(spec: &WasmtimeSpec) -> Vec<(String, String)> {
     let untouched = switches.filter(|(name, _)| !tuned.iter().any(|(tuned, _)| tuned == name));
     let mut settings: Vec<_> = untouched.collect();
     settings.push(("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string()));
+    settings.push(("host".to_string(), format!("wasmtime-wasi {}", wasmtime_environ::VERSION)));
     settings.extend(tuned);
     settings
 }

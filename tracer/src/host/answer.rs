@@ -1,13 +1,15 @@
-//! Answers to host calls, from a host log or by a stub, and what of it goes into the trace.
+//! Answers to host calls, from a host log, by a stub or by a host of the engine's own, and what of it goes into the trace.
 //!
 //! One conversation for every engine: somebody names function and arguments; [`Host`] asks for the bytes that the call
-//! depends on, at most twice (the pairs of a vectored write, then its buffers), and answers. Engines of this program have
-//! it in their own process ([`crate::engine`]), where a call costs no round trip; runners talk to the recorder's.
+//! depends on, at most twice (the pairs of a vectored write, then its buffers), and answers. Where the engine's own host is
+//! live, it has that called first and looks at what it wrote ([`LiveCall`]). Engines of this program have the conversation
+//! in their own process ([`crate::engine`]), where a call costs no round trip; runners talk to the recorder's.
 
 use crate::error::RecordError;
-use crate::host::NO_THREAD;
 use crate::host::ask::HostEnd;
+use crate::host::live::{LiveCall, Step};
 use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
+use crate::host::{NO_THREAD, WasiSetup};
 use crate::protocol::{Answer, Order};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
@@ -18,16 +20,18 @@ use forkpoint_traces::{
 use serde::{Deserialize, Serialize};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// An imported function.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostFunction {
     pub(crate) import: Import,
+    pub(crate) parameters: Vec<ResultType>,
     pub(crate) results: Vec<ResultType>,
     pub(crate) provider: Provider,
 }
 
-/// The type of a result.
+/// The type of a result or a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ResultType {
     I32,
@@ -41,6 +45,21 @@ pub(crate) enum ResultType {
 }
 
 impl HostFunction {
+    /// What its arguments mean, where it is a function of WASI's.
+    fn signature(&self) -> Option<Signature> {
+        (self.import.module == wasi::MODULE).then(|| wasi::signature(&self.import.name)).flatten()
+    }
+
+    /// Whether only the host of an engine's process can answer it, or a host log.
+    pub(crate) fn needs_engine(&self) -> bool {
+        matches!(self.provider, Provider::Engine)
+    }
+
+    /// The same of functions that are WASI's.
+    pub(crate) fn needs_wasi(&self) -> bool {
+        self.needs_engine() && self.signature().is_some()
+    }
+
     /// Whether it can return these values.
     fn returns(&self, values: &[WasmValue]) -> bool {
         let fits = |(value, ty): (&WasmValue, &ResultType)| match (value, ty) {
@@ -87,8 +106,10 @@ fn cost(event: &HostEvent) -> u64 {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostSpec {
     pub(crate) functions: Vec<HostFunction>,
-    /// The memory that WASI reads and writes.
-    pub(crate) memory: u32,
+    /// The memory that WASI reads and writes, if there is one.
+    pub(crate) memory: Option<u32>,
+    /// What a host of the engine's own gives the guest.
+    pub(crate) wasi: WasiSetup,
     /// The trace that everything is answered from, if there is one.
     pub(crate) log: Option<PathBuf>,
     /// Whether what the guest prints is printed although its calls come from a log.
@@ -98,26 +119,41 @@ pub(crate) struct HostSpec {
 /// Answers the host calls of one run.
 pub(crate) struct Host {
     functions: Vec<HostFunction>,
-    memory: u32,
+    memory: Option<MemoryIndex>,
+    wasi: Arc<WasiSetup>,
     log: Option<HostLog>,
     /// The log's next step, where it was looked at already.
     ahead: Option<HostEvent>,
     echo: bool,
     pending: Option<Pending>,
+    /// The call that the engine's own host is answering.
+    calling: Option<LiveCall>,
 }
 
 /// A call whose bytes are on their way.
 struct Pending {
-    function: u32,
-    arguments: Vec<WasmValue>,
-    signature: Signature,
-    /// Address and bytes of the first reads, once the second are asked for.
-    first: Vec<(u64, Vec<u8>)>,
+    talk: Talk,
     /// Addresses of the reads that are coming in, and their bytes.
     coming: Vec<(u64, Vec<u8>)>,
     /// How many bytes were asked for and have not come.
     room: u64,
-    second: bool,
+}
+
+/// What the bytes of a call are for.
+enum Talk {
+    /// To look for the call in the log.
+    Asked(Asked),
+    /// To record what the engine's own host does.
+    Live(LiveCall),
+}
+
+/// A call that the engine does not answer.
+struct Asked {
+    function: u32,
+    arguments: Vec<WasmValue>,
+    signature: Signature,
+    /// Address and bytes of the first reads, once the second are asked for.
+    first: Option<Vec<(u64, Vec<u8>)>>,
 }
 
 /// What is to be told to the child and written to the trace.
@@ -138,33 +174,45 @@ impl Host {
     /// Opens what `spec` names.
     pub(crate) fn open(spec: &HostSpec) -> Result<Host, RecordError> {
         let log = spec.log.as_ref().map(|path| TraceReader::open(path)?.host_log()).transpose()?;
-        let functions = spec.functions.clone();
-        Ok(Host { functions, memory: spec.memory, log, ahead: None, echo: spec.echo, pending: None })
+        Ok(Host {
+            functions: spec.functions.clone(),
+            memory: spec.memory.map(MemoryIndex),
+            wasi: Arc::new(spec.wasi.clone()),
+            log,
+            ahead: None,
+            echo: spec.echo,
+            pending: None,
+            calling: None,
+        })
     }
 
     /// The guest calls function `function`.
     pub(crate) fn call(&mut self, function: u32, arguments: Vec<WasmValue>) -> Result<Reply, RecordError> {
-        let Some(HostFunction { import, .. }) = self.functions.get(function as usize) else {
+        let Some(called) = self.functions.get(function as usize) else {
             return Err(RecordError::Protocol(format!("a call of imported function {function}, which there is not")));
         };
-        let signature = match import.module == wasi::MODULE {
-            true => wasi::signature(&import.name).filter(|signature| signature.len() == arguments.len()),
-            false => None,
-        };
-        let signature = signature.unwrap_or_default();
-        let reads = match signature {
-            // Nobody knows what the call depends on but the recording.
-            [] => self.logged_reads(function)?,
-            signature => first_reads(signature, &unsigned(&arguments)),
-        };
-        let mut pending =
-            Pending { function, arguments, signature, first: Vec::new(), coming: Vec::new(), room: 0, second: false };
-        if reads.is_empty() {
-            return self.answer(pending);
+        if self.pending.is_some() || self.calling.is_some() {
+            return Err(RecordError::Protocol(format!("a call of {} inside of another host call", called.import)));
         }
-        let order = self.read(&mut pending, reads);
-        self.pending = Some(pending);
-        Ok(Reply::order(order))
+        let signature = called.signature().filter(|signature| signature.len() == arguments.len());
+        if self.log.is_none() && called.needs_wasi() {
+            let import = called.import.clone();
+            let call = HostCall { function: FuncIndex(function), import, arguments, reads: Vec::new(), caller: None };
+            let wasi = Arc::clone(&self.wasi);
+            let (live, step) = LiveCall::begin(call, signature.unwrap_or_default(), self.memory, wasi);
+            return Ok(self.step(live, step));
+        }
+        let reads = match (signature.unwrap_or_default(), self.memory) {
+            // Nobody knows what the call depends on but the recording.
+            ([], _) => self.logged_reads(function)?,
+            (_, None) => Vec::new(),
+            (signature, Some(_)) => first_reads(signature, &unsigned(&arguments)),
+        };
+        let asked = Asked { function, arguments, signature: signature.unwrap_or_default(), first: None };
+        if reads.is_empty() {
+            return self.answer(asked, Vec::new());
+        }
+        Ok(self.read(Talk::Asked(asked), reads))
     }
 
     /// What the recorded call read, if it is of the same function.
@@ -182,10 +230,48 @@ impl Host {
         })
     }
 
-    fn read(&self, pending: &mut Pending, reads: Vec<(u64, u64)>) -> Order {
-        pending.coming = reads.iter().map(|(address, _)| (*address, Vec::new())).collect();
-        pending.room = reads.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
-        Order::Read(reads.into_iter().map(|(address, length)| (self.memory, address, length)).collect())
+    /// Asks for bytes.
+    fn read(&mut self, talk: Talk, reads: Vec<(u64, u64)>) -> Reply {
+        let coming = reads.iter().map(|(address, _)| (*address, Vec::new())).collect();
+        let room = reads.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
+        self.pending = Some(Pending { talk, coming, room });
+        let memory = self.memory.map_or(0, |memory| memory.0);
+        Reply::order(Order::Read(reads.into_iter().map(|(address, length)| (memory, address, length)).collect()))
+    }
+
+    /// Goes on with a call that the engine's own host answers.
+    fn step(&mut self, live: LiveCall, step: Step) -> Reply {
+        match step {
+            Step::Read(reads) => self.read(Talk::Live(live), reads),
+            Step::Call(event) => {
+                self.calling = Some(live);
+                Reply { order: Order::Call, events: vec![event], unanswered: None }
+            }
+            Step::Done { fixes, events, end } => {
+                let memory = self.memory.map_or(0, |memory| memory.0);
+                let writes = fixes.into_iter().map(|(address, bytes)| (memory, address, bytes)).collect();
+                Reply { order: Order::Answer(Answer { grows: Vec::new(), writes, end }), events, unanswered: None }
+            }
+        }
+    }
+
+    /// The engine's own host has answered.
+    pub(crate) fn answered(&mut self, end: HostEnd) -> Result<Reply, RecordError> {
+        let Some(mut live) = self.calling.take() else {
+            return Err(RecordError::Protocol("the answer of a host that was not asked".to_string()));
+        };
+        let function = self.functions.get(live.function().0 as usize);
+        match &end {
+            HostEnd::Returned(values) if !function.is_some_and(|function| function.returns(values)) => {
+                return Err(RecordError::Protocol(
+                    "results of a host that are not of the function's type".to_string(),
+                ));
+            }
+            HostEnd::Stopped => return Err(RecordError::Protocol("a host that stops the run".to_string())),
+            _ => {}
+        }
+        let step = live.answered(end);
+        Ok(self.step(live, step))
     }
 
     /// Bytes of read number `read` that was asked for.
@@ -201,31 +287,36 @@ impl Host {
 
     /// All bytes that were asked for are there.
     pub(crate) fn read_end(&mut self) -> Result<Reply, RecordError> {
-        let Some(mut pending) = self.pending.take() else {
+        let Some(Pending { talk, coming, .. }) = self.pending.take() else {
             return Err(RecordError::Protocol("the end of reads that nobody asked for".to_string()));
         };
-        if !pending.second {
-            pending.second = true;
-            let bytes: Vec<Vec<u8>> = pending.coming.iter().map(|(_, bytes)| bytes.clone()).collect();
-            let reads = second_reads(pending.signature, &bytes);
+        let mut asked = match talk {
+            Talk::Asked(asked) => asked,
+            Talk::Live(mut live) => {
+                let step = live.bytes(coming.into_iter().map(|(_, bytes)| bytes).collect());
+                return Ok(self.step(live, step));
+            }
+        };
+        if asked.first.is_none() {
+            let bytes: Vec<Vec<u8>> = coming.iter().map(|(_, bytes)| bytes.clone()).collect();
+            let reads = second_reads(asked.signature, &bytes);
             if !reads.is_empty() {
-                pending.first = std::mem::take(&mut pending.coming);
-                let order = self.read(&mut pending, reads);
-                self.pending = Some(pending);
-                return Ok(Reply::order(order));
+                asked.first = Some(coming);
+                return Ok(self.read(Talk::Asked(asked), reads));
             }
         }
-        self.answer(pending)
+        self.answer(asked, coming)
     }
 
-    fn answer(&mut self, pending: Pending) -> Result<Reply, RecordError> {
-        let Pending { function, arguments, first, coming, .. } = pending;
+    fn answer(&mut self, asked: Asked, coming: Vec<(u64, Vec<u8>)>) -> Result<Reply, RecordError> {
+        let Asked { function, arguments, first, .. } = asked;
         let HostFunction { import, provider, .. } = &self.functions[function as usize];
-        let memory = MemoryIndex(self.memory);
+        let memory = self.memory.unwrap_or(MemoryIndex(0));
         if self.echo && self.log.is_some() && import.module == wasi::MODULE && import.name == "fd_write" {
             echo(&arguments, &coming);
         }
-        let reads = first.iter().chain(&coming).map(|(address, bytes)| HostRead::of(memory, *address, bytes));
+        let reads =
+            first.iter().flatten().chain(&coming).map(|(address, bytes)| HostRead::of(memory, *address, bytes));
         let reads = reads.collect();
         let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         if self.log.is_some() {
@@ -241,7 +332,7 @@ impl Host {
             }
         };
         let events =
-            vec![HostEvent::Call(call), HostEvent::Return { import: import.clone(), outcome: outcome(&end) }];
+            vec![HostEvent::Call(call), HostEvent::Return { import: import.clone(), outcome: end.outcome() }];
         let order = Order::Answer(Answer { grows: Vec::new(), writes: Vec::new(), end });
         Ok(Reply { order, events, unanswered: None })
     }
@@ -306,15 +397,6 @@ impl Host {
             }
             events.extend(event);
         }
-    }
-}
-
-fn outcome(end: &HostEnd) -> HostOutcome {
-    match end {
-        HostEnd::Returned(values) => HostOutcome::Returned(values.clone()),
-        HostEnd::Trapped(message) => HostOutcome::Trapped(message.clone()),
-        HostEnd::Exited(code) => HostOutcome::Exited(*code),
-        HostEnd::Stopped => HostOutcome::Trapped("the recorder stopped the run".to_string()),
     }
 }
 

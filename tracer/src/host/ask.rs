@@ -6,7 +6,7 @@ use crate::child::Answers;
 use crate::host::ranges::clamp;
 use crate::observe::View;
 use crate::protocol::{Answer, FrameWriter, Message, Order};
-use forkpoint_traces::WasmValue;
+use forkpoint_traces::{HostOutcome, WasmValue};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
@@ -21,6 +21,11 @@ pub(crate) trait Memories {
 
     /// Grows memory number `memory` by so many pages; `false` where the engine refuses.
     fn grow(&mut self, memory: u32, delta: u64) -> bool;
+
+    /// Has the engine's own host answer imported function number `function`, where it has a host.
+    fn own_host(&mut self, _function: u32, _arguments: &[WasmValue]) -> HostEnd {
+        HostEnd::Trapped("this engine has no host of its own".to_string())
+    }
 }
 
 /// How a host call ends.
@@ -34,6 +39,18 @@ pub(crate) enum HostEnd {
     Exited(i32),
     /// The recorder wants the run to end.
     Stopped,
+}
+
+impl HostEnd {
+    /// The same, as a trace has it.
+    pub(crate) fn outcome(&self) -> HostOutcome {
+        match self {
+            HostEnd::Returned(values) => HostOutcome::Returned(values.clone()),
+            HostEnd::Trapped(message) => HostOutcome::Trapped(message.clone()),
+            HostEnd::Exited(code) => HostOutcome::Exited(*code),
+            HostEnd::Stopped => HostOutcome::Trapped("the recorder stopped the run".to_string()),
+        }
+    }
 }
 
 /// Asks the recorder what imported function number `function` answers, and does to memory what it says. All records
@@ -58,7 +75,7 @@ pub(crate) fn ask<W: Write>(
             }
             Order::Answer(answer) => break answer,
             // An answer to nothing that was asked.
-            Order::Stop | Order::Show(_) => return Err(io::ErrorKind::InvalidData.into()),
+            Order::Stop | Order::Show(_) | Order::Call => return Err(io::ErrorKind::InvalidData.into()),
         }
     };
     Ok(apply(answer, memories))

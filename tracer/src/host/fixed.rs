@@ -43,11 +43,10 @@ impl HostMonotonicClock for Clock {
 /// change of its contents, last change of anything. The first run itself changes them for the second.
 const FILE_TIMES: std::ops::Range<usize> = 40..64;
 
-/// What a WASI function's result has to be set to, in `range` of the memory it has written.
-pub(crate) fn file_times(function: &str, range: (usize, usize)) -> Option<(usize, Vec<u8>)> {
-    let is_whole = range.1 - range.0 == FILE_TIMES.end;
-    let known = ["fd_filestat_get", "path_filestat_get"].contains(&function) && is_whole;
-    known.then(|| (range.0 + FILE_TIMES.start, (START * 1_000_000_000).to_le_bytes().repeat(3)))
+/// Where in the result of a WASI function, of which `length` bytes lie in memory, times stand, and what they are set to.
+pub(crate) fn file_times(function: &str, length: usize) -> Option<(usize, Vec<u8>)> {
+    let known = ["fd_filestat_get", "path_filestat_get"].contains(&function) && length == FILE_TIMES.end;
+    known.then(|| (FILE_TIMES.start, (START * 1_000_000_000).to_le_bytes().repeat(3)))
 }
 
 /// Puts fixed clocks and a fixed random source into a WASI context.

@@ -77,35 +77,53 @@ pub(crate) fn clamp((address, length): (u64, u64), size: usize) -> Range<usize> 
     address.min(size) as usize..address.saturating_add(length).min(size) as usize
 }
 
+/// Most bytes that one call may write and that are looked at: what replay does for one call.
+pub(crate) const MOST_WRITABLE: u64 = 256 << 20;
+
 /// Bytes that a call may write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Writable {
-    pub(crate) range: Range<usize>,
-    /// Where the number of bytes is that were written to this and other ranges of the same argument, and what one
-    /// of its units is worth in bytes; `None`: all of them.
-    count: Option<(u64, u64)>,
+    pub(crate) address: u64,
+    pub(crate) length: u64,
+    /// The argument whose result is the number of bytes that were written to this and other ranges of the same argument,
+    /// and what one of its units is worth in bytes; `None`: all of them.
+    count: Option<(usize, u64)>,
     /// The argument that it belongs to.
     argument: usize,
 }
 
-/// What a call with these arguments may write, empty ranges left out.
-pub(crate) fn writable(signature: Signature, arguments: &[u64], memory: &[u8], setup: &WasiSetup) -> Vec<Writable> {
+/// Address and length of the pairs that lead to buffers which a call fills.
+pub(crate) fn scattered(signature: Signature, arguments: &[u64]) -> Option<(u64, u64)> {
+    let at = signature.iter().position(|(_, role)| *role == Role::Scatter)?;
+    Some((argument(arguments, at), PAIR * argument(arguments, at + 1).min(MOST)))
+}
+
+/// What a call with these arguments may write, in all at most [`MOST_WRITABLE`] bytes; `pairs` is what memory has at
+/// [`scattered`].
+pub(crate) fn writable(signature: Signature, arguments: &[u64], pairs: &[u8], setup: &WasiSetup) -> Vec<Writable> {
     let mut found = Vec::new();
+    let mut left = MOST_WRITABLE;
     for (at, &(_, role)) in signature.iter().enumerate() {
         let (address, next) = (argument(arguments, at), argument(arguments, at + 1));
         let result = (at + 1..signature.len()).find(|at| matches!(signature[*at].1, Role::Out(4)));
-        let counted = |unit| result.map(|result| (argument(arguments, result), unit));
+        let counted = |unit| result.map(|result| (result, unit));
         let (ranges, count) = match role {
             Role::Out(length) => (vec![(address, length)], None),
             Role::Fill => (vec![(address, next)], None),
             Role::Counted => (vec![(address, next)], counted(1)),
             Role::Events => (vec![(address, EVENT * next.min(MOST))], counted(EVENT)),
-            Role::Scatter => (pairs(&memory[clamp((address, PAIR * next.min(MOST)), memory.len())]), counted(1)),
+            Role::Scatter => (self::pairs(pairs), counted(1)),
             Role::Strings => (strings(signature, address, next, setup), None),
             _ => continue,
         };
-        let ranges = ranges.into_iter().map(|range| clamp(range, memory.len()));
-        found.extend(ranges.filter(|range| !range.is_empty()).map(|range| Writable { range, count, argument: at }));
+        for (address, length) in ranges {
+            // A result is small, and says how much of a buffer counts.
+            let length = if matches!(role, Role::Out(_)) { length } else { length.min(left) };
+            left = left.saturating_sub(length);
+            if length > 0 {
+                found.push(Writable { address, length, count, argument: at });
+            }
+        }
     }
     found
 }
@@ -119,24 +137,26 @@ fn strings(signature: Signature, pointers: u64, bytes: u64, setup: &WasiSetup) -
     vec![(pointers, 4 * lengths.len() as u64), (bytes, lengths.iter().sum())]
 }
 
-/// How many bytes at the front of each range a call that succeeded has written; `memory` is as it left it.
-pub(crate) fn written(writable: &[Writable], memory: &[u8]) -> Vec<usize> {
-    let word = |address: u64| {
-        let bytes = &memory[clamp((address, 4), memory.len())];
-        bytes.first_chunk().map_or(0, |word| u64::from(u32::from_le_bytes(*word)))
+/// How many bytes at the front of each range a call that succeeded has written; `after` is what it left in them, as far
+/// as memory has them.
+pub(crate) fn written(writable: &[Writable], after: &[Vec<u8>]) -> Vec<usize> {
+    let count = |result: usize| {
+        let found = writable.iter().position(|range| range.argument == result);
+        let bytes = found.and_then(|at| after.get(at)?.first_chunk());
+        bytes.map_or(0, |word| u64::from(u32::from_le_bytes(*word)))
     };
     let mut left: Option<(usize, u64)> = None;
     let mut used = Vec::with_capacity(writable.len());
-    for Writable { range, count, argument } in writable {
-        let Some((address, unit)) = count else {
-            used.push(range.len());
+    for (Writable { count: counted, argument, .. }, bytes) in writable.iter().zip(after) {
+        let Some((result, unit)) = counted else {
+            used.push(bytes.len());
             continue;
         };
         let rest = match left {
             Some((of, rest)) if of == *argument => rest,
-            _ => word(*address).saturating_mul(*unit),
+            _ => count(*result).saturating_mul(*unit),
         };
-        let here = rest.min(range.len() as u64);
+        let here = rest.min(bytes.len() as u64);
         left = Some((*argument, rest - here));
         used.push(here as usize);
     }
@@ -167,31 +187,51 @@ mod tests {
         assert_eq!(first_reads(fd_write, &[1, 16, u32::MAX.into(), 8]), [(16, 8 * 1024)], "hostile count");
     }
 
+    /// What a call may write, with what memory has there.
+    fn places(memory: &[u8], name: &str, arguments: &[u64], setup: &WasiSetup) -> (Vec<Writable>, Vec<Range<usize>>) {
+        let signature = signature(name).expect("a function");
+        let pairs = scattered(signature, arguments).map_or(0..0, |range| clamp(range, memory.len()));
+        let writable = writable(signature, arguments, &memory[pairs], setup);
+        let ranges = writable.iter().map(|range| clamp((range.address, range.length), memory.len())).collect();
+        (writable, ranges)
+    }
+
+    fn after(memory: &[u8], ranges: &[Range<usize>]) -> Vec<Vec<u8>> {
+        ranges.iter().map(|range| memory[range.clone()].to_vec()).collect()
+    }
+
     #[test]
     fn a_read_writes_as_many_bytes_as_it_says() {
-        let fd_read = signature("fd_read").expect("a function");
         let mut memory = vec![0; 64];
         put(&mut memory, 0, &[32, 4, 32, 0, 60, 100]);
-        let writable = writable(fd_read, &[0, 0, 3, 24], &memory, &WasiSetup::default());
-        let ranges: Vec<_> = writable.iter().map(|writable| writable.range.clone()).collect();
+        let (writable, ranges) = places(&memory, "fd_read", &[0, 0, 3, 24], &WasiSetup::default());
         assert_eq!(ranges, [32..36, 60..64, 24..28], "cut at the end of memory, the empty one left out");
         put(&mut memory, 24, &[6]);
-        assert_eq!(written(&writable, &memory), [4, 2, 4]);
+        assert_eq!(written(&writable, &after(&memory, &ranges)), [4, 2, 4]);
         put(&mut memory, 24, &[0]);
-        assert_eq!(written(&writable, &memory), [0, 0, 4]);
+        assert_eq!(written(&writable, &after(&memory, &ranges)), [0, 0, 4]);
+    }
+
+    #[test]
+    fn hostile_pairs_ask_for_no_more_than_one_call_may_write() {
+        let mut memory = vec![0; 8 * 1024];
+        (0..1024).for_each(|pair| put(&mut memory, 8 * pair, &[0, u32::MAX]));
+        let (writable, _) = places(&memory, "fd_read", &[0, 0, u64::from(u32::MAX), 24], &WasiSetup::default());
+        assert_eq!(writable.len(), 2, "one that takes all there is, and the result");
+        assert_eq!(writable.iter().map(|range| range.length).sum::<u64>(), MOST_WRITABLE + 4);
     }
 
     #[test]
     fn events_directory_entries_and_strings() {
         let setup = WasiSetup { arguments: vec!["a".into(), "bcd".into()], ..WasiSetup::default() };
         let mut memory = vec![0; 256];
-        let poll = writable(signature("poll_oneoff").expect("a function"), &[0, 64, 3, 8], &memory, &setup);
+        let (poll, ranges) = places(&memory, "poll_oneoff", &[0, 64, 3, 8], &setup);
         put(&mut memory, 8, &[2]);
-        assert_eq!(written(&poll, &memory), [64, 4]);
-        let readdir = writable(signature("fd_readdir").expect("a function"), &[3, 64, 100, 0, 12], &memory, &setup);
+        assert_eq!(written(&poll, &after(&memory, &ranges)), [64, 4]);
+        let (readdir, ranges) = places(&memory, "fd_readdir", &[3, 64, 100, 0, 12], &setup);
         put(&mut memory, 12, &[99]);
-        assert_eq!(written(&readdir, &memory), [99, 4]);
-        let strings = writable(signature("args_get").expect("a function"), &[64, 128], &memory, &setup);
-        assert_eq!(strings.iter().map(|writable| writable.range.clone()).collect::<Vec<_>>(), [64..72, 128..134]);
+        assert_eq!(written(&readdir, &after(&memory, &ranges)), [99, 4]);
+        let (_, ranges) = places(&memory, "args_get", &[64, 128], &setup);
+        assert_eq!(ranges, [64..72, 128..134]);
     }
 }

@@ -9,8 +9,6 @@ use wasm_encoder::{
     TypeSection, ValType,
 };
 
-/// Module name of the imports.
-pub(crate) const IMPORTS: &str = "host";
 /// Field name of the memory, in and out: where WASI looks for it.
 pub(crate) const MEMORY: &str = "memory";
 
@@ -22,15 +20,23 @@ pub(crate) struct MemoryKind {
     pub(crate) page_size_log2: u8,
 }
 
-/// Builds the trampoline for host functions of these types; number `i` is imported and exported under its
-/// number in decimal. `memory` says which kind of memory there is to pass on, if any.
-pub(crate) fn build(functions: &[(Vec<ValType>, Vec<ValType>)], memory: Option<MemoryKind>) -> Vec<u8> {
+/// A host function behind the trampoline.
+pub(crate) struct Forwarded {
+    /// Its name in the module `from`.
+    pub(crate) name: String,
+    pub(crate) parameters: Vec<ValType>,
+    pub(crate) results: Vec<ValType>,
+}
+
+/// Builds the trampoline for host functions that are imported from module `from`; each is exported under its number in
+/// decimal. `memory` says which kind of memory there is to pass on, if any, and from which module.
+pub(crate) fn build(from: &str, functions: &[Forwarded], memory: Option<(&str, MemoryKind)>) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut imports = ImportSection::new();
     let mut declared = FunctionSection::new();
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
-    if let Some(MemoryKind { memory64, shared, page_size_log2 }) = memory {
+    if let Some((guest, MemoryKind { memory64, shared, page_size_log2 })) = memory {
         // A memory of any size matches an import that asks for none; a shared one must name a maximum.
         let ty = MemoryType {
             minimum: 0,
@@ -39,13 +45,13 @@ pub(crate) fn build(functions: &[(Vec<ValType>, Vec<ValType>)], memory: Option<M
             shared,
             page_size_log2: (page_size_log2 != 16).then_some(page_size_log2.into()),
         };
-        imports.import(IMPORTS, MEMORY, EntityType::Memory(ty));
+        imports.import(guest, MEMORY, EntityType::Memory(ty));
         exports.export(MEMORY, ExportKind::Memory, 0);
     }
-    for (i, (parameters, results)) in functions.iter().enumerate() {
+    for (i, Forwarded { name, parameters, results }) in functions.iter().enumerate() {
         let i = i as u32;
         types.ty().function(parameters.iter().copied(), results.iter().copied());
-        imports.import(IMPORTS, &i.to_string(), EntityType::Function(i));
+        imports.import(from, name, EntityType::Function(i));
         declared.function(i);
         exports.export(&i.to_string(), ExportKind::Func, functions.len() as u32 + i);
         let mut body = Function::new([]);

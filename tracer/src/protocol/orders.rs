@@ -1,4 +1,4 @@
-//! Orders as bytes: a tag, and for all but [`Order::Stop`] what belongs to it, integers little endian.
+//! Orders as bytes: a tag, and for all but [`Order::Stop`] and [`Order::Call`] what belongs to it, integers little endian.
 //!
 //! - 1: stop.
 //! - 2: show pages: number of pages u32; for each memory u32, page u64.
@@ -7,6 +7,7 @@
 //!   u64, length u32, bytes. Then the end: 0 and the results (number u32; for each a type 0 i32, 1 i64, 2 f32, 3 f64,
 //!   4 v128, 5 null reference, and 16 bytes, those past the value zero); 1 and a message (length u32, UTF-8); 2 and an
 //!   exit code i32; 3: stop.
+//! - 5: call the engine's own host.
 
 use super::{Answer, MAX_ITEMS, MAX_WRITE, Order};
 use crate::host::ask::HostEnd;
@@ -21,6 +22,7 @@ pub(crate) fn write_order(order: &Order, out: &mut impl Write) -> io::Result<()>
     let mut bytes = Vec::new();
     match order {
         Order::Stop => bytes.push(1),
+        Order::Call => bytes.push(5),
         Order::Show(pages) => {
             bytes.push(2);
             list(&mut bytes, pages, |bytes, (memory, page)| {
@@ -152,6 +154,7 @@ pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
                 _ => return Err(io::ErrorKind::InvalidData.into()),
             },
         }),
+        5 => Order::Call,
         _ => return Err(io::ErrorKind::InvalidData.into()),
     })
 }
@@ -193,7 +196,8 @@ mod tests {
                 end,
             })
         };
-        let mut orders = vec![Order::Stop, Order::Show(vec![(1, 2)]), Order::Read(vec![(0, 9, 1 << 33)])];
+        let mut orders =
+            vec![Order::Stop, Order::Call, Order::Show(vec![(1, 2)]), Order::Read(vec![(0, 9, 1 << 33)])];
         orders.extend(ends.map(answer));
         let mut bytes = Vec::new();
         orders.iter().for_each(|order| write_order(order, &mut bytes).expect("memory"));

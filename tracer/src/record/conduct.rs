@@ -4,6 +4,7 @@
 //! the recorder's memory nor contradict itself. Each frame is looked at here before anything is made of it.
 
 use crate::error::RecordError;
+use crate::host::ask::HostEnd;
 use crate::instrument::{DataSegment, Instrumented};
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
@@ -200,7 +201,9 @@ pub(super) fn written(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
 /// The values in a message.
 fn values(message: &Message) -> &[WasmValue] {
     match message {
-        Message::Returned(values) | Message::HostCall { arguments: values, .. } => values,
+        Message::Returned(values)
+        | Message::HostCall { arguments: values, .. }
+        | Message::HostAnswered(HostEnd::Returned(values)) => values,
         Message::State { globals, .. } => globals,
         _ => &[],
     }

@@ -16,15 +16,19 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use wasmparser::ValType;
 
-/// A module with memories, data, globals, a table, stores of several kinds and a start function.
+/// A module with a function of WASI's, memories, data, globals, a table, stores of several kinds and a start function.
 fn module() -> Vec<u8> {
     use wasm_encoder::{
-        CodeSection, ConstExpr, DataSection, ExportKind, ExportSection, Function, FunctionSection, GlobalSection,
-        GlobalType, MemArg, MemorySection, MemoryType, Module, StartSection, TypeSection, ValType,
+        CodeSection, ConstExpr, DataSection, EntityType, ExportKind, ExportSection, Function, FunctionSection,
+        GlobalSection, GlobalType, ImportSection, MemArg, MemorySection, MemoryType, Module, StartSection,
+        TypeSection, ValType,
     };
     let mut types = TypeSection::new();
     types.ty().function([], []);
     types.ty().function([ValType::I32], [ValType::I32]);
+    types.ty().function([ValType::I32; 4], [ValType::I32]);
+    let mut imports = ImportSection::new();
+    imports.import(forkpoint_traces::wasi::MODULE, "fd_read", EntityType::Function(2));
     let mut functions = FunctionSection::new();
     functions.function(0).function(1);
     let mut memories = MemorySection::new();
@@ -40,7 +44,7 @@ fn module() -> Vec<u8> {
     let mut globals = GlobalSection::new();
     globals.global(GlobalType { val_type: ValType::I32, mutable: true, shared: false }, &ConstExpr::i32_const(5));
     let mut exports = ExportSection::new();
-    exports.export("run", ExportKind::Func, 1).export("memory", ExportKind::Memory, 0);
+    exports.export("run", ExportKind::Func, 2).export("memory", ExportKind::Memory, 0);
     let place = |memory_index| MemArg { offset: 4, align: 0, memory_index };
     let mut start = Function::new([]);
     start.instructions().i32_const(0).i32_const(1).i32_store(place(0)).end();
@@ -63,8 +67,14 @@ fn module() -> Vec<u8> {
     let mut data = DataSection::new();
     data.active(0, &ConstExpr::i32_const(64), b"data".iter().copied());
     let mut module = Module::new();
-    module.section(&types).section(&functions).section(&memories).section(&globals).section(&exports);
-    module.section(&StartSection { function_index: 0 }).section(&code).section(&data);
+    module
+        .section(&types)
+        .section(&imports)
+        .section(&functions)
+        .section(&memories)
+        .section(&globals)
+        .section(&exports);
+    module.section(&StartSection { function_index: 1 }).section(&code).section(&data);
     module.finish()
 }
 

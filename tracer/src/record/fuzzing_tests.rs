@@ -3,7 +3,9 @@
 //! `FORKPOINT_FRAMES=1000000 cargo test --workspace --lib fuzzing` for so many instead of a few.
 
 use super::*;
+use crate::host::WasiSetup;
 use crate::host::answer::{Host, HostFunction, HostSpec, Provider};
+use crate::host::ask::HostEnd;
 use crate::protocol::{FrameWriter, Message, NativeFrame, PageDigest};
 use crate::record::header;
 use crate::values::WasmValue;
@@ -11,6 +13,41 @@ use forkpoint_traces::{
     EngineInfo, EngineWords, FuncIndex, HostCall, HostEvent, HostOutcome, Import, MemoryIndex, Milestone, Stage,
     TraceWriter, TrapKind,
 };
+
+/// An engine with a host of its own.
+fn engine() -> EngineInfo {
+    EngineInfo { settings: vec![(header::HOST.to_string(), "by chance".to_string())], ..EngineInfo::default() }
+}
+
+/// Steps of a host call that the runner's own host answers: `fd_read` of a few buffers anywhere, or with some step left out.
+fn host_call(out: &mut FrameWriter<Vec<u8>>, random: &mut fastrand::Rng) -> std::io::Result<()> {
+    let arguments = [1, place(random), random.u64(..4), place(random)];
+    let arguments = arguments.map(|argument| WasmValue::I32(argument as u32 as i32)).to_vec();
+    out.message(&Message::HostCall { function: u32::from(random.u8(..50) == 0), arguments })?;
+    let end = match random.u8(..6) {
+        0 => HostEnd::Trapped("\x1b".to_string()),
+        1 => HostEnd::Exited(1),
+        2 => HostEnd::Returned(vec![WasmValue::I64(0)]),
+        3 => HostEnd::Returned(vec![WasmValue::I32(8)]),
+        _ => HostEnd::Returned(vec![WasmValue::I32(0)]),
+    };
+    // Pairs that lead to buffers; what is in these and the result before; the answer; what is there then.
+    for step in 0..4 {
+        if random.u8(..20) == 0 {
+            continue;
+        }
+        if step == 2 {
+            out.message(&Message::HostAnswered(end.clone()))?;
+            continue;
+        }
+        for range in 0..random.u32(..5) {
+            let pair = [place(random) as u32, random.u32(..12)].map(u32::to_le_bytes).concat();
+            out.guest(range, if step == 0 { &pair } else { &pair[..4] })?;
+        }
+        out.message(&Message::HostReadEnd)?;
+    }
+    Ok(())
+}
 
 /// A message that a runner may send, with numbers by chance.
 fn message(random: &mut fastrand::Rng) -> Message {
@@ -21,7 +58,7 @@ fn message(random: &mut fastrand::Rng) -> Message {
         _ => random.u64(..),
     };
     match random.u8(..17) {
-        0 => Message::Hello(EngineInfo::default()),
+        0 => Message::Hello(engine()),
         1 => Message::Accepted([Stage::Validate, Stage::Compile, Stage::Instantiate][random.usize(..3)]),
         2 => Message::Rejected {
             stage: [Stage::Validate, Stage::Compile, Stage::Instantiate][random.usize(..3)],
@@ -47,7 +84,7 @@ fn message(random: &mut fastrand::Rng) -> Message {
 /// What a runner sends that does as it should, up to the calls.
 fn beginning(out: &mut FrameWriter<Vec<u8>>) {
     let messages = [
-        Message::Hello(EngineInfo::default()),
+        Message::Hello(engine()),
         Message::Accepted(Stage::Compile),
         Message::Image { memory: 0, pages: 1 },
         Message::ImageEnd,
@@ -72,7 +109,8 @@ fn place(random: &mut fastrand::Rng) -> u64 {
 /// What may come during calls, in the order in which it may come: events with any operands, checkpoints that show
 /// memories of any size and contents, ends and beginnings of calls, and the end.
 fn round(out: &mut FrameWriter<Vec<u8>>, random: &mut fastrand::Rng, calls: &mut u32) -> std::io::Result<()> {
-    match random.u8(..8) {
+    match random.u8(..9) {
+        8 => host_call(out, random),
         0 | 1 => {
             let pages = match random.u8(..4) {
                 0 => place(random),
@@ -179,7 +217,7 @@ fn memory_that_is_no_image_is_not_held() {
     // A checkpoint has no bound of its own for what it shows, so it may not come while images are held.
     let early = |announced: bool| {
         taken(|out| {
-            out.message(&Message::Hello(EngineInfo::default())).expect("memory");
+            out.message(&Message::Hello(engine())).expect("memory");
             out.message(&Message::Image { memory: 0, pages: 1 }).expect("memory");
             if announced {
                 out.message(&Message::Checkpoint { pages: Vec::new() }).expect("memory");
@@ -208,7 +246,7 @@ fn frames_have_their_time() {
     let native = NativeFrame { function: 4, start: 0, points: Vec::new(), code: vec![0xc3] };
     let rejected =
         || Message::Rejected { stage: Stage::Instantiate, message: "no".to_string(), offset: None, code: None };
-    let hello = Message::Hello(EngineInfo::default());
+    let hello = Message::Hello(engine());
     assert!(taken(|out| {
         out.message(&hello).expect("memory");
         out.native(&native).expect("memory");
@@ -252,8 +290,10 @@ fn what_a_recorded_call_does_to_memory_has_a_bound() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("t.fpt");
     let import = Import { module: "env".to_string(), name: "fill".to_string() };
-    let function = HostFunction { import: import.clone(), results: Vec::new(), provider: Provider::Nobody };
-    let spec = HostSpec { functions: vec![function], memory: 0, log: Some(path.clone()), echo: false };
+    let (parameters, results) = (Vec::new(), Vec::new());
+    let function = HostFunction { import: import.clone(), parameters, results, provider: Provider::Nobody };
+    let wasi = WasiSetup::default();
+    let spec = HostSpec { functions: vec![function], memory: Some(0), wasi, log: Some(path.clone()), echo: false };
     let answered = |mebibytes: u64| {
         let engine = EngineSpec::Runner { command: "fuzz".to_string() };
         let request = Request::new(engine, path.clone()).expect("a request");
@@ -353,4 +393,54 @@ fn notations_of_any_kind_are_read_or_refused() {
         let text: String = (0..random.usize(1..9)).map(|_| WORDS[random.usize(..WORDS.len())]).collect();
         notations(&text);
     }
+}
+
+#[test]
+fn a_host_of_the_runners_own_answers_when_it_is_asked() {
+    let call = |out: &mut FrameWriter<Vec<u8>>| {
+        beginning(out);
+        // One buffer of two bytes at 64, and the result at 128.
+        let arguments = [1, 16, 1, 128].map(WasmValue::I32).to_vec();
+        out.message(&Message::HostCall { function: 0, arguments }).expect("memory");
+        out.guest(0, &[64, 0, 0, 0, 2, 0, 0, 0]).expect("memory");
+        out.message(&Message::HostReadEnd).expect("memory");
+        out.guest(0, &[0; 2]).expect("memory");
+        out.guest(1, &[0; 4]).expect("memory");
+        out.message(&Message::HostReadEnd).expect("memory");
+    };
+    let end = |values: &[WasmValue]| Message::HostAnswered(HostEnd::Returned(values.to_vec()));
+    let after = |out: &mut FrameWriter<Vec<u8>>| {
+        out.guest(0, &[7; 2]).expect("memory");
+        out.guest(1, &[2, 0, 0, 0]).expect("memory");
+        out.message(&Message::HostReadEnd).expect("memory");
+    };
+    let taken_with = |message: Message, then: bool| {
+        taken(|out| {
+            call(out);
+            out.message(&message).expect("memory");
+            if then {
+                after(out);
+            }
+        })
+    };
+    assert!(taken_with(end(&[WasmValue::I32(0)]), true));
+    assert!(!taken_with(end(&[WasmValue::I64(0)]), true), "another type");
+    assert!(!taken_with(Message::HostAnswered(HostEnd::Stopped), true), "not the host's to say");
+    assert!(!taken_with(Message::HostReadEnd, false), "nothing was to be read");
+    let again = Message::HostCall { function: 0, arguments: Vec::new() };
+    assert!(!taken_with(again, false), "a call inside of a call");
+    let twice = |out: &mut FrameWriter<Vec<u8>>| {
+        call(out);
+        out.message(&end(&[WasmValue::I32(0)])).expect("memory");
+        out.message(&end(&[WasmValue::I32(0)])).expect("memory");
+    };
+    assert!(!taken(twice));
+    // More than was asked for.
+    assert!(!taken(|out| {
+        call(out);
+        out.message(&end(&[WasmValue::I32(0)])).expect("memory");
+        out.guest(0, &[7; 7]).expect("memory");
+    }));
+    // An engine without a host is not recorded with it.
+    assert!(!taken(|out| out.message(&Message::Hello(EngineInfo::default())).expect("memory")));
 }

@@ -13,8 +13,23 @@ pub(super) const LAST_EVENTS: &str = "last events";
 /// The value with which a runner offers to keep them in a crash, too, when it is asked for care.
 pub(super) const KEPT_WITH_CARE: &str = "kept but in a crash";
 
+/// The setting by which an engine says which host of its own answers WASI's calls, and the one by which it says why it has
+/// none.
+pub(super) const HOST: &str = "host";
+pub(super) const NO_HOST: &str = "no host";
+
+/// The host that an engine says it has; or why it says it has none, where it does.
+pub(super) fn own_host(engine: &EngineInfo) -> Result<String, Option<String>> {
+    let value =
+        |name: &str| engine.settings.iter().find(|(setting, _)| setting == name).map(|(_, value)| value.clone());
+    value(HOST).ok_or_else(|| value(NO_HOST))
+}
+
 /// The header of a recording of `program` under `engine`.
 pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, chunk_events: u32) -> Header {
+    // What did not answer decides nothing.
+    let live = request.host == HostSource::Live && program.needs_host();
+    engine.settings.retain(|(name, _)| name != NO_HOST && (name != HOST || live));
     if program.runs_without_threads() {
         engine.settings.push(("wasi.thread-spawn".to_string(), "refused (--allow-unordered)".to_string()));
     }

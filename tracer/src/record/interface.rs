@@ -144,8 +144,10 @@ impl Interface {
                         false => provider(import, ty, results, imports)?,
                     };
                     let provided = imports.logged || !matches!(provider, Provider::Nobody);
-                    let results = results.iter().map(|ty| result_type(*ty)).collect();
-                    functions.push(HostFunction { import: import.clone(), results, provider });
+                    let types = |types: &[ValType]| types.iter().map(|ty| result_type(*ty)).collect();
+                    let parameters = types(signature.as_ref().map_or(&[][..], FuncType::params));
+                    let results = types(results);
+                    functions.push(HostFunction { import: import.clone(), parameters, results, provider });
                     provided
                 }
             };

@@ -69,6 +69,7 @@ impl Program {
 
 /// What was seen of the run so far.
 struct Seen<'a> {
+    program: &'a Program,
     stepping: Stepping<'a>,
     host: Option<Host>,
     conduct: Conduct,
@@ -86,6 +87,7 @@ struct Seen<'a> {
 impl Seen<'_> {
     fn new<'a>(program: &'a Program, host: Option<Host>, module: &Instrumented) -> Seen<'a> {
         Seen {
+            program,
             stepping: Stepping::new(&program.steps),
             host,
             conduct: Conduct::new(module),
@@ -140,7 +142,10 @@ impl Seen<'_> {
 
     fn message(&mut self, message: Message, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
-            Message::Hello(engine) => self.engine = Some(engine),
+            Message::Hello(engine) => {
+                self.program.check_own_host(request, &engine)?;
+                self.engine = Some(engine);
+            }
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });
             }
@@ -206,6 +211,10 @@ impl Seen<'_> {
             }
             Message::HostCall { function, arguments } => {
                 let reply = self.host()?.call(function, arguments)?;
+                self.reply(reply, socket)?;
+            }
+            Message::HostAnswered(end) => {
+                let reply = self.host()?.answered(end)?;
                 self.reply(reply, socket)?;
             }
             Message::HostReadEnd => {

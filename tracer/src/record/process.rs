@@ -162,7 +162,7 @@ impl Child {
         })?;
         drop((theirs, their_buffer));
         drop(starting);
-        let live = request.host == HostSource::Live && request.engine.has_host();
+        let live = request.host == HostSource::Live;
         let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);

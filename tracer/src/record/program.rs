@@ -14,7 +14,7 @@ use crate::host::stub::Stub;
 use crate::instrument::{InstrumentError, Instrumented, MemoryDecl, Options, Style, expose, instrument, untouched};
 use crate::protocol::HOOK_SIZE;
 use crate::record::{HostSource, Request};
-use forkpoint_traces::TraceReader;
+use forkpoint_traces::{Import, TraceReader};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -163,7 +163,14 @@ impl Program {
 
     /// Whether it calls anything of its host's.
     pub fn needs_host(&self) -> bool {
-        self.host_functions.iter().any(|function| matches!(function.provider, Provider::Engine))
+        self.host_functions.iter().any(HostFunction::needs_engine)
+    }
+
+    /// The first import that only the process of the linked Wasmtime can answer: a script's, a preloaded module's or an
+    /// embedder's.
+    pub fn beyond_wasi(&self) -> Option<&Import> {
+        let first = self.host_functions.iter().find(|function| function.needs_engine() && !function.needs_wasi());
+        first.map(|function| &function.import)
     }
 
     /// The original module.
@@ -194,7 +201,8 @@ impl Program {
     pub(super) fn host_spec(&self, request: &Request) -> HostSpec {
         HostSpec {
             functions: self.host_functions.clone(),
-            memory: self.wasi_memory.unwrap_or(0),
+            memory: self.wasi_memory,
+            wasi: request.wasi.clone(),
             log: request.host.log().map(Path::to_path_buf),
             echo: request.echo,
         }
@@ -212,7 +220,7 @@ impl Program {
             has_start: module.has_start,
             calls: self.steps.jobs(),
             wasi: request.wasi.clone(),
-            live_host: matches!(request.host, HostSource::Live),
+            live_host: matches!(request.host, HostSource::Live) && self.needs_host(),
             preloads: self.preloads.clone(),
             scripts: self.scripts.clone(),
             // A runner asks the recorder.

@@ -39,6 +39,8 @@ pub(super) struct Pump<'a> {
     rewritten: &'a Instrumented,
     request: &'a Request,
     output: &'a Path,
+    /// Which host answers for real.
+    own_host: Option<String>,
     /// Whether the engine's runner may lose events in a crash and can do otherwise.
     offers_care: bool,
     host: Option<Host>,
@@ -102,6 +104,7 @@ impl<'a> Pump<'a> {
             rewritten,
             request,
             output,
+            own_host: None,
             offers_care: false,
             style: request.effective_options().style,
             progress,
@@ -212,6 +215,7 @@ impl<'a> Pump<'a> {
             events,
             bytes,
             to_allow,
+            host: self.own_host,
             outcome,
             message: self.words.message,
             last_words: self.words.last_words,
@@ -384,6 +388,10 @@ impl<'a> Pump<'a> {
                 let reply = self.host()?.call(function, arguments)?;
                 self.reply(reply, socket)
             }
+            Message::HostAnswered(end) => {
+                let reply = self.host()?.answered(end)?;
+                self.reply(reply, socket)
+            }
             Message::HostReadEnd => {
                 let reply = self.host()?.read_end()?;
                 self.reply(reply, socket)
@@ -420,12 +428,14 @@ impl<'a> Pump<'a> {
             // The running child of an AOT engine; its compiling child said the same.
             return Ok(());
         }
+        self.program.check_own_host(self.request, &engine)?;
         self.greeted = Some(Instant::now());
         // As the user wrote it, whatever a runner makes of that.
         engine.spec = self.request.engine.to_string();
         self.offers_care =
             engine.settings.iter().any(|(name, kept)| name == header::LAST_EVENTS && kept == header::KEPT_WITH_CARE);
         let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);
+        self.own_host = header::own_host(&header.engine).ok();
         let data =
             self.rewritten.data.iter().map(|segment| segment.bytes.start as u32..segment.bytes.end as u32).collect();
         self.writer = Some(TraceWriter::create(

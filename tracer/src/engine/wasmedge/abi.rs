@@ -22,6 +22,10 @@ pub(super) struct Answer {
     code: u32,
 }
 
+/// The part of an answer that is no category, and what it is when the guest has ended itself.
+const CODE: u32 = 0xff_ffff;
+const EXITED: u32 = 1;
+
 impl Answer {
     /// All is well.
     pub(super) const FINE: Answer = Answer { code: 0 };
@@ -298,6 +302,12 @@ impl Api {
             }
             None => Ok(()),
         }
+    }
+
+    /// Whether an answer says that the guest ended itself, which counts as well.
+    pub(super) fn is_exit(&self, answer: Answer) -> bool {
+        // SAFETY: any number is an answer.
+        answer.code & CODE == EXITED && unsafe { (self.WasmEdge_ResultOK)(answer) }
     }
 
     /// The engine's words about an answer, if it is not that all is well.

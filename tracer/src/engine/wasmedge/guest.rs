@@ -1,12 +1,13 @@
 //! A guest under WasmEdge.
 
 use super::abi::{Answer, Api, HostFunction, NOTHING, Object, Release, Text, Value};
+use super::host::OwnHost;
 use super::{WasmEdge, WasmEdgeMode, limits, native};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::trap_kind;
-use crate::host::ask::Memories;
+use crate::host::ask::{HostEnd, Memories};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;
 use crate::shared;
@@ -34,6 +35,8 @@ struct Shared {
     buffer: Option<Object>,
     /// The original module's memories.
     memories: Vec<Object>,
+    /// The library's own WASI, where it is live.
+    host: Option<OwnHost>,
 }
 
 /// What one imported function of the guest's own needs.
@@ -63,7 +66,7 @@ impl<'a> WasmEdgeGuest<'a> {
         session: Session,
     ) -> Result<WasmEdgeGuest<'a>, Rejected> {
         let (api, release) = (&engine.api, &engine.release);
-        let shared = Shared { api, release, session, buffer: None, memories: Vec::new() };
+        let shared = Shared { api, release, session, buffer: None, memories: Vec::new(), host: None };
         let guest = WasmEdgeGuest { api, release, machine, shared: Box::into_raw(Box::new(shared)) };
         let accept = |answer: Answer| match api.complaint(answer) {
             Some(message) => Err(Rejected::instantiate(message)),
@@ -96,6 +99,9 @@ impl<'a> WasmEdgeGuest<'a> {
             let shared = &mut *guest.shared;
             shared.memories = run.memories.iter().filter_map(|name| memory(name)).collect();
             shared.buffer = memory(BUFFER_EXPORT);
+            if run.live_host {
+                shared.host = Some(OwnHost::new(api, instance, run)?);
+            }
             if let Some(buffer) = shared.buffer {
                 let (start, length) = place(api, release, buffer);
                 shared::put_under(shared.session.buffer(), start, length)
@@ -268,7 +274,7 @@ unsafe extern "C" fn host_call(
         if shared.take_block().is_err() {
             return shared.leave();
         }
-        let mut lent = Lent { api, release, memories: shared.memories.clone() };
+        let mut lent = Lent { api, release, memories: shared.memories.clone(), host: shared.host.as_ref() };
         let Ok(values) = shared.session.host_call(imported.index, &arguments, &mut lent) else {
             return shared.leave();
         };
@@ -306,6 +312,7 @@ struct Lent<'a> {
     api: &'a Api,
     release: &'a Release,
     memories: Vec<Object>,
+    host: Option<&'a OwnHost>,
 }
 
 impl Memories for Lent<'_> {
@@ -336,6 +343,13 @@ impl Memories for Lent<'_> {
         };
         // SAFETY: a memory of the machine; no view is left, since we are borrowed mutably, and the guest waits.
         unsafe { (self.api.WasmEdge_ResultOK)((self.api.WasmEdge_MemoryInstanceGrowPage)(*memory, delta.into())) }
+    }
+    fn own_host(&mut self, function: u32, arguments: &[WasmValue]) -> HostEnd {
+        match self.host {
+            // SAFETY: no view of a memory is left, since we are borrowed mutably, and the guest waits.
+            Some(host) => unsafe { host.call(self.api, self.release, function, arguments) },
+            None => HostEnd::Trapped("WasmEdge's own host is not there".to_string()),
+        }
     }
 }
 

@@ -53,7 +53,7 @@ pub(super) fn wrapper(
         };
         let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         records::host(&mut caller, &HostEvent::Call(call))?;
-        live::report(&mut caller, writes)?;
+        live::report(&mut caller, &writes)?;
         let answer = answer.and_then(|values| match values.len() == types.len() {
             true => Ok(values),
             false => {

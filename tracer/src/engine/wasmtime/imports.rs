@@ -5,7 +5,8 @@ use super::memories::{GuestMemory, views};
 use super::{asked, embedded, live, records};
 use crate::child::Run;
 use crate::engine::drive::left_behind;
-use crate::host::{fixed, trampoline};
+use crate::host::fixed;
+use crate::host::trampoline::{self, Forwarded};
 use crate::instrument::{BUFFER_EXPORT, IMPORT_MODULE};
 use forkpoint_traces::{Import, wasi as preview1};
 use std::sync::Arc;
@@ -98,12 +99,18 @@ fn forward(
     if hosts.is_empty() {
         return Ok(());
     }
-    let types: Vec<_> = hosts.iter().map(|(_, ty)| (encoded(ty.params()), encoded(ty.results()))).collect();
+    let function = |(i, (_, ty)): (usize, &(Func, FuncType))| Forwarded {
+        name: i.to_string(),
+        parameters: encoded(ty.params()),
+        results: encoded(ty.results()),
+    };
+    let functions: Vec<Forwarded> = hosts.iter().enumerate().map(function).collect();
     let ty = memory.as_ref().map(|memory| {
         let ty = memory.ty(&*store);
         trampoline::MemoryKind { memory64: ty.is_64(), shared: ty.is_shared(), page_size_log2: ty.page_size_log2() }
     });
-    let module = Module::new(engine, trampoline::build(&types, ty))?;
+    // Imports are given by their order.
+    let module = Module::new(engine, trampoline::build("host", &functions, ty.map(|ty| ("guest", ty))))?;
     let memory_import = memory.clone().map(|memory| match memory {
         GuestMemory::Own(memory) => Extern::Memory(memory),
         GuestMemory::Shared(memory) => Extern::SharedMemory(memory),

@@ -1,0 +1,116 @@
+"""An engine that runs nothing and has a host of its own: its guest makes one call, `random_get(128, 8)`, which the host
+answers well or badly.
+
+The story is its first argument; the recorder appends its own four.
+"""
+
+import json
+import socket
+import struct
+import sys
+
+story, _, job_path, socket_fd = sys.argv[1:5]
+recorder = socket.socket(fileno=int(socket_fd))
+memory = bytearray(4096)
+
+
+def frame(tag, payload):
+    recorder.sendall(tag + struct.pack("<I", len(payload)) + payload)
+
+
+def message(content):
+    frame(b"J", json.dumps(content).encode())
+
+
+def read(form):
+    data = b""
+    while len(data) < struct.calcsize(form):
+        data += recorder.recv(struct.calcsize(form) - len(data)) or sys.exit(1)
+    return struct.unpack(form, data)
+
+
+def image():
+    message({"Image": {"memory": 0, "pages": 1}})
+    frame(b"I", struct.pack("<IQ", 0, 0) + bytes(memory))
+    message("ImageEnd")
+
+
+def host():
+    """Answers the call."""
+    if story == "traps":
+        return {"Trapped": "no bytes today"}
+    if story == "exits":
+        return {"Exited": 5}
+    if story == "stops":
+        return "Stopped"
+    if story == "fails":
+        memory[130] = 9
+        return {"Returned": [{"I32": 28}]}
+    memory[128:136] = b"not zero"
+    if story == "scribbles":
+        memory[300] = 7
+    return {"Returned": [{"I64": 0}] if story == "confuses" else [{"I32": 0}]}
+
+
+def call():
+    """Makes the call; how the guest goes on."""
+    if recorded:
+        # The word of the module's own that says where it calls from.
+        frame(b"H", struct.pack("<IQQQ", 5, 1, 0, 0))
+    message({"HostCall": {"function": 0, "arguments": [{"I32": 128}, {"I32": 8}]}})
+    if story == "hurries":
+        message({"HostAnswered": host()})
+    while True:
+        (order,) = read("<B")
+        if order == 3:
+            for number in range(read("<I")[0]):
+                _, address, length = read("<IQQ")
+                frame(b"G", struct.pack("<I", number) + memory[address : address + length])
+            message("HostReadEnd")
+        elif order == 5:
+            message({"HostAnswered": host()})
+        elif order == 4:
+            grows, writes = read("<II")
+            assert (grows, writes) == (0, 0)
+            (end,) = read("<B")
+            if end == 0:
+                return {"Returned": []}
+            if end == 1:
+                return {"Trapped": {"trap": "HostError", "message": "the host", "frames": []}}
+            return {"Exited": read("<i")[0]} if end == 2 else "Stopped"
+        else:
+            sys.exit(1)
+
+
+with open(job_path, encoding="utf-8") as file:
+    job = json.load(file)
+live = job["task"]["Run"]["live_host"]
+with open(job["module"], "rb") as file:
+    module = file.read()
+recorded = b"\x09forkpoint\x05event" in module
+# The module that asks whether there is a host tells nothing of the story.
+if b"sched_yield" in module and story not in ("silent", "regrets"):
+    story = "true"
+host_setting = {"silent": [], "regrets": [["no host", "it is closed today"]]}.get(story, [["host", "a scripted host"]])
+message(
+    {
+        "Hello": {
+            "spec": "runner",
+            "name": "scripted",
+            "version": "1",
+            "mode": "none",
+            "compiler": "none",
+            "opt_level": "none",
+            "target": "none",
+            "cpu_features": [],
+            "settings": [["last events", "kept"]] + (host_setting if live else []),
+        }
+    }
+)
+image()
+message("Instantiated")
+message({"Call": 0})
+message(call())
+image()
+message({"State": {"globals": [], "tables": []}})
+message("End")
