@@ -5,7 +5,7 @@ use crate::open;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Verified, printable, verify_with};
+use forkpoint_replay::{Symbols, Verified, printable, verify_with};
 use forkpoint_traces::{Call, Header, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
@@ -173,6 +173,7 @@ fn verify(trace: &mut TraceReader) -> Result<Verified> {
     if verified.findings.is_empty() {
         return Ok(verified);
     }
-    let findings: Vec<String> = verified.findings.iter().map(|finding| printable(&finding.to_string())).collect();
+    let symbols = Symbols::new(trace.module().to_vec());
+    let findings: Vec<String> = verified.findings.iter().map(|finding| finding.in_words(&symbols)).collect();
     bail!("the trace is not sound:\n  {}", findings.join("\n  "))
 }
