@@ -5,7 +5,7 @@ use crate::open;
 use crate::output::{bytes, grouped, print, print_json};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Finding, Verified, printable, verify_with};
+use forkpoint_replay::{Finding, Symbols, Verified, printable, verify_with};
 use forkpoint_traces::{Argument, Header, Step, StepResult, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
@@ -187,7 +187,8 @@ fn verify(trace: &mut TraceReader) -> Result<Verified> {
     if verified.findings.is_empty() {
         return Ok(verified);
     }
-    let findings: Vec<String> = verified.findings.iter().map(|finding| printable(&finding.to_string())).collect();
+    let symbols = Symbols::new(trace.module().to_vec());
+    let findings: Vec<String> = verified.findings.iter().map(|finding| finding.in_words(&symbols)).collect();
     let limits = verified.findings.iter().all(|finding| matches!(finding, Finding::Limit { .. }));
     let what = if limits { "the trace is sound as far as it was replayed" } else { "the trace is not sound" };
     bail!("{what}:\n  {}", findings.join("\n  "))

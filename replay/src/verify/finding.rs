@@ -1,6 +1,7 @@
 //! What can be wrong with a trace, by name and place.
 
 use crate::pages::PageDifference;
+use crate::symbols::{Item, Symbols};
 use forkpoint_traces::{CorruptEvent, FuncIndex, MemoryIndex, MemorySize, Position, TraceError};
 
 /// One thing that is wrong with a trace.
@@ -158,6 +159,45 @@ pub enum Finding {
     },
 }
 
+impl Finding {
+    /// The finding, and the name of the memory or function that it numbers, where the module has one.
+    pub fn in_words(&self, symbols: &Symbols) -> String {
+        let memory = |memory: &MemoryIndex| {
+            let name = symbols.item_name(Item::Memory, memory.0)?;
+            Some(format!(" (memory {} is {name})", memory.0))
+        };
+        let name = match self {
+            Finding::Outside { memory: index, .. }
+            | Finding::PageFilter { memory: index, .. }
+            | Finding::KeyframeSize { memory: index, .. }
+            | Finding::KeyframeBytes { memory: index, .. }
+            | Finding::EndMemory { memory: index, .. } => memory(index),
+            Finding::Native { func, .. } => {
+                Some(format!(" (function {} is {})", func.0, symbols.function_name(*func)))
+            }
+            _ => None,
+        };
+        format!("{self}{}", name.unwrap_or_default())
+    }
+}
+
 fn size(size: &Option<MemorySize>) -> String {
     size.map_or("absent".to_string(), |size| format!("{} pages of {} bytes", size.pages, size.page_size))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memories_and_functions_go_by_their_names() {
+        let module = "(module (memory 1) (memory $heap 1) (func $step))";
+        let symbols = Symbols::new(wat::parse_str(module).expect("a module"));
+        let outside = |memory| Finding::Outside { position: Position(3), memory: MemoryIndex(memory), address: 16 };
+        let words = "event #3 writes outside of memory 1 at 0x10, and no event says so (memory 1 is heap)";
+        assert_eq!(outside(1).in_words(&symbols), words);
+        assert_eq!(outside(0).in_words(&symbols), outside(0).to_string());
+        let native = Finding::Native { func: FuncIndex(0), what: "it is cut".to_string() };
+        assert_eq!(native.in_words(&symbols), "native code of function 0: it is cut (function 0 is step)");
+    }
 }
