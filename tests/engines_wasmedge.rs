@@ -225,6 +225,13 @@ fn its_own_host_is_recorded() {
     let library = fake(folder.path(), "14", &[]);
     let colon = record(&library, "host 1 128", &["--dir", ".::a:b"]);
     assert!(colon.code == 2 && colon.stderr.contains("another colon"), "{colon:?}");
+    // A memory that the trampoline does not fit is nothing about the engine.
+    let shared = String::from_utf8_lossy(module).replace("\"memory\") 1", "\"memory\") 1 2 shared");
+    std::fs::write(folder.path().join("t.wat"), shared).expect("a file");
+    let unfit = fake(folder.path(), "14", &["-DUNFIT"]);
+    let failed = record(&unfit, "host 1 128", &["--dir", ".::guest"]);
+    assert!(failed.code == 2 && failed.stderr.contains("own host: a trampoline: refused"), "{failed:?}");
+    std::fs::write(folder.path().join("t.wat"), module).expect("a file");
     let none = fake(folder.path(), "14", &["-DNO_WASI"]);
     let without = record(&none, "host 1 128", &["--dir", ".::guest"]);
     assert!(without.code == 2 && without.stderr.contains("has no host of its own"), "{without:?}");

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::external::{Need, PYTHON, external_tests, node};
+use common::external::{Need, PYTHON, engines, external_tests};
 use common::{FORKPOINT, Ran, folder_with, repository_text, run};
 use serde_json::Value;
 use std::fs;
@@ -11,13 +11,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A Node that has node:wasi behind a flag only.
-fn old_node() -> Need {
-    Need::Fetched("node-15.14.0/bin/node".to_string())
+/// A Node that has node:wasi, and one that has it behind a flag only.
+const NODE: &str = "node-24.20.0/bin/node";
+const OLD_NODE: &str = "node-15.14.0/bin/node";
+
+fn fetched(node: &str) -> Need {
+    Need::Fetched(node.to_string())
 }
 
 external_tests! {
-    [Need::Node] => a_directory_is_listed_by_nodes_own_host,
+    [fetched(NODE)] => a_directory_is_listed_by_nodes_own_host,
         arguments_environment_and_input_are_handed_on,
         an_exit_is_an_exit,
         live_sides_have_a_host_each_and_own_ones_share_the_left_one,
@@ -26,7 +29,7 @@ external_tests! {
         no_warning_is_among_the_last_words,
         a_recording_never_gets_a_live_host,
         engines_say_which_hosts_they_have;
-    [old_node()] => a_node_without_a_host_says_why;
+    [fetched(OLD_NODE)] => a_node_without_a_host_says_why;
     [PYTHON] => a_runners_host_is_recorded,
         what_a_host_writes_elsewhere_is_an_unrecorded_write,
         a_call_that_fails_traps_or_exits_is_recorded_as_it_is,
@@ -59,8 +62,12 @@ const TICKS: &str = r#"(memory (export "memory") 1)
     (drop (call $random (i32.const 16) (i32.const 32)))
     (i64.store (i32.const 64) (i64.xor (i64.load (i32.const 0)) (i64.load (i32.const 16)))))"#;
 
+fn engine(node: &str) -> String {
+    format!("node,program={}", engines().join(node).display())
+}
+
 fn node_engine() -> String {
-    format!("node,program={}", node())
+    engine(NODE)
 }
 
 fn json(ran: &Ran) -> Value {
@@ -209,23 +216,13 @@ fn what_the_host_cannot_do_is_refused() {
     let missing = record(&["--dir", "nowhere"]);
     assert!(missing.code == 2 && missing.stderr.contains("nowhere"), "{missing:?}");
     // Functions that are answered in Wasmtime's process have no place beside another host.
-    let both = guest(TICKS).replace_first("(memory", r#"(import "env" "f" (func)) (memory"#);
+    let ticks = String::from_utf8(guest(TICKS)).expect("text");
+    let both = ticks.replacen("(memory", r#"(import "env" "f" (func)) (memory"#, 1);
     fs::write(folder.path().join("both.wat"), both).expect("a file");
     fs::write(folder.path().join("f.wat"), r#"(module (func (export "f")))"#).expect("a file");
     let script = ["record", "both.wat", "-e", &node, "--host", "own", "--preload", "env=f.wat"];
     let ran = run(folder.path(), &script);
     assert!(ran.code == 2 && ran.stderr.contains("env.f is answered beside the linked Wasmtime only"), "{ran:?}");
-}
-
-/// A text replaced once, in bytes.
-trait ReplaceFirst {
-    fn replace_first(&self, from: &str, to: &str) -> Vec<u8>;
-}
-
-impl ReplaceFirst for Vec<u8> {
-    fn replace_first(&self, from: &str, to: &str) -> Vec<u8> {
-        String::from_utf8_lossy(self).replacen(from, to, 1).into_bytes()
-    }
 }
 
 fn no_warning_is_among_the_last_words() {
@@ -281,8 +278,7 @@ fn engines_say_which_hosts_they_have() {
 
 fn a_node_without_a_host_says_why() {
     let folder = folder_with(&[("t.wat", &guest(TICKS))]);
-    let old = common::external::engines().join("node-15.14.0/bin/node");
-    let old = format!("node,program={}", old.display());
+    let old = engine(OLD_NODE);
     let own = run(folder.path(), &["record", "t.wat", "-e", &old, "--host", "own"]);
     let why = "Node 15.14.0 has node:wasi only with the flag --experimental-wasi-unstable-preview1";
     assert!(own.code == 2 && own.stderr.contains(why), "{own:?}");

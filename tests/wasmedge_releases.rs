@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         add("agrees_with_wasmtime", agrees_with_wasmtime);
         add("keeps_a_page_limit_below_the_buffer", keeps_a_page_limit_below_the_buffer);
         add("modes_part", modes_part);
+        add("its_own_host_is_recorded", its_own_host_is_recorded);
         if release == (0, 13, 5) {
             add("modes_of_an_old_one_part", modes_of_an_old_one_part);
         }
@@ -203,4 +204,36 @@ fn a_jit_that_would_interpret_is_found_out(real: &Real) {
 fn throws(folder: &Path, engine: &str) -> (i32, Value, String) {
     let ran = run(folder, &["compare", "t.wat", "--invoke", "run", "--rhs", engine, "--json"]);
     (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
+}
+
+/// Directories, arguments and exits by the library's own WASI, in a run that replays under other engines.
+fn its_own_host_is_recorded(real: &Real) {
+    let exits = br#"(module
+      (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+      (memory (export "memory") 1)
+      (func (export "_start")
+        (i32.store (i32.const 0) (call $args (i32.const 16) (i32.const 64)))
+        (i32.store (i32.const 4) (call $random (i32.const 128) (i32.const 8)))
+        (call $exit (i32.const 7))))"#;
+    let list = std::fs::read(repository_text("tests/cases/field/list-dir.wat")).expect("a module");
+    let folder = folder_with(&[("exits.wat", &exits[..]), ("list.wat", &list)]);
+    std::fs::create_dir(folder.path().join("d")).expect("a folder");
+    std::fs::write(folder.path().join("d/a-file"), "").expect("a file");
+    let engine = format!("wasmedge:interpreter,lib={}", real.library);
+    for (module, end) in [("exits", "exited with code 7"), ("list", "finished")] {
+        let (file, trace) = (format!("{module}.wat"), format!("{module}.fpt"));
+        let command = ["record", &file, "-e", &engine, "--host", "own", "--dir", "d", "-o", &trace, "--", "argument"];
+        let ran = run(folder.path(), &command);
+        assert!(ran.code == 0 && ran.stderr.contains(end), "{ran:?}");
+        assert!(module == "exits" || ran.stdout.contains("a-file"), "{ran:?}");
+        for engine in ["wasmtime:jit", "wasmi"] {
+            let replayed = run(folder.path(), &["replay", &trace, "-e", engine]);
+            assert_eq!(replayed.code, 0, "{engine}: {replayed:?}");
+        }
+    }
+    let dump = run(folder.path(), &["dump", "exits.fpt"]).stdout;
+    assert!(dump.contains("host write [0x00000040; 19] <- 65 78 69 74 73 2e 77 61 74 00 61 72 67"), "{dump}");
+    assert!(dump.contains("args_get -> success") && dump.contains("host write [0x00000080; 8]"), "{dump}");
 }

@@ -268,6 +268,9 @@ Result WasmEdge_ExecutorRegisterImport(void *executor, void *store, const void *
 }
 Result WasmEdge_ExecutorInstantiate(void *executor, void **instance, void *store, const void *ast) {
   *instance = store;
+#ifdef UNFIT
+  if (!has("sched_yield")) return Refused;
+#endif
   return executor && ast ? Fine : Refused;
 }
 /* Where it was not given what it should have, it says EINVAL; address 0 stands for an exit. */

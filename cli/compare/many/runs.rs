@@ -24,8 +24,12 @@ pub(super) fn record_all(comparison: &Comparison, folder: &Path, rows: &mut [Row
     let mut order: Vec<usize> = (0..sides.len()).collect();
     // Stable: the engines that answer host calls come first, otherwise all stay as they were given. One that cannot be asked
     // says why in its row.
-    let answers = |index: &usize| comparison.session.answers_itself(&sides[*index].engine, comparison.ways.host);
-    order.sort_by_key(|index| !answers(index).unwrap_or(false));
+    let Comparison { session, ways, .. } = comparison;
+    let answers = |engine: &EngineSpec| {
+        let asked = || session.program.needs_host() && session.answers_itself(engine, ways.host).unwrap_or(false);
+        engine.has_linked_host() || asked()
+    };
+    order.sort_by_key(|index| !answers(&sides[*index].engine));
 
     // The log of a run that broke off answers too little, so the first that comes to an end is the reference.
     let mut ended = None;

@@ -127,7 +127,7 @@ pub(crate) struct Host {
     echo: bool,
     pending: Option<Pending>,
     /// The call that the engine's own host is answering.
-    calling: Option<LiveCall>,
+    calling: Option<Box<LiveCall>>,
 }
 
 /// A call whose bytes are on their way.
@@ -144,7 +144,7 @@ enum Talk {
     /// To look for the call in the log.
     Asked(Asked),
     /// To record what the engine's own host does.
-    Live(LiveCall),
+    Live(Box<LiveCall>),
 }
 
 /// A call that the engine does not answer.
@@ -200,7 +200,7 @@ impl Host {
             let call = HostCall { function: FuncIndex(function), import, arguments, reads: Vec::new(), caller: None };
             let wasi = Arc::clone(&self.wasi);
             let (live, step) = LiveCall::begin(call, signature.unwrap_or_default(), self.memory, wasi);
-            return Ok(self.step(live, step));
+            return Ok(self.step(Box::new(live), step));
         }
         let reads = match (signature.unwrap_or_default(), self.memory) {
             // Nobody knows what the call depends on but the recording.
@@ -240,7 +240,7 @@ impl Host {
     }
 
     /// Goes on with a call that the engine's own host answers.
-    fn step(&mut self, live: LiveCall, step: Step) -> Reply {
+    fn step(&mut self, live: Box<LiveCall>, step: Step) -> Reply {
         match step {
             Step::Read(reads) => self.read(Talk::Live(live), reads),
             Step::Call(event) => {

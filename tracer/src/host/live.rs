@@ -173,7 +173,7 @@ mod tests {
     fn call(
         name: &str,
         arguments: &[i32],
-        memory: &mut Vec<u8>,
+        memory: &mut [u8],
         setup: WasiSetup,
         host: impl Fn(&mut [u8]) -> HostEnd,
     ) -> Vec<HostEvent> {

@@ -5,7 +5,6 @@
 
 use super::abi::{Answer, Api, NOTHING, Object, Release, Text, Value};
 use crate::child::Run;
-use crate::engine::drive::Rejected;
 use crate::host::WasiSetup;
 use crate::host::answer::{HostFunction, ResultType};
 use crate::host::ask::HostEnd;
@@ -75,13 +74,21 @@ pub(super) struct OwnHost {
     forwarders: BTreeMap<u32, (Object, usize)>,
 }
 
+/// Why there is no host for a guest.
+pub(super) enum NoHost {
+    /// WasmEdge itself would not instantiate it.
+    Rejected(String),
+    /// The way to call the host does not work: nothing about WasmEdge.
+    Failed(String),
+}
+
 impl OwnHost {
     /// Makes the host of `instance`, the guest's.
     ///
     /// # Safety
     /// The instance must be alive, and stay so.
-    pub(super) unsafe fn new(api: &Api, instance: *const c_void, run: &Run) -> Result<OwnHost, Rejected> {
-        let fail = |what: String| Rejected::instantiate(format!("WasmEdge's own host: {what}"));
+    pub(super) unsafe fn new(api: &Api, instance: *const c_void, run: &Run) -> Result<OwnHost, NoHost> {
+        let fail = |what: String| NoHost::Failed(format!("WasmEdge's own host: {what}"));
         let functions = Functions::of(api).ok_or_else(|| fail("the library has none".to_string()))?;
         let imported = run.answers.iter().flat_map(|answers| &answers.functions).enumerate();
         let called: Vec<(usize, &HostFunction)> = imported.filter(|(_, function)| function.needs_wasi()).collect();
@@ -102,7 +109,7 @@ impl OwnHost {
             let wasi = create(&functions, &run.wasi).map_err(fail)?;
             for (_, HostFunction { import, .. }) in &called {
                 if (functions.find_function)(wasi, Text::of(&import.name)).is_null() {
-                    return Err(fail(format!("it has no function {}", import.name)));
+                    return Err(NoHost::Rejected(format!("WasmEdge's own host has no function {}", import.name)));
                 }
             }
             accept("registering WASI", (functions.register)(executor, store, wasi))?;
