@@ -39,9 +39,10 @@ pub struct Symbols {
 
 impl Symbols {
     /// Symbols of `module`, a whole WebAssembly binary. Never fails: what cannot be parsed is absent.
-    pub fn new(module: Vec<u8>) -> Symbols {
+    pub fn new(module: impl Into<Arc<[u8]>>) -> Symbols {
+        let module = module.into();
         let layout = Layout::parse(&module);
-        Symbols { module: module.into(), layout, names: OnceLock::new(), debug: OnceLock::new() }
+        Symbols { module, layout, names: OnceLock::new(), debug: OnceLock::new() }
     }
 
     /// The bytes of the module.
