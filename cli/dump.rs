@@ -10,12 +10,13 @@ use forkpoint_traces::{CodeOffset, Event, FuncIndex, Position, TraceReader};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
     let mut trace = open::reader(&args.file)?;
-    let symbols = Symbols::new(trace.module().to_vec());
+    let symbols = Symbols::new(Arc::clone(trace.module()));
     let functions = match &args.func {
         Some(name) => Some(find_functions(name, &trace, &symbols)?),
         None => None,

@@ -15,6 +15,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// The two runs without recording.
 pub struct PlainRuns {
@@ -116,7 +117,7 @@ impl PlainRuns {
     pub fn writers(&self, sides: [&mut Timeline; 2]) -> Result<(Vec<String>, BTreeSet<FuncIndex>)> {
         let (mut words, mut functions) = (Vec::new(), BTreeSet::new());
         for (name, timeline) in ["lhs", "rhs"].into_iter().zip(sides) {
-            let symbols = Symbols::new(timeline.trace().module().to_vec());
+            let symbols = Symbols::new(Arc::clone(timeline.trace().module()));
             let sites = timeline.trace().sites().clone();
             let end = Position(timeline.len());
             let mut seen = BTreeSet::new();

@@ -9,6 +9,7 @@ use forkpoint_replay::{Finding, Symbols, Verified, printable, verify_with};
 use forkpoint_traces::{Argument, Header, Step, StepResult, TraceReader};
 use serde_json::json;
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Runs the command.
@@ -187,7 +188,7 @@ fn verify(trace: &mut TraceReader) -> Result<Verified> {
     if verified.findings.is_empty() {
         return Ok(verified);
     }
-    let symbols = Symbols::new(trace.module().to_vec());
+    let symbols = Symbols::new(Arc::clone(trace.module()));
     let findings: Vec<String> = verified.findings.iter().map(|finding| finding.in_words(&symbols)).collect();
     let limits = verified.findings.iter().all(|finding| matches!(finding, Finding::Limit { .. }));
     let what = if limits { "the trace is sound as far as it was replayed" } else { "the trace is not sound" };

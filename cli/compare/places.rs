@@ -10,6 +10,7 @@ use forkpoint_traces::{Event, Milestone, Outcome, Place, Position, TrapKind};
 use serde::Serialize;
 use std::fmt;
 use std::fs;
+use std::sync::Arc;
 
 /// The place at which a run ended, as a rerun found it.
 #[derive(Debug, Serialize)]
@@ -93,7 +94,7 @@ impl Asked<'_> {
                 reruns.notes.push(format!("a rerun does not tell where {} ended, either", name));
                 continue;
             };
-            let symbols = Symbols::new(again.trace().module().to_vec());
+            let symbols = Symbols::new(Arc::clone(again.trace().module()));
             reruns.places.push(FoundPlace {
                 side: name,
                 trapped: matches!(missing, Missing::Trap),

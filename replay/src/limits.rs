@@ -7,6 +7,7 @@ use crate::verdict::Verdict;
 use forkpoint_traces::{Event, Milestone, Outcome, Position};
 use serde::Serialize;
 use std::fmt;
+use std::sync::Arc;
 use wasmparser::{MemoryType, Parser, Payload, TypeRef};
 
 /// A limit on the size of memories, and what the engine made of it.
@@ -115,7 +116,7 @@ impl PageLimit {
         let conduct = ignored.or(clamped).or(refused).unwrap_or(Conduct::Kept);
         let memory_name = conduct
             .memory()
-            .and_then(|memory| Symbols::new(timeline.trace().module().to_vec()).item_name(Item::Memory, memory));
+            .and_then(|memory| Symbols::new(Arc::clone(timeline.trace().module())).item_name(Item::Memory, memory));
         Ok(Some(PageLimit { pages, memory_name, conduct }))
     }
 }

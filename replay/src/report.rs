@@ -20,6 +20,7 @@ pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{site_of, writer};
 use serde::Serialize;
+use std::sync::Arc;
 use wasmparser::{Parser, Payload, TypeRef};
 
 /// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
@@ -354,7 +355,7 @@ impl Report {
         divergence: &Divergence,
         context: u64,
     ) -> Result<(), ReplayError> {
-        let symbols = Symbols::new(lhs.trace().module().to_vec());
+        let symbols = Symbols::new(Arc::clone(lhs.trace().module()));
         let sites = lhs.trace().sites().clone();
         if divergence.verdict.is_no_answer() {
             self.agree = None;

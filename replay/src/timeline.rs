@@ -17,7 +17,7 @@ use std::path::Path;
 const UNDO_LIMIT: u64 = 1 << 16;
 
 /// Bytes the undo log may hold.
-const UNDO_BUDGET: usize = 64 << 20;
+const UNDO_BUDGET: usize = 16 << 20;
 
 #[derive(Debug, Clone)]
 struct Stored {

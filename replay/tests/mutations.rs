@@ -8,6 +8,8 @@
 #[path = "../../traces/tests/support/mod.rs"]
 mod support;
 
+#[path = "mutations/counting.rs"]
+mod counting;
 #[path = "mutations/inputs.rs"]
 mod inputs;
 #[path = "mutations/read.rs"]
@@ -17,48 +19,15 @@ mod reframe;
 #[path = "mutations/seeds.rs"]
 mod seeds;
 
+use counting::{Counting, MOST_MEMORY};
 use fastrand::Rng;
 use forkpoint_replay::{ReplayError, Timeline, verify};
 use forkpoint_traces::TraceReader;
 use reframe::Parts;
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
-
-/// What docs/trace-format.md promises of every reading command, for files as short as these.
-const MOST_MEMORY: usize = 300 << 20;
-
-/// Counts what is allocated.
-struct Counting;
-
-static HELD: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came; counting beside it allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(held, Relaxed);
-        // SAFETY: the caller's own promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        let held = HELD.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(held, Relaxed);
-        // SAFETY: the caller's own promise.
-        unsafe { System.alloc_zeroed(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller's own promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -105,12 +74,11 @@ fn traces_with_sound_frames_and_wrong_contents() {
         if strange {
             fs::write(&strange_partner, parts[seed].mutated(&mut random)).unwrap();
         }
-        let before = HELD.load(Relaxed);
-        PEAK.store(before, Relaxed);
+        let before = counting::begin();
         let partner = if strange { &strange_partner } else { partners.get(seed).unwrap_or(&long_partner) };
         let started = Instant::now();
         let read = catch_unwind(AssertUnwindSafe(|| read_both(&path, partner, &mut random).is_ok()));
-        let peak = PEAK.load(Relaxed) - before;
+        let peak = counting::peak() - before;
         let keep = || {
             let kept = std::env::temp_dir().join(format!("forkpoint-mutation-{number}.fpt"));
             fs::write(&kept, &bytes).unwrap();

@@ -98,6 +98,10 @@ impl Image {
         &self.sites
     }
 
+    pub(crate) fn module(&self) -> &[u8] {
+        &self.module
+    }
+
     /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
     /// `module`.
     pub(crate) fn new(sites: Arc<SiteTable>, module: Arc<[u8]>, data: Arc<[Range<u32>]>) -> Image {
@@ -337,8 +341,8 @@ impl Image {
         if pages > self.most_pages.saturating_sub(self.allocated) {
             let most = (self.most_pages * PAGE) >> 20;
             let what = format!(
-                "more than {most} MiB of memory are written, which is the most that is allowed for a trace of this length; \
-                 if you trust it, set {MEMORY_VARIABLE} to a larger size, as in {MEMORY_VARIABLE}=4G"
+                "more than {most} MiB of memory are written, which is the most that is allowed for a file and a module of these \
+                 lengths; if you trust it, set {MEMORY_VARIABLE} to a larger size, as in {MEMORY_VARIABLE}=4G"
             );
             return Err(CorruptEvent { what, is_limit: true });
         }

@@ -29,7 +29,7 @@ pub(crate) const MIN_INSTRUCTION: usize = 2;
 /// So many sites are believed whatever the module's length.
 pub(crate) const FREE_SITES: usize = 1 << 16;
 
-/// Bytes of memory that events may fill whatever the length of the file.
+/// Bytes that the module and the memory that events fill may have together whatever the length of the file.
 const FREE_MEMORY: u64 = 64 << 20;
 
 /// And for each byte of the file.
@@ -38,9 +38,10 @@ const MEMORY_RATIO: u64 = 64;
 /// Most bytes of memory that events may fill at all.
 pub(crate) const MAX_MEMORY: u64 = 8 << 30;
 
-/// Bytes of memory that the events of a file of so many bytes may fill.
-pub(crate) fn memory(file_length: u64) -> u64 {
-    file_length.saturating_mul(MEMORY_RATIO).clamp(FREE_MEMORY, MAX_MEMORY)
+/// Bytes of memory that the events of a file of so many bytes may fill, with a module of so many.
+pub(crate) fn memory(file_length: u64, module: usize) -> u64 {
+    let free = FREE_MEMORY.saturating_sub(module as u64);
+    file_length.saturating_mul(MEMORY_RATIO).clamp(free, MAX_MEMORY)
 }
 
 /// Raw bytes that a compressed block may claim: so many whatever is stored, and a multiple of what is stored.

@@ -49,10 +49,11 @@ pub struct Symbols {
 
 impl Symbols {
     /// Symbols of `module`, a whole WebAssembly binary. Never fails: what cannot be parsed is absent.
-    pub fn new(module: Vec<u8>) -> Symbols {
+    pub fn new(module: impl Into<Arc<[u8]>>) -> Symbols {
+        let module = module.into();
         let layout = Layout::parse(&module);
         Symbols {
-            module: module.into(),
+            module,
             layout,
             names: OnceLock::new(),
             items: OnceLock::new(),

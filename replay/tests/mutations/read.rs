@@ -4,6 +4,7 @@
 use fastrand::Rng;
 use forkpoint_replay::{NanBits, Report, Symbols, Timeline, describe_with_place, is_active, verify};
 use forkpoint_traces::{MemoryIndex, MemoryState, Position, RawEvent, TraceError, TraceReader};
+use std::sync::Arc;
 
 /// Everything that reads one trace, as far as it goes.
 pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
@@ -14,7 +15,7 @@ pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
     if let Ok(mut log) = trace.host_log() {
         while let Ok(Some(_)) = log.next_event() {}
     }
-    let symbols = Symbols::new(trace.module().to_vec());
+    let symbols = Symbols::new(Arc::clone(trace.module()));
     for chunk in 0..trace.chunks().len() {
         let mut raw = Vec::new();
         let read = trace.read_chunk(chunk, |event| {

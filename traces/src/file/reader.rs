@@ -101,7 +101,7 @@ impl TraceReader {
         let predictor = Predictor::new(sites.layouts().len());
         let data = table.data.iter().map(|&(start, end)| start..end).collect();
         let native = index.native.iter().rev().copied().collect();
-        let memory = limits::memory(length);
+        let memory = limits::memory(length, module.len());
         Ok(TraceReader {
             file,
             length,

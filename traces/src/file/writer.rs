@@ -327,7 +327,7 @@ impl TraceWriter {
             self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
         }
         self.output.publish()?;
-        let filled = self.image.filled();
-        Ok(Finished { length: self.at, to_allow: Some(filled).filter(|filled| *filled > limits::memory(self.at)) })
+        let (filled, allowed) = (self.image.filled(), limits::memory(self.at, self.image.module().len()));
+        Ok(Finished { length: self.at, to_allow: (filled > allowed).then_some(filled) })
     }
 }
