@@ -33,9 +33,9 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// What `--version` says. `FORKPOINT_COMMIT`, set while building, names the commit.
+/// What `--version` says. The build script names the commit.
 fn long_version() -> String {
-    let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("not named when it was built");
+    let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("none named, as in every development build");
     let linked = forkpoint_tracer::linked_engines().map(|(name, version)| format!("{name} {version}"));
     format!(
         "{}\ncommit: {commit}\ntrace format: version {}\nengines linked in: {}; `forkpoint engines` tries these and others",
