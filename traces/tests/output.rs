@@ -128,9 +128,9 @@ fn devices_are_written_to_and_stay() {
 fn a_trace_that_no_reader_takes_is_not_begun() {
     let (folder, path) = folder();
     let mut header = support::header(10);
-    header.command = vec!["x".repeat(17 << 20)];
+    header.command = vec!["x".repeat(37 << 20)];
     let made = TraceWriter::create(&path, &header, support::module().into(), support::sites(), vec![]);
-    let Err(error) = made else { panic!("a header of 17 MiB") };
+    let Err(error) = made else { panic!("a header of 37 MiB") };
     assert!(error.to_string().contains("Header block"), "{error}");
     assert!(names(folder.path()).is_empty(), "{:?}", names(folder.path()));
 }

@@ -2,8 +2,8 @@
 
 mod last_words;
 
-use super::{HostSource, Request, Stdio};
-use crate::child::{ARGUMENT, Job};
+use super::{Request, Stdio};
+use crate::child::{ARGUMENT, Job, Task};
 use crate::engine::EngineSpec;
 use crate::error::RecordError;
 use crate::protocol::{Frame, Order, read_frame, write_order};
@@ -162,7 +162,7 @@ impl Child {
         })?;
         drop((theirs, their_buffer));
         drop(starting);
-        let live = request.host == HostSource::Live;
+        let live = matches!(&job.task, Task::Run(run) if run.live_host);
         let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
