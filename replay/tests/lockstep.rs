@@ -427,7 +427,7 @@ fn runs_that_agree_again_are_found() {
         let end = Milestone::End { outcome, memories, globals: Vec::new(), tables: Vec::new() };
         [store(9000, 1), Step::Milestone(Milestone::Returned { results: Vec::new() }), Step::Milestone(end)]
     };
-    let short = |step: &Step, digest, outcome| [&steps[..at], &[step.clone()], &tail(digest, outcome)].concat();
+    let short = |step: &Step, digest, outcome| [&steps[..at], slice::from_ref(step), &tail(digest, outcome)].concat();
     let lhs = short(&steps[at], 1, Outcome::Finished);
     let rhs = short(&other[at], 2, Outcome::Finished);
     assert_eq!(resync(&lhs, &rhs), (position, Some((position + 1, position + 1))), "a few events");
