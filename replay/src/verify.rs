@@ -11,8 +11,8 @@ pub use finding::Finding;
 
 use crate::pages::difference;
 use forkpoint_traces::{
-    CorruptEvent, Event, HostEvent, Image, MemoryIndex, MemoryState, Milestone, ModuleInfo, PAGE, Position, RawEvent,
-    SiteId, TraceError, TraceReader,
+    CorruptEvent, Event, HostEvent, Image, MemoryIndex, MemoryState, Milestone, PAGE, Position, RawEvent, SiteId,
+    TraceError, TraceReader,
 };
 use std::collections::BTreeMap;
 
@@ -55,7 +55,6 @@ pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) 
     if let Err(error) = trace.check_blocks() {
         verified.find(Finding::Blocks(error));
     }
-    module(trace, &mut verified);
     native(trace, &mut verified);
     let mut run = Run {
         image: trace.empty_image(),
@@ -75,19 +74,6 @@ pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) 
     }
     run.finish(trace, &mut verified);
     verified
-}
-
-fn module(trace: &TraceReader, verified: &mut Verified) {
-    let expected = &trace.header().module;
-    let found = ModuleInfo::of("", trace.module());
-    if (found.hash, found.length) != (expected.hash, expected.length) {
-        verified.find(Finding::Module {
-            expected: expected.hash_hex(),
-            expected_length: expected.length,
-            found: found.hash_hex(),
-            found_length: found.length,
-        });
-    }
 }
 
 fn native(trace: &TraceReader, verified: &mut Verified) {

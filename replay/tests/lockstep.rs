@@ -385,9 +385,10 @@ fn traces_of_other_modules_or_sites_are_not_compared() {
     trace.unwrap().finish(EngineWords::default()).unwrap();
     let compared = first_divergence(&mut open(&path), &mut open(&fewer), NanBits::default());
     assert!(matches!(compared, Err(ReplayError::DifferentSites { rhs: 0, .. })));
-    header.module.hash[0] ^= 1;
-    let module = support::module().into();
-    let trace = forkpoint_traces::TraceWriter::create(&other, &header, module, support::sites(), data);
+    let mut module = support::module();
+    *module.last_mut().unwrap() ^= 1;
+    header.module = forkpoint_traces::ModuleInfo::of("test.wasm", &module);
+    let trace = forkpoint_traces::TraceWriter::create(&other, &header, module.into(), support::sites(), data);
     trace.unwrap().finish(EngineWords::default()).unwrap();
     let compared = first_divergence(&mut open(&path), &mut open(&other), NanBits::default());
     assert!(matches!(compared, Err(ReplayError::DifferentModules { .. })));

@@ -6,7 +6,9 @@
 mod support;
 
 use forkpoint_replay::{Finding, Verified, verify};
-use forkpoint_traces::{EngineWords, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader, TraceWriter};
+use forkpoint_traces::{
+    EngineWords, MemoryOp, Milestone, ModuleInfo, Outcome, Position, SiteId, TraceReader, TraceWriter,
+};
 use std::fs;
 use std::path::Path;
 use support::{Step, create, end, header, memories, native, push, random_run, step, store};
@@ -84,17 +86,31 @@ fn an_end_that_is_not_the_replayed_one_is_found() {
     assert!(matches!(finding(&steps), Finding::AfterEnd { position } if position.0 == last as u64 + 1));
 }
 
+/// What is said about a module, its hash above all, is about the one in the trace.
 #[test]
-fn a_module_other_than_the_headers_is_found() {
+fn a_module_other_than_the_headers_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("t.fpt");
     let mut module = support::module();
     *module.last_mut().unwrap() ^= 1;
-    let mut writer =
-        TraceWriter::create(&path, &header(4), module.into(), support::sites(), support::DATA.to_vec()).unwrap();
-    push(&mut writer, &end(Outcome::Finished)).unwrap();
-    writer.finish(EngineWords::default()).unwrap();
-    assert!(matches!(verified(&path).findings[..], [Finding::Module { .. }]));
+    let (sites, data) = (support::sites, || support::DATA.to_vec());
+    let path = folder.path().join("t.fpt");
+    let refused = TraceWriter::create(&path, &header(4), module.clone().into(), sites(), data());
+    assert!(refused.err().unwrap().to_string().contains("BLAKE3"));
+    // The header of one trace before the module of another.
+    let mut other = header(4);
+    other.module = ModuleInfo::of("test.wasm", &module);
+    let [one, two] = [(header(4), support::module()), (other, module)].map(|(header, module)| {
+        let mut writer = TraceWriter::create(&path, &header, module.into(), sites(), data()).unwrap();
+        push(&mut writer, &end(Outcome::Finished)).unwrap();
+        writer.finish(EngineWords::default()).unwrap();
+        assert!(verified(&path).findings.is_empty());
+        fs::read(&path).unwrap()
+    });
+    let length = u32::from_le_bytes(one[13..17].try_into().unwrap()) as usize;
+    let head = 12 + 13 + length;
+    fs::write(&path, [&one[..head], &two[head..]].concat()).unwrap();
+    let error = TraceReader::open(&path).err().unwrap().to_string();
+    assert!(error.contains("BLAKE3") && error.contains("the header names"), "{error}");
 }
 
 #[test]

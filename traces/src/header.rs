@@ -1,5 +1,6 @@
 //! The header: everything that decides whether a bug shows.
 
+use crate::error::TraceError;
 use crate::ids::MemoryIndex;
 use crate::value::WasmValue;
 use crate::wire;
@@ -73,6 +74,22 @@ impl ModuleInfo {
     /// Describes `module`, the original binary, read from a file called `name`.
     pub fn of(name: &str, module: &[u8]) -> ModuleInfo {
         ModuleInfo { name: name.to_string(), hash: *blake3::hash(module).as_bytes(), length: module.len() as u64 }
+    }
+
+    /// Refuses any other module than the one described; `at` is where its block ends.
+    pub(crate) fn check(&self, module: &[u8], at: u64) -> Result<(), TraceError> {
+        let found = ModuleInfo::of("", module);
+        if (found.hash, found.length) == (self.hash, self.length) {
+            return Ok(());
+        }
+        let (expected, length, hash) = (self.hash_hex(), self.length, found.hash_hex());
+        Err(TraceError::corrupt(
+            at,
+            format!(
+                "a module of {} bytes with BLAKE3 {hash}, and the header names one of {length} with {expected}",
+                found.length
+            ),
+        ))
     }
 
     /// The hash in hexadecimal.

@@ -11,20 +11,6 @@ pub enum Finding {
     /// A block is damaged, or the index does not say what the blocks say.
     #[error("{0}")]
     Blocks(TraceError),
-    /// The module is not the one of the header.
-    #[error(
-        "the module has {found_length} bytes and BLAKE3 {found}, the header says {expected_length} and {expected}"
-    )]
-    Module {
-        /// The header's hash.
-        expected: String,
-        /// The header's length.
-        expected_length: u64,
-        /// Hash of the module's bytes.
-        found: String,
-        /// Their number.
-        found_length: u64,
-    },
     /// A chunk cannot be read. No event from there on is verified.
     #[error("the chunk that starts at event {first}: {source}")]
     Chunk {

@@ -76,6 +76,7 @@ impl TraceReader {
             return Err(TraceError::corrupt(at, format!("chunks of {chunk_events} events, expected at most {most}")));
         }
         let module: Arc<[u8]> = open::expect(&file, &mut at, length, Tag::Module, "module")?.into();
+        header.module.check(&module, at)?;
         let table: Sites =
             wire::decode(&open::expect(&file, &mut at, length, Tag::Sites, "site table")?, at, "site table")?;
         for &(start, end) in &table.data {

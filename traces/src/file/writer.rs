@@ -81,6 +81,7 @@ impl TraceWriter {
             let what = format!("chunks of {events} events, the format allows {MAX_CHUNK_EVENTS}");
             return Err(TraceError::corrupt(0, what));
         }
+        header.module.check(&module, 0)?;
         let chunk_events = header.chunk_events.max(1);
         let table = Sites { sites, data: data.iter().map(|range| (range.start, range.end)).collect() };
         let sites = wire::encode(&table);
