@@ -132,7 +132,7 @@ fn what_a_failed_instantiation_left_in_an_imported_memory_is_shown() {
         let (code, report, stderr) = compare(folder.path(), "run", &engine);
         assert_eq!((code, &report["nothing_ran"]), (2, &true.into()), "{release}: {report:#}{stderr}");
         let message = report["rhs"]["message"].as_str().unwrap_or_default();
-        assert!(message.ends_with("left in imported memory 0 at 0x10: 66 69 72 73 74"), "{release}: {message}");
+        assert!(message.ends_with("left in imported memory env.m at 0x10: 66 69 72 73 74"), "{release}: {message}");
     }
 }
 

@@ -13,6 +13,7 @@ use forkpoint_traces::{Image, MemoryIndex, Milestone, Observation, PAGE, Stage, 
 use std::fmt::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
+use wasmparser::{Parser, Payload, TypeRef};
 
 /// Bytes of memory that may always be something else than the events say: all of them are kept.
 const MOST_OBSERVED: u64 = 256 << 20;
@@ -20,6 +21,17 @@ const MOST_OBSERVED: u64 = 256 << 20;
 /// Most stretches of bytes, and bytes of each, that the words about a failed instantiation show.
 const SHOWN_STRETCHES: usize = 4;
 const SHOWN_BYTES: usize = 16;
+
+/// What a memory is imported as, unescaped.
+fn imported_memory(module: &[u8], memory: MemoryIndex) -> Option<String> {
+    let imports = Parser::new(0).parse_all(module).find_map(|payload| match payload {
+        Ok(Payload::ImportSection(section)) => Some(section),
+        _ => None,
+    })?;
+    let memories =
+        imports.into_imports().filter_map(Result::ok).filter(|import| matches!(import.ty, TypeRef::Memory(_)));
+    memories.skip(memory.0 as usize).map(|import| format!("{}.{}", import.module, import.name)).next()
+}
 
 impl Pump<'_> {
     /// Memories as they are between instantiation and start: sizes and data as read from the engine.
@@ -85,7 +97,8 @@ impl Pump<'_> {
             for Difference { address, engine, .. } in left.iter().take(SHOWN_STRETCHES) {
                 let hex = engine.iter().take(SHOWN_BYTES).map(|byte| format!(" {byte:02x}")).collect::<String>();
                 let more = if engine.len() > SHOWN_BYTES { " .." } else { "" };
-                let _ = write!(words, "\nleft in imported memory {} at {address:#x}:{hex}{more}", memory.0);
+                let name = imported_memory(&self.program.original, memory).unwrap_or_else(|| memory.0.to_string());
+                let _ = write!(words, "\nleft in imported memory {name} at {address:#x}:{hex}{more}");
             }
         }
         Ok(words)
