@@ -69,8 +69,9 @@ impl Need {
     /// What to do about it.
     fn remedy(&self) -> String {
         match self {
-            Need::Library(name) if name.starts_with("libwasmedge-") => {
-                "no registry has it: put it into target/engines/libs, or name a folder in FORKPOINT_LIBS".to_string()
+            Need::Library(name) if name.starts_with("libwasmedge-") || name.starts_with("libwasmer-") => {
+                "no registry has it ready-made: put it into target/engines/libs, or name a folder in FORKPOINT_LIBS"
+                    .to_string()
             }
             Need::Program(..) => format!("install {self}"),
             Need::Clang => "install clang, lld, wasi-libc".to_string(),

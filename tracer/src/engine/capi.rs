@@ -8,6 +8,7 @@ mod check;
 mod compiler;
 mod config;
 mod guest;
+mod host;
 mod spec;
 mod version;
 
@@ -17,7 +18,7 @@ use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
 use super::wasmtime::host_triple;
 use super::{library, words};
-use crate::child::{Job, Run};
+use crate::child::{Job, Run, Task};
 use abi::{Api, Object, Vector};
 use config::Settings;
 use forkpoint_traces::EngineInfo;
@@ -58,6 +59,12 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
         return Err("the library makes no store".to_string());
     }
     check::values(&api, store)?;
+    if let Task::Run(run) = &job.task
+        && run.live_host
+        && host::Functions::of(&api).is_some()
+    {
+        host::check(&run.wasi)?;
+    }
     Ok(Box::new(Capi { spec: spec.clone(), api, engine, store, settings }))
 }
 
@@ -145,6 +152,9 @@ impl Engine for Capi {
     fn about(&self) -> EngineInfo {
         let mut settings = self.settings.clone();
         settings.extend(library::identity(&self.spec.library));
+        if host::Functions::of(&self.api).is_some() {
+            settings.push(("host".to_string(), format!("WASI of Wasmer {}", self.version())));
+        }
         EngineInfo {
             spec: self.spec.to_string(),
             name: self.name().to_string(),

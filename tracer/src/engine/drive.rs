@@ -42,6 +42,28 @@ pub(crate) trait Loaded {
     fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected>;
 }
 
+/// Why an engine's own host is not there for a guest.
+pub(super) enum NoHost {
+    /// The engine itself would not instantiate it.
+    Rejected(String),
+    /// The way to call the host does not work: nothing about the engine.
+    Failed(String),
+}
+
+impl NoHost {
+    /// Tells the recorder, where it has to end.
+    pub(super) fn tell(self, session: &mut Session) -> Rejected {
+        match self {
+            NoHost::Rejected(words) => Rejected::instantiate(words),
+            NoHost::Failed(words) => {
+                // The recorder ends here; one that is gone notices by itself.
+                let _ = session.out.message(&Message::Failed(words.clone()));
+                Rejected::instantiate(words)
+            }
+        }
+    }
+}
+
 /// A module that an engine did not accept.
 pub(crate) struct Rejected {
     pub(crate) stage: Stage,

@@ -45,6 +45,25 @@ macro_rules! functions {
     };
 }
 
+/// Declares `struct Functions` with functions that only some libraries have, found all together or not at all. Their
+/// signatures are those in C.
+macro_rules! extra_functions {
+    ($(#[$about:meta])* $($field:ident: $name:literal ($($parameter:ty),* $(,)?) $(-> $result:ty)?;)*) => {
+        $(#[$about])*
+        pub(super) struct Functions {
+            $($field: unsafe extern "C" fn($($parameter),*) $(-> $result)?,)*
+        }
+
+        impl Functions {
+            pub(super) fn of(api: &Api) -> Option<Functions> {
+                // SAFETY: who declares a function vouches for its signature.
+                unsafe { Some(Functions { $($field: api.extra($name)?,)* }) }
+            }
+        }
+    };
+}
+
+pub(super) use extra_functions;
 pub(super) use functions;
 
 /// Loads a library.

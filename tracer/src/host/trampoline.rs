@@ -4,6 +4,7 @@
 //! itself it would find none. The trampoline imports the guest's memory and every host function and exports
 //! both again: a call through it looks to the host function like a call from the guest.
 
+use crate::host::answer::{HostFunction, ResultType};
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemoryType, Module,
     TypeSection, ValType,
@@ -20,12 +21,33 @@ pub(crate) struct MemoryKind {
     pub(crate) page_size_log2: u8,
 }
 
+impl MemoryKind {
+    /// The kind that WASI of preview 1 sees.
+    pub(crate) const PLAIN: MemoryKind = MemoryKind { memory64: false, shared: false, page_size_log2: 16 };
+}
+
 /// A host function behind the trampoline.
 pub(crate) struct Forwarded {
     /// Its name in the module `from`.
     pub(crate) name: String,
     pub(crate) parameters: Vec<ValType>,
     pub(crate) results: Vec<ValType>,
+}
+
+impl Forwarded {
+    /// A function of WASI's. It has integers only: what is anything else does not fit, and the trampoline is not
+    /// instantiated.
+    pub(crate) fn wasi(function: &HostFunction) -> Forwarded {
+        let types = |types: &[ResultType]| {
+            let ty = |ty: &ResultType| match ty {
+                ResultType::I64 => ValType::I64,
+                _ => ValType::I32,
+            };
+            types.iter().map(ty).collect()
+        };
+        let (parameters, results) = (types(&function.parameters), types(&function.results));
+        Forwarded { name: function.import.name.clone(), parameters, results }
+    }
 }
 
 /// Builds the trampoline for host functions that are imported from module `from`; each is exported under its number in

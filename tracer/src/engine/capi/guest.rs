@@ -1,11 +1,12 @@
 //! A guest under an engine with the interface `wasm.h`.
 
 use super::abi::{Api, Callback, F32, F64, FUNCTION, I32, I64, MEMORY, Object, Payload, REFERENCE, Value, Vector};
+use super::host::OwnHost;
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::{one_line, trap_kind, without_backtrace};
-use crate::host::ask::Memories;
+use crate::host::ask::{HostEnd, Memories};
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;
 use crate::protocol::TrapFrame;
@@ -20,6 +21,8 @@ struct Shared {
     session: Session,
     /// The original module's memories.
     memories: Vec<Object>,
+    /// The library's own WASI, where it is live.
+    host: Option<OwnHost>,
 }
 
 /// What one imported function of the guest's own needs.
@@ -46,7 +49,7 @@ impl<'a> CapiGuest<'a> {
         run: &Run,
         session: Session,
     ) -> Result<CapiGuest<'a>, Rejected> {
-        let shared = Box::into_raw(Box::new(Shared { api, store, session, memories: Vec::new() }));
+        let shared = Box::into_raw(Box::new(Shared { api, store, session, memories: Vec::new(), host: None }));
         // SAFETY: the module is one of this store.
         let Imports { mut externals, memories } = unsafe { imports(api, store, module, shared) }?;
         let imports = Vector::over(&mut externals);
@@ -68,8 +71,15 @@ impl<'a> CapiGuest<'a> {
         let find = |name: &String| exports.iter().find(|(export, _)| export == name).map(|(_, export)| *export);
         // SAFETY: exports are externals; no host function runs that could hold a reference to what is shared.
         unsafe {
+            let shared = &mut *shared;
             let memories = run.memories.iter().filter_map(find).map(|export| (api.wasm_extern_as_memory)(export));
-            (*shared).memories = memories.filter(|memory| !memory.is_null()).collect();
+            shared.memories = memories.filter(|memory| !memory.is_null()).collect();
+            if run.live_host {
+                let memory = run.wasi_memory.and_then(|memory| shared.memories.get(memory as usize));
+                let memory = memory.map(|memory| (api.wasm_memory_as_extern)(*memory));
+                let host = OwnHost::new(api, store, memory, run);
+                shared.host = Some(host.map_err(|why| why.tell(&mut shared.session))?);
+            }
         }
         Ok(CapiGuest { api, shared, exports })
     }
@@ -181,10 +191,13 @@ unsafe extern "C" fn host_call(
         let Some(arguments) = (*arguments).slice().iter().map(from_engine).collect::<Option<Vec<_>>>() else {
             return shared.trap();
         };
-        let mut lent = Lent { api: &*shared.api, memories: shared.memories.clone() };
-        let Ok(values) = shared.session.host_call(imported.index, &arguments, &mut lent) else {
-            return shared.trap();
-        };
+        let mut lent = Lent { api: &*shared.api, memories: shared.memories.clone(), host: shared.host.as_ref() };
+        let answered = shared.session.host_call(imported.index, &arguments, &mut lent);
+        if let Some(why) = shared.host.as_ref().and_then(OwnHost::take_failure) {
+            // Where nobody listens any more, the session's own error tells.
+            let _ = shared.session.host_failed(why);
+        }
+        let Ok(values) = answered else { return shared.trap() };
         let results = &mut *results;
         if values.len() != results.size {
             return shared.trap();
@@ -230,6 +243,7 @@ unsafe fn views<'a>(api: &'a Api, memories: &[Object]) -> Vec<View<'a>> {
 struct Lent<'a> {
     api: &'a Api,
     memories: Vec<Object>,
+    host: Option<&'a OwnHost>,
 }
 
 impl Memories for Lent<'_> {
@@ -259,6 +273,14 @@ impl Memories for Lent<'_> {
         };
         // SAFETY: a memory of the store; no view is left, since we are borrowed mutably, and the guest waits.
         unsafe { (self.api.wasm_memory_grow)(*memory, delta) }
+    }
+
+    fn own_host(&mut self, function: u32, arguments: &[WasmValue]) -> HostEnd {
+        match self.host {
+            // SAFETY: no view of a memory is left, since we are borrowed mutably, and the guest waits.
+            Some(host) => unsafe { host.call(self.api, function, arguments) },
+            None => HostEnd::Trapped("the library's own host is not there".to_string()),
+        }
     }
 }
 
@@ -333,9 +355,9 @@ impl Guest for CapiGuest<'_> {
 }
 
 /// The null reference.
-const NULL: Value = Value { kind: REFERENCE, of: Payload { wide: 0 } };
+pub(super) const NULL: Value = Value { kind: REFERENCE, of: Payload { wide: 0 } };
 
-fn to_engine(value: &WasmValue) -> Option<Value> {
+pub(super) fn to_engine(value: &WasmValue) -> Option<Value> {
     let (kind, of) = match value {
         WasmValue::I32(value) => (I32, Payload { wide: u64::from(*value as u32) }),
         WasmValue::I64(value) => (I64, Payload { wide: *value as u64 }),
@@ -347,7 +369,7 @@ fn to_engine(value: &WasmValue) -> Option<Value> {
     Some(Value { kind, of })
 }
 
-fn from_engine(value: &Value) -> Option<WasmValue> {
+pub(super) fn from_engine(value: &Value) -> Option<WasmValue> {
     // SAFETY: the kind says which part of the payload is there; every part is valid for any bits.
     Some(unsafe {
         match value.kind {
@@ -383,7 +405,7 @@ unsafe fn kinds(api: &Api, types: *const Vector<Object>, arguments: &mut [Value]
 ///
 /// # Safety
 /// It must be a trap.
-unsafe fn message(api: &Api, trap: Object) -> String {
+pub(super) unsafe fn message(api: &Api, trap: Object) -> String {
     let mut text = Vector::empty();
     // SAFETY: the caller vouches for the trap; the text is ours afterwards.
     unsafe {

@@ -1,7 +1,7 @@
 //! A guest under WasmEdge.
 
 use super::abi::{Answer, Api, HostFunction, NOTHING, Object, Release, Text, Value};
-use super::host::{NoHost, OwnHost};
+use super::host::OwnHost;
 use super::{WasmEdge, WasmEdgeMode, limits, native};
 use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
@@ -10,7 +10,6 @@ use crate::engine::words::trap_kind;
 use crate::host::ask::{HostEnd, Memories};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::observe::View;
-use crate::protocol::Message;
 use crate::shared;
 use crate::values::WasmValue;
 use std::collections::BTreeMap;
@@ -101,15 +100,8 @@ impl<'a> WasmEdgeGuest<'a> {
             shared.memories = run.memories.iter().filter_map(|name| memory(name)).collect();
             shared.buffer = memory(BUFFER_EXPORT);
             if run.live_host {
-                shared.host = match OwnHost::new(api, instance, run) {
-                    Ok(host) => Some(host),
-                    Err(NoHost::Rejected(message)) => return Err(Rejected::instantiate(message)),
-                    Err(NoHost::Failed(words)) => {
-                        // The recorder ends here; one that is gone notices by itself.
-                        let _ = shared.session.out.message(&Message::Failed(words.clone()));
-                        return Err(Rejected::instantiate(words));
-                    }
-                };
+                let host = OwnHost::new(api, instance, run);
+                shared.host = Some(host.map_err(|why| why.tell(&mut shared.session))?);
             }
             if let Some(buffer) = shared.buffer {
                 let (start, length) = place(api, release, buffer);

@@ -5,8 +5,10 @@
 
 use super::abi::{Answer, Api, NOTHING, Object, Release, Text, Value};
 use crate::child::Run;
+use crate::engine::drive::NoHost;
+use crate::engine::library::extra_functions;
 use crate::host::WasiSetup;
-use crate::host::answer::{HostFunction, ResultType};
+use crate::host::answer::HostFunction;
 use crate::host::ask::HostEnd;
 use crate::host::trampoline::{self, Forwarded, MemoryKind};
 use crate::values::WasmValue;
@@ -17,23 +19,8 @@ use std::ffi::{CString, c_char, c_void};
 /// The name of the guest's instance, which the machine gives none.
 const GUEST: &str = "";
 
-macro_rules! functions {
-    ($($field:ident: $name:literal ($($parameter:ty),*) $(-> $result:ty)?;)*) => {
-        /// What a library needs to have for it. All releases since 0.13 do.
-        pub(super) struct Functions {
-            $($field: unsafe extern "C" fn($($parameter),*) $(-> $result)?,)*
-        }
-
-        impl Functions {
-            pub(super) fn of(api: &Api) -> Option<Functions> {
-                // SAFETY: WasmEdge's functions of these names have these signatures.
-                unsafe { Some(Functions { $($field: api.extra($name)?,)* }) }
-            }
-        }
-    };
-}
-
-functions! {
+extra_functions! {
+    /// What a library needs to have for it. All releases since 0.13 do.
     create_wasi: "WasmEdge_ModuleInstanceCreateWASI" (
         *const *const c_char, u32, *const *const c_char, u32, *const *const c_char, u32
     ) -> Object;
@@ -74,14 +61,6 @@ pub(super) struct OwnHost {
     forwarders: BTreeMap<u32, (Object, usize)>,
 }
 
-/// Why there is no host for a guest.
-pub(super) enum NoHost {
-    /// WasmEdge itself would not instantiate it.
-    Rejected(String),
-    /// The way to call the host does not work: nothing about WasmEdge.
-    Failed(String),
-}
-
 impl OwnHost {
     /// Makes the host of `instance`, the guest's.
     ///
@@ -92,8 +71,8 @@ impl OwnHost {
         let functions = Functions::of(api).ok_or_else(|| fail("the library has none".to_string()))?;
         let imported = run.answers.iter().flat_map(|answers| &answers.functions).enumerate();
         let called: Vec<(usize, &HostFunction)> = imported.filter(|(_, function)| function.needs_wasi()).collect();
-        let memory = run.wasi_memory.map(|_| (GUEST, PLAIN));
-        let forwarded: Vec<Forwarded> = called.iter().map(|(_, function)| forwarded(function)).collect();
+        let memory = run.wasi_memory.map(|_| (GUEST, MemoryKind::PLAIN));
+        let forwarded: Vec<Forwarded> = called.iter().map(|(_, function)| Forwarded::wasi(function)).collect();
         let module = trampoline::build(wasi::MODULE, &forwarded, memory);
         let accept = |what: &str, answer: Answer| match api.complaint(answer) {
             Some(message) => Err(fail(format!("{what}: {message}"))),
@@ -164,22 +143,6 @@ impl OwnHost {
             None => HostEnd::Returned(returned.iter().map(|value| release.taken(api, value)).collect()),
         }
     }
-}
-
-/// The kind of memory that WASI of preview 1 has.
-const PLAIN: MemoryKind = MemoryKind { memory64: false, shared: false, page_size_log2: 16 };
-
-fn forwarded(function: &HostFunction) -> Forwarded {
-    // WASI has integers only; what is anything else does not fit, and the trampoline is not instantiated.
-    let types = |types: &[ResultType]| {
-        let ty = |ty: &ResultType| match ty {
-            ResultType::I64 => wasm_encoder::ValType::I64,
-            _ => wasm_encoder::ValType::I32,
-        };
-        types.iter().map(ty).collect()
-    };
-    let (parameters, results) = (types(&function.parameters), types(&function.results));
-    Forwarded { name: function.import.name.clone(), parameters, results }
 }
 
 /// Makes WASI's instance.
