@@ -4,8 +4,8 @@
 //! the recorder's memory nor contradict itself. Each frame is looked at here before anything is made of it.
 
 use crate::error::RecordError;
-use crate::host::ask::HostEnd;
 use crate::instrument::{DataSegment, Instrumented};
+use crate::protocol::HostEnd;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
 use forkpoint_traces::{PAGE, written_pages};

@@ -3,11 +3,11 @@
 use super::interface::Interface;
 use crate::error::RecordError;
 use crate::host::answer::{Provider, ResultType};
-use crate::host::ask::HostEnd;
 use crate::host::preload::{self, Access, GUEST, MEMORY, Preload};
 use crate::host::script::HostScript;
 use crate::host::stub::{Stub, StubAnswer};
 use crate::host::{THREADS_MODULE, THREADS_NAME};
+use crate::protocol::HostEnd;
 use crate::record::types::signature;
 use crate::values::{WasmValue, parse_value};
 use forkpoint_traces::{Import, wasi};
