@@ -1,7 +1,8 @@
 //! In what two runs without recording ended differently, in words.
 
-use forkpoint_replay::{Item, Symbols, hex_bytes, printable};
+use forkpoint_replay::{Item, Symbols, printable};
 use forkpoint_tracer::EndDifference;
+use forkpoint_traces::Hex;
 
 /// A difference in one line, with names for the two runs.
 pub fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Symbols) -> String {
@@ -16,7 +17,7 @@ pub fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Sym
         }
         EndDifference::Bytes { memory, address, lhs, rhs } => {
             let memory = symbols.item(Item::Memory, *memory);
-            format!("{memory} at {address:#x}: {left} {}, {right} {}", hex_bytes(lhs), hex_bytes(rhs))
+            format!("{memory} at {address:#x}: {left} {:#}, {right} {:#}", Hex(lhs), Hex(rhs))
         }
         EndDifference::Page { memory, address } => {
             let memory = symbols.item(Item::Memory, *memory);

@@ -5,8 +5,8 @@ use crate::open;
 use crate::output::{Lines, json_line, tell};
 use crate::{Answer, progress};
 use anyhow::{Result, bail};
-use forkpoint_replay::{Item, Symbols, TypedValue, describe, hex, place_of, printable};
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, Position, TraceReader};
+use forkpoint_replay::{Item, Symbols, TypedValue, describe, place_of, printable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, Position, TraceReader};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
@@ -87,7 +87,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
 
 /// A line of `--json`.
 #[derive(Serialize)]
-struct Line {
+struct Line<'a> {
     position: u64,
     kind: &'static str,
     event: String,
@@ -95,7 +95,7 @@ struct Line {
     memory_name: Option<String>,
     address: Option<u64>,
     width: Option<u64>,
-    bytes: Option<String>,
+    bytes: Option<Hex<&'a [u8]>>,
     /// What they mean, by the instruction that stores them.
     value: Option<TypedValue>,
     function: Option<u32>,
@@ -120,7 +120,7 @@ fn write_json(out: &mut Lines, position: u64, event: &Event, trace: &TraceReader
         memory_name: written.and_then(|(memory, ..)| places.symbols.item_name(Item::Memory, memory.0)),
         address: written.map(|(_, address, _)| address),
         width: written.map(|(.., length)| length),
-        bytes: event.bytes().map(hex),
+        bytes: event.bytes().map(Hex),
         value: TypedValue::of(event, trace.sites(), &places.symbols),
         function: place.map(|(function, _)| function.0),
         name: place.map(|(function, _)| places.function(function).to_string()),

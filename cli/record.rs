@@ -5,9 +5,9 @@ use crate::output::{bytes, grouped, print, print_json, tell};
 use crate::session::{Session, Side};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Item, Symbols, hex_bytes, printable};
+use forkpoint_replay::{Item, Symbols, printable};
 use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Scratch, Stdio};
-use forkpoint_traces::{MEMORY_VARIABLE, Observation, Outcome};
+use forkpoint_traces::{Hex, MEMORY_VARIABLE, Observation, Outcome};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -138,9 +138,9 @@ fn words(finding: &Finding, symbols: &Symbols) -> String {
     let (memory, before) = (symbols.item(Item::Memory, finding.memory.0), finding.events.saturating_sub(1));
     match &finding.what {
         Found::Bytes { address, engine, replayed, by } => format!(
-            "{memory} at {address:#x} holds {}, the recorded events make it {} (found {})",
-            hex_bytes(engine),
-            hex_bytes(replayed),
+            "{memory} at {address:#x} holds {:#}, the recorded events make it {:#} (found {})",
+            Hex(engine),
+            Hex(replayed),
             match by {
                 Observation::ReadBack => format!("when it was read back after #{before}"),
                 Observation::Checkpoint => format!("at the checkpoint before #{}", finding.events),

@@ -4,10 +4,10 @@
 use super::reruns::{Asked, NAMES, Reruns};
 use crate::open::recorded as open;
 use anyhow::Result;
-use forkpoint_replay::{Allowed, NanBits, Report, SiteReport, TypedValue, first_divergence, hex, spaced};
+use forkpoint_replay::{Allowed, NanBits, Report, SiteReport, TypedValue, first_divergence};
 use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};
 use forkpoint_tracer::{NOTES_IN_A_DIGEST, Note, Notes};
-use forkpoint_traces::{Outcome, ValueType};
+use forkpoint_traces::{Hex, Outcome, ValueType};
 use serde::Serialize;
 use std::fmt;
 
@@ -33,9 +33,9 @@ pub struct FirstNan {
     /// Events before.
     pub events: u64,
     /// The left one's bytes in memory order, in hexadecimal.
-    pub lhs: String,
+    pub lhs: Hex<Vec<u8>>,
     /// The right one's.
-    pub rhs: String,
+    pub rhs: Hex<Vec<u8>>,
     /// What these bytes mean.
     pub lhs_value: Option<TypedValue>,
     /// The right one's.
@@ -152,10 +152,10 @@ impl Asked<'_> {
             site: SiteReport::at(left.mark.func, offset, &symbols),
             nth: left.nth,
             events: left.events,
-            lhs: hex(&lhs),
-            rhs: hex(&rhs),
             lhs_value: TypedValue::of_type(ty, &lhs),
             rhs_value: TypedValue::of_type(ty, &rhs),
+            lhs: Hex(lhs),
+            rhs: Hex(rhs),
         }))
     }
 }
@@ -188,9 +188,9 @@ impl fmt::Display for FollowsFrom {
         f.write_str(if self.to_the_end { "." } else { " there, and go on to a host call that was another one." })?;
         let Some(nan) = &self.first_nan else { return Ok(()) };
         let FirstNan { site, nth, lhs, rhs, lhs_value, rhs_value, .. } = nan;
-        let typed = |hex: &str, value: &Option<TypedValue>| match value {
-            Some(value) => format!("{} = {value}", spaced(hex)),
-            None => spaced(hex),
+        let typed = |bytes: &Hex<Vec<u8>>, value: &Option<TypedValue>| match value {
+            Some(value) => format!("{bytes:#} = {value}"),
+            None => format!("{bytes:#}"),
         };
         write!(f, " The first NaN whose bits differ is number {nth} of {site}: ")?;
         write!(f, "{} {}, {} {}.", NAMES[0], typed(lhs, lhs_value), NAMES[1], typed(rhs, rhs_value))

@@ -2,6 +2,7 @@
 
 use crate::divergence::Divergence;
 use crate::error::ReplayError;
+use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::Position;
 
@@ -12,6 +13,13 @@ pub struct Pair {
     pub lhs: Option<Position>,
     /// Position on the right, `None` where only the left has an event.
     pub rhs: Option<Position>,
+}
+
+impl Pair {
+    /// The position that a side has in this row.
+    pub fn of(self, side: Side) -> Option<Position> {
+        side.of([self.lhs, self.rhs])
+    }
 }
 
 /// Pairs two traces row by row: by position up to where they part; from there to where they agree again side

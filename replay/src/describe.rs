@@ -2,11 +2,11 @@
 
 mod host;
 
-use crate::hex::hex_bytes;
 use crate::symbols::{Item, Symbols, printable};
 use crate::typed::TypedValue;
 use forkpoint_traces::{
-    CodeOffset, Event, FuncIndex, GlobalState, HostEvent, MemoryIndex, MemoryState, Milestone, Observation, SiteTable,
+    CodeOffset, Event, FuncIndex, GlobalState, Hex, HostEvent, MemoryIndex, MemoryState, Milestone, Observation,
+    SiteTable,
 };
 use std::fmt::Write;
 
@@ -52,7 +52,7 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
     let memory_name = |memory| memory_name(memory, symbols);
     match event {
         Event::Store { memory, address, value, .. } => {
-            format!("{op} {}[{address:#010x}] <- {}", memory_name(*memory), hex_bytes(value.bytes()))
+            format!("{op} {}[{address:#010x}] <- {:#}", memory_name(*memory), Hex(value.bytes()))
         }
         Event::Grow { memory, delta, result, .. } => {
             let refused = || "refused (-1)".to_string();
@@ -74,13 +74,13 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
         Event::Drop { segment, .. } => format!("{op} {}", symbols.item_label(Item::Data, *segment)),
         Event::Host(step) => host::describe(step, symbols),
         Event::StrayBytes { memory, address, bytes } => {
-            format!("stray bytes {}[{address:#010x}; {}] = {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
+            format!("stray bytes {}[{address:#010x}; {}] = {:#}", memory_name(*memory), bytes.len(), Hex(bytes))
         }
         Event::Observed { memory, address, by, bytes } => format!(
-            "memory holds {}[{address:#010x}; {}] = {} ({})",
+            "memory holds {}[{address:#010x}; {}] = {:#} ({})",
             memory_name(*memory),
             bytes.len(),
-            hex_bytes(bytes),
+            Hex(bytes),
             match by {
                 Observation::ReadBack => "read back after the store",
                 Observation::Checkpoint => "seen at a checkpoint",

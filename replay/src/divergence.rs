@@ -5,11 +5,11 @@ use crate::limits;
 use crate::nan::{self, NanBits, NanDifferences};
 use crate::observed;
 use crate::resync::{self, Resync};
+use crate::side::Side;
 use crate::tail;
 use crate::timeline::Timeline;
 use crate::verdict::{Verdict, classify};
 use forkpoint_traces::{Event, MemoryIndex, Outcome, Position};
-use serde::Serialize;
 
 /// Most bytes of memory that a divergence shows on each side.
 const SHOWN_BYTES: u64 = 64;
@@ -35,16 +35,6 @@ pub struct Divergence {
     pub culprit: Option<(Side, Position)>,
     /// The event with which memory changed without saying so, where it is known: its side and position.
     pub during: Option<(Side, Position)>,
-}
-
-/// One of the two runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Side {
-    /// The left one.
-    Lhs,
-    /// The right one.
-    Rhs,
 }
 
 /// What a search for the first divergence found.

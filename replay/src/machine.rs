@@ -2,6 +2,7 @@
 //! only.
 
 use crate::divergence::Divergence;
+use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::{ADDRESS_SPACE, Event};
 
@@ -20,14 +21,15 @@ pub(crate) fn refusal(lhs: &Timeline, rhs: &Timeline, divergence: &Divergence) -
     let (Event::Grow { memory, delta, result: left, .. }, Event::Grow { result: right, .. }) = (left, right) else {
         return None;
     };
-    let (name, side, before) = match (left, right) {
-        (Some(before), None) => ("rhs", rhs, *before),
-        (None, Some(before)) => ("lhs", lhs, *before),
+    let (side, before) = match (left, right) {
+        (Some(before), None) => (Side::Rhs, *before),
+        (None, Some(before)) => (Side::Lhs, *before),
         _ => return None,
     };
-    let settings = &side.trace().header().engine.settings;
+    let timeline = side.of([lhs, rhs]);
+    let settings = &timeline.trace().header().engine.settings;
     let limit: u64 = settings.iter().find(|(name, _)| name == ADDRESS_SPACE)?.1.parse().ok()?;
-    let page = side.memory().size(*memory).map_or(1 << 16, |size| u64::from(size.page_size));
+    let page = timeline.memory().size(*memory).map_or(1 << 16, |size| u64::from(size.page_size));
     let size = before.saturating_add(*delta).saturating_mul(page);
     let certain = size > limit;
     let which = if certain {
@@ -36,7 +38,7 @@ pub(crate) fn refusal(lhs: &Timeline, rhs: &Timeline, divergence: &Divergence) -
         "The machine may have refused it, and not the engine"
     };
     let words = format!(
-        "{which}: the process of {name} could have {limit} bytes of address space (ulimit -v), and this memory alone would \
+        "{which}: the process of {side} could have {limit} bytes of address space (ulimit -v), and this memory alone would \
          have {size}."
     );
     Some(Refusal { words, certain })

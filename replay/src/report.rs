@@ -6,18 +6,18 @@ mod text;
 
 use crate::allowed::{Allowed, allowed, trapped_otherwise};
 use crate::describe::{describe, describe_with_place, describe_without_value};
-use crate::divergence::{Divergence, Found, MemoryEffect, Side, both_observed, first_divergence};
+use crate::divergence::{Divergence, Found, MemoryEffect, both_observed, first_divergence};
 use crate::error::ReplayError;
-use crate::hex::hex;
 use crate::limits::PageLimit;
 use crate::machine;
 use crate::nan::NanBits;
+use crate::side::Side;
 use crate::symbols::{Item, Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::typed::TypedValue;
 use crate::verdict::Verdict;
 pub use ended::BetweenReport;
-use forkpoint_traces::{Event, FuncIndex, HostEvent, Milestone, Outcome, Position, SiteTable};
+use forkpoint_traces::{Event, FuncIndex, Hex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{site_of, writer};
 use serde::Serialize;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub struct Report {
     /// First address shown in `before` and each side's `after`.
     pub address: Option<u64>,
     /// What memory held there before, in hexadecimal.
-    pub before: Option<String>,
+    pub before: Option<Hex<Vec<u8>>>,
     /// Who wrote these bytes before.
     pub last_writer: Option<EventReport>,
     /// What memory held where the right event wrote, when that is not near the place above.
@@ -136,11 +136,11 @@ pub struct PlaceReport {
     /// First address shown.
     pub address: u64,
     /// What memory held there before, in hexadecimal.
-    pub before: String,
+    pub before: Hex<Vec<u8>>,
     /// What it holds after the left event.
-    pub lhs_after: String,
+    pub lhs_after: Hex<Vec<u8>>,
     /// What it holds after the right event.
-    pub rhs_after: String,
+    pub rhs_after: Hex<Vec<u8>>,
     /// Who wrote these bytes before.
     pub last_writer: Option<EventReport>,
 }
@@ -156,9 +156,9 @@ impl PlaceReport {
             memory: effect.memory.0,
             memory_name: symbols.item_name(Item::Memory, effect.memory.0),
             address: effect.address,
-            before: hex(&effect.before),
-            lhs_after: hex(&effect.lhs_after),
-            rhs_after: hex(&effect.rhs_after),
+            before: Hex(effect.before.clone()),
+            lhs_after: Hex(effect.lhs_after.clone()),
+            rhs_after: Hex(effect.rhs_after.clone()),
             last_writer: writer(effect, timeline, sites, symbols)?,
         })
     }
@@ -219,11 +219,11 @@ pub struct SideReport {
     /// Bytes written by it.
     pub width: Option<u64>,
     /// The value written, in hexadecimal: at most 64 bytes.
-    pub bytes: Option<String>,
+    pub bytes: Option<Hex<Vec<u8>>>,
     /// What these bytes mean, by the instruction that stores them.
     pub value: Option<TypedValue>,
     /// What memory holds afterwards where the report's `address` points.
-    pub after: Option<String>,
+    pub after: Option<Hex<Vec<u8>>>,
     /// The event without names of the module's own.
     #[serde(skip)]
     pub(crate) nameless: String,
@@ -300,6 +300,11 @@ impl Report {
             None => report.agreement(lhs, rhs, cut_short)?,
         }
         Ok(report)
+    }
+
+    /// What there is to know of one of the runs.
+    pub fn side(&self, side: Side) -> &SideReport {
+        side.of([&self.lhs, &self.rhs])
     }
 
     /// Both have the same events: that is agreement only when both ran to an end.
@@ -384,8 +389,7 @@ impl Report {
                 let both = ends(&divergence.lhs) && ends(&divergence.rhs);
                 self.site = match side {
                     Side::Lhs if both => self.lhs.site.clone().or_else(|| self.rhs.site.clone()),
-                    Side::Lhs => self.lhs.site.clone(),
-                    Side::Rhs => self.rhs.site.clone(),
+                    side => self.side(side).site.clone(),
                 };
                 if self.site.is_none() {
                     let sides = [&mut *lhs, &mut *rhs];
@@ -395,10 +399,7 @@ impl Report {
         }
         let mut culprit = |place: Option<(Side, Position)>| -> Result<Option<CulpritReport>, ReplayError> {
             let Some((side, position)) = place else { return Ok(None) };
-            let event = match side {
-                Side::Lhs => lhs.event(position)?,
-                Side::Rhs => rhs.event(position)?,
-            };
+            let event = side.of([&mut *lhs, &mut *rhs]).event(position)?;
             let site = site_of(&event, &sites, &symbols);
             let event = EventReport { position: position.0, event: describe(&event, &sites, &symbols), site };
             Ok(Some(CulpritReport { side, event }))
@@ -432,9 +433,9 @@ impl Report {
             self.memory = Some(effect.memory.0);
             self.memory_name = symbols.item_name(Item::Memory, effect.memory.0);
             self.address = Some(effect.address);
-            self.before = Some(hex(&effect.before));
-            self.lhs.after = Some(hex(&effect.lhs_after));
-            self.rhs.after = Some(hex(&effect.rhs_after));
+            self.before = Some(Hex(effect.before.clone()));
+            self.lhs.after = Some(Hex(effect.lhs_after.clone()));
+            self.rhs.after = Some(Hex(effect.rhs_after.clone()));
             self.last_writer = writer(effect, lhs, &sites, &symbols)?;
         }
         let at = divergence.position.0;
@@ -516,8 +517,8 @@ fn not_asked(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     if (left.host.replayed || right.host.replayed) && imports_functions(lhs.trace().module()) {
         let side = match (left.host.replayed, right.host.replayed) {
             (true, true) => "both sides",
-            (true, false) => "lhs",
-            _ => "rhs",
+            (true, false) => Side::Lhs.word(),
+            _ => Side::Rhs.word(),
         };
         sentences.push(format!("host calls of {side} were answered from a recording"));
     }
@@ -598,8 +599,8 @@ impl SideReport {
             self.width = Some(length);
         }
         self.bytes = match event {
-            Event::Fill { byte, .. } => Some(hex(&[*byte])),
-            other => other.bytes().map(|bytes| hex(&bytes[..bytes.len().min(64)])),
+            Event::Fill { byte, .. } => Some(Hex(vec![*byte])),
+            other => other.bytes().map(|bytes| Hex(bytes[..bytes.len().min(64)].to_vec())),
         };
     }
 }

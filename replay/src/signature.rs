@@ -1,6 +1,7 @@
 //! What makes two divergences, of two modules, look like one bug.
 
 use crate::report::Report;
+use crate::side::Side;
 use crate::symbols::Symbols;
 use forkpoint_traces::{CodeOffset, FuncIndex};
 use serde::Serialize;
@@ -44,7 +45,8 @@ impl Signature {
         if let Some((after, instructions)) = instructions.filter(|(_, instructions)| !instructions.is_empty()) {
             let _ = write!(words, "{after} {instructions};");
         }
-        for (name, side) in [("lhs", &report.lhs), ("rhs", &report.rhs)] {
+        for name in Side::BOTH {
+            let side = report.side(name);
             // An instruction's event is told by the instruction: all else in it are numbers.
             if side.address.is_some() {
                 continue;

@@ -5,6 +5,7 @@
 //! it went, and nothing more is known.
 
 use crate::error::ReplayError;
+use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Header, Milestone, Outcome, Position};
 
@@ -37,18 +38,21 @@ pub(crate) fn cut_short(
     };
     let stops = [end(left), end(right)];
     let headers = [lhs.trace().header(), rhs.trace().header()];
-    let lacks = |side: usize| stops[side].as_ref().is_some_and(|outcome| may_lack(headers[side], outcome));
+    let lacks = |side: Side| stops[side.index()].as_ref().is_some_and(|outcome| may_lack(side.of(headers), outcome));
     let from_outside = |outcome: &Option<Outcome>| outcome.as_ref().is_some_and(Outcome::is_cut_short);
     let both = from_outside(&ends[0]) && from_outside(&ends[1]) && stops.iter().any(from_outside);
-    if !both && !lacks(0) && !lacks(1) {
+    if !both && !Side::BOTH.into_iter().any(lacks) {
         return Ok(None);
     }
-    let words = |side: usize| {
-        let name = ["lhs", "rhs"][side];
-        let ended = ends[side].as_ref().map_or("has no end".to_string(), ToString::to_string);
+    let words = |side: Side| {
+        let ended = ends[side.index()].as_ref().map_or("has no end".to_string(), ToString::to_string);
         let missing = if lacks(side) { ", and its last events may be missing" } else { "" };
-        format!("{name} {ended}{missing}")
+        format!("{side} {ended}{missing}")
     };
     let position = position.0;
-    Ok(Some(format!("the runs agree as far as they went, on {position} events: {}; {}", words(0), words(1))))
+    Ok(Some(format!(
+        "the runs agree as far as they went, on {position} events: {}; {}",
+        words(Side::Lhs),
+        words(Side::Rhs)
+    )))
 }

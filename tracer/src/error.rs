@@ -1,6 +1,6 @@
 //! Errors of recording. What the *guest* or the *engine under test* does wrong is no error: it is recorded.
 
-use crate::instrument::{InstrumentError, RecordError as RawRecordError};
+use crate::instrument::{InstrumentError, RawRecordError};
 use forkpoint_traces::TraceError;
 use std::path::PathBuf;
 

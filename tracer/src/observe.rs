@@ -6,12 +6,13 @@
 use crate::child::Answers;
 use crate::populated::populated;
 use crate::protocol::{FrameWriter, Message, Order, PageDigest};
+use forkpoint_traces::{PAGE, written_pages};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Unit in which zeros are left out and digests are taken.
-pub(crate) const PAGE: usize = 4096;
+/// [`PAGE`], as slices of memory count.
+const PAGE_BYTES: usize = PAGE as usize;
 
 /// Longest run of pages in one frame.
 const RUN: usize = 1 << 20;
@@ -55,25 +56,22 @@ impl WatchedRange {
 
 /// Every page that is not all zero, by number. What was never touched is not looked at.
 fn pages(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
-    let written = |page: &[u8]| page.iter().any(|byte| *byte != 0);
     let mut next = 0;
-    let numbers = populated(bytes).into_iter().flat_map(move |part| {
+    populated(bytes).into_iter().flat_map(move |part| {
         // Parts are pages of the system's, which need not be those of the memory: two may share one.
-        let numbers = (part.start / PAGE).max(next)..part.end.div_ceil(PAGE);
-        next = numbers.end.max(next);
-        numbers
-    });
-    let pages =
-        numbers.map(move |number| (number as u64, &bytes[number * PAGE..bytes.len().min((number + 1) * PAGE)]));
-    pages.filter(move |(_, page)| written(page))
+        let first = (part.start / PAGE_BYTES).max(next);
+        next = part.end.div_ceil(PAGE_BYTES).max(first);
+        let part = &bytes[(first * PAGE_BYTES).min(bytes.len())..(next * PAGE_BYTES).min(bytes.len())];
+        written_pages(part).map(move |(number, page)| (first as u64 + number, page))
+    })
 }
 
 /// Digest of one page; a short last one counts as filled up with zeros.
 pub(crate) fn digest(page: &[u8]) -> u64 {
-    if page.len() == PAGE {
+    if page.len() == PAGE_BYTES {
         return xxh3_64(page);
     }
-    let mut whole = [0; PAGE];
+    let mut whole = [0; PAGE_BYTES];
     whole[..page.len()].copy_from_slice(page);
     xxh3_64(&whole)
 }
@@ -83,7 +81,7 @@ pub(crate) fn send_image<W: Write>(view: &View, out: &mut FrameWriter<W>) -> io:
     out.message(&Message::Image { memory: view.memory, pages: view.pages })?;
     let mut run: Option<(usize, usize)> = None;
     for (number, page) in pages(view.bytes) {
-        let start = number as usize * PAGE;
+        let start = number as usize * PAGE_BYTES;
         let end = start + page.len();
         run = match run {
             Some((first, last)) if last == start && end - first <= RUN => Some((first, end)),
@@ -120,9 +118,9 @@ pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut 
     let Order::Show(pages) = answers.wait()? else { return Err(io::ErrorKind::InvalidData.into()) };
     for (memory, page) in pages {
         let Some(view) = views.iter().find(|view| view.memory == memory) else { continue };
-        let start = usize::try_from(page).ok().and_then(|page| page.checked_mul(PAGE));
+        let start = usize::try_from(page).ok().and_then(|page| page.checked_mul(PAGE_BYTES));
         let Some(start) = start.filter(|start| *start < view.bytes.len()) else { continue };
-        out.image(memory, start as u64, &view.bytes[start..view.bytes.len().min(start + PAGE)])?;
+        out.image(memory, start as u64, &view.bytes[start..view.bytes.len().min(start + PAGE_BYTES)])?;
     }
     out.message(&Message::CheckpointDone)
 }

@@ -1,6 +1,6 @@
 //! The digest of a whole memory.
 
-use crate::image::PAGE;
+use crate::page::{PAGE, written_pages};
 use xxhash_rust::xxh3::Xxh3;
 
 /// Digests a memory from its non-zero 4 KiB pages, given in ascending order: XXH3-64 over each page's number
@@ -12,11 +12,9 @@ pub struct MemoryDigest(Xxh3);
 impl MemoryDigest {
     /// Adds bytes that start at a multiple of 4 KiB; a last page may be short.
     pub fn update(&mut self, address: u64, bytes: &[u8]) {
-        for (i, page) in bytes.chunks(PAGE as usize).enumerate() {
-            if page.iter().any(|byte| *byte != 0) {
-                self.0.update(&(address / PAGE + i as u64).to_le_bytes());
-                self.0.update(page);
-            }
+        for (number, page) in written_pages(bytes) {
+            self.0.update(&(address / PAGE + number).to_le_bytes());
+            self.0.update(page);
         }
     }
 

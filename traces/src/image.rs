@@ -12,6 +12,7 @@ use crate::index::PageFilter;
 use crate::limits;
 use crate::milestone::{MemoryState, Milestone};
 use crate::op::Shape;
+use crate::page::PAGE;
 use crate::predict::RawEvent;
 use crate::site::{Layout, SiteTable};
 use crate::wire;
@@ -23,9 +24,6 @@ mod pages;
 mod writes;
 
 use pages::Memory;
-
-/// Bytes in a page of the model (not a WebAssembly page).
-pub const PAGE: u64 = 4096;
 
 /// Most memories a trace may declare.
 const MAX_MEMORIES: usize = 1000;

@@ -4,7 +4,8 @@
 //! tree: a seek reads at most log2(k) keyframes, and a page that changes all the time is stored at most
 //! log2 times as often as with plain differences.
 
-use crate::image::{Image, PAGE};
+use crate::image::Image;
+use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
 
 /// Events between keyframes at least.

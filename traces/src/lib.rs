@@ -26,6 +26,7 @@ mod error;
 mod event;
 mod file;
 mod header;
+mod hex;
 mod host;
 mod ids;
 mod image;
@@ -35,6 +36,7 @@ mod limits;
 mod milestone;
 mod native;
 mod op;
+mod page;
 mod predict;
 mod site;
 mod text;
@@ -51,15 +53,17 @@ pub use header::{
     ADDRESS_SPACE, Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo,
     Specification, Step, StepResult,
 };
+pub use hex::Hex;
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
 pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
-pub use image::{CorruptEvent, Image, ImageError, MEMORY_VARIABLE, MemorySize, PAGE};
+pub use image::{CorruptEvent, Image, ImageError, MEMORY_VARIABLE, MemorySize};
 pub use index::{ChunkEntry, EngineWords, Place};
 pub use limits::{MAX_CHUNK_EVENTS, MAX_PUT};
 pub use milestone::{GlobalState, MemoryState, Milestone, Outcome, Stage, TrapKind};
 pub use native::{NativeCode, NativeFunction, NativePoint};
 pub use op::{MemoryOp, Shape, ValueType};
+pub use page::{PAGE, written_pages};
 pub use predict::RawEvent;
 pub use site::{Site, SiteTable};
-pub use text::{is_active, printable, printable_lines, printable_output};
+pub use text::{MAX_NAME, clip, is_active, printable, printable_lines, printable_name, printable_output};
 pub use value::WasmValue;

@@ -1,6 +1,10 @@
-//! Strangers' text made safe to show: no control character, no text that runs backwards.
+//! Strangers' text made safe to show: no control character, no text that runs backwards, no endless name.
 
+use std::borrow::Cow;
 use std::fmt::Write;
+
+/// Most characters of a name that are shown.
+pub const MAX_NAME: usize = 200;
 
 /// `text` with everything that would act on a terminal instead of being seen (control characters, directional
 /// overrides, invisible format characters, unusual line ends) written as `\u{..}`.
@@ -33,6 +37,22 @@ pub fn printable_output(bytes: &[u8]) -> String {
     text
 }
 
+/// [`printable`], and no longer than [`MAX_NAME`] characters before escaping.
+pub fn printable_name(text: &str) -> String {
+    printable(&clip(text, MAX_NAME))
+}
+
+/// The first `most` characters of `text`; if there are more, an ellipsis replaces the last of them.
+pub fn clip(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        None => Cow::Borrowed(text),
+        Some(_) => {
+            let kept: String = text.chars().take(most.saturating_sub(1)).collect();
+            Cow::Owned(kept + "…")
+        }
+    }
+}
+
 /// Whether a character acts on the display instead of appearing on it.
 pub fn is_active(c: char) -> bool {
     c.is_control()
@@ -55,5 +75,12 @@ mod tests {
         assert_eq!(printable_lines("a\x1b\r\nb\rc\n"), "a\\u{1b}\nb\\u{d}c");
         assert_eq!(printable_output(b"a\tb\n\x1b[2J\r\xff"), "a\tb\n\\u{1b}[2J\\u{d}\u{fffd}");
         assert_eq!(printable("x\u{202e}y\u{9b}z\u{e0041}"), "x\\u{202e}y\\u{9b}z\\u{e0041}");
+    }
+
+    #[test]
+    fn long_names_are_cut_at_a_character() {
+        assert_eq!(clip("ääää", 4), "ääää");
+        assert_eq!(clip("äääää", 4), "äää…");
+        assert_eq!(printable_name(&"x".repeat(100_000)).chars().count(), MAX_NAME);
     }
 }

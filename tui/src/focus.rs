@@ -1,6 +1,7 @@
 //! Which pane has the focus.
 
-use crate::source::{Direction, Side};
+use crate::source::Direction;
+use forkpoint_replay::Side;
 
 /// A kind of pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

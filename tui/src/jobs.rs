@@ -2,8 +2,8 @@
 //! has come, and Esc stops it.
 
 use crate::app::App;
-use crate::source::{Direction, Query, Side, moment};
-use forkpoint_replay::{ReplayError, printable};
+use crate::source::{Direction, Query, moment};
+use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::Position;
 
 /// So many events of replay are no work that anybody notices.
@@ -138,7 +138,7 @@ impl App {
     fn edge(&self, direction: Direction) -> Position {
         let side = self.focus.side;
         let after = moment(&*self.source, side, self.row);
-        match (direction, side.of(self.source.row(self.row))) {
+        match (direction, self.source.row(self.row).of(side)) {
             (Direction::Backward, Some(here)) => here,
             _ => after,
         }

@@ -14,7 +14,7 @@
 //! ```
 
 use crate::focus::{Focus, Pane};
-use crate::source::Side;
+use forkpoint_replay::Side;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
 /// From this width on, text format and native code stand side by side.

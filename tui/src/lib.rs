@@ -35,9 +35,9 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use forkpoint_replay::{ReplayError, Timeline, printable};
+use forkpoint_replay::{ReplayError, Side, Timeline, printable};
 use forkpoint_traces::Position;
-use source::{Side, Source};
+use source::Source;
 use std::io::{self, IsTerminal};
 
 /// A trace to look at.

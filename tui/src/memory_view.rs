@@ -6,8 +6,9 @@
 use crate::app::App;
 use crate::hex::HexShape;
 use crate::layout::inside;
-use crate::source::{EventLine, Side, moment};
+use crate::source::{EventLine, moment};
 use crate::view::{Byte, HexView};
+use forkpoint_replay::Side;
 use forkpoint_traces::{MemoryIndex, Position};
 use ratatui::layout::Rect;
 

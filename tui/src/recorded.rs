@@ -1,10 +1,10 @@
 //! The [`Source`] over real traces: timelines, their alignment, and the module's symbols.
 
-use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Side, Source};
+use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Source};
 use crate::{Run, TuiError};
 use forkpoint_replay::{
-    Alignment, Item, NanBits, Pair, ReplayError, Symbols, Timeline, TypedValue, describe, describe_without_value,
-    disassemble, first_divergence, place_of, printable,
+    Alignment, Item, NanBits, Pair, ReplayError, Side, Symbols, Timeline, TypedValue, describe,
+    describe_without_value, disassemble, first_divergence, place_of, printable,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, SiteId, SiteTable};
 use std::collections::HashMap;

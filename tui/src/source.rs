@@ -4,53 +4,9 @@
 //! tests over a few hundred made-up events. Invariant: every text that a source hands out is free of control
 //! characters, because a trace comes from a stranger and a terminal obeys.
 
-use forkpoint_replay::{Pair, ReplayError, TypedValue};
+use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
 use std::sync::Arc;
-
-/// One of the two runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(crate) enum Side {
-    /// The left run, the only one when a single trace is viewed.
-    #[default]
-    Lhs,
-    /// The right run.
-    Rhs,
-}
-
-impl Side {
-    /// Both, left first.
-    pub(crate) const BOTH: [Side; 2] = [Side::Lhs, Side::Rhs];
-
-    /// For arrays with one entry per side.
-    pub(crate) fn index(self) -> usize {
-        self as usize
-    }
-
-    /// The word that people use for it.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Side::Lhs => "lhs",
-            Side::Rhs => "rhs",
-        }
-    }
-
-    /// The other one.
-    pub(crate) fn other(self) -> Side {
-        match self {
-            Side::Lhs => Side::Rhs,
-            Side::Rhs => Side::Lhs,
-        }
-    }
-
-    /// The position this side has in a row.
-    pub(crate) fn of(self, pair: Pair) -> Option<Position> {
-        match self {
-            Side::Lhs => pair.lhs,
-            Side::Rhs => pair.rhs,
-        }
-    }
-}
 
 /// Which way a search goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,7 +171,7 @@ pub(crate) trait Source {
 ///
 /// In a row that has no event of that side, the side waits where it stands.
 pub(crate) fn moment(source: &dyn Source, side: Side, row: u64) -> Position {
-    if let Some(position) = side.of(source.row(row)) {
+    if let Some(position) = source.row(row).of(side) {
         return position.next();
     }
     // Rows grow with positions, so the number of events up to `row` is found by bisection.

@@ -5,8 +5,8 @@ use crate::app::App;
 use crate::focus::{Focus, Pane};
 use crate::hex::HexShape;
 use crate::layout::inside;
-use crate::source::{Code, EventLine, Place, Side};
-use forkpoint_replay::{ReplayError, printable};
+use crate::source::{Code, EventLine, Place};
+use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::{CodeOffset, Position};
 
 /// What is special about a row.
@@ -99,7 +99,7 @@ impl App {
             let pair = app.source.row(app.row);
             let mut events = [None, None];
             for side in app.sides() {
-                if let Some(position) = side.of(pair) {
+                if let Some(position) = pair.of(side) {
                     events[side.index()] = Some(app.source.event(side, position)?);
                 }
             }
@@ -189,7 +189,7 @@ impl App {
     }
 
     fn list_row(&mut self, side: Side, row: u64) -> Result<ListRow, ReplayError> {
-        let event = match side.of(self.source.row(row)) {
+        let event = match self.source.row(row).of(side) {
             Some(position) => Some((position, self.source.event(side, position)?)),
             None => None,
         };
@@ -272,7 +272,7 @@ impl App {
         }
         let verdict = match self.source.parting() {
             Some(parting) => {
-                let position = Side::BOTH.iter().find_map(|side| side.of(self.source.row(parting.row)));
+                let position = Side::BOTH.iter().find_map(|side| self.source.row(parting.row).of(*side));
                 let at = position.map_or(String::new(), |position| format!(" at {position}"));
                 format!("{}{at} ", parting.verdict)
             }
@@ -284,10 +284,10 @@ impl App {
     fn status(&self, event: Option<&EventLine>) -> String {
         let pair = self.source.row(self.row);
         let mut side = self.focus.side;
-        if side.of(pair).is_none() {
+        if pair.of(side).is_none() {
             side = side.other();
         }
-        let (Some(position), Some(event)) = (side.of(pair), event) else {
+        let (Some(position), Some(event)) = (pair.of(side), event) else {
             return if self.source.rows() == 0 { "the trace has no events".to_string() } else { String::new() };
         };
         let mut parts = vec![position.to_string()];

@@ -1,10 +1,9 @@
 //! Host calls in their own words: `fd_write(fd=1, iovs="checksum = 61D8")`.
 
 use super::{grown, memory_name};
-use crate::hex::hex_bytes;
 use crate::symbols::{Symbols, printable};
 use forkpoint_traces::wasi::{self, Role};
-use forkpoint_traces::{HostCall, HostEvent, HostOutcome, HostRead, Import, WasmValue};
+use forkpoint_traces::{Hex, HostCall, HostEvent, HostOutcome, HostRead, Import, WasmValue};
 
 /// Most characters of a text that a line shows.
 const SHOWN_TEXT: usize = 60;
@@ -15,7 +14,7 @@ pub(super) fn describe(step: &HostEvent, symbols: &Symbols) -> String {
     match step {
         HostEvent::Call(call) => describe_call(call),
         HostEvent::Write { memory, address, bytes } => {
-            format!("host write {}[{address:#010x}; {}] <- {}", memory_name(*memory), bytes.len(), hex_bytes(bytes))
+            format!("host write {}[{address:#010x}; {}] <- {:#}", memory_name(*memory), bytes.len(), Hex(bytes))
         }
         HostEvent::Grow { memory, delta, before } => {
             format!("host grows {}by {delta} -> {}", memory_name(*memory), grown(*memory, *before, *delta, symbols))

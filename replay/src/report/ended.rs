@@ -3,8 +3,9 @@
 use super::places::site_at;
 use super::{EventReport, SiteReport};
 use crate::describe::describe;
-use crate::divergence::{Divergence, Side};
+use crate::divergence::Divergence;
 use crate::error::ReplayError;
+use crate::side::Side;
 use crate::symbols::Symbols;
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
@@ -37,11 +38,8 @@ pub(super) fn ends_run(event: &Event) -> bool {
 
 /// The side whose event at the divergence ends its run: of two, the left one.
 pub(super) fn ended_side(divergence: &Divergence) -> Option<Side> {
-    let ends = |event: &Option<Event>| event.as_ref().is_some_and(ends_run);
-    if ends(&divergence.lhs) {
-        return Some(Side::Lhs);
-    }
-    ends(&divergence.rhs).then_some(Side::Rhs)
+    let ends = |side: &Side| side.of([&divergence.lhs, &divergence.rhs]).as_ref().is_some_and(ends_run);
+    Side::BOTH.into_iter().find(ends)
 }
 
 /// Where a run stood when it crashed or was ended, as far as its trace says.

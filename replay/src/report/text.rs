@@ -1,10 +1,10 @@
 //! A report for people: one paragraph, the events around, the two runs.
 
-use super::{BetweenReport, CulpritReport, EventReport, Report, SiteReport};
+use super::{BetweenReport, CulpritReport, EventReport, Report, SideReport, SiteReport};
 use crate::allowed::Allowed;
-use crate::divergence::Side;
-use crate::hex::spaced;
+use crate::side::Side;
 use crate::verdict::Verdict;
+use forkpoint_traces::Hex;
 use std::fmt;
 
 /// Most lines of what its process wrote last: of a panic, what it is and where.
@@ -30,8 +30,8 @@ fn write_place(
     memory: &str,
     (index, name): (u32, Option<&str>),
     address: u64,
-    before: &str,
-    after: [Option<&str>; 2],
+    before: &Hex<Vec<u8>>,
+    after: [Option<&Hex<Vec<u8>>>; 2],
     writer: Option<&EventReport>,
 ) -> fmt::Result {
     let which = match name {
@@ -39,10 +39,10 @@ fn write_place(
         Some(name) => format!(" {name}"),
         None => format!(" {index}"),
     };
-    write!(f, "{memory}{which} at {address:#x} held {} before", spaced(before))?;
-    for (side, after) in ["lhs", "rhs"].into_iter().zip(after) {
-        if let Some(after) = after {
-            write!(f, ", {} after in {side}", spaced(after))?;
+    write!(f, "{memory}{which} at {address:#x} held {before:#} before")?;
+    for side in Side::BOTH {
+        if let Some(after) = side.of(after) {
+            write!(f, ", {after:#} after in {side}")?;
         }
     }
     let Some(writer) = writer else { return f.write_str("; nothing had written there.") };
@@ -56,8 +56,7 @@ fn write_place(
 impl CulpritReport {
     fn write(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
         let EventReport { position, event, site } = &self.event;
-        let side = if self.side == Side::Lhs { "lhs" } else { "rhs" };
-        write!(f, " {what} #{position} of {side}, {event}")?;
+        write!(f, " {what} #{position} of {}, {event}", self.side)?;
         match site {
             Some(site) => write!(f, ", {site}."),
             None => f.write_str("."),
@@ -67,7 +66,7 @@ impl CulpritReport {
 
 impl BetweenReport {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [side, other] = if self.side == Side::Lhs { ["lhs", "rhs"] } else { ["rhs", "lhs"] };
+        let (side, other) = (self.side, self.side.other());
         write!(f, " Where {side} ended is not known:")?;
         match &self.after {
             Some(EventReport { position, event, site: None }) => write!(f, " after {event} (#{position})")?,
@@ -101,19 +100,20 @@ impl fmt::Display for Report {
         if let Some(call) = &self.host_call {
             write!(f, " In {call}:")?;
         }
-        for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
-            let event = side.event.as_deref().unwrap_or("nothing more");
-            write!(f, "{} {name} ({}) has {event}", if name == "lhs" { "" } else { ";" }, side.engine)?;
+        for side in Side::BOTH {
+            let SideReport { engine, event, .. } = self.side(side);
+            let event = event.as_deref().unwrap_or("nothing more");
+            write!(f, "{} {side} ({engine}) has {event}", if side == Side::Lhs { "" } else { ";" })?;
         }
         if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
-            let after = [self.lhs.after.as_deref(), self.rhs.after.as_deref()];
+            let after = [self.lhs.after.as_ref(), self.rhs.after.as_ref()];
             let memory = (memory, self.memory_name.as_deref());
             write_place(f, "; memory", memory, address, before, after, self.last_writer.as_ref())?;
         } else {
             f.write_str(".")?;
         }
         if let Some(place) = &self.elsewhere {
-            let after = [Some(place.lhs_after.as_str()), Some(place.rhs_after.as_str())];
+            let after = [Some(&place.lhs_after), Some(&place.rhs_after)];
             let memory = (place.memory, place.memory_name.as_deref());
             write_place(f, " Memory", memory, place.address, &place.before, after, place.last_writer.as_ref())?;
         }
@@ -155,9 +155,9 @@ impl fmt::Display for Report {
         writeln!(f)?;
         for row in &self.context {
             let mark = if row.equal { ' ' } else { '!' };
-            for (side, line) in [("lhs", &row.lhs), ("rhs", &row.rhs)] {
-                let side = if row.equal { "" } else { side };
-                if let Some(line) = line {
+            for side in Side::BOTH {
+                if let Some(line) = side.of([&row.lhs, &row.rhs]) {
+                    let side = if row.equal { "" } else { side.word() };
                     writeln!(f, "{mark} {:>10} {side:3} {line}", format!("#{}", row.position))?;
                 }
             }
@@ -193,7 +193,8 @@ impl Report {
     }
 
     fn fmt_sides(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, side) in [("lhs", &self.lhs), ("rhs", &self.rhs)] {
+        for name in Side::BOTH {
+            let side = self.side(name);
             let outcome = side.outcome.as_deref().unwrap_or("no end recorded");
             write!(f, "{name}: {}: {} events, {outcome}", side.engine, side.events)?;
             if !side.complete {

@@ -5,11 +5,10 @@
 //! refuses what would overflow its stack, and [`Supply`] limits what it may read.
 
 use super::demangle::demangle;
-use super::escape::{clip, printable_name};
 use super::layout::Layout;
 use super::metered::{MeteredReader, Supply};
 use addr2line::{Context, FunctionName};
-use forkpoint_traces::printable;
+use forkpoint_traces::{clip, printable, printable_name};
 use gimli::{Dwarf, Reader, Section};
 use serde::Serialize;
 use std::collections::HashSet;

@@ -1,8 +1,8 @@
 //! Tables, memories, globals and data segments: what they are called, and how large a memory can be.
 
 use super::Symbols;
-use super::escape::{MAX_NAME, clip, printable_name};
 use super::layout::range_in;
+use forkpoint_traces::{MAX_NAME, clip, printable_name};
 use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;

@@ -6,11 +6,10 @@
 //! or debug information reads those sections once.
 //!
 //! To get started: [`Symbols`]. `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `wat.rs`
-//! prints one function through a synthetic module, `escape.rs` makes names safe to show.
+//! prints one function through a synthetic module.
 
 mod demangle;
 mod dwarf;
-mod escape;
 mod items;
 mod lanes;
 mod layout;
@@ -26,8 +25,7 @@ pub use lanes::Lanes;
 pub use wat::{WatFunction, WatLine};
 
 use dwarf::DebugInfo;
-use escape::{MAX_NAME, printable_name};
-use forkpoint_traces::{CodeOffset, FuncIndex};
+use forkpoint_traces::{CodeOffset, FuncIndex, MAX_NAME, clip, printable_name};
 use items::Items;
 use lanes::StoredLanes;
 use layout::Layout;
@@ -148,7 +146,7 @@ impl Symbols {
             return Some(printable_name(&demangle::demangle(name, None)));
         }
         if let Some((module, name)) = self.layout.import(&self.module, func.0) {
-            let (module, name) = (escape::clip(module, MAX_NAME / 2), demangle::demangle(name, None));
+            let (module, name) = (clip(module, MAX_NAME / 2), demangle::demangle(name, None));
             return Some(printable_name(&format!("{module}.{name}")));
         }
         if let Some(name) = names.export(&self.module, func.0).filter(|name| !name.is_empty()) {

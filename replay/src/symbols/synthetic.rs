@@ -3,7 +3,7 @@
 //! Indices in the body stay those of the original module. The printer does not mind that they point nowhere,
 //! and names come from a name section that holds just those the body uses.
 
-use super::escape::clip;
+use forkpoint_traces::clip;
 
 /// Most characters of a name in the text: it is repeated at every use.
 const MAX_IDENTIFIER: usize = 100;

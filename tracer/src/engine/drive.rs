@@ -6,9 +6,9 @@
 use super::session::Session;
 use super::words;
 use crate::child::{Call, Control, Job, Out, Run, Task};
-use crate::host::ask::HostEnd;
 use crate::instrument::START_EXPORT;
 use crate::observe::{View, Watcher, send_image};
+use crate::protocol::HostEnd;
 use crate::protocol::{Message, TrapFrame};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, Stage, TrapKind};

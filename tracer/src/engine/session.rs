@@ -3,12 +3,13 @@
 use crate::child::{Checkpoints, Control, Out, Run};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
-use crate::host::ask::{HostEnd, Memories, apply, ask};
+use crate::host::ask::{Memories, apply, ask};
 use crate::host::embed::HostFunctions;
 use crate::host::ranges::clamp;
-use crate::instrument::{MARK_HOOK, host_records};
+use crate::instrument::{HOOK_SIZE, MARK_HOOK, host_records};
 use crate::observe::{self, View, Watcher};
-use crate::protocol::{HOOK_SIZE, Message, Order};
+use crate::protocol::HostEnd;
+use crate::protocol::{Message, Order};
 use crate::shared::{self, HookBuffer};
 use crate::values::WasmValue;
 use std::io;

@@ -6,10 +6,10 @@
 //! in their own process ([`crate::engine`]), where a call costs no round trip; runners talk to the recorder's.
 
 use crate::error::RecordError;
-use crate::host::ask::HostEnd;
 use crate::host::live::{LiveCall, Step};
 use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
 use crate::host::{NO_THREAD, WasiSetup};
+use crate::protocol::HostEnd;
 use crate::protocol::{Answer, Order};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};

@@ -5,9 +5,8 @@
 use crate::child::Answers;
 use crate::host::ranges::clamp;
 use crate::observe::View;
-use crate::protocol::{Answer, FrameWriter, Message, Order};
-use forkpoint_traces::{HostOutcome, WasmValue};
-use serde::{Deserialize, Serialize};
+use crate::protocol::{Answer, FrameWriter, HostEnd, Message, Order};
+use crate::values::WasmValue;
 use std::io::{self, Write};
 
 /// The guest's memories during a host call, in the order of the original module.
@@ -25,31 +24,6 @@ pub(crate) trait Memories {
     /// Has the engine's own host answer imported function number `function`, where it has a host.
     fn own_host(&mut self, _function: u32, _arguments: &[WasmValue]) -> HostEnd {
         HostEnd::Trapped("this engine has no host of its own".to_string())
-    }
-}
-
-/// How a host call ends.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum HostEnd {
-    /// With these results.
-    Returned(Vec<WasmValue>),
-    /// The guest traps, with these words.
-    Trapped(String),
-    /// The guest is over, with this exit code.
-    Exited(i32),
-    /// The recorder wants the run to end.
-    Stopped,
-}
-
-impl HostEnd {
-    /// The same, as a trace has it.
-    pub(crate) fn outcome(&self) -> HostOutcome {
-        match self {
-            HostEnd::Returned(values) => HostOutcome::Returned(values.clone()),
-            HostEnd::Trapped(message) => HostOutcome::Trapped(message.clone()),
-            HostEnd::Exited(code) => HostOutcome::Exited(*code),
-            HostEnd::Stopped => HostOutcome::Trapped("the recorder stopped the run".to_string()),
-        }
     }
 }
 

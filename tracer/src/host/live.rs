@@ -5,9 +5,9 @@
 //! what a [`Step`] says and tells the call about it, until it is [`Step::Done`].
 
 use crate::host::WasiSetup;
-use crate::host::ask::HostEnd;
 use crate::host::fixed;
 use crate::host::ranges::{Writable, first_reads, scattered, second_reads, unsigned, writable, written};
+use crate::protocol::HostEnd;
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::Signature;
 use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostRead, MemoryIndex};

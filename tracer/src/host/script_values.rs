@@ -2,6 +2,7 @@
 
 use crate::host::answer::ResultType;
 use crate::values::WasmValue;
+use forkpoint_traces::Hex;
 
 /// Type, and integer in decimal, bits of a float in decimal, bytes of a vector in hexadecimal, or `null`.
 pub(crate) type Typed = (String, String);
@@ -25,7 +26,7 @@ pub(crate) fn write_value(value: &WasmValue) -> Typed {
         WasmValue::I64(value) => ("i64", value.to_string()),
         WasmValue::F32(bits) => ("f32", bits.to_string()),
         WasmValue::F64(bits) => ("f64", bits.to_string()),
-        WasmValue::V128(bytes) => ("v128", bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        WasmValue::V128(bytes) => ("v128", Hex(bytes).to_string()),
         WasmValue::Reference(word) => ("ref", word.clone()),
     };
     (ty.to_string(), text)

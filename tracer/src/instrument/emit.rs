@@ -7,7 +7,7 @@ use super::body::{BodyRewriter, Inline, Origin};
 use super::classify::Recorded;
 use super::error::offset as code_offset;
 use super::locals::Function;
-use super::record::{FIRST_SEGMENT, Payload, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD};
+use super::raw::{FIRST_SEGMENT, Payload, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD};
 use super::{BUFFER_LIMIT, MAX_SEGMENT, Segment};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Shape, Site, SiteId, ValueType};
 use wasm_encoder::{BlockType, Instruction as I, MemArg};

@@ -9,7 +9,7 @@ use super::body::BodyRewriter;
 use super::error::offset as code_offset;
 use super::locals::Function;
 use super::options::Ask;
-use super::record::{CALLER, CALLER_HOOK, CALLER_SIZE, MARK_HOOK};
+use super::raw::{CALLER, CALLER_HOOK, CALLER_SIZE, MARK_HOOK};
 use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
 use wasm_encoder::{BlockType, Instruction as I, MemArg};
 use wasmparser::Operator;

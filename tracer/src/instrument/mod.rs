@@ -62,6 +62,7 @@
 mod address;
 mod body;
 mod classify;
+mod decode;
 mod emit;
 mod error;
 mod floats;
@@ -71,19 +72,20 @@ pub(crate) mod names;
 mod notes;
 mod offsets;
 mod options;
-mod record;
+mod raw;
 mod scan;
 mod sections;
 mod steps;
 
 pub use address::Address;
+pub use decode::{RawRecordError, RecordDecoder, RecordSink};
 pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
 pub use marks::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Options, Scope, Style};
-pub(crate) use record::MARK_HOOK;
-pub use record::{FIRST_SEGMENT, HOST_RECORD, RecordDecoder, RecordError, RecordSink, host_records};
+pub use raw::{FIRST_SEGMENT, HOST_RECORD, host_records};
+pub(crate) use raw::{HOOK_SIZE, MARK_HOOK};
 
 use forkpoint_traces::{MemoryIndex, Site, Step, ValueType};
 use std::collections::BTreeSet;

@@ -7,7 +7,7 @@ use super::error::offset as code_offset;
 use super::locals::Function;
 use super::marks::Marked;
 use super::options::Ask;
-use super::record::{NOTE, NOTE_HOOK, NOTE_SIZE};
+use super::raw::{NOTE, NOTE_HOOK, NOTE_SIZE};
 use super::scan::Signature;
 use super::{BUFFER_LIMIT, InstrumentError};
 use forkpoint_traces::ValueType;

@@ -9,10 +9,40 @@
 //!   exit code i32; 3: stop.
 //! - 5: call the engine's own host.
 
-use super::{Answer, MAX_ITEMS, MAX_WRITE, Order};
-use crate::host::ask::HostEnd;
+use super::HostEnd;
 use crate::values::WasmValue;
 use std::io::{self, Read, Write};
+
+/// What the parent tells its child.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// End the run.
+    Stop,
+    /// Send these pages (memory and page of 4 KiB), and go on.
+    Show(Vec<(u32, u64)>),
+    /// Send these bytes (memory, address, length), as far as there are any: a host call needs them.
+    Read(Vec<(u32, u64, u64)>),
+    /// Have the engine's own host answer the call, and say so.
+    Call,
+    /// The answer to a host call.
+    Answer(Answer),
+}
+
+/// What the host does about a call, in this order.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Memory, pages added.
+    pub(crate) grows: Vec<(u32, u64)>,
+    /// Memory, address, bytes.
+    pub(crate) writes: Vec<(u32, u64, Vec<u8>)>,
+    pub(crate) end: HostEnd,
+}
+
+/// Most items in one order.
+const MAX_ITEMS: u32 = 1 << 16;
+
+/// Most bytes of one write of an answer: longer ones come in pieces.
+const MAX_WRITE: u32 = 16 << 20;
 
 /// Most bytes of a message.
 const MAX_MESSAGE: u32 = 1 << 20;

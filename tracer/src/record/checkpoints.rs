@@ -1,8 +1,8 @@
 //! Comparing the engine's memory with the replayed one while a run goes on.
 
-use crate::observe::{PAGE, digest};
+use crate::observe::digest;
 use crate::protocol::PageDigest;
-use forkpoint_traces::{Image, MemoryIndex};
+use forkpoint_traces::{Image, MemoryIndex, PAGE};
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
@@ -74,7 +74,7 @@ impl Incoming {
 
     /// Pages in which the engine's memory is not the model's, in order.
     pub(super) fn suspects(mut self, model: &Image) -> Vec<(u32, u64)> {
-        let zero = digest(&[0; PAGE]);
+        let zero = digest(&[0; PAGE as usize]);
         let mut suspects = Vec::new();
         for memory in 0..self.pages.len() as u32 {
             for (number, page) in model.pages_in(MemoryIndex(memory), 0..u64::MAX) {

@@ -4,11 +4,11 @@
 //! the recorder's memory nor contradict itself. Each frame is looked at here before anything is made of it.
 
 use crate::error::RecordError;
-use crate::host::ask::HostEnd;
 use crate::instrument::{DataSegment, Instrumented};
+use crate::protocol::HostEnd;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
-use forkpoint_traces::PAGE;
+use forkpoint_traces::{PAGE, written_pages};
 
 /// Most bytes of initial memory that are not zero and that no data segment explains: all are held until every memory
 /// is known.
@@ -158,7 +158,7 @@ impl Conduct {
             return Some("bytes of a memory that was not announced".to_string());
         }
         if !self.checkpoint {
-            let written = written(bytes).map(|(_, page)| page.len() as u64).sum();
+            let written = written_pages(bytes).map(|(_, page)| page.len() as u64).sum();
             self.room = match self.room.checked_sub(written) {
                 Some(left) => left,
                 None if self.part == Part::Loading => {
@@ -190,12 +190,6 @@ impl Conduct {
             Some(number) => format!("call {number} where a later one was expected"),
         })
     }
-}
-
-/// The pages of a stretch of memory that are not all zero, with their offsets in it.
-pub(super) fn written(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
-    let pages = bytes.chunks(PAGE as usize).enumerate();
-    pages.filter(|(_, page)| page.iter().any(|byte| *byte != 0)).map(|(i, page)| (i as u64 * PAGE, page))
 }
 
 /// The values in a message.

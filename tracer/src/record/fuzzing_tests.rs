@@ -5,7 +5,7 @@
 use super::*;
 use crate::host::WasiSetup;
 use crate::host::answer::{Host, HostFunction, HostSpec, Provider};
-use crate::host::ask::HostEnd;
+use crate::protocol::HostEnd;
 use crate::protocol::{FrameWriter, Message, NativeFrame, PageDigest};
 use crate::record::header;
 use crate::values::WasmValue;

@@ -1,6 +1,6 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
-use super::conduct::{Conduct, written};
+use super::conduct::Conduct;
 use super::end::{EndMemories, EndState, typed};
 use super::launch::launch;
 use super::process::answer;
@@ -13,7 +13,7 @@ use crate::host::answer::{Host, Reply};
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, Put, Step, TrapKind};
+use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, Put, Step, TrapKind, written_pages};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -117,8 +117,8 @@ impl Seen<'_> {
             Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes)?,
             Frame::Image { address, bytes, .. } => {
                 let first = address / PAGE;
-                for (offset, page) in written(&bytes) {
-                    self.memories.page(first.saturating_add(offset / PAGE), page)?;
+                for (number, page) in written_pages(&bytes) {
+                    self.memories.page(first.saturating_add(number), page)?;
                 }
             }
             _ => {}

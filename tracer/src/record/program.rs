@@ -12,8 +12,9 @@ use crate::host::answer::{HostFunction, HostSpec, Provider};
 use crate::host::preload::Preload;
 use crate::host::script::HostScript;
 use crate::host::stub::Stub;
-use crate::instrument::{InstrumentError, Instrumented, MemoryDecl, Options, Style, expose, instrument, untouched};
-use crate::protocol::HOOK_SIZE;
+use crate::instrument::{
+    HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Style, expose, instrument, untouched,
+};
 use crate::record::{HostSource, Request};
 use forkpoint_traces::{Import, TraceReader};
 use std::borrow::Cow;

@@ -3,7 +3,8 @@
 //! A stranger's trace may fill or copy 2^63 bytes of a memory that holds nothing: time goes by the pages there
 //! are, not by the length.
 
-use super::{CorruptEvent, Image, MemoryIndex, PAGE};
+use super::{CorruptEvent, Image, MemoryIndex};
+use crate::page::PAGE;
 use std::ops::Range;
 use std::sync::Arc;
 

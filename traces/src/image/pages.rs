@@ -2,7 +2,8 @@
 //!
 //! Nearly every memory is below 4 GiB, so its pages are found by index; a memory64 may have pages anywhere.
 
-use super::{MemorySize, PAGE};
+use super::MemorySize;
+use crate::page::PAGE;
 use std::collections::BTreeMap;
 use std::ops::Range;
 

@@ -1,7 +1,8 @@
 //! Plain writes to the model: stores and runs of bytes. Nearly every event of a run comes through here, while it is
 //! recorded and whenever it is replayed.
 
-use super::{CorruptEvent, Image, MemoryIndex, PAGE, no_memory};
+use super::{CorruptEvent, Image, MemoryIndex, no_memory};
+use crate::page::{PAGE, is_zero};
 
 impl Image {
     /// How many of these bytes are inside of memory where not all are.
@@ -105,7 +106,7 @@ impl Image {
         start: usize,
         bytes: &[u8],
     ) -> Result<(), CorruptEvent> {
-        if let Some(page) = self.writable(memory, number, || bytes.iter().all(|byte| *byte == 0))? {
+        if let Some(page) = self.writable(memory, number, || is_zero(bytes))? {
             page[start..start + bytes.len()].copy_from_slice(bytes);
         }
         Ok(())

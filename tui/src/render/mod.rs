@@ -11,10 +11,9 @@ pub(crate) use help::{last_top as help_last_top, lines as help_lines};
 
 use crate::focus::{Focus, Pane};
 use crate::layout::Areas;
-use crate::source::Side;
 use crate::theme::Theme;
 use crate::view::View;
-use forkpoint_replay::{is_active, printable};
+use forkpoint_replay::{Side, is_active, printable};
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -9,9 +9,10 @@ use crate::focus::{Focus, Pane};
 use crate::jobs::Job;
 use crate::keys::{self, BINDINGS};
 use crate::source::Direction::{Backward, Forward};
-use crate::source::{Query, Side, moment};
+use crate::source::{Query, moment};
 use crate::theme::Theme;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
+use forkpoint_replay::Side;
 use forkpoint_traces::{MemoryIndex, Position};
 use ratatui::style::{Color, Modifier};
 

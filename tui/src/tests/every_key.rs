@@ -10,10 +10,10 @@ use crate::event_loop::translate;
 use crate::focus::{Focus, Pane};
 use crate::keys::BINDINGS;
 use crate::recorded::Recorded;
-use crate::source::{Side, Source};
+use crate::source::Source;
 use crate::theme::Theme;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
-use forkpoint_replay::Timeline;
+use forkpoint_replay::{Side, Timeline};
 use forkpoint_traces::{EngineWords, MemoryIndex, Milestone, Outcome, TraceWriter};
 use std::path::Path;
 

@@ -1,8 +1,8 @@
 //! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
 //! events that the left side lacks.
 
-use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Side, Source};
-use forkpoint_replay::{Pair, ReplayError, TypedValue};
+use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Source};
+use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, Position, TraceError};
 use std::sync::Arc;
 

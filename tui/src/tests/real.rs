@@ -4,10 +4,10 @@ use super::{act, ask, draw};
 use crate::action::{Action, PromptKind};
 use crate::app::App;
 use crate::recorded::Recorded;
-use crate::source::{Direction, Side, Source};
+use crate::source::{Direction, Source};
 use crate::theme::Theme;
 use crate::{Run, TuiError};
-use forkpoint_replay::Timeline;
+use forkpoint_replay::{Side, Timeline};
 use forkpoint_traces::{
     CodeOffset, EngineInfo, EngineWords, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryOp, Milestone,
     ModuleInfo, NativeFunction, NativePoint, Outcome, Position, RawEvent, Site, SiteId, TraceWriter,

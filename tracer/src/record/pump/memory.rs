@@ -6,10 +6,9 @@ use crate::instrument::DataKind;
 use crate::protocol::Order;
 use crate::record::Phase;
 use crate::record::checkpoints;
-use crate::record::conduct::written;
 use crate::record::findings::{self, Finding, Found};
 use crate::record::images::{self, Difference};
-use forkpoint_traces::{Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter};
+use forkpoint_traces::{Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages};
 use std::fmt::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
@@ -18,9 +17,8 @@ use wasmparser::{Parser, Payload, TypeRef};
 /// Bytes of memory that may always be something else than the events say: all of them are kept.
 const MOST_OBSERVED: u64 = 256 << 20;
 
-/// Most stretches of bytes, and bytes of each, that the words about a failed instantiation show.
+/// Most stretches of bytes that the words about a failed instantiation show.
 const SHOWN_STRETCHES: usize = 4;
-const SHOWN_BYTES: usize = 16;
 
 /// What a memory is imported as, unescaped.
 fn imported_memory(module: &[u8], memory: MemoryIndex) -> Option<String> {
@@ -95,10 +93,8 @@ impl Pump<'_> {
             }
             self.final_memories.push(incoming.end(writer.image(), &mut sink));
             for Difference { address, engine, .. } in left.iter().take(SHOWN_STRETCHES) {
-                let hex = engine.iter().take(SHOWN_BYTES).map(|byte| format!(" {byte:02x}")).collect::<String>();
-                let more = if engine.len() > SHOWN_BYTES { " .." } else { "" };
                 let name = imported_memory(&self.program.original, memory).unwrap_or_else(|| memory.0.to_string());
-                let _ = write!(words, "\nleft in imported memory {name} at {address:#x}:{hex}{more}");
+                let _ = write!(words, "\nleft in imported memory {name} at {address:#x}: {:#}", Hex(engine));
             }
         }
         Ok(words)
@@ -108,7 +104,7 @@ impl Pump<'_> {
         if !self.instantiated {
             if let Some((_, pieces)) = self.initial.last_mut() {
                 // Zeros may be sent, and need not be kept.
-                pieces.extend(written(&bytes).map(|(offset, page)| (address + offset, page.to_vec())));
+                pieces.extend(written_pages(&bytes).map(|(number, page)| (address + number * PAGE, page.to_vec())));
                 return Ok(());
             }
             return Err(unannounced("bytes"));

@@ -1,5 +1,5 @@
 use super::*;
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp};
 
 fn site(op: MemoryOp, memory: u32, static_offset: u64, source: u32) -> Site {
     Site { func: FuncIndex(0), offset: CodeOffset(0), op, memory: MemoryIndex(memory), static_offset, source }
@@ -35,7 +35,7 @@ impl RecordSink for Events {
     }
 }
 
-fn decode(decoder: &RecordDecoder, bytes: &[u8]) -> Result<Vec<(u32, [u64; 3])>, RecordError> {
+fn decode(decoder: &RecordDecoder, bytes: &[u8]) -> Result<Vec<(u32, [u64; 3])>, RawRecordError> {
     let mut sink = Events(Vec::new());
     decoder.decode_block(bytes, &mut sink)?;
     Ok(sink.0)
@@ -109,6 +109,6 @@ fn unknown_segments_are_errors() {
     let decoder = decoder(&[]);
     for number in [0, FIRST_SEGMENT - 1, FIRST_SEGMENT + 1, u32::MAX] {
         let error = decode(&decoder, &number.to_le_bytes()).expect_err("unknown");
-        assert!(matches!(error, RecordError::UnknownSegment { segment, .. } if segment == number), "{error}");
+        assert!(matches!(error, RawRecordError::UnknownSegment { segment, .. } if segment == number), "{error}");
     }
 }

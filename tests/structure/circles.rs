@@ -1,0 +1,70 @@
+//! Circles of imports: files of which each imports from the next, and the last from the first.
+//!
+//! A module and one that it declares may need each other: the child is a part of its parent, as an `impl` block in a file of
+//! its own is. So of such a pair the way up is left out, and a parent with many children is no circle of them all.
+
+use super::imports::Imports;
+use super::sources::Crate;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+/// The files of each circle of more than two, the largest circle first.
+pub fn circles(imports: &Imports) -> Vec<BTreeSet<PathBuf>> {
+    let reached: BTreeMap<&Path, BTreeSet<&Path>> =
+        imports.keys().map(|file| (file.as_path(), reach(imports, file))).collect();
+    let mut circles: BTreeSet<BTreeSet<PathBuf>> = BTreeSet::new();
+    for (file, others) in &reached {
+        let circle: BTreeSet<PathBuf> = others
+            .iter()
+            .filter(|other| reached.get(*other).is_some_and(|back| back.contains(file)))
+            .map(|other| other.to_path_buf())
+            .collect();
+        if circle.len() > 2 {
+            circles.insert(circle);
+        }
+    }
+    let mut circles: Vec<_> = circles.into_iter().collect();
+    circles.sort_by_key(|circle| std::cmp::Reverse(circle.len()));
+    circles
+}
+
+/// The imports without those of a child from its parent, where the parent imports from the child.
+pub fn without_parents(sources: &Crate, imports: &Imports) -> Imports {
+    let mut left = imports.clone();
+    for module in &sources.modules {
+        let Some(parent) = module.parent.map(|parent| sources.file(parent)) else { continue };
+        if imports.get(parent).is_some_and(|from| from.contains_key(&module.file))
+            && let Some(from) = left.get_mut(&module.file)
+        {
+            from.remove(parent);
+        }
+    }
+    left
+}
+
+/// All files that a file imports from, by way of others, too.
+fn reach<'a>(imports: &'a Imports, from: &Path) -> BTreeSet<&'a Path> {
+    let mut reached = BTreeSet::new();
+    let mut waiting: Vec<&Path> = vec![from];
+    while let Some(file) = waiting.pop() {
+        for next in imports.get(file).into_iter().flat_map(BTreeMap::keys) {
+            if reached.insert(next.as_path()) {
+                waiting.push(next);
+            }
+        }
+    }
+    reached
+}
+
+/// A circle in words: its files, and what each imports from which other.
+pub fn describe(circle: &BTreeSet<PathBuf>, imports: &Imports) -> String {
+    let mut text = String::new();
+    for (file, from) in imports.iter().filter(|(file, _)| circle.contains(*file)) {
+        for (other, names) in from.iter().filter(|(other, _)| circle.contains(*other)) {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let _ = writeln!(text, "  {} -> {}: {}", file.display(), other.display(), names.join(", "));
+        }
+    }
+    text
+}

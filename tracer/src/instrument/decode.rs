@@ -1,0 +1,215 @@
+//! Reads raw records: a block of bytes in, sites and operands out.
+//!
+//! The hot half of a recording. Plain stores of up to 8 bytes are read in line, everything else out of it.
+
+mod hooks;
+mod step;
+
+use super::raw::{
+    CALLER, CALLER_SIZE, FIRST_SEGMENT, HOST_RECORD, NOTE, NOTE_SIZE, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD,
+};
+use super::{MemoryDecl, Segment};
+use forkpoint_traces::{Site, SiteId};
+use step::{Kind, Step, read_u32, read_u64};
+use thiserror::Error;
+
+/// A raw block that no rewritten module can have written.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RawRecordError {
+    /// No segment has this number.
+    #[error(
+        "a raw block of {length} bytes names segment {segment} at byte {offset}, but the module's segments are numbered from {FIRST_SEGMENT} to below {end}"
+    )]
+    UnknownSegment {
+        /// The number found.
+        segment: u32,
+        /// Where in the block.
+        offset: usize,
+        /// One past the last number.
+        end: u32,
+        /// Length of the block in bytes.
+        length: usize,
+    },
+    /// What a store left in memory is told without a store before it.
+    #[error("a raw block of {length} bytes has a read-back without a store at byte {offset}")]
+    NoStore {
+        /// Where in the block.
+        offset: usize,
+        /// Length of the block in bytes.
+        length: usize,
+    },
+    /// A hook was called with the number of a site that does not exist.
+    #[error("a hook names site {0}, which the module does not have")]
+    UnknownSite(u32),
+    /// The block ends where no instruction can have left the cursor.
+    #[error("a raw block of {length} bytes ends inside of a record: {needed} bytes were expected at byte {offset}")]
+    Cut {
+        /// Where the record (or its part) starts.
+        offset: usize,
+        /// Bytes it needs.
+        needed: usize,
+        /// Length of the block in bytes.
+        length: usize,
+    },
+}
+
+/// Takes what the decoder reads.
+pub trait RecordSink {
+    /// An event of an instruction, with the operands as [`RecordDecoder::decode_block`] says.
+    fn event(&mut self, site: SiteId, operands: [u64; 3]);
+
+    /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
+    /// `address`, the last event given to [`RecordSink::event`], in place of what was stored.
+    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
+
+    /// The next step of a host call is a call at this mark.
+    fn caller(&mut self, _mark: u32) {}
+
+    /// The run has come to a mark.
+    fn mark(&mut self, _mark: u32) {}
+
+    /// The code has something to say at this mark, if there was one.
+    fn note(&mut self, _mark: u32, _words: [u64; 2]) {}
+
+    /// A step of a host call, encoded. The rewritten module leaves none by itself: who records no host needs no such sink.
+    fn host(&mut self, _event: &[u8]) {}
+}
+
+/// The event of the host record at `at`, and where the next record begins.
+fn host_event(bytes: &[u8], at: usize) -> Result<(&[u8], usize), RawRecordError> {
+    let start = at + 8;
+    if start > bytes.len() {
+        return Err(cut(bytes, at, 8));
+    }
+    let length = read_u32(bytes, at + 4) as usize;
+    match start.checked_add(length).and_then(|end| Some((bytes.get(start..end)?, end))) {
+        Some(found) => Ok(found),
+        None => Err(cut(bytes, start, length)),
+    }
+}
+
+/// Turns raw blocks into `(site, operands)`.
+#[derive(Debug, Clone)]
+pub struct RecordDecoder {
+    /// First step and the one past the last, by segment.
+    segments: Vec<(u32, u32)>,
+    steps: Vec<Step>,
+    /// Site and address of the hook call before.
+    hooked: Option<(SiteId, u64)>,
+}
+
+impl RecordDecoder {
+    /// The decoder for what `instrument` made of a module.
+    pub fn new(sites: &[Site], segments: &[Segment], memories: &[MemoryDecl]) -> RecordDecoder {
+        let wide = |memory: u32| memories.get(memory as usize).is_some_and(|memory| memory.memory64);
+        let steps: Vec<Step> = sites.iter().map(|site| Step::new(site, wide)).collect();
+        let segments = segments
+            .iter()
+            .map(|segment| {
+                let end = segment.first.saturating_add(segment.count).min(steps.len() as u32);
+                (segment.first.min(end), end)
+            })
+            .collect();
+        RecordDecoder { segments, steps, hooked: None }
+    }
+
+    /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order,
+    /// with operands as an event of the site carries them: `[effective address, value, 0]` for stores of up to 8
+    /// bytes, `[effective address, low half, high half]` for vectors, `[delta, result]` for `memory.grow` with
+    /// [`u64::MAX`] for a refusal, `[destination, byte, length]` for fills, `[destination, source, length]` for
+    /// copies and inits, nothing for drops.
+    ///
+    /// The last segment of a block may be incomplete: a trap ended it.
+    ///
+    /// # Errors
+    ///
+    /// When no rewritten module can have written the block. Events before the faulty place were given to
+    /// `sink`.
+    #[inline]
+    pub fn decode_block(&self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), RawRecordError> {
+        let mut at = 0;
+        let mut last = None;
+        while at < bytes.len() {
+            let start = at;
+            if bytes.len() - at < SEGMENT_HEAD as usize {
+                return Err(cut(bytes, at, SEGMENT_HEAD as usize));
+            }
+            let number = read_u32(bytes, at) as u32;
+            let segment = number.wrapping_sub(FIRST_SEGMENT) as usize;
+            let Some(&(first, end)) = self.segments.get(segment) else {
+                if number == READ_BACK {
+                    let (site, address) = last.ok_or(RawRecordError::NoStore { offset: at, length: bytes.len() })?;
+                    if bytes.len() - at < READ_BACK_SIZE as usize {
+                        return Err(cut(bytes, at, READ_BACK_SIZE as usize));
+                    }
+                    at += SEGMENT_HEAD as usize;
+                    sink.read_back(site, address, [read_u64(bytes, at), read_u64(bytes, at + 8)]);
+                    at += 16;
+                    continue;
+                }
+                if number == HOST_RECORD {
+                    let (event, end) = host_event(bytes, at)?;
+                    sink.host(event);
+                    (at, last) = (end, None);
+                    continue;
+                }
+                if number == CALLER || number == NOTE {
+                    let size = if number == CALLER { CALLER_SIZE } else { NOTE_SIZE } as usize;
+                    if bytes.len() - at < size {
+                        return Err(cut(bytes, at, size));
+                    }
+                    let mark = read_u32(bytes, at + 4) as u32;
+                    match number {
+                        CALLER => sink.caller(mark),
+                        _ => sink.note(mark, [read_u64(bytes, at + 8), read_u64(bytes, at + 16)]),
+                    }
+                    at += size;
+                    continue;
+                }
+                return Err(RawRecordError::UnknownSegment {
+                    segment: number,
+                    offset: at,
+                    end: FIRST_SEGMENT.saturating_add(self.segments.len() as u32),
+                    length: bytes.len(),
+                });
+            };
+            at += SEGMENT_HEAD as usize;
+            let mut site = SiteId::FIRST.0.wrapping_add(first);
+            for step in &self.steps[first as usize..end as usize] {
+                let size = usize::from(step.size);
+                let left = bytes.len() - at;
+                if left < size {
+                    // The head alone is never committed, except for an instruction without operands.
+                    if left == 0 && at > start + SEGMENT_HEAD as usize {
+                        return Ok(());
+                    }
+                    return Err(cut(bytes, at, size));
+                }
+                let operands = match step.kind {
+                    Kind::Store32 => {
+                        [read_u32(bytes, at).wrapping_add(step.offset), read_u64(bytes, at + 4) & step.mask, 0]
+                    }
+                    Kind::Store64 => {
+                        [read_u64(bytes, at).wrapping_add(step.offset), read_u64(bytes, at + 8) & step.mask, 0]
+                    }
+                    _ => step.rare(bytes, at),
+                };
+                sink.event(SiteId(site), operands);
+                last = Some((SiteId(site), operands[0]));
+                site = site.wrapping_add(1);
+                at += size;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cold]
+fn cut(bytes: &[u8], offset: usize, needed: usize) -> RawRecordError {
+    RawRecordError::Cut { offset, needed, length: bytes.len() }
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

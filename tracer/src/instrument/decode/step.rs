@@ -1,0 +1,104 @@
+//! A site as the decoder needs it: how many bytes its record has, and what they mean.
+
+use super::super::raw::Payload;
+use forkpoint_traces::Site;
+
+/// Which way a record is read. Stores of up to 8 bytes in 32-bit memories are almost all there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Store32,
+    Store64,
+    Vector,
+    Grow,
+    Other,
+}
+
+/// One site as the decoder needs it: 24 bytes, so that two or three steps share a cache line.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    /// Added to the base address of a store.
+    pub(super) offset: u64,
+    /// Keeps the bytes of a store's value.
+    pub(super) mask: u64,
+    pub(super) size: u8,
+    pub(super) kind: Kind,
+    pub(super) fields: [u8; 3],
+}
+
+impl Step {
+    /// The step of `site`; `wide` says whether a memory has 64 bits.
+    pub(super) fn new(site: &Site, wide: impl Fn(u32) -> bool) -> Step {
+        let payload = Payload::new(site.op, wide(site.memory.0), wide(site.source));
+        let fields = payload.fields();
+        let (kind, mask) = match payload {
+            Payload::Store { width: 16, .. } => (Kind::Vector, u64::MAX),
+            Payload::Store { wide, width } => {
+                let kind = if wide { Kind::Store64 } else { Kind::Store32 };
+                (kind, u64::MAX >> (64 - 8 * u32::from(width)))
+            }
+            Payload::Grow { wide } => (Kind::Grow, if wide { u64::MAX } else { u64::from(u32::MAX) }),
+            _ => (Kind::Other, 0),
+        };
+        Step {
+            offset: site.static_offset,
+            mask,
+            size: payload.size() as u8,
+            kind,
+            fields: fields.map(|size| size as u8),
+        }
+    }
+
+    /// Everything but plain stores; kept out of the hot loop.
+    #[inline(never)]
+    pub(super) fn rare(&self, bytes: &[u8], mut at: usize) -> [u64; 3] {
+        let mut operands = [0; 3];
+        if self.kind == Kind::Vector {
+            let address = usize::from(self.fields[0]);
+            let base = if address == 8 { read_u64(bytes, at) } else { read_u32(bytes, at) };
+            let value = at + address;
+            return [base.wrapping_add(self.offset), read_u64(bytes, value), read_u64(bytes, value + 8)];
+        }
+        for (operand, size) in operands.iter_mut().zip(self.fields) {
+            *operand = match size {
+                0 => 0,
+                1 => u64::from(padded::<1>(bytes, at)[0]),
+                4 => read_u32(bytes, at),
+                _ => read_u64(bytes, at),
+            };
+            at += usize::from(size);
+        }
+        if self.kind == Kind::Grow && operands[1] == self.mask {
+            operands[1] = u64::MAX;
+        }
+        operands
+    }
+}
+
+/// Reads `N` bytes at `at`, those past the end of `bytes` as zero.
+#[inline(always)]
+fn padded<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(chunk) => *chunk,
+        None => padded_slow(bytes, at),
+    }
+}
+
+/// Only the last record of a block gets here.
+#[cold]
+fn padded_slow<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut chunk = [0; N];
+    let rest = bytes.get(at..).unwrap_or_default();
+    let length = rest.len().min(N);
+    chunk[..length].copy_from_slice(&rest[..length]);
+    chunk
+}
+
+#[inline(always)]
+pub(super) fn read_u32(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32::from_le_bytes(padded(bytes, at)))
+}
+
+#[inline(always)]
+pub(super) fn read_u64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(padded(bytes, at))
+}

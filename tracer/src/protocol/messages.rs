@@ -1,0 +1,101 @@
+//! Control frames of an engine's process, in JSON, so that a runner for another engine is written in an afternoon.
+
+use crate::values::WasmValue;
+use forkpoint_traces::{EngineInfo, HostOutcome, Stage, TrapKind};
+use serde::{Deserialize, Serialize};
+
+/// A control frame.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Message {
+    /// First of all: which engine this is.
+    Hello(EngineInfo),
+    /// The engine cannot be set up as asked. The last frame.
+    SetupFailed(String),
+    /// What runs the engine failed, at any time: nothing of the run says anything about the engine. The last frame.
+    Failed(String),
+    /// The engine accepted the module at a stage, `validate` or `compile`.
+    Accepted(Stage),
+    /// The engine did not accept the module at a stage. The last frame. The offset is one in the original module at
+    /// `validate`, in the job's module elsewhere; the code is the engine's own.
+    Rejected {
+        stage: Stage,
+        message: String,
+        #[serde(default)]
+        offset: Option<u64>,
+        #[serde(default)]
+        code: Option<String>,
+    },
+    /// A checkpoint begins: sizes of all memories in pages. Digests follow, then `CheckpointEnd`.
+    Checkpoint { pages: Vec<u64> },
+    /// All digests were sent: the parent answers with [`Order::Show`], and gets these pages as images.
+    CheckpointEnd,
+    /// All pages that were asked for were sent.
+    CheckpointDone,
+    /// The guest calls an imported function that the recorder answers, by [`Order::Answer`]: the function's index.
+    HostCall { function: u32, arguments: Vec<WasmValue> },
+    /// The engine's own host has answered, as [`Order::Call`] asked.
+    HostAnswered(HostEnd),
+    /// All bytes that [`Order::Read`] asked for were sent.
+    HostReadEnd,
+    /// The guest made a host call that its host log has no answer to, or that it cannot be replayed from: why.
+    Unanswered { why: String, damaged: bool },
+    /// At the end: mutable globals, and sizes of tables.
+    State { globals: Vec<WasmValue>, tables: Vec<u64> },
+    /// A memory image follows, then `ImageEnd`. Once after instantiation, once at the end, per memory.
+    Image { memory: u32, pages: u64 },
+    /// The image is complete.
+    ImageEnd,
+    /// The module is instantiated, all images were sent.
+    Instantiated,
+    /// Watched bytes are looked at after every event from here on: right behind `Instantiated`.
+    Watching,
+    /// A call begins: the start function, or one of the job's calls by number.
+    Call(Option<u32>),
+    /// The call returned.
+    Returned(Vec<WasmValue>),
+    /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is no part of
+    /// the words: its numbers would be those of the rewritten module.
+    Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
+    /// The mark that the guest had come to last when it trapped: right before `Trapped`.
+    Marked(u32),
+    /// The guest called `proc_exit`.
+    Exited(i32),
+    /// The run was interrupted, as the parent asked.
+    Stopped,
+    /// Everything was sent.
+    End,
+}
+
+/// One frame of the guest's stack; function and offset are those of the rewritten module.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TrapFrame {
+    pub(crate) function: u32,
+    pub(crate) offset: Option<u32>,
+    /// As the module's name section has it.
+    pub(crate) name: Option<String>,
+}
+
+/// How a host call ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum HostEnd {
+    /// With these results.
+    Returned(Vec<WasmValue>),
+    /// The guest traps, with these words.
+    Trapped(String),
+    /// The guest is over, with this exit code.
+    Exited(i32),
+    /// The recorder wants the run to end.
+    Stopped,
+}
+
+impl HostEnd {
+    /// The same, as a trace has it.
+    pub(crate) fn outcome(&self) -> HostOutcome {
+        match self {
+            HostEnd::Returned(values) => HostOutcome::Returned(values.clone()),
+            HostEnd::Trapped(message) => HostOutcome::Trapped(message.clone()),
+            HostEnd::Exited(code) => HostOutcome::Exited(*code),
+            HostEnd::Stopped => HostOutcome::Trapped("the recorder stopped the run".to_string()),
+        }
+    }
+}
