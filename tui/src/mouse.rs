@@ -33,7 +33,7 @@ impl App {
         }
         let (line, column) = (u64::from(row - area.y), column - area.x);
         match focus.pane {
-            Pane::Events if self.top.saturating_add(line) < self.source.rows() => {
+            Pane::Events if self.top.saturating_add(line) < self.outline.rows() => {
                 self.go_to(self.top.saturating_add(line));
             }
             Pane::Memory => {

@@ -63,7 +63,7 @@ fn random_actions_on_random_screens() {
             }
             let (width, height) = (random.below(200) as u16, random.below(60) as u16);
             draw(&mut app, width, height);
-            assert!(app.row < app.source.rows());
+            assert!(app.row < app.outline.rows());
         }
     }
 }
