@@ -20,13 +20,13 @@ use std::path::PathBuf;
 
 /// Where two WebAssembly runs part.
 ///
-/// Records what a module does to its linear memories under an engine, finds the first event at which two runs
-/// diverge, and shows it. Exit codes: 0 the runs agree, 1 they diverge, 2 there is no answer (bad input, a run
-/// that timed out, an incomplete trace).
+/// forkpoint records what a module does to its linear memories under an engine, and finds, shows and explains the
+/// first event at which two runs diverge. Exit codes: 0 the runs agree, 1 they diverge, 2 there is no answer (bad
+/// input, a run that timed out, an incomplete trace).
 #[derive(Debug, Parser)]
 #[command(name = "forkpoint", version, long_version = long_version(), arg_required_else_help = true)]
 pub struct Cli {
-    /// Colors in help and errors; auto looks at the terminal and at NO_COLOR
+    /// Use colors in help and errors; auto depends on the terminal and NO_COLOR
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     pub color: ColorChoice,
     #[command(subcommand)]
@@ -80,7 +80,7 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint dump app.fpt --from 100 --to 120\n  forkpoint dump app.fpt --func main --addr 0x400..0x500 --json"
     )]
     Dump(DumpArgs),
-    /// List the engines that can be used here, and what each of them knows
+    /// List the engines that work here, and the proposals that each supports
     #[command(
         after_help = "EXAMPLES\n  forkpoint engines\n  forkpoint engines wasmedge:aot,lib=/usr/lib/libwasmedge.so --json"
     )]
@@ -114,15 +114,15 @@ pub struct RecordArgs {
     /// The trace to write [default: the module's name with .fpt]
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// The engine, with settings after commas: wasmtime:aot,target=portable,opt=none
+    /// The engine and its settings, separated by commas: wasmtime:aot,target=portable,opt=none
     ///
     /// wasmtime:jit, :aot, :winch-jit, :winch-aot, :pulley or :pulley-aot; wasmi; node, node:liftoff or node:turbofan;
     /// python, python:cranelift or python:winch; capi:jit,lib=PATH or capi:aot,lib=PATH for a library with the interface
-    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; runner:COMMAND. `forkpoint engines` tries which of them
+    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; runner:COMMAND. `forkpoint engines` tests which of them
     /// work here; docs/engines.md lists their settings.
     #[arg(short, long, default_value = "wasmtime:jit")]
     pub engine: EngineSpec,
-    /// What code is made for: host, portable (this architecture's baseline) or a target triple
+    /// Compile for this target: host, portable (this architecture's baseline) or a target triple
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
     /// Switch CPU features on and off: +fma-avx2
@@ -131,21 +131,20 @@ pub struct RecordArgs {
     /// Optimization level: none, speed or speed-and-size
     #[arg(long, value_name = "LEVEL")]
     pub opt: Option<OptLevel>,
-    /// Who answers the guest's WASI calls: wasmtime, whose answers another engine gets from a recording, or own, the
-    /// engine's own host
+    /// Who answers the guest's WASI calls: the linked Wasmtime's host or the engine's own
     ///
-    /// Wasmtime's linked host answers by default, whatever the engine: for other engines it is recorded once and replayed.
-    /// With `own` the engine's own host answers, such as node:wasi; `forkpoint engines` says which engines have one.
+    /// By default Wasmtime's host answers, whatever the engine: other engines get its recorded answers. With `own` the
+    /// engine's own host answers, such as node:wasi; `forkpoint engines` lists the engines that have one.
     #[arg(long, value_enum, default_value_t = RecordHost::Wasmtime)]
     pub host: RecordHost,
     /// Fix clocks and random numbers, so that separately made recordings can be compared
     #[arg(long)]
     pub deterministic: bool,
-    /// Exit with 1 when the run ends like this: trap, crash, rejected, timeout, out-of-memory, unanswered, no-room,
-    /// interrupted or exit (a code other than 0); several with commas between. By default none of these is a failure of the command
+    /// Exit with 1 if the run ends in one of these ways, separated by commas: trap, crash, rejected, timeout, out-of-memory,
+    /// unanswered, no-room, interrupted or exit (a code other than 0). By default the command succeeds however the run ends
     #[arg(long, value_name = "END,...", value_delimiter = ',')]
     pub fail_on: Vec<End>,
-    /// Print a summary as JSON in place of the guest's results
+    /// Print a summary as JSON instead of the guest's results
     #[arg(long)]
     pub json: bool,
     /// Print no summary
@@ -156,7 +155,7 @@ pub struct RecordArgs {
 /// How a run can end, as scripts ask for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum End {
-    /// In a trap
+    /// A call trapped
     Trap,
     /// The engine's process crashed
     Crash,
@@ -168,7 +167,7 @@ pub enum End {
     OutOfMemory,
     /// A host call had no answer
     Unanswered,
-    /// --alloc gave no room for what a call was to be given
+    /// --alloc made no room for an argument
     NoRoom,
     /// Ctrl-C or SIGTERM ended it
     Interrupted,
@@ -210,18 +209,17 @@ pub struct CompareArgs {
     /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
     ///
     /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
-    /// The command of a runner goes on to the end of the list, so a runner comes last in one. The reference is the first
-    /// engine that can answer host calls and whose run comes to an end.
+    /// Quote a runner's word that holds a semicolon. The reference is the first engine that can answer host calls and
+    /// finishes its run.
     #[arg(long, value_name = "ENGINE[;ENGINE...]")]
     #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
     pub engines: Vec<EngineList>,
-    /// Who answers the guest's host calls: pinned, the left side for real and the right side from its recording; own, the
-    /// same with the left engine's own host; or live, each side for real
+    /// Who answers the guest's host calls
     ///
-    /// Pinned, it is always the host of the linked Wasmtime that answers for real. Live, each engine with a host of its own
-    /// (`forkpoint engines` lists them: node:wasi, for example) is answered by that, and every other one as in a live run
-    /// under Wasmtime. `--host live` asks whether the host makes the difference, `--host own` whether a bug needs the left
-    /// engine's host.
+    /// With `pinned` the linked Wasmtime's host answers once, and all other runs get its recorded answers. With `live` each
+    /// engine that has its own host (`forkpoint engines` lists them: node:wasi, for example) uses it, and every other engine
+    /// is answered by Wasmtime's host from a live run. Use `live` to see whether the host makes the difference, `own` to
+    /// see whether a bug needs the left engine's host.
     #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
     pub host: HostMode,
     /// The limit of --memory-page-limit for the left side only
@@ -233,14 +231,14 @@ pub struct CompareArgs {
     /// Keep the traces in this directory: lhs.fpt and rhs.fpt, or with --engines 01-ENGINE.fpt and so on
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Do not run both sides without recording first, to see whether recording changes what they do
+    /// Skip the runs without recording, which show whether recording changes a result
     #[arg(long)]
     pub no_guard: bool,
-    /// Do not run the sides again to ask more about a divergence: where an engine trapped that does not say so, whether it
-    /// follows from the bits of NaNs, which function first returned otherwise
+    /// Skip the reruns that find out more about a divergence: the place of a trap that the engine does not report, whether
+    /// it follows from the bits of NaNs, which function first returned another value
     #[arg(long)]
     pub no_reruns: bool,
-    /// Show what the guest of the left side prints (on standard error)
+    /// Show the left guest's output on standard error
     #[arg(long)]
     pub echo: bool,
     #[command(flatten)]
@@ -260,11 +258,11 @@ pub enum RecordHost {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostMode {
-    /// One run for real, all others from its recording
+    /// Wasmtime's host in one run, its recording in all others
     Pinned,
-    /// The same, by the own host of the engine that runs for real
+    /// The left engine's own host in its run, its recording in all others
     Own,
-    /// Every run for real
+    /// Each engine's own host, in every run
     Live,
 }
 
@@ -285,10 +283,10 @@ pub struct ReplayArgs {
     /// Keep the trace of the new run
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// End the run after so long: 500ms, 10s, 2m, or none for no limit
+    /// Time limit of the run: 500ms, 10s, 2m, or none
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = parse_limit)]
     pub timeout: TimeLimit,
-    /// Show what the guest prints
+    /// Show the guest's output
     #[arg(long)]
     pub echo: bool,
     #[command(flatten)]
@@ -311,7 +309,7 @@ pub struct ReportArgs {
 
 #[derive(Debug, Args)]
 pub struct RunnerCheckArgs {
-    /// One JSON array, an object for each part of the protocol
+    /// Print one JSON array with an object for each part of the protocol
     #[arg(long)]
     pub json: bool,
     /// The runner's program and its own arguments
@@ -333,7 +331,7 @@ pub struct DiffArgs {
 pub struct InfoArgs {
     /// The trace
     pub file: PathBuf,
-    /// As JSON
+    /// Print JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
     /// Read every chunk, check every checksum and replay all events
@@ -360,16 +358,16 @@ pub struct DumpArgs {
     /// Only events of this kind; repeatable
     #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(forkpoint_traces::Event::KINDS))]
     pub kind: Vec<String>,
-    /// One JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct EnginesArgs {
-    /// Engines to look at besides those linked in: capi:jit,lib=PATH, wasmedge:aot,lib=PATH, runner:COMMAND
+    /// Engines to test besides those linked in: capi:jit,lib=PATH, wasmedge:aot,lib=PATH, runner:COMMAND
     pub engines: Vec<EngineSpec>,
-    /// As JSON
+    /// Print JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
 }

@@ -26,6 +26,7 @@ use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Most bytes of one place that are watched to find the event behind a difference that a checkpoint found.
 const WATCHED: u64 = 64;
@@ -207,7 +208,7 @@ impl Comparison<'_> {
         }
         let stdin = || {
             Ok::<_, anyhow::Error>(match &self.stdin {
-                Some(file) => Stdio::File(file.try_clone().context("standard input")?),
+                Some(file) => Stdio::File(Arc::new(file.try_clone().context("standard input")?)),
                 None => Stdio::Null,
             })
         };

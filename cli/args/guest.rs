@@ -19,7 +19,7 @@ pub struct GuestArgs {
 /// How a module is called, what it is given and how its run is recorded.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// Call an export in place of `_start`: its name and arguments, as in 'run 64 0xff'; repeatable, in order
+    /// Call an export instead of `_start`: its name and arguments, as in 'run 64 0xff'; repeatable, in order
     ///
     /// Arguments are parsed by the function's type: decimal or hexadecimal, signed or
     /// unsigned; floats with inf and nan:0x...; vectors as i32x4:1,2,3,4.
@@ -31,74 +31,73 @@ pub struct RunArgs {
     ///   zeros:N  N zeros: room for what the call writes
     /// b"text" and b@FILE have no NUL, u"text" and u@FILE are UTF-16 without NUL.
     ///   len         their length in bytes, without the NUL
-    ///   result      what the --invoke before returned
+    ///   result      the result of the previous --invoke
     ///   result:N.K  result K of the N-th --invoke, both from 1; result:N for the first
     ///
     ///   --alloc malloc --invoke 'render "digraph{a->b}"'
     ///   --alloc '__wbindgen_malloc len 1' --invoke 'parse b@data.json len'
     #[arg(long, value_name = "FUNC ARG...", verbatim_doc_comment)]
     pub invoke: Vec<String>,
-    /// The export that makes room for texts and files in --invoke: a name, which is called with the number of bytes, or a
-    /// name and arguments, where `len` stands for that number: malloc, '__wbindgen_malloc len 1', '__new len 2'
-    /// (docs/reactors.md)
+    /// The export that makes room for texts and files in --invoke, called with the number of bytes, or with the given
+    /// arguments, where `len` stands for that number: malloc, '__wbindgen_malloc len 1', '__new len 2' (docs/reactors.md)
     #[arg(long, value_name = "FUNC [ARG...]")]
     pub alloc: Option<Invocation>,
     /// Set an environment variable of the guest; repeatable
     #[arg(long, value_name = "NAME=VALUE", value_parser = parse_pair)]
     pub env: Vec<(String, String)>,
-    /// Give the guest a directory, under its own name or another; repeatable
+    /// Give the guest a directory, optionally under another name; repeatable
     #[arg(long, value_name = "DIR[::NAME]", value_parser = parse_directory)]
     pub dir: Vec<(PathBuf, String)>,
-    /// End a run after so long: 500ms, 10s, 2m
+    /// Time limit of each run: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub timeout: Option<Duration>,
-    /// End a run whose engine's process holds more memory than this: 500M, 4G
+    /// Memory limit of each engine's process, which ends a run that exceeds it: 500M, 4G
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub max_memory: Option<u64>,
-    /// Most pages (of 64 KiB) that a memory may have: told to the engine in its own way, and what it does is recorded
+    /// Limit every memory to this many pages of 64 KiB, in the engine's own way; what the engine does is recorded
     #[arg(long, value_name = "PAGES")]
     pub memory_page_limit: Option<u64>,
     /// Switch proposals on and off in every engine, for compiling and for running: +tail-call,-simd
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub features: Option<FeatureSwitches>,
-    /// The same for running only, on top of --features: what was compiled ahead may run where it would be rejected
+    /// The same for running only, on top of --features: code compiled ahead may run although it would be rejected now
     #[arg(long, value_name = "LIST", allow_hyphen_values = true)]
     pub run_features: Option<FeatureSwitches>,
-    /// Keep the engine's native code in the trace: for views without the engine
+    /// Keep the engine's native code in the trace, to view it without the engine
     #[arg(long, value_enum, default_value_t = Native::Auto)]
     pub native_code: Native,
-    /// Load every store back, and record what memory holds where it is not what was stored
+    /// Load every store back, and record what memory holds if it differs from the stored value
     #[arg(long)]
     pub read_back: bool,
-    /// When the engine's memory is compared with the replayed one: end, calls (around every host call) or
+    /// When to compare the engine's memory with the replayed one: end, calls (around every host call) or
     /// every=N (about every N events); always at the end and at traps
     #[arg(long, value_name = "WHEN", default_value_t = Checkpoint::default())]
     pub checkpoint: Checkpoint,
-    /// Answer an imported function that is not WASI's: MODULE.NAME=RESULT, =trap, or = alone for zeros; a
+    /// Answer an imported function outside WASI: MODULE.NAME=RESULT, =trap, or = alone for zeros; a
     /// trailing * matches every name with that prefix; repeatable
     #[arg(long, value_name = "NAME=ANSWER")]
     pub import: Vec<Stub>,
-    /// Answer the imports from a module by the exports of a small WebAssembly module, binary or text, which runs in wasmi
-    /// whatever the engine and can reach the guest's memory (docs/host.md); repeatable
+    /// Answer the imports from MODULE by the exports of a small WebAssembly module, binary or text, which always runs in
+    /// wasmi and can reach the guest's memory (docs/host.md); repeatable
     #[arg(long, value_name = "MODULE=FILE", value_parser = parse_preload)]
     pub preload: Vec<Preload>,
     /// Answer imports by the functions of a script, in JavaScript (.mjs, .js: run by node) or Python (.py: run by
     /// python3), which can read, write and grow the guest's memory; repeatable
     ///
-    /// The script runs with your rights, and only while a host is live: a recording is replayed without it. What a
-    /// script looks like is in docs/host.md.
+    /// The script runs with your permissions, and only while a host is live: a recording is replayed without it.
+    /// docs/host.md shows how to write one.
     #[arg(long, value_name = "FILE")]
     pub host_script: Vec<PathBuf>,
-    /// How long a script may take to start, and to answer one call
+    /// Time limit for a script to start, and to answer one call
     #[arg(long, value_name = "TIME", value_parser = parse_duration, default_value = "10s")]
     pub host_script_timeout: Duration,
-    /// Record by one host call per event in place of code in the module: slower, but stores stay more as they were
+    /// Record by one host call per event instead of code in the module: slower, but it changes the module's code less
     #[arg(long)]
     pub hooks: bool,
-    /// Run a module that can make threads, without them: each `thread-spawn` answers with an error (-1)
+    /// Run a module that can make threads without them: each `thread-spawn` returns an error (-1)
     ///
-    /// Writes of several threads to a shared memory have no order that a trace could hold, so such a module is
-    /// refused by default. What it does without threads may be something else than what it does with them.
+    /// A trace cannot hold the order of several threads' writes to a shared memory, so such a module is refused by
+    /// default. Without threads, it may behave differently.
     #[arg(long)]
     pub allow_unordered: bool,
     /// Arguments of the guest
@@ -115,9 +114,9 @@ const SMALLEST_RECORD: u32 = 9;
 /// When to keep native code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Native {
-    /// When it is not more than 32 MiB
+    /// If it is at most 32 MiB
     Auto,
-    /// However much it is
+    /// Always, whatever its size
     Always,
     /// Never
     Never,

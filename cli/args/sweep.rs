@@ -11,31 +11,31 @@ use std::time::Duration;
 #[derive(Debug, Args)]
 pub struct SweepArgs {
     /// A folder with .wasm and .wat files at any depth, or a list file: one path per line, each optionally followed by
-    /// ` :: CALL`, as often as there are calls
+    /// ` :: CALL`, repeated for each call
     #[arg(required_unless_present = "merge")]
     pub input: Option<PathBuf>,
     /// The engines, as in compare --engines: 'wasmtime:jit;wasmi'; repeatable
     #[arg(long, value_name = "ENGINE[;ENGINE...]", required_unless_present = "merge")]
     pub engines: Vec<EngineList>,
-    /// Modules at a time [default: as many as there are processors]
+    /// How many modules to run at a time [default: the number of processors]
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<usize>,
-    /// Only every n-th module, the i-th of them: 1/4 to 4/4. By the hash of its path, so each machine of a cluster takes
-    /// its own part of the same input
+    /// Run only part I of N, such as 1/4: modules are divided by the hash of their paths, so each machine of a cluster can
+    /// take a part of the same input
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
-    /// Keep the rows in this folder, and for each signature the traces of the first module that has it. Started again with
-    /// the same folder, a sweep goes on where it was ended
+    /// Keep the rows in this folder and, for each signature, the traces of the first module that has it. With the same
+    /// folder, an interrupted sweep continues
     #[arg(short, long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Known results: the rows.jsonl of an earlier sweep. Then only what is not known there makes the exit code 1
+    /// The rows.jsonl of an earlier sweep: only results that are new against it give exit code 1
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
-    /// In place of a sweep: put together what the shards in these folders found
+    /// Run nothing, and combine the results of the shards in these folders
     #[arg(long, value_name = "DIR", num_args = 1.., conflicts_with_all = ["input", "engines", "shard", "jobs"])]
     pub merge: Vec<PathBuf>,
-    /// How often each export with parameters is called where nothing says how: with zeros, then with other arguments each time,
-    /// ends of types and of memory among them (docs/sweep.md); 256 calls of a module at most
+    /// How often to call each export with parameters if no calls are given: first with zeros, then with other arguments,
+    /// such as the limits of types and of memory (docs/sweep.md); at most 256 calls per module
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub calls: u16,
     /// Seed for these arguments
@@ -47,7 +47,7 @@ pub struct SweepArgs {
     /// Skip the runs without recording, which show whether recording changes a result
     #[arg(long)]
     pub no_guard: bool,
-    /// Do not run a module again to ask more about a divergence, as in compare
+    /// Skip the reruns that find out more about a divergence, as in compare
     #[arg(long)]
     pub no_reruns: bool,
     /// What to do about events that differ in NaN bits only, as in compare
