@@ -60,6 +60,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// How to record a run.
+#[derive(Clone)]
 pub struct Request {
     /// The engine.
     pub engine: EngineSpec,
@@ -170,14 +171,14 @@ impl HostSource {
 }
 
 /// Where one of the guest's standard streams goes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Stdio {
     /// The recorder's own.
     Inherit,
     /// Nowhere.
     Null,
     /// A file, from its start.
-    File(File),
+    File(Arc<File>),
     /// The recorder's own standard error: for output that must not be mixed with the recorder's.
     Stderr,
 }
