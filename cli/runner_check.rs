@@ -23,48 +23,50 @@ struct Case {
     name: &'static str,
     module: &'static str,
     calls: &'static [&'static str],
+    /// What its imports answer that are not WASI's.
+    stubs: &'static [&'static str],
 }
 
 #[rustfmt::skip]
 const CASES: &[Case] = &[
-    Case { name: "stores, arguments and results of every numeric type", calls: &["run -1 -9007199254740993 1.5 -0.1"], module: r#"(module
+    Case { name: "stores, arguments and results of every numeric type", calls: &["run -1 -9007199254740993 1.5 -0.1"], stubs: &[], module: r#"(module
         (memory 1)
         (func (export "run") (param i32 i64 f32 f64) (result i32 i64 f32 f64)
           (i32.store8 offset=3 (i32.const 1) (local.get 0)) (i64.store32 offset=70 (i32.const 2) (local.get 1))
           (f32.store (i32.const 100) (local.get 2)) (f64.store (i32.const 65528) (local.get 3))
           (local.get 0) (local.get 1) (local.get 2) (local.get 3)))"# },
-    Case { name: "data segments, and the start function as a call of its own", calls: &["run"], module: r#"(module
+    Case { name: "data segments, and the start function as a call of its own", calls: &["run"], stubs: &[], module: r#"(module
         (memory 1) (data (i32.const 4096) "segment") (data (i32.const 65535) "!") (start $first)
         (func $first (i32.store (i32.const 0) (i32.const 1)))
         (func (export "run") (i32.store (i32.const 4) (i32.const 2))))"# },
-    Case { name: "memory.grow, refused and not, and the size of memory", calls: &["run"], module: r#"(module
+    Case { name: "memory.grow, refused and not, and the size of memory", calls: &["run"], stubs: &[], module: r#"(module
         (memory 1 3)
         (func (export "run") (result i32 i32 i32)
           (memory.grow (i32.const 2)) (memory.grow (i32.const 1)) (memory.size)
           (i32.store (i32.const 196604) (i32.const 7))))"# },
-    Case { name: "fills and copies", calls: &["run"], module: r#"(module
+    Case { name: "fills and copies", calls: &["run"], stubs: &[], module: r#"(module
         (memory 1) (data $d "passive")
         (func (export "run")
           (memory.fill (i32.const 10) (i32.const 171) (i32.const 300)) (memory.copy (i32.const 12) (i32.const 8) (i32.const 20))
           (memory.init $d (i32.const 0) (i32.const 1) (i32.const 3)) (data.drop $d)))"# },
-    Case { name: "more events than fit into a frame", calls: &["run 300000"], module: r#"(module
+    Case { name: "more events than fit into a frame", calls: &["run 300000"], stubs: &[], module: r#"(module
         (memory 16)
         (func (export "run") (param $n i32)
           (loop $again
             (i32.store (i32.and (i32.mul (local.get $n) (i32.const 4)) (i32.const 0xffffc)) (local.get $n))
             (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"# },
-    Case { name: "traps, and calls behind a trap", calls: &["stop", "divide 0", "outside", "fine"], module: r#"(module
+    Case { name: "traps, and calls behind a trap", calls: &["stop", "divide 0", "outside", "fine"], stubs: &[], module: r#"(module
         (memory 1)
         (func (export "stop") (i32.store (i32.const 0) (i32.const 1)) unreachable)
         (func (export "divide") (param i32) (result i32) (i32.div_s (i32.const 1) (local.get 0)))
         (func (export "outside") (i32.store (i32.const 4) (i32.const 1)) (i32.store (i32.const 65533) (i32.const 1)))
         (func (export "fine") (i32.store (i32.const 8) (i32.const 1))))"# },
-    Case { name: "globals and tables at the end", calls: &["run"], module: r#"(module
+    Case { name: "globals and tables at the end", calls: &["run"], stubs: &[], module: r#"(module
         (memory 1) (global (export "g") (mut i64) (i64.const 1)) (table (export "t") 3 10 funcref)
         (func (export "run") (global.set 0 (i64.const -9007199254740993))))"# },
-    Case { name: "a module that cannot be instantiated", calls: &["run"], module: r#"(module
+    Case { name: "a module that cannot be instantiated", calls: &["run"], stubs: &[], module: r#"(module
         (memory 1) (data (i32.const 65535) "too long") (func (export "run")))"# },
-    Case { name: "host calls: reads of memory, writes, results", calls: &[], module: r#"(module
+    Case { name: "host calls: reads of memory, writes, results", calls: &[], stubs: &[], module: r#"(module
         (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -74,7 +76,17 @@ const CASES: &[Case] = &[
           (drop (call $clock (i32.const 0) (i64.const -1) (i32.const 8)))
           (i64.store (i32.const 16) (i64.load (i32.const 8)))
           (i32.store (i32.const 24) (call $write (i32.const 99) (i32.const 64) (i32.const 1) (i32.const 32)))))"# },
-    Case { name: "an exit code", calls: &[], module: r#"(module
+    Case { name: "host calls: arguments and results of every numeric type", calls: &["run"], stubs: &[
+        "env.i32=-1", "env.i64=-9007199254740993", "env.f32=1.5", "env.f64=-0.1",
+    ], module: r#"(module
+        (import "env" "i32" (func $i32 (param f64) (result i32))) (import "env" "i64" (func $i64 (param i32) (result i64)))
+        (import "env" "f32" (func $f32 (param i64) (result f32))) (import "env" "f64" (func $f64 (param f32) (result f64)))
+        (memory 1)
+        (func (export "run")
+          (i32.store (i32.const 0) (call $i32 (f64.const -0.1))) (i64.store (i32.const 8) (call $i64 (i32.const -1)))
+          (f32.store (i32.const 16) (call $f32 (i64.const -9007199254740993)))
+          (f64.store (i32.const 24) (call $f64 (f32.const 1.5)))))"# },
+    Case { name: "an exit code", calls: &[], stubs: &[], module: r#"(module
         (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
         (memory (export "memory") 1)
         (func (export "_start") (i32.store (i32.const 0) (i32.const 1)) (call $exit (i32.const 3)) unreachable))"# },
@@ -84,6 +96,7 @@ const CASES: &[Case] = &[
 const HOST: Case = Case {
     name: "a host of its own: calls, what they write, an exit",
     calls: &[],
+    stubs: &[],
     module: r#"(module
         (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
@@ -186,7 +199,9 @@ fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
 fn program(case: &Case) -> Result<Program> {
     let module = wat::parse_str(case.module).context("a module of this program")?;
     let calls = case.calls.iter().map(|call| call.parse()).collect::<Result<Vec<Invocation>, _>>()?;
-    Ok(Program::new("check.wat", module, &calls, &Imports::default())?)
+    let stubs = case.stubs.iter().map(|stub| stub.parse()).collect::<Result<Vec<_>, _>>()?;
+    let imports = Imports { stubs: &stubs, ..Imports::default() };
+    Ok(Program::new("check.wat", module, &calls, &imports)?)
 }
 
 /// Runs a case under both engines; an error says how the runner's run is another.

@@ -20,6 +20,7 @@ external_tests! {
         names_stand_in_place_of_numbers,
         a_crash_keeps_what_was_told_before,
         garbage_is_an_error_that_says_so,
+        a_runner_of_the_first_protocol_is_named_with_the_document,
         a_program_that_is_no_runner_fails_every_part_of_the_check,
         an_engine_that_differs_from_itself_is_said_to,
         with_many_engines_one_that_differs_from_itself_is_its_row;
@@ -186,11 +187,19 @@ fn garbage_is_an_error_that_says_so() {
     assert!(stderr.contains("broke the protocol") && stderr.contains("unknown frame"), "{stderr}");
 }
 
+fn a_runner_of_the_first_protocol_is_named_with_the_document() {
+    let (code, _, stderr) = against("outdated");
+    assert_eq!(code, 2, "{stderr}");
+    for expected in ["speaks version 1", "speaks version 2", "docs/runner-protocol.md", "Versions"] {
+        assert!(stderr.contains(expected), "{expected}: {stderr}");
+    }
+}
+
 fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
     let folder = common::folder_with(&[]);
     let ran = common::run(folder.path(), &["runner-check", "true"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
-    assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("11 of 11 parts failed"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("12 of 12 parts failed"), "{}", ran.stdout);
     let missing = common::run(folder.path(), &["runner-check", "/nowhere/runner"]);
     assert!(missing.code == 1 && missing.stdout.contains("No such file"), "{}{}", missing.stdout, missing.stderr);
 }

@@ -8,8 +8,6 @@ export class Exited extends Error {}
 export class Stopped extends Error {}
 export class HostTrap extends Error {}
 
-const KINDS = ["I32", "I64", "F32", "F64", "V128", "Reference"];
-
 // An imported function of this type. `guest()` gives the memories, in the job's order, once there are any; `own` is the
 // function of Node's own host, where that is live.
 export function answered(number, type, recorder, hooks, guest, own) {
@@ -18,18 +16,18 @@ export function answered(number, type, recorder, hooks, guest, own) {
     const args = values.map((value, i) => fromEngine(value, type.parameters[i]));
     recorder.message(`{"HostCall":{"function":${number},"arguments":[${args}]}}`);
     for (;;) {
-      const order = recorder.byte();
-      if (order === 1) throw new Stopped();
-      if (order === 3) {
-        send(recorder, guest());
+      const { name, content, writes } = recorder.order();
+      if (name === "Stop") throw new Stopped();
+      if (name === "Read") {
+        send(recorder, content, guest());
         continue;
       }
-      if (order === 5 && own !== undefined) {
+      if (name === "CallHost" && own !== undefined) {
         recorder.message(`{"HostAnswered":${ended(call(own, values), type)}}`);
         continue;
       }
-      if (order !== 4) throw new Error(`order ${order} in the middle of a host call`);
-      const results = answer(recorder, guest());
+      if (name !== "Answer") throw new Error(`the order ${name} in the middle of a host call`);
+      const results = answer(content, writes, guest());
       hooks.look();
       return results;
     }
@@ -42,53 +40,33 @@ function ended(end, type) {
   return `{"Returned":[${type.results.map((result) => fromEngine(end.Returned, result))}]}`;
 }
 
-function send(recorder, memories) {
-  const ranges = recorder.list(() => [recorder.word(), recorder.long(), recorder.long()]);
-  ranges.forEach(([memory, address, length], number) => {
+function send(recorder, ranges, memories) {
+  ranges.forEach(({ memory, address, length }, number) => {
     const { buffer } = memories[memory];
-    const clamp = (at) => Number(at < BigInt(buffer.byteLength) ? at : BigInt(buffer.byteLength));
-    recorder.range(number, Buffer.from(buffer, clamp(address), clamp(address + length) - clamp(address)));
+    const [start, end] = [address, address + length].map((at) => Math.min(at, buffer.byteLength));
+    recorder.range(number, Buffer.from(buffer, start, end - start));
   });
   recorder.message('"HostReadEnd"');
 }
 
-function answer(recorder, memories) {
-  const grows = recorder.list(() => [recorder.word(), recorder.long()]);
-  const writes = recorder.list(() => [recorder.word(), recorder.long(), recorder.bytes(recorder.word())]);
-  const end = recorder.byte();
-  const results = end === 0 ? recorder.list(() => result(recorder.byte(), recorder.bytes(16))) : [];
-  const words = end === 1 ? recorder.bytes(recorder.word()).toString() : "";
-  const code = end === 2 ? recorder.word() | 0 : 0;
-  for (const [memory, delta] of grows) {
+function answer({ grows, end }, writes, memories) {
+  for (const { memory, pages } of grows) {
     try {
-      memories[memory].grow(Number(delta));
+      memories[memory].grow(pages);
     } catch {
-      throw new HostTrap(`memory ${memory} cannot be grown by ${delta} pages, as the host did`);
+      throw new HostTrap(`memory ${memory} cannot be grown by ${pages} pages, as the host did`);
     }
   }
-  for (const [memory, address, bytes] of writes) {
+  for (const { memory, address, bytes } of writes) {
     const { buffer } = memories[memory];
     if (address + BigInt(bytes.length) > BigInt(buffer.byteLength)) {
       throw new HostTrap(`the host log writes ${bytes.length} bytes at ${address} of memory ${memory}, which is smaller`);
     }
     new Uint8Array(buffer, Number(address), bytes.length).set(bytes);
   }
-  if (end === 1) throw new HostTrap(words);
-  if (end === 2) throw new Exited(code);
-  if (end === 3) throw new Stopped();
+  if (end === "Stopped") throw new Stopped();
+  if ("Trapped" in end) throw new HostTrap(end.Trapped);
+  if ("Exited" in end) throw new Exited(end.Exited);
+  const results = end.Returned.map(toEngine);
   return results.length > 1 ? results : results[0];
-}
-
-// A value of the protocol as JavaScript's.
-function result(kind, bytes) {
-  const numbers = {
-    I32: () => bytes.readInt32LE(0),
-    I64: () => bytes.readBigInt64LE(0),
-    F32: () => bytes.readUInt32LE(0),
-    F64: () => bytes.readBigUInt64LE(0),
-    Reference: () => null,
-  };
-  const type = KINDS[kind];
-  if (!numbers[type]) throw new TypeError(`JavaScript has no values of type ${type}`);
-  return toEngine({ [type]: numbers[type]() });
 }

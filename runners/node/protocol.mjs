@@ -1,10 +1,13 @@
-// Frames to the recorder: a tag, the length of what follows as four bytes, the rest; and its orders. All of it blocks:
-// the guest waits while its events are sent, and for answers.
+// Frames to the recorder and its orders, in one grammar: a tag, the length of what follows as four bytes, the rest. All of it
+// blocks: the guest waits while its events are sent, and for answers.
 
 import fs from "fs";
 import { createRequire } from "module";
 
 const { drain, frame, help, write, HEAD, USED } = createRequire(import.meta.url)("./drain.cjs");
+
+// The version of the protocol.
+export const VERSION = 2;
 
 const PIECE = 1 << 20;
 const PAGE = 4096;
@@ -12,6 +15,8 @@ const PAGE = 4096;
 export class Recorder {
   constructor(socket) {
     this.socket = socket;
+    this.received = Buffer.alloc(0);
+    this.chunk = Buffer.alloc(1 << 16);
   }
 
   frame(tag, ...parts) {
@@ -35,32 +40,35 @@ export class Recorder {
     for (let at = 0; at < bytes.length; at += PIECE) this.frame("G", head, bytes.subarray(at, at + PIECE));
   }
 
-  // What the recorder sends.
+  // Waits for the next order: its name, what belongs to it, and the bytes that an answer writes, which come before it.
+  order() {
+    const writes = [];
+    for (;;) {
+      const head = this.bytes(5);
+      const [tag, payload] = [String.fromCharCode(head[0]), this.bytes(head.readUInt32LE(1))];
+      if (tag === "W") {
+        const place = { memory: payload.readUInt32LE(0), address: payload.readBigUInt64LE(4) };
+        writes.push({ ...place, bytes: payload.subarray(12) });
+        continue;
+      }
+      if (tag !== "J") throw new Error(`the recorder sent an unknown frame ${tag}`);
+      const order = parse(payload.toString());
+      const [name, content] = typeof order === "string" ? [order, null] : Object.entries(order)[0];
+      return { name, content, writes };
+    }
+  }
+
+  // The next bytes that the recorder has sent. What came with them is kept: an order is mostly one system call.
   bytes(length) {
-    const bytes = Buffer.alloc(length);
-    for (let got = 0; got < length; ) {
-      const read = fs.readSync(this.socket, bytes, got, length - got, null);
+    while (this.received.length < length) {
+      const read = fs.readSync(this.socket, this.chunk, 0, this.chunk.length, null);
       // Nobody listens any more.
       if (read === 0) process.exit(1);
-      got += read;
+      this.received = Buffer.concat([this.received, this.chunk.subarray(0, read)]);
     }
+    const bytes = this.received.subarray(0, length);
+    this.received = this.received.subarray(length);
     return bytes;
-  }
-
-  byte() {
-    return this.bytes(1)[0];
-  }
-
-  word() {
-    return this.bytes(4).readUInt32LE();
-  }
-
-  long() {
-    return this.bytes(8).readBigUInt64LE();
-  }
-
-  list(read) {
-    return Array.from({ length: this.word() }, () => read());
   }
 
   // Bytes of a memory, and where they are.
@@ -143,6 +151,11 @@ export class Hooks {
     if (this.used > 0) this.recorder.drain(this.shared);
     this.used = 0;
   }
+}
+
+// JSON of the recorder's, where numbers of 64 bits would lose their last digits: values with them hold strings.
+export function parse(json) {
+  return JSON.parse(json.replace(/"(I64|F64)":(-?\d+)/g, '"$1":"$2"'));
 }
 
 const BITS = new DataView(new ArrayBuffer(8));

@@ -7,10 +7,8 @@ import fs from "fs";
 import v8 from "v8";
 import { describe } from "./module.mjs";
 import { answered, Exited, HostTrap, Stopped } from "./host.mjs";
-import { fromEngine, Hooks, Recorder, toEngine } from "./protocol.mjs";
+import { fromEngine, Hooks, parse, Recorder, toEngine, VERSION } from "./protocol.mjs";
 import * as wasi from "./wasi.mjs";
-
-const VERSION = 1;
 
 const BUN = process.versions.bun;
 
@@ -44,6 +42,7 @@ function about(job, host) {
     : { name: "v8", version: process.versions.v8, mode, compiler: mode };
   const program = BUN ? [["bun", BUN], ["webkit", String(process.versions.webkit)]] : [["node", process.versions.node]];
   return {
+    protocol: VERSION,
     spec: `runner:${job.engine?.Runner?.command ?? ""}`,
     ...engine,
     opt_level: "default",
@@ -203,11 +202,9 @@ function run(job, recorder) {
 }
 
 const [, jobPath, socket] = process.argv.slice(2);
-// Numbers of 64 bits would lose their last digits.
-const text = fs.readFileSync(jobPath, "utf8").replace(/"(I64|F64)":(-?\d+)/g, '"$1":"$2"');
 const recorder = new Recorder(+socket);
 try {
-  run(JSON.parse(text), recorder);
+  run(parse(fs.readFileSync(jobPath, "utf8")), recorder);
 } catch (error) {
   // This program's own fault, or the job's: nothing about the engine.
   recorder.message(JSON.stringify({ Failed: String((error && error.stack) || error) }));

@@ -223,15 +223,6 @@ def from_engine(value, of_type):
     return {"Reference": "null" if value is None else "reference"}
 
 
-def result(kind, raw):
-    """A result of a host call: kind and 16 bytes, little endian."""
-    if kind < 2:
-        return struct.unpack_from(["<i", "<q"][kind], raw)[0]
-    if kind < 4:
-        return struct.unpack_from(["<f", "<d"][kind - 2], raw)[0]
-    return None
-
-
 def is_vector(of_type):
     """The package has no values of this type, and no name for it."""
     return str(of_type) in ("ValType(4)", "v128")

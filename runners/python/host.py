@@ -2,58 +2,46 @@
 
 import struct
 
-from protocol import ANSWER, PIECE, READ, STOP, Exited, HostTrap, Stopped
+from protocol import PIECE, Exited, HostTrap, Stopped
 
 
 def call(recorder, number, arguments, memories):
-    """Asks for the answer to a call of imported function `number`, does to the memories what it says, and gives its results,
-    each as kind and 16 bytes."""
+    """Asks for the answer to a call of imported function `number`, does to the memories what it says, and gives its results."""
     recorder.message({"HostCall": {"function": number, "arguments": arguments}})
     while True:
-        order = recorder.byte()
-        if order == READ:
-            send(recorder, memories)
-        elif order == ANSWER:
-            return answer(recorder, memories)
-        elif order == STOP:
+        order, content = recorder.order()
+        if order == "Read":
+            send(recorder, content, memories)
+        elif order == "Answer":
+            return answer(content, memories)
+        elif order == "Stop":
             raise Stopped
         else:
-            raise HostTrap(f"the recorder sent order {order} in the middle of a host call")
+            raise HostTrap(f"the recorder sent the order {order} in the middle of a host call")
 
 
-def send(recorder, memories):
+def send(recorder, ranges, memories):
     """Sends the bytes that the recorder needs to know, as far as memory has them."""
-    ranges = recorder.list(lambda: (recorder.number("I"), recorder.number("Q"), recorder.number("Q")))
-    for i, (memory, address, length) in enumerate(ranges):
-        end = min(address + length, memories[memory].size())
+    for i, place in enumerate(ranges):
+        memory, address = memories[place["memory"]], place["address"]
+        end = min(address + place["length"], memory.size())
         for at in range(address, end, PIECE):
-            recorder.frame(b"G", struct.pack("<I", i), memories[memory].read(at, min(PIECE, end - at)))
+            recorder.frame(b"G", struct.pack("<I", i), memory.read(at, min(PIECE, end - at)))
     recorder.message("HostReadEnd")
 
 
-def answer(recorder, memories):
-    grows = recorder.list(lambda: (recorder.number("I"), recorder.number("Q")))
-    writes = recorder.list(
-        lambda: (recorder.number("I"), recorder.number("Q"), recorder.bytes(recorder.number("I")))
-    )
-    end = recorder.byte()
-    results, words, code = [], "", 0
-    if end == 0:
-        results = recorder.list(lambda: (recorder.byte(), recorder.bytes(16)))
-    elif end == 1:
-        words = recorder.bytes(recorder.number("I")).decode(errors="replace")
-    elif end == 2:
-        code = recorder.number("i")
-    for memory, delta in grows:
-        if not memories[memory].grow(delta):
-            raise HostTrap(f"memory {memory} cannot be grown by {delta} pages, as the host did")
-    for memory, address, content in writes:
-        if not memories[memory].write(address, content):
-            raise HostTrap(f"the host log writes {len(content)} bytes at {address} of memory {memory}, which is smaller")
-    if end == 1:
-        raise HostTrap(words)
-    if end == 2:
-        raise Exited(code)
-    if end == 3:
+def answer(content, memories):
+    for grow in content["grows"]:
+        if not memories[grow["memory"]].grow(grow["pages"]):
+            raise HostTrap(f"memory {grow['memory']} cannot be grown by {grow['pages']} pages, as the host did")
+    for memory, address, written in content["writes"]:
+        if not memories[memory].write(address, written):
+            raise HostTrap(f"the host log writes {len(written)} bytes at {address} of memory {memory}, which is smaller")
+    end = content["end"]
+    if end == "Stopped":
         raise Stopped
-    return results
+    if "Trapped" in end:
+        raise HostTrap(end["Trapped"])
+    if "Exited" in end:
+        raise Exited(end["Exited"])
+    return end["Returned"]

@@ -5,7 +5,7 @@ A memory is any object with `pages()`, `size()` in bytes and `read(address, leng
 
 import struct
 
-from protocol import PIECE, SHOW, STOP, Stopped
+from protocol import PIECE, Stopped
 
 try:
     from xxhash import xxh3_64_intdigest as digest
@@ -94,14 +94,15 @@ class Checkpoints:
                     entries = []
             recorder.frame(b"D", struct.pack("<I", number), *entries)
         recorder.message("CheckpointEnd")
-        order = recorder.byte()
-        stopped = order == STOP
+        order, pages_to_show = recorder.order()
+        stopped = order == "Stop"
         if stopped:
-            order = recorder.byte()
-        assert order == SHOW, f"order {order} at a checkpoint"
-        for number, page in recorder.list(lambda: (recorder.number("I"), recorder.number("Q"))):
+            order, pages_to_show = recorder.order()
+        assert order == "Show", f"the order {order} at a checkpoint"
+        for place in pages_to_show:
+            number, address = place["memory"], place["page"] * PAGE
             if number < len(self.memories):
-                recorder.placed(b"I", number, page * PAGE, self.memories[number].read(page * PAGE, PAGE))
+                recorder.placed(b"I", number, address, self.memories[number].read(address, PAGE))
         recorder.message("CheckpointDone")
         if stopped:
             raise Stopped

@@ -10,6 +10,9 @@ import select
 import socket
 import struct
 
+# The version of the protocol.
+VERSION = 2
+
 # Bytes of hook records that are kept before they are sent, and most bytes of memory in one frame.
 RECORDS = 28 * 4096
 PIECE = 1 << 20
@@ -19,7 +22,6 @@ RECORD = struct.Struct("<iqqq")
 # not for runners; then the records.
 USED, SENDING, HEAD = 0, 4, 16
 WORD = struct.Struct("<I")
-STOP, SHOW, READ, ANSWER = 1, 2, 3, 4
 
 
 class SetupFailed(Exception):
@@ -51,6 +53,8 @@ class Recorder:
         self.records = bytearray(HEAD + RECORDS) if buffer is None else mmap.mmap(buffer, 0)
         self.used = 0
         self.sent = 0
+        # What has come from the recorder and is not looked at yet.
+        self.received = bytearray()
         # What is to be done behind every event: see observe.py.
         self.observers = []
         self._poll = select.poll()
@@ -95,29 +99,42 @@ class Recorder:
             self.flush()
         for look in self.observers:
             look()
-        if self._poll.poll(0):
-            order = self.byte()
-            if order != STOP:
-                raise HostTrap(f"the recorder sent order {order}, which nothing had asked for")
+        if self.waits():
+            order, _ = self.order()
+            if order != "Stop":
+                raise HostTrap(f"the recorder sent the order {order}, which nothing had asked for")
             raise Stopped
 
     # From the recorder.
 
+    def order(self):
+        """Waits for the next order: its name, and what belongs to it. To an answer belong the bytes that it writes, which come
+        before it: memory, address and content each."""
+        writes = []
+        while True:
+            tag, length = struct.unpack("<cI", self.bytes(5))
+            payload = self.bytes(length)
+            if tag == b"W":
+                writes.append((*struct.unpack_from("<IQ", payload), payload[12:]))
+                continue
+            if tag != b"J":
+                raise ValueError(f"the recorder sent an unknown frame {tag}")
+            order = json.loads(payload)
+            name, content = (order, None) if isinstance(order, str) else next(iter(order.items()))
+            if name == "Answer":
+                content["writes"] = writes
+            return name, content
+
+    def waits(self):
+        """Whether an order has come that nothing has asked for yet."""
+        return bool(self.received or self._poll.poll(0))
+
     def bytes(self, length):
-        received = bytearray()
-        while len(received) < length:
-            piece = self.socket.recv(min(length - len(received), PIECE))
+        while len(self.received) < length:
+            piece = self.socket.recv(PIECE)
             if not piece:
                 os._exit(1)
-            received += piece
-        return bytes(received)
-
-    def number(self, form):
-        """A number, little endian, by its letter in the module struct."""
-        return struct.unpack("<" + form, self.bytes(struct.calcsize(form)))[0]
-
-    def byte(self):
-        return self.number("B")
-
-    def list(self, read):
-        return [read() for _ in range(self.number("I"))]
+            self.received += piece
+        taken = bytes(self.received[:length])
+        del self.received[:length]
+        return taken

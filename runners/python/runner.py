@@ -14,7 +14,7 @@ import traceback
 
 import host
 from observe import Checkpoints, Watch, digest, image
-from protocol import Exited, HostTrap, Recorder, SetupFailed, Stopped
+from protocol import VERSION, Exited, HostTrap, Recorder, SetupFailed, Stopped
 
 try:
     import wasmtime
@@ -25,9 +25,6 @@ try:
 except ImportError as error:
     # Told to the recorder, once there is one.
     missing = error
-
-VERSION = 1
-
 
 def arguments():
     """This runner's own, then the recorder's four."""
@@ -73,7 +70,7 @@ def run(job, options, recorder):
     task = job["task"]["Run"]
     settled, about = engine.set_up(options)
     spec = job["engine"].get("Runner", {}).get("command", "") if isinstance(job["engine"], dict) else ""
-    recorder.message({"Hello": {"spec": f"runner:{spec}", **about}})
+    recorder.message({"Hello": {"protocol": VERSION, "spec": f"runner:{spec}", **about}})
     if any(call["vectors"] for call in task["calls"]):
         raise SetupFailed("the Python package wasmtime has no values of type v128: this call cannot be made")
     store = wasmtime.Store(settled)
@@ -185,7 +182,7 @@ def imported(entry, number, recorder, store, memories, around_calls):
         for look in around_calls:
             look()
         told = [engine.from_engine(value, of_type) for value, of_type in zip(values, types)]
-        results = [engine.result(*value) for value in host.call(recorder, number, told, memories)]
+        results = [engine.to_engine(value) for value in host.call(recorder, number, told, memories)]
         for look in around_calls:
             look()
         return results if len(results) > 1 else results[0] if results else None

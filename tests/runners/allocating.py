@@ -20,7 +20,7 @@ def message(content):
 with open(job_path, encoding="utf-8") as file:
     run = json.load(file)["task"]["Run"]
 about = {name: "none" for name in ("spec", "name", "version", "mode", "compiler", "opt_level", "target")}
-message({"Hello": {**about, "cpu_features": [], "settings": [["last events", "kept"]]}})
+message({"Hello": {"protocol": 2, **about, "cpu_features": [], "settings": [["last events", "kept"]]}})
 
 
 def image():

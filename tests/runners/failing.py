@@ -122,7 +122,7 @@ shared = mmap.mmap(int(buffer), 0)
 stored = []
 place("early")
 kept = [] if records == "keeping" else [["last events", "kept"]]
-told = {"spec": "runner", "name": "failing", "version": "1", "mode": "none", "compiler": "none", "opt_level": "none"}
+told = {"protocol": 2, "spec": "runner", "name": "failing", "version": "1", "mode": "none", "compiler": "none", "opt_level": "none"}
 message({"Hello": {**told, "target": "none", "cpu_features": [], "settings": kept}})
 place("greeted")
 image()

@@ -22,11 +22,19 @@ def message(content):
     frame(b"J", json.dumps(content).encode())
 
 
-def read(form):
-    data = b""
-    while len(data) < struct.calcsize(form):
-        data += recorder.recv(struct.calcsize(form) - len(data)) or sys.exit(1)
-    return struct.unpack(form, data)
+def order():
+    """The recorder's next order and what belongs to it; its host never writes."""
+
+    def read(length):
+        data = b""
+        while len(data) < length:
+            data += recorder.recv(length - len(data)) or sys.exit(1)
+        return data
+
+    tag, length = struct.unpack("<cI", read(5))
+    assert tag == b"J", tag
+    content = json.loads(read(length))
+    return (content, None) if isinstance(content, str) else next(iter(content.items()))
 
 
 def image():
@@ -61,23 +69,22 @@ def call():
     if story == "hurries":
         message({"HostAnswered": host()})
     while True:
-        (order,) = read("<B")
-        if order == 3:
-            for number in range(read("<I")[0]):
-                _, address, length = read("<IQQ")
-                frame(b"G", struct.pack("<I", number) + memory[address : address + length])
+        name, content = order()
+        if name == "Read":
+            for number, place in enumerate(content):
+                stretch = memory[place["address"] : place["address"] + place["length"]]
+                frame(b"G", struct.pack("<I", number) + stretch)
             message("HostReadEnd")
-        elif order == 5:
+        elif name == "CallHost":
             message({"HostAnswered": host()})
-        elif order == 4:
-            grows, writes = read("<II")
-            assert (grows, writes) == (0, 0)
-            (end,) = read("<B")
-            if end == 0:
+        elif name == "Answer":
+            end = content["end"]
+            assert content["grows"] == []
+            if "Returned" in end:
                 return {"Returned": []}
-            if end == 1:
+            if "Trapped" in end:
                 return {"Trapped": {"trap": "HostError", "message": "the host", "frames": []}}
-            return {"Exited": read("<i")[0]} if end == 2 else "Stopped"
+            return end
         else:
             sys.exit(1)
 
@@ -95,6 +102,7 @@ host_setting = {"silent": [], "regrets": [["no host", "it is closed today"]]}.ge
 message(
     {
         "Hello": {
+            "protocol": 2,
             "spec": "runner",
             "name": "scripted",
             "version": "1",

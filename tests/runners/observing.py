@@ -81,7 +81,8 @@ checkpoints = observe.Checkpoints(recorder, {"Bytes": 56}, [memory])
 recorder.observers.append(checkpoints.look)
 store(5, 0, b"z")
 # The order to show pages 1 and 15 is there before it is waited for.
-ours.sendall(b"\2" + struct.pack("<IIQIQ", 2, 0, 1, 0, 15))
-recorder._poll.unregister(recorder.socket)
+show = json.dumps({"Show": [{"memory": 0, "page": 1}, {"memory": 0, "page": 15}]}).encode()
+ours.sendall(b"J" + struct.pack("<I", len(show)) + show)
+recorder.waits = lambda: False
 store(6, 0, b"w")
 frames()

@@ -74,6 +74,7 @@ if evil:
 message(
     {
         "Hello": {
+            "protocol": 1 if story == "outdated" else 2,
             "spec": "runner" + evil,
             "name": "scripted" + evil,
             "version": "1" + evil,

@@ -12,7 +12,7 @@ use crate::protocol::{FrameWriter, Message, Order, read_order};
 use crate::values::WasmValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, BufReader};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -250,14 +250,15 @@ fn scripts(run: &Run, module: &Path, hosted: &mut HostFunctions) -> Result<(), S
 }
 
 /// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.
-fn listen(mut socket: UnixStream) -> Control {
+fn listen(socket: UnixStream) -> Control {
     let stop = Stop::default();
     let (sender, answers) = channel();
     let answers = Answers(Mutex::new(answers));
     let control = Control { stop: Arc::clone(&stop), answers, hosted: Arc::default() };
     std::thread::spawn(move || {
+        let mut input = BufReader::new(socket);
         loop {
-            match read_order(&mut socket) {
+            match read_order(&mut input) {
                 Ok(Order::Stop) => stop.store(true, Ordering::Relaxed),
                 Ok(order) => {
                     if sender.send(order).is_err() {

@@ -135,6 +135,17 @@ pub enum RecordError {
     /// The child process broke the protocol.
     #[error("the engine's process broke the protocol: {0}")]
     Protocol(String),
+    /// The runner speaks another version of the protocol.
+    #[error(
+        "the runner speaks version {theirs} of the runner protocol, this forkpoint speaks version {ours}: \
+         docs/runner-protocol.md lists under *Versions* what changed"
+    )]
+    OtherProtocol {
+        /// The runner's version.
+        theirs: u32,
+        /// This program's.
+        ours: u32,
+    },
     /// The host log cannot be replayed.
     #[error("{what}")]
     HostLog {

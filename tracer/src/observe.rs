@@ -5,8 +5,8 @@
 
 use crate::child::Answers;
 use crate::populated::populated;
-use crate::protocol::{FrameWriter, Message, Order, PageDigest};
-use forkpoint_traces::{PAGE, written_pages};
+use crate::protocol::{FrameWriter, Message, Order, PageDigest, ShownPage};
+use forkpoint_traces::{MemoryIndex, PAGE, written_pages};
 use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
@@ -116,7 +116,7 @@ pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut 
     }
     out.message(&Message::CheckpointEnd)?;
     let Order::Show(pages) = answers.wait()? else { return Err(io::ErrorKind::InvalidData.into()) };
-    for (memory, page) in pages {
+    for ShownPage { memory: MemoryIndex(memory), page } in pages {
         let Some(view) = views.iter().find(|view| view.memory == memory) else { continue };
         let start = usize::try_from(page).ok().and_then(|page| page.checked_mul(PAGE_BYTES));
         let Some(start) = start.filter(|start| *start < view.bytes.len()) else { continue };

@@ -12,16 +12,16 @@ mod native;
 mod orders;
 
 pub(crate) use frames::{Frame, FrameWriter, PageDigest, read_frame};
-pub(crate) use messages::{HostEnd, Message, TrapFrame};
+pub(crate) use messages::{Hello, HostEnd, Message, TrapFrame};
 pub(crate) use native::{NO_OFFSET, NativeFrame};
-pub(crate) use orders::{Answer, Order, read_order, write_order};
+pub(crate) use orders::{Answer, Growth, HostWrite, Order, ReadRange, ShownPage, read_order, write_order};
 
 /// Version of the job and of the frames, as docs/runner-protocol.md counts them.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 #[cfg(test)]
 mod tests {
-    use super::grammar::{DIGESTS, GUEST, HOOKS, IMAGE, MESSAGE, NATIVE, RECORDS, WATCHED};
+    use super::grammar::{DIGESTS, GUEST, HOOKS, IMAGE, MESSAGE, NATIVE, RECORDS, WATCHED, WRITE};
     use super::*;
     use crate::features::FeatureSwitches;
     use crate::values::WasmValue;
@@ -40,6 +40,12 @@ mod tests {
         assert!(messages.len() > 15, "{messages:?}");
         for name in messages {
             assert!(document.contains(&format!("\"{name}\"")), "no message `{name}`");
+        }
+        for name in names::<Order>() {
+            assert!(
+                document.contains(&format!("`\"{name}\"`")) || document.contains(&format!("`{{\"{name}\": ")),
+                "no order `{name}`"
+            );
         }
         let traps = names::<TrapKind>();
         assert!(traps.len() > 15, "{traps:?}");
@@ -84,7 +90,7 @@ mod tests {
                 assert!(document.contains(&format!("`{field}`")), "no field `{field}`");
             }
         }
-        for tag in [MESSAGE, RECORDS, GUEST, IMAGE, HOOKS, DIGESTS, WATCHED, NATIVE] {
+        for tag in [MESSAGE, RECORDS, GUEST, IMAGE, HOOKS, DIGESTS, WATCHED, NATIVE, WRITE] {
             assert!(document.contains(&format!("| `{}` |", char::from(tag))), "no frame {}", char::from(tag));
         }
         assert!(document.contains(&format!("Version {VERSION}.")) && document.contains("(4,194,304)"));

@@ -17,9 +17,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "..", "..", "runners", "python"))
 
 import host
 from observe import Watch, image
-from protocol import Exited, HostTrap, Recorder, SetupFailed, Stopped
+from protocol import VERSION, Exited, HostTrap, Recorder, SetupFailed, Stopped
 
-VERSION = 1
 RELEASE = "0.5.0"
 STACK = 1 << 20
 
@@ -232,8 +231,8 @@ class Instance:
             def call():
                 arguments, results = self.library.types(context.contents[1])
                 told = [told_of(kind, stack[len(results) + i]) for i, kind in enumerate(arguments)]
-                for i, (_, raw) in enumerate(host.call(self.recorder, number, told, self.memories)):
-                    stack[i] = struct.unpack_from("<Q", raw)[0]
+                for i, value in enumerate(host.call(self.recorder, number, told, self.memories)):
+                    stack[i] = bits_of(value)
 
             return self.kept(call)
 
@@ -297,7 +296,7 @@ def bits_of(value):
     [(kind, content)] = value.items()
     if kind not in KINDS:
         raise SetupFailed(f"wasm3 has no values of type {kind.lower()}: this call cannot be made")
-    return content & 0xFFFFFFFFFFFFFFFF
+    return content & (0xFFFFFFFF if kind == "I32" else 0xFFFFFFFFFFFFFFFF)
 
 
 def run(job, library, recorder):
@@ -309,6 +308,7 @@ def run(job, library, recorder):
     recorder.message(
         {
             "Hello": {
+                "protocol": VERSION,
                 "spec": f"runner:{job['engine']['Runner']['command']}",
                 "name": "wasm3",
                 "version": RELEASE,

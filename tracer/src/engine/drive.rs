@@ -9,7 +9,7 @@ use crate::child::{Call, Control, Job, Out, Run, Task};
 use crate::instrument::START_EXPORT;
 use crate::observe::{View, Watcher, send_image};
 use crate::protocol::HostEnd;
-use crate::protocol::{Message, TrapFrame};
+use crate::protocol::{Hello, Message, TrapFrame};
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, Stage, TrapKind};
 use std::io;
@@ -146,7 +146,7 @@ pub(crate) fn drive(
         about.settings.retain(|(name, _)| *name != own);
         about.settings.push((own, switch.enabled().to_string()));
     }
-    out.message(&Message::Hello(about))?;
+    out.message(&Message::Hello(Hello::of(about)))?;
     match stages(engine, job, &mut out, control, buffer)? {
         Ok(()) => out.message(&Message::End),
         Err(Rejected { stage, mut message, code }) => {

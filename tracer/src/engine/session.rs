@@ -9,7 +9,7 @@ use crate::host::ranges::clamp;
 use crate::instrument::{HOOK_SIZE, MARK_HOOK, host_records};
 use crate::observe::{self, View, Watcher};
 use crate::protocol::HostEnd;
-use crate::protocol::{Message, Order};
+use crate::protocol::{Message, Order, ReadRange};
 use crate::shared::{self, HookBuffer};
 use crate::values::WasmValue;
 use std::io;
@@ -324,7 +324,7 @@ impl Session {
             }
             replied = match order {
                 Order::Read(ranges) => hand_over(&mut host, &ranges, memories),
-                Order::Call => host.answered(memories.own_host(function, arguments)),
+                Order::CallHost => host.answered(memories.own_host(function, arguments)),
                 Order::Answer(answer) => break apply(answer, memories),
                 Order::Stop | Order::Show(_) => break HostEnd::Stopped,
             };
@@ -371,11 +371,11 @@ impl Session {
 }
 
 /// Gives the host the bytes that it asks for.
-fn hand_over(host: &mut Host, ranges: &[(u32, u64, u64)], memories: &dyn Memories) -> Result<Reply, RecordError> {
+fn hand_over(host: &mut Host, ranges: &[ReadRange], memories: &dyn Memories) -> Result<Reply, RecordError> {
     let views = memories.views();
-    for (number, (memory, address, length)) in ranges.iter().enumerate() {
-        let bytes = views.iter().find(|view| view.memory == *memory).map_or(&[][..], |view| view.bytes);
-        host.bytes(number as u32, &bytes[clamp((*address, *length), bytes.len())])?;
+    for (number, range) in ranges.iter().enumerate() {
+        let bytes = views.iter().find(|view| view.memory == range.memory.0).map_or(&[][..], |view| view.bytes);
+        host.bytes(number as u32, &bytes[clamp((range.address, range.length), bytes.len())])?;
     }
     host.read_end()
 }

@@ -10,7 +10,7 @@ use crate::host::live::{LiveCall, Step};
 use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
 use crate::host::{NO_THREAD, WasiSetup};
 use crate::protocol::HostEnd;
-use crate::protocol::{Answer, Order};
+use crate::protocol::{Answer, Growth, HostWrite, Order, ReadRange};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
 use forkpoint_traces::{
@@ -235,8 +235,9 @@ impl Host {
         let coming = reads.iter().map(|(address, _)| (*address, Vec::new())).collect();
         let room = reads.iter().fold(0, |sum: u64, (_, length)| sum.saturating_add(*length));
         self.pending = Some(Pending { talk, coming, room });
-        let memory = self.memory.map_or(0, |memory| memory.0);
-        Reply::order(Order::Read(reads.into_iter().map(|(address, length)| (memory, address, length)).collect()))
+        let memory = self.memory.unwrap_or(MemoryIndex(0));
+        let range = |(address, length)| ReadRange { memory, address, length };
+        Reply::order(Order::Read(reads.into_iter().map(range).collect()))
     }
 
     /// Goes on with a call that the engine's own host answers.
@@ -245,11 +246,12 @@ impl Host {
             Step::Read(reads) => self.read(Talk::Live(live), reads),
             Step::Call(event) => {
                 self.calling = Some(live);
-                Reply { order: Order::Call, events: vec![event], unanswered: None }
+                Reply { order: Order::CallHost, events: vec![event], unanswered: None }
             }
             Step::Done { fixes, events, end } => {
-                let memory = self.memory.map_or(0, |memory| memory.0);
-                let writes = fixes.into_iter().map(|(address, bytes)| (memory, address, bytes)).collect();
+                let memory = self.memory.unwrap_or(MemoryIndex(0));
+                let write = |(address, bytes)| HostWrite { memory, address, bytes };
+                let writes = fixes.into_iter().map(write).collect();
                 Reply { order: Order::Answer(Answer { grows: Vec::new(), writes, end }), events, unanswered: None }
             }
         }
@@ -333,8 +335,7 @@ impl Host {
         };
         let events =
             vec![HostEvent::Call(call), HostEvent::Return { import: import.clone(), outcome: end.outcome() }];
-        let order = Order::Answer(Answer { grows: Vec::new(), writes: Vec::new(), end });
-        Ok(Reply { order, events, unanswered: None })
+        Ok(Reply { order: Order::Answer(Answer::only(end)), events, unanswered: None })
     }
 
     fn logged(&mut self, call: HostCall) -> Result<Reply, RecordError> {
@@ -355,11 +356,10 @@ impl Host {
         };
         if let Some(why) = why {
             let why = format!("the guest called {} where {why}", call.import);
-            let end = HostEnd::Stopped;
-            let order = Order::Answer(Answer { grows: Vec::new(), writes: Vec::new(), end });
+            let order = Order::Answer(Answer::only(HostEnd::Stopped));
             return Ok(Reply { order, events: vec![HostEvent::Call(call)], unanswered: Some(why) });
         }
-        let mut answer = Answer { grows: Vec::new(), writes: Vec::new(), end: HostEnd::Stopped };
+        let mut answer = Answer::only(HostEnd::Stopped);
         let function = call.function.0 as usize;
         let import = call.import.clone();
         let mut events = vec![HostEvent::Call(call)];
@@ -371,9 +371,12 @@ impl Host {
             })?;
             match &event {
                 Some(HostEvent::Write { memory, address, bytes }) => {
-                    answer.writes.push((memory.0, *address, bytes.clone()));
+                    let write = HostWrite { memory: *memory, address: *address, bytes: bytes.clone() };
+                    answer.writes.push(write);
                 }
-                Some(HostEvent::Grow { memory, delta, .. }) => answer.grows.push((memory.0, *delta)),
+                Some(HostEvent::Grow { memory, delta, .. }) => {
+                    answer.grows.push(Growth { memory: *memory, pages: *delta });
+                }
                 Some(HostEvent::Return { outcome, .. }) => {
                     answer.end = match outcome {
                         HostOutcome::Returned(values) if !self.functions[function].returns(values) => {

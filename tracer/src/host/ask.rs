@@ -5,8 +5,9 @@
 use crate::child::Answers;
 use crate::host::ranges::clamp;
 use crate::observe::View;
-use crate::protocol::{Answer, FrameWriter, HostEnd, Message, Order};
+use crate::protocol::{Answer, FrameWriter, Growth, HostEnd, HostWrite, Message, Order, ReadRange};
 use crate::values::WasmValue;
+use forkpoint_traces::MemoryIndex;
 use std::io::{self, Write};
 
 /// The guest's memories during a host call, in the order of the original module.
@@ -41,15 +42,15 @@ pub(crate) fn ask<W: Write>(
         match answers.wait()? {
             Order::Read(ranges) => {
                 let views = memories.views();
-                for (number, (memory, address, length)) in ranges.into_iter().enumerate() {
-                    let bytes = views.iter().find(|view| view.memory == memory).map_or(&[][..], |view| view.bytes);
+                for (number, ReadRange { memory, address, length }) in ranges.into_iter().enumerate() {
+                    let bytes = views.iter().find(|view| view.memory == memory.0).map_or(&[][..], |view| view.bytes);
                     out.guest(number as u32, &bytes[clamp((address, length), bytes.len())])?;
                 }
                 out.message(&Message::HostReadEnd)?;
             }
             Order::Answer(answer) => break answer,
             // An answer to nothing that was asked.
-            Order::Stop | Order::Show(_) | Order::Call => return Err(io::ErrorKind::InvalidData.into()),
+            Order::Stop | Order::Show(_) | Order::CallHost => return Err(io::ErrorKind::InvalidData.into()),
         }
     };
     Ok(apply(answer, memories))
@@ -57,12 +58,12 @@ pub(crate) fn ask<W: Write>(
 
 /// Does to memory what an answer says; how the call ends.
 pub(crate) fn apply(answer: Answer, memories: &mut dyn Memories) -> HostEnd {
-    for &(memory, delta) in &answer.grows {
-        if !memories.grow(memory, delta) {
-            return HostEnd::Trapped(format!("memory {memory} cannot be grown by {delta} pages, as the host did"));
+    for Growth { memory: MemoryIndex(memory), pages } in answer.grows {
+        if !memories.grow(memory, pages) {
+            return HostEnd::Trapped(format!("memory {memory} cannot be grown by {pages} pages, as the host did"));
         }
     }
-    for (memory, address, bytes) in &answer.writes {
+    for HostWrite { memory: MemoryIndex(memory), address, bytes } in &answer.writes {
         if !memories.write(*memory, *address, bytes) {
             return HostEnd::Trapped(format!(
                 "the host log writes {} bytes at {address:#x} of memory {memory}, which is smaller",

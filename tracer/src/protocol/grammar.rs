@@ -22,6 +22,8 @@ pub(super) const HOOKS: u8 = b'H';
 pub(super) const DIGESTS: u8 = b'D';
 /// What watched bytes hold now: memory u32, address u64, bytes.
 pub(super) const WATCHED: u8 = b'V';
+/// Bytes that an answer to a host call writes: memory u32, address u64, bytes.
+pub(super) const WRITE: u8 = b'W';
 /// Native code of one function: see [`NativeFrame`](super::NativeFrame).
 pub(super) const NATIVE: u8 = b'N';
 
@@ -66,7 +68,7 @@ pub(super) fn write_placed(out: &mut impl Write, tag: u8, memory: u32, address: 
     for (i, piece) in bytes.chunks(PIECE).enumerate() {
         let mut head = [0; 12];
         head[..4].copy_from_slice(&memory.to_le_bytes());
-        head[4..].copy_from_slice(&(address + (i * PIECE) as u64).to_le_bytes());
+        head[4..].copy_from_slice(&address.saturating_add((i * PIECE) as u64).to_le_bytes());
         write(out, tag, &head, piece)?;
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! Control frames of an engine's process, in JSON, so that a runner for another engine is written in an afternoon.
 
+use super::VERSION;
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, HostOutcome, Stage, TrapKind};
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Message {
     /// First of all: which engine this is.
-    Hello(EngineInfo),
+    Hello(Hello),
     /// The engine cannot be set up as asked. The last frame.
     SetupFailed(String),
     /// What runs the engine failed, at any time: nothing of the run says anything about the engine. The last frame.
@@ -27,15 +28,15 @@ pub(crate) enum Message {
     },
     /// A checkpoint begins: sizes of all memories in pages. Digests follow, then `CheckpointEnd`.
     Checkpoint { pages: Vec<u64> },
-    /// All digests were sent: the parent answers with [`Order::Show`], and gets these pages as images.
+    /// All digests were sent: the parent answers with [`Order::Show`](super::Order::Show), and gets these pages as images.
     CheckpointEnd,
     /// All pages that were asked for were sent.
     CheckpointDone,
-    /// The guest calls an imported function that the recorder answers, by [`Order::Answer`]: the function's index.
+    /// The guest calls an imported function that the recorder answers, by [`Order::Answer`](super::Order::Answer): the function's index.
     HostCall { function: u32, arguments: Vec<WasmValue> },
-    /// The engine's own host has answered, as [`Order::Call`] asked.
+    /// The engine's own host has answered, as [`Order::CallHost`](super::Order::CallHost) asked.
     HostAnswered(HostEnd),
-    /// All bytes that [`Order::Read`] asked for were sent.
+    /// All bytes that [`Order::Read`](super::Order::Read) asked for were sent.
     HostReadEnd,
     /// The guest made a host call that its host log has no answer to, or that it cannot be replayed from: why.
     Unanswered { why: String, damaged: bool },
@@ -64,6 +65,27 @@ pub(crate) enum Message {
     Stopped,
     /// Everything was sent.
     End,
+}
+
+/// Which engine it is, and which protocol its process speaks.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Hello {
+    /// Version 1 of the protocol had no such field.
+    #[serde(default = "first_version")]
+    pub(crate) protocol: u32,
+    #[serde(flatten)]
+    pub(crate) engine: EngineInfo,
+}
+
+fn first_version() -> u32 {
+    1
+}
+
+impl Hello {
+    /// The first word of a process of this version.
+    pub(crate) fn of(engine: EngineInfo) -> Hello {
+        Hello { protocol: VERSION, engine }
+    }
 }
 
 /// One frame of the guest's stack; function and offset are those of the rewritten module.

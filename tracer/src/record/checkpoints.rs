@@ -1,7 +1,7 @@
 //! Comparing the engine's memory with the replayed one while a run goes on.
 
 use crate::observe::digest;
-use crate::protocol::PageDigest;
+use crate::protocol::{PageDigest, ShownPage};
 use forkpoint_traces::{Image, MemoryIndex, PAGE};
 use std::collections::HashMap;
 use std::fmt;
@@ -60,7 +60,7 @@ impl FromStr for Checkpoint {
 #[derive(Default)]
 pub(super) struct Incoming {
     pages: Vec<u64>,
-    digests: HashMap<(u32, u64), u64>,
+    digests: HashMap<(MemoryIndex, u64), u64>,
 }
 
 impl Incoming {
@@ -69,23 +69,24 @@ impl Incoming {
     }
 
     pub(super) fn add(&mut self, memory: u32, digests: &[PageDigest]) {
-        self.digests.extend(digests.iter().map(|entry| ((memory, entry.page), entry.digest)));
+        self.digests.extend(digests.iter().map(|entry| ((MemoryIndex(memory), entry.page), entry.digest)));
     }
 
     /// Pages in which the engine's memory is not the model's, in order.
-    pub(super) fn suspects(mut self, model: &Image) -> Vec<(u32, u64)> {
+    pub(super) fn suspects(mut self, model: &Image) -> Vec<ShownPage> {
         let zero = digest(&[0; PAGE as usize]);
         let mut suspects = Vec::new();
-        for memory in 0..self.pages.len() as u32 {
-            for (number, page) in model.pages_in(MemoryIndex(memory), 0..u64::MAX) {
+        for memory in (0..self.pages.len() as u32).map(MemoryIndex) {
+            for (number, page) in model.pages_in(memory, 0..u64::MAX) {
                 let engine = self.digests.remove(&(memory, number)).unwrap_or(zero);
                 if engine != digest(page) {
-                    suspects.push((memory, number));
+                    suspects.push(ShownPage { memory, page: number });
                 }
             }
         }
         // What is left, the engine has and the model has not.
-        suspects.extend(self.digests.into_iter().filter(|(_, digest)| *digest != zero).map(|(page, _)| page));
+        let rest = self.digests.into_iter().filter(|(_, digest)| *digest != zero);
+        suspects.extend(rest.map(|((memory, page), _)| ShownPage { memory, page }));
         suspects.sort_unstable();
         suspects.truncate(MOST_PAGES);
         suspects

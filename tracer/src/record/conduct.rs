@@ -6,7 +6,7 @@
 use crate::error::RecordError;
 use crate::instrument::{DataSegment, Instrumented};
 use crate::protocol::HostEnd;
-use crate::protocol::{Frame, Message};
+use crate::protocol::{Frame, Message, VERSION};
 use crate::values::WasmValue;
 use forkpoint_traces::{PAGE, written_pages};
 
@@ -74,6 +74,11 @@ impl Conduct {
 
     /// Looks at the next frame.
     pub(super) fn see(&mut self, frame: &Frame) -> Result<(), RecordError> {
+        if let Frame::Message(Message::Hello(hello)) = frame
+            && hello.protocol != VERSION
+        {
+            return Err(RecordError::OtherProtocol { theirs: hello.protocol, ours: VERSION });
+        }
         let wrong = match frame {
             _ if self.part == Part::Over => Some("a frame after `Rejected`".to_string()),
             Frame::Message(message) => self.message(message),

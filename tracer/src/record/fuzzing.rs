@@ -183,3 +183,7 @@ pub fn notations(text: &str) {
 #[cfg(test)]
 #[path = "fuzzing_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "document_tests.rs"]
+mod document;

@@ -142,9 +142,9 @@ impl Seen<'_> {
 
     fn message(&mut self, message: Message, request: &Request, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
-            Message::Hello(engine) => {
-                self.program.check_own_host(request, &engine)?;
-                self.engine = Some(engine);
+            Message::Hello(hello) => {
+                self.program.check_own_host(request, &hello.engine)?;
+                self.engine = Some(hello.engine);
             }
             Message::SetupFailed(message) => {
                 return Err(RecordError::Setup { spec: request.engine.to_string(), message });

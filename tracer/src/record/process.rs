@@ -287,6 +287,10 @@ pub(super) fn answer(order: &Order, socket: &mut UnixStream) -> Result<(), Recor
         Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
             Err(RecordError::Protocol("it does not read the answers that it asks for".to_string()))
         }
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+            let what = format!("the host log of the recording cannot be replayed: {error}");
+            Err(RecordError::HostLog { what })
+        }
         // A process that is dead gets no answer, and its end is seen by itself.
         Ok(()) | Err(_) => Ok(()),
     }

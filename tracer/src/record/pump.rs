@@ -295,7 +295,7 @@ impl<'a> Pump<'a> {
 
     fn message(&mut self, message: Message, socket: &mut UnixStream) -> Result<(), RecordError> {
         match message {
-            Message::Hello(engine) => self.hello(engine),
+            Message::Hello(hello) => self.hello(hello.engine),
             Message::SetupFailed(message) => {
                 Err(RecordError::Setup { spec: self.request.engine.to_string(), message })
             }

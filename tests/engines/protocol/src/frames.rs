@@ -2,13 +2,15 @@
 
 use crate::Job;
 use crate::host::Order;
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::fd::FromRawFd;
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
+/// Most bytes of a frame.
+const MAX_FRAME: u32 = 4 << 20;
 /// Bytes of one hook record.
 const HOOK_SIZE: usize = 28;
 /// Bytes of hook records that are kept before they are sent.
@@ -175,15 +177,13 @@ impl Recorder {
 
     /// Takes orders. This runner holds no checkpoints, so it is never asked for pages. Without a recorder nobody reads
     /// what this process reports: it ends at once.
-    fn listen(&self, mut socket: UnixStream, orders: &Sender<Order>) {
-        let mut tag = [0];
+    fn listen(&self, socket: UnixStream, orders: &Sender<Order>) {
+        let mut input = BufReader::new(socket);
         loop {
-            let order = socket.read_exact(&mut tag).and_then(|()| match tag[0] {
-                1 => Ok(self.0.stop.store(true, Ordering::Relaxed)),
-                tag => Order::read(tag, &mut socket).map(|order| drop(orders.send(order))),
-            });
-            if order.is_err() {
-                std::process::exit(1);
+            match next_order(&mut input) {
+                Ok(Order::Stop) => self.0.stop.store(true, Ordering::Relaxed),
+                Ok(order) => drop(orders.send(order)),
+                Err(_) => std::process::exit(1),
             }
         }
     }
@@ -238,5 +238,42 @@ impl Out {
         head.extend_from_slice(&(payload.len() as u32).to_le_bytes());
         self.socket.write_all(&head)?;
         self.socket.write_all(payload)
+    }
+}
+
+/// Bytes of a memory, and where they are.
+pub(crate) struct Placed {
+    pub(crate) memory: u32,
+    pub(crate) address: u64,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Reads frames up to the next order: what an answer writes comes before it.
+fn next_order(input: &mut impl Read) -> io::Result<Order> {
+    let bad = || io::Error::from(io::ErrorKind::InvalidData);
+    let mut writes = Vec::new();
+    loop {
+        let mut head = [0; 5];
+        input.read_exact(&mut head)?;
+        let length = u32::from_le_bytes([head[1], head[2], head[3], head[4]]);
+        if length > MAX_FRAME {
+            return Err(bad());
+        }
+        let mut payload = vec![0; length as usize];
+        input.read_exact(&mut payload)?;
+        match head[0] {
+            b'W' => {
+                let (place, bytes) = payload.split_first_chunk::<12>().ok_or_else(bad)?;
+                let (memory, address) = place.split_first_chunk::<4>().ok_or_else(bad)?;
+                let address = address.first_chunk().ok_or_else(bad)?;
+                writes.push(Placed {
+                    memory: u32::from_le_bytes(*memory),
+                    address: u64::from_le_bytes(*address),
+                    bytes: bytes.to_vec(),
+                });
+            }
+            b'J' => return Order::parse(&serde_json::from_slice(&payload)?, writes).ok_or_else(bad),
+            _ => return Err(bad()),
+        }
     }
 }

@@ -1,13 +1,9 @@
 //! Calls of imported functions, which the recorder answers.
 
-use crate::frames::Recorder;
+use crate::frames::{Placed, Recorder};
 use crate::{Halt, Value};
-use std::io::{self, Read};
-
-/// Most items of one order, bytes of one write, and bytes of a message.
-const MAX_ITEMS: u32 = 1 << 16;
-const MAX_WRITE: u32 = 16 << 20;
-const MAX_MESSAGE: u32 = 1 << 20;
+use serde_json::Value as Json;
+use std::io;
 
 /// The guest's memories, by export name, during a call.
 pub trait Memories {
@@ -18,8 +14,10 @@ pub trait Memories {
     fn grow(&mut self, name: &str, pages: u64) -> bool;
 }
 
-/// What the recorder wants, besides the end of the run.
+/// What the recorder wants.
 pub(crate) enum Order {
+    /// The end of the run.
+    Stop,
     /// Bytes: memory, address, length.
     Read(Vec<(u32, u64, u64)>),
     Answer(Answer),
@@ -28,7 +26,7 @@ pub(crate) enum Order {
 /// What the host does about a call, in this order.
 pub(crate) struct Answer {
     grows: Vec<(u32, u64)>,
-    writes: Vec<(u32, u64, Vec<u8>)>,
+    writes: Vec<Placed>,
     end: Result<Vec<Value>, Halt>,
 }
 
@@ -57,6 +55,7 @@ impl Recorder {
                     self.message(&serde_json::json!("HostReadEnd")).map_err(lost)?;
                 }
                 Order::Answer(answer) => return self.apply(answer, memories),
+                Order::Stop => return Err(Halt::Stopped),
             }
         }
     }
@@ -69,7 +68,7 @@ impl Recorder {
                 )));
             }
         }
-        for (memory, address, written) in answer.writes {
+        for Placed { memory, address, bytes: written } in answer.writes {
             let bytes = self.name(memory).and_then(|name| memories.bytes(&name)).unwrap_or_default();
             let start = usize::try_from(address).ok();
             let place = start.and_then(|start| bytes.get_mut(start..start.checked_add(written.len())?));
@@ -83,66 +82,69 @@ impl Recorder {
 }
 
 impl Order {
-    /// Reads what follows an order's tag.
-    pub(crate) fn read(tag: u8, input: &mut impl Read) -> io::Result<Order> {
-        Ok(match tag {
-            3 => Order::Read(list(input, |input| Ok((word(input)?, long(input)?, long(input)?)))?),
-            4 => Order::Answer(Answer {
-                grows: list(input, |input| Ok((word(input)?, long(input)?)))?,
-                writes: list(input, |input| Ok((word(input)?, long(input)?, blob(input, MAX_WRITE)?)))?,
-                end: match array::<1>(input)?[0] {
-                    0 => Ok(list(input, value)?),
-                    1 => {
-                        let words = String::from_utf8_lossy(&blob(input, MAX_MESSAGE)?).into_owned();
-                        Err(Halt::Trapped(words))
-                    }
-                    2 => Err(Halt::Exited(word(input)? as i32)),
-                    _ => Err(Halt::Stopped),
-                },
-            }),
-            _ => return Err(io::ErrorKind::InvalidData.into()),
-        })
+    /// Reads an order; `writes` are the bytes that came before it. `None` where it is not as the protocol has it.
+    pub(crate) fn parse(json: &Json, writes: Vec<Placed>) -> Option<Order> {
+        if json == "Stop" {
+            return Some(Order::Stop);
+        }
+        let (name, content) = json.as_object()?.iter().next()?;
+        match name.as_str() {
+            "Read" => {
+                let range =
+                    |range: &Json| Some((memory(range)?, number(range, "address")?, number(range, "length")?));
+                Some(Order::Read(content.as_array()?.iter().map(range).collect::<Option<_>>()?))
+            }
+            "Answer" => {
+                let growth = |growth: &Json| Some((memory(growth)?, number(growth, "pages")?));
+                let grows = content["grows"].as_array()?.iter().map(growth).collect::<Option<_>>()?;
+                Some(Order::Answer(Answer { grows, writes, end: end(&content["end"])? }))
+            }
+            _ => None,
+        }
     }
 }
 
-fn value(input: &mut impl Read) -> io::Result<Value> {
-    let (kind, raw) = (array::<1>(input)?[0], array::<16>(input)?);
-    let low = u128::from_le_bytes(raw);
-    Ok(match kind {
-        0 => Value::I32(low as i32),
-        1 => Value::I64(low as i64),
-        2 => Value::F32(low as u32),
-        3 => Value::F64(low as u64),
-        4 => Value::V128(raw),
-        _ => Value::Reference { null: true },
+/// How a call ends: with results, or else.
+fn end(json: &Json) -> Option<Result<Vec<Value>, Halt>> {
+    if json == "Stopped" {
+        return Some(Err(Halt::Stopped));
+    }
+    let (name, content) = json.as_object()?.iter().next()?;
+    Some(match name.as_str() {
+        "Returned" => Ok(content.as_array()?.iter().map(Value::from_json).collect::<Option<_>>()?),
+        "Trapped" => Err(Halt::Trapped(content.as_str()?.to_string())),
+        "Exited" => Err(Halt::Exited(content.as_i64()?.try_into().ok()?)),
+        _ => return None,
     })
 }
 
-fn array<const N: usize>(input: &mut impl Read) -> io::Result<[u8; N]> {
-    let mut bytes = [0; N];
-    input.read_exact(&mut bytes)?;
-    Ok(bytes)
+fn number(json: &Json, field: &str) -> Option<u64> {
+    json[field].as_u64()
 }
 
-fn word(input: &mut impl Read) -> io::Result<u32> {
-    array(input).map(u32::from_le_bytes)
+fn memory(json: &Json) -> Option<u32> {
+    number(json, "memory")?.try_into().ok()
 }
 
-fn long(input: &mut impl Read) -> io::Result<u64> {
-    array(input).map(u64::from_le_bytes)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
 
-fn length(input: &mut impl Read, most: u32) -> io::Result<u32> {
-    let length = word(input)?;
-    if length > most { Err(io::ErrorKind::InvalidData.into()) } else { Ok(length) }
-}
-
-fn list<R: Read, T>(input: &mut R, read: impl Fn(&mut R) -> io::Result<T>) -> io::Result<Vec<T>> {
-    (0..length(input, MAX_ITEMS)?).map(|_| read(input)).collect()
-}
-
-fn blob(input: &mut impl Read, most: u32) -> io::Result<Vec<u8>> {
-    let mut bytes = vec![0; length(input, most)? as usize];
-    input.read_exact(&mut bytes)?;
-    Ok(bytes)
+    #[test]
+    fn orders_are_read_as_the_document_has_them() {
+        let parse = |json: Json| Order::parse(&json, vec![Placed { memory: 0, address: 8, bytes: vec![1] }]);
+        assert!(matches!(parse(json!("Stop")), Some(Order::Stop)));
+        let read = json!({ "Read": [{ "memory": 1, "address": u64::MAX, "length": 4 }] });
+        assert!(matches!(parse(read), Some(Order::Read(ranges)) if ranges == [(1, u64::MAX, 4)]));
+        let answer = |end: Json| json!({ "Answer": { "grows": [{ "memory": 0, "pages": 2 }], "end": end } });
+        let Some(Order::Answer(found)) = parse(answer(json!({ "Returned": [{ "I64": i64::MIN }] }))) else {
+            panic!("no answer")
+        };
+        assert_eq!((found.grows, found.end), (vec![(0, 2)], Ok(vec![Value::I64(i64::MIN)])));
+        assert_eq!(found.writes.len(), 1);
+        for wrong in [json!({}), json!("Answer"), answer(json!({ "Exited": 1u64 << 40 })), json!({ "Show": [] })] {
+            assert!(parse(wrong.clone()).is_none(), "{wrong}");
+        }
+    }
 }

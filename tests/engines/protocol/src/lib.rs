@@ -1,4 +1,4 @@
-//! The runner's half of forkpoint's runner protocol, version 1 (docs/runner-protocol.md).
+//! The runner's half of forkpoint's runner protocol, version 2 (docs/runner-protocol.md).
 //!
 //! A runner implements [`Engine`] and [`Guest`] for its engine and hands it to [`serve`], which reads the job, makes
 //! the calls and sends every frame in the order that the protocol wants. Nothing of forkpoint is used here: what the
@@ -18,7 +18,7 @@ use serde_json::json;
 use std::io;
 
 /// The version of the protocol that this crate speaks.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 /// Module name of the import that a recorded module calls behind every event.
 pub const HOOK_MODULE: &str = "forkpoint";
@@ -146,6 +146,7 @@ pub fn serve<E: Engine>(arguments: &[String], set_up: impl FnOnce() -> Result<E,
 
 fn hello(about: &About, job: &Job) -> serde_json::Value {
     json!({ "Hello": {
+        "protocol": VERSION,
         "spec": job.spec,
         "name": about.name,
         "version": about.version,
