@@ -5,7 +5,7 @@ use crate::args::ViewArgs;
 use crate::{files, progress};
 use anyhow::Result;
 use forkpoint_traces::Position;
-use forkpoint_tui::Run;
+use forkpoint_tui::Opened;
 use std::path::Path;
 
 /// Runs the command.
@@ -21,8 +21,8 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn named(path: &Path) -> Result<Run> {
+fn named(path: &Path) -> Result<Opened> {
     let timeline = files::timeline(path)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Run { name, timeline })
+    Ok(Opened { name, timeline })
 }

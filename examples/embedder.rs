@@ -72,14 +72,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     let program = Program::new("guest.wat", wat::parse_str(GUEST)?, &[call], &imports)?;
 
     let recording = folder.path().join("guest.fpt");
-    let mut request = Request::new(EngineSpec::default(), recording.clone())?;
-    request.output_streams = forkpoint_tracer::Stdio::Inherit;
+    let request = Request::new(EngineSpec::default(), recording.clone())?;
+    let request = Request { output_streams: forkpoint_tracer::Stdio::Inherit, ..request };
     let recorded = program.record(&request, &mut |_, _| {})?;
     println!("recorded {} events: {}", recorded.events, recorded.outcome);
 
     let again = folder.path().join("again.fpt");
-    let mut request = Request::new("wasmi".parse()?, again.clone())?;
-    request.host = HostSource::Log(recording.clone());
+    let log = HostSource::Log(recording.clone());
+    let request = Request { engine: "wasmi".parse()?, output: again.clone(), host: log, ..request };
     program.record(&request, &mut |_, _| {})?;
     let (mut lhs, mut rhs) = (Timeline::open(&recording)?, Timeline::open(&again)?);
     print!("{}", Report::new(&mut lhs, &mut rhs, 3, NanBits::default())?);

@@ -1,10 +1,9 @@
 //! Circles of imports: files of which each imports from the next, and the last from the first.
 //!
-//! A module and one that it declares may need each other: the child is a part of its parent, as an `impl` block in a file of
-//! its own is. So of such a pair the way up is left out, and a parent with many children is no circle of them all.
+//! Two files may need each other, as a module and its child do. A parent that needs two children, and declares what they both
+//! need, is a circle of three: what they share belongs in a file of its own.
 
 use super::imports::Imports;
-use super::sources::Crate;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -27,20 +26,6 @@ pub fn circles(imports: &Imports) -> Vec<BTreeSet<PathBuf>> {
     let mut circles: Vec<_> = circles.into_iter().collect();
     circles.sort_by_key(|circle| std::cmp::Reverse(circle.len()));
     circles
-}
-
-/// The imports without those of a child from its parent, where the parent imports from the child.
-pub fn without_parents(sources: &Crate, imports: &Imports) -> Imports {
-    let mut left = imports.clone();
-    for module in &sources.modules {
-        let Some(parent) = module.parent.map(|parent| sources.file(parent)) else { continue };
-        if imports.get(parent).is_some_and(|from| from.contains_key(&module.file))
-            && let Some(from) = left.get_mut(&module.file)
-        {
-            from.remove(parent);
-        }
-    }
-    left
 }
 
 /// All files that a file imports from, by way of others, too.

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex};
 pub const ARGUMENT: &str = "__run-engine";
 
 /// What a child process is to do.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Job {
     /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
     pub(crate) protocol: u32,
@@ -44,7 +44,7 @@ pub(crate) struct Job {
 }
 
 /// The two things a child does.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Task {
     /// Compile the module to a file for another process.
     Compile { output: PathBuf },

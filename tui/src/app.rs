@@ -1,22 +1,20 @@
-//! The state of the viewer, and the frame that shows it.
+//! The state of the viewer.
 //!
-//! One loop: an [`Action`](crate::action::Action) changes the state ([`App::update`], in `update.rs`). What
-//! takes long comes back as a [`Job`](crate::jobs::Job) and is done by [`App::perform`] (`jobs.rs`), while frames say how
-//! far it is (`progress.rs`).
-//! [`App::render`] reads what the screen needs from the source (`view.rs`) and draws it (`render/`). Nothing is
-//! kept per event: the state is a row, an address and a handful of switches, whatever the length of the trace.
+//! Four steps, each in a file: an [`Action`](crate::action::Action) changes the state ([`App::update`], in `update.rs`); what
+//! takes long comes back as an [`Errand`](crate::errand::Errand), which takes the traces out of the state
+//! and brings them back ([`App::begin`] and [`App::finish`], in `errands.rs`); before a frame [`App::look`] lays the screen out and reads
+//! what is in view (`look.rs`); [`App::view`] composes the frame of that and changes nothing (`view.rs`). Nothing is kept per
+//! event: the state is a row, an address, a handful of switches and a screenful of what was read, whatever the length of the
+//! trace.
 
 use crate::action::PromptKind;
 use crate::focus::{Focus, Pane};
+use crate::headway::Headway;
+use crate::in_view::InView;
 use crate::layout::{Areas, Wish};
-use crate::progress::Progress;
-use crate::render::{self, Still};
-use crate::source::{Query, Source};
 use crate::theme::Theme;
-use crate::view::View;
+use crate::traces::{Outline, Query, Traces};
 use forkpoint_traces::MemoryIndex;
-use ratatui::Frame;
-use ratatui::layout::Rect;
 use std::sync::Arc;
 use tui_input::Input;
 
@@ -31,7 +29,11 @@ pub(crate) struct Prompt {
 
 /// The state of the viewer.
 pub(crate) struct App {
-    pub(crate) source: Box<dyn Source>,
+    pub(crate) outline: Arc<dyn Outline>,
+    /// `None` while an errand has them.
+    pub(crate) traces: Option<Box<dyn Traces>>,
+    /// How far the errand under way has come.
+    pub(crate) headway: Arc<Headway>,
     pub(crate) theme: Theme,
     /// The row under the cursor.
     pub(crate) row: u64,
@@ -56,24 +58,34 @@ pub(crate) struct App {
     pub(crate) prompt: Option<Prompt>,
     /// The help's first line, when it is open.
     pub(crate) help: Option<u16>,
-    /// What `n` and `N` look for, in place of mismatches.
+    /// What `n` and `N` look for, instead of mismatches.
     pub(crate) query: Option<Query>,
     pub(crate) message: Option<String>,
-    /// How far a job under way has come.
-    pub(crate) progress: Arc<Progress>,
     /// The row at which memory was shown last.
     pub(crate) settled: u64,
     pub(crate) quit: bool,
     /// Where the panes of the last frame stand.
     pub(crate) areas: Areas,
+    /// What the last frame read of the traces.
+    pub(crate) seen: InView,
 }
 
 impl App {
-    /// A viewer that stands at `start`, a row; in place of it at the first divergence, or the beginning.
-    pub(crate) fn new(source: Box<dyn Source>, theme: Theme, start: Option<u64>) -> App {
-        let row = start.or(source.parting().map(|parting| parting.row)).unwrap_or(0);
+    /// A viewer that stands at `start`, a row; without one at the first divergence, or the beginning.
+    pub(crate) fn new(
+        outline: Arc<dyn Outline>,
+        mut traces: Box<dyn Traces>,
+        theme: Theme,
+        start: Option<u64>,
+    ) -> App {
+        let row = start.or(outline.parting().map(|parting| parting.row)).unwrap_or(0);
+        let headway = Arc::new(Headway::default());
+        let asked = Arc::clone(&headway);
+        traces.set_progress(Arc::new(move |position| asked.at(position)));
         let mut app = App {
-            source,
+            outline,
+            traces: Some(traces),
+            headway,
             theme,
             row: 0,
             top: 0,
@@ -90,10 +102,10 @@ impl App {
             help: None,
             query: None,
             message: None,
-            progress: Arc::default(),
             settled: 0,
             quit: false,
             areas: Areas::default(),
+            seen: InView::default(),
         };
         app.go_to(row);
         app
@@ -104,36 +116,20 @@ impl App {
         self.quit
     }
 
+    /// Whether an errand is under way.
+    pub(crate) fn is_away(&self) -> bool {
+        self.traces.is_none()
+    }
+
     /// Puts the cursor on a row, or on the last one.
     pub(crate) fn go_to(&mut self, row: u64) {
-        self.row = row.min(self.source.rows().saturating_sub(1));
+        self.row = row.min(self.outline.rows().saturating_sub(1));
         self.scroll = 0;
         self.arrived = true;
     }
 
-    /// Does a job at once: what the event loop does, without the frame in between.
-    #[cfg(test)]
-    pub(crate) fn dispatch(&mut self, action: crate::action::Action) {
-        if let Some(job) = self.update(action) {
-            self.perform(&job);
-        }
-    }
-
-    /// A frame for before anything is read.
-    pub(crate) fn blank(&self, area: Rect) -> Still {
-        let areas = Areas::new(area, self.wish());
-        Still::new(areas, View { title: self.title(), focus: self.focus, ..View::default() }, self.theme)
-    }
-
-    fn wish(&self) -> Wish {
-        Wish { pair: self.source.is_pair(), focus: self.focus, zoom: self.zoom, code: self.code }
-    }
-
-    /// Draws the state, and hands out what was drawn.
-    pub(crate) fn render(&mut self, frame: &mut Frame) -> Still {
-        self.areas = Areas::new(frame.area(), self.wish());
-        let view = self.view();
-        render::draw(frame, &self.areas, &view, self.theme);
-        Still::new(self.areas, view, self.theme)
+    /// What decides the layout of a frame.
+    pub(crate) fn wish(&self) -> Wish {
+        Wish { pair: self.outline.is_pair(), focus: self.focus, zoom: self.zoom, code: self.code }
     }
 }

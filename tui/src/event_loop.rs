@@ -1,79 +1,114 @@
 //! The loop: read what was typed, change the state, draw.
 //!
 //! Everything waiting is taken in before a frame is drawn, so a held key that steps faster than memory can be
-//! replayed skips positions instead of queueing them. A job runs between two frames; while it does, another thread draws
-//! how far it is, and the traces ask [`is_stop_wanted`] now and then whether to give up.
+//! replayed skips positions instead of queueing them. What takes long is the worker's (`worker.rs`): until it comes back, frames
+//! show how far it is, and keys are answered as far as they need no trace.
 
 use crate::action::Action;
 use crate::app::App;
-use crate::jobs::Job;
+use crate::errand::{Aim, Errand};
 use crate::keys::{Key, action_of};
-use crate::progress::Progress;
-use crate::render::Still;
-use crate::source::Direction;
-use crate::terminal::{Screen, is_ours};
-use crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
-use ratatui::layout::Rect;
+use crate::render;
+use crate::traces::Direction;
+use crate::worker::Worker;
+use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use ratatui::Frame;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tui_input::backend::crossterm::to_input_request;
 
-/// How often the progress of a job is drawn.
+/// How often a frame is drawn while something is under way.
 const REDRAW: Duration = Duration::from_millis(100);
 
+/// How long a key may wait while an errand is under way.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Where frames go and events come from.
+pub(crate) trait Console {
+    /// Draws a frame.
+    fn draw(&mut self, compose: &mut dyn FnMut(&mut Frame)) -> io::Result<()>;
+    /// The next event, if one comes within a time. Without a time it waits for one.
+    fn next(&mut self, wait: Option<Duration>) -> io::Result<Option<Event>>;
+}
+
 /// Runs the viewer until the user leaves.
-pub(crate) fn run(app: &mut App, screen: &mut Screen) -> io::Result<()> {
-    let progress = Arc::clone(&app.progress);
-    // Only during a job may reading stop early: a frame needs what it reads.
-    app.source.set_progress(Arc::new(move |position| progress.at(position) && is_stop_wanted()));
-    let size = screen.terminal.size()?;
-    let mut still = app.blank(Rect { x: 0, y: 0, width: size.width, height: size.height });
-    while !app.is_done() && is_ours() {
-        if app.is_far() {
-            work(app, screen, &mut still, &Job::Travel)?;
+pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
+    let mut worker = Worker::start(Arc::clone(&app.outline), Arc::clone(&app.headway))?;
+    // What fails is not tried again until something is typed.
+    let mut travelled = false;
+    while !app.is_done() {
+        if !travelled && app.is_far() {
+            travelled = true;
+            send(app, &mut worker, app.errand(Aim::Travel));
         }
-        screen.terminal.draw(|frame| still = app.render(frame))?;
-        // The first read waits, the others take what is there.
-        let mut job = take_in(app, event::read()?);
-        while job.is_none() && !app.is_done() && event::poll(Duration::ZERO)? {
-            job = take_in(app, event::read()?);
-        }
-        if let Some(job) = job {
-            work(app, screen, &mut still, &job)?;
+        // Asked before the frame: what comes while it is drawn needs another one.
+        let wait = app.outline.is_loading().then_some(REDRAW);
+        console.draw(&mut |frame| {
+            app.look(frame.area());
+            render::draw(frame, &app.areas, &app.view(), app.theme);
+        })?;
+        if app.is_away() {
+            attend(app, console, &mut worker)?;
+        } else {
+            travelled &= !take_in_all(app, console, &mut worker, wait)?;
         }
     }
     Ok(())
 }
 
-/// Does a job, and draws how far it is: the last frame, with another status.
-fn work(app: &mut App, screen: &mut Screen, still: &mut Still, job: &Job) -> io::Result<()> {
-    let progress = Arc::clone(&app.progress);
-    app.begin(job);
-    let mut draw = move |line: Option<String>| match line {
-        Some(line) => screen.terminal.draw(|frame| still.draw(frame, line)).map(drop),
-        None => Ok(()),
-    };
-    draw(progress.first_line())?;
-    std::thread::scope(|scope| {
-        let (done, until_done) = channel::<()>();
-        let progress: &Progress = &progress;
-        let drawing = scope.spawn(move || -> io::Result<()> {
-            // The channel closes when the job is done, or has panicked.
-            while until_done.recv_timeout(REDRAW) == Err(RecvTimeoutError::Timeout) && is_ours() {
-                draw(progress.line())?;
-            }
-            Ok(())
-        });
-        app.perform(job);
-        drop(done);
-        drawing.join().unwrap_or(Ok(()))
-    })
+/// Takes in what was typed, and waits for it, without `wait` as long as it takes. Answers whether there was anything.
+fn take_in_all(
+    app: &mut App,
+    console: &mut dyn Console,
+    worker: &mut Worker,
+    wait: Option<Duration>,
+) -> io::Result<bool> {
+    let mut event = console.next(wait)?;
+    let any = event.is_some();
+    while let Some(typed) = event {
+        if let Some(errand) = take_in(app, &typed) {
+            send(app, worker, errand);
+            break;
+        }
+        if app.is_done() {
+            break;
+        }
+        event = console.next(Some(Duration::ZERO))?;
+    }
+    Ok(any)
 }
 
-fn take_in(app: &mut App, event: Event) -> Option<Job> {
-    app.update(translate(app, &event)?)
+/// Waits for the worker until a frame is due, and answers keys meanwhile.
+fn attend(app: &mut App, console: &mut dyn Console, worker: &mut Worker) -> io::Result<()> {
+    let due = Instant::now() + REDRAW;
+    while Instant::now() < due {
+        if let Some((errand, traces, ending)) = worker.wait(TICK) {
+            app.finish(&errand, traces, ending);
+            return Ok(());
+        }
+        let mut any = false;
+        while !app.is_done()
+            && let Some(typed) = console.next(Some(Duration::ZERO))?
+        {
+            any = true;
+            take_in(app, &typed);
+        }
+        if any {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn send(app: &mut App, worker: &mut Worker, errand: Errand) {
+    if let Some(traces) = app.begin(&errand) {
+        worker.send(errand, traces);
+    }
+}
+
+fn take_in(app: &mut App, event: &Event) -> Option<Errand> {
+    app.update(translate(app, event)?)
 }
 
 /// What an event of the terminal asks for.
@@ -101,22 +136,4 @@ fn translate_key(app: &App, key: &KeyEvent, event: &Event) -> Option<Action> {
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Close),
         _ => to_input_request(event).map(Action::Edit),
     }
-}
-
-/// Whether the user wants a job to stop. What else was typed meanwhile is dropped.
-fn is_stop_wanted() -> bool {
-    while let Ok(true) = event::poll(Duration::ZERO) {
-        match event::read() {
-            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => {
-                let ctrl_c = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-                if ctrl_c || matches!(key.code, KeyCode::Esc | KeyCode::Char('q')) {
-                    return true;
-                }
-            }
-            Ok(_) => {}
-            // A terminal that is gone answers nothing any more.
-            Err(_) => return true,
-        }
-    }
-    false
 }

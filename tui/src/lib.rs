@@ -1,47 +1,69 @@
-//! Two traces in lockstep on a terminal: what is behind `forkpoint view`.
+//! Two traces in lockstep on a terminal: `forkpoint view` as a library.
 //!
 //! Constraints: nothing is read or kept but what is on screen, so a trace may have any length; no control
-//! character of a trace reaches the terminal; the terminal is given back whatever happens; nothing is told by
-//! colour alone.
+//! character of a trace reaches the terminal; the terminal is given back whatever happens; nothing is shown by
+//! colour alone; a key is answered at once, whatever is being searched for.
 //!
-//! To get started: [`open`] takes one trace or two, [`Viewer::show`] returns when the user leaves. Inside, the path of a
-//! key press is `event_loop.rs` (terminal event to `Action`, through the table in `keys.rs`), `update.rs`
-//! (action to state), `jobs.rs` and `progress.rs` (what takes long), `view.rs` (state to what is on screen, read through the
-//! trait in `source.rs`; its memory part is `memory_view.rs`), `render/` (to cells, one file per pane).
+//! To get started: [`open`] takes one trace or two, [`Viewer::show`] returns when the user leaves.
+//!
+//! ```no_run
+//! use forkpoint_replay::Timeline;
+//! use forkpoint_tui::Opened;
+//! use std::path::Path;
+//!
+//! fn view(lhs: &Path, rhs: &Path) -> Result<(), Box<dyn std::error::Error>> {
+//!     let lhs = Opened { name: "left".to_string(), timeline: Timeline::open(lhs)? };
+//!     let rhs = Opened { name: "right".to_string(), timeline: Timeline::open(rhs)? };
+//!     forkpoint_tui::open(lhs, Some(rhs), None)?.show()?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Inside, the path of a key press is `event_loop.rs` (terminal event to `Action`, through the table in `keys.rs`), `update.rs`
+//! (action to state), `errand.rs` and `worker.rs` (what takes long, on another thread), `look.rs` (what is in view is read,
+//! through the traits in `traces.rs`), `view.rs` (state to what is on screen, which `screen.rs` declares), `render/` (to cells,
+//! one file per pane).
 
 // Who prints is the command, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod action;
 mod app;
+mod bytes;
+mod errand;
+mod errands;
 mod event_loop;
 mod focus;
+mod headway;
 mod hex;
-mod jobs;
+mod in_view;
 mod keys;
 mod layout;
-mod memory_view;
+mod look;
 mod mouse;
-mod progress;
+mod outline;
 mod query;
-mod recorded;
 mod render;
-mod source;
+mod screen;
+mod submit;
 mod terminal;
 mod theme;
+mod timelines;
+mod traces;
 mod update;
 mod view;
+mod worker;
 
 #[cfg(test)]
 mod tests;
 
 use forkpoint_replay::{ReplayError, Side, Timeline, printable};
 use forkpoint_traces::Position;
-use source::Source;
 use std::io::{self, IsTerminal};
+use traces::Outline;
 
 /// A trace to look at.
-pub struct Run {
+pub struct Opened {
     /// What to call it: its file name.
     pub name: String,
     /// The trace.
@@ -55,7 +77,7 @@ pub enum TuiError {
     /// A trace cannot be read, or the two do not belong together.
     #[error(transparent)]
     Replay(#[from] ReplayError),
-    /// Standard input or output is no terminal.
+    /// Standard input or output is not a terminal.
     #[error(
         "the viewer needs a terminal on standard input and output: use `forkpoint dump` or `forkpoint diff` \
          to write to a file or a pipe"
@@ -86,16 +108,16 @@ pub struct Viewer(app::App);
 /// # Errors
 /// When a trace cannot be read, the two are not of the same module, `start` is past the end, or there is no
 /// terminal.
-pub fn open(lhs: Run, rhs: Option<Run>, start: Option<Position>) -> Result<Viewer, TuiError> {
+pub fn open(lhs: Opened, rhs: Option<Opened>, start: Option<Position>) -> Result<Viewer, TuiError> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
         return Err(TuiError::NoTerminal);
     }
-    let source = recorded::Recorded::new(lhs, rhs)?;
+    let (outline, timelines) = timelines::Timelines::open(lhs, rhs)?;
     let row = match start {
-        Some(position) => Some(row_of_start(&source, position)?),
+        Some(position) => Some(row_of_start(&*outline, position)?),
         None => None,
     };
-    Ok(Viewer(app::App::new(Box::new(source), theme::Theme::from_environment(), row)))
+    Ok(Viewer(app::App::new(outline, Box::new(timelines), theme::Theme::from_environment(), row)))
 }
 
 impl Viewer {
@@ -104,18 +126,18 @@ impl Viewer {
     /// # Errors
     /// When the terminal cannot be used. Errors in damaged parts of a trace are shown on the screen.
     pub fn show(mut self) -> Result<(), TuiError> {
-        let mut screen = terminal::Screen::enter()?;
-        event_loop::run(&mut self.0, &mut screen)?;
+        let mut tty = terminal::Tty::enter()?;
+        event_loop::run(&mut self.0, &mut tty)?;
         Ok(())
     }
 }
 
-fn row_of_start(source: &dyn Source, position: Position) -> Result<u64, TuiError> {
-    let info = source.info(Side::Lhs);
+fn row_of_start(outline: &dyn Outline, position: Position) -> Result<u64, TuiError> {
+    let info = outline.info(Side::Lhs);
     if position.0 > info.events {
         return Err(TuiError::PastEnd { asked: position, name: printable(&info.name), events: info.events });
     }
-    Ok(source.row_of(Side::Lhs, position))
+    Ok(outline.row_of(Side::Lhs, position))
 }
 
 /// The keys and marks of the viewer as text, from the table that the viewer itself uses: for manuals.

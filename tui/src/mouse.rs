@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::focus::Pane;
 use crate::layout::inside;
-use crate::source::Direction;
+use crate::traces::Direction;
 
 /// Events and lines that a turn of the wheel moves.
 pub(crate) const WHEEL: u64 = 3;
@@ -33,7 +33,7 @@ impl App {
         }
         let (line, column) = (u64::from(row - area.y), column - area.x);
         match focus.pane {
-            Pane::Events if self.top.saturating_add(line) < self.source.rows() => {
+            Pane::Events if self.top.saturating_add(line) < self.outline.rows() => {
                 self.go_to(self.top.saturating_add(line));
             }
             Pane::Memory => {

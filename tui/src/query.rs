@@ -1,36 +1,37 @@
 //! Reading what people type: positions, addresses, things to search for.
 
-use crate::source::Query;
+use crate::traces::Query;
+use forkpoint_traces::Position;
 
 /// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` from where one is, `50%` of the
 /// trace. `here` and `count` are the row shown and the number of rows.
-pub(crate) fn position(text: &str, here: u64, count: u64) -> Result<Target, String> {
+pub(crate) fn position(text: &str, here: u64, count: u64) -> Result<GoTo, String> {
     let text = text.trim();
-    let wrong = || format!("`{text}` is no position: expected #1234, 1234, 0x4d2, +10, -10 or 50%");
+    let wrong = || format!("`{text}` is not a position: expected #1234, 1234, 0x4d2, +10, -10 or 50%");
     if let Some(percent) = text.strip_suffix('%') {
         let percent: u64 = percent.trim().parse().map_err(|_| wrong())?;
         let row = u128::from(count.saturating_sub(1)) * u128::from(percent.min(100)) / 100;
-        return Ok(Target::Row(row as u64));
+        return Ok(GoTo::Row(row as u64));
     }
     if let Some(on) = text.strip_prefix('+') {
-        return Ok(Target::Row(here.saturating_add(number(on).ok_or_else(wrong)?)));
+        return Ok(GoTo::Row(here.saturating_add(number(on).ok_or_else(wrong)?)));
     }
     if let Some(back) = text.strip_prefix('-') {
-        return Ok(Target::Row(here.saturating_sub(number(back).ok_or_else(wrong)?)));
+        return Ok(GoTo::Row(here.saturating_sub(number(back).ok_or_else(wrong)?)));
     }
-    number(text.strip_prefix('#').unwrap_or(text)).map(Target::Position).ok_or_else(wrong)
+    number(text.strip_prefix('#').unwrap_or(text)).map(|number| GoTo::Position(Position(number))).ok_or_else(wrong)
 }
 
 /// Where to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Target {
+pub(crate) enum GoTo {
     /// A row of the screen.
     Row(u64),
     /// A position of the side with the focus.
-    Position(u64),
+    Position(Position),
 }
 
-/// A decimal number, or a hexadecimal one behind `0x`; underscores and commas are grouping.
+/// A decimal number, or a hexadecimal one after `0x`; underscores and commas are grouping.
 fn number(text: &str) -> Option<u64> {
     let digits: String = text.chars().filter(|c| !matches!(c, '_' | ',')).collect();
     match digits.strip_prefix("0x") {
@@ -50,7 +51,7 @@ pub(crate) fn address(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits: String = text.chars().filter(|c| *c != '_').collect();
     from_hex(digits.strip_prefix("0x").unwrap_or(&digits))
-        .ok_or_else(|| format!("`{text}` is no address: expected hexadecimal digits such as a4f0 or 0xa4f0"))
+        .ok_or_else(|| format!("`{text}` is not an address: expected hexadecimal digits such as a4f0 or 0xa4f0"))
 }
 
 /// Something to search for.
@@ -69,12 +70,12 @@ mod tests {
 
     #[test]
     fn positions() {
-        assert_eq!(position("#1_234", 0, 10), Ok(Target::Position(1234)));
-        assert_eq!(position(" 0x4d2 ", 0, 10), Ok(Target::Position(1234)));
-        assert_eq!(position("+5", 7, 10), Ok(Target::Row(12)));
-        assert_eq!(position("-50", 7, 10), Ok(Target::Row(0)));
-        assert_eq!(position("50%", 0, 101), Ok(Target::Row(50)));
-        assert_eq!(position("100%", 0, u64::MAX), Ok(Target::Row(u64::MAX - 1)));
+        assert_eq!(position("#1_234", 0, 10), Ok(GoTo::Position(Position(1234))));
+        assert_eq!(position(" 0x4d2 ", 0, 10), Ok(GoTo::Position(Position(1234))));
+        assert_eq!(position("+5", 7, 10), Ok(GoTo::Row(12)));
+        assert_eq!(position("-50", 7, 10), Ok(GoTo::Row(0)));
+        assert_eq!(position("50%", 0, 101), Ok(GoTo::Row(50)));
+        assert_eq!(position("100%", 0, u64::MAX), Ok(GoTo::Row(u64::MAX - 1)));
         for wrong in ["", "#", "x", "0x", "0x+1", "1.5", "--1", "99999999999999999999"] {
             assert!(position(wrong, 0, 10).is_err(), "{wrong:?}");
         }

@@ -1,39 +1,39 @@
 //! Taking over the terminal, and giving it back whatever happens: at the end, on an error, on a panic before
 //! its message is printed, and on a signal that ends the program.
 
-use crossterm::event::{DisableMouseCapture, EnableMouseCapture};
+use crate::event_loop::Console;
+use crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use ratatui::{Frame, Terminal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 use std::io::{self, Stdout, Write};
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-/// Whether the terminal is ours at the moment: giving it back twice would switch screens once too often.
+/// Whether the terminal is ours at the moment: giving it back twice would switch screens once too often. A process has one
+/// terminal, and its handlers of signals and panics know no viewer, so this belongs to the process.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while the viewer has it.
-pub(crate) struct Screen {
-    /// Where frames are drawn.
-    pub(crate) terminal: Terminal<CrosstermBackend<Stdout>>,
-}
+pub(crate) struct Tty(Terminal<CrosstermBackend<Stdout>>);
 
-impl Screen {
+impl Tty {
     /// Takes the terminal over.
-    pub(crate) fn enter() -> io::Result<Screen> {
+    pub(crate) fn enter() -> io::Result<Tty> {
         hook_panics();
         hook_signals()?;
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        // From here on an error must give back what was taken; dropping a `Screen` does.
+        // From here on an error must give back what was taken; dropping a `Tty` does.
         let entered = execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, cursor::Hide)
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match entered {
-            Ok(terminal) => Ok(Screen { terminal }),
+            Ok(terminal) => Ok(Tty(terminal)),
             Err(error) => {
                 leave();
                 Err(error)
@@ -42,18 +42,30 @@ impl Screen {
     }
 }
 
-/// Whether the terminal is ours still: a panic on another thread gives it back.
-pub(crate) fn is_ours() -> bool {
-    TAKEN.load(Ordering::SeqCst)
+impl Console for Tty {
+    fn draw(&mut self, compose: &mut dyn FnMut(&mut Frame)) -> io::Result<()> {
+        // A panic on another thread gives the terminal back before it comes here.
+        if TAKEN.load(Ordering::SeqCst) {
+            self.0.draw(compose)?;
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, wait: Option<Duration>) -> io::Result<Option<Event>> {
+        match wait {
+            Some(time) if !event::poll(time)? => Ok(None),
+            _ => event::read().map(Some),
+        }
+    }
 }
 
-impl Drop for Screen {
+impl Drop for Tty {
     fn drop(&mut self) {
         leave();
     }
 }
 
-/// Gives the terminal back. Errors are ignored: there is nobody left to tell, and each step must be tried.
+/// Gives the terminal back. Errors are ignored: they could not be shown, and each step must be tried.
 fn leave() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout();
@@ -66,7 +78,7 @@ fn leave() {
 }
 
 /// A signal ends the viewer as it would end any program, but not before the terminal is the shell's again. A
-/// thread waits for it: the viewer itself may be asleep until a key is pressed, or in a long search.
+/// thread waits for it: the viewer itself may be asleep until a key is pressed.
 fn hook_signals() -> io::Result<()> {
     static HOOKED: Once = Once::new();
     let mut result = Ok(());

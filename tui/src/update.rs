@@ -1,24 +1,26 @@
-//! What an action does to the state. Nothing here takes long: what may is handed back as a [`Job`].
+//! What an action does to the state. Nothing here takes long: what may is handed back as an [`Errand`].
 
-use crate::action::{Action, ByteMove, PromptKind};
+use crate::action::{Action, ByteMove};
 use crate::app::{App, Prompt};
+use crate::errand::{Aim, Errand};
 use crate::focus::{Focus, Pane};
-use crate::jobs::Job;
 use crate::layout::inside;
 use crate::mouse::WHEEL;
-use crate::query::{self, Target};
 use crate::render;
-use crate::source::{Direction, Query};
-use forkpoint_traces::{MemoryIndex, Position};
-use tui_input::Input;
+use crate::traces::Direction;
+use tui_input::{Input, InputRequest};
 
 impl App {
     /// Applies an action; what takes long comes back.
-    pub(crate) fn update(&mut self, action: Action) -> Option<Job> {
+    pub(crate) fn update(&mut self, action: Action) -> Option<Errand> {
         if !matches!(action, Action::Edit(_) | Action::Close) {
             self.message = None;
         }
         if self.help.is_some() && self.update_help(action) {
+            return None;
+        }
+        if self.is_away() {
+            self.update_meanwhile(action);
             return None;
         }
         match action {
@@ -30,18 +32,19 @@ impl App {
             Action::Last => self.go_to(u64::MAX),
             Action::Divergence => self.go_to_divergence(),
             Action::Match(direction) => {
-                return Some(match &self.query {
-                    Some(query) => Job::Search(query.clone(), direction),
-                    None if self.source.is_pair() => Job::Mismatch(direction),
+                let aim = match &self.query {
+                    Some(query) => Aim::Search(query.clone(), direction),
+                    None if self.outline.is_pair() => Aim::Mismatch(direction),
                     None => {
                         self.message = Some("nothing is searched for: / starts a search".to_string());
                         return None;
                     }
-                });
+                };
+                return Some(self.errand(aim));
             }
             Action::Writer(direction) => {
                 self.follow = false;
-                return Some(Job::Writer(direction));
+                return Some(self.errand(Aim::Writer(direction)));
             }
             Action::Prompt(kind) => self.prompt = Some(Prompt { kind, input: Input::default() }),
             Action::Byte(step) => self.move_byte(step),
@@ -51,8 +54,8 @@ impl App {
                 self.follow = !self.follow;
                 self.arrived |= self.follow;
             }
-            Action::Focus(direction) => self.set_focus(self.focus.moved(direction, self.source.is_pair())),
-            Action::OtherSide if self.source.is_pair() => {
+            Action::Focus(direction) => self.set_focus(self.focus.moved(direction, self.outline.is_pair())),
+            Action::OtherSide if self.outline.is_pair() => {
                 self.set_focus(Focus { side: self.focus.side.other(), ..self.focus });
             }
             Action::OtherSide => {}
@@ -60,17 +63,36 @@ impl App {
             Action::Help => self.help = Some(0),
             Action::Close => self.close(),
             Action::Quit => self.quit = true,
-            Action::Edit(request) => {
-                if let Some(prompt) = &mut self.prompt {
-                    prompt.input.handle(request);
-                    self.message = None;
-                }
-            }
+            Action::Edit(request) => self.edit(request),
             Action::Submit => return self.submit(),
             Action::Click(column, row) => self.click(column, row),
             Action::Wheel(column, row, direction) => self.wheel(column, row, direction),
         }
         None
+    }
+
+    fn edit(&mut self, request: InputRequest) {
+        if let Some(prompt) = &mut self.prompt {
+            prompt.input.handle(request);
+            self.message = None;
+        }
+    }
+
+    /// While an errand has the traces, what needs none of them is done, and the rest is dropped.
+    fn update_meanwhile(&mut self, action: Action) {
+        match action {
+            Action::Close if self.prompt.take().is_some() => {}
+            Action::Close => self.headway.stop(),
+            Action::Edit(request) => self.edit(request),
+            Action::Quit => self.quit = true,
+            Action::Help => self.help = Some(0),
+            Action::Zoom => self.zoom = !self.zoom,
+            Action::Focus(direction) => self.set_focus(self.focus.moved(direction, self.outline.is_pair())),
+            Action::OtherSide if self.outline.is_pair() => {
+                self.set_focus(Focus { side: self.focus.side.other(), ..self.focus });
+            }
+            _ => {}
+        }
     }
 
     /// While the help is open, what moves moves the help, and what leaves closes it. Answers whether the action
@@ -142,65 +164,15 @@ impl App {
     }
 
     fn go_to_divergence(&mut self) {
-        match self.source.parting() {
+        match self.outline.parting() {
             Some(parting) => {
                 let row = parting.row;
                 self.follow = true;
                 self.go_to(row);
             }
-            None if self.source.is_pair() => self.message = Some("the two traces agree".to_string()),
+            None if self.outline.is_pair() => self.message = Some("the two traces agree".to_string()),
             None => self.message = Some("one trace alone has no divergence: open it with another".to_string()),
         }
-    }
-
-    fn move_byte(&mut self, step: ByteMove) {
-        let line = u64::from(self.bytes_per_line());
-        self.follow = false;
-        self.set_address(match step {
-            ByteMove::Left => self.address.saturating_sub(1),
-            ByteMove::Right => self.address.saturating_add(1),
-            ByteMove::Up => self.address.checked_sub(line).unwrap_or(self.address),
-            ByteMove::Down => self.address.saturating_add(line),
-        });
-    }
-
-    pub(crate) fn roll_bytes(&mut self, lines: u64, direction: Direction) {
-        let bytes = lines.saturating_mul(u64::from(self.bytes_per_line()));
-        let before = self.address;
-        self.follow = false;
-        self.set_address(match direction {
-            Direction::Forward => before.saturating_add(bytes),
-            Direction::Backward => before.saturating_sub(bytes),
-        });
-        // The cursor may move against the direction: where this memory is smaller than where the cursor was set, or
-        // not there yet.
-        self.hex_top = if self.address >= before {
-            self.hex_top.saturating_add(self.address - before)
-        } else {
-            self.hex_top.saturating_sub(before - self.address)
-        };
-    }
-
-    /// Puts the byte cursor on an address, or on the last byte of the memory where it is largest.
-    pub(crate) fn set_address(&mut self, address: u64) {
-        let last = self.memory_size().saturating_sub(1);
-        self.address = address.min(last);
-    }
-
-    fn other_memory(&mut self, direction: Direction) {
-        let last = self.memory_count().saturating_sub(1);
-        let memory = match direction {
-            Direction::Forward => self.memory.0.saturating_add(1).min(last),
-            Direction::Backward => self.memory.0.saturating_sub(1),
-        };
-        if memory == self.memory.0 {
-            self.message =
-                Some(format!("no other memory that way: this is {}", self.source.memory_name(self.memory)));
-            return;
-        }
-        self.memory = MemoryIndex(memory);
-        self.follow = false;
-        self.set_address(self.address);
     }
 
     pub(crate) fn scroll_code(&mut self, lines: u64, direction: Direction) {
@@ -220,67 +192,6 @@ impl App {
             self.message = Some("search forgotten: n and N go to mismatches".to_string());
         } else {
             self.zoom = false;
-        }
-    }
-
-    fn submit(&mut self) -> Option<Job> {
-        let prompt = self.prompt.as_ref()?;
-        let text = prompt.input.value().to_string();
-        let taken = match prompt.kind {
-            _ if text.trim().is_empty() => Ok(None),
-            PromptKind::Position => self.take_position(&text).map(|()| None),
-            PromptKind::Address => self.take_address(&text).map(|()| None),
-            PromptKind::Search => query::search(&text).map(|query| {
-                self.query = Some(query.clone());
-                Some(Job::Search(query, Direction::Forward))
-            }),
-        };
-        match taken {
-            Ok(job) => {
-                self.prompt = None;
-                job
-            }
-            // The prompt stays open, so that a slip of the finger costs one key.
-            Err(message) => {
-                self.message = Some(message);
-                None
-            }
-        }
-    }
-
-    fn take_position(&mut self, text: &str) -> Result<(), String> {
-        let row = match query::position(text, self.row, self.source.rows())? {
-            Target::Row(row) => row,
-            Target::Position(position) => {
-                let side = self.focus.side;
-                let events = self.source.info(side).events;
-                if position >= events {
-                    return Err(format!("#{position} is past the end: {} has {events} events", side.word()));
-                }
-                self.source.row_of(side, Position(position))
-            }
-        };
-        self.go_to(row);
-        Ok(())
-    }
-
-    fn take_address(&mut self, text: &str) -> Result<(), String> {
-        let address = query::address(text)?;
-        let size = self.memory_size();
-        if address >= size {
-            let memory = self.source.memory_name(self.memory);
-            return Err(format!("{address:#x} is past the end: {memory} has {size:#x} bytes"));
-        }
-        self.follow = false;
-        self.address = address;
-        Ok(())
-    }
-
-    /// What is searched for, in words.
-    pub(crate) fn query_text(&self) -> Option<String> {
-        match self.query.as_ref()? {
-            Query::Address(address) => Some(format!("@{address:x}")),
-            Query::Text(text) => Some(text.clone()),
         }
     }
 }

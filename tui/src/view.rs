@@ -1,278 +1,142 @@
-//! What a frame shows, read from the source just before it is drawn: the rows, bytes and lines of code in
-//! view and nothing else.
+//! The frame, composed of the state and of what was read for it. Nothing here reads a trace or changes the state.
 
 use crate::app::App;
 use crate::focus::{Focus, Pane};
-use crate::hex::HexShape;
+use crate::in_view::BytesInView;
 use crate::layout::inside;
-use crate::source::{Code, EventLine, Place};
-use forkpoint_replay::{ReplayError, Side, printable};
-use forkpoint_traces::{CodeOffset, Position};
-
-/// What is special about a row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mark {
-    /// Nothing.
-    None,
-    /// The first divergence.
-    Divergence,
-    /// Another unequal pair.
-    Mismatch,
-    /// From here on the runs agree again.
-    Resync,
-}
-
-/// A row of one event list.
-#[derive(Debug, Clone)]
-pub(crate) struct ListRow {
-    pub(crate) selected: bool,
-    pub(crate) mark: Mark,
-    /// What happened, `None` in a gap.
-    pub(crate) event: Option<(Position, EventLine)>,
-}
-
-/// One event list.
-#[derive(Debug, Clone)]
-pub(crate) struct ListView {
-    pub(crate) title: String,
-    pub(crate) rows: Vec<ListRow>,
-}
-
-/// A byte of memory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Byte {
-    pub(crate) value: u8,
-    /// Written by the event under the cursor.
-    pub(crate) written: bool,
-    /// Another one on the other side.
-    pub(crate) differs: bool,
-}
-
-/// The bytes of one side.
-#[derive(Debug, Clone)]
-pub(crate) struct HexView {
-    pub(crate) title: String,
-    pub(crate) shape: HexShape,
-    pub(crate) start: u64,
-    /// `None` past the end of memory.
-    pub(crate) bytes: Vec<Option<Byte>>,
-    /// The byte cursor.
-    pub(crate) address: u64,
-}
-
-/// Lines of code, text format or native.
-#[derive(Debug, Clone)]
-pub(crate) struct CodeView {
-    pub(crate) title: String,
-    pub(crate) code: Code,
-    /// The first line on screen.
-    pub(crate) top: usize,
-    /// The instruction that the event stands at.
-    pub(crate) site: Option<CodeOffset>,
-    /// What to say in place of code.
-    pub(crate) empty: &'static str,
-}
-
-/// Everything a frame shows.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct View {
-    pub(crate) title: [String; 2],
-    pub(crate) focus: Focus,
-    pub(crate) lists: [Option<ListView>; 2],
-    pub(crate) hex: [Option<HexView>; 2],
-    pub(crate) wat: Option<CodeView>,
-    pub(crate) native: [Option<CodeView>; 2],
-    pub(crate) status: String,
-    /// The same without bytes, for where it does not fit: memory shows them, and not what they mean.
-    pub(crate) short_status: Option<String>,
-    pub(crate) message: Option<String>,
-    /// Label, text and cursor (in columns) of an open prompt.
-    pub(crate) prompt: Option<(&'static str, String, usize)>,
-    pub(crate) help: Option<u16>,
-}
+use crate::look::code_top;
+use crate::screen::{Byte, CodeView, HexView, ListView, PromptView, Screen};
+use crate::traces::{Code, CodePlace, EventLine, moment, sides};
+use forkpoint_replay::{Side, printable};
+use forkpoint_traces::{MemoryIndex, Position};
 
 impl App {
-    /// Reads what is in view. What cannot be read is left out, with a message.
-    pub(crate) fn view(&mut self) -> View {
-        self.keep_row_in_view();
-        let events = self.read_or_say(|app| {
-            let pair = app.source.row(app.row);
-            let mut events = [None, None];
-            for side in app.sides() {
-                if let Some(position) = pair.of(side) {
-                    events[side.index()] = Some(app.source.event(side, position)?);
-                }
-            }
-            Ok(events)
-        });
-        let events = events.unwrap_or_default();
-        let side = self.focus.side;
-        let shown = events[side.index()].as_ref().or(events[side.other().index()].as_ref()).cloned();
-        self.seek_memory();
-        self.follow_event(shown.as_ref());
-        self.keep_byte_in_view();
-        let place = shown.as_ref().and_then(|event| event.place);
-        let lists = self.read_or_say(App::lists).unwrap_or_default();
-        let hex = self.hex_views(&events);
-        let (wat, native) = self.code_views(place);
-        let status = self.status(shown.as_ref());
-        let short_status = shown.as_ref().and_then(EventLine::without_bytes).map(|short| self.status(Some(&short)));
-        View {
+    /// What to show.
+    pub(crate) fn view(&self) -> Screen {
+        let event = self.seen.event(self.focus.side);
+        let place = event.and_then(|event| event.place);
+        let mut screen = Screen {
             title: self.title(),
             focus: self.focus,
-            lists,
-            hex,
-            wat,
-            native,
-            status,
-            short_status,
+            lists: Side::BOTH.map(|side| self.list(side)),
+            hex: Side::BOTH.map(|side| self.hex(side)),
+            wat: self.wat(place),
+            native: Side::BOTH.map(|side| self.native(side, place)),
+            status: self.status(event),
+            short_status: event.and_then(EventLine::without_bytes).map(|short| self.status(Some(&short))),
             message: self.message.clone(),
-            prompt: self
-                .prompt
-                .as_ref()
-                .map(|prompt| (prompt.kind.label(), prompt.input.value().to_string(), prompt.input.visual_cursor())),
+            prompt: self.prompt.as_ref().map(|prompt| PromptView {
+                label: prompt.kind.label(),
+                text: prompt.input.value().to_string(),
+                column: prompt.input.visual_cursor(),
+            }),
             help: self.help,
-        }
-    }
-
-    /// The sides that are there.
-    pub(crate) fn sides(&self) -> impl Iterator<Item = Side> + use<> {
-        Side::BOTH.into_iter().take(if self.source.is_pair() { 2 } else { 1 })
-    }
-
-    pub(crate) fn read_or_say<T>(&mut self, read: impl FnOnce(&mut App) -> Result<T, ReplayError>) -> Option<T> {
-        match read(self) {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.message = Some(printable(&error.to_string()));
-                None
-            }
-        }
-    }
-
-    fn keep_row_in_view(&mut self) {
-        let side = self.focus.side.index();
-        let height = u64::from(inside(self.areas.events[side]).height);
-        if height == 0 {
-            return;
-        }
-        // Far jumps land in the middle, steps scroll by a line.
-        let below = self.row.saturating_sub(self.top);
-        if self.row < self.top && self.top - self.row > 1 || below >= height.saturating_add(1) {
-            self.top = self.row.saturating_sub(height / 2);
-        } else if self.row < self.top {
-            self.top = self.row;
-        } else if below == height {
-            self.top = self.row - height + 1;
-        }
-        self.top = self.top.min(self.source.rows().saturating_sub(height));
-    }
-
-    fn lists(&mut self) -> Result<[Option<ListView>; 2], ReplayError> {
-        let mut lists = [None, None];
-        for side in self.sides() {
-            let height = inside(self.areas.events[side.index()]).height;
-            if height == 0 {
-                continue;
-            }
-            let end = self.top.saturating_add(height.into()).min(self.source.rows());
-            let mut rows = Vec::with_capacity(height.into());
-            for row in self.top..end {
-                rows.push(self.list_row(side, row)?);
-            }
-            let info = self.source.info(side);
-            let cut = if info.incomplete { ", incomplete" } else { "" };
-            let title = format!("{}{}: {} events{cut}", self.side_word(side), info.engine, info.events);
-            lists[side.index()] = Some(ListView { title, rows });
-        }
-        Ok(lists)
-    }
-
-    fn list_row(&mut self, side: Side, row: u64) -> Result<ListRow, ReplayError> {
-        let event = match self.source.row(row).of(side) {
-            Some(position) => Some((position, self.source.event(side, position)?)),
-            None => None,
         };
-        let parting = self.source.parting().map(|parting| (parting.row, parting.resync));
-        let mark = match parting {
-            Some((first, _)) if first == row => Mark::Divergence,
-            Some((first, resync)) if row > first && !self.source.is_equal(row)? => {
-                if resync == Some(row) {
-                    Mark::Resync
-                } else {
-                    Mark::Mismatch
-                }
-            }
-            Some((_, Some(resync))) if resync == row => Mark::Resync,
-            _ => Mark::None,
-        };
-        Ok(ListRow { selected: row == self.row, mark, event })
-    }
-
-    fn code_views(&mut self, place: Option<Place>) -> (Option<CodeView>, [Option<CodeView>; 2]) {
-        let wat = inside(self.areas.wat).height;
-        let wat = (wat > 0).then(|| {
-            let code = place.map_or_else(|| Code::from([]), |place| self.source.wat(place.func));
-            let title = match place {
-                Some(place) => format!("wat {} @{}", self.source.function_name(place.func), place.offset),
-                None => "wat".to_string(),
-            };
-            let empty =
-                if place.is_some() { "this function cannot be printed" } else { "no instruction of the module" };
-            self.code_view(title, code, place, wat, empty, Focus { pane: Pane::Wat, side: self.focus.side })
-        });
-        let mut native = [None, None];
-        for side in self.sides() {
-            let height = inside(self.areas.native[side.index()]).height;
-            if height == 0 {
-                continue;
-            }
-            let code = place.map_or_else(|| Code::from([]), |place| self.source.native(side, place.func));
-            let title = format!("native {}{}", self.side_word(side), self.source.info(side).engine);
-            let empty = if place.is_some() { "no native code in the trace" } else { "no instruction of the module" };
-            native[side.index()] =
-                Some(self.code_view(title, code, place, height, empty, Focus { pane: Pane::Native, side }));
+        // What takes long is shown where its answer will be.
+        if self.is_away()
+            && let Some(line) = self.headway.line()
+        {
+            screen.message = screen.prompt.is_some().then(|| line.clone());
+            screen.status = line;
+            screen.short_status = None;
         }
-        (wat, native)
+        screen
     }
 
-    fn code_view(
-        &mut self,
+    fn list(&self, side: Side) -> Option<ListView> {
+        if !self.is_shown(Pane::Events, side) {
+            return None;
+        }
+        let info = self.outline.info(side);
+        let cut = if info.incomplete { ", incomplete" } else { "" };
+        let title = format!("{}{}: {} events{cut}", self.side_word(side), info.engine, info.events);
+        Some(ListView { title, rows: self.seen.lists[side.index()].clone() })
+    }
+
+    fn hex(&self, side: Side) -> Option<HexView> {
+        if !self.is_shown(Pane::Memory, side) {
+            return None;
+        }
+        let seen = self.seen.bytes[side.index()].as_ref()?;
+        let other = self.seen.bytes[side.other().index()].as_ref();
+        let written = self.seen.events[side.index()].as_ref().and_then(|event| event.written);
+        let byte = |at: usize| {
+            let value = seen.get(at)?;
+            let written = is_in(written, self.memory, seen.start.saturating_add(at as u64));
+            let differs = other.is_some_and(|other| other.get(at) != Some(value));
+            Some(Byte { value, written, differs })
+        };
+        let bytes = (0..seen.bytes.len()).map(byte).collect();
+        let title = self.hex_title(side, seen);
+        Some(HexView { title, shape: seen.shape, start: seen.start, bytes, address: self.address })
+    }
+
+    fn hex_title(&self, side: Side, seen: &BytesInView) -> String {
+        let size = match seen.size {
+            Some(bytes) if bytes.is_multiple_of(1024) => format!("{} KiB", bytes / 1024),
+            Some(bytes) => format!("{bytes} bytes"),
+            None => "not there yet".to_string(),
+        };
+        let pinned = if self.follow { "" } else { " pinned" };
+        let after = match moment(&*self.outline, side, self.seen.row).0.checked_sub(1) {
+            Some(last) => format!(" after {}", Position(last)),
+            None => String::new(),
+        };
+        format!("{} @{:#x}{pinned}{after} {size}", self.outline.memory_name(self.memory), self.address)
+    }
+
+    fn wat(&self, place: Option<CodePlace>) -> Option<CodeView> {
+        let code = self.seen.wat.clone()?;
+        let title = match place {
+            Some(place) => format!("wat {} @{}", self.outline.function_name(place.func), place.offset),
+            None => "wat".to_string(),
+        };
+        let empty = if place.is_some() { "this function cannot be printed" } else { "no instruction of the module" };
+        self.code(title, code, place, empty, Focus { pane: Pane::Wat, side: self.focus.side })
+    }
+
+    fn native(&self, side: Side, place: Option<CodePlace>) -> Option<CodeView> {
+        let code = self.seen.native[side.index()].clone()?;
+        let title = format!("native {}{}", self.side_word(side), self.outline.info(side).engine);
+        let empty = if place.is_some() { "no native code in the trace" } else { "no instruction of the module" };
+        self.code(title, code, place, empty, Focus { pane: Pane::Native, side })
+    }
+
+    fn code(
+        &self,
         title: String,
         code: Code,
-        place: Option<Place>,
-        height: u16,
+        place: Option<CodePlace>,
         empty: &'static str,
         pane: Focus,
-    ) -> CodeView {
+    ) -> Option<CodeView> {
+        let height = inside(self.areas.of(pane)).height;
         let site = place.map(|place| place.offset);
-        let first = code.iter().position(|line| line.offset == site && !line.recorder).unwrap_or(0);
-        let last_top = code.len().saturating_sub(height.into());
-        let centred = first.saturating_sub(usize::from(height) / 2).min(last_top) as i64;
         // Both sides' native code scrolls together.
         let scroll = if self.focus.pane == pane.pane { self.scroll } else { 0 };
-        let top = centred.saturating_add(scroll).clamp(0, last_top as i64);
-        if self.focus == pane {
-            // Scrolling past an end must not have to be scrolled back.
-            self.scroll = top - centred;
-        }
-        CodeView { title, code, top: top as usize, site, empty }
+        let top = code_top(&code, site, height, scroll);
+        (height > 0).then_some(CodeView { title, code, top, site, empty })
+    }
+
+    fn is_shown(&self, pane: Pane, side: Side) -> bool {
+        sides(&*self.outline).any(|there| there == side) && inside(self.areas.of(Focus { pane, side })).height > 0
     }
 
     /// A side's word before a title; a single trace has no sides.
     fn side_word(&self, side: Side) -> String {
-        if self.source.is_pair() { format!("{} ", side.word()) } else { String::new() }
+        if self.outline.is_pair() { format!("{} ", side.word()) } else { String::new() }
     }
 
-    pub(crate) fn title(&self) -> [String; 2] {
-        let lhs = self.source.info(Side::Lhs);
-        let rhs = self.source.info(Side::Rhs);
-        if !self.source.is_pair() {
+    fn title(&self) -> [String; 2] {
+        let lhs = self.outline.info(Side::Lhs);
+        let rhs = self.outline.info(Side::Rhs);
+        if !self.outline.is_pair() {
             return [format!(" forkpoint  {}  {}  {}", lhs.name, lhs.module, lhs.engine), String::new()];
         }
-        let verdict = match self.source.parting() {
+        let verdict = match self.outline.parting() {
             Some(parting) => {
-                let position = Side::BOTH.iter().find_map(|side| self.source.row(parting.row).of(*side));
+                let row = self.outline.row(parting.row);
+                let position = Side::BOTH.iter().find_map(|side| row.of(*side));
                 let at = position.map_or(String::new(), |position| format!(" at {position}"));
                 format!("{}{at} ", parting.verdict)
             }
@@ -282,21 +146,21 @@ impl App {
     }
 
     fn status(&self, event: Option<&EventLine>) -> String {
-        let pair = self.source.row(self.row);
+        let pair = self.outline.row(self.seen.row);
         let mut side = self.focus.side;
         if pair.of(side).is_none() {
             side = side.other();
         }
         let (Some(position), Some(event)) = (pair.of(side), event) else {
-            return if self.source.rows() == 0 { "the trace has no events".to_string() } else { String::new() };
+            return if self.outline.rows() == 0 { "the trace has no events".to_string() } else { String::new() };
         };
         let mut parts = vec![position.to_string()];
-        if self.source.is_pair() {
+        if self.outline.is_pair() {
             parts.push(side.word().to_string());
         }
         if let Some(place) = event.place {
-            parts.push(format!("{}@{}", self.source.function_name(place.func), place.offset));
-            parts.extend(self.source.source_line(place.offset));
+            parts.push(format!("{}@{}", self.outline.function_name(place.func), place.offset));
+            parts.extend(self.outline.source_line(place.offset));
         }
         parts.push(match &event.value {
             Some(value) => format!("{} = {value}", event.text),
@@ -307,4 +171,10 @@ impl App {
         }
         parts.join("  ")
     }
+}
+
+fn is_in(written: Option<(MemoryIndex, u64, u64)>, memory: MemoryIndex, address: u64) -> bool {
+    written.is_some_and(|(written, start, length)| {
+        written == memory && address.checked_sub(start).is_some_and(|offset| offset < length)
+    })
 }

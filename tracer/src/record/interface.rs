@@ -1,14 +1,10 @@
-//! What a module imports and exports: who answers the one, and whether the calls fit the other.
+//! What a module imports and exports, by name and type.
 
-use super::invocation::Invocation;
-use super::providers::{Imports, exports_of, preloaded, provider, result_type, scripted};
-use super::steps::{Resolver, Steps};
+use super::types;
 use crate::error::RecordError;
-use crate::host::answer::{HostFunction, Provider};
-use crate::instrument::{EXPORT_PREFIX, MemoryDecl};
-use crate::record::types;
+use crate::instrument::EXPORT_PREFIX;
 use forkpoint_traces::Import;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, MemoryType, Parser, Payload, TypeRef, ValType};
 
 /// What a module imports and exports. Means nothing for a module that turns out not to be valid.
@@ -27,7 +23,7 @@ pub(super) struct Needed {
     pub(super) import: Import,
     /// Its type in words.
     pub(super) ty: String,
-    kind: NeededKind,
+    pub(super) kind: NeededKind,
 }
 
 impl Needed {
@@ -122,46 +118,6 @@ impl Interface {
         interface
     }
 
-    /// Finds out who answers each imported function, and whether all else can be had.
-    pub(super) fn provide(&self, imports: &Imports) -> Result<Vec<HostFunction>, RecordError> {
-        let mut memories = BTreeSet::new();
-        let mut functions = Vec::new();
-        let mut missing = Vec::new();
-        let preloads = imports.preloads.iter().map(exports_of).collect::<Result<Vec<_>, _>>()?;
-        let scripted = scripted(imports.scripts)?;
-        for needed in &self.imports {
-            let Needed { import, ty, kind } = needed;
-            let provided = match kind {
-                // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
-                NeededKind::Memory => memories.insert(import),
-                NeededKind::Other => false,
-                NeededKind::Function(signature) => {
-                    let results = signature.as_ref().map_or(&[][..], FuncType::results);
-                    let own = scripted.contains(import)
-                        || preloaded(import, signature.as_ref(), imports.preloads, &preloads)?;
-                    let provider = match own {
-                        true => Provider::Engine,
-                        false => provider(import, ty, results, imports)?,
-                    };
-                    let provided = imports.logged || !matches!(provider, Provider::Nobody);
-                    let types = |types: &[ValType]| types.iter().map(|ty| result_type(*ty)).collect();
-                    let parameters = types(signature.as_ref().map_or(&[][..], FuncType::params));
-                    let results = types(results);
-                    functions.push(HostFunction { import: import.clone(), parameters, results, provider });
-                    provided
-                }
-            };
-            if !provided {
-                missing.push(format!("  {}: {ty}", import.to_string().escape_debug()));
-            }
-        }
-        if missing.is_empty() {
-            let threads = functions.iter().any(|function| matches!(function.provider, Provider::NoThreads));
-            return if threads && !imports.allow_unordered { Err(RecordError::Threads) } else { Ok(functions) };
-        }
-        Err(RecordError::UnresolvedImports { list: missing.join("\n") })
-    }
-
     /// The functions that can be called, as the end of an error message.
     pub(super) fn callable(&self) -> String {
         let names: Vec<String> = self
@@ -183,28 +139,6 @@ impl Interface {
             name: name.escape_debug().to_string(),
             exports: self.callable(),
         })
-    }
-
-    /// The steps that make these calls. Without any the module must be a WASI command: its `_start` is called. With calls,
-    /// `_initialize` is called first where it exists.
-    pub(super) fn resolve(
-        &self,
-        calls: &[Invocation],
-        allocator: Option<&Invocation>,
-        memories: &[MemoryDecl],
-    ) -> Result<Steps, RecordError> {
-        let exported = |name: &str| self.exports.get(name).and_then(Option::as_ref);
-        let mut resolver = Resolver::new(self, memories, allocator);
-        if calls.is_empty() {
-            match exported("_start") {
-                Some(ty) if ty.params().is_empty() => resolver.plain("_start", ty),
-                _ => return Err(RecordError::NothingToCall { exports: self.callable() }),
-            }
-        } else if let Some(ty) = exported("_initialize").filter(|ty| ty.params().is_empty()) {
-            resolver.plain("_initialize", ty);
-        }
-        calls.iter().try_for_each(|call| resolver.call(call))?;
-        Ok(resolver.finish())
     }
 }
 

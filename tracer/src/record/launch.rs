@@ -88,16 +88,8 @@ pub(super) fn launch(
     };
     if request.engine.compiles_ahead() {
         let output = folder.path().join("module.cwasm");
-        let compile = Job {
-            protocol: VERSION,
-            engine: job.engine.clone(),
-            original: job.original.clone(),
-            module: job.module.clone(),
-            stack_switching: job.stack_switching,
-            memory_page_limit: job.memory_page_limit,
-            features: request.features.clone(),
-            task: Task::Compile { output: output.clone() },
-        };
+        let task = Task::Compile { output: output.clone() };
+        let compile = Job { features: request.features.clone(), task, ..job.clone() };
         let compiled = see(&compile, &Stdio::Null)?;
         if !compiled.finished {
             return Ok(compiled);

@@ -1,9 +1,10 @@
 //! What is to be run: a module, rewritten, and the calls to make.
 
 use super::Checkpoint;
+use super::calls;
 use super::interface::Interface;
 use super::invocation::Invocation;
-use super::providers::Imports;
+use super::providers::{Imports, provide};
 use super::steps::Steps;
 use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
@@ -65,7 +66,7 @@ impl Program {
         imports: &Imports,
     ) -> Result<Program, RecordError> {
         Program::with(name, module.into(), imports, |interface, memories| {
-            interface.resolve(calls, allocator, memories)
+            calls::resolve(interface, calls, allocator, memories)
         })
     }
 
@@ -102,7 +103,7 @@ impl Program {
             result => result?,
         };
         let interface = Interface::of(&module);
-        let host_functions = interface.provide(imports)?;
+        let host_functions = provide(&interface, imports)?;
         let steps = steps(&interface, &instrumented.memories)?;
         let instrumented = with_steps(instrumented, &steps)?;
         Ok(Program {

@@ -1,14 +1,14 @@
 //! Who answers an imported function: a script, a preloaded module, a stub, the engine's process, or nobody.
 
-use super::interface::Interface;
+use super::interface::{Interface, Needed, NeededKind};
+use super::types::signature;
 use crate::error::RecordError;
-use crate::host::answer::{Provider, ResultType};
+use crate::host::answer::{HostFunction, Provider, ResultType};
 use crate::host::preload::{self, Access, GUEST, MEMORY, Preload};
 use crate::host::script::HostScript;
 use crate::host::stub::{Stub, StubAnswer};
 use crate::host::{THREADS_MODULE, THREADS_NAME};
 use crate::protocol::HostEnd;
-use crate::record::types::signature;
 use crate::values::{WasmValue, parse_value};
 use forkpoint_traces::{Import, wasi};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +34,50 @@ pub struct Imports<'a> {
     pub scripts: &'a [HostScript],
 }
 
-pub(super) type Exports = BTreeMap<String, Option<FuncType>>;
+/// Finds out who answers each imported function, and whether all else can be had.
+pub(super) fn provide(interface: &Interface, imports: &Imports) -> Result<Vec<HostFunction>, RecordError> {
+    let mut memories = BTreeSet::new();
+    let mut functions = Vec::new();
+    let mut missing = Vec::new();
+    let preloads = imports.preloads.iter().map(exports_of).collect::<Result<Vec<_>, _>>()?;
+    let scripted = scripted(imports.scripts)?;
+    for needed in &interface.imports {
+        let Needed { import, ty, kind } = needed;
+        let provided = match kind {
+            // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
+            NeededKind::Memory => memories.insert(import),
+            NeededKind::Other => false,
+            NeededKind::Function(signature) => {
+                let results = signature.as_ref().map_or(&[][..], FuncType::results);
+                let own =
+                    scripted.contains(import) || preloaded(import, signature.as_ref(), imports.preloads, &preloads)?;
+                let provider = match own {
+                    true => Provider::Engine,
+                    false => provider(import, ty, results, imports)?,
+                };
+                let provided = imports.logged || !matches!(provider, Provider::Nobody);
+                let types = |types: &[ValType]| types.iter().map(|ty| result_type(*ty)).collect();
+                let parameters = types(signature.as_ref().map_or(&[][..], FuncType::params));
+                let results = types(results);
+                functions.push(HostFunction { import: import.clone(), parameters, results, provider });
+                provided
+            }
+        };
+        if !provided {
+            missing.push(format!("  {}: {ty}", import.to_string().escape_debug()));
+        }
+    }
+    if missing.is_empty() {
+        let threads = functions.iter().any(|function| matches!(function.provider, Provider::NoThreads));
+        return if threads && !imports.allow_unordered { Err(RecordError::Threads) } else { Ok(functions) };
+    }
+    Err(RecordError::UnresolvedImports { list: missing.join("\n") })
+}
+
+type Exports = BTreeMap<String, Option<FuncType>>;
 
 /// The exported functions of a preloaded module.
-pub(super) fn exports_of(preload: &Preload) -> Result<Exports, RecordError> {
+fn exports_of(preload: &Preload) -> Result<Exports, RecordError> {
     let fail = |why: String| RecordError::Preload { file: preload.file.clone(), why };
     let bytes = preload::read(&preload.file).map_err(fail)?;
     wasmparser::validate(&bytes).map_err(|error| fail(error.to_string()))?;
@@ -65,7 +105,7 @@ pub(super) fn exports_of(preload: &Preload) -> Result<Exports, RecordError> {
 }
 
 /// The functions of all scripts.
-pub(super) fn scripted(scripts: &[HostScript]) -> Result<BTreeSet<Import>, RecordError> {
+fn scripted(scripts: &[HostScript]) -> Result<BTreeSet<Import>, RecordError> {
     let mut found = BTreeSet::new();
     for script in scripts {
         let fail = |why: String| RecordError::HostScript { file: script.file.clone(), why };
@@ -80,7 +120,7 @@ pub(super) fn scripted(scripts: &[HostScript]) -> Result<BTreeSet<Import>, Recor
 }
 
 /// Whether a preloaded module answers an import.
-pub(super) fn preloaded(
+fn preloaded(
     import: &Import,
     ty: Option<&FuncType>,
     preloads: &[Preload],
@@ -106,12 +146,7 @@ pub(super) fn preloaded(
 }
 
 /// Who answers an imported function of this type.
-pub(super) fn provider(
-    import: &Import,
-    ty: &str,
-    results: &[ValType],
-    imports: &Imports,
-) -> Result<Provider, RecordError> {
+fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -> Result<Provider, RecordError> {
     if let Some(stub) = imports.stubs.iter().find(|stub| stub.fits(import)) {
         let fail = |why: String| RecordError::Stub {
             stub: stub.to_string(),
@@ -143,7 +178,7 @@ pub(super) fn provider(
     Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })
 }
 
-pub(super) fn result_type(ty: ValType) -> ResultType {
+fn result_type(ty: ValType) -> ResultType {
     match ty {
         ValType::I32 => ResultType::I32,
         ValType::I64 => ResultType::I64,

@@ -1,9 +1,10 @@
 //! Code around the site, text format or native: `>` what belongs to the site, `~` what the recorder added.
 
-use super::{fit, put, rule};
+use super::cells::{put, rule};
+use super::text::fit;
 use crate::layout::inside;
+use crate::screen::CodeView;
 use crate::theme::Theme;
-use crate::view::CodeView;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

@@ -1,6 +1,7 @@
 //! The help: every key from the table, and what the marks mean.
 
-use super::{fit, put};
+use super::cells::put;
+use super::text::fit;
 use crate::keys::BINDINGS;
 use crate::theme::Theme;
 use ratatui::buffer::Buffer;

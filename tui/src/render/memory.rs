@@ -1,9 +1,9 @@
 //! Bytes of memory: `*` written by the event under the cursor, `!` another byte on the other side, `#` both.
 
-use super::{put, rule};
+use super::cells::{put, rule};
 use crate::layout::inside;
+use crate::screen::{Byte, HexView};
 use crate::theme::Theme;
-use crate::view::{Byte, HexView};
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;

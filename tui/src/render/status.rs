@@ -1,33 +1,33 @@
 //! The lines above and below the panes: title; status, message or prompt; keys.
 
-use super::events::{fits, shorten};
-use super::{fit, put};
+use super::cells::put;
+use super::text::{columns, fit, fits, shorten};
 use crate::keys;
 use crate::layout::Areas;
+use crate::screen::{PromptView, Screen};
 use crate::theme::Theme;
-use crate::view::View;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::Style;
 
 /// Draws the first line: the verdict at the right edge outlives long file names.
-pub(super) fn title(buffer: &mut Buffer, area: Rect, view: &View, theme: Theme) {
-    let [files, verdict] = &view.title;
+pub(super) fn title(buffer: &mut Buffer, area: Rect, screen: &Screen, theme: Theme) {
+    let [files, verdict] = &screen.title;
     put(buffer, area, 0, 0, &" ".repeat(area.width.into()), theme.title());
-    let length = (verdict.chars().count() as u16).min(area.width);
+    let length = columns(verdict).min(area.width);
     put(buffer, area, 0, 0, &fit(files, area.width - length), theme.title());
     put(buffer, area, area.width - length, 0, verdict, theme.title());
 }
 
 /// Draws the two lines at the bottom. A message takes the place of the status, and that of the keys while a
 /// prompt is open.
-pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, view: &View, theme: Theme) {
+pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, screen: &Screen, theme: Theme) {
     let (status, bottom) = (areas.status, areas.hints);
-    let message = view.message.as_deref();
-    if let Some((label, text, _)) = &view.prompt {
+    let message = screen.message.as_deref();
+    if let Some(PromptView { label, text, .. }) = &screen.prompt {
         let label = fit(label, label_width(status, label));
         put(buffer, status, 0, 0, &label, theme.message());
-        put(buffer, status, label.chars().count() as u16, 0, text, Style::new());
+        put(buffer, status, columns(&label), 0, text, Style::new());
         match message {
             Some(message) => put(buffer, bottom, 0, 0, &fit(message, bottom.width), theme.message()),
             None => put(buffer, bottom, 0, 0, "Enter takes it  Esc closes", theme.dim()),
@@ -36,18 +36,18 @@ pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, view: &View, theme: Theme
     }
     match message {
         Some(message) => put(buffer, status, 0, 0, &fit(message, status.width), theme.message()),
-        None => put(buffer, status, 0, 0, &fitting(view, status.width), Style::new()),
+        None => put(buffer, status, 0, 0, &fitting(screen, status.width), Style::new()),
     }
     hints(buffer, bottom, theme);
 }
 
 /// The status in the first form that fits.
-fn fitting(view: &View, width: u16) -> String {
-    if fits(&view.status, width) {
-        return view.status.clone();
+fn fitting(screen: &Screen, width: u16) -> String {
+    if fits(&screen.status, width) {
+        return screen.status.clone();
     }
-    let shortened = shorten(&view.status, width);
-    match &view.short_status {
+    let shortened = shorten(&screen.status, width);
+    match &screen.short_status {
         Some(short) if shortened.ends_with('…') && fits(short, width) => short.clone(),
         Some(short) if shortened.ends_with('…') => shorten(short, width),
         _ => shortened,
@@ -58,23 +58,23 @@ fn fitting(view: &View, width: u16) -> String {
 fn hints(buffer: &mut Buffer, area: Rect, theme: Theme) {
     let mut column = 0;
     for (key, word) in keys::hints() {
-        let width = (key.chars().count() + 1 + word.chars().count()) as u16;
+        let width = columns(&key) + 1 + columns(word);
         if column + width > area.width {
             break;
         }
         put(buffer, area, column, 0, &key, theme.site());
-        put(buffer, area, column + key.chars().count() as u16 + 1, 0, word, theme.dim());
+        put(buffer, area, column + columns(&key) + 1, 0, word, theme.dim());
         column += width + 2;
     }
 }
 
 /// A prompt's label leaves room to type.
 fn label_width(area: Rect, label: &str) -> u16 {
-    (label.chars().count() as u16).min(area.width.saturating_sub(12))
+    columns(label).min(area.width.saturating_sub(12))
 }
 
 /// Where typing goes.
-pub(super) fn prompt_cursor(area: Rect, label: &str, column: usize) -> Option<Position> {
-    let column = u16::try_from(column).ok()?.checked_add(label_width(area, label))?;
+pub(super) fn prompt_cursor(area: Rect, prompt: &PromptView) -> Option<Position> {
+    let column = u16::try_from(prompt.column).ok()?.checked_add(label_width(area, prompt.label))?;
     (area.height > 0 && column < area.width).then(|| Position { x: area.x + column, y: area.y })
 }

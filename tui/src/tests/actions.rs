@@ -1,16 +1,16 @@
 //! What actions do to the state.
 
 use super::fake::{DIVERGENCE, EVENTS, EXTRA, Fake};
-use super::{act, ask, draw, viewer};
+use super::{act, app_of, ask, draw, viewer};
 use crate::action::{Action, ByteMove, PromptKind};
 use crate::app::App;
+use crate::errand::Aim;
 use crate::event_loop::translate;
 use crate::focus::{Focus, Pane};
-use crate::jobs::Job;
 use crate::keys::{self, BINDINGS};
-use crate::source::Direction::{Backward, Forward};
-use crate::source::{Query, moment};
 use crate::theme::Theme;
+use crate::traces::Direction::{Backward, Forward};
+use crate::traces::{Query, moment};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use forkpoint_replay::Side;
 use forkpoint_traces::{MemoryIndex, Position};
@@ -19,7 +19,7 @@ use ratatui::style::{Color, Modifier};
 const ROWS: u64 = EVENTS + EXTRA;
 
 #[test]
-fn starts_at_the_divergence_unless_told_otherwise() {
+fn starts_at_the_divergence_unless_asked_otherwise() {
     assert_eq!(viewer(Fake::pair(), None).row, DIVERGENCE);
     assert_eq!(viewer(Fake::pair(), Some(7)).row, 7);
     assert_eq!(viewer(Fake::pair(), Some(u64::MAX)).row, ROWS - 1);
@@ -44,7 +44,7 @@ fn steps_and_pages_stop_at_both_ends() {
 #[test]
 fn a_side_without_an_event_waits() {
     let app = viewer(Fake::pair(), None);
-    let after = |side, row| moment(&*app.source, side, row).0;
+    let after = |side, row| moment(&*app.outline, side, row).0;
     assert_eq!(after(Side::Lhs, DIVERGENCE), DIVERGENCE + 1);
     for row in DIVERGENCE + 1..=DIVERGENCE + EXTRA {
         assert_eq!(after(Side::Lhs, row), DIVERGENCE + 1);
@@ -112,14 +112,14 @@ fn searches_and_mismatches() {
     app.set_focus(Focus { pane: Pane::Events, side: Side::Rhs });
     app.memory = MemoryIndex(0);
     ask(&mut app, PromptKind::Search, "@a4f0");
-    assert_eq!(moment(&*app.source, Side::Rhs, app.row), Position(app.row + 1));
+    assert_eq!(moment(&*app.outline, Side::Rhs, app.row), Position(app.row + 1));
 }
 
 #[test]
 fn a_stopped_search_changes_nothing() {
     let mut app = viewer(Fake::stopped(), None);
     ask(&mut app, PromptKind::Search, "flush");
-    assert_eq!((app.row, app.progress.line()), (DIVERGENCE, None));
+    assert_eq!((app.row, app.headway.line()), (DIVERGENCE, None));
     assert_eq!(app.message.as_deref(), Some("search stopped"));
 }
 
@@ -127,15 +127,18 @@ fn a_stopped_search_changes_nothing() {
 fn a_stopped_journey_ends_where_memory_was_shown_last() {
     let mut app = viewer(Fake::pair(), Some(20));
     assert_eq!(app.settled, 20);
-    app.source = Box::new(Fake::stopped_once());
+    app.traces = Some(Box::new(Fake::stopped_once()));
     app.go_to(300);
-    app.perform(&Job::Travel);
-    assert_eq!((app.row, app.settled, app.progress.line()), (20, 20, None));
+    app.run_here(&app.errand(Aim::Travel));
+    assert_eq!((app.row, app.settled, app.headway.line()), (20, 20, None));
     assert_eq!(app.message.as_deref(), Some("stopped, and gone back"));
     app.go_to(300);
-    app.perform(&Job::Travel);
+    app.run_here(&app.errand(Aim::Travel));
     assert_eq!((app.row, app.settled), (300, 300));
-    assert_eq!(app.source.position(Side::Lhs), moment(&*app.source, Side::Lhs, 300));
+    assert_eq!(
+        app.traces.as_ref().map(|traces| traces.position(Side::Lhs)),
+        Some(moment(&*app.outline, Side::Lhs, 300))
+    );
 }
 
 #[test]
@@ -246,7 +249,7 @@ fn keys_are_text_while_a_prompt_is_open() {
 
 #[test]
 fn control_characters_never_reach_the_screen() {
-    let mut app = viewer(Fake::hostile("\x1b[31m\u{9b}2J\r\n\u{7}"), None);
+    let mut app = viewer(Fake::prefixed("\x1b[31m\u{9b}2J\r\n\u{7}"), None);
     for pane in [Pane::Wat, Pane::Native] {
         app.set_focus(Focus { pane, side: Side::Lhs });
         let screen = draw(&mut app, 100, 30);
@@ -257,7 +260,7 @@ fn control_characters_never_reach_the_screen() {
 
 #[test]
 fn without_colour_there_is_none() {
-    let mut app = App::new(Box::new(Fake::pair()), Theme::new(false), None);
+    let mut app = app_of(Fake::pair(), Theme::new(false), None);
     let screen = draw(&mut app, 160, 50);
     assert!(screen.buffer().content().iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));
     let marked = |modifier| screen.buffer().content().iter().any(|cell| cell.modifier.contains(modifier));

@@ -1,16 +1,14 @@
 //! Every key of the table, in every pane, where traces are smallest and at both ends of longer ones: no panic, and a
 //! cursor that stays inside.
 
-use super::draw;
 use super::fake::Fake;
 use super::real::{header, write};
-use crate::Run;
+use super::{app_of, draw, viewer_of};
+use crate::Opened;
 use crate::app::App;
 use crate::event_loop::translate;
 use crate::focus::{Focus, Pane};
 use crate::keys::BINDINGS;
-use crate::recorded::Recorded;
-use crate::source::Source;
 use crate::theme::Theme;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use forkpoint_replay::{Side, Timeline};
@@ -52,7 +50,7 @@ fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
                     app.dispatch(action);
                 }
                 draw(app, size.0, size.1);
-                let rows = app.source.rows();
+                let rows = app.outline.rows();
                 assert!(app.row < rows.max(1), "row {} of {rows} after {input:?} at {at}", app.row);
             }
         }
@@ -67,9 +65,8 @@ fn ends(rows: u64) -> Vec<u64> {
     ends
 }
 
-fn press_everywhere(source: Box<dyn Source>) {
-    let mut app = App::new(source, Theme::new(true), None);
-    for at in ends(app.source.rows()) {
+fn press_everywhere(mut app: App) {
+    for at in ends(app.outline.rows()) {
         for size in [(80, 24), (20, 5)] {
             press_all(&mut app, at, size);
         }
@@ -77,12 +74,12 @@ fn press_everywhere(source: Box<dyn Source>) {
 }
 
 /// A trace of these milestones and nothing else.
-fn trace(path: &Path, milestones: &[Milestone]) -> Run {
+fn trace(path: &Path, milestones: &[Milestone]) -> Opened {
     let mut writer =
         TraceWriter::create(path, &header(&[]), Vec::new().into(), Vec::new(), Vec::new()).expect("a trace");
     milestones.iter().for_each(|milestone| writer.milestone(milestone).expect("a milestone"));
     writer.finish(EngineWords::default()).expect("the end");
-    Run { name: "a.fpt".to_string(), timeline: Timeline::open(path).expect("the trace just written") }
+    Opened { name: "a.fpt".to_string(), timeline: Timeline::open(path).expect("the trace just written") }
 }
 
 fn invoke() -> Milestone {
@@ -106,12 +103,12 @@ fn in_the_smallest_traces() {
         let path = |side: &str| folder.path().join(format!("{number}-{side}.fpt"));
         let (lhs, rhs) = (trace(&path("lhs"), milestones), trace(&path("rhs"), milestones));
         let rhs = number.is_multiple_of(2).then_some(rhs);
-        press_everywhere(Box::new(Recorded::new(lhs, rhs).expect("traces of one module")));
+        press_everywhere(viewer_of(lhs, rhs, None).expect("traces of one module"));
     }
     // One side without an event.
     let (lhs, rhs) = (folder.path().join("none.fpt"), folder.path().join("some.fpt"));
-    let pair = Recorded::new(trace(&lhs, &[]), Some(trace(&rhs, &[memory(2), end()])));
-    press_everywhere(Box::new(pair.expect("two traces of one module")));
+    let pair = viewer_of(trace(&lhs, &[]), Some(trace(&rhs, &[memory(2), end()])), None);
+    press_everywhere(pair.expect("two traces of one module"));
 }
 
 #[test]
@@ -120,11 +117,11 @@ fn at_both_ends_of_longer_traces() {
     let open = |name: &str, wrong| {
         let path = folder.path().join(name);
         write(&path, wrong);
-        Run { name: name.to_string(), timeline: Timeline::open(&path).expect("the trace just written") }
+        Opened { name: name.to_string(), timeline: Timeline::open(&path).expect("the trace just written") }
     };
-    let pair = Recorded::new(open("a.fpt", None), Some(open("b.fpt", Some(500))));
-    press_everywhere(Box::new(pair.expect("two traces of one module")));
-    press_everywhere(Box::new(Fake::stopped()));
+    let pair = viewer_of(open("a.fpt", None), Some(open("b.fpt", Some(500))), None);
+    press_everywhere(pair.expect("two traces of one module"));
+    press_everywhere(app_of(Fake::stopped(), Theme::new(true), None));
 }
 
 #[test]
@@ -132,7 +129,7 @@ fn a_page_on_before_memory_exists() {
     let folder = tempfile::tempdir().expect("a folder");
     for key in [KeyCode::PageDown, KeyCode::PageUp] {
         let run = trace(&folder.path().join("a.fpt"), &[invoke(), memory(1)]);
-        let mut app = App::new(Box::new(Recorded::new(run, None).expect("one trace")), Theme::new(true), Some(1));
+        let mut app = viewer_of(run, None, Some(1)).expect("one trace");
         draw(&mut app, 80, 24);
         app.set_address(u64::MAX);
         assert_eq!(app.address, 65535);

@@ -1,14 +1,16 @@
 //! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
 //! events that the left side lacks.
 
-use crate::source::{Code, CodeLine, Direction, EventLine, Info, Parting, Place, Reached, Source};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Outline, Parting, Reached, Traces};
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, Position, TraceError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Position of the first divergence.
 pub(super) const DIVERGENCE: u64 = 120;
-/// Events that only the right side has, right behind it.
+/// Events that only the right side has, right after it.
 pub(super) const EXTRA: u64 = 3;
 /// Events of the left side.
 pub(super) const EVENTS: u64 = 400;
@@ -17,7 +19,7 @@ const SIZE: u64 = 2 * 65536;
 
 #[derive(Clone)]
 struct Store {
-    place: Option<Place>,
+    place: Option<CodePlace>,
     op: &'static str,
     memory: u32,
     address: u64,
@@ -25,7 +27,8 @@ struct Store {
 }
 
 /// One side.
-struct Run {
+#[derive(Clone)]
+struct FakeSide {
     info: Info,
     events: Vec<Store>,
     position: u64,
@@ -33,20 +36,30 @@ struct Run {
 }
 
 /// The pair, or its left side alone.
+#[derive(Clone)]
 pub(super) struct Fake {
-    runs: Vec<Run>,
+    runs: Vec<FakeSide>,
     none: Info,
     parting: Option<Parting>,
     /// Every search is given up, as when Esc is pressed.
     stopped: bool,
     /// So many seeks are given up.
     stopped_seeks: u32,
+    /// Every search goes on until it is given up.
+    endless: bool,
+    /// Memory stands far away, and the first seek goes on until it is given up.
+    distant: bool,
+    /// Every search panics.
+    broken: bool,
+    progress: Option<Arc<Reached>>,
+    /// For so many questions source lines are still being read.
+    loading: Arc<AtomicU32>,
     /// What is put before every text, to see what reaches the screen.
-    hostile: &'static str,
+    prefix: &'static str,
 }
 
-fn site(func: u32, offset: u32) -> Option<Place> {
-    Some(Place { func: FuncIndex(func), offset: CodeOffset(offset) })
+fn site(func: u32, offset: u32) -> Option<CodePlace> {
+    Some(CodePlace { func: FuncIndex(func), offset: CodeOffset(offset) })
 }
 
 /// What the module does, `i` counting stores.
@@ -106,7 +119,12 @@ impl Fake {
             parting: None,
             stopped: false,
             stopped_seeks: 0,
-            hostile: "",
+            endless: false,
+            distant: false,
+            broken: false,
+            progress: None,
+            loading: Arc::default(),
+            prefix: "",
         }
     }
 
@@ -120,12 +138,32 @@ impl Fake {
         Fake { stopped_seeks: 1, ..Fake::pair() }
     }
 
-    /// A pair whose texts all begin with `prefix`.
-    pub(super) fn hostile(prefix: &'static str) -> Fake {
-        Fake { hostile: prefix, ..Fake::pair() }
+    /// A pair whose searches never end by themselves.
+    pub(super) fn endless() -> Fake {
+        Fake { endless: true, ..Fake::pair() }
     }
 
-    fn run(&self, side: Side) -> Option<&Run> {
+    /// A pair whose memory is far from everywhere, until somebody gives up going there.
+    pub(super) fn distant() -> Fake {
+        Fake { distant: true, ..Fake::pair() }
+    }
+
+    /// A pair whose source lines take a while.
+    pub(super) fn loading() -> Fake {
+        Fake { loading: Arc::new(AtomicU32::new(10)), ..Fake::pair() }
+    }
+
+    /// A pair in which searches fail as nothing should.
+    pub(super) fn broken() -> Fake {
+        Fake { broken: true, ..Fake::pair() }
+    }
+
+    /// A pair whose texts all begin with `prefix`.
+    pub(super) fn prefixed(prefix: &'static str) -> Fake {
+        Fake { prefix, ..Fake::pair() }
+    }
+
+    fn run(&self, side: Side) -> Option<&FakeSide> {
         self.runs.get(side.index())
     }
 
@@ -133,6 +171,14 @@ impl Fake {
         let run = &self.runs[side.index()];
         let out_of_range = || TraceError::OutOfRange { asked: position.0, events: run.info.events };
         Ok(run.events.get(position.0 as usize).ok_or_else(out_of_range)?)
+    }
+
+    /// Goes on until it is given up.
+    fn go_on<T>(&self, at: Position) -> Result<T, ReplayError> {
+        while !self.progress.as_ref().is_some_and(|given_up| given_up(at)) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(ReplayError::Cancelled)
     }
 
     fn search(
@@ -145,6 +191,10 @@ impl Fake {
         if self.stopped {
             return Err(ReplayError::Cancelled);
         }
+        assert!(!self.broken, "a search that is broken");
+        if self.endless {
+            return self.go_on(at);
+        }
         let Some(run) = self.run(side) else { return Ok(None) };
         let at = at.0 as usize;
         let found = match direction {
@@ -155,7 +205,7 @@ impl Fake {
     }
 }
 
-fn run(name: &str, engine: &str, events: Vec<Store>) -> Run {
+fn run(name: &str, engine: &str, events: Vec<Store>) -> FakeSide {
     let info = Info {
         name: name.to_string(),
         module: "mix.wasm".to_string(),
@@ -163,10 +213,10 @@ fn run(name: &str, engine: &str, events: Vec<Store>) -> Run {
         events: events.len() as u64,
         incomplete: false,
     };
-    Run { info, events, position: 0, memories: [Vec::new(), Vec::new()] }
+    FakeSide { info, events, position: 0, memories: [Vec::new(), Vec::new()] }
 }
 
-impl Source for Fake {
+impl Outline for Fake {
     fn is_pair(&self) -> bool {
         self.runs.len() == 2
     }
@@ -200,6 +250,24 @@ impl Source for Fake {
         if shifted { position.0 + EXTRA } else { position.0 }
     }
 
+    fn memory_name(&self, memory: MemoryIndex) -> String {
+        format!("{}memory {}", self.prefix, if memory.0 == 1 { "heap" } else { "0" })
+    }
+
+    fn function_name(&self, func: FuncIndex) -> String {
+        format!("{}{}", self.prefix, if func.0 == 3 { "mix" } else { "flush" })
+    }
+
+    fn source_line(&self, offset: CodeOffset) -> Option<String> {
+        (offset.0 == 0x1b2 && !self.is_loading()).then(|| "mix.c:14".to_string())
+    }
+
+    fn is_loading(&self) -> bool {
+        self.loading.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+    }
+}
+
+impl Traces for Fake {
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError> {
         let pair = self.row(row);
         let (Some(lhs), Some(rhs)) = (pair.lhs, pair.rhs) else { return Ok(!self.is_pair()) };
@@ -218,13 +286,13 @@ impl Source for Fake {
 
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError> {
         let store = self.store(side, position)?;
-        let hostile = self.hostile;
+        let prefix = self.prefix;
         let bytes: Vec<String> = store.bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         let text = match store.place {
-            None => format!("{hostile}{}", store.op),
+            None => format!("{prefix}{}", store.op),
             Some(_) => {
                 let memory = if store.memory == 0 { "" } else { "memory heap " };
-                format!("{hostile}{} {memory}[{:#010x}] <- {}", store.op, store.address, bytes.join(" "))
+                format!("{prefix}{} {memory}[{:#010x}] <- {}", store.op, store.address, bytes.join(" "))
             }
         };
         let length = store.bytes.len() as u64;
@@ -235,6 +303,9 @@ impl Source for Fake {
     }
 
     fn position(&self, side: Side) -> Position {
+        if self.distant {
+            return Position(u64::MAX);
+        }
         Position(self.run(side).map_or(0, |run| run.position))
     }
 
@@ -242,6 +313,9 @@ impl Source for Fake {
         if let Some(left) = self.stopped_seeks.checked_sub(1) {
             self.stopped_seeks = left;
             return Err(ReplayError::Cancelled);
+        }
+        if std::mem::take(&mut self.distant) {
+            return self.go_on(position);
         }
         let run = &mut self.runs[side.index()];
         let events = &run.events[..position.0 as usize];
@@ -298,25 +372,13 @@ impl Source for Fake {
         })
     }
 
-    fn memory_name(&self, memory: MemoryIndex) -> String {
-        format!("{}memory {}", self.hostile, if memory.0 == 1 { "heap" } else { "0" })
-    }
-
-    fn function_name(&self, func: FuncIndex) -> String {
-        format!("{}{}", self.hostile, if func.0 == 3 { "mix" } else { "flush" })
-    }
-
-    fn source_line(&self, offset: CodeOffset) -> Option<String> {
-        (offset.0 == 0x1b2).then(|| "mix.c:14".to_string())
-    }
-
     fn wat(&mut self, func: FuncIndex) -> Code {
         let stores: &[u32] = if func.0 == 3 { &[0x1b2, 0x1c4] } else { &[0x2e1] };
         let first = stores[0] - 20;
         let head = CodeLine {
             offset: None,
             margin: String::new(),
-            text: format!("{}(func ${} (param i32)", self.hostile, self.function_name(func)),
+            text: format!("{}(func ${} (param i32)", self.prefix, self.function_name(func)),
             recorder: false,
         };
         let body =
@@ -352,5 +414,7 @@ impl Source for Fake {
         (0..).zip(text).map(line).collect()
     }
 
-    fn set_progress(&mut self, _: Arc<Reached>) {}
+    fn set_progress(&mut self, progress: Arc<Reached>) {
+        self.progress = Some(progress);
+    }
 }

@@ -3,13 +3,10 @@
 //!
 //! `FORKPOINT_MUTATIONS=0..1000000 cargo test -p forkpoint-tui hostile -- --nocapture` for these instead of a few.
 
-use super::draw;
 use super::real::write;
 use super::smoke::Random;
-use crate::Run;
-use crate::app::App;
-use crate::recorded::Recorded;
-use crate::theme::Theme;
+use super::{draw, viewer_of};
+use crate::Opened;
 use forkpoint_replay::{Timeline, is_active};
 use reframe::Parts;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,20 +20,19 @@ mod reframe;
 /// Actions on one trace.
 const ACTIONS: u64 = 6;
 
-fn open(path: &Path) -> Option<Run> {
-    Some(Run { name: "m.fpt".to_string(), timeline: Timeline::open(path).ok()? })
+fn open(path: &Path) -> Option<Opened> {
+    Some(Opened { name: "m.fpt".to_string(), timeline: Timeline::open(path).ok()? })
 }
 
 /// Looks at the trace, alone or beside its partner; `false` where it is refused.
 fn look(path: &Path, partner: &Path, random: &mut Random) -> bool {
     let Some(run) = open(path) else { return false };
-    let source = match (random.below(3), open(partner)) {
-        (0, Some(other)) => Recorded::new(run, Some(other)),
-        (1, Some(other)) => Recorded::new(other, Some(run)),
-        _ => Recorded::new(run, None),
+    let app = match (random.below(3), open(partner)) {
+        (0, Some(other)) => viewer_of(run, Some(other), None),
+        (1, Some(other)) => viewer_of(other, Some(run), None),
+        _ => viewer_of(run, None, None),
     };
-    let Ok(source) = source else { return false };
-    let mut app = App::new(Box::new(source), Theme::new(true), None);
+    let Ok(mut app) = app else { return false };
     for _ in 0..ACTIONS {
         let (width, height) = (random.below(200) as u16, random.below(60) as u16);
         let screen = draw(&mut app, width, height);
@@ -45,7 +41,7 @@ fn look(path: &Path, partner: &Path, random: &mut Random) -> bool {
         for _ in 0..random.below(4) {
             app.dispatch(random.action());
         }
-        assert!(app.row < app.source.rows().max(1));
+        assert!(app.row < app.outline.rows().max(1));
     }
     true
 }

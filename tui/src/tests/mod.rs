@@ -1,7 +1,9 @@
 //! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), that nothing makes
-//! it panic (`smoke.rs`, `every_key.rs`), nor any trace (`hostile.rs`), and that real traces are read right (`real.rs`).
+//! it panic (`smoke.rs`, `every_key.rs`), nor any trace (`hostile.rs`), that real traces are read right (`real.rs`), and that keys
+//! are answered while something takes long (`errands.rs`).
 
 mod actions;
+mod errands;
 mod every_key;
 mod fake;
 mod hostile;
@@ -11,31 +13,43 @@ mod smoke;
 
 use crate::action::{Action, PromptKind};
 use crate::app::App;
-use crate::render::Still;
+use crate::render;
 use crate::theme::Theme;
+use crate::timelines::Timelines;
+use crate::{Opened, TuiError};
 use fake::Fake;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use std::sync::Arc;
 use tui_input::InputRequest;
 
-/// A viewer on a screen of 80x24, drawn once: the first frame tells the viewer how large its panes are.
+/// A viewer on a screen of 80x24, drawn once: by the first frame the viewer knows how large its panes are.
 fn viewer(fake: Fake, start: Option<u64>) -> App {
-    let mut app = App::new(Box::new(fake), Theme::new(true), start);
+    let mut app = app_of(fake, Theme::new(true), start);
     draw(&mut app, 80, 24);
     app
 }
 
-/// Draws a frame and returns what is on the screen.
-fn draw(app: &mut App, width: u16, height: u16) -> TestBackend {
-    render(app, width, height).0
+/// A viewer that nothing is drawn of yet.
+fn app_of(fake: Fake, theme: Theme, start: Option<u64>) -> App {
+    App::new(Arc::new(fake.clone()), Box::new(fake), theme, start)
 }
 
-/// The same, with what is drawn while a job is under way.
-fn render(app: &mut App, width: u16, height: u16) -> (TestBackend, Still) {
+/// A viewer of real traces.
+fn viewer_of(lhs: Opened, rhs: Option<Opened>, start: Option<u64>) -> Result<App, TuiError> {
+    let (outline, timelines) = Timelines::open(lhs, rhs)?;
+    Ok(App::new(outline, Box::new(timelines), Theme::new(true), start))
+}
+
+/// Draws a frame and returns what is on the screen.
+fn draw(app: &mut App, width: u16, height: u16) -> TestBackend {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
-    let mut still = None;
-    terminal.draw(|frame| still = Some(app.render(frame))).expect("drawing on a test terminal");
-    (terminal.backend().clone(), still.expect("a frame was drawn"))
+    let frame = |frame: &mut ratatui::Frame| {
+        app.look(frame.area());
+        render::draw(frame, &app.areas, &app.view(), app.theme);
+    };
+    terminal.draw(frame).expect("drawing on a test terminal");
+    terminal.backend().clone()
 }
 
 /// Does one thing after another, with a frame in between as on a real terminal.

@@ -1,12 +1,10 @@
-//! Real traces, written and read back: the [`Recorded`] source agrees with what was written.
+//! Real traces, written and read back: [`Timelines`] agree with what was written.
 
-use super::{act, ask, draw};
+use super::{act, ask, draw, viewer_of};
 use crate::action::{Action, PromptKind};
-use crate::app::App;
-use crate::recorded::Recorded;
-use crate::source::{Direction, Source};
-use crate::theme::Theme;
-use crate::{Run, TuiError};
+use crate::timelines::Timelines;
+use crate::traces::{Direction, Outline, Traces};
+use crate::{Opened, TuiError};
 use forkpoint_replay::{Side, Timeline};
 use forkpoint_traces::{
     CodeOffset, EngineInfo, EngineWords, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryOp, Milestone,
@@ -22,7 +20,7 @@ const MODULE: &str = r#"
             (i32.store8 offset=4 (local.get 0) (i32.const 9))))
 "#;
 
-/// Events in front of the stores: the memory and the call.
+/// Events before the stores: the memory and the call.
 const HEAD: u64 = 2;
 /// Stores in each trace: many chunks.
 const STORES: u64 = 1000;
@@ -96,27 +94,29 @@ pub(super) fn write(path: &Path, wrong: Option<u64>) {
     writer.finish(EngineWords::default()).expect("the end");
 }
 
-fn open(folder: &Path, name: &str, wrong: Option<u64>) -> Run {
+fn open(folder: &Path, name: &str, wrong: Option<u64>) -> Opened {
     let path = folder.join(name);
     write(&path, wrong);
-    Run { name: name.to_string(), timeline: Timeline::open(&path).expect("the trace just written") }
+    Opened { name: name.to_string(), timeline: Timeline::open(&path).expect("the trace just written") }
 }
 
-fn source(wrong: Option<u64>) -> (tempfile::TempDir, Recorded) {
+/// Two traces, of which the right one's store number `wrong` has another value.
+fn pair(wrong: Option<u64>) -> (tempfile::TempDir, Opened, Opened) {
     let folder = tempfile::tempdir().expect("a folder");
-    let source = Recorded::new(open(folder.path(), "a.fpt", None), Some(open(folder.path(), "b.fpt", wrong)));
-    (folder, source.expect("two traces of one module"))
+    let (lhs, rhs) = (open(folder.path(), "a.fpt", None), open(folder.path(), "b.fpt", wrong));
+    (folder, lhs, rhs)
 }
 
 #[test]
 fn divergence_writers_and_searches() {
-    let (_folder, mut source) = source(Some(500));
-    let parting = source.parting().cloned().expect("they differ");
+    let (_folder, lhs, rhs) = pair(Some(500));
+    let (outline, mut source) = Timelines::open(lhs, Some(rhs)).expect("two traces of one module");
+    let parting = outline.parting().cloned().expect("they differ");
     assert_eq!((parting.verdict.as_str(), parting.row, parting.resync), ("value", HEAD + 500, Some(HEAD + 501)));
     let memory = MemoryIndex(0);
     let writer = source.writer(Side::Rhs, memory, 0, Position(parting.row), Direction::Backward);
     assert_eq!(writer.expect("readable"), Some(Position(HEAD + 400)));
-    let found = |source: &mut Recorded, text, at, direction| {
+    let found = |source: &mut Timelines, text, at, direction| {
         source.find(Side::Lhs, text, Position(at), direction).expect("readable").map(|position| position.0)
     };
     assert_eq!(found(&mut source, "i32.store8", 10, Direction::Forward), Some(11));
@@ -129,16 +129,27 @@ fn divergence_writers_and_searches() {
 }
 
 #[test]
+fn debug_information_is_read_in_the_background() {
+    let (_folder, lhs, _) = pair(None);
+    let (outline, _) = Timelines::open(lhs, None).expect("a trace");
+    while outline.is_loading() {
+        std::thread::yield_now();
+    }
+    assert_eq!(outline.source_line(CodeOffset(0)), None, "the module has none");
+}
+
+#[test]
 fn equal_traces_have_no_divergence() {
-    let (_folder, source) = source(None);
-    assert!(source.parting().is_none());
-    assert_eq!(source.rows(), HEAD + STORES + 1);
+    let (_folder, lhs, rhs) = pair(None);
+    let (outline, _) = Timelines::open(lhs, Some(rhs)).expect("two traces of one module");
+    assert!(outline.parting().is_none());
+    assert_eq!(outline.rows(), HEAD + STORES + 1);
 }
 
 #[test]
 fn the_screen_shows_both_sides() {
-    let (_folder, source) = source(Some(500));
-    let mut app = App::new(Box::new(source), Theme::new(false), None);
+    let (_folder, lhs, rhs) = pair(Some(500));
+    let mut app = viewer_of(lhs, Some(rhs), None).expect("two traces of one module");
     let screen = draw(&mut app, 160, 50);
     let text = screen.to_string();
     assert!(!text.contains('\x1b'));
@@ -167,8 +178,8 @@ fn a_trace_without_events_can_be_viewed() {
     let path = folder.path().join("empty.fpt");
     let writer = TraceWriter::create(&path, &header(&[]), Vec::new().into(), Vec::new(), Vec::new());
     writer.expect("a trace").finish(EngineWords::default()).expect("the end");
-    let run = Run { name: "empty.fpt".to_string(), timeline: Timeline::open(&path).expect("a trace") };
-    let mut app = App::new(Box::new(Recorded::new(run, None).expect("one trace")), Theme::new(true), Some(5));
+    let run = Opened { name: "empty.fpt".to_string(), timeline: Timeline::open(&path).expect("a trace") };
+    let mut app = viewer_of(run, None, Some(5)).expect("one trace");
     act(&mut app, &[Action::Step, Action::Last, Action::Writer(Direction::Forward), Action::Divergence]);
     assert!(draw(&mut app, 80, 24).to_string().contains(" 0 events"));
 }
@@ -185,15 +196,15 @@ fn a_damaged_trace_says_so_and_stays_usable() {
         bytes[at] ^= 0x55;
         std::fs::write(&path, bytes).expect("the damaged trace");
         let Ok(timeline) = Timeline::open(&path) else { continue };
-        let run = Run { name: "a.fpt".to_string(), timeline };
-        let mut app = App::new(Box::new(Recorded::new(run, None).expect("one trace")), Theme::new(true), None);
+        let run = Opened { name: "a.fpt".to_string(), timeline };
+        let mut app = viewer_of(run, None, None).expect("one trace");
         for action in [Action::Step, Action::Last, Action::Writer(Direction::Backward), Action::PageUp, Action::First]
         {
             act(&mut app, &[action]);
             said += u32::from(app.message.is_some());
         }
     }
-    assert!(said > 0, "some damage is in a chunk and is told");
+    assert!(said > 0, "some damage is in a chunk and is reported");
 }
 
 #[test]

@@ -1,16 +1,15 @@
 //! Whole screens as snapshots. Styles do not show in them; everything that matters is a character too.
 
 use super::fake::{EVENTS, Fake};
-use super::{act, ask, draw, render, viewer};
+use super::{act, ask, draw, viewer};
 use crate::action::{Action, PromptKind};
 use crate::app::App;
+use crate::errand::Ending;
 use crate::focus::{Focus, Pane};
-use crate::render::Still;
-use crate::source::Direction;
+use crate::traces::Direction;
 use forkpoint_replay::Side;
 use forkpoint_traces::Position;
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
+use tui_input::InputRequest;
 
 fn focus(app: &mut App, pane: Pane, side: Side) {
     app.set_focus(Focus { pane, side });
@@ -85,18 +84,29 @@ fn search_miss_and_searching() {
     let mut app = viewer(Fake::pair(), None);
     ask(&mut app, PromptKind::Search, "v128.store");
     screen!("search_miss_80x24", app, 80 x 24);
-    let job = app.update(Action::Match(Direction::Backward)).expect("a search is a job");
-    let mut still = render(&mut app, 80, 24).1;
-    app.begin(&job);
-    let at = |still: &mut Still, line: Option<String>| {
-        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a test terminal");
-        terminal.draw(|frame| still.draw(frame, line.expect("a job is under way"))).expect("drawing");
-        terminal.backend().clone()
-    };
-    insta::assert_snapshot!("searching_80x24", at(&mut still, app.progress.first_line()));
-    app.progress.at(Position(100));
-    app.progress.at(Position(37));
-    insta::assert_snapshot!("searching_on_80x24", at(&mut still, app.progress.first_line()));
+    let errand = app.update(Action::Match(Direction::Backward)).expect("a search is an errand");
+    let traces = app.begin(&errand).expect("the traces are here");
+    app.headway.stand_still();
+    screen!("searching_80x24", app, 80 x 24);
+    app.headway.at(Position(100));
+    app.headway.at(Position(37));
+    screen!("searching_on_80x24", app, 80 x 24);
+    // What is not read yet stays empty.
+    screen!("searching_100x28", app, 100 x 28);
+    app.finish(&errand, traces, Ending::Stopped);
+    screen!("search_stopped_80x24", app, 80 x 24);
+}
+
+#[test]
+fn names_of_wide_and_zero_width_characters() {
+    let mut app = viewer(Fake::prefixed("表示e\u{301}\u{1100}\u{1161}\u{11a8}"), None);
+    screen!("wide_80x24", app, 80 x 24);
+    screen!("wide_130x30", app, 130 x 30);
+    act(&mut app, &[Action::Prompt(PromptKind::Search)]);
+    for c in "漢字".chars() {
+        act(&mut app, &[Action::Edit(InputRequest::InsertChar(c))]);
+    }
+    screen!("wide_prompt_40x20", app, 40 x 20);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::fake::Fake;
 use super::{draw, viewer};
 use crate::action::{Action, ByteMove, PromptKind};
-use crate::source::Direction::{Backward, Forward};
+use crate::traces::Direction::{Backward, Forward};
 use tui_input::InputRequest;
 
 /// A small generator: the same actions in every run, so that a failure can be repeated.
@@ -63,7 +63,7 @@ fn random_actions_on_random_screens() {
             }
             let (width, height) = (random.below(200) as u16, random.below(60) as u16);
             draw(&mut app, width, height);
-            assert!(app.row < app.source.rows());
+            assert!(app.row < app.outline.rows());
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::instrument::expose;
+use forkpoint_traces::Step;
 
 const MODULE: &str = r#"(module (memory (export "memory") 1)
     (func (export "malloc") (param i32) (result i32) (local.get 0))
@@ -19,7 +20,7 @@ fn interface() -> (Interface, Vec<MemoryDecl>) {
 fn resolved(calls: &[&str], allocator: &str) -> Result<Steps, RecordError> {
     let (interface, memories) = interface();
     let calls: Vec<Invocation> = calls.iter().map(|call| call.parse().expect(call)).collect();
-    interface.resolve(&calls, Some(&allocator.parse().expect(allocator)), &memories)
+    resolve(&interface, &calls, Some(&allocator.parse().expect(allocator)), &memories)
 }
 
 fn room(step: u32) -> StepResult {

@@ -1,8 +1,9 @@
 //! What the viewer needs to know about one trace or two, and nothing more.
 //!
-//! The screen is written against the trait [`Source`]: `recorded.rs` implements it over real traces, the
-//! tests over a few hundred made-up events. Invariant: every text that a source hands out is free of control
-//! characters, because a trace comes from a stranger and a terminal obeys.
+//! The screen is written against two traits. An [`Outline`] answers at once and is always there; [`Traces`] are read, have one
+//! owner, and are away while an errand is under way. `outline.rs` and `timelines.rs` implement them over real traces, the tests
+//! over a few hundred made-up events. Invariant: every text that they hand out is free of control characters, because a
+//! trace comes from a stranger and a terminal obeys.
 
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
@@ -45,7 +46,7 @@ pub(crate) struct Parting {
 
 /// An instruction of the original module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct CodePlace {
     /// The function.
     pub(crate) func: FuncIndex,
     /// The instruction.
@@ -60,7 +61,7 @@ pub(crate) struct EventLine {
     /// What the bytes mean.
     pub(crate) value: Option<TypedValue>,
     /// The instruction, where there is one.
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<CodePlace>,
     /// The bytes it wrote: memory, first address, length.
     pub(crate) written: Option<(MemoryIndex, u64, u64)>,
 }
@@ -99,14 +100,14 @@ pub(crate) enum Query {
     Text(String),
 }
 
-/// Is told how far long work has come, and answers whether to give up.
+/// Takes how far long work has come, and answers whether to give up.
 pub(crate) type Reached = dyn Fn(Position) -> bool + Send + Sync;
 
-/// One trace or two in lockstep, with the memory at any position.
+/// What is known of one trace or two in lockstep without reading, shared by screen and errands.
 ///
 /// Rows are what is on screen: an event of either side or of both. A side that is asked for but not there
 /// answers as an empty trace does.
-pub(crate) trait Source {
+pub(crate) trait Outline: Send + Sync {
     /// Whether there are two traces.
     fn is_pair(&self) -> bool;
     /// What stands in a side's titles.
@@ -119,6 +120,20 @@ pub(crate) trait Source {
     fn row(&self, row: u64) -> Pair;
     /// The row of a position.
     fn row_of(&self, side: Side, position: Position) -> u64;
+    /// A memory, by its name where it has one.
+    fn memory_name(&self, memory: MemoryIndex) -> String;
+    /// A function's name.
+    fn function_name(&self, func: FuncIndex) -> String;
+    /// File and line an instruction was compiled from; `None` while that is read for the first time.
+    fn source_line(&self, offset: CodeOffset) -> Option<String>;
+    /// Whether something is still read in the background that a frame could show.
+    fn is_loading(&self) -> bool;
+}
+
+/// The events of one trace or two, and memory at a position of each.
+///
+/// A side that is not there answers as an empty trace does.
+pub(crate) trait Traces: Send {
     /// Whether both events of a row are equal; always, for a single trace.
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError>;
     /// The nearest row with unequal events: from `row` on, or before `row`.
@@ -152,33 +167,32 @@ pub(crate) trait Source {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError>;
-    /// A memory, by its name where it has one.
-    fn memory_name(&self, memory: MemoryIndex) -> String;
-    /// A function's name.
-    fn function_name(&self, func: FuncIndex) -> String;
-    /// File and line an instruction was compiled from.
-    fn source_line(&self, offset: CodeOffset) -> Option<String>;
     /// A function in the text format, empty when it cannot be printed.
     fn wat(&mut self, func: FuncIndex) -> Code;
     /// A function's native code, empty when the trace has none.
     fn native(&mut self, side: Side, func: FuncIndex) -> Code;
-    /// Told now and then during long work which position it has come to: `true` gives up with
+    /// Asked now and then during long work, with the position that it has come to: `true` gives up with
     /// [`ReplayError::Cancelled`].
     fn set_progress(&mut self, progress: Arc<Reached>);
+}
+
+/// The sides that are there.
+pub(crate) fn sides(outline: &dyn Outline) -> impl Iterator<Item = Side> + use<> {
+    Side::BOTH.into_iter().take(if outline.is_pair() { 2 } else { 1 })
 }
 
 /// How many events a side has made once `row` is done: as a position, the state *after* the row.
 ///
 /// In a row that has no event of that side, the side waits where it stands.
-pub(crate) fn moment(source: &dyn Source, side: Side, row: u64) -> Position {
-    if let Some(position) = source.row(row).of(side) {
+pub(crate) fn moment(outline: &dyn Outline, side: Side, row: u64) -> Position {
+    if let Some(position) = outline.row(row).of(side) {
         return position.next();
     }
     // Rows grow with positions, so the number of events up to `row` is found by bisection.
-    let (mut low, mut high) = (0, source.info(side).events);
+    let (mut low, mut high) = (0, outline.info(side).events);
     while low < high {
         let middle = low + (high - low) / 2;
-        if source.row_of(side, Position(middle)) <= row { low = middle + 1 } else { high = middle }
+        if outline.row_of(side, Position(middle)) <= row { low = middle + 1 } else { high = middle }
     }
     Position(low)
 }

@@ -1,0 +1,52 @@
+//! What a recording comes to.
+
+use super::{Findings, Notes};
+use crate::values::WasmValue;
+use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
+use std::time::Duration;
+
+/// What became of one call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallResult {
+    /// The function called.
+    pub function: String,
+    /// What it gave back.
+    pub result: Result<Vec<WasmValue>, TrapKind>,
+}
+
+/// A finished recording.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// Number of events.
+    pub events: u64,
+    /// Length of the trace in bytes.
+    pub bytes: u64,
+    /// Bytes of memory that a reader must allow it, where its events fill more than a stranger's trace of this length may.
+    pub to_allow: Option<u64>,
+    /// The host that answered the guest's calls for real, if one did; unescaped.
+    pub host: Option<String>,
+    /// How the run ended.
+    pub outcome: Outcome,
+    /// The engine's own words about the end, where it had any; unescaped.
+    pub message: Option<String>,
+    /// What its process wrote to its standard error last, where the run came to no end by itself; unescaped.
+    pub last_words: Option<String>,
+    /// What became of the calls asked for.
+    pub calls: Vec<CallResult>,
+    /// What it left behind, as far as the engine could be asked.
+    pub memories: Vec<MemoryState>,
+    /// All mutable globals of numeric type at the end.
+    pub globals: Vec<GlobalState>,
+    /// Sizes of all tables at the end.
+    pub tables: Vec<u64>,
+    /// Where the engine's memory was not the replayed one. The events say so, too.
+    pub findings: Findings,
+    /// What the code told besides, where it was asked to.
+    pub notes: Notes,
+    /// Wall-clock time of the engine's processes.
+    pub elapsed: Duration,
+    /// The part of it that the engine took to validate and compile; `None` where it accepted nothing.
+    pub compiling: Option<Duration>,
+    /// The part of it between instantiation and the end of the last call, as the recorder saw it.
+    pub running: Duration,
+}

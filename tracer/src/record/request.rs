@@ -1,0 +1,139 @@
+//! How to record a run: every parameter of one, declared once.
+
+use super::{Checkpoint, Gauge};
+use crate::engine::EngineSpec;
+use crate::features::FeatureSwitches;
+use crate::host::WasiSetup;
+use crate::instrument::{BUFFER_PAGES, Options, Style};
+use crate::observe::Watch;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+/// How to record a run. Also a template for further runs, of which each says what it does otherwise:
+/// `Request { engine, output, ..base.clone() }`.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The engine.
+    pub engine: EngineSpec,
+    /// What the guest is given, where its host is live.
+    pub wasi: WasiSetup,
+    /// Who answers its host calls.
+    pub host: HostSource,
+    /// Whether what it prints is shown although its host calls come from a log.
+    pub echo: bool,
+    /// The file to write. It is begun when the engine's process is up, and gets its name when it is whole.
+    pub output: PathBuf,
+    /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
+    pub memory_page_limit: Option<u64>,
+    /// Proposals to switch on and off in the engine, while compiling and while running.
+    pub features: FeatureSwitches,
+    /// And further ones while running only: what was compiled ahead need not run with what it was checked with.
+    pub run_features: FeatureSwitches,
+    /// After this time the run is ended.
+    pub timeout: Option<Duration>,
+    /// A process of the engine that holds more bytes of memory than this is ended.
+    pub max_memory: Option<u64>,
+    /// The guest's standard input.
+    pub stdin: Stdio,
+    /// The guest's standard output and error.
+    pub output_streams: Stdio,
+    /// The program that is started again, with [`crate::child::ARGUMENT`], as the engine's process.
+    pub executable: PathBuf,
+    /// The command line, for the trace's header.
+    pub command: Vec<String>,
+    /// Set by anybody: ends the run.
+    pub interrupt: Arc<AtomicBool>,
+    /// Where the recording shows how far it is.
+    pub gauge: Arc<Gauge>,
+    /// Keep native code in the trace when the engine made at most so many bytes of it; 0 keeps none.
+    pub native_limit: u64,
+    /// How the module is rewritten.
+    pub options: Options,
+    /// When the engine's memory is compared with the replayed one.
+    pub checkpoint: Checkpoint,
+    /// Bytes to compare after every event; for modules that record inline, one record at a time.
+    pub watch: Option<Watch>,
+}
+
+impl Request {
+    /// A recording under `engine` to `output` with everything else as it is by default: a live host without arguments or
+    /// directories, nothing to read, output not shown, and this program as the engine's process.
+    ///
+    /// # Errors
+    /// When the path of this program cannot be found.
+    pub fn new(engine: EngineSpec, output: PathBuf) -> std::io::Result<Request> {
+        Ok(Request {
+            engine,
+            wasi: WasiSetup::default(),
+            host: HostSource::Live,
+            echo: false,
+            output,
+            memory_page_limit: None,
+            features: FeatureSwitches::default(),
+            run_features: FeatureSwitches::default(),
+            timeout: None,
+            max_memory: None,
+            stdin: Stdio::Null,
+            output_streams: Stdio::Null,
+            executable: std::env::current_exe()?,
+            command: Vec::new(),
+            interrupt: Arc::default(),
+            gauge: Arc::default(),
+            native_limit: 0,
+            options: Options::default(),
+            checkpoint: Checkpoint::default(),
+            watch: None,
+        })
+    }
+
+    /// The options as far as the engine can follow them.
+    pub(crate) fn effective_options(&self) -> Options {
+        // A buffer is a second memory.
+        let one_memory = [&self.features, &self.run_features()].iter().any(|set| set.switch_off("multi-memory"));
+        let small = self.memory_page_limit.is_some_and(|pages| pages < u64::from(BUFFER_PAGES));
+        let no_buffer = one_memory || small && self.engine.limits_buffer();
+        let inline = self.engine.records_inline() && !no_buffer;
+        let style = if inline { self.options.style } else { Style::Hooks };
+        Options { style, ..self.options.clone() }
+    }
+
+    /// The switches while running.
+    pub(crate) fn run_features(&self) -> FeatureSwitches {
+        self.features.then(&self.run_features)
+    }
+}
+
+/// Who answers a guest's host calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostSource {
+    /// WASI, by an engine that has it; what is recorded can be replayed.
+    Live,
+    /// The host log of this trace.
+    Log(PathBuf),
+}
+
+impl HostSource {
+    /// The trace whose host log answers.
+    pub fn log(&self) -> Option<&Path> {
+        match self {
+            HostSource::Live => None,
+            HostSource::Log(path) => Some(path),
+        }
+    }
+}
+
+/// Where one of the guest's standard streams goes.
+#[derive(Debug, Clone)]
+pub enum Stdio {
+    /// The recorder's own.
+    Inherit,
+    /// Nowhere.
+    Null,
+    /// A file, from its start.
+    File(Arc<File>),
+    /// The recorder's own standard error: for output that must not be mixed with the recorder's.
+    Stderr,
+}

@@ -1,0 +1,176 @@
+//! What may take seconds: searches through a trace, and memory at a place far away. An errand takes the traces along to
+//! another thread and brings them back when it ends; what it says on its way is in `headway.rs`.
+
+use crate::headway::Headway;
+use crate::traces::{Direction, Outline, Query, Traces, moment, sides};
+use forkpoint_replay::{ReplayError, Side, printable};
+use forkpoint_traces::{MemoryIndex, Position};
+
+/// What is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// The nearest unequal pair of events.
+    Mismatch(Direction),
+    /// The nearest event that a query fits.
+    Search(Query, Direction),
+    /// The nearest event that wrote the byte under the cursor.
+    Writer(Direction),
+    /// Memory at the row under the cursor.
+    Travel,
+}
+
+/// An aim, and where the screen stands when the errand begins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Errand {
+    pub(crate) aim: Aim,
+    /// The row under the cursor.
+    pub(crate) row: u64,
+    /// The row at which memory was shown last.
+    pub(crate) settled: u64,
+    /// The side with the focus.
+    pub(crate) side: Side,
+    /// The memory on screen, and the byte under the cursor.
+    pub(crate) memory: MemoryIndex,
+    pub(crate) address: u64,
+}
+
+/// How an errand ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The row that was searched for.
+    Found(u64),
+    /// There is none.
+    Nothing,
+    /// The user has stopped the search.
+    Stopped,
+    /// Memory stands at the row that was asked for.
+    Arrived,
+    /// The user has stopped the journey, and memory stands where it was shown last.
+    Back,
+    /// The journey was stopped, and so was the way back, or it failed: memory may stand anywhere.
+    Failed(String),
+}
+
+impl Errand {
+    /// Does it.
+    pub(crate) fn run(&self, outline: &dyn Outline, traces: &mut dyn Traces, headway: &Headway) -> Ending {
+        let ending = match self.aim {
+            Aim::Travel => self.travel(outline, traces, headway),
+            _ => self.search(outline, traces),
+        };
+        ending.unwrap_or_else(|error| Ending::Failed(printable(&error.to_string())))
+    }
+
+    /// Says what is about to be done.
+    pub(crate) fn announce(&self, outline: &dyn Outline, headway: &Headway) {
+        let writer_of = |address: u64| format!("writer of {address:#x} in {}", outline.memory_name(self.memory));
+        let (what, direction) = match &self.aim {
+            Aim::Mismatch(direction) => ("mismatch".to_string(), *direction),
+            Aim::Search(Query::Text(text), direction) => (format!("`{text}`"), *direction),
+            Aim::Search(Query::Address(address), direction) => (writer_of(*address), *direction),
+            Aim::Writer(direction) => (writer_of(self.address), *direction),
+            Aim::Travel => return self.announce_journey(outline, headway, self.side),
+        };
+        let (which, to) = match direction {
+            Direction::Forward => ("next", outline.info(self.side).events),
+            Direction::Backward => ("last", 0),
+        };
+        headway.begin(format!("{which} {what}"), Position(to), true);
+    }
+
+    fn announce_journey(&self, outline: &dyn Outline, headway: &Headway, side: Side) {
+        let to = moment(outline, side, self.row);
+        headway.begin(format!("memory at {to}{}", of_side(outline, side)), to, true);
+    }
+
+    /// Replays memory up to the row under the cursor. Who stops that is back where memory was shown last.
+    fn travel(
+        &self,
+        outline: &dyn Outline,
+        traces: &mut dyn Traces,
+        headway: &Headway,
+    ) -> Result<Ending, ReplayError> {
+        let mut arrived = Ok(());
+        for side in sides(outline) {
+            self.announce_journey(outline, headway, side);
+            arrived = traces.seek(side, moment(outline, side, self.row));
+            if arrived.is_err() {
+                break;
+            }
+        }
+        match arrived {
+            Ok(()) => return Ok(Ending::Arrived),
+            Err(ReplayError::Cancelled) => {}
+            Err(error) => return Err(error),
+        }
+        for side in sides(outline) {
+            let to = moment(outline, side, self.settled);
+            headway.begin(format!("stopped: back to memory at {to}{}", of_side(outline, side)), to, false);
+            traces.seek(side, to)?;
+        }
+        Ok(Ending::Back)
+    }
+
+    fn search(&self, outline: &dyn Outline, traces: &mut dyn Traces) -> Result<Ending, ReplayError> {
+        let found = match &self.aim {
+            Aim::Mismatch(Direction::Forward) => traces.mismatch(self.row.saturating_add(1), Direction::Forward),
+            Aim::Mismatch(Direction::Backward) => traces.mismatch(self.row, Direction::Backward),
+            Aim::Search(Query::Address(address), direction) => self.writer(outline, traces, *address, *direction),
+            Aim::Search(Query::Text(text), direction) => traces
+                .find(self.side, text, self.edge(outline, *direction), *direction)
+                .map(|found| found.map(|position| outline.row_of(self.side, position))),
+            Aim::Writer(direction) => self.writer(outline, traces, self.address, *direction),
+            Aim::Travel => Ok(None),
+        };
+        match found {
+            Ok(row) => Ok(row.map_or(Ending::Nothing, Ending::Found)),
+            Err(ReplayError::Cancelled) => Ok(Ending::Stopped),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn writer(
+        &self,
+        outline: &dyn Outline,
+        traces: &mut dyn Traces,
+        address: u64,
+        direction: Direction,
+    ) -> Result<Option<u64>, ReplayError> {
+        let found = traces.writer(self.side, self.memory, address, self.edge(outline, direction), direction)?;
+        Ok(found.map(|position| outline.row_of(self.side, position)))
+    }
+
+    /// Where a search starts, so that it never answers with the event under the cursor.
+    fn edge(&self, outline: &dyn Outline, direction: Direction) -> Position {
+        match (direction, outline.row(self.row).of(self.side)) {
+            (Direction::Backward, Some(here)) => here,
+            _ => moment(outline, self.side, self.row),
+        }
+    }
+
+    /// What to say where there is nothing.
+    pub(crate) fn nothing_found(&self, outline: &dyn Outline) -> String {
+        let side = if outline.is_pair() { format!(" in {}", self.side.word()) } else { String::new() };
+        let never = |address: u64, direction: Direction| {
+            let when = match direction {
+                Direction::Forward => "later",
+                Direction::Backward => "earlier",
+            };
+            format!("no {when} event writes byte {address:#x} of {}{side}", outline.memory_name(self.memory))
+        };
+        match &self.aim {
+            Aim::Mismatch(Direction::Forward) => "no later mismatch".to_string(),
+            Aim::Mismatch(Direction::Backward) => "no earlier mismatch".to_string(),
+            Aim::Search(Query::Text(text), Direction::Forward) => format!("no later `{text}`{side}: N looks back"),
+            Aim::Search(Query::Text(text), Direction::Backward) => format!("no earlier `{text}`{side}: n looks on"),
+            Aim::Search(Query::Address(address), direction) => never(*address, *direction),
+            Aim::Writer(direction) => never(self.address, *direction),
+            Aim::Travel => String::new(),
+        }
+    }
+}
+
+/// Which side, where there are two.
+fn of_side(outline: &dyn Outline, side: Side) -> String {
+    if outline.is_pair() { format!(" of {}", side.word()) } else { String::new() }
+}

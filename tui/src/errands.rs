@@ -1,0 +1,70 @@
+//! How the state sends the traces on an errand, and what becomes of it.
+
+use crate::app::App;
+use crate::errand::{Aim, Ending, Errand};
+use crate::traces::{Traces, moment, sides};
+
+/// Replaying so few events goes unnoticed.
+const NEAR: u64 = 1 << 16;
+
+impl App {
+    /// An errand from where the screen stands.
+    pub(crate) fn errand(&self, aim: Aim) -> Errand {
+        Errand {
+            aim,
+            row: self.row,
+            settled: self.settled,
+            side: self.focus.side,
+            memory: self.memory,
+            address: self.address,
+        }
+    }
+
+    /// Whether memory at the row under the cursor is far from where it stands.
+    pub(crate) fn is_far(&self) -> bool {
+        let Some(traces) = &self.traces else { return false };
+        sides(&*self.outline)
+            .any(|side| moment(&*self.outline, side, self.row).0.abs_diff(traces.position(side).0) > NEAR)
+    }
+
+    /// Gives the traces away for an errand; `None` where another one has them.
+    pub(crate) fn begin(&mut self, errand: &Errand) -> Option<Box<dyn Traces>> {
+        let traces = self.traces.take()?;
+        errand.announce(&*self.outline, &self.headway);
+        Some(traces)
+    }
+
+    /// Takes the traces back, and goes where the errand leads.
+    pub(crate) fn finish(&mut self, errand: &Errand, traces: Box<dyn Traces>, ending: Ending) {
+        self.traces = Some(traces);
+        self.headway.end();
+        match ending {
+            Ending::Found(row) => self.go_to(row),
+            Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
+            Ending::Stopped => self.message = Some("search stopped".to_string()),
+            Ending::Arrived => self.settled = errand.row,
+            Ending::Back => {
+                self.go_to(errand.settled);
+                self.message = Some("stopped, and gone back".to_string());
+            }
+            Ending::Failed(message) => self.message = Some(message),
+        }
+    }
+
+    /// Does an action to its end, errand and all, on this thread.
+    #[cfg(test)]
+    pub(crate) fn dispatch(&mut self, action: crate::action::Action) {
+        if let Some(errand) = self.update(action) {
+            self.run_here(&errand);
+        }
+    }
+
+    /// Does an errand on this thread.
+    #[cfg(test)]
+    pub(crate) fn run_here(&mut self, errand: &Errand) {
+        if let Some(mut traces) = self.begin(errand) {
+            let ending = errand.run(&*self.outline, &mut *traces, &self.headway);
+            self.finish(errand, traces, ending);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! What is known of real traces without reading: how their events line up, and the module's symbols.
+
+use crate::traces::{Info, Outline, Parting};
+use forkpoint_replay::{Alignment, Divergence, Item, Pair, Side, Symbols, Timeline, printable};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::Builder;
+
+/// What is known of one trace or two without reading them.
+pub(crate) struct TraceOutline {
+    pair: bool,
+    infos: [Info; 2],
+    alignment: Alignment,
+    parting: Option<Parting>,
+    symbols: Arc<Symbols>,
+    /// Whether debug information is read, so that asking for a source line takes no time.
+    lines: Arc<AtomicBool>,
+}
+
+impl TraceOutline {
+    /// Of traces that are lined up so and part there.
+    pub(crate) fn new(
+        infos: [Info; 2],
+        pair: bool,
+        alignment: Alignment,
+        divergence: Option<Divergence>,
+        symbols: Arc<Symbols>,
+    ) -> TraceOutline {
+        let parting = divergence.map(|divergence| Parting {
+            verdict: divergence.verdict.to_string(),
+            row: divergence.position.0,
+            resync: divergence.resync.map(|resync| alignment.row_of_lhs(resync.lhs)),
+        });
+        TraceOutline { pair, infos, alignment, parting, symbols, lines: Arc::default() }
+    }
+
+    /// Reads the module's debug information on another thread: of a large module that takes seconds, and the frames until
+    /// then do without source lines.
+    pub(crate) fn read_lines(&self, site: CodeOffset) {
+        let (symbols, lines) = (Arc::clone(&self.symbols), Arc::clone(&self.lines));
+        let read = move || {
+            symbols.source(site);
+            lines.store(true, Ordering::Release);
+        };
+        if Builder::new().name("forkpoint symbols".to_string()).spawn(read).is_err() {
+            // No thread is to be had: the first frame that needs a line waits for it.
+            self.lines.store(true, Ordering::Release);
+        }
+    }
+}
+
+/// What stands in the titles of a trace.
+pub(crate) fn info(name: &str, timeline: &Timeline) -> Info {
+    let trace = timeline.trace();
+    let engine = &trace.header().engine;
+    let engine =
+        if engine.spec.is_empty() { format!("{} {}", engine.name, engine.mode) } else { engine.spec.clone() };
+    Info {
+        name: printable(name),
+        module: printable(&trace.header().module.name),
+        engine: printable(&engine),
+        events: trace.events(),
+        incomplete: !trace.is_complete(),
+    }
+}
+
+impl Outline for TraceOutline {
+    fn is_pair(&self) -> bool {
+        self.pair
+    }
+
+    fn info(&self, side: Side) -> &Info {
+        &self.infos[side.index()]
+    }
+
+    fn parting(&self) -> Option<&Parting> {
+        self.parting.as_ref()
+    }
+
+    fn rows(&self) -> u64 {
+        self.alignment.rows()
+    }
+
+    fn row(&self, row: u64) -> Pair {
+        self.alignment.row(row)
+    }
+
+    fn row_of(&self, side: Side, position: Position) -> u64 {
+        match side {
+            Side::Lhs => self.alignment.row_of_lhs(position),
+            Side::Rhs => self.alignment.row_of_rhs(position),
+        }
+    }
+
+    fn memory_name(&self, memory: MemoryIndex) -> String {
+        self.symbols.item(Item::Memory, memory.0)
+    }
+
+    fn function_name(&self, func: FuncIndex) -> String {
+        self.symbols.function_name(func)
+    }
+
+    fn source_line(&self, offset: CodeOffset) -> Option<String> {
+        if self.is_loading() {
+            return None;
+        }
+        let frame = self.symbols.source(offset).into_iter().next()?;
+        let file = frame.file?;
+        // The file's name is enough on a status line.
+        let name = file.rsplit(['/', '\\']).next().unwrap_or(&file).to_string();
+        Some(frame.line.map_or(name.clone(), |line| format!("{name}:{line}")))
+    }
+
+    fn is_loading(&self) -> bool {
+        !self.lines.load(Ordering::Acquire)
+    }
+}
