@@ -1,7 +1,7 @@
 //! The first call or return in which two runs differ: what is left to say where no store shows a difference, or where
 //! the store that shows it comes long after its cause.
 
-use super::{Asked, Reruns};
+use super::asked::Asked;
 use crate::error::CompareError;
 use forkpoint_replay::{Report, Symbols, Verdict};
 use forkpoint_tracer::instrument::{Ask, Mark, Marked};
@@ -46,33 +46,35 @@ pub enum Unlike {
 
 impl Asked<'_> {
     /// Finds the first call or return that differs before the divergence.
-    pub(super) fn first_call(&self, report: &Report, reruns: &mut Reruns) -> Result<(), CompareError> {
+    pub(super) fn first_call(
+        &self,
+        report: &Report,
+        why_not: &mut Vec<String>,
+    ) -> Result<Option<FirstCall>, CompareError> {
         let asks = matches!(
             report.verdict,
             Some(Verdict::EndState | Verdict::Value | Verdict::ControlFlow | Verdict::HostCall | Verdict::Trap)
         );
         if !asks {
-            return Ok(());
+            return Ok(None);
         }
         let ask = |window| Ask::Calls { window };
         let position = report.position.unwrap_or(u64::MAX);
-        let Some(notes) = self.notes(ask, 0, position, reruns)? else { return Ok(()) };
+        let Some(notes) = self.notes(ask, 0, position, why_not)? else { return Ok(None) };
         let cut = notes.iter().any(|notes| notes.cut);
         let Some((number, notes)) = self.first_difference(notes, ask, position)? else {
             if cut {
-                reruns.notes.push(
+                why_not.push(
                     "the first calls and returns are the same; there are more, which were not compared".to_string(),
                 );
             }
-            return Ok(());
+            return Ok(None);
         };
         let before = |note: &Note| note.events <= position;
         let notes = [0, 1].map(|side: usize| Notes::get(&notes[side], number).copied().filter(before));
-        // That one side has no more of them says nothing but that it ended.
-        if let [Some(left), Some(right)] = notes {
-            reruns.first_call = Some(first([left, right], self.runs.symbols()));
-        }
-        Ok(())
+        // That one side has no more of them shows only that it ended.
+        let [Some(left), Some(right)] = notes else { return Ok(None) };
+        Ok(Some(first([left, right], self.runs.symbols())))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Events that are lost with the stores of a trap's last moments: code that forgets stores before a trap forgets the
 //! recorder's inline records among them. A call of the host cannot be forgotten, so both sides are recorded by hooks.
 
-use super::{Asked, Reruns};
+use super::asked::Asked;
 use crate::error::CompareError;
 use crate::files::{open_recorded, replace};
 use forkpoint_replay::{Report, Side, Timeline};
@@ -15,7 +15,7 @@ impl Asked<'_> {
     pub(super) fn lost_records(
         &self,
         report: &Report,
-        reruns: &mut Reruns,
+        notes: &mut Vec<String>,
     ) -> Result<Option<[Recorded; 2]>, CompareError> {
         let Some(position) = report.position.map(Position) else { return Ok(None) };
         let mut timelines = [open_recorded(self.trace(Side::Lhs))?, open_recorded(self.trace(Side::Rhs))?];
@@ -42,7 +42,7 @@ impl Asked<'_> {
         for side in Side::BOTH {
             replace(self.trace(side), &self.file(side))?;
         }
-        reruns.notes.push(format!(
+        notes.push(format!(
             "the inline records of {found} events before its trap were lost in {}, as stores are that its code forgets; \
              both sides were recorded again by hooks",
             short.word()

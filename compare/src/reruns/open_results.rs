@@ -1,12 +1,12 @@
 //! What follows from results that the specification leaves open: both sides once more, with NaNs made canonical or
 //! relaxed SIMD made definite by the rewriter. Where the divergence is gone then, it follows from them.
 
-use super::{Asked, Reruns};
+use super::asked::Asked;
 use crate::error::CompareError;
 use crate::files::open_recorded;
 use forkpoint_replay::{Allowed, NanBits, Report, Side, SiteReport, TypedValue, first_divergence};
 use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};
-use forkpoint_tracer::{NOTES_IN_A_DIGEST, Note, Notes};
+use forkpoint_tracer::{Note, Notes};
 use forkpoint_traces::{Hex, Outcome, ValueType};
 use serde::Serialize;
 
@@ -55,11 +55,15 @@ pub enum LeftOpen {
 
 impl Asked<'_> {
     /// Finds out whether the divergence is gone with definite results.
-    pub(super) fn open_results(&self, report: &mut Report, reruns: &mut Reruns) -> Result<(), CompareError> {
+    pub(super) fn open_results(
+        &self,
+        report: &mut Report,
+        why_not: &mut Vec<String>,
+    ) -> Result<Option<FollowsFrom>, CompareError> {
         let module = self.runs.program.original();
         let uses = forkpoint_tracer::instrument::open_results(module);
         let position = report.position.unwrap_or(u64::MAX);
-        let notes = if uses.nans { self.notes(nans, 0, position, reruns)? } else { None };
+        let notes = if uses.nans { self.notes(nans, 0, position, why_not)? } else { None };
         // Where no NaN is made, nothing follows from its bits.
         let made = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);
         let probes = [
@@ -84,14 +88,13 @@ impl Asked<'_> {
             };
             report.allowed = Some(Allowed { certain: true, why: why.to_string() });
             let first_nan = if canonical_nans { self.first_nan(notes, position)? } else { None };
-            reruns.follows_from = Some(FollowsFrom { what, to_the_end, first_nan });
-            return Ok(());
+            return Ok(Some(FollowsFrom { what, to_the_end, first_nan }));
         }
         if uses.relaxed {
             // That the module uses relaxed SIMD is no ground any more.
             report.allowed = None;
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Whether both sides agree when the module is rewritten so: to their end, or at least beyond `position`.
@@ -108,45 +111,6 @@ impl Asked<'_> {
         // The last event is the end.
         let beyond = lhs.len().saturating_sub(1) > position;
         Ok((answered || beyond).then_some(answered))
-    }
-
-    /// Notes of both sides, kept from number `start` on.
-    pub(super) fn notes(
-        &self,
-        ask: impl Fn(std::ops::Range<u64>) -> Ask,
-        start: u64,
-        position: u64,
-        reruns: &mut Reruns,
-    ) -> Result<Option<[Notes; 2]>, CompareError> {
-        let mut both = Vec::new();
-        for side in Side::BOTH {
-            let window = start..start.saturating_add(NOTES_IN_A_DIGEST);
-            match self.ask(side, Options { ask: ask(window), ..self.options.clone() }, position)? {
-                Ok(recorded) => both.push(recorded.notes),
-                Err(why) => {
-                    reruns.notes.push(why);
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(<[Notes; 2]>::try_from(both).ok())
-    }
-
-    /// The number of the first note that differs, and the notes of both sides with it.
-    pub(super) fn first_difference(
-        &self,
-        notes: [Notes; 2],
-        ask: impl Fn(std::ops::Range<u64>) -> Ask,
-        position: u64,
-    ) -> Result<Option<(u64, [Notes; 2])>, CompareError> {
-        let Some(number) = notes[0].first_difference(&notes[1]) else { return Ok(None) };
-        if notes.iter().any(|notes| notes.get(number).is_some()) {
-            return Ok(Some((number, notes)));
-        }
-        // It is one of those of which only the digest is known.
-        let mut aside = Reruns::default();
-        let Some(notes) = self.notes(ask, number, position, &mut aside)? else { return Ok(None) };
-        Ok(notes[0].first_difference(&notes[1]).map(|number| (number, notes)))
     }
 
     fn first_nan(&self, notes: Option<[Notes; 2]>, position: u64) -> Result<Option<FirstNan>, CompareError> {

@@ -1,7 +1,7 @@
 //! Where a run trapped, crashed, hung or was ended, when its engine does not say: asked in a rerun whose code leaves the
 //! number of a mark before each instruction that can trap.
 
-use super::{Asked, Reruns};
+use super::asked::Asked;
 use crate::error::CompareError;
 use crate::files::{open_recorded, replace};
 use crate::settings::Reask;
@@ -60,18 +60,22 @@ fn instructions_before(timeline: &mut Timeline, position: Position) -> Result<u6
 }
 
 impl Asked<'_> {
-    /// Finds the places that the sides' ends at the divergence lack. Whether a trace was replaced by one that has it.
-    pub(super) fn places(&self, report: &Report, reruns: &mut Reruns) -> Result<bool, CompareError> {
+    /// Finds the places that the sides' ends at the divergence lack. The trace of each is replaced by one that has it.
+    pub(super) fn places(
+        &self,
+        report: &Report,
+        places: &mut Vec<FoundPlace>,
+        notes: &mut Vec<String>,
+    ) -> Result<(), CompareError> {
         let asks = [Verdict::Trap, Verdict::Crash, Verdict::Poisoned, Verdict::Timeout];
         // Without a verdict both may have been ended from outside.
         if report.verdict.is_some_and(|verdict| !asks.contains(&verdict)) {
-            return Ok(false);
+            return Ok(());
         }
         // A place is not worth another time limit there.
         if self.runs.settings.reruns == Reask::Quickly && matches!(report.verdict, None | Some(Verdict::Timeout)) {
-            return Ok(false);
+            return Ok(());
         }
-        let mut replaced = false;
         for side in Side::BOTH {
             let name = side.word();
             let mut timeline = open_recorded(self.trace(side))?;
@@ -81,7 +85,7 @@ impl Asked<'_> {
             drop(timeline);
             let options = Options { ask: Ask::Places { events }, ..self.options.clone() };
             if let Err(why) = self.ask(side, options, position.0)? {
-                reruns.notes.push(format!("the place where {name} ended is not known: {why}"));
+                notes.push(format!("the place where {name} ended is not known: {why}"));
                 continue;
             }
             let mut again = open_recorded(&self.file(side))?;
@@ -91,11 +95,11 @@ impl Asked<'_> {
                 Missing::End => again.trace().words().place,
             };
             let Some(place) = found else {
-                reruns.notes.push(format!("a rerun does not show where {name} ended, either"));
+                notes.push(format!("a rerun does not show where {name} ended, either"));
                 continue;
             };
             let symbols = Symbols::new(Arc::clone(again.trace().module()));
-            reruns.places.push(FoundPlace {
+            places.push(FoundPlace {
                 side,
                 trapped: matches!(missing, Missing::Trap),
                 function: place.func,
@@ -103,9 +107,8 @@ impl Asked<'_> {
                 site: place.offset.map(|offset| SiteReport::at(place.func, offset, &symbols)),
             });
             replace(self.trace(side), &self.file(side))?;
-            replaced = true;
         }
-        Ok(replaced)
+        Ok(())
     }
 }
 

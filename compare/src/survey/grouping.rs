@@ -1,7 +1,6 @@
 //! Which engines of a survey agree: every engine is in the group whose traces equal its own.
 
-use super::EngineGroup;
-use super::recordings::EngineRun;
+use super::rows::{EngineGroup, EngineRun};
 use crate::error::{CompareError, in_one_line};
 use crate::files::open_recorded;
 use crate::runs::Runs;

@@ -1,6 +1,6 @@
 //! The observer guard for many engines: each of them without recording, held against the reference.
 
-use super::recordings::EngineRun;
+use super::rows::EngineRun;
 use crate::error::{CompareError, without_partial};
 use crate::guard::{Guard, PlainRuns};
 use crate::runs::Runs;

@@ -1,31 +1,13 @@
 //! Recording many engines: the reference first, all others on its host calls.
 
-use super::EngineRow;
+use super::rows::EngineRun;
 use crate::error::{CompareError, in_one_line, without_partial};
 use crate::runs::Runs;
 use forkpoint_replay::printable;
-use forkpoint_tracer::{Recorded, Request};
+use forkpoint_tracer::Request;
 use forkpoint_traces::Outcome;
 
-/// One engine of a survey.
-pub(super) struct EngineRun {
-    /// How it runs, and its trace.
-    pub side: Request,
-    /// Its recording, if there is one.
-    pub recorded: Option<Recorded>,
-    /// Whether its trace stays.
-    pub kept: bool,
-    /// What is known of it.
-    pub row: EngineRow,
-}
-
 impl EngineRun {
-    /// What is known of the engine, with its trace where that stays.
-    pub fn into_row(self) -> EngineRow {
-        let trace = (self.kept && self.side.output.exists()).then_some(self.side.output);
-        EngineRow { trace, ..self.row }
-    }
-
     /// Records it; what goes wrong is in its row.
     fn record(&mut self, runs: &Runs, shown: bool) -> Result<(), CompareError> {
         let recorded = if shown { runs.record_shown(&self.side) } else { runs.record(&self.side) };

@@ -4,7 +4,7 @@ use super::input::InputModule;
 use crate::error::CompareError;
 use crate::files::open_trace;
 use forkpoint_tracer::{Invocation, MadeUp, every_call};
-use forkpoint_traces::{Event, Milestone, Position, SiteId};
+use forkpoint_traces::{Event, Milestone, Position, SiteId, TraceError};
 use std::path::Path;
 
 /// What is called of each module of a sweep.
@@ -81,22 +81,18 @@ pub(super) fn call_at(trace: &Path, position: u64) -> Result<Option<usize>, Comp
         if at > Position(position) {
             break;
         }
-        let mut milestones = Vec::new();
+        let sites = trace.sites().clone();
         trace.read_chunk(chunk, |event| {
-            if event.site == SiteId::MILESTONE && at <= Position(position) {
-                milestones.push(event.blob.to_vec());
-            }
-            at = at.next();
-            Ok::<(), forkpoint_traces::TraceError>(())
-        })?;
-        for blob in milestones {
-            let raw = forkpoint_traces::RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob };
-            if let Event::Milestone(Milestone::Invoke { function, .. }) = trace.event(&raw)?
+            if event.site == SiteId::MILESTONE
+                && at <= Position(position)
+                && let Event::Milestone(Milestone::Invoke { function, .. }) = Event::read(&event, &sites)?
                 && !matches!(function.as_str(), "(start)" | "_initialize")
             {
                 begun += 1;
             }
-        }
+            at = at.next();
+            Ok::<(), TraceError>(())
+        })?;
     }
     Ok(begun.checked_sub(1))
 }
