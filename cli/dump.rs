@@ -6,7 +6,7 @@ use crate::output::{Lines, json_line, tell};
 use crate::{Answer, progress};
 use anyhow::{Result, bail};
 use forkpoint_replay::{Item, Symbols, TypedValue, describe, place_of, printable};
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, Position, TraceReader};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, Position, SiteTable, TraceReader};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
@@ -54,27 +54,21 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
             if first >= to {
                 break;
             }
-            let mut events = Vec::new();
-            let mut position = first;
+            let mut next = first;
             trace.read_chunk(chunk, |raw| {
-                if (from..to).contains(&position) {
-                    events.push((position, raw.site, raw.operands, raw.blob.to_vec()));
+                let position = next;
+                next += 1;
+                if !(from..to).contains(&position) {
+                    return Ok(());
                 }
-                position += 1;
-                Ok::<(), forkpoint_traces::TraceError>(())
-            })?;
-            for (position, site, operands, blob) in events {
-                let raw = forkpoint_traces::RawEvent { site, operands, blob: &blob };
                 done.fetch_add(1, Ordering::Relaxed);
-                let event = trace.event(&raw)?;
-                if wanted(&event) {
-                    if args.json {
-                        write_json(&mut out, position, &event, &trace, &mut places)?;
-                    } else {
-                        write_line(&mut out, position, &event, &trace, &mut places)?;
-                    }
+                let event = Event::read(&raw, &sites)?;
+                match (wanted(&event), args.json) {
+                    (false, _) => Ok(()),
+                    (true, true) => write_json(&mut out, position, &event, &sites, &mut places),
+                    (true, false) => write_line(&mut out, position, &event, &sites, &mut places),
                 }
-            }
+            })?;
         }
     }
     out.finish()?;
@@ -108,20 +102,20 @@ struct Line<'a> {
     line: Option<u32>,
 }
 
-fn write_json(out: &mut Lines, position: u64, event: &Event, trace: &TraceReader, places: &mut Places) -> Result<()> {
-    let place = place_of(event, trace.sites());
+fn write_json(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, places: &mut Places) -> Result<()> {
+    let place = place_of(event, sites);
     let instruction = place.map(|(_, offset)| places.instruction(offset).clone());
     let written = event.written();
     let line = Line {
         position,
         kind: event.kind(),
-        event: describe(event, trace.sites(), &places.symbols),
+        event: describe(event, sites, &places.symbols),
         memory: written.map(|(memory, ..)| memory.0),
         memory_name: written.and_then(|(memory, ..)| places.symbols.item_name(Item::Memory, memory.0)),
         address: written.map(|(_, address, _)| address),
         width: written.map(|(.., length)| length),
         bytes: event.bytes().map(Hex),
-        value: TypedValue::of(event, trace.sites(), &places.symbols),
+        value: TypedValue::of(event, sites, &places.symbols),
         function: place.map(|(function, _)| function.0),
         name: place.map(|(function, _)| places.function(function).to_string()),
         offset: place.map(|(_, offset)| offset.0),
@@ -135,10 +129,10 @@ fn write_json(out: &mut Lines, position: u64, event: &Event, trace: &TraceReader
 }
 
 /// As `describe_with_place` has it, and the source line where the module has one.
-fn write_line(out: &mut Lines, position: u64, event: &Event, trace: &TraceReader, places: &mut Places) -> Result<()> {
-    let event_line = describe(event, trace.sites(), &places.symbols);
+fn write_line(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, places: &mut Places) -> Result<()> {
+    let event_line = describe(event, sites, &places.symbols);
     let mut line = format!("{:>10}  {event_line}", Position(position).to_string());
-    if let Some((function, offset)) = place_of(event, trace.sites()) {
+    if let Some((function, offset)) = place_of(event, sites) {
         line.push_str(&format!("  in {} at {offset}", places.function(function)));
         if let Some((file, number)) = &places.instruction(offset).source {
             line.push_str(&format!("  {}", printable(file)));

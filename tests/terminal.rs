@@ -11,7 +11,7 @@ use std::time::Duration;
 
 external_tests! {
     [TMUX] => two_traces_side_by_side_from_start_to_quit, a_signal_gives_the_terminal_back,
-        a_long_search_says_how_far_it_is_and_esc_stops_it, what_a_strangers_guest_prints_does_not_act;
+        a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q, what_a_strangers_guest_prints_does_not_act;
 }
 
 /// A tmux server of its own, ended with the test.
@@ -94,7 +94,7 @@ fn two_traces_side_by_side_from_start_to_quit() {
 }
 
 /// A search through forty million events takes seconds on any machine.
-fn a_long_search_says_how_far_it_is_and_esc_stops_it() {
+fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
     let module = br#"(module (memory $heap 16) (func (export "run") (param $n i32) (local $i i32)
         (loop $again
           (i32.store (i32.and (i32.mul (local.get $i) (i32.const 4)) (i32.const 0xffffc)) (local.get $i))
@@ -121,6 +121,15 @@ fn a_long_search_says_how_far_it_is_and_esc_stops_it() {
     // The viewer is where it was, and takes keys again.
     terminal.keys(&["j"]);
     terminal.wait("the next event", |screen| screen.contains("#1  accepted at compile"));
+    // During another one the screen takes a new size, and q leaves at once.
+    terminal.keys(&["n"]);
+    terminal.wait("how far it is", |screen| progress(screen).is_some());
+    terminal.tmux(&["resize-window", "-t", "t", "-x", "100", "-y", "30"]);
+    terminal.wait("the new size", |screen| {
+        progress(screen).is_some() && screen.lines().count() == 30 && screen.contains("q quit  : go to")
+    });
+    terminal.keys(&["q"]);
+    terminal.wait("the shell", |screen| !screen.contains("40000007 events"));
 }
 
 /// A recording replays what its guest printed, and it may be anybody's.

@@ -75,22 +75,18 @@ pub fn call_at(trace: &Path, position: u64) -> Result<Option<usize>> {
         if at > Position(position) {
             break;
         }
-        let mut milestones = Vec::new();
+        let sites = trace.sites().clone();
         trace.read_chunk(chunk, |event| {
-            if event.site == SiteId::MILESTONE && at <= Position(position) {
-                milestones.push(event.blob.to_vec());
-            }
-            at = at.next();
-            Ok::<(), forkpoint_traces::TraceError>(())
-        })?;
-        for blob in milestones {
-            let raw = forkpoint_traces::RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob };
-            if let Event::Milestone(Milestone::Invoke { function, .. }) = trace.event(&raw)?
+            if event.site == SiteId::MILESTONE
+                && at <= Position(position)
+                && let Event::Milestone(Milestone::Invoke { function, .. }) = Event::read(&event, &sites)?
                 && !matches!(function.as_str(), "(start)" | "_initialize")
             {
                 begun += 1;
             }
-        }
+            at = at.next();
+            Ok::<(), forkpoint_traces::TraceError>(())
+        })?;
     }
     Ok(begun.checked_sub(1))
 }

@@ -9,7 +9,7 @@ use crate::side::Side;
 use crate::tail;
 use crate::timeline::Timeline;
 use crate::verdict::{Verdict, classify};
-use forkpoint_traces::{Event, MemoryIndex, Outcome, Position};
+use forkpoint_traces::{Event, MemoryIndex, Position};
 
 /// Most bytes of memory that a divergence shows on each side.
 const SHOWN_BYTES: u64 = 64;
@@ -174,12 +174,6 @@ pub(crate) fn both_observed(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Op
     }
     let (left, right) = (event_or_end(lhs, position)?, event_or_end(rhs, position)?);
     explain(lhs, rhs, position, left, right)
-}
-
-/// How both runs ended, when both traces are complete.
-pub fn agreed_outcome(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Outcome>, ReplayError> {
-    let (left, right) = (lhs.trace_mut().outcome()?, rhs.trace_mut().outcome()?);
-    Ok(if left == right { left } else { None })
 }
 
 fn comparable(lhs: &Timeline, rhs: &Timeline) -> Result<(), ReplayError> {

@@ -36,7 +36,7 @@ pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
 pub use describe::{describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::*;
-pub use divergence::{Divergence, Found, MemoryEffect, agreed_outcome, first_divergence};
+pub use divergence::{Divergence, Found, MemoryEffect, first_divergence};
 pub use error::ReplayError;
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};

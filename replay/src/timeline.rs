@@ -134,7 +134,7 @@ impl Timeline {
         self.load(position)?;
         let chunk = self.chunk.as_ref().expect("just loaded");
         let raw = chunk.get(position).expect("the chunk was chosen by position");
-        Ok(self.trace.event(&raw)?)
+        Ok(Event::read(&raw, self.trace.sites())?)
     }
 
     /// The site number of the event at a position, without decoding the rest.
@@ -295,7 +295,7 @@ impl Timeline {
             self.undo_bytes = 0;
         }
         let raw = chunk.get(position).expect("the chunk was chosen by position");
-        let undo = match self.trace.event(&raw)? {
+        let undo = match Event::read(&raw, self.trace.sites())? {
             // The size that the instruction answers may be wrong.
             Event::Grow { memory, result: Some(_), .. } | Event::Host(HostEvent::Grow { memory, .. }) => {
                 self.image.size(memory).map_or(Undo::Replay, |size| Undo::Pages(memory, size.pages))

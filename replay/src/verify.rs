@@ -11,7 +11,7 @@ pub use finding::Finding;
 
 use crate::pages::difference;
 use forkpoint_traces::{
-    CorruptEvent, Event, HostEvent, Image, MemoryIndex, MemoryState, Milestone, PAGE, Position, RawEvent, SiteId,
+    ChunkEntry, CorruptEvent, Event, HostEvent, Image, MemoryIndex, MemoryState, Milestone, PAGE, Position, SiteId,
     TraceError, TraceReader,
 };
 use std::collections::BTreeMap;
@@ -136,35 +136,28 @@ impl Run {
         let entry = trace.chunks()[chunk].clone();
         let sites = trace.sites().clone();
         let mut position = entry.first;
-        // Events that need the trace to be understood, which is lent out while its chunk is read.
-        let mut others = Vec::new();
-        let image = &mut self.image;
-        let mut unsaid = self.unsaid.take();
-        let read = trace.read_chunk(chunk, |event| {
-            image.apply(&event).map_err(|error| Stop::Event(position, error))?;
-            let said = event.site == SiteId::OBSERVED;
-            if let Some((position, memory, address)) = unsaid.take().filter(|_| !said) {
+        let read = trace.read_chunk(chunk, |raw| {
+            self.image.apply(&raw).map_err(|error| Stop::Event(position, error))?;
+            let said = raw.site == SiteId::OBSERVED;
+            if let Some((position, memory, address)) = self.unsaid.take().filter(|_| !said) {
                 verified.find(Finding::Outside { position, memory, address });
             }
-            unsaid = image.take_outside().map(|(memory, address)| (position, memory, address));
-            match sites.get(event.site).and_then(|site| Some((site, site.op.shape().width()?))) {
-                Some((site, width)) => {
-                    *verified.kinds.entry(Event::kind_of(site.op)).or_default() += 1;
-                    let address = event.operands[0];
-                    let ends = [address, address.saturating_add(u64::from(width) - 1)];
-                    if let Some(address) = ends.into_iter().find(|end| !entry.may_touch(site.memory, *end)) {
-                        verified.find(Finding::PageFilter { position, memory: site.memory, address });
-                    }
+            self.unsaid = self.image.take_outside().map(|(memory, address)| (position, memory, address));
+            if let Some((site, address, width)) = raw.stored(&sites) {
+                *verified.kinds.entry(Event::kind_of(site.op)).or_default() += 1;
+                let ends = [address, address.saturating_add(width - 1)];
+                if let Some(address) = ends.into_iter().find(|end| !entry.may_touch(site.memory, *end)) {
+                    verified.find(Finding::PageFilter { position, memory: site.memory, address });
                 }
-                None => others.push((position, event.site, event.operands, event.blob.to_vec())),
+            } else {
+                match Event::read(&raw, &sites) {
+                    Ok(event) => self.event(&entry, position, event, verified),
+                    Err(source) => verified.find(Finding::Undecodable { position, source }),
+                }
             }
             position = position.next();
             Ok(())
         });
-        self.unsaid = unsaid;
-        for (position, site, operands, blob) in others {
-            self.event(trace, chunk, position, &RawEvent { site, operands, blob: &blob }, verified);
-        }
         match read {
             Ok(()) => return true,
             Err(Stop::Trace(source)) => verified.find(Finding::Chunk { first: entry.first, source }),
@@ -176,24 +169,12 @@ impl Run {
         false
     }
 
-    /// Looks at an event that is no store.
-    fn event(
-        &mut self,
-        trace: &TraceReader,
-        chunk: usize,
-        position: Position,
-        raw: &RawEvent,
-        verified: &mut Verified,
-    ) {
-        let event = match trace.event(raw) {
-            Ok(event) => event,
-            Err(source) => return verified.find(Finding::Undecodable { position, source }),
-        };
+    /// Looks at an event that is not a store.
+    fn event(&mut self, chunk: &ChunkEntry, position: Position, event: Event, verified: &mut Verified) {
         *verified.kinds.entry(event.kind()).or_default() += 1;
         if let Some((memory, address, length)) = event.written().filter(|(.., length)| *length > 0) {
             let pages = address / PAGE..=address.saturating_add(length - 1) / PAGE;
-            let denied =
-                pages.take(MAX_PAGES as usize).find(|page| !trace.chunks()[chunk].may_touch(memory, page * PAGE));
+            let denied = pages.take(MAX_PAGES as usize).find(|page| !chunk.may_touch(memory, page * PAGE));
             if let Some(page) = denied {
                 let address = address.max(page * PAGE);
                 verified.find(Finding::PageFilter { position, memory, address });

@@ -10,10 +10,11 @@
 use crate::block;
 use crate::compression;
 use crate::error::TraceError;
+use crate::filter::PageFilter;
 use crate::ids::SiteId;
-use crate::index::PageFilter;
 use crate::limits::{MAX_BLOB, MAX_COLUMNS};
-use crate::predict::{Predictor, RawEvent};
+use crate::predict::Predictor;
+use crate::raw::RawEvent;
 use crate::site::{Layout, MAX_OPERANDS, Operand};
 use crate::{varint, wire};
 use serde::{Deserialize, Serialize};

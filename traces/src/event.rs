@@ -4,6 +4,7 @@ use crate::host::HostEvent;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::milestone::Milestone;
 use crate::op::{MemoryOp, Shape};
+use crate::site::SiteTable;
 
 /// A stored value as memory holds it: 1 to 16 bytes, little endian.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,32 +45,6 @@ pub enum Observation {
     /// the one before that.
     Watch,
 }
-
-impl Observation {
-    /// The number that stands for it in a stored event.
-    pub fn number(self) -> u64 {
-        match self {
-            Observation::ReadBack => 0,
-            Observation::Checkpoint => 1,
-            Observation::Watch => 2,
-        }
-    }
-
-    /// The inverse of [`Observation::number`]; any other number counts as a checkpoint, which says least.
-    pub(crate) fn of(number: u64) -> Observation {
-        match number {
-            0 => Observation::ReadBack,
-            2 => Observation::Watch,
-            _ => Observation::Checkpoint,
-        }
-    }
-}
-
-/// In place of the number of an [`Observation`]: the event is [`Event::FoundSize`].
-pub(crate) const FOUND_SIZE: u64 = 3;
-
-/// In place of the number of an [`Observation`]: the event is [`Event::FoundOutside`].
-pub(crate) const FOUND_OUTSIDE: u64 = 4;
 
 /// One event of a run, decoded. An event means *committed*: it is recorded after the fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,9 +178,10 @@ impl Event {
     }
 
     /// The instruction's operator in a table of sites; `None` for what is no instruction.
-    pub fn op(&self, sites: &crate::SiteTable) -> Option<MemoryOp> {
+    pub fn op(&self, sites: &SiteTable) -> Option<MemoryOp> {
         Some(sites.get(self.site()?)?.op)
     }
+
     /// The bytes of memory this event may have changed: memory, first address, length in bytes.
     pub fn written(&self) -> Option<(MemoryIndex, u64, u64)> {
         match self {

@@ -13,6 +13,7 @@ pub use output::{Unfinished, unfinished};
 pub use reader::{HostLog, TraceReader};
 pub use writer::{Finished, TraceWriter};
 
+use crate::site::Site;
 use serde::{Deserialize, Serialize};
 
 /// First bytes of every trace.
@@ -33,7 +34,7 @@ const TRAILER: u64 = 16;
 /// The sites block.
 #[derive(Serialize, Deserialize)]
 struct Sites {
-    sites: Vec<crate::Site>,
+    sites: Vec<Site>,
     /// Bytes of every data segment as start and end in the module.
     data: Vec<(u32, u32)>,
 }

@@ -5,17 +5,15 @@
 //! something other than zero is written to them.
 
 use crate::digest::MemoryDigest;
-use crate::event::{FOUND_OUTSIDE, FOUND_SIZE};
+use crate::event::Event;
+use crate::filter::PageFilter;
 use crate::host::HostEvent;
-use crate::ids::{MemoryIndex, SiteId};
-use crate::index::PageFilter;
+use crate::ids::MemoryIndex;
 use crate::limits;
 use crate::milestone::{MemoryState, Milestone};
-use crate::op::Shape;
 use crate::page::PAGE;
-use crate::predict::RawEvent;
+use crate::raw::RawEvent;
 use crate::site::{Layout, SiteTable};
-use crate::wire;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -51,9 +49,6 @@ impl CorruptEvent {
         self.is_limit
     }
 }
-
-/// Why an event could not be applied or memory not be compared.
-pub type ImageError = CorruptEvent;
 
 /// Size of a memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -194,57 +189,42 @@ impl Image {
     /// When the event names something that the module does not have, or found bytes lie outside of memory.
     #[inline]
     pub fn apply(&mut self, event: &RawEvent) -> Result<(), CorruptEvent> {
-        let [first, second, third] = event.operands;
+        // Nearly every event is a store of up to 8 bytes: applied without the detour by its readable form.
         if let Some(Layout { store: width @ 1.., memory, .. }) = self.sites.layouts().get(event.site.0 as usize) {
             let (memory, width) = (*memory, *width);
-            return self.store(memory, first, second, width);
+            let [address, value, _] = event.operands;
+            return self.store(memory, address, value, width);
         }
-        if let Some(site) = self.sites.get(event.site) {
-            let (memory, source) = (site.memory.0, site.source);
-            return match site.op.shape() {
-                Shape::Store { width: 16, .. } => {
-                    let mut bytes = [0; 16];
-                    bytes[..8].copy_from_slice(&second.to_le_bytes());
-                    bytes[8..].copy_from_slice(&third.to_le_bytes());
-                    self.write_clipped(memory, first, &bytes)
-                }
-                Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
-                    self.store(memory, first, second, width)
-                }
-                Shape::Grow => self.grow(memory, first, second),
-                Shape::Fill => self.fill(memory, first, second as u8, third),
-                Shape::Copy => self.copy(memory, first, source, second, third),
-                Shape::Init => self.init(memory, first, source, second, third),
-                Shape::Drop => Ok(()),
-            };
-        }
-        match event.site {
-            SiteId::STRAY_BYTES | SiteId::OBSERVED => {
-                let memory = u32::try_from(first).map_err(|_| no_memory(first))?;
-                match (event.site, third) {
-                    (SiteId::OBSERVED, FOUND_SIZE) => return self.found_size(memory, second),
-                    (SiteId::OBSERVED, FOUND_OUTSIDE) => return Ok(()),
-                    _ => {}
-                }
-                self.write(memory, second, event.blob)
+        let event = Event::read(event, &self.sites).map_err(|error| CorruptEvent::new(error.to_string()))?;
+        self.apply_read(&event)
+    }
+
+    fn apply_read(&mut self, event: &Event) -> Result<(), CorruptEvent> {
+        match event {
+            Event::Store { memory, address, value, .. } => self.write_clipped(memory.0, *address, value.bytes()),
+            Event::Grow { result: None, .. } => Ok(()),
+            Event::Grow { memory, delta, .. } | Event::Host(HostEvent::Grow { memory, delta, .. }) => {
+                self.grow(memory.0, *delta)
             }
-            SiteId::HOST => self.host(event.blob),
-            SiteId::MILESTONE => self.milestone(event.blob),
-            other => Err(CorruptEvent::new(format!("there is no site number {}", other.0))),
+            Event::Fill { memory, address, byte, length, .. } => self.fill(memory.0, *address, *byte, *length),
+            Event::Copy { memory, address, source_memory, source, length, .. } => {
+                self.copy(memory.0, *address, source_memory.0, *source, *length)
+            }
+            Event::Init { memory, address, segment, source, length, .. } => {
+                self.init(memory.0, *address, *segment, *source, *length)
+            }
+            Event::Host(HostEvent::Write { memory, address, bytes })
+            | Event::StrayBytes { memory, address, bytes }
+            | Event::Observed { memory, address, bytes, .. } => self.write(memory.0, *address, bytes),
+            Event::FoundSize { memory, pages } => self.found_size(memory.0, *pages),
+            Event::Milestone(milestone) => self.milestone(milestone),
+            Event::Drop { .. }
+            | Event::FoundOutside { .. }
+            | Event::Host(HostEvent::Call(_) | HostEvent::Return { .. }) => Ok(()),
         }
     }
 
-    fn host(&mut self, blob: &[u8]) -> Result<(), CorruptEvent> {
-        match HostEvent::decode(blob).map_err(|error| CorruptEvent::new(error.to_string()))? {
-            HostEvent::Write { memory, address, bytes } => self.write(memory.0, address, &bytes),
-            HostEvent::Grow { memory, delta, before } => self.grow(memory.0, delta, before),
-            HostEvent::Call(_) | HostEvent::Return { .. } => Ok(()),
-        }
-    }
-
-    fn milestone(&mut self, blob: &[u8]) -> Result<(), CorruptEvent> {
-        let milestone: Milestone =
-            wire::decode(blob, 0, "milestone").map_err(|error| CorruptEvent::new(error.to_string()))?;
+    fn milestone(&mut self, milestone: &Milestone) -> Result<(), CorruptEvent> {
         match milestone {
             Milestone::Memory { memory, pages, page_size } => {
                 if memory.0 as usize != self.memories.len() || self.memories.len() >= MAX_MEMORIES {
@@ -254,20 +234,17 @@ impl Image {
                         self.memories.len()
                     )));
                 }
-                self.memories.push(Memory::new(pages, page_size));
+                self.memories.push(Memory::new(*pages, *page_size));
                 Ok(())
             }
-            Milestone::DataInit { segment, memory, address, length, .. } => {
-                self.init(memory.0, address, segment, 0, length)
+            Milestone::DataInit { segment, memory, address, length } => {
+                self.init(memory.0, *address, *segment, 0, *length)
             }
             _ => Ok(()),
         }
     }
 
-    fn grow(&mut self, memory: u32, delta: u64, result: u64) -> Result<(), CorruptEvent> {
-        if result == u64::MAX {
-            return Ok(());
-        }
+    fn grow(&mut self, memory: u32, delta: u64) -> Result<(), CorruptEvent> {
         let memory = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
         // An engine may answer with a size that memory never had. What it has is seen at the next checkpoint.
         memory.size.pages = memory.size.pages.saturating_add(delta);

@@ -4,7 +4,6 @@
 //! tree: a seek reads at most log2(k) keyframes, and a page that changes all the time is stored at most
 //! log2 times as often as with plain differences.
 
-use crate::image::Image;
 use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
 
@@ -33,9 +32,9 @@ pub(crate) fn base(k: u64) -> u64 {
     k & (k.wrapping_sub(1))
 }
 
-/// Whether it is time for a keyframe.
-pub(crate) fn due(events_since: u64, image: &Image) -> bool {
-    events_since >= MIN_EVENTS && events_since >= image.dirty_pages() * EVENTS_PER_DIRTY_PAGE
+/// Whether it is time for a keyframe, so many events and dirty pages after the last one.
+pub(crate) fn due(events: u64, dirty_pages: u64) -> bool {
+    events >= MIN_EVENTS && events >= dirty_pages.saturating_mul(EVENTS_PER_DIRTY_PAGE)
 }
 
 /// Head of a block of pages; the pages' bytes follow.

@@ -3,15 +3,6 @@
 use crate::ids::{CodeOffset, FuncIndex};
 use serde::{Deserialize, Serialize};
 
-/// The native code of one run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NativeCode {
-    /// Target triple, `x86_64-unknown-linux-gnu`.
-    pub target: String,
-    /// Functions with memory-changing instructions, by function index.
-    pub functions: Vec<NativeFunction>,
-}
-
 /// The native code of one function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NativeFunction {

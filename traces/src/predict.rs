@@ -6,21 +6,7 @@
 //! one miss and not two. Encoder and decoder drive the same [`Predictor`], so they cannot disagree.
 //! State is forgotten at every chunk (by an epoch, not by clearing): chunks are readable alone.
 
-use crate::ids::SiteId;
 use crate::site::MAX_OPERANDS;
-
-/// An event as it is stored: site number, operands, bytes.
-///
-/// What the operands mean depends on the site: `Event` is the readable form.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RawEvent<'a> {
-    /// The site, or one of the recorder's own numbers.
-    pub site: SiteId,
-    /// The operands; unused ones are 0. Effective address first for everything that writes.
-    pub operands: [u64; MAX_OPERANDS],
-    /// Bytes of milestones and host writes, empty for instructions.
-    pub blob: &'a [u8],
-}
 
 /// History of one operand of one site.
 #[derive(Debug, Clone, Copy, Default)]

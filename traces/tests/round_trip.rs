@@ -4,7 +4,7 @@
 
 mod support;
 
-use forkpoint_traces::{EngineWords, MemoryIndex, MemoryOp, Outcome, PAGE, Position, RawEvent, SiteId, TraceReader};
+use forkpoint_traces::{EngineWords, Event, MemoryIndex, MemoryOp, Outcome, PAGE, Position, SiteId, TraceReader};
 use support::{Plain, Step, create, memories, push, random_run, read, step};
 
 #[test]
@@ -44,17 +44,13 @@ fn a_page_filter_never_denies_a_page_that_was_written() {
             let entry = trace.chunks()[chunk].clone();
             let mut written = Vec::new();
             let sites = trace.sites().clone();
-            let mut raw = Vec::new();
             trace
                 .read_chunk(chunk, |event| {
-                    raw.push((event.site, event.operands, event.blob.to_vec()));
+                    let event = Event::read(&event, &sites)?;
+                    written.extend(event.written().map(|range| (range, event.op(&sites))));
                     Ok::<(), forkpoint_traces::TraceError>(())
                 })
                 .unwrap();
-            for (site, operands, blob) in &raw {
-                let event = trace.event(&RawEvent { site: *site, operands: *operands, blob }).unwrap();
-                written.extend(event.written().map(|range| (range, event.op(&sites))));
-            }
             for ((memory, address, length), op) in written {
                 for at in (address..address + length).step_by(PAGE as usize).chain((address + length).checked_sub(1))
                 {

@@ -1,6 +1,6 @@
 //! Everything a user can ask for. Keys and mouse become actions; tests send them directly.
 
-use crate::source::Direction;
+use crate::traces::Direction;
 use tui_input::InputRequest;
 
 /// Which text a prompt asks for.

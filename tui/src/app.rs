@@ -1,8 +1,8 @@
 //! The state of the viewer.
 //!
 //! Four steps, each in a file: an [`Action`](crate::action::Action) changes the state ([`App::update`], in `update.rs`); what
-//! takes long comes back as an [`Errand`](crate::errand::Errand), for which the source leaves the state and to which it
-//! comes back ([`App::begin`] and [`App::finish`], in `errands.rs`); before a frame [`App::look`] lays the screen out and reads
+//! takes long comes back as an [`Errand`](crate::errand::Errand), which takes the traces out of the state
+//! and brings them back ([`App::begin`] and [`App::finish`], in `errands.rs`); before a frame [`App::look`] lays the screen out and reads
 //! what is in view (`look.rs`); [`App::view`] composes the frame of that and changes nothing (`view.rs`). Nothing is kept per
 //! event: the state is a row, an address, a handful of switches and a screenful of what was read, whatever the length of the
 //! trace.
@@ -10,10 +10,10 @@
 use crate::action::PromptKind;
 use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
+use crate::in_view::InView;
 use crate::layout::{Areas, Wish};
-use crate::seen::Seen;
-use crate::source::{Outline, Query, Source};
 use crate::theme::Theme;
+use crate::traces::{Outline, Query, Traces};
 use forkpoint_traces::MemoryIndex;
 use std::sync::Arc;
 use tui_input::Input;
@@ -30,8 +30,8 @@ pub(crate) struct Prompt {
 /// The state of the viewer.
 pub(crate) struct App {
     pub(crate) outline: Arc<dyn Outline>,
-    /// `None` while an errand has it.
-    pub(crate) source: Option<Box<dyn Source>>,
+    /// `None` while an errand has them.
+    pub(crate) traces: Option<Box<dyn Traces>>,
     /// How far the errand under way has come.
     pub(crate) headway: Arc<Headway>,
     pub(crate) theme: Theme,
@@ -67,24 +67,24 @@ pub(crate) struct App {
     /// Where the panes of the last frame stand.
     pub(crate) areas: Areas,
     /// What the last frame read of the traces.
-    pub(crate) seen: Seen,
+    pub(crate) seen: InView,
 }
 
 impl App {
     /// A viewer that stands at `start`, a row; without one at the first divergence, or the beginning.
     pub(crate) fn new(
         outline: Arc<dyn Outline>,
-        mut source: Box<dyn Source>,
+        mut traces: Box<dyn Traces>,
         theme: Theme,
         start: Option<u64>,
     ) -> App {
         let row = start.or(outline.parting().map(|parting| parting.row)).unwrap_or(0);
         let headway = Arc::new(Headway::default());
         let asked = Arc::clone(&headway);
-        source.set_progress(Arc::new(move |position| asked.at(position)));
+        traces.set_progress(Arc::new(move |position| asked.at(position)));
         let mut app = App {
             outline,
-            source: Some(source),
+            traces: Some(traces),
             headway,
             theme,
             row: 0,
@@ -105,7 +105,7 @@ impl App {
             settled: 0,
             quit: false,
             areas: Areas::default(),
-            seen: Seen::default(),
+            seen: InView::default(),
         };
         app.go_to(row);
         app
@@ -118,7 +118,7 @@ impl App {
 
     /// Whether an errand is under way.
     pub(crate) fn is_away(&self) -> bool {
-        self.source.is_none()
+        self.traces.is_none()
     }
 
     /// Puts the cursor on a row, or on the last one.

@@ -7,7 +7,7 @@ use crate::action::ByteMove;
 use crate::app::App;
 use crate::hex::HexShape;
 use crate::layout::inside;
-use crate::source::{Direction, sides};
+use crate::traces::{Direction, sides};
 use forkpoint_traces::MemoryIndex;
 use ratatui::layout::Rect;
 
@@ -34,13 +34,13 @@ impl App {
 
     /// Size in bytes of the memory on screen, on the side where it is larger.
     pub(crate) fn memory_size(&self) -> u64 {
-        let size = |side| self.source.as_ref()?.memory_bytes(side, self.memory);
+        let size = |side| self.traces.as_ref()?.memory_bytes(side, self.memory);
         sides(&*self.outline).filter_map(size).max().unwrap_or(0)
     }
 
     /// How many memories there are.
     fn memory_count(&self) -> u32 {
-        let count = |side| self.source.as_ref().map_or(0, |source| source.memories(side));
+        let count = |side| self.traces.as_ref().map_or(0, |traces| traces.memories(side));
         sides(&*self.outline).map(count).max().unwrap_or(0)
     }
 

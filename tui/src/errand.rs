@@ -1,8 +1,8 @@
 //! What may take seconds: searches through a trace, and memory at a place far away. An errand takes the traces along to
-//! another thread and brings them back with its answer; what it says on its way is in `headway.rs`.
+//! another thread and brings them back when it ends; what it says on its way is in `headway.rs`.
 
 use crate::headway::Headway;
-use crate::source::{Direction, Outline, Query, Source, moment, sides};
+use crate::traces::{Direction, Outline, Query, Traces, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
 
@@ -34,9 +34,9 @@ pub(crate) struct Errand {
     pub(crate) address: u64,
 }
 
-/// What an errand comes back with.
+/// How an errand ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum Ending {
     /// The row that was searched for.
     Found(u64),
     /// There is none.
@@ -53,12 +53,12 @@ pub(crate) enum Answer {
 
 impl Errand {
     /// Does it.
-    pub(crate) fn run(&self, outline: &dyn Outline, source: &mut dyn Source, headway: &Headway) -> Answer {
-        let answer = match self.aim {
-            Aim::Travel => self.travel(outline, source, headway),
-            _ => self.search(outline, source),
+    pub(crate) fn run(&self, outline: &dyn Outline, traces: &mut dyn Traces, headway: &Headway) -> Ending {
+        let ending = match self.aim {
+            Aim::Travel => self.travel(outline, traces, headway),
+            _ => self.search(outline, traces),
         };
-        answer.unwrap_or_else(|error| Answer::Failed(printable(&error.to_string())))
+        ending.unwrap_or_else(|error| Ending::Failed(printable(&error.to_string())))
     }
 
     /// Says what is about to be done.
@@ -87,44 +87,44 @@ impl Errand {
     fn travel(
         &self,
         outline: &dyn Outline,
-        source: &mut dyn Source,
+        traces: &mut dyn Traces,
         headway: &Headway,
-    ) -> Result<Answer, ReplayError> {
+    ) -> Result<Ending, ReplayError> {
         let mut arrived = Ok(());
         for side in sides(outline) {
             self.announce_journey(outline, headway, side);
-            arrived = source.seek(side, moment(outline, side, self.row));
+            arrived = traces.seek(side, moment(outline, side, self.row));
             if arrived.is_err() {
                 break;
             }
         }
         match arrived {
-            Ok(()) => return Ok(Answer::Arrived),
+            Ok(()) => return Ok(Ending::Arrived),
             Err(ReplayError::Cancelled) => {}
             Err(error) => return Err(error),
         }
         for side in sides(outline) {
             let to = moment(outline, side, self.settled);
             headway.begin(format!("stopped: back to memory at {to}{}", of_side(outline, side)), to, false);
-            source.seek(side, to)?;
+            traces.seek(side, to)?;
         }
-        Ok(Answer::Back)
+        Ok(Ending::Back)
     }
 
-    fn search(&self, outline: &dyn Outline, source: &mut dyn Source) -> Result<Answer, ReplayError> {
+    fn search(&self, outline: &dyn Outline, traces: &mut dyn Traces) -> Result<Ending, ReplayError> {
         let found = match &self.aim {
-            Aim::Mismatch(Direction::Forward) => source.mismatch(self.row.saturating_add(1), Direction::Forward),
-            Aim::Mismatch(Direction::Backward) => source.mismatch(self.row, Direction::Backward),
-            Aim::Search(Query::Address(address), direction) => self.writer(outline, source, *address, *direction),
-            Aim::Search(Query::Text(text), direction) => source
+            Aim::Mismatch(Direction::Forward) => traces.mismatch(self.row.saturating_add(1), Direction::Forward),
+            Aim::Mismatch(Direction::Backward) => traces.mismatch(self.row, Direction::Backward),
+            Aim::Search(Query::Address(address), direction) => self.writer(outline, traces, *address, *direction),
+            Aim::Search(Query::Text(text), direction) => traces
                 .find(self.side, text, self.edge(outline, *direction), *direction)
                 .map(|found| found.map(|position| outline.row_of(self.side, position))),
-            Aim::Writer(direction) => self.writer(outline, source, self.address, *direction),
+            Aim::Writer(direction) => self.writer(outline, traces, self.address, *direction),
             Aim::Travel => Ok(None),
         };
         match found {
-            Ok(row) => Ok(row.map_or(Answer::Nothing, Answer::Found)),
-            Err(ReplayError::Cancelled) => Ok(Answer::Stopped),
+            Ok(row) => Ok(row.map_or(Ending::Nothing, Ending::Found)),
+            Err(ReplayError::Cancelled) => Ok(Ending::Stopped),
             Err(error) => Err(error),
         }
     }
@@ -132,11 +132,11 @@ impl Errand {
     fn writer(
         &self,
         outline: &dyn Outline,
-        source: &mut dyn Source,
+        traces: &mut dyn Traces,
         address: u64,
         direction: Direction,
     ) -> Result<Option<u64>, ReplayError> {
-        let found = source.writer(self.side, self.memory, address, self.edge(outline, direction), direction)?;
+        let found = traces.writer(self.side, self.memory, address, self.edge(outline, direction), direction)?;
         Ok(found.map(|position| outline.row_of(self.side, position)))
     }
 

@@ -1,8 +1,8 @@
-//! How the state sends the traces on an errand, and what it makes of the answer.
+//! How the state sends the traces on an errand, and what becomes of it.
 
 use crate::app::App;
-use crate::errand::{Aim, Answer, Errand};
-use crate::source::{Source, moment, sides};
+use crate::errand::{Aim, Ending, Errand};
+use crate::traces::{Traces, moment, sides};
 
 /// Replaying so few events goes unnoticed.
 const NEAR: u64 = 1 << 16;
@@ -22,32 +22,32 @@ impl App {
 
     /// Whether memory at the row under the cursor is far from where it stands.
     pub(crate) fn is_far(&self) -> bool {
-        let Some(source) = &self.source else { return false };
+        let Some(traces) = &self.traces else { return false };
         sides(&*self.outline)
-            .any(|side| moment(&*self.outline, side, self.row).0.abs_diff(source.position(side).0) > NEAR)
+            .any(|side| moment(&*self.outline, side, self.row).0.abs_diff(traces.position(side).0) > NEAR)
     }
 
     /// Gives the traces away for an errand; `None` where another one has them.
-    pub(crate) fn begin(&mut self, errand: &Errand) -> Option<Box<dyn Source>> {
-        let source = self.source.take()?;
+    pub(crate) fn begin(&mut self, errand: &Errand) -> Option<Box<dyn Traces>> {
+        let traces = self.traces.take()?;
         errand.announce(&*self.outline, &self.headway);
-        Some(source)
+        Some(traces)
     }
 
-    /// Takes the traces back, and goes where the answer leads.
-    pub(crate) fn finish(&mut self, errand: &Errand, source: Box<dyn Source>, answer: Answer) {
-        self.source = Some(source);
+    /// Takes the traces back, and goes where the errand leads.
+    pub(crate) fn finish(&mut self, errand: &Errand, traces: Box<dyn Traces>, ending: Ending) {
+        self.traces = Some(traces);
         self.headway.end();
-        match answer {
-            Answer::Found(row) => self.go_to(row),
-            Answer::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
-            Answer::Stopped => self.message = Some("search stopped".to_string()),
-            Answer::Arrived => self.settled = errand.row,
-            Answer::Back => {
+        match ending {
+            Ending::Found(row) => self.go_to(row),
+            Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
+            Ending::Stopped => self.message = Some("search stopped".to_string()),
+            Ending::Arrived => self.settled = errand.row,
+            Ending::Back => {
                 self.go_to(errand.settled);
                 self.message = Some("stopped, and gone back".to_string());
             }
-            Answer::Failed(message) => self.message = Some(message),
+            Ending::Failed(message) => self.message = Some(message),
         }
     }
 
@@ -62,9 +62,9 @@ impl App {
     /// Does an errand on this thread.
     #[cfg(test)]
     pub(crate) fn run_here(&mut self, errand: &Errand) {
-        if let Some(mut source) = self.begin(errand) {
-            let answer = errand.run(&*self.outline, &mut *source, &self.headway);
-            self.finish(errand, source, answer);
+        if let Some(mut traces) = self.begin(errand) {
+            let ending = errand.run(&*self.outline, &mut *traces, &self.headway);
+            self.finish(errand, traces, ending);
         }
     }
 }

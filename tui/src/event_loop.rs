@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::keys::{Key, action_of};
 use crate::render;
-use crate::source::Direction;
+use crate::traces::Direction;
 use crate::worker::Worker;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 use ratatui::Frame;
@@ -42,6 +42,8 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
             travelled = true;
             send(app, &mut worker, app.errand(Aim::Travel));
         }
+        // Asked before the frame: what comes while it is drawn needs another one.
+        let wait = app.outline.is_loading().then_some(REDRAW);
         console.draw(&mut |frame| {
             app.look(frame.area());
             render::draw(frame, &app.areas, &app.view(), app.theme);
@@ -49,15 +51,20 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
         if app.is_away() {
             attend(app, console, &mut worker)?;
         } else {
-            travelled &= !take_in_all(app, console, &mut worker)?;
+            travelled &= !take_in_all(app, console, &mut worker, wait)?;
         }
     }
     Ok(())
 }
 
-/// Takes in what was typed, and waits for it. Answers whether there was anything.
-fn take_in_all(app: &mut App, console: &mut dyn Console, worker: &mut Worker) -> io::Result<bool> {
-    let mut event = console.next(app.outline.is_loading().then_some(REDRAW))?;
+/// Takes in what was typed, and waits for it, without `wait` as long as it takes. Answers whether there was anything.
+fn take_in_all(
+    app: &mut App,
+    console: &mut dyn Console,
+    worker: &mut Worker,
+    wait: Option<Duration>,
+) -> io::Result<bool> {
+    let mut event = console.next(wait)?;
     let any = event.is_some();
     while let Some(typed) = event {
         if let Some(errand) = take_in(app, &typed) {
@@ -76,8 +83,8 @@ fn take_in_all(app: &mut App, console: &mut dyn Console, worker: &mut Worker) ->
 fn attend(app: &mut App, console: &mut dyn Console, worker: &mut Worker) -> io::Result<()> {
     let due = Instant::now() + REDRAW;
     while Instant::now() < due {
-        if let Some((errand, source, answer)) = worker.wait(TICK) {
-            app.finish(&errand, source, answer);
+        if let Some((errand, traces, ending)) = worker.wait(TICK) {
+            app.finish(&errand, traces, ending);
             return Ok(());
         }
         let mut any = false;
@@ -95,8 +102,8 @@ fn attend(app: &mut App, console: &mut dyn Console, worker: &mut Worker) -> io::
 }
 
 fn send(app: &mut App, worker: &mut Worker, errand: Errand) {
-    if let Some(source) = app.begin(&errand) {
-        worker.send(errand, source);
+    if let Some(traces) = app.begin(&errand) {
+        worker.send(errand, traces);
     }
 }
 

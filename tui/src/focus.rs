@@ -1,6 +1,6 @@
 //! Which pane has the focus.
 
-use crate::source::Direction;
+use crate::traces::Direction;
 use forkpoint_replay::Side;
 
 /// A kind of pane.

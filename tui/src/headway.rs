@@ -14,18 +14,18 @@ const TURN: u128 = 100;
 
 /// What an errand does now, how far that is, and whether it is to stop.
 #[derive(Default)]
-pub(crate) struct Headway(Mutex<State>);
+pub(crate) struct Headway(Mutex<Noted>);
 
 #[derive(Default)]
-struct State {
-    phase: Option<Phase>,
+struct Noted {
+    leg: Option<Leg>,
     /// Whether the user wants it to stop.
     stopped: bool,
     /// Whether the user has left, so that no answer is wanted.
     abandoned: bool,
 }
 
-struct Phase {
+struct Leg {
     what: String,
     begun: Instant,
     /// The position that was read first, and the last one.
@@ -36,57 +36,57 @@ struct Phase {
 }
 
 impl Headway {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn noted(&self) -> MutexGuard<'_, Noted> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A phase begins, which ends at `to` at the latest.
+    /// A leg begins, which ends at `to` at the latest.
     pub(crate) fn begin(&self, what: String, to: Position, can_stop: bool) {
-        self.state().phase = Some(Phase { what, begun: Instant::now(), read: None, to: to.0, can_stop });
+        self.noted().leg = Some(Leg { what, begun: Instant::now(), read: None, to: to.0, can_stop });
     }
 
-    /// The phase has come to a position. Answers whether to give up there.
+    /// The leg has come to a position. Answers whether to give up there.
     pub(crate) fn at(&self, position: Position) -> bool {
-        let mut state = self.state();
-        let State { phase, stopped, abandoned } = &mut *state;
-        let Some(phase) = phase else { return *abandoned };
-        let first = phase.read.map_or(position.0, |[first, _]| first);
-        phase.read = Some([first, position.0]);
-        *abandoned || *stopped && phase.can_stop
+        let mut noted = self.noted();
+        let Noted { leg, stopped, abandoned } = &mut *noted;
+        let Some(leg) = leg else { return *abandoned };
+        let first = leg.read.map_or(position.0, |[first, _]| first);
+        leg.read = Some([first, position.0]);
+        *abandoned || *stopped && leg.can_stop
     }
 
-    /// The user wants the errand to stop. Where a phase cannot, it goes on.
+    /// The user wants the errand to stop. Where a leg cannot, it goes on.
     pub(crate) fn stop(&self) {
-        self.state().stopped = true;
+        self.noted().stopped = true;
     }
 
     /// No answer is wanted any more, for good.
     pub(crate) fn abandon(&self) {
-        self.state().abandoned = true;
+        self.noted().abandoned = true;
     }
 
     /// The errand is over.
     pub(crate) fn end(&self) {
-        let mut state = self.state();
-        state.phase = None;
-        state.stopped = false;
+        let mut noted = self.noted();
+        noted.leg = None;
+        noted.stopped = false;
     }
 
-    /// The time stops at the beginning of the phase, so that a frame is the same each time.
+    /// The time stops at the beginning of the leg, so that a frame is the same each time.
     #[cfg(test)]
     pub(crate) fn stand_still(&self) {
-        if let Some(phase) = &mut self.state().phase {
-            phase.begun += Duration::from_secs(3600);
+        if let Some(leg) = &mut self.noted().leg {
+            leg.begun += Duration::from_secs(3600);
         }
     }
 
     /// What a frame says; `None` where nothing is under way.
     pub(crate) fn line(&self) -> Option<String> {
-        self.state().phase.as_ref().map(|phase| phase.line(phase.begun.elapsed()))
+        self.noted().leg.as_ref().map(|leg| leg.line(leg.begun.elapsed()))
     }
 }
 
-impl Phase {
+impl Leg {
     /// Figures come first: a narrow screen cuts the end.
     fn line(&self, elapsed: Duration) -> String {
         let turn = (elapsed.as_millis() / TURN) as usize % SPINNER.len();
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     fn line(headway: &Headway, millis: u64) -> String {
-        headway.state().phase.as_ref().map(|phase| phase.line(Duration::from_millis(millis))).unwrap_or_default()
+        headway.noted().leg.as_ref().map(|leg| leg.line(Duration::from_millis(millis))).unwrap_or_default()
     }
 
     #[test]
@@ -133,7 +133,7 @@ mod tests {
         let headway = Headway::default();
         headway.begin("back".to_string(), Position(5), false);
         headway.stop();
-        assert!(!headway.at(Position(1)), "this phase must be finished");
+        assert!(!headway.at(Position(1)), "this leg must be finished");
         headway.begin("next".to_string(), Position(5), true);
         assert!(headway.at(Position(1)));
         headway.end();

@@ -3,7 +3,7 @@
 
 use crate::action::{Action, ByteMove, PromptKind};
 use crate::focus::Pane;
-use crate::source::Direction::{Backward, Forward};
+use crate::traces::Direction::{Backward, Forward};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// A key with what is held down with it. Shift counts only where the character does not tell.

@@ -20,8 +20,8 @@
 //! ```
 //!
 //! Inside, the path of a key press is `event_loop.rs` (terminal event to `Action`, through the table in `keys.rs`), `update.rs`
-//! (action to state), `errand.rs` and `worker.rs` (what takes long, on a thread of its own), `look.rs` (what is in view is read,
-//! through the traits in `source.rs`), `view.rs` (state to what is on screen, which `screen.rs` declares), `render/` (to cells,
+//! (action to state), `errand.rs` and `worker.rs` (what takes long, on another thread), `look.rs` (what is in view is read,
+//! through the traits in `traces.rs`), `view.rs` (state to what is on screen, which `screen.rs` declares), `render/` (to cells,
 //! one file per pane).
 
 // Who prints is the command, in one place.
@@ -36,6 +36,7 @@ mod event_loop;
 mod focus;
 mod headway;
 mod hex;
+mod in_view;
 mod keys;
 mod layout;
 mod look;
@@ -44,12 +45,11 @@ mod outline;
 mod query;
 mod render;
 mod screen;
-mod seen;
-mod source;
 mod submit;
 mod terminal;
 mod theme;
 mod timelines;
+mod traces;
 mod update;
 mod view;
 mod worker;
@@ -59,8 +59,8 @@ mod tests;
 
 use forkpoint_replay::{ReplayError, Side, Timeline, printable};
 use forkpoint_traces::Position;
-use source::Outline;
 use std::io::{self, IsTerminal};
+use traces::Outline;
 
 /// A trace to look at.
 pub struct Opened {

@@ -3,10 +3,10 @@
 
 use crate::app::App;
 use crate::focus::{Focus, Pane};
+use crate::in_view::{BytesInView, InView};
 use crate::layout::{Areas, inside};
 use crate::screen::{ListRow, RowMark};
-use crate::seen::{Seen, SeenBytes};
-use crate::source::{Code, CodePlace, EventLine, moment, sides};
+use crate::traces::{Code, CodePlace, EventLine, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::CodeOffset;
 use ratatui::layout::Rect;
@@ -21,7 +21,7 @@ impl App {
         }
         self.keep_row_in_view();
         let events = self.read_or_say(App::read_events).unwrap_or_default();
-        self.seen = Seen { row: self.row, events, ..Seen::default() };
+        self.seen = InView { row: self.row, events, ..InView::default() };
         let shown = self.seen.event(self.focus.side).cloned();
         self.seek_memory();
         self.follow_event(shown.as_ref());
@@ -63,11 +63,11 @@ impl App {
 
     fn read_events(&mut self) -> Result<[Option<EventLine>; 2], ReplayError> {
         let mut events = [None, None];
-        let Some(source) = &mut self.source else { return Ok(events) };
+        let Some(traces) = &mut self.traces else { return Ok(events) };
         let pair = self.outline.row(self.row);
         for side in sides(&*self.outline) {
             if let Some(position) = pair.of(side) {
-                events[side.index()] = Some(source.event(side, position)?);
+                events[side.index()] = Some(traces.event(side, position)?);
             }
         }
         Ok(events)
@@ -81,7 +81,7 @@ impl App {
         for side in sides(&*self.outline) {
             let position = moment(&*self.outline, side, self.row);
             let sought =
-                self.read_or_say(|app| app.source.as_mut().map_or(Ok(()), |source| source.seek(side, position)));
+                self.read_or_say(|app| app.traces.as_mut().map_or(Ok(()), |traces| traces.seek(side, position)));
             if sought.is_none() {
                 return;
             }
@@ -114,17 +114,17 @@ impl App {
 
     fn read_row(&mut self, side: Side, row: u64) -> Result<ListRow, ReplayError> {
         let selected = row == self.row;
-        let Some(source) = &mut self.source else {
+        let Some(traces) = &mut self.traces else {
             return Ok(ListRow { selected, mark: RowMark::None, event: None });
         };
         let event = match self.outline.row(row).of(side) {
-            Some(position) => Some((position, source.event(side, position)?)),
+            Some(position) => Some((position, traces.event(side, position)?)),
             None => None,
         };
         let parting = self.outline.parting().map(|parting| (parting.row, parting.resync));
         let mark = match parting {
             Some((first, _)) if first == row => RowMark::Divergence,
-            Some((first, resync)) if row > first && !source.is_equal(row)? => {
+            Some((first, resync)) if row > first && !traces.is_equal(row)? => {
                 if resync == Some(row) {
                     RowMark::Resync
                 } else {
@@ -138,26 +138,26 @@ impl App {
     }
 
     /// Both sides are read even when one is shown: the other decides which bytes differ.
-    fn read_bytes(&self, side: Side) -> Option<SeenBytes> {
-        let source = self.source.as_ref().filter(|_| !self.is_far())?;
+    fn read_bytes(&self, side: Side) -> Option<BytesInView> {
+        let traces = self.traces.as_ref().filter(|_| !self.is_far())?;
         let area = inside(self.areas.memory[side.index()]);
         let area = if area.height == 0 { self.hex_area() } else { area };
         let shape = self.hex_shape(area.width);
         let mut bytes = vec![0; usize::from(shape.per_line) * usize::from(area.height)];
         let start = shape.line_of(self.hex_top);
-        let inside = source.read(side, self.memory, start, &mut bytes);
-        Some(SeenBytes { size: source.memory_bytes(side, self.memory), shape, start, bytes, inside })
+        let inside = traces.read(side, self.memory, start, &mut bytes);
+        Some(BytesInView { size: traces.memory_bytes(side, self.memory), shape, start, bytes, inside })
     }
 
     fn read_code(&mut self, place: Option<CodePlace>) {
-        let Some(source) = &mut self.source else { return };
+        let Some(traces) = &mut self.traces else { return };
         let none = || Code::from([]);
         if inside(self.areas.wat).height > 0 {
-            self.seen.wat = Some(place.map_or_else(none, |place| source.wat(place.func)));
+            self.seen.wat = Some(place.map_or_else(none, |place| traces.wat(place.func)));
         }
         for side in sides(&*self.outline) {
             if inside(self.areas.native[side.index()]).height > 0 {
-                let code = place.map_or_else(none, |place| source.native(side, place.func));
+                let code = place.map_or_else(none, |place| traces.native(side, place.func));
                 self.seen.native[side.index()] = Some(code);
             }
         }

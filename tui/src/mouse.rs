@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::focus::Pane;
 use crate::layout::inside;
-use crate::source::Direction;
+use crate::traces::Direction;
 
 /// Events and lines that a turn of the wheel moves.
 pub(crate) const WHEEL: u64 = 3;

@@ -1,6 +1,6 @@
-//! The [`Outline`] of real traces: how their events line up, and the module's symbols.
+//! What is known of real traces without reading: how their events line up, and the module's symbols.
 
-use crate::source::{Info, Outline, Parting};
+use crate::traces::{Info, Outline, Parting};
 use forkpoint_replay::{Alignment, Divergence, Item, Pair, Side, Symbols, Timeline, printable};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
 use std::sync::Arc;
@@ -35,8 +35,8 @@ impl TraceOutline {
         TraceOutline { pair, infos, alignment, parting, symbols, lines: Arc::default() }
     }
 
-    /// Reads the module's debug information on a thread of its own: of a large module that takes seconds, and the frames
-    /// until then do without source lines.
+    /// Reads the module's debug information on another thread: of a large module that takes seconds, and the frames until
+    /// then do without source lines.
     pub(crate) fn read_lines(&self, site: CodeOffset) {
         let (symbols, lines) = (Arc::clone(&self.symbols), Arc::clone(&self.lines));
         let read = move || {

@@ -1,6 +1,6 @@
 //! Reading what people type: positions, addresses, things to search for.
 
-use crate::source::Query;
+use crate::traces::Query;
 use forkpoint_traces::Position;
 
 /// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` from where one is, `50%` of the

@@ -2,7 +2,7 @@
 
 use crate::focus::Focus;
 use crate::hex::HexShape;
-use crate::source::{Code, EventLine};
+use crate::traces::{Code, EventLine};
 use forkpoint_traces::{CodeOffset, Position};
 
 /// What is special about a row.

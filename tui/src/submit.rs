@@ -4,7 +4,7 @@ use crate::action::PromptKind;
 use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::query::{self, GoTo};
-use crate::source::{Direction, Query};
+use crate::traces::{Direction, Query};
 
 impl App {
     pub(crate) fn submit(&mut self) -> Option<Errand> {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Whether the terminal is ours at the moment: giving it back twice would switch screens once too often. A process has one
-/// terminal, and its signals and panics know nothing else, so this is no viewer's own.
+/// terminal, and its handlers of signals and panics know no viewer, so this belongs to the process.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while the viewer has it.

@@ -1,4 +1,4 @@
-//! Styles by meaning. Colour is an addition: everything can be told apart by a modifier or a character, so
+//! Styles by meaning. Colour is an addition: everything differs by a modifier or a character, so
 //! that the screen works without (`NO_COLOR`) and for people who see colours differently.
 
 use ratatui::style::{Color, Modifier, Style};

@@ -1,7 +1,7 @@
-//! The [`Source`] over real traces.
+//! Real traces, as the viewer reads them: timelines, their alignment, and the module's symbols.
 
 use crate::outline::{TraceOutline, info};
-use crate::source::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Reached, Source};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
     Alignment, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, describe, describe_without_value,
@@ -85,7 +85,7 @@ impl Timelines {
     }
 }
 
-impl Source for Timelines {
+impl Traces for Timelines {
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError> {
         match self.sides.as_mut_slice() {
             [lhs, rhs] => self.alignment.is_equal(lhs, rhs, row),

@@ -7,7 +7,7 @@ use crate::focus::{Focus, Pane};
 use crate::layout::inside;
 use crate::mouse::WHEEL;
 use crate::render;
-use crate::source::Direction;
+use crate::traces::Direction;
 use tui_input::{Input, InputRequest};
 
 impl App {

@@ -2,11 +2,11 @@
 
 use crate::app::App;
 use crate::focus::{Focus, Pane};
+use crate::in_view::BytesInView;
 use crate::layout::inside;
 use crate::look::code_top;
 use crate::screen::{Byte, CodeView, HexView, ListView, PromptView, Screen};
-use crate::seen::SeenBytes;
-use crate::source::{Code, CodePlace, EventLine, moment, sides};
+use crate::traces::{Code, CodePlace, EventLine, moment, sides};
 use forkpoint_replay::{Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
 
@@ -71,7 +71,7 @@ impl App {
         Some(HexView { title, shape: seen.shape, start: seen.start, bytes, address: self.address })
     }
 
-    fn hex_title(&self, side: Side, seen: &SeenBytes) -> String {
+    fn hex_title(&self, side: Side, seen: &BytesInView) -> String {
         let size = match seen.size {
             Some(bytes) if bytes.is_multiple_of(1024) => format!("{} KiB", bytes / 1024),
             Some(bytes) => format!("{bytes} bytes"),

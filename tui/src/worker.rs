@@ -1,8 +1,8 @@
-//! The thread of a viewer that does its errands. Each viewer has one, and nothing is shared among viewers.
+//! The thread on which a viewer's errands run. Each viewer has one, and nothing is shared among viewers.
 
-use crate::errand::{Answer, Errand};
+use crate::errand::{Ending, Errand};
 use crate::headway::Headway;
-use crate::source::{Outline, Source};
+use crate::traces::{Outline, Traces};
 use std::io;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -10,16 +10,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// An errand with the traces that it is about.
-type Order = (Errand, Box<dyn Source>);
-
-/// The traces back, with an answer.
-type Report = (Errand, Box<dyn Source>, Answer);
-
-/// Whoever holds this can send errands, one at a time.
+/// The thread, seen from the viewer: it takes one errand at a time.
 pub(crate) struct Worker {
-    orders: Sender<Order>,
-    reports: Receiver<Report>,
+    orders: Sender<(Errand, Box<dyn Traces>)>,
+    reports: Receiver<(Errand, Box<dyn Traces>, Ending)>,
     headway: Arc<Headway>,
     /// `None` once it has panicked.
     thread: Option<JoinHandle<()>>,
@@ -28,13 +22,13 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the thread.
     pub(crate) fn start(outline: Arc<dyn Outline>, headway: Arc<Headway>) -> io::Result<Worker> {
-        let (orders, incoming) = channel::<Order>();
+        let (orders, incoming) = channel::<(Errand, Box<dyn Traces>)>();
         let (outgoing, reports) = channel();
         let shared = Arc::clone(&headway);
         let thread = Builder::new().name("forkpoint errands".to_string()).spawn(move || {
-            for (errand, mut source) in incoming {
-                let answer = errand.run(&*outline, &mut *source, &shared);
-                if outgoing.send((errand, source, answer)).is_err() {
+            for (errand, mut traces) in incoming {
+                let ending = errand.run(&*outline, &mut *traces, &shared);
+                if outgoing.send((errand, traces, ending)).is_err() {
                     break;
                 }
             }
@@ -43,14 +37,14 @@ impl Worker {
     }
 
     /// Sends the traces on an errand.
-    pub(crate) fn send(&mut self, errand: Errand, source: Box<dyn Source>) {
-        if self.orders.send((errand, source)).is_err() {
+    pub(crate) fn send(&mut self, errand: Errand, traces: Box<dyn Traces>) {
+        if self.orders.send((errand, traces)).is_err() {
             self.pass_on_panic();
         }
     }
 
     /// Waits for the answer to an errand, for so long.
-    pub(crate) fn wait(&mut self, time: Duration) -> Option<Report> {
+    pub(crate) fn wait(&mut self, time: Duration) -> Option<(Errand, Box<dyn Traces>, Ending)> {
         match self.reports.recv_timeout(time) {
             Ok(report) => Some(report),
             Err(RecvTimeoutError::Timeout) => None,
@@ -61,7 +55,7 @@ impl Worker {
         }
     }
 
-    /// The thread ends early by a panic only, which is this thread's, too: the traces are lost.
+    /// Only a panic ends the thread early. The traces are lost, so the viewer panics as well.
     fn pass_on_panic(&mut self) {
         if let Some(Err(panic)) = self.thread.take().map(JoinHandle::join) {
             resume_unwind(panic);

@@ -2,7 +2,7 @@
 
 use super::Timeline;
 use crate::error::ReplayError;
-use forkpoint_traces::{ChunkEntry, MemoryIndex, PAGE, Position};
+use forkpoint_traces::{ChunkEntry, Event, MemoryIndex, PAGE, Position};
 use std::ops::Range;
 
 /// A range of more pages than this is searched for in every chunk.
@@ -73,13 +73,10 @@ impl Timeline {
         let chunk = self.chunk.as_ref().expect("the caller loaded it");
         let raw = chunk.get(position).expect("the caller loaded it");
         let overlap = |start: u64, length: u64| start < bytes.end && bytes.start < start.saturating_add(length);
-        if let Some(site) = self.trace.sites().get(raw.site)
-            && let Some(width) = site.op.shape().width()
-        {
-            // The usual case, without building an event.
-            return Ok(site.memory == memory && overlap(raw.operands[0], u64::from(width)));
+        if let Some((site, address, width)) = raw.stored(self.trace.sites()) {
+            return Ok(site.memory == memory && overlap(address, width));
         }
-        let written = self.trace.event(&raw)?.written();
+        let written = Event::read(&raw, self.trace.sites())?.written();
         Ok(written.is_some_and(|(written, start, length)| written == memory && overlap(start, length)))
     }
 }

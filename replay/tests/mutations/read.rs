@@ -3,7 +3,7 @@
 
 use fastrand::Rng;
 use forkpoint_replay::{NanBits, Report, Symbols, Timeline, describe_with_place, is_active, verify};
-use forkpoint_traces::{MemoryIndex, MemoryState, Position, RawEvent, TraceError, TraceReader};
+use forkpoint_traces::{Event, MemoryIndex, MemoryState, Position, TraceError, TraceReader};
 use std::sync::Arc;
 
 /// Everything that reads one trace, as far as it goes.
@@ -17,19 +17,18 @@ pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
     }
     let symbols = Symbols::new(Arc::clone(trace.module()));
     for chunk in 0..trace.chunks().len() {
-        let mut raw = Vec::new();
+        let sites = trace.sites().clone();
+        let mut described = 0;
         let read = trace.read_chunk(chunk, |event| {
-            if raw.len() < 300 {
-                raw.push((event.site, event.operands, event.blob.to_vec()));
-            }
-            Ok::<(), TraceError>(())
-        });
-        for (site, operands, blob) in &raw {
-            if let Ok(event) = trace.event(&RawEvent { site: *site, operands: *operands, blob }) {
-                let line = describe_with_place(&event, trace.sites(), &symbols);
+            if described < 300
+                && let Ok(event) = Event::read(&event, &sites)
+            {
+                let line = describe_with_place(&event, &sites, &symbols);
                 assert!(!line.chars().any(is_active), "{line:?}");
             }
-        }
+            described += 1;
+            Ok::<(), TraceError>(())
+        });
         if read.is_err() {
             break;
         }

@@ -9,7 +9,7 @@ use crate::host::stub::Stub;
 use crate::protocol::{read_frame, read_order};
 use crate::spec::EngineSpec;
 use crate::values::parse_value;
-use forkpoint_traces::{RawEvent, TraceError, TraceReader};
+use forkpoint_traces::{Event, TraceError, TraceReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -131,17 +131,14 @@ fn read_back(path: &Path, complete: bool) {
     trace.check_blocks().expect("blocks as they were written");
     trace.allow_memory(u64::MAX);
     let mut image = trace.empty_image();
-    let mut blobs = Vec::new();
+    let sites = trace.sites().clone();
     for chunk in 0..trace.chunks().len() {
         let replayed = trace.read_chunk(chunk, |event| {
-            blobs.push((event.site, event.operands, event.blob.to_vec()));
+            Event::read(&event, &sites).expect("an event that was recorded");
             image.apply(&event).expect("what was recorded is replayed");
             Ok::<(), TraceError>(())
         });
         replayed.expect("a chunk as it was written");
-    }
-    for (site, operands, blob) in &blobs {
-        trace.event(&RawEvent { site: *site, operands: *operands, blob }).expect("an event that was recorded");
     }
 }
 

@@ -25,7 +25,7 @@ impl RecordSink for WriterSink<'_> {
             // The event before this one is all the engine has done since it last showed the bytes.
             self.failed = watching.settle(self.writer, self.findings).err();
         }
-        let pushed = self.writer.push(&RawEvent { site, operands, blob: &[] });
+        let pushed = self.writer.push(&RawEvent::instruction(site, operands));
         if let Err(error) = pushed.and_then(|()| findings::outside(self.writer, self.findings)) {
             self.failed.get_or_insert(error);
         }

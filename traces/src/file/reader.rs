@@ -9,17 +9,15 @@ use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
-use crate::event::{Event, FOUND_OUTSIDE, FOUND_SIZE, Observation, Value};
 use crate::header::Header;
-use crate::host::HostEvent;
-use crate::ids::{FuncIndex, MemoryIndex, Position, SiteId};
+use crate::ids::{FuncIndex, Position, SiteId};
 use crate::image::Image;
 use crate::index::{ChunkEntry, EngineWords, Index};
 use crate::limits;
 use crate::milestone::{Milestone, Outcome};
-use crate::native::{NativeCode, NativeFunction};
-use crate::op::Shape;
-use crate::predict::{Predictor, RawEvent};
+use crate::native::NativeFunction;
+use crate::predict::Predictor;
+use crate::raw::RawEvent;
 use crate::site::SiteTable;
 use crate::wire;
 use std::collections::HashMap;
@@ -266,88 +264,21 @@ impl TraceReader {
         (!self.index.native.is_empty()).then_some(self.header.engine.target.as_str())
     }
 
-    /// All native code that was kept.
-    pub fn all_native_code(&self) -> Result<Option<NativeCode>, TraceError> {
-        let Some(target) = self.native_target() else { return Ok(None) };
-        let functions = self
-            .index
-            .native
-            .iter()
-            .filter_map(|(func, _)| self.native_code(*func).transpose())
-            .collect::<Result<_, _>>()?;
-        Ok(Some(NativeCode { target: target.to_string(), functions }))
-    }
-
     /// How the run ended: the last event, where the trace has it.
     pub fn outcome(&mut self) -> Result<Option<Outcome>, TraceError> {
         let Some(last) = self.index.chunks.len().checked_sub(1) else { return Ok(None) };
-        let mut end = Vec::new();
+        let (mut left, mut outcome) = (self.index.chunks[last].count, None);
         self.read_chunk(last, |event| {
-            end.clear();
-            if event.site == SiteId::MILESTONE {
-                end.extend_from_slice(event.blob);
+            left = left.saturating_sub(1);
+            if left == 0 && event.site == SiteId::MILESTONE {
+                outcome = match Milestone::decode(event.blob)? {
+                    Milestone::End { outcome, .. } => Some(outcome),
+                    _ => None,
+                };
             }
             Ok::<(), TraceError>(())
         })?;
-        if end.is_empty() {
-            return Ok(None);
-        }
-        Ok(match wire::decode(&end, 0, "milestone")? {
-            Milestone::End { outcome, .. } => Some(outcome),
-            _ => None,
-        })
-    }
-
-    /// The readable form of a stored event.
-    ///
-    /// # Errors
-    /// When a milestone's bytes do not decode.
-    pub fn event(&self, raw: &RawEvent) -> Result<Event, TraceError> {
-        let [first, second, third] = raw.operands;
-        let Some(site) = self.sites.get(raw.site) else {
-            return Ok(match raw.site {
-                SiteId::HOST => Event::Host(HostEvent::decode(raw.blob)?),
-                SiteId::STRAY_BYTES => {
-                    Event::StrayBytes { memory: MemoryIndex(first as u32), address: second, bytes: raw.blob.to_vec() }
-                }
-                SiteId::OBSERVED if third == FOUND_SIZE => {
-                    Event::FoundSize { memory: MemoryIndex(first as u32), pages: second }
-                }
-                SiteId::OBSERVED if third == FOUND_OUTSIDE => {
-                    Event::FoundOutside { memory: MemoryIndex(first as u32), address: second }
-                }
-                SiteId::OBSERVED => Event::Observed {
-                    memory: MemoryIndex(first as u32),
-                    address: second,
-                    by: Observation::of(third),
-                    bytes: raw.blob.to_vec(),
-                },
-                _ => Event::Milestone(wire::decode(raw.blob, 0, "milestone")?),
-            });
-        };
-        let memory = site.memory;
-        let (at, address) = (raw.site, first);
-        Ok(match site.op.shape() {
-            Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } => {
-                Event::Store { site: at, memory, address, value: Value::new(second, third, width) }
-            }
-            Shape::Grow => {
-                Event::Grow { site: at, memory, delta: first, result: (second != u64::MAX).then_some(second) }
-            }
-            Shape::Fill => Event::Fill { site: at, memory, address, byte: second as u8, length: third },
-            Shape::Copy => Event::Copy {
-                site: at,
-                memory,
-                address,
-                source_memory: MemoryIndex(site.source),
-                source: second,
-                length: third,
-            },
-            Shape::Init => {
-                Event::Init { site: at, memory, address, segment: site.source, source: second, length: third }
-            }
-            Shape::Drop => Event::Drop { site: at, segment: site.source },
-        })
+        Ok(outcome)
     }
 
     fn block_at(&self, at: u64, tag: Tag) -> Result<BlockHead, TraceError> {

@@ -5,18 +5,19 @@ use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
 use crate::block::{self, Tag};
 use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
-use crate::event::{FOUND_OUTSIDE, FOUND_SIZE, Observation};
+use crate::event::Observation;
 use crate::header::Header;
 use crate::host::HostEvent;
-use crate::ids::{MemoryIndex, Position, SiteId};
+use crate::ids::{MemoryIndex, Position};
 use crate::image::Image;
 use crate::index::{ChunkEntry, EngineWords, Index};
 use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
 use crate::limits::{self, MAX_BLOB, MAX_CHUNK_EVENTS, MAX_HOST_EVENT};
 use crate::milestone::Milestone;
 use crate::native::NativeFunction;
-use crate::predict::RawEvent;
-use crate::site::SiteTable;
+use crate::page::PAGE;
+use crate::raw::RawEvent;
+use crate::site::{Site, SiteTable};
 use crate::wire;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -73,7 +74,7 @@ impl TraceWriter {
         path: &Path,
         header: &Header,
         module: Arc<[u8]>,
-        sites: Vec<crate::Site>,
+        sites: Vec<Site>,
         data: Vec<Range<u32>>,
     ) -> Result<TraceWriter, TraceError> {
         if header.chunk_events > MAX_CHUNK_EVENTS {
@@ -173,9 +174,9 @@ impl TraceWriter {
 
     /// Records a milestone.
     pub fn milestone(&mut self, milestone: &Milestone) -> Result<(), TraceError> {
-        let blob = wire::encode(milestone);
-        self.fits(blob.len(), MAX_BLOB, "milestone")?;
-        self.push(&RawEvent { site: SiteId::MILESTONE, operands: [0; 3], blob: &blob })
+        let encoded = milestone.encode();
+        self.fits(encoded.len(), MAX_BLOB, "milestone")?;
+        self.push(&RawEvent::milestone(&encoded))
     }
 
     /// Records a step of a host call; a long write becomes several.
@@ -196,16 +197,15 @@ impl TraceWriter {
         Err(TraceError::corrupt(self.at, format!("a {what} of {length} bytes, the format allows {most}")))
     }
 
-    fn host_encoded(&mut self, blob: &[u8]) -> Result<(), TraceError> {
-        self.fits(blob.len(), MAX_HOST_EVENT, "step of a host call")?;
-        self.push(&RawEvent { site: SiteId::HOST, operands: [0; 3], blob })
+    fn host_encoded(&mut self, encoded: &[u8]) -> Result<(), TraceError> {
+        self.fits(encoded.len(), MAX_HOST_EVENT, "step of a host call")?;
+        self.push(&RawEvent::host(encoded))
     }
 
     /// Records bytes that memory held after instantiation in place of what the module declares.
     pub fn stray_bytes(&mut self, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
         for (i, piece) in bytes.chunks(PIECE).enumerate() {
-            let operands = [memory.0.into(), address + (i * PIECE) as u64, 0];
-            self.push(&RawEvent { site: SiteId::STRAY_BYTES, operands, blob: piece })?;
+            self.push(&RawEvent::stray_bytes(memory, address + (i * PIECE) as u64, piece))?;
         }
         Ok(())
     }
@@ -219,15 +219,14 @@ impl TraceWriter {
         bytes: &[u8],
     ) -> Result<(), TraceError> {
         for (i, piece) in bytes.chunks(PIECE).enumerate() {
-            let operands = [memory.0.into(), address + (i * PIECE) as u64, by.number()];
-            self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: piece })?;
+            self.push(&RawEvent::observed(memory, address + (i * PIECE) as u64, by, piece))?;
         }
         Ok(())
     }
 
     /// Records that a memory was found to have another size than the events so far make it.
     pub fn found_size(&mut self, memory: MemoryIndex, pages: u64) -> Result<(), TraceError> {
-        self.push(&RawEvent { site: SiteId::OBSERVED, operands: [memory.0.into(), pages, FOUND_SIZE], blob: &[] })
+        self.push(&RawEvent::found_size(memory, pages))
     }
 
     /// Where the event pushed last lies outside of memory, if it does: to be recorded by
@@ -239,8 +238,7 @@ impl TraceWriter {
 
     /// Records that the event before lies outside of memory.
     pub fn found_outside(&mut self, memory: MemoryIndex, address: u64) -> Result<(), TraceError> {
-        let operands = [memory.0.into(), address, FOUND_OUTSIDE];
-        self.push(&RawEvent { site: SiteId::OBSERVED, operands, blob: &[] })
+        self.push(&RawEvent::found_outside(memory, address))
     }
 
     /// Memory as the events so far make it.
@@ -279,7 +277,7 @@ impl TraceWriter {
             observed: head.observed,
             pages: head.pages,
         });
-        if keyframe::due(self.events - self.last_keyframe, &self.image) {
+        if keyframe::due(self.events - self.last_keyframe, self.image.dirty_pages()) {
             self.keyframe()?;
         }
         // A reader of an unfinished file sees whole chunks soon.
@@ -293,9 +291,9 @@ impl TraceWriter {
         let mut blocks = Vec::new();
         for list in lists.chunks(PAGES_PER_BLOCK) {
             let mut raw = wire::encode(&PageList(list.to_vec()));
-            let mut bytes = [0; crate::PAGE as usize];
+            let mut bytes = [0; PAGE as usize];
             for &(memory, page) in list {
-                self.image.read(MemoryIndex(memory), page * crate::PAGE, &mut bytes);
+                self.image.read(MemoryIndex(memory), page * PAGE, &mut bytes);
                 raw.extend_from_slice(&bytes);
             }
             blocks.push(self.block(Tag::Pages, &raw)?);

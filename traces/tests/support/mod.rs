@@ -168,23 +168,17 @@ pub fn write(path: &Path, chunk_events: u32, steps: &[Step]) {
 pub fn read(trace: &mut TraceReader) -> (Vec<Step>, Result<(), TraceError>) {
     let mut steps = Vec::new();
     for chunk in 0..trace.chunks().len() {
-        let mut raw = Vec::new();
+        let sites = trace.sites().clone();
         let read = trace.read_chunk(chunk, |event| {
-            raw.push((event.site, event.operands, event.blob.to_vec()));
+            steps.push(match event.site {
+                SiteId::MILESTONE => match Event::read(&event, &sites)? {
+                    Event::Milestone(milestone) => Step::Milestone(milestone),
+                    other => panic!("{other:?} at the site of milestones"),
+                },
+                site => Step::Raw { site, operands: event.operands, blob: event.blob.to_vec() },
+            });
             Ok::<(), TraceError>(())
         });
-        for (site, operands, blob) in raw {
-            let step = if site == SiteId::MILESTONE {
-                match trace.event(&RawEvent { site, operands, blob: &blob }) {
-                    Ok(Event::Milestone(milestone)) => Step::Milestone(milestone),
-                    Ok(other) => panic!("{other:?} at the site of milestones"),
-                    Err(error) => return (steps, Err(error)),
-                }
-            } else {
-                Step::Raw { site, operands, blob }
-            };
-            steps.push(step);
-        }
         if let Err(error) = read {
             return (steps, Err(error));
         }

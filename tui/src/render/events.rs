@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Where there is no room, so many digits of a position are shown.
+/// So many digits of a position are shown where room is short.
 const SHORT_DIGITS: usize = 5;
 
 /// Draws one side's list.

@@ -8,9 +8,9 @@ use crate::errand::Aim;
 use crate::event_loop::translate;
 use crate::focus::{Focus, Pane};
 use crate::keys::{self, BINDINGS};
-use crate::source::Direction::{Backward, Forward};
-use crate::source::{Query, moment};
 use crate::theme::Theme;
+use crate::traces::Direction::{Backward, Forward};
+use crate::traces::{Query, moment};
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use forkpoint_replay::Side;
 use forkpoint_traces::{MemoryIndex, Position};
@@ -19,7 +19,7 @@ use ratatui::style::{Color, Modifier};
 const ROWS: u64 = EVENTS + EXTRA;
 
 #[test]
-fn starts_at_the_divergence_unless_told_otherwise() {
+fn starts_at_the_divergence_unless_asked_otherwise() {
     assert_eq!(viewer(Fake::pair(), None).row, DIVERGENCE);
     assert_eq!(viewer(Fake::pair(), Some(7)).row, 7);
     assert_eq!(viewer(Fake::pair(), Some(u64::MAX)).row, ROWS - 1);
@@ -127,7 +127,7 @@ fn a_stopped_search_changes_nothing() {
 fn a_stopped_journey_ends_where_memory_was_shown_last() {
     let mut app = viewer(Fake::pair(), Some(20));
     assert_eq!(app.settled, 20);
-    app.source = Some(Box::new(Fake::stopped_once()));
+    app.traces = Some(Box::new(Fake::stopped_once()));
     app.go_to(300);
     app.run_here(&app.errand(Aim::Travel));
     assert_eq!((app.row, app.settled, app.headway.line()), (20, 20, None));
@@ -136,7 +136,7 @@ fn a_stopped_journey_ends_where_memory_was_shown_last() {
     app.run_here(&app.errand(Aim::Travel));
     assert_eq!((app.row, app.settled), (300, 300));
     assert_eq!(
-        app.source.as_ref().map(|source| source.position(Side::Lhs)),
+        app.traces.as_ref().map(|traces| traces.position(Side::Lhs)),
         Some(moment(&*app.outline, Side::Lhs, 300))
     );
 }

@@ -1,9 +1,9 @@
-//! What takes long runs on a thread of its own: meanwhile keys are answered and frames drawn, and viewers do not notice each
+//! What takes long runs on another thread: meanwhile keys are answered and frames drawn, and viewers do not notice each
 //! other. The loop of the viewer itself runs here, on a screen of a test.
 
 use super::fake::{DIVERGENCE, Fake};
 use super::real::write;
-use super::{app_of, viewer_of};
+use super::{app_of, draw, viewer_of};
 use crate::Opened;
 use crate::app::App;
 use crate::event_loop::{Console, run};
@@ -149,6 +149,14 @@ fn a_journey_to_far_memory_is_given_up_and_made() {
         ],
     );
     assert_eq!((app.row, app.settled), (DIVERGENCE, DIVERGENCE));
+}
+
+#[test]
+fn a_frame_does_not_wait_for_source_lines_and_gets_them_later() {
+    let mut app = app_of(Fake::loading(), Theme::new(true), None);
+    assert!(!draw(&mut app, 80, 24).to_string().contains("mix.c:14"));
+    // No key is needed.
+    play(&mut app, [when("mix@0x1b2  mix.c:14", KeyCode::Char('q'))]);
 }
 
 #[test]

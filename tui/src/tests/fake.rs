@@ -1,10 +1,11 @@
 //! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
 //! events that the left side lacks.
 
-use crate::source::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Outline, Parting, Reached, Source};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Outline, Parting, Reached, Traces};
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, Position, TraceError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Position of the first divergence.
@@ -51,6 +52,8 @@ pub(super) struct Fake {
     /// Every search panics.
     broken: bool,
     progress: Option<Arc<Reached>>,
+    /// For so many questions source lines are still being read.
+    loading: Arc<AtomicU32>,
     /// What is put before every text, to see what reaches the screen.
     prefix: &'static str,
 }
@@ -120,6 +123,7 @@ impl Fake {
             distant: false,
             broken: false,
             progress: None,
+            loading: Arc::default(),
             prefix: "",
         }
     }
@@ -142,6 +146,11 @@ impl Fake {
     /// A pair whose memory is far from everywhere, until somebody gives up going there.
     pub(super) fn distant() -> Fake {
         Fake { distant: true, ..Fake::pair() }
+    }
+
+    /// A pair whose source lines take a while.
+    pub(super) fn loading() -> Fake {
+        Fake { loading: Arc::new(AtomicU32::new(10)), ..Fake::pair() }
     }
 
     /// A pair in which searches fail as nothing should.
@@ -250,15 +259,15 @@ impl Outline for Fake {
     }
 
     fn source_line(&self, offset: CodeOffset) -> Option<String> {
-        (offset.0 == 0x1b2).then(|| "mix.c:14".to_string())
+        (offset.0 == 0x1b2 && !self.is_loading()).then(|| "mix.c:14".to_string())
     }
 
     fn is_loading(&self) -> bool {
-        false
+        self.loading.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
 }
 
-impl Source for Fake {
+impl Traces for Fake {
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError> {
         let pair = self.row(row);
         let (Some(lhs), Some(rhs)) = (pair.lhs, pair.rhs) else { return Ok(!self.is_pair()) };

@@ -2,8 +2,8 @@
 
 use super::{act, ask, draw, viewer_of};
 use crate::action::{Action, PromptKind};
-use crate::source::{Direction, Outline, Source};
 use crate::timelines::Timelines;
+use crate::traces::{Direction, Outline, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{Side, Timeline};
 use forkpoint_traces::{
@@ -126,6 +126,16 @@ fn divergence_writers_and_searches() {
     assert_eq!(found(&mut source, "v128", 0, Direction::Forward), None);
     assert_eq!(source.mismatch(0, Direction::Forward).expect("readable"), Some(parting.row));
     assert_eq!(source.mismatch(parting.row, Direction::Backward).expect("readable"), None);
+}
+
+#[test]
+fn debug_information_is_read_in_the_background() {
+    let (_folder, lhs, _) = pair(None);
+    let (outline, _) = Timelines::open(lhs, None).expect("a trace");
+    while outline.is_loading() {
+        std::thread::yield_now();
+    }
+    assert_eq!(outline.source_line(CodeOffset(0)), None, "the module has none");
 }
 
 #[test]

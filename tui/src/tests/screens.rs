@@ -4,9 +4,9 @@ use super::fake::{EVENTS, Fake};
 use super::{act, ask, draw, viewer};
 use crate::action::{Action, PromptKind};
 use crate::app::App;
-use crate::errand::Answer;
+use crate::errand::Ending;
 use crate::focus::{Focus, Pane};
-use crate::source::Direction;
+use crate::traces::Direction;
 use forkpoint_replay::Side;
 use forkpoint_traces::Position;
 use tui_input::InputRequest;
@@ -85,7 +85,7 @@ fn search_miss_and_searching() {
     ask(&mut app, PromptKind::Search, "v128.store");
     screen!("search_miss_80x24", app, 80 x 24);
     let errand = app.update(Action::Match(Direction::Backward)).expect("a search is an errand");
-    let source = app.begin(&errand).expect("the traces are here");
+    let traces = app.begin(&errand).expect("the traces are here");
     app.headway.stand_still();
     screen!("searching_80x24", app, 80 x 24);
     app.headway.at(Position(100));
@@ -93,7 +93,7 @@ fn search_miss_and_searching() {
     screen!("searching_on_80x24", app, 80 x 24);
     // What is not read yet stays empty.
     screen!("searching_100x28", app, 100 x 28);
-    app.finish(&errand, source, Answer::Stopped);
+    app.finish(&errand, traces, Ending::Stopped);
     screen!("search_stopped_80x24", app, 80 x 24);
 }
 

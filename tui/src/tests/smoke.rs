@@ -3,7 +3,7 @@
 use super::fake::Fake;
 use super::{draw, viewer};
 use crate::action::{Action, ByteMove, PromptKind};
-use crate::source::Direction::{Backward, Forward};
+use crate::traces::Direction::{Backward, Forward};
 use tui_input::InputRequest;
 
 /// A small generator: the same actions in every run, so that a failure can be repeated.

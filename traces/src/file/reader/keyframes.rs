@@ -4,8 +4,9 @@ use super::TraceReader;
 use crate::block::{self, Tag};
 use crate::error::TraceError;
 use crate::ids::{MemoryIndex, Position};
-use crate::image::Image;
+use crate::image::{CorruptEvent, Image};
 use crate::keyframe::{self, PageList};
+use crate::page::PAGE;
 use crate::wire;
 
 impl TraceReader {
@@ -52,7 +53,7 @@ impl TraceReader {
             number = keyframe::base(number);
         }
         image.clear();
-        let corrupt = |at| move |error: crate::CorruptEvent| TraceError::corrupt(at, error.to_string());
+        let corrupt = |at| move |error: CorruptEvent| TraceError::corrupt(at, error.to_string());
         image.restore_sizes(&frame.sizes).map_err(corrupt(0))?;
         // Oldest first: later keyframes overwrite.
         for frame in chain.into_iter().rev() {
@@ -63,9 +64,9 @@ impl TraceReader {
                 if list.bytes() != bytes.len() as u64 {
                     return Err(TraceError::corrupt(at, "a keyframe's pages are cut off"));
                 }
-                for ((memory, page), bytes) in list.0.iter().zip(bytes.chunks_exact(crate::PAGE as usize)) {
+                for ((memory, page), bytes) in list.0.iter().zip(bytes.chunks_exact(PAGE as usize)) {
                     let address = page
-                        .checked_mul(crate::PAGE)
+                        .checked_mul(PAGE)
                         .ok_or_else(|| TraceError::corrupt(at, "a keyframe's page lies past 2^64"))?;
                     // The last page of a memory with small pages may stick out; nothing is behind its end.
                     let inside =

@@ -2,12 +2,12 @@
 
 use crate::hex::HexShape;
 use crate::screen::ListRow;
-use crate::source::{Code, EventLine};
+use crate::traces::{Code, EventLine};
 use forkpoint_replay::Side;
 
 /// What was in view when the traces were last here.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Seen {
+pub(crate) struct InView {
     /// The row under the cursor.
     pub(crate) row: u64,
     /// Its events by side.
@@ -15,14 +15,14 @@ pub(crate) struct Seen {
     /// The event lists.
     pub(crate) lists: [Vec<ListRow>; 2],
     /// The bytes in view.
-    pub(crate) bytes: [Option<SeenBytes>; 2],
+    pub(crate) bytes: [Option<BytesInView>; 2],
     /// Text format of the function at the site, `None` where it was not in view.
     pub(crate) wat: Option<Code>,
     /// Its native code.
     pub(crate) native: [Option<Code>; 2],
 }
 
-impl Seen {
+impl InView {
     /// The event under the cursor: a side's own, or the other's where it has none.
     pub(crate) fn event(&self, side: Side) -> Option<&EventLine> {
         self.events[side.index()].as_ref().or(self.events[side.other().index()].as_ref())
@@ -31,7 +31,7 @@ impl Seen {
 
 /// Bytes of one side's memory.
 #[derive(Debug, Clone)]
-pub(crate) struct SeenBytes {
+pub(crate) struct BytesInView {
     /// Size of the memory in bytes, `None` where it does not exist yet.
     pub(crate) size: Option<u64>,
     pub(crate) shape: HexShape,
@@ -43,7 +43,7 @@ pub(crate) struct SeenBytes {
     pub(crate) inside: usize,
 }
 
-impl SeenBytes {
+impl BytesInView {
     /// A byte by its place, `None` past the end of memory.
     pub(crate) fn get(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied().filter(|_| at < self.inside)

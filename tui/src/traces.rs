@@ -1,7 +1,7 @@
 //! What the viewer needs to know about one trace or two, and nothing more.
 //!
-//! The screen is written against two traits. An [`Outline`] answers at once and is always there; a [`Source`] reads, has one
-//! owner, and is away while an errand is under way. `outline.rs` and `timelines.rs` implement them over real traces, the tests
+//! The screen is written against two traits. An [`Outline`] answers at once and is always there; [`Traces`] are read, have one
+//! owner, and are away while an errand is under way. `outline.rs` and `timelines.rs` implement them over real traces, the tests
 //! over a few hundred made-up events. Invariant: every text that they hand out is free of control characters, because a
 //! trace comes from a stranger and a terminal obeys.
 
@@ -133,7 +133,7 @@ pub(crate) trait Outline: Send + Sync {
 /// The events of one trace or two, and memory at a position of each.
 ///
 /// A side that is not there answers as an empty trace does.
-pub(crate) trait Source: Send {
+pub(crate) trait Traces: Send {
     /// Whether both events of a row are equal; always, for a single trace.
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError>;
     /// The nearest row with unequal events: from `row` on, or before `row`.
