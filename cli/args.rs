@@ -13,7 +13,7 @@ pub use sweep::SweepArgs;
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
 use forkpoint_compare::HostMode;
 use forkpoint_replay::NanBits;
-use forkpoint_tracer::{Cpu, EngineSpec, OptLevel, Target};
+use forkpoint_tracer::{EngineSpec, OptLevel, Switch, Target};
 use forkpoint_traces::Outcome;
 pub use parse::TimeLimit;
 use parse::{host_modes, parse_limit, parse_position, parse_range};
@@ -127,7 +127,7 @@ pub struct RecordArgs {
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
     /// Switch CPU features on and off: +fma-avx2
-    #[arg(long, value_name = "FEATURES", value_parser = Cpu::parse_list, allow_hyphen_values = true)]
+    #[arg(long, value_name = "FEATURES", value_parser = Switch::parse_cpu, allow_hyphen_values = true)]
     pub cpu: Option<CpuList>,
     /// Optimization level: none, speed or speed-and-size
     #[arg(long, value_name = "LEVEL")]
@@ -195,7 +195,7 @@ impl End {
 }
 
 /// Clap takes a type named `Vec` for a repeatable option; this is one option with a list in it.
-pub type CpuList = std::vec::Vec<Cpu>;
+pub type CpuList = std::vec::Vec<Switch>;
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {

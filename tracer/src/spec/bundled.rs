@@ -1,35 +1,11 @@
-//! Short names for runners that are part of this program: their text is in it, and a run gets a copy in its private folder.
+//! Short names for runners that are part of this program.
 //!
 //! Only the program that runs them, `node` or `python3`, has to be there.
 
-use super::wasmtime::write_target;
-use super::{Cpu, OptLevel, Target};
+use super::settings::{OptLevel, Target, write_target};
+use crate::switch::Switch;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::io;
-use std::path::Path;
-use std::process::Command;
-
-/// The files of `runners/node`, the one to start first.
-const NODE: &[(&str, &str)] = &[
-    ("start.cjs", include_str!("../../runners/node/start.cjs")),
-    ("load.cjs", include_str!("../../runners/node/load.cjs")),
-    ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
-    ("runner.mjs", include_str!("../../runners/node/runner.mjs")),
-    ("host.mjs", include_str!("../../runners/node/host.mjs")),
-    ("module.mjs", include_str!("../../runners/node/module.mjs")),
-    ("protocol.mjs", include_str!("../../runners/node/protocol.mjs")),
-    ("wasi.mjs", include_str!("../../runners/node/wasi.mjs")),
-];
-
-/// The files of `runners/python`, the one to start first.
-const PYTHON: &[(&str, &str)] = &[
-    ("runner.py", include_str!("../../runners/python/runner.py")),
-    ("engine.py", include_str!("../../runners/python/engine.py")),
-    ("host.py", include_str!("../../runners/python/host.py")),
-    ("observe.py", include_str!("../../runners/python/observe.py")),
-    ("protocol.py", include_str!("../../runners/python/protocol.py")),
-];
 
 /// A runner that is part of this program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,7 +15,7 @@ pub struct BundledSpec {
     /// What Wasmtime's code is made for under Python.
     pub target: Target,
     /// CPU features switched on and off there, on top of what the target has.
-    pub cpu: Vec<Cpu>,
+    pub cpu: Vec<Switch>,
     /// The program that runs it, if it is not the usual one in the search path.
     pub program: Option<String>,
 }
@@ -100,49 +76,12 @@ impl BundledSpec {
                 (Some(("program", "")), _) => return Err("an empty program".to_string()),
                 (Some(("program", path)), _) => program = Some(path.to_string()),
                 (Some(("target", name)), BundledRunner::Python { .. }) => target = name.parse()?,
-                (Some(("cpu", features)), BundledRunner::Python { .. }) => cpu = Cpu::parse_list(features)?,
+                (Some(("cpu", features)), BundledRunner::Python { .. }) => cpu = Switch::parse_cpu(features)?,
                 (Some(("opt", level)), BundledRunner::Python { opt, .. }) => *opt = Some(level.parse()?),
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }
         Ok(BundledSpec { runner, target, cpu, program })
-    }
-
-    /// The command that runs it, from copies of its files in `folder`.
-    pub(crate) fn command(&self, folder: &Path) -> io::Result<Command> {
-        let (usual, files) = match self.runner {
-            BundledRunner::Node(_) => ("node", NODE),
-            BundledRunner::Python { .. } => ("python3", PYTHON),
-        };
-        let folder = folder.join("runner");
-        // An engine that compiles ahead would have been here before.
-        std::fs::create_dir_all(&folder)?;
-        files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))?;
-        let mut command = Command::new(self.program.as_deref().unwrap_or(usual));
-        if let BundledRunner::Node(compiler) = self.runner {
-            // V8 reads them before it starts.
-            command.args(match compiler {
-                None => &[][..],
-                Some(V8Compiler::Liftoff) => &["--liftoff", "--no-wasm-tier-up"],
-                Some(V8Compiler::Turbofan) => &["--no-liftoff"],
-            });
-        }
-        command.arg(folder.join(files[0].0));
-        if let BundledRunner::Python { compiler, opt } = self.runner {
-            if let Some(compiler) = compiler {
-                command.arg("--compiler").arg(compiler.to_string());
-            }
-            if let Some(opt) = opt {
-                command.arg("--opt").arg(opt.to_string());
-            }
-            if let Some(triple) = self.target.triple() {
-                command.arg("--target").arg(triple);
-            }
-            for cpu in &self.cpu {
-                command.arg(format!("--cranelift={}={}", cpu.flag(), cpu.enabled));
-            }
-        }
-        Ok(command)
     }
 }
 

@@ -1,8 +1,8 @@
 //! How a library with the C interface `wasm.h` is written on the command line.
 
-use crate::engine::wasmtime::write_target;
-use crate::engine::{Cpu, Mode, OptLevel, Target};
+use super::settings::{Mode, OptLevel, Target, write_target};
 use crate::features;
+use crate::switch::Switch;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub struct CapiSpec {
     /// What code is made for.
     pub target: Target,
     /// CPU features switched on and off, on top of what the target has.
-    pub cpu: Vec<Cpu>,
+    pub cpu: Vec<Switch>,
     /// Optimization level; `None` for the engine's default.
     pub opt: Option<OptLevel>,
     /// Which of the engine's register allocators, by its own name; `None` for its default.
@@ -28,54 +28,9 @@ pub struct CapiSpec {
     pub wasm: Vec<Switch>,
 }
 
-/// A proposal or another thing of the engine, switched on or off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Switch {
-    /// Its name.
-    pub name: String,
-    /// On or off.
-    pub enabled: bool,
-}
-
-impl Switch {
-    /// What [`Switch::parse_list`] reads.
-    pub(in crate::engine) fn list(switches: &[Switch]) -> String {
-        switches.iter().map(|switch| format!("{}{}", if switch.enabled { '+' } else { '-' }, switch.name)).collect()
-    }
-
-    /// Parses `+gc-simd`. A proposal's name may have its hyphens, as `--features` has them, or underscores, as engines do:
-    /// a hyphen is part of a name where a known one goes on with it.
-    ///
-    /// # Errors
-    /// A sentence that names the part which is not understood.
-    pub(in crate::engine) fn parse_list(list: &str) -> Result<Vec<Switch>, String> {
-        let mut switches = Vec::new();
-        let mut rest = list;
-        while let Some(sign) = rest.chars().next() {
-            if !['+', '-'].contains(&sign) {
-                return Err(format!("a name without + or - before it: `{rest}`"));
-            }
-            let end = match features::hyphenated_at(&rest[1..]) {
-                Some(length) => 1 + length,
-                None => rest[1..].find(['+', '-']).map_or(rest.len(), |end| end + 1),
-            };
-            let name = &rest[1..end].replace('-', "_");
-            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-                return Err(format!("`{name}` is not the name of a proposal; write it as `multi_memory`"));
-            }
-            switches.push(Switch { name: name.to_string(), enabled: sign == '+' });
-            rest = &rest[end..];
-        }
-        Ok(switches)
-    }
-}
-
 impl CapiSpec {
     /// Reads what stands behind `capi:`, and the settings.
-    pub(in crate::engine) fn parse<'a>(
-        variant: &str,
-        settings: impl Iterator<Item = &'a str>,
-    ) -> Result<CapiSpec, String> {
+    pub(super) fn parse<'a>(variant: &str, settings: impl Iterator<Item = &'a str>) -> Result<CapiSpec, String> {
         let mode = match variant {
             "" | "jit" => Mode::Jit,
             "aot" => Mode::Aot,
@@ -96,10 +51,10 @@ impl CapiSpec {
                 Some(("lib", path)) => spec.library = path.into(),
                 Some(("compiler", name)) => spec.compiler = Some(name.to_string()),
                 Some(("target", target)) => spec.target = target.parse()?,
-                Some(("cpu", features)) => spec.cpu = Cpu::parse_list(features)?,
+                Some(("cpu", features)) => spec.cpu = Switch::parse_cpu(features)?,
                 Some(("opt", level)) => spec.opt = Some(level.parse()?),
                 Some(("regalloc", name)) => spec.regalloc = Some(name.to_string()),
-                Some(("wasm", list)) => spec.wasm = Switch::parse_list(list)?,
+                Some(("wasm", list)) => spec.wasm = features::own_names(list)?,
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }

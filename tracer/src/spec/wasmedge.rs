@@ -1,6 +1,7 @@
 //! How WasmEdge is written on the command line.
 
-use crate::engine::Switch;
+use crate::features;
+use crate::switch::Switch;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -34,23 +35,20 @@ pub enum WasmEdgeMode {
 }
 
 /// Optimization levels, in WasmEdge's order.
-pub(super) const LEVELS: &[&str] = &["O0", "O1", "O2", "O3", "Os", "Oz"];
+pub(crate) const LEVELS: &[&str] = &["O0", "O1", "O2", "O3", "Os", "Oz"];
 
 /// Releases whose C interfaces differ, by name and number: what is not listed has that of the one before it.
-pub(super) const ABIS: &[(&str, (u32, u32, u32))] =
+pub(crate) const ABIS: &[(&str, (u32, u32, u32))] =
     &[("0.13", (0, 13, 0)), ("0.14", (0, 14, 0)), ("0.15", (0, 15, 0)), ("0.16", (0, 16, 0)), ("0.17", (0, 17, 0))];
 
 /// The names of these interfaces.
-pub(super) fn abis() -> String {
+pub(crate) fn abis() -> String {
     ABIS.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 impl WasmEdgeSpec {
     /// Reads what stands behind `wasmedge:`, and the settings.
-    pub(in crate::engine) fn parse<'a>(
-        variant: &str,
-        settings: impl Iterator<Item = &'a str>,
-    ) -> Result<WasmEdgeSpec, String> {
+    pub(super) fn parse<'a>(variant: &str, settings: impl Iterator<Item = &'a str>) -> Result<WasmEdgeSpec, String> {
         let mode = match variant {
             "interpreter" => WasmEdgeMode::Interpreter,
             "jit" => WasmEdgeMode::Jit,
@@ -72,8 +70,8 @@ impl WasmEdgeSpec {
                 Some(("opt", level)) => {
                     return Err(format!("unknown optimization level `{level}`, WasmEdge has {}", LEVELS.join(", ")));
                 }
-                Some(("wasm", list)) => spec.wasm = Switch::parse_list(list)?,
-                Some(("compile-wasm", list)) => spec.compile_wasm = Switch::parse_list(list)?,
+                Some(("wasm", list)) => spec.wasm = features::own_names(list)?,
+                Some(("compile-wasm", list)) => spec.compile_wasm = features::own_names(list)?,
                 Some(("abi", abi)) if ABIS.iter().any(|(name, _)| *name == abi) => spec.abi = Some(abi.to_string()),
                 Some(("abi", abi)) => {
                     return Err(format!("unknown C interface `{abi}`, those of these releases differ: {}", abis()));
