@@ -1,153 +1,20 @@
 //! The child process: runs one job under an engine and reports in frames.
 
-use crate::engine::{self, EngineSpec};
-use crate::features::FeatureSwitches;
-use crate::host::WasiSetup;
-use crate::host::answer::{HostFunction, HostSpec};
+pub use crate::job::ARGUMENT;
+
+use crate::engine;
+use crate::engine::wasmi::preload::preload;
+use crate::host::answer::HostFunction;
 use crate::host::embed::{HostError, HostFunctions};
-use crate::host::preload::{Preload, preload};
-use crate::host::script::{HostScript, Script};
-use crate::observe::Watch;
-use crate::protocol::{FrameWriter, Message, Order, read_order};
-use crate::values::WasmValue;
-use serde::{Deserialize, Serialize};
+use crate::host::script::Script;
+use crate::job::{Job, Run, Task};
+use crate::link::{Socket, listen};
+use crate::protocol::{FrameWriter, Message};
 use std::collections::BTreeSet;
-use std::io::{self, BufReader};
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
-
-/// First argument of a child process; the job's file, the number of its socket and that of the memory to put
-/// under the guest's buffer follow.
-pub const ARGUMENT: &str = "__run-engine";
-
-/// What a child process is to do.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Job {
-    /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
-    pub(crate) protocol: u32,
-    pub(crate) engine: EngineSpec,
-    /// The module as it was given, which the engine is asked to validate.
-    pub(crate) original: PathBuf,
-    /// The rewritten module, or what an engine compiled from it.
-    pub(crate) module: PathBuf,
-    /// Whether the module needs the stack switching proposal.
-    pub(crate) stack_switching: bool,
-    /// Most pages of 64 KiB that a memory may have.
-    pub(crate) memory_page_limit: Option<u64>,
-    /// Proposals to switch on and off.
-    pub(crate) features: FeatureSwitches,
-    pub(crate) task: Task,
-}
-
-/// The two things a child does.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Task {
-    /// Compile the module to a file for another process.
-    Compile { output: PathBuf },
-    /// Run it.
-    Run(Box<Run>),
-}
-
-/// A run.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Run {
-    /// Whether `module` is compiled already.
-    pub(crate) precompiled: bool,
-    /// Whether the run ends when the module is compiled: it is not valid, so nothing of it is to run.
-    pub(crate) stages_only: bool,
-    /// Export names of the original module's memories.
-    pub(crate) memories: Vec<String>,
-    /// Which of them is exported as `memory`: the one that WASI writes to.
-    pub(crate) wasi_memory: Option<u32>,
-    /// Export names of the original module's mutable numeric globals.
-    pub(crate) globals: Vec<String>,
-    /// Export names of the original module's tables.
-    pub(crate) tables: Vec<String>,
-    /// Whether there is a start function to call.
-    pub(crate) has_start: bool,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) wasi: WasiSetup,
-    /// Whether the engine's process answers WASI itself; otherwise the recorder answers every host call.
-    pub(crate) live_host: bool,
-    /// Modules that answer other imports there.
-    pub(crate) preloads: Vec<Preload>,
-    /// Scripts that do.
-    #[serde(default)]
-    pub(crate) scripts: Vec<HostScript>,
-    /// What else answers host calls there; without it the recorder is asked.
-    pub(crate) answers: Option<HostSpec>,
-    /// Whether to send native code, and at most how many bytes of it.
-    pub(crate) native_limit: u64,
-    /// When to show all memories, besides at the end.
-    pub(crate) checkpoints: Checkpoints,
-    /// Bytes to look at after every event.
-    pub(crate) watch: Option<Watch>,
-    /// Whether a runner that keeps records back sends each at once: the run crashed before.
-    pub(crate) careful: bool,
-}
-
-/// When a child shows all memories, besides after instantiation and at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Checkpoints {
-    /// Never.
-    None,
-    /// Around every host call.
-    Calls,
-    /// When so many bytes of records were sent since the last time.
-    Bytes(u64),
-}
-
-/// A call of an export.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Call {
-    pub(crate) function: String,
-    pub(crate) arguments: Vec<WasmValue>,
-    /// Whether its type has vectors, which not every interface to an engine can pass.
-    pub(crate) vectors: bool,
-}
-
-/// Says that the parent wants the run to end.
-pub(crate) type Stop = Arc<AtomicBool>;
-
-/// What the parent sends: the order to stop, and its answers.
-pub(crate) struct Control {
-    pub(crate) stop: Stop,
-    pub(crate) answers: Answers,
-    /// Host functions of this process's own.
-    pub(crate) hosted: Arc<HostFunctions>,
-}
-
-/// The parent's answers at checkpoints and to host calls.
-pub(crate) struct Answers(Mutex<Receiver<Order>>);
-
-impl Answers {
-    /// Waits for the next one.
-    pub(crate) fn wait(&self) -> io::Result<Order> {
-        let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
-        self.0.lock().map_err(|_| lost())?.recv().map_err(|_| lost())
-    }
-}
-
-/// Writes frames to the recorder.
-pub(crate) type Out = FrameWriter<Socket>;
-
-/// The socket to the recorder, for several hands.
-#[derive(Clone)]
-pub(crate) struct Socket(Arc<UnixStream>);
-
-impl io::Write for Socket {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&*self.0).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        (&*self.0).flush()
-    }
-}
 
 /// Runs a child process to its end. `arguments` are what follows [`ARGUMENT`] on the command line.
 ///
@@ -184,7 +51,7 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::default()).map_err(|error| format!("ignoring a signal: {error}"))?;
     }
-    let mut out = FrameWriter(Socket(Arc::new(socket)));
+    let mut out = FrameWriter(Socket::new(socket));
     if let Task::Run(run) = &job.task
         && run.live_host
     {
@@ -247,29 +114,6 @@ fn scripts(run: &Run, module: &Path, hosted: &mut HostFunctions) -> Result<(), S
         }
     }
     Ok(())
-}
-
-/// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.
-fn listen(socket: UnixStream) -> Control {
-    let stop = Stop::default();
-    let (sender, answers) = channel();
-    let answers = Answers(Mutex::new(answers));
-    let control = Control { stop: Arc::clone(&stop), answers, hosted: Arc::default() };
-    std::thread::spawn(move || {
-        let mut input = BufReader::new(socket);
-        loop {
-            match read_order(&mut input) {
-                Ok(Order::Stop) => stop.store(true, Ordering::Relaxed),
-                Ok(order) => {
-                    if sender.send(order).is_err() {
-                        return;
-                    }
-                }
-                Err(_) => std::process::exit(1),
-            }
-        }
-    });
-    control
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Proposals of WebAssembly, switched on and off by one set of names for all engines, and what the specification
 //! says of a module under them.
 
+use crate::switch::{self, Switch};
 use forkpoint_traces::Specification;
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::str::FromStr;
 use wasmparser::{Validator, WasmFeatures};
 
@@ -31,18 +31,11 @@ const PROPOSALS: &[(&str, WasmFeatures)] = &[
     ("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC),
 ];
 
-/// A proposal, switched on or off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct FeatureSwitch {
-    name: String,
-    enabled: bool,
-}
-
 /// Proposals switched on and off, as written on the command line: `+tail-call,-simd`. The last word about a
 /// proposal counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct FeatureSwitches(Vec<FeatureSwitch>);
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct FeatureSwitches(Vec<Switch>);
 
 /// Why a list of proposals is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,64 +45,60 @@ pub struct FeatureError {
     known: String,
 }
 
-impl FeatureSwitch {
-    /// The proposal's name, as the command line and the runner protocol spell it.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
+/// The proposal that a switch names, as wasmparser has it.
+pub(crate) fn flag(switch: &Switch) -> WasmFeatures {
+    PROPOSALS.iter().find(|(name, _)| *name == switch.name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
+}
 
-    /// Whether it is switched on.
-    pub fn enabled(&self) -> bool {
-        self.enabled
-    }
-
-    /// The proposal as wasmparser has it.
-    pub(crate) fn flag(&self) -> WasmFeatures {
-        PROPOSALS.iter().find(|(name, _)| *name == self.name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
-    }
+/// Parses `+gc-simd`, proposals by an engine's own names. A name may have its hyphens, as `--features` has them, or
+/// underscores, as engines do: a hyphen is part of a name where a known one goes on with it.
+///
+/// # Errors
+/// A sentence that names the part which is not understood.
+pub(crate) fn own_names(list: &str) -> Result<Vec<Switch>, String> {
+    let end = |text: &str| hyphenated_at(text).or_else(|| text.find(['+', '-'])).unwrap_or(text.len());
+    let switches = switch::split(list, end)?.into_iter().map(|(enabled, name)| {
+        let name = name.replace('-', "_");
+        match name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            true => Err(format!("`{name}` is not the name of a proposal; write it as `multi_memory`")),
+            false => Ok(Switch { name, enabled }),
+        }
+    });
+    switches.collect()
 }
 
 /// How long the longest name of a proposal with a hyphen is that `text` begins with; `None` where it begins with none.
-pub(crate) fn hyphenated_at(text: &str) -> Option<usize> {
+fn hyphenated_at(text: &str) -> Option<usize> {
     let names = PROPOSALS.iter().map(|(name, _)| *name).filter(|name| name.contains('-'));
     let begun = names
         .filter(|name| text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '-'])));
     begun.map(str::len).max()
 }
 
-impl FromStr for FeatureSwitch {
-    type Err = FeatureError;
-
-    fn from_str(text: &str) -> Result<FeatureSwitch, FeatureError> {
-        let known = |name: String| PROPOSALS.iter().any(|(known, _)| *known == name).then_some(name);
-        let sign = text.chars().next().filter(|sign| ['+', '-'].contains(sign));
-        match sign.and_then(|sign| Some((sign == '+', known(text[1..].replace('_', "-"))?))) {
-            Some((enabled, name)) => Ok(FeatureSwitch { name, enabled }),
-            None => {
-                let known: Vec<&str> = PROPOSALS.iter().map(|(name, _)| *name).collect();
-                Err(FeatureError { part: text.escape_debug().to_string(), known: known.join(", ") })
-            }
+/// Reads one switch, of a proposal that is known.
+fn known(text: &str) -> Result<Switch, FeatureError> {
+    let known = |name: String| PROPOSALS.iter().any(|(known, _)| *known == name).then_some(name);
+    let sign = text.chars().next().filter(|sign| ['+', '-'].contains(sign));
+    match sign.and_then(|sign| Some((sign == '+', known(text[1..].replace('_', "-"))?))) {
+        Some((enabled, name)) => Ok(Switch { name, enabled }),
+        None => {
+            let known: Vec<&str> = PROPOSALS.iter().map(|(name, _)| *name).collect();
+            Err(FeatureError { part: text.escape_debug().to_string(), known: known.join(", ") })
         }
     }
 }
 
-impl TryFrom<String> for FeatureSwitch {
+impl TryFrom<Vec<String>> for FeatureSwitches {
     type Error = FeatureError;
 
-    fn try_from(text: String) -> Result<FeatureSwitch, FeatureError> {
-        text.parse()
+    fn try_from(words: Vec<String>) -> Result<FeatureSwitches, FeatureError> {
+        words.iter().map(|word| known(word)).collect::<Result<_, _>>().map(FeatureSwitches)
     }
 }
 
-impl From<FeatureSwitch> for String {
-    fn from(switch: FeatureSwitch) -> String {
-        switch.to_string()
-    }
-}
-
-impl fmt::Display for FeatureSwitch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", if self.enabled { '+' } else { '-' }, self.name)
+impl From<FeatureSwitches> for Vec<String> {
+    fn from(switches: FeatureSwitches) -> Vec<String> {
+        switches.0.iter().map(ToString::to_string).collect()
     }
 }
 
@@ -117,7 +106,7 @@ impl FromStr for FeatureSwitches {
     type Err = FeatureError;
 
     fn from_str(text: &str) -> Result<FeatureSwitches, FeatureError> {
-        text.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map(FeatureSwitches)
+        text.split(',').map(|part| known(part.trim())).collect::<Result<_, _>>().map(FeatureSwitches)
     }
 }
 
@@ -128,9 +117,8 @@ impl FeatureSwitches {
     }
 
     /// One switch for each proposal that is named: the last word about it.
-    pub fn switches(&self) -> impl Iterator<Item = &FeatureSwitch> {
-        let last =
-            |(at, switch): &(usize, &FeatureSwitch)| !self.0[at + 1..].iter().any(|later| later.name == switch.name);
+    pub fn switches(&self) -> impl Iterator<Item = &Switch> {
+        let last = |(at, switch): &(usize, &Switch)| !self.0[at + 1..].iter().any(|later| later.name == switch.name);
         self.0.iter().enumerate().filter(last).map(|(_, switch)| switch)
     }
 
@@ -151,8 +139,8 @@ impl FeatureSwitches {
         let all = PROPOSALS.iter().fold(WasmFeatures::WASM3, |all, (_, flag)| all | *flag);
         let with = |set: WasmFeatures| {
             self.switches().fold(set, |set, switch| match switch.enabled {
-                true => set | switch.flag(),
-                false => set - switch.flag(),
+                true => set | flag(switch),
+                false => set - flag(switch),
             })
         };
         let validate = |set| Validator::new_with_features(set).validate_all(module);
@@ -194,6 +182,24 @@ mod tests {
         for wrong in ["", "simd", "+nothing", "+simd,", "-é"] {
             let error = wrong.parse::<FeatureSwitches>().expect_err("no list of proposals");
             assert!(error.to_string().contains("tail-call"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_job_has_switches_as_words() {
+        let switches = parse("+tail_call,-simd");
+        let json = serde_json::to_string(&switches).expect("json");
+        assert_eq!(json, r#"["+tail-call","-simd"]"#);
+        assert_eq!(serde_json::from_str::<FeatureSwitches>(&json).expect("switches"), switches);
+        assert!(serde_json::from_str::<FeatureSwitches>(r#"["+nothing"]"#).is_err());
+    }
+
+    #[test]
+    fn hyphens_of_names_are_no_signs() {
+        let names = own_names("+multi-memory-tail_call-simd").expect("a list");
+        assert_eq!(Switch::list(&names), "+multi_memory-tail_call-simd");
+        for wrong in ["simd", "+", "+a.b"] {
+            assert!(own_names(wrong).is_err(), "{wrong}");
         }
     }
 

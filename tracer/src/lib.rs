@@ -16,26 +16,28 @@ mod error;
 mod features;
 mod host;
 pub mod instrument;
+mod job;
+mod link;
+mod memories;
 mod observe;
 mod populated;
 mod protocol;
 mod record;
 mod scratch;
 mod shared;
+mod spec;
+mod switch;
 mod values;
 
-pub use engine::{
-    BundledRunner, BundledSpec, CapiSpec, Compiler, Cpu, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError,
-    Switch, Target, Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec, linked_engines,
-};
+pub use engine::linked_engines;
 pub use error::RecordError;
-pub use features::{FeatureError, FeatureSwitch, FeatureSwitches};
+pub use features::{FeatureError, FeatureSwitches};
 pub use host::WasiSetup;
 pub use host::embed::{HostError, HostFunctions, HostMemory, OutOfBounds};
 pub use host::preload::Preload;
 pub use host::script::HostScript;
 pub use host::stub::{Stub, StubError};
-pub use observe::{Watch, WatchedRange};
+pub use job::{Watch, WatchedRange};
 #[doc(hidden)]
 pub use record::fuzzing;
 pub use record::{
@@ -44,4 +46,9 @@ pub use record::{
     Recorded, Request, Stdio, every_call, own_host,
 };
 pub use scratch::Scratch;
+pub use spec::{
+    BundledRunner, BundledSpec, CapiSpec, Compiler, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError, Target,
+    Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec,
+};
+pub use switch::Switch;
 pub use values::{ValueError, WasmValue, parse_value};

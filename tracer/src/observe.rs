@@ -3,11 +3,12 @@
 //!
 //! Independent of any engine: an engine hands in a memory as a slice.
 
-use crate::child::Answers;
+use crate::job::{Watch, WatchedRange};
+use crate::link::Answers;
+use crate::memories::View;
 use crate::populated::populated;
 use crate::protocol::{FrameWriter, Message, Order, PageDigest, ShownPage};
 use forkpoint_traces::{MemoryIndex, PAGE, written_pages};
-use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -20,38 +21,10 @@ const RUN: usize = 1 << 20;
 /// Most digests in one frame.
 const DIGESTS: usize = 1 << 16;
 
-/// A memory at one moment.
-pub(crate) struct View<'a> {
-    pub(crate) memory: u32,
-    /// Size in pages, as the engine gives it.
-    pub(crate) pages: u64,
-    pub(crate) bytes: &'a [u8],
-}
-
-/// Bytes that are looked at after every event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Watch {
-    /// Memory they are in.
-    pub memory: u32,
-    /// Where, each place with an address of its own.
-    pub ranges: Vec<WatchedRange>,
-}
-
-/// One place in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WatchedRange {
-    /// First byte.
-    pub address: u64,
-    /// How many bytes.
-    pub length: u64,
-}
-
-impl WatchedRange {
-    /// As much of it as there is.
-    fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
-        &bytes[clamp(self.address)..clamp(self.address.saturating_add(self.length))]
-    }
+/// As much of a place as there is.
+fn watched<'a>(range: &WatchedRange, bytes: &'a [u8]) -> &'a [u8] {
+    let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
+    &bytes[clamp(range.address)..clamp(range.address.saturating_add(range.length))]
 }
 
 /// Every page that is not all zero, by number. What was never touched is not looked at.
@@ -138,7 +111,7 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Watches from now on, when the memory holds `bytes`.
     pub(crate) fn new(watch: &Watch, bytes: &[u8]) -> Watcher {
-        let places = watch.ranges.iter().map(|range| (*range, range.of(bytes).to_vec())).collect();
+        let places = watch.ranges.iter().map(|range| (*range, watched(range, bytes).to_vec())).collect();
         Watcher { memory: watch.memory, places, records: Vec::new(), hooks: false }
     }
 
@@ -156,11 +129,11 @@ impl Watcher {
     /// Sends the records and what the watched bytes hold now, if that is something else than before. `bytes` is
     /// the watched memory behind the last of the records.
     pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<()> {
-        if self.records.len() >= RUN || self.places.iter().any(|(range, last)| range.of(bytes) != last) {
+        if self.records.len() >= RUN || self.places.iter().any(|(range, last)| watched(range, bytes) != last) {
             self.send(out)?;
         }
         for (range, last) in &mut self.places {
-            let now = range.of(bytes);
+            let now = watched(range, bytes);
             if now != last {
                 out.watched(self.memory, range.address, now)?;
                 *last = now.to_vec();

@@ -52,7 +52,7 @@ mod tests {
         for name in traps {
             assert!(document.contains(&format!("| `{name}` |")), "no trap `{name}`");
         }
-        let job = crate::child::Job {
+        let job = crate::job::Job {
             protocol: VERSION,
             engine: "runner:x".parse().expect("a runner"),
             original: "o.wasm".into(),
@@ -60,7 +60,7 @@ mod tests {
             features: FeatureSwitches::default(),
             memory_page_limit: None,
             stack_switching: false,
-            task: crate::child::Task::Run(Box::new(crate::child::Run {
+            task: crate::job::Task::Run(Box::new(crate::job::Run {
                 precompiled: false,
                 stages_only: false,
                 memories: Vec::new(),
@@ -68,7 +68,7 @@ mod tests {
                 globals: Vec::new(),
                 tables: Vec::new(),
                 has_start: false,
-                calls: vec![crate::child::Call {
+                calls: vec![crate::job::Call {
                     function: "f".to_string(),
                     arguments: vec![WasmValue::I32(0)],
                     vectors: false,
@@ -79,7 +79,7 @@ mod tests {
                 scripts: Vec::new(),
                 answers: None,
                 native_limit: 0,
-                checkpoints: crate::child::Checkpoints::None,
+                checkpoints: crate::job::Checkpoints::None,
                 watch: None,
                 careful: false,
             })),

@@ -5,6 +5,7 @@
 //! 2. [`Program::record`] starts the child process (for AOT first one that compiles), and
 //! 3. `pump` turns its frames into events until it ends, whatever way it does.
 
+mod bundled;
 mod calls;
 mod checkpoints;
 mod conduct;
@@ -50,8 +51,8 @@ pub use providers::Imports;
 pub use recorded::{CallResult, Recorded};
 pub use request::{HostSource, Request, Stdio};
 
-use crate::child::Run;
 use crate::error::RecordError;
+use crate::job::Run;
 use forkpoint_traces::Outcome;
 use launch::launch;
 use std::path::Path;

@@ -9,16 +9,13 @@ mod compiler;
 mod config;
 mod guest;
 mod host;
-mod spec;
 mod version;
-
-pub use spec::{CapiSpec, Switch};
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
-use super::wasmtime::host_triple;
 use super::{library, words};
-use crate::child::{Job, Run, Task};
+use crate::job::{Job, Run, Task};
+use crate::spec::{CapiSpec, host_triple};
 use abi::{Api, Object, Vector};
 use config::Settings;
 use forkpoint_traces::EngineInfo;

@@ -5,9 +5,11 @@
 
 use super::session::Session;
 use super::words;
-use crate::child::{Call, Control, Job, Out, Run, Task};
 use crate::instrument::START_EXPORT;
-use crate::observe::{View, Watcher, send_image};
+use crate::job::{Call, Job, Run, Task};
+use crate::link::{Control, Out};
+use crate::memories::View;
+use crate::observe::{Watcher, send_image};
 use crate::protocol::HostEnd;
 use crate::protocol::{Hello, Message, TrapFrame};
 use crate::values::WasmValue;
@@ -142,9 +144,9 @@ pub(crate) fn drive(
     about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
     for switch in job.features.switches() {
         // What the engine has without being asked is not how it is.
-        let own = format!("wasm_{}", switch.name().replace('-', "_"));
+        let own = format!("wasm_{}", switch.name.replace('-', "_"));
         about.settings.retain(|(name, _)| *name != own);
-        about.settings.push((own, switch.enabled().to_string()));
+        about.settings.push((own, switch.enabled.to_string()));
     }
     out.message(&Message::Hello(Hello::of(about)))?;
     match stages(engine, job, &mut out, control, buffer)? {

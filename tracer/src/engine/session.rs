@@ -1,13 +1,16 @@
 //! What a guest's host functions share in every engine: where events go, when memory is looked at, who answers.
 
-use crate::child::{Checkpoints, Control, Out, Run};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
-use crate::host::ask::{Memories, apply, ask};
+use crate::host::ask::{apply, ask};
 use crate::host::embed::HostFunctions;
 use crate::host::ranges::clamp;
 use crate::instrument::{HOOK_SIZE, MARK_HOOK, host_records};
-use crate::observe::{self, View, Watcher};
+use crate::job::{Checkpoints, Run};
+use crate::link::{Control, Out};
+use crate::memories::Memories;
+use crate::memories::View;
+use crate::observe::{self, Watcher};
 use crate::protocol::HostEnd;
 use crate::protocol::{Message, Order, ReadRange};
 use crate::shared::{self, HookBuffer};

@@ -10,14 +10,12 @@ mod guest;
 mod host;
 mod limits;
 mod native;
-mod spec;
-
-pub use spec::{WasmEdgeMode, WasmEdgeSpec};
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::library;
 use super::session::Session;
-use crate::child::{Job, Run, Task};
+use crate::job::{Job, Run, Task};
+use crate::spec::{WasmEdgeMode, WasmEdgeSpec};
 use abi::{Api, Object, Release};
 use config::Settings;
 use forkpoint_traces::{EngineInfo, Stage};
@@ -88,7 +86,7 @@ impl Engine for WasmEdge {
             compiler: if compiles { "llvm" } else { "none" }.to_string(),
             opt_level: self.spec.opt.clone().unwrap_or_else(|| "default".to_string()),
             target: format!("{}-unknown-linux-gnu", std::env::consts::ARCH),
-            cpu_features: if compiles { crate::engine::host_features() } else { Vec::new() },
+            cpu_features: if compiles { crate::spec::host_features() } else { Vec::new() },
             settings,
         }
     }

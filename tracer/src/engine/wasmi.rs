@@ -2,11 +2,12 @@
 
 pub(crate) mod convert;
 mod guest;
+pub(crate) mod preload;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::limit::PageLimit;
 use super::session::Session;
-use crate::child::{Job, Run};
+use crate::job::{Job, Run};
 use forkpoint_traces::EngineInfo;
 use guest::WasmiGuest;
 use std::path::Path;
@@ -60,11 +61,11 @@ pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
         switch(&mut config, true);
     }
     for wanted in job.features.switches() {
-        let Some((_, switch)) = FEATURES.iter().find(|(name, _)| *name == wanted.name()) else {
+        let Some((_, switch)) = FEATURES.iter().find(|(name, _)| *name == wanted.name) else {
             let known: Vec<&str> = FEATURES.iter().map(|(name, _)| *name).collect();
-            return Err(format!("wasmi cannot switch {}; it can switch {}", wanted.name(), known.join(", ")));
+            return Err(format!("wasmi cannot switch {}; it can switch {}", wanted.name, known.join(", ")));
         };
-        switch(&mut config, wanted.enabled());
+        switch(&mut config, wanted.enabled);
     }
     config
         // What it does not accept it says before anything runs.

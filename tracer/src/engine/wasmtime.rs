@@ -8,19 +8,17 @@ mod imports;
 mod live;
 mod memories;
 mod records;
-mod spec;
+mod state;
 mod tuning;
 
-pub use spec::{Compiler, Cpu, Target, WasmtimeSpec};
-pub(super) use spec::{host_triple, write_target};
-pub use tuning::Tuning;
-
-use super::OptLevel;
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::limit::PageLimit;
 use super::session::Session;
-use crate::child::{Job, Out, Run};
+use crate::features;
+use crate::job::{Job, Run};
+use crate::link::Out;
 use crate::protocol::{NO_OFFSET, NativeFrame};
+use crate::spec::{Compiler, OptLevel, Target, WasmtimeSpec, cranelift_flag, host_triple};
 use forkpoint_traces::EngineInfo;
 use guest::WasmtimeGuest;
 use std::io;
@@ -167,7 +165,7 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
         config.wasm_stack_switching(true);
     }
     for switch in job.features.switches() {
-        config.wasm_features(switch.flag(), switch.enabled());
+        config.wasm_features(features::flag(switch), switch.enabled);
     }
     if let Some(triple) = spec.target.triple() {
         config.target(&triple)?;
@@ -177,10 +175,10 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
         // `has_*` flags only say which instructions may be used, and the engine refuses to load code that needs
         // instructions which this processor does not have.
         unsafe {
-            config.cranelift_flag_set(&cpu.flag(), if cpu.enabled { "true" } else { "false" });
+            config.cranelift_flag_set(&cranelift_flag(cpu), if cpu.enabled { "true" } else { "false" });
         }
     }
-    spec.tuning.apply(&mut config);
+    tuning::apply(&spec.tuning, &mut config);
     wasmtime::Engine::new(&config)
 }
 
@@ -212,7 +210,7 @@ fn describe(spec: &WasmtimeSpec) -> EngineInfo {
 }
 
 fn settings(spec: &WasmtimeSpec) -> Vec<(String, String)> {
-    let tuned = spec.tuning.settings();
+    let tuned = tuning::settings(&spec.tuning);
     let switches = switches(spec.compiler).map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
     let untouched = switches.filter(|(name, _)| !tuned.iter().any(|(tuned, _)| tuned == name));
     let mut settings: Vec<_> = untouched.collect();

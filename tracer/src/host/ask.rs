@@ -2,31 +2,13 @@
 //!
 //! Nothing here knows an engine: an adapter hands over the call and a way to its memories, and gets results.
 
-use crate::child::Answers;
 use crate::host::ranges::clamp;
-use crate::observe::View;
+use crate::link::Answers;
+use crate::memories::Memories;
 use crate::protocol::{Answer, FrameWriter, Growth, HostEnd, HostWrite, Message, Order, ReadRange};
 use crate::values::WasmValue;
 use forkpoint_traces::MemoryIndex;
 use std::io::{self, Write};
-
-/// The guest's memories during a host call, in the order of the original module.
-pub(crate) trait Memories {
-    /// All of them as they are now.
-    fn views(&self) -> Vec<View<'_>>;
-
-    /// Writes `bytes` at `address` of memory number `memory`; `false` when they do not fit, and then nothing is
-    /// written.
-    fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool;
-
-    /// Grows memory number `memory` by so many pages; `false` where the engine refuses.
-    fn grow(&mut self, memory: u32, delta: u64) -> bool;
-
-    /// Has the engine's own host answer imported function number `function`, where it has a host.
-    fn own_host(&mut self, _function: u32, _arguments: &[WasmValue]) -> HostEnd {
-        HostEnd::Trapped("this engine has no host of its own".to_string())
-    }
-}
 
 /// Asks the recorder what imported function number `function` answers, and does to memory what it says. All records
 /// before must have been sent.

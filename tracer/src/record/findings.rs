@@ -1,6 +1,6 @@
 //! Where the engine's memory was not the replayed one.
 
-use crate::observe::Watch;
+use crate::job::Watch;
 use forkpoint_traces::{Image, MemoryIndex, Observation, TraceError, TraceWriter};
 
 /// Most findings that are kept one by one.
@@ -148,7 +148,7 @@ impl Watching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::WatchedRange;
+    use crate::job::WatchedRange;
 
     #[test]
     fn what_the_recorder_had_written_is_no_finding() {

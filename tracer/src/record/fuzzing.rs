@@ -4,10 +4,10 @@
 
 use super::pump::Pump;
 use super::{Checkpoint, HostSource, Imports, Invocation, Program, Request};
-use crate::engine::EngineSpec;
 use crate::features::FeatureSwitches;
 use crate::host::stub::Stub;
 use crate::protocol::{read_frame, read_order};
+use crate::spec::EngineSpec;
 use crate::values::parse_value;
 use forkpoint_traces::{Event, TraceError, TraceReader};
 use std::os::unix::net::UnixStream;

@@ -2,9 +2,9 @@
 
 use super::process::{Child, Ended, Stopped, Watch};
 use super::{Phase, Request, Stdio};
-use crate::child::{Job, Run, Task};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
+use crate::job::{Job, Run, Task};
 use crate::protocol::{Frame, Message, VERSION};
 use crate::scratch::Scratch;
 use forkpoint_traces::Outcome;

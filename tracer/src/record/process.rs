@@ -2,12 +2,12 @@
 
 mod last_words;
 
-use super::{Request, Stdio};
-use crate::child::{ARGUMENT, Job, Task};
-use crate::engine::EngineSpec;
+use super::{Request, Stdio, bundled};
 use crate::error::RecordError;
+use crate::job::{ARGUMENT, Job, Task};
 use crate::protocol::{Frame, Order, read_frame, write_order};
 use crate::shared::SharedBuffer;
+use crate::spec::EngineSpec;
 use last_words::{LastWords, quoted};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::cell::Cell;
@@ -335,7 +335,9 @@ fn program(request: &Request, folder: &Path) -> Result<Command, RecordError> {
             program.args(words);
             program
         }
-        EngineSpec::Bundled(spec) => spec.command(folder).map_err(RecordError::io("writing the runner's files"))?,
+        EngineSpec::Bundled(spec) => {
+            bundled::command(spec, folder).map_err(RecordError::io("writing the runner's files"))?
+        }
         _ => Command::new(&request.executable),
     })
 }

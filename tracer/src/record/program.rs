@@ -6,7 +6,6 @@ use super::interface::Interface;
 use super::invocation::Invocation;
 use super::providers::{Imports, provide};
 use super::steps::Steps;
-use crate::child::{Checkpoints, Run};
 use crate::error::RecordError;
 use crate::host::answer::{HostFunction, HostSpec, Provider};
 use crate::host::preload::Preload;
@@ -15,6 +14,7 @@ use crate::host::stub::Stub;
 use crate::instrument::{
     HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Style, expose, instrument, untouched,
 };
+use crate::job::{Checkpoints, Run};
 use crate::record::{HostSource, Request};
 use forkpoint_traces::{Import, TraceReader};
 use std::borrow::Cow;

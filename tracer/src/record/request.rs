@@ -1,11 +1,11 @@
 //! How to record a run: every parameter of one, declared once.
 
 use super::{Checkpoint, Gauge};
-use crate::engine::EngineSpec;
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
 use crate::instrument::{BUFFER_PAGES, Options, Style};
-use crate::observe::Watch;
+use crate::job::Watch;
+use crate::spec::EngineSpec;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -4,9 +4,9 @@
 
 use super::interface::Interface;
 use super::types::signature;
-use crate::child::Call as Job;
 use crate::error::RecordError;
 use crate::instrument::{MemoryDecl, step_export};
+use crate::job::Call as Job;
 use crate::values::WasmValue;
 use forkpoint_traces::{Argument, Call, MAX_PUT, Put, Step, StepResult};
 use std::collections::BTreeSet;

@@ -2,8 +2,8 @@
 
 use super::abi::{Api, Object, Vector};
 use super::config::{self, WINCH};
-use super::spec::CapiSpec;
 use crate::features::FeatureSwitches;
+use crate::spec::CapiSpec;
 
 /// A module with a function that no two compilers make the same code of: a loop that counts.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0\

@@ -1,10 +1,11 @@
 //! Settings that `wasm.h` leaves to each engine, made where the library has the functions for them.
 
 use super::abi::{Api, Object, Vector};
-use super::spec::{CapiSpec, Switch};
 use crate::engine::words::one_line;
-use crate::engine::{OptLevel, Target};
 use crate::features::FeatureSwitches;
+use crate::spec::CapiSpec;
+use crate::spec::{OptLevel, Target, cranelift_flag};
+use crate::switch::Switch;
 use std::ffi::{CString, c_char, c_void};
 
 /// Proposals switched on without being asked, where the library has the switch: what an engine is not harmed by
@@ -32,7 +33,7 @@ pub(super) type Settings = Vec<(String, String)>;
 pub(super) fn engine(api: &Api, spec: &CapiSpec, features: &FeatureSwitches) -> Result<(Object, Settings), String> {
     // Wasmtime's names are those of the proposals; what the engine's own settings name comes last.
     let general =
-        features.switches().map(|switch| Switch { name: switch.name().replace('-', "_"), enabled: switch.enabled() });
+        features.switches().map(|switch| Switch { name: switch.name.replace('-', "_"), enabled: switch.enabled });
     let spec = &CapiSpec { wasm: general.chain(spec.wasm.iter().cloned()).collect(), ..spec.clone() };
     type New = unsafe extern "C" fn() -> Object;
     type NewWith = unsafe extern "C" fn(Object) -> Object;
@@ -95,7 +96,7 @@ fn configure(api: &Api, spec: &CapiSpec, config: Object, settings: &mut Settings
         set.target(&triple)?;
     }
     for cpu in &spec.cpu {
-        set.cranelift_flag(&cpu.flag(), if cpu.enabled { "true" } else { "false" })?;
+        set.cranelift_flag(&cranelift_flag(cpu), if cpu.enabled { "true" } else { "false" })?;
     }
     if let Some(level) = spec.opt {
         let number = match level {

@@ -2,13 +2,13 @@
 
 use super::abi::{Api, Callback, F32, F64, FUNCTION, I32, I64, MEMORY, Object, Payload, REFERENCE, Value, Vector};
 use super::host::OwnHost;
-use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::{one_line, trap_kind, without_backtrace};
-use crate::host::ask::Memories;
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
-use crate::observe::View;
+use crate::job::{Call, Run};
+use crate::memories::Memories;
+use crate::memories::View;
 use crate::protocol::HostEnd;
 use crate::protocol::TrapFrame;
 use crate::values::WasmValue;

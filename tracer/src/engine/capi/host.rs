@@ -5,13 +5,13 @@
 
 use super::abi::{Api, Object, Value, Vector};
 use super::guest::{NULL, from_engine, message, to_engine};
-use crate::child::Run;
 use crate::engine::drive::NoHost;
 use crate::engine::library::extra_functions;
 use crate::engine::words::one_line;
 use crate::host::WasiSetup;
 use crate::host::answer::HostFunction;
 use crate::host::trampoline::{self, Forwarded, MemoryKind};
+use crate::job::Run;
 use crate::protocol::HostEnd;
 use crate::values::WasmValue;
 use forkpoint_traces::wasi;

@@ -5,9 +5,9 @@
 //! a value's type is, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
 //! with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half is cut.
 
-use super::spec::{ABIS, abis};
 use crate::engine::drive::Rejected;
 use crate::engine::library::functions;
+use crate::spec::{ABIS, abis};
 use crate::values::WasmValue;
 use forkpoint_traces::Stage;
 use std::ffi::{CStr, c_char, c_void};

@@ -1,10 +1,10 @@
 //! Settings of WasmEdge. Proposals are numbers that differ between releases.
 
 use super::abi::{Answer, Api, Object, Release, Version};
-use super::spec::{LEVELS, WasmEdgeMode, WasmEdgeSpec};
-use crate::engine::Switch;
 use crate::engine::drive::Rejected;
 use crate::features::FeatureSwitches;
+use crate::spec::{LEVELS, WasmEdgeMode, WasmEdgeSpec};
+use crate::switch::Switch;
 use forkpoint_traces::Stage;
 use std::ffi::{CStr, c_char, c_void};
 
@@ -49,9 +49,9 @@ const NAMES: &[(&str, &str)] = &[
 /// Switches by WasmEdge's names.
 pub(super) fn named(features: &FeatureSwitches) -> impl Iterator<Item = Switch> {
     features.switches().map(|switch| {
-        let name = NAMES.iter().find(|(name, _)| *name == switch.name());
-        let name = name.map_or_else(|| switch.name().replace('-', "_"), |(_, own)| own.to_string());
-        Switch { name, enabled: switch.enabled() }
+        let name = NAMES.iter().find(|(name, _)| *name == switch.name);
+        let name = name.map_or_else(|| switch.name.replace('-', "_"), |(_, own)| own.to_string());
+        Switch { name, enabled: switch.enabled }
     })
 }
 

@@ -3,13 +3,13 @@
 use super::abi::{Answer, Api, HostFunction, NOTHING, Object, Release, Text, Value};
 use super::host::OwnHost;
 use super::{WasmEdge, WasmEdgeMode, limits, native};
-use crate::child::{Call, Run};
 use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::session::{Next, Session};
 use crate::engine::words::trap_kind;
-use crate::host::ask::Memories;
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
-use crate::observe::View;
+use crate::job::{Call, Run};
+use crate::memories::Memories;
+use crate::memories::View;
 use crate::protocol::HostEnd;
 use crate::shared;
 use crate::values::WasmValue;

@@ -4,12 +4,12 @@
 //! It runs in an executor and a store of its own, always interpreted, while the guest waits for its host function.
 
 use super::abi::{Answer, Api, NOTHING, Object, Release, Text, Value};
-use crate::child::Run;
 use crate::engine::drive::NoHost;
 use crate::engine::library::extra_functions;
 use crate::host::WasiSetup;
 use crate::host::answer::HostFunction;
 use crate::host::trampoline::{self, Forwarded, MemoryKind};
+use crate::job::Run;
 use crate::protocol::HostEnd;
 use crate::values::WasmValue;
 use forkpoint_traces::wasi;

@@ -1,13 +1,13 @@
 //! A guest under wasmi.
 
 use super::convert::{failure, from_engine, to_engine};
-use crate::child::{Call, Run};
 use crate::engine::drive::{self, Ended, Guest, Visit};
 use crate::engine::limit::PageLimit;
 use crate::engine::session::{Halt, Next, Session};
-use crate::host::ask::Memories;
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
-use crate::observe::View;
+use crate::job::{Call, Run};
+use crate::memories::Memories;
+use crate::memories::View;
 use crate::values::WasmValue;
 use std::io;
 use std::sync::Arc;

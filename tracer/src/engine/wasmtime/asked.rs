@@ -1,12 +1,12 @@
 //! An imported function that the recorder answers.
 
 use super::convert::{from_engine, to_engine};
-use super::guest::State;
 use super::memories::{GuestMemory, views};
 use super::records;
+use super::state::State;
 use crate::engine::session::Halt;
-use crate::host::ask::Memories;
-use crate::observe::View;
+use crate::memories::Memories;
+use crate::memories::View;
 use crate::values::WasmValue;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 

@@ -1,8 +1,8 @@
 //! A host function of the embedder's, of a preloaded module or of a script, behind a wrapper that reports the call.
 
 use super::convert::{from_engine, to_engine};
-use super::guest::State;
 use super::memories::GuestMemory;
+use super::state::State;
 use super::{live, records};
 use crate::engine::session::Halt;
 use crate::host::embed::{HostError, HostFunctions, HostMemory, Lent, NoMemory};

@@ -4,32 +4,15 @@ use super::convert::{failure, from_engine, to_engine};
 use super::imports::{instantiate, wasi};
 use super::memories::GuestMemory;
 use super::records;
-use crate::child::{Call, Run};
+use super::state::State;
 use crate::engine::drive::{Ended, Guest, Visit};
 use crate::engine::limit::PageLimit;
 use crate::engine::session::Session;
+use crate::job::{Call, Run};
 use crate::shared;
 use crate::values::WasmValue;
 use std::io;
-use wasmtime::{Engine, Func, Instance, Memory, Module, Store, Val};
-use wasmtime_wasi::p1::WasiP1Ctx;
-
-/// What host functions need.
-pub(super) struct State {
-    pub(super) wasi: WasiP1Ctx,
-    /// Away while it looks at memories, which belong to the same store.
-    pub(super) session: Option<Box<Session>>,
-    pub(super) run: Run,
-    limit: PageLimit,
-    /// Where a module that records inline does.
-    pub(super) buffer: Option<Memory>,
-    /// The original module's memories.
-    pub(super) memories: Vec<GuestMemory>,
-    /// The memory that WASI sees, and its index.
-    pub(super) memory: Option<(GuestMemory, u32)>,
-    /// Host functions as the trampoline exports them, by import number.
-    pub(super) forwarders: Vec<Func>,
-}
+use wasmtime::{Engine, Func, Instance, Module, Store, Val};
 
 /// An instance, its store, and the module it is of.
 pub(super) struct WasmtimeGuest<'a> {

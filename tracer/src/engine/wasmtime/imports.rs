@@ -1,13 +1,13 @@
 //! What a guest imports: WASI, the functions that the recorder answers, and memories.
 
-use super::guest::State;
 use super::memories::{GuestMemory, views};
+use super::state::State;
 use super::{asked, embedded, live, records};
-use crate::child::Run;
 use crate::engine::drive::left_behind;
 use crate::host::fixed;
 use crate::host::trampoline::{self, Forwarded};
 use crate::instrument::{BUFFER_EXPORT, IMPORT_MODULE};
+use crate::job::Run;
 use forkpoint_traces::{Import, wasi as preview1};
 use std::sync::Arc;
 use wasmtime::{

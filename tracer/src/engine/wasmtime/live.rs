@@ -1,12 +1,12 @@
 //! A WASI function behind a wrapper that reports the call, what it read and what it wrote, by a [`LiveCall`].
 
 use super::convert::{from_engine, words};
-use super::guest::State;
 use super::records;
-use crate::child::Checkpoints;
+use super::state::State;
 use crate::engine::session::Halt;
 use crate::host::live::{LiveCall, Step};
 use crate::host::ranges::clamp;
+use crate::job::Checkpoints;
 use crate::protocol::HostEnd;
 use forkpoint_traces::{FuncIndex, HostCall, HostEvent, Import, MemoryIndex, wasi};
 use std::sync::Arc;

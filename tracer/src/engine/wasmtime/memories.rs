@@ -1,6 +1,6 @@
 //! The guest's memories, shared or not.
 
-use crate::observe::View;
+use crate::memories::View;
 use wasmtime::{AsContext, AsContextMut, Extern, Instance, Memory, SharedMemory};
 
 /// A memory of the guest.

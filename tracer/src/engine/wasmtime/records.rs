@@ -1,7 +1,7 @@
 //! How events leave the guest: the full buffer, the hook, and what is looked at meanwhile.
 
-use super::guest::State;
 use super::memories::views;
+use super::state::State;
 use crate::engine::drive::Visit;
 use crate::engine::session::{Halt, Next};
 use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, host_records};

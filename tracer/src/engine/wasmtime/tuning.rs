@@ -1,126 +1,48 @@
-//! Settings of Wasmtime that change neither what a module means nor how hard the compiler tries, and decide
-//! nonetheless whether a bug shows: how registers are allocated, where memory lies, how traps are found.
+//! Makes the settings of a [`Tuning`] in Wasmtime.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use crate::spec::Tuning;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm};
-
-/// Such settings. What is `None` or off is as Wasmtime has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Tuning {
-    /// The register allocator that goes through the code once, in place of the one that goes back.
-    pub single_pass: bool,
-    /// Instances and memories come from a pool.
-    pub pooling: bool,
-    /// Bytes of address space reserved for a memory.
-    pub memory_reservation: Option<u64>,
-    /// Bytes of address space behind a memory in which accesses fault.
-    pub memory_guard: Option<u64>,
-    /// Every trap is found by code and none by a signal.
-    pub no_signals: bool,
-    /// NaNs that an operation makes are made canonical.
-    pub canonical_nans: bool,
-}
 
 /// What a pool holds: enough for a guest of several memories, the recorder's buffer and the trampoline, and not so
 /// much that address space runs out.
 const POOLED: u32 = 32;
 
-impl Tuning {
-    /// Sets what `name` stands for; `false` when it is none of these.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
-        let switch = || match value {
-            "on" => Ok(true),
-            "off" => Ok(false),
-            _ => Err(format!("`{name}={value}`: write on or off")),
-        };
-        let bytes = || {
-            let parsed = match value.strip_prefix("0x") {
-                Some(hex) => u64::from_str_radix(hex, 16),
-                None => value.parse(),
-            };
-            parsed.map(Some).map_err(|error| format!("`{name}={value}`: {error}; write a number of bytes"))
-        };
-        match name {
-            "regalloc" => {
-                self.single_pass = match value {
-                    "single-pass" => true,
-                    "backtracking" => false,
-                    _ => return Err(format!("unknown register allocator `{value}`")),
-                }
-            }
-            "pooling" => self.pooling = switch()?,
-            "memory-reservation" => self.memory_reservation = bytes()?,
-            "memory-guard" => self.memory_guard = bytes()?,
-            "signals" => self.no_signals = !switch()?,
-            "nan-canonicalization" => self.canonical_nans = switch()?,
-            _ => return Ok(false),
-        }
-        Ok(true)
+/// Makes the settings.
+pub(super) fn apply(tuning: &Tuning, config: &mut Config) {
+    if tuning.single_pass {
+        config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
     }
-
-    /// Makes the settings.
-    pub(super) fn apply(&self, config: &mut Config) {
-        if self.single_pass {
-            config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);
-        }
-        if self.pooling {
-            let mut pool = PoolingAllocationConfig::new();
-            pool.total_memories(POOLED).total_tables(POOLED).total_core_instances(4).total_gc_heaps(4);
-            pool.max_memories_per_module(POOLED / 2).max_tables_per_module(POOLED / 2);
-            config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-        }
-        if let Some(bytes) = self.memory_reservation {
-            config.memory_reservation(bytes);
-        }
-        if let Some(bytes) = self.memory_guard {
-            config.memory_guard_size(bytes);
-        }
-        if self.no_signals {
-            config.signals_based_traps(false);
-        }
-        if self.canonical_nans {
-            config.cranelift_nan_canonicalization(true);
-        }
+    if tuning.pooling {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_memories(POOLED).total_tables(POOLED).total_core_instances(4).total_gc_heaps(4);
+        pool.max_memories_per_module(POOLED / 2).max_tables_per_module(POOLED / 2);
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
     }
-
-    /// What differs from Wasmtime's defaults, for the trace's header, under Wasmtime's own names.
-    pub(super) fn settings(&self) -> Vec<(String, String)> {
-        let number = |value: Option<u64>| value.map(|value| value.to_string());
-        let flag = |set: bool, value: &str| set.then(|| value.to_string());
-        let all = [
-            ("cranelift_nan_canonicalization", flag(self.canonical_nans, "true")),
-            ("cranelift_regalloc_algorithm", flag(self.single_pass, "single_pass")),
-            ("allocation_strategy", flag(self.pooling, "pooling")),
-            ("memory_reservation", number(self.memory_reservation)),
-            ("memory_guard_size", number(self.memory_guard)),
-            ("signals_based_traps", flag(self.no_signals, "false")),
-        ];
-        all.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
+    if let Some(bytes) = tuning.memory_reservation {
+        config.memory_reservation(bytes);
+    }
+    if let Some(bytes) = tuning.memory_guard {
+        config.memory_guard_size(bytes);
+    }
+    if tuning.no_signals {
+        config.signals_based_traps(false);
+    }
+    if tuning.canonical_nans {
+        config.cranelift_nan_canonicalization(true);
     }
 }
 
-/// As it stands in an engine's name, a comma before each setting.
-impl fmt::Display for Tuning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.single_pass {
-            f.write_str(",regalloc=single-pass")?;
-        }
-        if self.pooling {
-            f.write_str(",pooling=on")?;
-        }
-        if let Some(bytes) = self.memory_reservation {
-            write!(f, ",memory-reservation={bytes}")?;
-        }
-        if let Some(bytes) = self.memory_guard {
-            write!(f, ",memory-guard={bytes}")?;
-        }
-        if self.no_signals {
-            f.write_str(",signals=off")?;
-        }
-        if self.canonical_nans {
-            f.write_str(",nan-canonicalization=on")?;
-        }
-        Ok(())
-    }
+/// What differs from Wasmtime's defaults, for the trace's header, under Wasmtime's own names.
+pub(super) fn settings(tuning: &Tuning) -> Vec<(String, String)> {
+    let number = |value: Option<u64>| value.map(|value| value.to_string());
+    let flag = |set: bool, value: &str| set.then(|| value.to_string());
+    let all = [
+        ("cranelift_nan_canonicalization", flag(tuning.canonical_nans, "true")),
+        ("cranelift_regalloc_algorithm", flag(tuning.single_pass, "single_pass")),
+        ("allocation_strategy", flag(tuning.pooling, "pooling")),
+        ("memory_reservation", number(tuning.memory_reservation)),
+        ("memory_guard_size", number(tuning.memory_guard)),
+        ("signals_based_traps", flag(tuning.no_signals, "false")),
+    ];
+    all.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?))).collect()
 }

@@ -1,0 +1,25 @@
+//! What lives in Wasmtime's store beside a guest.
+
+use super::memories::GuestMemory;
+use crate::engine::limit::PageLimit;
+use crate::engine::session::Session;
+use crate::job::Run;
+use wasmtime::{Func, Memory};
+use wasmtime_wasi::p1::WasiP1Ctx;
+
+/// What host functions need.
+pub(super) struct State {
+    pub(super) wasi: WasiP1Ctx,
+    /// Away while it looks at memories, which belong to the same store.
+    pub(super) session: Option<Box<Session>>,
+    pub(super) run: Run,
+    pub(super) limit: PageLimit,
+    /// Where a module that records inline does.
+    pub(super) buffer: Option<Memory>,
+    /// The original module's memories.
+    pub(super) memories: Vec<GuestMemory>,
+    /// The memory that WASI sees, and its index.
+    pub(super) memory: Option<(GuestMemory, u32)>,
+    /// Host functions as the trampoline exports them, by import number.
+    pub(super) forwarders: Vec<Func>,
+}

@@ -1,0 +1,119 @@
+//! What the recorder asks an engine's process to do: data only, which both sides read.
+
+use crate::features::FeatureSwitches;
+use crate::host::WasiSetup;
+use crate::host::answer::HostSpec;
+use crate::host::preload::Preload;
+use crate::host::script::HostScript;
+use crate::spec::EngineSpec;
+use crate::values::WasmValue;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// First argument of a child process; the job's file, the number of its socket and that of the memory to put
+/// under the guest's buffer follow.
+pub const ARGUMENT: &str = "__run-engine";
+
+/// What a child process is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
+    pub(crate) protocol: u32,
+    pub(crate) engine: EngineSpec,
+    /// The module as it was given, which the engine is asked to validate.
+    pub(crate) original: PathBuf,
+    /// The rewritten module, or what an engine compiled from it.
+    pub(crate) module: PathBuf,
+    /// Whether the module needs the stack switching proposal.
+    pub(crate) stack_switching: bool,
+    /// Most pages of 64 KiB that a memory may have.
+    pub(crate) memory_page_limit: Option<u64>,
+    /// Proposals to switch on and off.
+    pub(crate) features: FeatureSwitches,
+    pub(crate) task: Task,
+}
+
+/// The two things a child does.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Task {
+    /// Compile the module to a file for another process.
+    Compile { output: PathBuf },
+    /// Run it.
+    Run(Box<Run>),
+}
+
+/// A run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Whether `module` is compiled already.
+    pub(crate) precompiled: bool,
+    /// Whether the run ends when the module is compiled: it is not valid, so nothing of it is to run.
+    pub(crate) stages_only: bool,
+    /// Export names of the original module's memories.
+    pub(crate) memories: Vec<String>,
+    /// Which of them is exported as `memory`: the one that WASI writes to.
+    pub(crate) wasi_memory: Option<u32>,
+    /// Export names of the original module's mutable numeric globals.
+    pub(crate) globals: Vec<String>,
+    /// Export names of the original module's tables.
+    pub(crate) tables: Vec<String>,
+    /// Whether there is a start function to call.
+    pub(crate) has_start: bool,
+    pub(crate) calls: Vec<Call>,
+    pub(crate) wasi: WasiSetup,
+    /// Whether the engine's process answers WASI itself; otherwise the recorder answers every host call.
+    pub(crate) live_host: bool,
+    /// Modules that answer other imports there.
+    pub(crate) preloads: Vec<Preload>,
+    /// Scripts that do.
+    #[serde(default)]
+    pub(crate) scripts: Vec<HostScript>,
+    /// What else answers host calls there; without it the recorder is asked.
+    pub(crate) answers: Option<HostSpec>,
+    /// Whether to send native code, and at most how many bytes of it.
+    pub(crate) native_limit: u64,
+    /// When to show all memories, besides at the end.
+    pub(crate) checkpoints: Checkpoints,
+    /// Bytes to look at after every event.
+    pub(crate) watch: Option<Watch>,
+    /// Whether a runner that keeps records back sends each at once: the run crashed before.
+    pub(crate) careful: bool,
+}
+
+/// When a child shows all memories, besides after instantiation and at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Checkpoints {
+    /// Never.
+    None,
+    /// Around every host call.
+    Calls,
+    /// When so many bytes of records were sent since the last time.
+    Bytes(u64),
+}
+
+/// A call of an export.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Call {
+    pub(crate) function: String,
+    pub(crate) arguments: Vec<WasmValue>,
+    /// Whether its type has vectors, which not every interface to an engine can pass.
+    pub(crate) vectors: bool,
+}
+
+/// Bytes that are looked at after every event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watch {
+    /// Memory they are in.
+    pub memory: u32,
+    /// Where, each place with an address of its own.
+    pub ranges: Vec<WatchedRange>,
+}
+
+/// One place in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchedRange {
+    /// First byte.
+    pub address: u64,
+    /// How many bytes.
+    pub length: u64,
+}

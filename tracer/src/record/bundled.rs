@@ -1,0 +1,64 @@
+//! Starts the runners that are part of this program: their text is in it, and a run gets a copy in its private folder.
+
+use crate::spec::{BundledRunner, BundledSpec, V8Compiler, cranelift_flag};
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+/// The files of `runners/node`, the one to start first.
+const NODE: &[(&str, &str)] = &[
+    ("start.cjs", include_str!("../../runners/node/start.cjs")),
+    ("load.cjs", include_str!("../../runners/node/load.cjs")),
+    ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
+    ("runner.mjs", include_str!("../../runners/node/runner.mjs")),
+    ("host.mjs", include_str!("../../runners/node/host.mjs")),
+    ("module.mjs", include_str!("../../runners/node/module.mjs")),
+    ("protocol.mjs", include_str!("../../runners/node/protocol.mjs")),
+    ("wasi.mjs", include_str!("../../runners/node/wasi.mjs")),
+];
+
+/// The files of `runners/python`, the one to start first.
+const PYTHON: &[(&str, &str)] = &[
+    ("runner.py", include_str!("../../runners/python/runner.py")),
+    ("engine.py", include_str!("../../runners/python/engine.py")),
+    ("host.py", include_str!("../../runners/python/host.py")),
+    ("observe.py", include_str!("../../runners/python/observe.py")),
+    ("protocol.py", include_str!("../../runners/python/protocol.py")),
+];
+
+/// The command that runs it, from copies of its files in `folder`.
+pub(super) fn command(spec: &BundledSpec, folder: &Path) -> io::Result<Command> {
+    let (usual, files) = match spec.runner {
+        BundledRunner::Node(_) => ("node", NODE),
+        BundledRunner::Python { .. } => ("python3", PYTHON),
+    };
+    let folder = folder.join("runner");
+    // An engine that compiles ahead would have been here before.
+    std::fs::create_dir_all(&folder)?;
+    files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))?;
+    let mut command = Command::new(spec.program.as_deref().unwrap_or(usual));
+    if let BundledRunner::Node(compiler) = spec.runner {
+        // V8 reads them before it starts.
+        command.args(match compiler {
+            None => &[][..],
+            Some(V8Compiler::Liftoff) => &["--liftoff", "--no-wasm-tier-up"],
+            Some(V8Compiler::Turbofan) => &["--no-liftoff"],
+        });
+    }
+    command.arg(folder.join(files[0].0));
+    if let BundledRunner::Python { compiler, opt } = spec.runner {
+        if let Some(compiler) = compiler {
+            command.arg("--compiler").arg(compiler.to_string());
+        }
+        if let Some(opt) = opt {
+            command.arg("--opt").arg(opt.to_string());
+        }
+        if let Some(triple) = spec.target.triple() {
+            command.arg("--target").arg(triple);
+        }
+        for cpu in &spec.cpu {
+            command.arg(format!("--cranelift={}={}", cranelift_flag(cpu), cpu.enabled));
+        }
+    }
+    Ok(command)
+}
