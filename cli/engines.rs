@@ -3,11 +3,10 @@
 //! Nothing is looked up: each engine gets a small module for each feature, in a process of its own, and its answer
 //! counts.
 
-use crate::answer::Answer;
 use crate::args::EnginesArgs;
 use crate::output::{print, print_json};
-use crate::progress;
-use crate::request::interrupt;
+use crate::session::interrupt;
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request, own_host};
@@ -63,7 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is known of one engine.
 #[derive(Debug, Serialize)]
-struct FeatureRow {
+struct Row {
     /// As it is written on the command line.
     engine: String,
     /// Its other modes, which know the same.
@@ -94,7 +93,7 @@ pub fn run(args: &EnginesArgs) -> Result<Answer> {
         if args.engines.contains(&spec) {
             continue;
         }
-        rows.push(FeatureRow { also, ..look_at(&spec)? });
+        rows.push(Row { also, ..look_at(&spec)? });
     }
     for engine in &args.engines {
         rows.push(look_at(engine)?);
@@ -113,8 +112,8 @@ pub fn run(args: &EnginesArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn unusable(engine: &str, reason: &str) -> FeatureRow {
-    FeatureRow {
+fn unusable(engine: &str, reason: &str) -> Row {
+    Row {
         engine: engine.to_string(),
         also: "",
         usable: false,
@@ -131,7 +130,7 @@ fn unusable(engine: &str, reason: &str) -> FeatureRow {
 }
 
 /// Tries an engine.
-fn look_at(spec: &EngineSpec) -> Result<FeatureRow> {
+fn look_at(spec: &EngineSpec) -> Result<Row> {
     let name = spec.to_string();
     let plain = match try_module(spec, PLAIN)? {
         Ok(plain) => plain,
@@ -153,7 +152,7 @@ fn look_at(spec: &EngineSpec) -> Result<FeatureRow> {
         Err(error) => (None, Some(error.to_string())),
     };
     let told = |what: fn(EngineInfo) -> String| plain.engine.clone().map(what);
-    Ok(FeatureRow {
+    Ok(Row {
         usable: true,
         reason: None,
         name: told(|engine| engine.name),
@@ -187,7 +186,7 @@ fn request(spec: &EngineSpec) -> Result<Request> {
     Ok(Request { timeout: Some(PATIENCE), checkpoint: Checkpoint::End, interrupt: interrupt()?, ..request })
 }
 
-fn table(rows: &[FeatureRow]) -> String {
+fn table(rows: &[Row]) -> String {
     let mut text = String::new();
     for row in rows {
         let also = if row.also.is_empty() { String::new() } else { format!(", {}", row.also) };

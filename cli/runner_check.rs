@@ -2,10 +2,9 @@
 //!
 //! Small modules, one for each part of the protocol, run under Wasmtime and under the runner; their traces must agree.
 
-use crate::answer::Answer;
 use crate::args::RunnerCheckArgs;
 use crate::output::{print, print_json};
-use crate::progress;
+use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{NanBits, Report, Timeline, printable};
 use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request, Scratch, WasiSetup};
@@ -115,7 +114,7 @@ const HOST: Case = Case {
 
 /// What became of a case.
 #[derive(Serialize)]
-struct PartRow {
+struct Row {
     part: &'static str,
     /// `None` where the runner does not have this part, and need not.
     passed: Option<bool>,
@@ -125,7 +124,7 @@ struct PartRow {
 
 /// Runs the command.
 pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
-    let spec = format!("runner:{}", shell_words::join(&args.command));
+    let spec = format!("runner:{}", args.command.join(" "));
     let engine: EngineSpec = spec.parse()?;
     let shown = progress::show(false);
     let mut rows = Vec::new();
@@ -134,7 +133,7 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
         let folder = Scratch::new().context("creating a temporary folder")?;
         let checked = check(case, &engine, folder.path());
         let reason = checked.err().map(|error| format!("{error:#}"));
-        rows.push(PartRow { part: case.name, passed: Some(reason.is_none()), reason });
+        rows.push(Row { part: case.name, passed: Some(reason.is_none()), reason });
     }
     rows.push(own_host(&engine)?);
     drop(shown);
@@ -142,7 +141,7 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
     if args.json {
         print_json(&rows)?;
     } else {
-        for PartRow { part, passed, reason } in &rows {
+        for Row { part, passed, reason } in &rows {
             let word = match passed {
                 Some(true) => "ok",
                 Some(false) => "failed",
@@ -163,18 +162,18 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
 }
 
 /// Checks a host of the runner's own, where it has one.
-fn own_host(engine: &EngineSpec) -> Result<PartRow> {
+fn own_host(engine: &EngineSpec) -> Result<Row> {
     let part = HOST.name;
     let request = Request::new(engine.clone(), PathBuf::new()).context("finding this program")?;
     let request = Request { timeout: Some(PATIENCE), ..request };
     match forkpoint_tracer::own_host(&request) {
         Ok(Ok(_)) => {}
-        Ok(Err(why)) => return Ok(PartRow { part, passed: None, reason: why }),
-        Err(error) => return Ok(PartRow { part, passed: Some(false), reason: Some(error.to_string()) }),
+        Ok(Err(why)) => return Ok(Row { part, passed: None, reason: why }),
+        Err(error) => return Ok(Row { part, passed: Some(false), reason: Some(error.to_string()) }),
     }
     let folder = Scratch::new().context("creating a temporary folder")?;
     let reason = replays(engine, folder.path()).err().map(|error| format!("{error:#}"));
-    Ok(PartRow { part, passed: Some(reason.is_none()), reason })
+    Ok(Row { part, passed: Some(reason.is_none()), reason })
 }
 
 /// Records the runner's own host; an error says how a run on its answers is another.
@@ -198,10 +197,14 @@ fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
 
 fn program(case: &Case) -> Result<Program> {
     let module = wat::parse_str(case.module).context("a module of this program")?;
-    let calls = case.calls.iter().map(|call| call.parse()).collect::<Result<Vec<Invocation>, _>>()?;
+    let words = |call: &&str| call.split(' ').map(str::to_string).collect::<Vec<_>>();
+    let calls = case.calls.iter().map(words).filter_map(|mut words| {
+        let arguments = words.split_off(1);
+        Some(Invocation { function: words.pop()?, arguments })
+    });
     let stubs = case.stubs.iter().map(|stub| stub.parse()).collect::<Result<Vec<_>, _>>()?;
     let imports = Imports { stubs: &stubs, ..Imports::default() };
-    Ok(Program::new("check.wat", module, &calls, &imports)?)
+    Ok(Program::new("check.wat", module, &calls.collect::<Vec<_>>(), &imports)?)
 }
 
 /// Runs a case under both engines; an error says how the runner's run is another.

@@ -1,0 +1,54 @@
+//! In what two runs without recording ended differently, in words.
+
+use forkpoint_replay::{Item, Symbols, printable};
+use forkpoint_tracer::EndDifference;
+use forkpoint_traces::Hex;
+
+/// A difference in one line, with names for the two runs.
+pub fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Symbols) -> String {
+    match difference {
+        EndDifference::Outcome { lhs, rhs } => format!("outcome: {left} {lhs}, {right} {rhs}"),
+        EndDifference::Call { function, lhs, rhs } => {
+            format!("{}: {left} {}, {right} {}", printable(function), printable(lhs), printable(rhs))
+        }
+        EndDifference::MemorySize { memory, lhs, rhs } => {
+            let [lhs, rhs] = [lhs, rhs].map(|pages| symbols.pages(*memory, *pages));
+            format!("{}: {left} {lhs}; {right} {rhs}", symbols.item(Item::Memory, *memory))
+        }
+        EndDifference::Bytes { memory, address, lhs, rhs } => {
+            let memory = symbols.item(Item::Memory, *memory);
+            format!("{memory} at {address:#x}: {left} {:#}, {right} {:#}", Hex(lhs), Hex(rhs))
+        }
+        EndDifference::Page { memory, address } => {
+            let memory = symbols.item(Item::Memory, *memory);
+            format!("{memory} at {address:#x}: {left} and {right} differ in this page, whose bytes are not kept")
+        }
+        EndDifference::Global { index, lhs, rhs } => {
+            let global = symbols.item(Item::Global, *index);
+            format!("{global}: {left} {}, {right} {}", printable(lhs), printable(rhs))
+        }
+        EndDifference::TableSize { table, lhs, rhs } => {
+            format!("{}: {left} {lhs} elements, {right} {rhs} elements", symbols.item(Item::Table, *table))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_a_name_goes_by_it() {
+        let module = r#"(module (memory 1) (memory $heap 1) (global (mut i32) (i32.const 0))
+            (global $count (mut i32) (i32.const 0)) (table $jumps 1 funcref))"#;
+        let symbols = Symbols::new(wat::parse_str(module).expect("a module"));
+        let line = |difference: EndDifference| words(&difference, ["lhs", "rhs"], &symbols);
+        let global = |index| EndDifference::Global { index, lhs: "i32:1".to_string(), rhs: "i32:2".to_string() };
+        assert_eq!(line(global(0)), "global 0: lhs i32:1, rhs i32:2");
+        assert_eq!(line(global(1)), "global count: lhs i32:1, rhs i32:2");
+        let bytes = EndDifference::Bytes { memory: 1, address: 16, lhs: vec![1, 2], rhs: vec![3, 4] };
+        assert_eq!(line(bytes), "memory heap at 0x10: lhs 01 02, rhs 03 04");
+        let size = EndDifference::TableSize { table: 0, lhs: 1, rhs: 2 };
+        assert_eq!(line(size), "table jumps: lhs 1 elements, rhs 2 elements");
+    }
+}
