@@ -22,6 +22,7 @@ external_tests! {
         garbage_is_an_error_that_says_so,
         a_runner_of_the_first_protocol_is_named_with_the_document,
         a_program_that_is_no_runner_fails_every_part_of_the_check,
+        a_runner_may_have_a_space_in_its_path,
         an_engine_that_differs_from_itself_is_said_to,
         with_many_engines_one_that_differs_from_itself_is_its_row;
 }
@@ -202,6 +203,15 @@ fn a_program_that_is_no_runner_fails_every_part_of_the_check() {
     assert!(!ran.stdout.contains("ok  ") && ran.stdout.contains("12 of 12 parts failed"), "{}", ran.stdout);
     let missing = common::run(folder.path(), &["runner-check", "/nowhere/runner"]);
     assert!(missing.code == 1 && missing.stdout.contains("No such file"), "{}{}", missing.stdout, missing.stderr);
+}
+
+fn a_runner_may_have_a_space_in_its_path() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = common::folder_with(&[("my runner", b"#!/bin/sh\necho it was started >&2\nexit 3\n")]);
+    let runner = folder.path().join("my runner");
+    std::fs::set_permissions(&runner, std::fs::Permissions::from_mode(0o755)).expect("its permissions");
+    let ran = common::run(folder.path(), &["runner-check", runner.to_str().expect("a path")]);
+    assert!(ran.stdout.contains("it was started") && !ran.stdout.contains("No such file"), "{}", ran.stdout);
 }
 
 /// Each run of it stores another value: what differs between a recording and a run without one is no effect of
