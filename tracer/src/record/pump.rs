@@ -4,7 +4,6 @@ mod memory;
 mod put;
 
 use super::conduct::Conduct;
-use super::end::typed;
 use super::findings::{Findings, Watching};
 use super::images::Incoming;
 use super::launch::Launched;
@@ -337,8 +336,7 @@ impl<'a> Pump<'a> {
             Message::Trapped { .. } if self.has_no_room() => self.not_put(),
             Message::Returned(values) => {
                 self.settle()?;
-                let results = values.iter().map(ToString::to_string).collect();
-                self.writer()?.milestone(&Milestone::Returned { results })?;
+                self.writer()?.milestone(&Milestone::Returned { results: values.clone() })?;
                 self.outcome.get_or_insert(Outcome::Finished);
                 self.end_call(Ok(values));
                 Ok(())
@@ -410,8 +408,7 @@ impl<'a> Pump<'a> {
             }
             Message::State { globals, tables } => {
                 let indices = self.rewritten.globals.iter().map(|global| global.index);
-                self.globals =
-                    indices.zip(&globals).map(|(index, value)| GlobalState { index, value: typed(value) }).collect();
+                self.globals = indices.zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
                 self.tables = tables;
                 Ok(())
             }
@@ -511,7 +508,6 @@ impl<'a> Pump<'a> {
         self.call = Some(call);
         self.marks.begin_call();
         let Some((function, arguments)) = invoked else { return Ok(()) };
-        let arguments = arguments.iter().map(ToString::to_string).collect();
         Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)
     }
 
