@@ -27,6 +27,7 @@ mod scratch;
 mod shared;
 mod spec;
 mod switch;
+mod validity;
 mod values;
 
 pub use engine::linked_engines;
@@ -43,7 +44,7 @@ pub use record::fuzzing;
 pub use record::{
     CallError, CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, Gauge,
     HostSource, Imports, Invocation, MadeUp, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress,
-    Recorded, Request, Stdio, every_call, own_host,
+    Recorded, Request, Stdio, Work, every_call, own_host,
 };
 pub use scratch::Scratch;
 pub use spec::{
