@@ -19,7 +19,7 @@ use crate::session::{How, Session, Side};
 use anyhow::{Context, Result};
 use forkpoint_replay::{NanBits, Report, Verdict, printable};
 use forkpoint_tracer::instrument::Options;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Finding, Found, Recorded, Scratch, Stdio, Watch, WatchedRange};
+use forkpoint_tracer::{Checkpoint, Differs, EngineSpec, Mismatch, Recorded, Scratch, Stdio, Watch, WatchedRange};
 use forkpoint_traces::{Observation, Outcome};
 pub use reruns::Reruns;
 use std::cell::RefCell;
@@ -169,7 +169,7 @@ impl Comparison<'_> {
                 _ => (&self.sides[1], &plain.rhs, &rhs, &traces[1]),
             };
             // A trace with findings may come from another way to record.
-            let as_asked = recorded.findings.first.is_empty() && !reruns.by_hooks;
+            let as_asked = recorded.mismatches.first.is_empty() && !reruns.by_hooks;
             let trace = as_asked.then_some(trace.as_path());
             guard.repeated(name, self.nondeterminism(side, end, trace));
         }
@@ -245,7 +245,7 @@ impl Comparison<'_> {
     /// A checkpoint tells that memory is not what it should be, and not since when: runs once more and looks at
     /// these bytes after every event. The new trace takes the place of the old one if it knows better.
     fn narrow(&self, side: &Contender, trace: &Path, recorded: &Recorded) -> Result<()> {
-        let findings = &recorded.findings.first;
+        let findings = &recorded.mismatches.first;
         let Some(watch) = findings.iter().find_map(|finding| watched(findings, finding)) else { return Ok(()) };
         let one_by_one = Options { join: false, buffer_limit: 0, ..Options::default() };
         // A runner need not know how to watch: then the module itself looks.
@@ -256,10 +256,10 @@ impl Comparison<'_> {
             let narrowed = self.record(side, &again, Some(how), false)?;
             // Looking may change what the module does.
             let same = narrowed.outcome == recorded.outcome && narrowed.memories == recorded.memories;
-            let knows = |found: &Finding| {
-                matches!(found.what, Found::Bytes { by: Observation::ReadBack | Observation::Watch, .. })
+            let knows = |found: &Mismatch| {
+                matches!(found.what, Differs::Bytes { by: Observation::ReadBack | Observation::Watch, .. })
             };
-            if same && narrowed.findings.first.iter().any(knows) {
+            if same && narrowed.mismatches.first.iter().any(knows) {
                 fs::copy(&again, trace).with_context(|| format!("replacing {}", trace.display()))?;
                 return Ok(());
             }
@@ -316,9 +316,9 @@ impl Comparison<'_> {
 
 /// What to watch to find out about a finding of a checkpoint: all that was found in its memory, since a store that
 /// went elsewhere shows in two places. `None` for any other finding, which has its event already.
-fn watched(findings: &[Finding], finding: &Finding) -> Option<Watch> {
-    let place = |other: &Finding| match &other.what {
-        Found::Bytes { address, engine, by: Observation::Checkpoint, .. } if other.memory == finding.memory => {
+fn watched(findings: &[Mismatch], finding: &Mismatch) -> Option<Watch> {
+    let place = |other: &Mismatch| match &other.what {
+        Differs::Bytes { address, engine, by: Observation::Checkpoint, .. } if other.memory == finding.memory => {
             Some(WatchedRange { address: *address, length: (engine.len() as u64).min(WATCHED) })
         }
         _ => None,

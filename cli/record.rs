@@ -6,7 +6,7 @@ use crate::session::{Session, Side};
 use crate::{Answer, progress};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Item, Symbols, printable};
-use forkpoint_tracer::{EngineSpec, Finding, Found, HostSource, Recorded, Scratch, Stdio};
+use forkpoint_tracer::{Differs, EngineSpec, HostSource, Mismatch, Recorded, Scratch, Stdio};
 use forkpoint_traces::{Hex, MEMORY_VARIABLE, Observation, Outcome};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     drop(shown);
     let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
     let answer = match recorded.outcome {
-        _ if failed || recorded.findings.count > 0 => Answer::Diverge,
+        _ if failed || recorded.mismatches.count > 0 => Answer::Diverge,
         // Not all that was asked for was run.
         Outcome::NoRoom => Answer::None,
         _ => Answer::Yes,
@@ -97,14 +97,14 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             filled.div_ceil(1 << 20)
         ));
     }
-    for finding in recorded.findings.first.iter().take(MOST_FINDINGS) {
+    for finding in recorded.mismatches.first.iter().take(MOST_FINDINGS) {
         tell(&words(finding, &session.symbols()));
     }
-    if recorded.findings.count > 0 {
+    if recorded.mismatches.count > 0 {
         tell(&format!(
             "{} place(s) in which the engine's memory is not what its own instructions wrote: see `forkpoint dump --kind observed`. \
              To find the event, run `forkpoint compare --rhs ENGINE` with this engine",
-            grouped(recorded.findings.count)
+            grouped(recorded.mismatches.count)
         ));
     }
     Ok(answer)
@@ -134,10 +134,10 @@ fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
 const MOST_FINDINGS: usize = 5;
 
 /// A finding in a line.
-fn words(finding: &Finding, symbols: &Symbols) -> String {
+fn words(finding: &Mismatch, symbols: &Symbols) -> String {
     let (memory, before) = (symbols.item(Item::Memory, finding.memory.0), finding.events.saturating_sub(1));
     match &finding.what {
-        Found::Bytes { address, engine, replayed, by } => format!(
+        Differs::Bytes { address, engine, replayed, by } => format!(
             "{memory} at {address:#x} holds {:#}, the recorded events make it {:#} (found {})",
             Hex(engine),
             Hex(replayed),
@@ -147,11 +147,11 @@ fn words(finding: &Finding, symbols: &Symbols) -> String {
                 Observation::Watch => format!("after #{before}"),
             }
         ),
-        Found::Size { engine, replayed } => {
+        Differs::Size { engine, replayed } => {
             let engine = symbols.pages(finding.memory.0, *engine);
             format!("{memory} has {engine}; the recorded events make it {replayed}")
         }
-        Found::Outside { address } => {
+        Differs::Outside { address } => {
             format!("#{before} writes at {address:#x}, outside of {memory}: the engine did not trap")
         }
     }
@@ -201,7 +201,7 @@ fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
         "host": recorded.host,
         "outcome": recorded.outcome.to_string(),
         "message": recorded.message,
-        "findings": recorded.findings.count,
+        "findings": recorded.mismatches.count,
         "calls": calls,
     })
 }

@@ -295,7 +295,7 @@ fn guard(comparison: &Comparison, runs: &[Run], reference: usize, rows: &mut [Ro
             continue;
         }
         if changed {
-            let trace = recorded.findings.first.is_empty().then_some(run.trace.as_path());
+            let trace = recorded.mismatches.first.is_empty().then_some(run.trace.as_path());
             match comparison.nondeterminism(&comparison.sides[index], &both.rhs, trace) {
                 Ok(None) => {}
                 Ok(found) => {

@@ -2,10 +2,9 @@
 //! code around them.
 
 use super::classify::{self, Class};
-use super::error::{InstrumentError, offset as code_offset};
-use super::locals::Function;
-use super::marks::Mark;
-use super::notes::Exits;
+use super::error::{InstrumentError, limit, offset as code_offset};
+use super::locals::{Exits, Function};
+use super::mark::Mark;
 use super::offsets::OffsetMap;
 use super::options::Options;
 use super::scan::Signature;
@@ -305,12 +304,4 @@ fn refuse(op: &Operator<'_>, function: u32, at: usize, reason: &'static str) -> 
         offset: code_offset(at),
         reason,
     }
-}
-
-/// Turns away what an engine would turn away after rewriting, with the cause instead of a puzzle.
-pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<(), InstrumentError> {
-    if found <= limit {
-        return Ok(());
-    }
-    Err(InstrumentError::Limit { what: what.to_string(), found, limit })
 }

@@ -128,3 +128,11 @@ impl From<wasm_encoder::reencode::Error> for InstrumentError {
         }
     }
 }
+
+/// Turns away what an engine would turn away after rewriting, with the cause instead of a puzzle.
+pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<(), InstrumentError> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(InstrumentError::Limit { what: what.to_string(), found, limit })
+}

@@ -3,7 +3,7 @@
 
 use super::body::BodyRewriter;
 use super::locals::Function;
-use super::marks::{Float, Marked};
+use super::mark::{Float, Marked};
 use super::options::Ask;
 use forkpoint_traces::ValueType;
 use wasm_encoder::{Ieee32, Ieee64, Instruction as I};

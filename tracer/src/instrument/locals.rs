@@ -93,3 +93,10 @@ fn row(ty: ValueType) -> usize {
         ValueType::V128 => 4,
     }
 }
+
+/// The marks and locals of one function's exits.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Exits {
+    /// For each result the local that it is kept in, its type, and its mark.
+    pub(super) results: Vec<(u32, Option<ValueType>, u32)>,
+}

@@ -67,6 +67,7 @@ mod emit;
 mod error;
 mod floats;
 mod locals;
+mod mark;
 mod marks;
 pub(crate) mod names;
 mod notes;
@@ -81,7 +82,7 @@ pub use address::Address;
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
 pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
-pub use marks::{Float, Mark, Marked};
+pub use mark::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Options, Scope, Style};
 pub use raw::{FIRST_SEGMENT, HOST_RECORD, host_records};
@@ -298,7 +299,7 @@ pub fn untouched(module: &[u8]) -> Instrumented {
 
 fn rewrite(module: &[u8], options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
     // Offsets are kept in 31 bits; engines accept no module of this size anyway.
-    body::limit("bytes", module.len() as u64, 1 << 30)?;
+    error::limit("bytes", module.len() as u64, 1 << 30)?;
     if wasmparser::Parser::is_component(module) {
         return Err(InstrumentError::Component);
     }

@@ -4,8 +4,8 @@
 use super::body::{BodyRewriter, Inline};
 use super::emit::Source;
 use super::error::offset as code_offset;
-use super::locals::Function;
-use super::marks::Marked;
+use super::locals::{Exits, Function};
+use super::mark::Marked;
 use super::options::Ask;
 use super::raw::{NOTE, NOTE_HOOK, NOTE_SIZE};
 use super::scan::Signature;
@@ -13,13 +13,6 @@ use super::{BUFFER_LIMIT, InstrumentError};
 use forkpoint_traces::ValueType;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Encode, Instruction as I, ValType};
-
-/// The marks of one function's exits.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Exits {
-    /// For each result the local that it is kept in, its type, and its mark.
-    results: Vec<(u32, Option<ValueType>, u32)>,
-}
 
 /// A value's type in a note; `None` for a reference.
 fn noted(ty: wasmparser::ValType) -> Option<ValueType> {

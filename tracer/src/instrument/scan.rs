@@ -1,7 +1,6 @@
 //! First pass: what the module declares, and whether it can be recorded at all.
 
-use super::body::limit;
-use super::error::{InstrumentError, offset};
+use super::error::{InstrumentError, limit, offset};
 use super::{Address, DataKind, DataSegment, EXPORT_PREFIX, GlobalDecl, IMPORT_MODULE, MemoryDecl, features};
 use forkpoint_traces::{MemoryIndex, ValueType};
 use std::ops::Range;

@@ -4,8 +4,9 @@
 //! function indices stand (exports, elements, initialisers of tables and globals, code, names) entries are
 //! written anew.
 
-use super::body::{BodyRewriter, Inline, Machinery, limit};
+use super::body::{BodyRewriter, Inline, Machinery};
 use super::error::InstrumentError;
+use super::error::limit;
 use super::names;
 use super::offsets::OffsetMap;
 use super::scan::{Scan, Section, Signature};

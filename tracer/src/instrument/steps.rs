@@ -12,8 +12,8 @@
 //! What is kept is in globals, and in one more that the step is done. A step that needs one which is not done traps: so
 //! does a put to address 0, which is an allocator's word for none.
 
-use super::body::limit;
 use super::error::InstrumentError;
+use super::error::limit;
 use super::sections::{ORDER, appended, rank};
 use super::step_export;
 use forkpoint_traces::{Argument, Call, Put, Step, StepResult, WasmValue};

@@ -1,0 +1,42 @@
+//! What a mark names: a place in the code, or a value there.
+
+use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
+
+/// A place that the code names, by its number: its index in [`Instrumented::marks`](super::Instrumented::marks) plus 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// The function, by its original index.
+    pub func: FuncIndex,
+    /// The instruction; `None` for the function's beginning or end.
+    pub offset: Option<CodeOffset>,
+    /// What is named.
+    pub what: Marked,
+}
+
+/// What a mark is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marked {
+    /// The run has come here.
+    Place,
+    /// The instruction has made a NaN of this type.
+    Nan(Float),
+    /// The function begins.
+    Enter,
+    /// An argument of it, by number; `None` as type for a reference, of which is known whether it is null.
+    Argument(u32, Option<ValueType>),
+    /// A result of it, by number.
+    Result(u32, Option<ValueType>),
+}
+
+/// A type of floats: scalars, and vectors of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Float {
+    /// `f32`.
+    F32,
+    /// `f64`.
+    F64,
+    /// Four lanes of `f32`.
+    F32x4,
+    /// Two lanes of `f64`.
+    F64x2,
+}
