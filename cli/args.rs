@@ -1,21 +1,22 @@
 //! The command line.
 
-use crate::compare::many::EngineList;
+mod engines;
 mod guest;
 mod parse;
 mod sweep;
 
+pub use engines::EngineList;
 pub use guest::{GuestArgs, RunArgs, options_for};
 pub use parse::parse_size;
-pub use sweep::{Shard, SweepArgs};
+pub use sweep::SweepArgs;
 
 use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
+use forkpoint_compare::HostMode;
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::{EngineSpec, OptLevel, Switch, Target};
 use forkpoint_traces::Outcome;
 pub use parse::TimeLimit;
-use parse::{parse_limit, parse_position, parse_range};
-use serde::Serialize;
+use parse::{host_modes, parse_limit, parse_position, parse_range};
 use std::path::PathBuf;
 
 /// Where two WebAssembly runs part.
@@ -220,7 +221,7 @@ pub struct CompareArgs {
     /// engine that has its own host (`forkpoint engines` lists them: node:wasi, for example) uses it, and every other engine
     /// is answered by Wasmtime's host from a live run. Use `live` to see whether the host makes the difference, `own` to
     /// see whether a bug needs the left engine's host.
-    #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
+    #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]
     pub host: HostMode,
     /// The limit of --memory-page-limit for the left side only
     #[arg(long, value_name = "PAGES")]
@@ -252,25 +253,6 @@ pub enum RecordHost {
     Wasmtime,
     /// The engine's own host
     Own,
-}
-
-/// Who answers host calls in a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum HostMode {
-    /// Wasmtime's host in one run, its recording in all others
-    Pinned,
-    /// The left engine's own host in its run, its recording in all others
-    Own,
-    /// Each engine's own host, in every run
-    Live,
-}
-
-impl HostMode {
-    /// Whether one run answers all others.
-    pub fn pins(self) -> bool {
-        self != HostMode::Live
-    }
 }
 
 #[derive(Debug, Args)]

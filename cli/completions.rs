@@ -1,6 +1,6 @@
 //! `forkpoint completions` and `forkpoint man`: made of the command line itself, so that they are never old.
 
-use crate::Answer;
+use crate::answer::Answer;
 use crate::args::Cli;
 use crate::output::print_own;
 use anyhow::{Context, Result};

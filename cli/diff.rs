@@ -1,14 +1,29 @@
 //! `forkpoint diff`: the first divergence of two traces.
 
-use crate::Answer;
-use crate::args::DiffArgs;
+use crate::answer::Answer;
+use crate::args::{DiffArgs, ReportArgs};
+use crate::files::timeline;
 use crate::output::quoted;
-use crate::report::compare_traces;
+use crate::progress;
+use crate::render::print_compared;
 use anyhow::Result;
+use forkpoint_compare::OwnHosts;
+use forkpoint_replay::Report;
+use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &DiffArgs) -> Result<Answer> {
     let [lhs, rhs] = [&args.lhs, &args.rhs].map(|path| quoted(path.as_os_str()));
     let hint = format!("\nlook at it: forkpoint view {lhs} {rhs}\n");
     compare_traces(&args.lhs, &args.rhs, &args.report, &hint)
+}
+
+/// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
+pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
+    let shown = progress::show(false);
+    let (mut left, mut right) = (timeline(lhs)?, timeline(rhs)?);
+    progress::follow("comparing", &mut left);
+    let report = Report::new(&mut left, &mut right, args.context, args.nan_bits)?;
+    drop(shown);
+    print_compared(&report.into(), &OwnHosts::default(), args.json, hint)
 }

@@ -1,10 +1,12 @@
 //! `forkpoint dump`: the events of a trace, one a line.
 
+use crate::answer::Answer;
 use crate::args::DumpArgs;
-use crate::open;
-use crate::output::{Lines, json_line, tell};
-use crate::{Answer, progress};
+use crate::files;
+use crate::output::{Lines, tell};
+use crate::progress;
 use anyhow::{Result, bail};
+use forkpoint_compare::json_line;
 use forkpoint_replay::{Item, Symbols, TypedValue, describe, place_of, printable};
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, Position, SiteTable, TraceReader};
 use serde::Serialize;
@@ -15,7 +17,7 @@ use std::sync::atomic::Ordering;
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
-    let mut trace = open::reader(&args.file)?;
+    let mut trace = files::reader(&args.file)?;
     let symbols = Symbols::new(Arc::clone(trace.module()));
     let functions = match &args.func {
         Some(name) => Some(find_functions(name, &trace, &symbols)?),

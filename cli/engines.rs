@@ -3,10 +3,11 @@
 //! Nothing is looked up: each engine gets a small module for each feature, in a process of its own, and its answer
 //! counts.
 
+use crate::answer::Answer;
 use crate::args::EnginesArgs;
 use crate::output::{print, print_json};
-use crate::session::interrupt;
-use crate::{Answer, progress};
+use crate::progress;
+use crate::request::interrupt;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
 use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request, own_host};
@@ -62,7 +63,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is known of one engine.
 #[derive(Debug, Serialize)]
-struct Row {
+struct FeatureRow {
     /// As it is written on the command line.
     engine: String,
     /// Its other modes, which know the same.
@@ -93,7 +94,7 @@ pub fn run(args: &EnginesArgs) -> Result<Answer> {
         if args.engines.contains(&spec) {
             continue;
         }
-        rows.push(Row { also, ..look_at(&spec)? });
+        rows.push(FeatureRow { also, ..look_at(&spec)? });
     }
     for engine in &args.engines {
         rows.push(look_at(engine)?);
@@ -112,8 +113,8 @@ pub fn run(args: &EnginesArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn unusable(engine: &str, reason: &str) -> Row {
-    Row {
+fn unusable(engine: &str, reason: &str) -> FeatureRow {
+    FeatureRow {
         engine: engine.to_string(),
         also: "",
         usable: false,
@@ -130,7 +131,7 @@ fn unusable(engine: &str, reason: &str) -> Row {
 }
 
 /// Tries an engine.
-fn look_at(spec: &EngineSpec) -> Result<Row> {
+fn look_at(spec: &EngineSpec) -> Result<FeatureRow> {
     let name = spec.to_string();
     let plain = match try_module(spec, PLAIN)? {
         Ok(plain) => plain,
@@ -152,7 +153,7 @@ fn look_at(spec: &EngineSpec) -> Result<Row> {
         Err(error) => (None, Some(error.to_string())),
     };
     let told = |what: fn(EngineInfo) -> String| plain.engine.clone().map(what);
-    Ok(Row {
+    Ok(FeatureRow {
         usable: true,
         reason: None,
         name: told(|engine| engine.name),
@@ -186,7 +187,7 @@ fn request(spec: &EngineSpec) -> Result<Request> {
     Ok(Request { timeout: Some(PATIENCE), checkpoint: Checkpoint::End, interrupt: interrupt()?, ..request })
 }
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[FeatureRow]) -> String {
     let mut text = String::new();
     for row in rows {
         let also = if row.also.is_empty() { String::new() } else { format!(", {}", row.also) };

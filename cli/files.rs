@@ -1,65 +1,32 @@
-//! Files of the command line: what is read and what is written must not be the same, and a recording that was killed
-//! is found again.
+//! Traces that the user names: opening them, and noting what killed recordings left beside them.
 
 use crate::output::tell;
-use anyhow::{Context, Result, bail};
-use forkpoint_replay::printable;
-use forkpoint_traces::unfinished;
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use anyhow::{Context, Result};
+use forkpoint_compare::{left_by_killed_recorders, open_trace};
+use forkpoint_replay::{Timeline, printable};
+use forkpoint_traces::{MEMORY_VARIABLE, TraceReader};
 use std::path::Path;
 
-/// Refuses an output that is one of the inputs, by whatever name: through links, too.
-pub fn refuse_same<'a>(output: &Path, inputs: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    let Ok(written) = fs::metadata(output) else { return Ok(()) };
-    if !written.is_file() {
-        return Ok(());
+/// Opens a trace to be read.
+pub fn reader(path: &Path) -> Result<TraceReader> {
+    let mut trace = open_trace(path)?;
+    if let Some(size) = std::env::var_os(MEMORY_VARIABLE) {
+        let size = size.to_string_lossy();
+        let bytes = crate::args::parse_size(&size).map_err(anyhow::Error::msg);
+        trace.allow_memory(bytes.with_context(|| format!("the environment variable {MEMORY_VARIABLE}"))?);
     }
-    for input in inputs {
-        if fs::metadata(input).is_ok_and(|read| (read.dev(), read.ino()) == (written.dev(), written.ino())) {
-            bail!(
-                "the output {} is the input {}: it would be overwritten. Name another file with --output",
-                printable(&output.display().to_string()),
-                printable(&input.display().to_string())
-            );
-        }
-    }
-    Ok(())
+    Ok(trace)
 }
 
-/// Says where recordings to this file are that were killed.
+/// Opens a trace to be replayed.
+pub fn timeline(path: &Path) -> Result<Timeline> {
+    Ok(Timeline::new(reader(path)?))
+}
+
+/// Notes where recordings to this file are that were killed.
 pub fn note_unfinished(output: &Path) {
-    for left in left_behind(output) {
+    for left in left_by_killed_recorders(output) {
+        let left = printable(&left.display().to_string());
         tell(&format!("note: a recorder that was killed left an incomplete trace: {left}"));
-    }
-}
-
-/// The recordings to a file whose process is gone.
-fn left_behind(path: &Path) -> Vec<String> {
-    let dead = |process: u32| !Path::new(&format!("/proc/{process}")).exists();
-    let found = unfinished(path).into_iter().filter(|found| dead(found.process));
-    found.map(|found| printable(&found.path.display().to_string()).to_string()).collect()
-}
-
-/// Says, where a trace cannot be opened, which one it was, and what there is of it.
-pub trait Reading<T> {
-    /// Names the trace `path`.
-    fn reading(self, path: &Path) -> Result<T>;
-}
-
-impl<T, E> Reading<T> for Result<T, E>
-where
-    Result<T, E>: Context<T, E>,
-{
-    fn reading(self, path: &Path) -> Result<T> {
-        self.with_context(|| {
-            let mut words = format!("reading the trace {}", path.display());
-            if !path.exists() {
-                for left in left_behind(path) {
-                    words.push_str(&format!(" (a recorder that was killed left an incomplete one: {left})"));
-                }
-            }
-            words
-        })
     }
 }

@@ -3,44 +3,33 @@
 // `output.rs` is the way out.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod answer;
 mod args;
 mod compare;
 mod completions;
 mod diff;
-mod differences;
 mod dump;
 mod engines;
 mod files;
-mod guard;
 mod info;
-mod open;
 mod output;
 mod progress;
 mod record;
+mod render;
 mod replay;
-mod report;
+mod request;
 mod runner_check;
-mod session;
 mod sweep;
 mod view;
 
+use answer::Answer;
 use args::{Cli, Command};
 use clap::{ColorChoice, CommandFactory, FromArgMatches, ValueEnum};
+use forkpoint_compare::in_one_line;
 use forkpoint_replay::{is_active, printable};
 use output::tell;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::process::ExitCode;
-
-/// How a command that ran to its end turned out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
-    /// Done, or the runs agree.
-    Yes,
-    /// The runs diverge.
-    Diverge,
-    /// There is no answer: poisoned or incomplete runs.
-    None,
-}
 
 fn main() -> ExitCode {
     hook_panics();
@@ -76,7 +65,7 @@ fn main() -> ExitCode {
         Ok(Answer::Diverge) => ExitCode::from(1),
         Ok(Answer::None) => ExitCode::from(2),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => fail(&in_words(&error)),
+        Err(error) => fail(&in_one_line(error.as_ref())),
     }
 }
 
@@ -115,19 +104,6 @@ fn color(arguments: &[String]) -> ColorChoice {
     });
     let last = arguments.last().and_then(|last| last.strip_prefix("--color="));
     value.or(last).and_then(|value| ColorChoice::from_str(value, false).ok()).unwrap_or(ColorChoice::Auto)
-}
-
-/// An error and its causes. Many an error ends with its cause's text already; nobody needs to read it twice.
-fn in_words(error: &anyhow::Error) -> String {
-    let mut words = String::new();
-    for cause in error.chain().map(ToString::to_string) {
-        if words.is_empty() {
-            words = cause;
-        } else if !words.ends_with(&cause) {
-            words = format!("{words}: {cause}");
-        }
-    }
-    words
 }
 
 fn fail(error: &str) -> ExitCode {

@@ -4,6 +4,7 @@
 //! runners, file names and arguments are strangers' text, and who forgets to escape it is saved by the way out. The lints
 //! at the top of `main.rs` keep other ways closed.
 
+use forkpoint_compare::json_indented;
 use forkpoint_replay::{is_active, printable};
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -102,31 +103,7 @@ pub fn quoted(word: &OsStr) -> String {
 
 /// Writes a value as indented JSON.
 pub fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    print(&(escaped(serde_json::to_string_pretty(value)?) + "\n"))
-}
-
-/// A value as JSON on one line, without the line end.
-pub fn json_line(value: &impl serde::Serialize) -> serde_json::Result<String> {
-    Ok(escaped(serde_json::to_string(value)?))
-}
-
-/// JSON in which no character of a stranger's acts on a terminal. Beyond ASCII they stand in strings only, where an escape
-/// is the same text to every reader of JSON.
-fn escaped(json: String) -> String {
-    if !acts(&json) {
-        return json;
-    }
-    let mut out = String::with_capacity(json.len() + 64);
-    for c in json.chars() {
-        if c == '\n' || !is_active(c) {
-            out.push(c);
-            continue;
-        }
-        for unit in c.encode_utf16(&mut [0; 2]) {
-            out.push_str(&format!("\\u{unit:04x}"));
-        }
-    }
-    out
+    print(&(json_indented(value)? + "\n"))
 }
 
 /// A number with a comma at every third digit.
@@ -154,15 +131,6 @@ pub fn bytes(length: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn json_is_the_same_text_without_what_acts_on_a_terminal() {
-        let hostile = "a\x1b[2J\x7f\u{9b}31m\u{202e}\u{2066}\u{e0041}\n\t größe 数";
-        let line = json_line(&hostile).expect("a string");
-        assert!(!line.chars().any(is_active), "{line:?}");
-        assert!(line.contains("größe 数") && line.contains("\\u009b"), "{line}");
-        assert_eq!(serde_json::from_str::<String>(&line).expect("JSON"), hostile);
-    }
 
     #[test]
     fn only_line_ends_act() {

@@ -4,9 +4,11 @@
 //! lines, the first after [`FIRST`] and each after twice the time, so that a log of a run of hours has ten of them. A
 //! thread of its own draws, so that the time goes on while an engine compiles.
 
+use crate::files::note_unfinished;
 use crate::output::{bytes, grouped, tell};
+use forkpoint_compare::{Doing, Progress};
 use forkpoint_replay::{Timeline, printable};
-use forkpoint_tracer::{Gauge, Phase};
+use forkpoint_tracer::{Gauge, Phase, Program, Request, Stdio};
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,6 +42,23 @@ enum Source {
     Nothing,
     Gauge(Arc<Gauge>),
     Events { done: Arc<AtomicU64>, all: u64 },
+    Modules(Arc<Modules>),
+}
+
+/// How far a sweep is.
+pub struct Modules {
+    all: u64,
+    done: AtomicU64,
+    diverge: AtomicU64,
+    begun: Instant,
+}
+
+impl Modules {
+    /// Another module is done; so many of all that are diverge.
+    pub fn done(&self, diverge: u64) {
+        self.done.fetch_add(1, Ordering::Relaxed);
+        self.diverge.store(diverge, Ordering::Relaxed);
+    }
 }
 
 fn now() -> MutexGuard<'static, Now> {
@@ -55,10 +74,37 @@ pub fn phase(what: &str) {
     enter(what.to_string(), Source::Nothing, false);
 }
 
-/// A run begins, `what` being done with it. `shared`: its guest may print to our terminal.
-pub fn run(what: &str, engine: &str, gauge: &Arc<Gauge>, shared: bool) {
-    let what = if what.is_empty() { engine.to_string() } else { format!("{what}: {engine}") };
-    enter(what, Source::Gauge(Arc::clone(gauge)), shared);
+/// Shows what a comparison does, and notes what killed recordings left beside the traces that it writes.
+pub struct Terminal;
+
+impl Progress for Terminal {
+    fn run(&self, doing: Doing, program: &Program, request: &Request) {
+        let what = match doing {
+            Doing::Recording => "recording",
+            Doing::Narrowing => "narrowing",
+            Doing::RunningPlain => "without recording",
+        };
+        let records = doing != Doing::RunningPlain;
+        if records {
+            note_unfinished(&request.output);
+        }
+        // What the guest prints may be on our terminal.
+        let prints = matches!(request.output_streams, Stdio::Stderr | Stdio::Inherit) || request.echo;
+        let shared = records && prints && program.needs_host();
+        enter(format!("{what}: {}", request.engine), Source::Gauge(Arc::clone(&request.gauge)), shared);
+    }
+
+    fn comparing(&self, lhs: &mut Timeline) {
+        follow("comparing", lhs);
+    }
+}
+
+/// A sweep of so many modules begins.
+pub fn modules(all: u64) -> Arc<Modules> {
+    let modules = Modules { all, done: AtomicU64::new(0), diverge: AtomicU64::new(0), begun: Instant::now() };
+    let modules = Arc::new(modules);
+    enter("sweeping".to_string(), Source::Modules(Arc::clone(&modules)), false);
+    modules
 }
 
 /// A pass over so many events begins; the counter says how many are done.
@@ -83,6 +129,19 @@ impl Now {
             Source::Nothing => self.what.clone(),
             Source::Events { done, all } => {
                 format!("{}: {} of {} events", self.what, grouped(done.load(Ordering::Relaxed)), grouped(*all))
+            }
+            Source::Modules(modules) => {
+                let Modules { all, done, diverge, begun } = &**modules;
+                let (done, diverge) = (done.load(Ordering::Relaxed), diverge.load(Ordering::Relaxed));
+                let mut line = format!("{}: {} of {} modules", self.what, grouped(done), grouped(*all));
+                if diverge > 0 {
+                    line += &format!(", {} diverge", grouped(diverge));
+                }
+                if done > 0 {
+                    let left = begun.elapsed().mul_f64(all.saturating_sub(done) as f64 / done as f64);
+                    line += &format!(", {} left", HumanDuration(left));
+                }
+                line
             }
             Source::Gauge(gauge) => match gauge.phase() {
                 Phase::Rewriting => format!("{}: rewriting", self.what),

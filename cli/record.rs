@@ -1,15 +1,18 @@
 //! `forkpoint record`: run a module and record every change to its memories.
 
-use crate::args::{HostMode, RecordArgs, RecordHost};
+use crate::answer::Answer;
+use crate::args::{RecordArgs, RecordHost};
 use crate::output::{bytes, grouped, print, print_json, tell};
-use crate::session::{Session, Side};
-use crate::{Answer, progress};
+use crate::progress::{self, Terminal};
+use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
+use forkpoint_compare::{Doing, HostMode, Progress, Settings, record};
 use forkpoint_replay::{Item, Symbols, printable};
-use forkpoint_tracer::{Differs, EngineSpec, HostSource, Mismatch, Recorded, Scratch, Stdio};
+use forkpoint_tracer::{CallResult, Differs, EngineSpec, HostSource, Mismatch, Recorded, Request, Scratch, Stdio};
 use forkpoint_traces::{Hex, MEMORY_VARIABLE, Observation, Outcome};
-use serde_json::json;
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &RecordArgs) -> Result<Answer> {
@@ -17,8 +20,8 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     apply_settings(&mut engine, args)?;
     let shown = progress::show(args.quiet);
     progress::phase("rewriting");
-    let session = Session::new(&args.guest, args.deterministic)?;
-    if let Some(error) = session.program.invalid() {
+    let program = program(&args.guest)?;
+    if let Some(error) = program.invalid() {
         bail!(
             "{}: {error}; nothing of it can be recorded. `forkpoint compare` asks engines what they make of it",
             args.guest.module.display()
@@ -26,27 +29,29 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
     let temporary = Scratch::new().context("creating a temporary folder")?;
-    let mode = match args.host {
+    let request = Request {
+        engine: engine.clone(),
+        output: output.clone(),
+        stdin: Stdio::Inherit,
+        output_streams: Stdio::Inherit,
+        ..guest_request(&args.guest, args.deterministic)?
+    };
+    let host = match args.host {
         RecordHost::Wasmtime => HostMode::Pinned,
         RecordHost::Own => HostMode::Own,
     };
-    let host = session.host_for(&engine, mode, temporary.path(), Stdio::Inherit, Stdio::Inherit)?;
+    let inputs = inputs(&args.guest.module, &args.guest.run);
+    let settings = Settings { host, inputs, ..Settings::default() };
+    let host = settings.host_for(&program, &request, temporary.path())?;
     if host != HostSource::Live && !args.quiet {
         tell(&format!(
             "host calls are answered as under {}; --host own has {engine} answer them, if it can",
             EngineSpec::default()
         ));
     }
-    let side = Side {
-        engine,
-        memory_page_limit: None,
-        output: output.clone(),
-        host,
-        echo: false,
-        stdin: Stdio::Inherit,
-        output_streams: Stdio::Inherit,
-    };
-    let recorded = session.record(side, true)?;
+    let request = Request { host, ..request };
+    Terminal.run(Doing::Recording, &program, &request);
+    let recorded = record(&program, &request, &settings.inputs)?;
     drop(shown);
     let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
     let answer = match recorded.outcome {
@@ -56,7 +61,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         _ => Answer::Yes,
     };
     if args.json {
-        print_json(&summary(&recorded, &output))?;
+        print_json(&RecordedJson::of(&recorded, &output))?;
         return Ok(answer);
     }
     for call in &recorded.calls {
@@ -97,8 +102,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             filled.div_ceil(1 << 20)
         ));
     }
-    for finding in recorded.mismatches.first.iter().take(MOST_FINDINGS) {
-        tell(&words(finding, &session.symbols()));
+    if recorded.mismatches.count > 0 {
+        let symbols = Symbols::new(Arc::clone(program.original()));
+        recorded.mismatches.first.iter().take(MOST_FINDINGS).for_each(|finding| tell(&words(finding, &symbols)));
     }
     if recorded.mismatches.count > 0 {
         tell(&format!(
@@ -178,30 +184,56 @@ fn per_event(recorded: &Recorded) -> String {
     format!(", {:.3} bytes/event", recorded.bytes as f64 / recorded.events as f64)
 }
 
-fn summary(recorded: &Recorded, output: &Path) -> serde_json::Value {
-    let calls: Vec<_> = recorded
-        .calls
-        .iter()
-        .map(|call| match &call.result {
-            Ok(values) => {
-                let results: Vec<String> = values.iter().map(ToString::to_string).collect();
-                json!({ "function": call.function, "results": results })
-            }
-            Err(trap) => json!({ "function": call.function, "trap": trap.to_string() }),
-        })
-        .collect();
-    json!({
-        "trace": output.display().to_string(),
-        "events": recorded.events,
-        "bytes": recorded.bytes,
-        "memory_to_allow": recorded.to_allow,
-        "seconds": recorded.elapsed.as_secs_f64(),
-        "compile_seconds": recorded.compiling.map(|time| time.as_secs_f64()),
-        "run_seconds": recorded.running.as_secs_f64(),
-        "host": recorded.host,
-        "outcome": recorded.outcome.to_string(),
-        "message": recorded.message,
-        "findings": recorded.mismatches.count,
-        "calls": calls,
-    })
+/// `--json`, as docs/json.md has it.
+#[derive(Serialize)]
+struct RecordedJson<'a> {
+    trace: String,
+    events: u64,
+    bytes: u64,
+    memory_to_allow: Option<u64>,
+    seconds: f64,
+    compile_seconds: Option<f64>,
+    run_seconds: f64,
+    host: Option<&'a str>,
+    outcome: String,
+    message: Option<&'a str>,
+    findings: u64,
+    calls: Vec<CallJson<'a>>,
+}
+
+/// What became of one call.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum CallJson<'a> {
+    Returned { function: &'a str, results: Vec<String> },
+    Trapped { function: &'a str, trap: String },
+}
+
+impl RecordedJson<'_> {
+    fn of<'a>(recorded: &'a Recorded, output: &Path) -> RecordedJson<'a> {
+        RecordedJson {
+            trace: output.display().to_string(),
+            events: recorded.events,
+            bytes: recorded.bytes,
+            memory_to_allow: recorded.to_allow,
+            seconds: recorded.elapsed.as_secs_f64(),
+            compile_seconds: recorded.compiling.map(|time| time.as_secs_f64()),
+            run_seconds: recorded.running.as_secs_f64(),
+            host: recorded.host.as_deref(),
+            outcome: recorded.outcome.to_string(),
+            message: recorded.message.as_deref(),
+            findings: recorded.mismatches.count,
+            calls: recorded.calls.iter().map(CallJson::of).collect(),
+        }
+    }
+}
+
+impl CallJson<'_> {
+    fn of(call: &CallResult) -> CallJson<'_> {
+        let function = &call.function;
+        match &call.result {
+            Ok(values) => CallJson::Returned { function, results: values.iter().map(ToString::to_string).collect() },
+            Err(trap) => CallJson::Trapped { function, trap: trap.to_string() },
+        }
+    }
 }

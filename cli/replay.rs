@@ -1,21 +1,24 @@
 //! `forkpoint replay`: run a recording again from its file alone, and check it event by event.
 
+use crate::answer::Answer;
+use crate::args;
 use crate::args::ReplayArgs;
-use crate::files;
-use crate::open;
+use crate::diff::compare_traces;
+use crate::files::reader;
 use crate::output::{quoted, tell};
-use crate::report::compare_traces;
-use crate::session::{Session, Side};
-use crate::{Answer, progress};
+use crate::progress::{self, Terminal};
+use crate::request::plain_request;
 use anyhow::{Context, Result, bail};
-use forkpoint_tracer::{EngineSpec, Scratch, Stdio};
-use forkpoint_traces::Outcome;
+use forkpoint_compare::{Doing, Progress, record, refuse_same};
+use forkpoint_tracer::instrument::{Options, Style};
+use forkpoint_tracer::{EngineSpec, FeatureSwitches, HostSource, Program, Request, Scratch, Stdio};
+use forkpoint_traces::{Header, Outcome};
 use std::fs;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<Answer> {
     let file = args.file.display();
-    let trace = open::reader(&args.file)?;
+    let trace = reader(&args.file)?;
     if let Some(scope) = &trace.header().recorder.scope {
         bail!("{file} holds {scope} only: record everything to run it again");
     }
@@ -23,11 +26,13 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         Some(engine) => engine.clone(),
         None => named_engine(&trace.header().engine.spec)?,
     };
-    let session = Session::replayed(&trace, args.timeout.0).with_context(|| format!("the recording {file}"))?;
+    let recording = || format!("the recording {file}");
+    let program = Program::recorded(&trace).with_context(recording)?;
+    let base = recorded_request(trace.header()).with_context(recording)?;
     drop(trace);
     let temporary = Scratch::new().context("creating a temporary folder")?;
     if let Some(output) = &args.output {
-        files::refuse_same(output, [args.file.as_path()])?;
+        refuse_same(output, [args.file.as_path()])?;
     }
     // What goes to a device or a FIFO cannot be read back to be compared.
     let direct = args
@@ -36,11 +41,18 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         .filter(|output| fs::metadata(output).is_ok_and(|file| !file.is_file() && !file.is_dir()));
     let output =
         args.output.clone().filter(|_| direct.is_none()).unwrap_or_else(|| temporary.path().join("replay.fpt"));
-    let output_streams = if args.echo { Stdio::Inherit } else { Stdio::Null };
-    let side =
-        Side { echo: args.echo, output_streams, ..Side::replayed(engine.clone(), output.clone(), args.file.clone()) };
+    let request = Request {
+        engine: engine.clone(),
+        output: output.clone(),
+        host: HostSource::Log(args.file.clone()),
+        echo: args.echo,
+        output_streams: if args.echo { Stdio::Inherit } else { Stdio::Null },
+        timeout: args.timeout.0,
+        ..base
+    };
     let shown = progress::show(false);
-    let recorded = session.record(side, true).with_context(|| format!("running {file} under {engine}"))?;
+    Terminal.run(Doing::Recording, &program, &request);
+    let recorded = record(&program, &request, &[]).with_context(|| format!("running {file} under {engine}"))?;
     if recorded.outcome == Outcome::Interrupted {
         tell("interrupted");
         return Ok(Answer::None);
@@ -64,6 +76,25 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         None => "\nlook at it: add -o FILE to keep the new run, then forkpoint view both\n".to_string(),
     };
     compare_traces(&args.file, &output, &args.report, &hint)
+}
+
+/// A run as a recording was made.
+fn recorded_request(header: &Header) -> Result<Request> {
+    let recorder = &header.recorder;
+    let checkpoint = recorder.checkpoint.parse().ok().unwrap_or_default();
+    let style = if recorder.hooks { Style::Hooks } else { Style::Inline };
+    let switches = |words: &[String]| match words {
+        [] => Ok(FeatureSwitches::default()),
+        words => words.join(",").parse::<FeatureSwitches>().context("the recording's proposals"),
+    };
+    Ok(Request {
+        options: Options { style, read_back: recorder.read_back, ..args::options_for(checkpoint) },
+        checkpoint,
+        memory_page_limit: header.limits.memory_pages,
+        features: switches(&header.features.compile)?,
+        run_features: switches(&header.features.run)?,
+        ..plain_request()?
+    })
 }
 
 /// The engine that a recording names, if it is one that is part of this program: a file from a stranger must not decide

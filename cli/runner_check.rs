@@ -2,9 +2,10 @@
 //!
 //! Small modules, one for each part of the protocol, run under Wasmtime and under the runner; their traces must agree.
 
+use crate::answer::Answer;
 use crate::args::RunnerCheckArgs;
 use crate::output::{print, print_json};
-use crate::{Answer, progress};
+use crate::progress;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{NanBits, Report, Timeline, printable};
 use forkpoint_tracer::{EngineSpec, HostSource, Imports, Invocation, Program, Request, Scratch, WasiSetup};
@@ -114,7 +115,7 @@ const HOST: Case = Case {
 
 /// What became of a case.
 #[derive(Serialize)]
-struct Row {
+struct PartRow {
     part: &'static str,
     /// `None` where the runner does not have this part, and need not.
     passed: Option<bool>,
@@ -124,7 +125,7 @@ struct Row {
 
 /// Runs the command.
 pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
-    let spec = format!("runner:{}", args.command.join(" "));
+    let spec = format!("runner:{}", shell_words::join(&args.command));
     let engine: EngineSpec = spec.parse()?;
     let shown = progress::show(false);
     let mut rows = Vec::new();
@@ -133,7 +134,7 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
         let folder = Scratch::new().context("creating a temporary folder")?;
         let checked = check(case, &engine, folder.path());
         let reason = checked.err().map(|error| format!("{error:#}"));
-        rows.push(Row { part: case.name, passed: Some(reason.is_none()), reason });
+        rows.push(PartRow { part: case.name, passed: Some(reason.is_none()), reason });
     }
     rows.push(own_host(&engine)?);
     drop(shown);
@@ -141,7 +142,7 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
     if args.json {
         print_json(&rows)?;
     } else {
-        for Row { part, passed, reason } in &rows {
+        for PartRow { part, passed, reason } in &rows {
             let word = match passed {
                 Some(true) => "ok",
                 Some(false) => "failed",
@@ -162,18 +163,18 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
 }
 
 /// Checks a host of the runner's own, where it has one.
-fn own_host(engine: &EngineSpec) -> Result<Row> {
+fn own_host(engine: &EngineSpec) -> Result<PartRow> {
     let part = HOST.name;
     let request = Request::new(engine.clone(), PathBuf::new()).context("finding this program")?;
     let request = Request { timeout: Some(PATIENCE), ..request };
     match forkpoint_tracer::own_host(&request) {
         Ok(Ok(_)) => {}
-        Ok(Err(why)) => return Ok(Row { part, passed: None, reason: why }),
-        Err(error) => return Ok(Row { part, passed: Some(false), reason: Some(error.to_string()) }),
+        Ok(Err(why)) => return Ok(PartRow { part, passed: None, reason: why }),
+        Err(error) => return Ok(PartRow { part, passed: Some(false), reason: Some(error.to_string()) }),
     }
     let folder = Scratch::new().context("creating a temporary folder")?;
     let reason = replays(engine, folder.path()).err().map(|error| format!("{error:#}"));
-    Ok(Row { part, passed: Some(reason.is_none()), reason })
+    Ok(PartRow { part, passed: Some(reason.is_none()), reason })
 }
 
 /// Records the runner's own host; an error says how a run on its answers is another.
@@ -197,14 +198,10 @@ fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
 
 fn program(case: &Case) -> Result<Program> {
     let module = wat::parse_str(case.module).context("a module of this program")?;
-    let words = |call: &&str| call.split(' ').map(str::to_string).collect::<Vec<_>>();
-    let calls = case.calls.iter().map(words).filter_map(|mut words| {
-        let arguments = words.split_off(1);
-        Some(Invocation { function: words.pop()?, arguments })
-    });
+    let calls = case.calls.iter().map(|call| call.parse()).collect::<Result<Vec<Invocation>, _>>()?;
     let stubs = case.stubs.iter().map(|stub| stub.parse()).collect::<Result<Vec<_>, _>>()?;
     let imports = Imports { stubs: &stubs, ..Imports::default() };
-    Ok(Program::new("check.wat", module, &calls.collect::<Vec<_>>(), &imports)?)
+    Ok(Program::new("check.wat", module, &calls, &imports)?)
 }
 
 /// Runs a case under both engines; an error says how the runner's run is another.

@@ -1,7 +1,8 @@
 //! `forkpoint view`: traces in the terminal.
 
+use crate::answer::Answer;
 use crate::args::ViewArgs;
-use crate::{Answer, open, progress};
+use crate::{files, progress};
 use anyhow::Result;
 use forkpoint_traces::Position;
 use forkpoint_tui::Opened;
@@ -21,7 +22,7 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
 }
 
 fn named(path: &Path) -> Result<Opened> {
-    let timeline = open::timeline(path)?;
+    let timeline = files::timeline(path)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok(Opened { name, timeline })
 }

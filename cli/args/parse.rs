@@ -1,8 +1,21 @@
 //! From words on the command line to values.
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use forkpoint_compare::HostMode;
 use forkpoint_tracer::Preload;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Who answers host calls in a comparison.
+pub fn host_modes() -> impl TypedValueParser<Value = HostMode> {
+    let help = |mode: HostMode| match mode {
+        HostMode::Pinned => "Wasmtime's host in one run, its recording in all others",
+        HostMode::Own => "The left engine's own host in its run, its recording in all others",
+        HostMode::Live => "Each engine's own host, in every run",
+    };
+    let values = HostMode::ALL.map(|mode| PossibleValue::new(mode.to_string()).help(help(mode)));
+    PossibleValuesParser::new(values).try_map(|mode| mode.parse::<HostMode>())
+}
 
 pub fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

@@ -1,11 +1,11 @@
 //! The command line of `sweep`.
 
-use super::{HostMode, RunArgs};
-use crate::compare::many::EngineList;
+use super::parse::host_modes;
+use super::{EngineList, RunArgs};
 use clap::Args;
+use forkpoint_compare::{HostMode, Shard};
 use forkpoint_replay::NanBits;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// Who answers the guest's host calls, as in compare
-    #[arg(long, value_enum, default_value_t = HostMode::Pinned)]
+    #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]
     pub host: HostMode,
     /// Skip the runs without recording, which show whether recording changes a result
     #[arg(long)]
@@ -67,25 +67,5 @@ impl SweepArgs {
     /// How long a run may take.
     pub fn patience(&self) -> Duration {
         self.run.timeout.unwrap_or(PATIENCE)
-    }
-}
-
-/// A part of the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shard {
-    /// From 1.
-    pub index: u64,
-    pub count: u64,
-}
-
-impl FromStr for Shard {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Shard, String> {
-        let numbers = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-        match numbers {
-            Some((index, count)) if (1..=count).contains(&index) => Ok(Shard { index, count }),
-            _ => Err("write I/N with I from 1 to N, as in 2/4".to_string()),
-        }
     }
 }

@@ -6,7 +6,7 @@ use crate::symbols::{Item, Symbols, printable};
 use crate::typed::TypedValue;
 use forkpoint_traces::{
     CodeOffset, Event, FuncIndex, GlobalState, Hex, HostEvent, MemoryIndex, MemoryState, Milestone, Observation,
-    SiteTable,
+    SiteTable, WasmValue,
 };
 use std::fmt::Write;
 
@@ -97,6 +97,11 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
     }
 }
 
+/// Values of a call. What an engine calls a reference comes from outside.
+fn values(values: &[WasmValue]) -> String {
+    printable(&values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
+}
+
 fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
     match milestone {
         Milestone::Accepted { stage } => format!("accepted at {stage}"),
@@ -110,10 +115,10 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
             format!("{segment} -> {}[{address:#010x}; {length}]", memory_name(*memory, symbols))
         }
         Milestone::Invoke { function, arguments } => {
-            format!("call {}({})", printable(function), printable(&arguments.join(", ")))
+            format!("call {}({})", printable(function), values(arguments))
         }
         Milestone::Returned { results } if results.is_empty() => "return".to_string(),
-        Milestone::Returned { results } => format!("return {}", printable(&results.join(", "))),
+        Milestone::Returned { results } => format!("return {}", values(results)),
         Milestone::Trapped { trap, func: Some(_), offset: Some(_) } => format!("trap: {trap}"),
         // Less than a place.
         Milestone::Trapped { trap, func, offset } => {
@@ -143,7 +148,11 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
             };
             list("memory pages (digest)", (0..).zip(memories).map(memory).collect());
             let global = |global: &GlobalState| {
-                format!("{}={}", symbols.item_label(Item::Global, global.index), printable(&global.value))
+                format!(
+                    "{}={}",
+                    symbols.item_label(Item::Global, global.index),
+                    printable(&format!("{:#}", global.value))
+                )
             };
             list("globals", globals.iter().take(SHOWN_GLOBALS).map(global).collect());
             let table = |(index, size): (u32, &u64)| format!("{}{size}", named(Item::Table, index));

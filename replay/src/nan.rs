@@ -5,6 +5,7 @@ use crate::error::ReplayError;
 use crate::timeline::Timeline;
 use forkpoint_traces::{
     Event, GlobalState, MemoryIndex, MemoryOp, MemoryState, Milestone, Position, Shape, SiteTable, ValueType,
+    WasmValue,
 };
 
 /// What to do about events that differ in NaN bits only.
@@ -115,22 +116,13 @@ impl Floats {
     }
 }
 
-/// Whether two values in the notation of the command line, with or without a type in front, are NaNs, or vectors that
-/// differ in NaNs. An integer never is: the notation of floats is another one.
-fn nan_values(lhs: &str, rhs: &str) -> bool {
-    let float = |text: &str| {
-        let value = text.strip_prefix("f32:").or_else(|| text.strip_prefix("f64:")).unwrap_or(text);
-        value.trim_start_matches('-').starts_with("nan")
-    };
-    let vector = |text: &str| {
-        let lanes = text.strip_prefix("i32x4:")?.split(',');
-        let bytes: Option<Vec<[u8; 4]>> =
-            lanes.map(|lane| Some(u32::from_str_radix(lane.strip_prefix("0x")?, 16).ok()?.to_le_bytes())).collect();
-        Some(bytes?.concat()).filter(|bytes| bytes.len() == 16)
-    };
-    match (vector(lhs), vector(rhs)) {
-        (Some(left), Some(right)) => Floats::Lanes.differ_in_nan_bits_only(&left, &right),
-        _ => float(lhs) && float(rhs),
+/// Whether two values are NaNs of one type, or vectors that differ in NaNs only. An integer never is one, whatever its bits.
+fn nan_values(lhs: &WasmValue, rhs: &WasmValue) -> bool {
+    match (lhs, rhs) {
+        (WasmValue::F32(left), WasmValue::F32(right)) => is_nan32(*left) && is_nan32(*right),
+        (WasmValue::F64(left), WasmValue::F64(right)) => is_nan64(*left) && is_nan64(*right),
+        (WasmValue::V128(left), WasmValue::V128(right)) => Floats::Lanes.differ_in_nan_bits_only(left, right),
+        _ => false,
     }
 }
 
@@ -267,19 +259,26 @@ mod tests {
             let small = op.shape().width().is_none_or(|width| width < 4);
             assert_eq!(Floats::stored_by(*op).is_some(), float && !small, "{}", op.mnemonic());
         }
-        assert!(!nan_values("-1", "-2"));
-        assert!(!nan_values("i32:-1", "i32:-2"));
-        assert!(!nan_values("2143289344", "-4194304"));
+        assert!(!nan_values(&WasmValue::I32(-1), &WasmValue::I32(-2)));
+        assert!(!nan_values(&WasmValue::I64(-1), &WasmValue::I64(-2)));
     }
 
     #[test]
-    fn results_that_are_nans_are_known_by_their_notation() {
-        assert!(nan_values("nan:0x400000", "-nan:0x400000"));
-        assert!(nan_values("f32:nan:0x400000", "f32:-nan:0x400000"));
-        let vector = |first: u32| format!("i32x4:{first:#010x},0x00000001,0x00000002,0x00000003");
+    fn results_that_are_nans_are_known_by_their_type() {
+        let single = WasmValue::F32;
+        assert!(nan_values(&single(0x7fc0_0000), &single(0xffc0_0000)));
+        assert!(!nan_values(&single(0x7fc0_0000), &single(0x3f80_0000)));
+        let double = |value: f64| WasmValue::F64(value.to_bits());
+        assert!(nan_values(&double(f64::NAN), &double(-f64::NAN)));
+        assert!(!nan_values(&double(f64::NAN), &single(0x7fc0_0000)));
+        let vector = |first: u32| {
+            let mut bytes = [1; 16];
+            bytes[..4].copy_from_slice(&first.to_le_bytes());
+            WasmValue::V128(bytes)
+        };
         assert!(nan_values(&vector(0x7fc0_0000), &vector(0xffc0_0000)));
         assert!(!nan_values(&vector(0x7fc0_0000), &vector(1)));
-        assert!(!nan_values("i32x4:0x1", "i32x4:0x2"));
-        assert!(!nan_values("null", "reference"));
+        let reference = |word: &str| WasmValue::Reference(word.to_string());
+        assert!(!nan_values(&reference("null"), &reference("nan")));
     }
 }

@@ -11,7 +11,7 @@ use forkpoint_replay::{
 };
 use forkpoint_traces::{
     CodeOffset, EngineWords, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId,
-    Stage, TrapKind,
+    Stage, TrapKind, WasmValue,
 };
 use std::slice;
 use support::{
@@ -52,7 +52,7 @@ fn run() -> Vec<Step> {
         1 => step(MemoryOp::I64Store, [1000 + i * 8, i * i, 0]),
         _ => step(MemoryOp::I32Store8, [5000 + i, i & 0xff, 0]),
     }));
-    steps.push(Step::Milestone(Milestone::Returned { results: vec!["7".to_string()] }));
+    steps.push(Step::Milestone(Milestone::Returned { results: vec![WasmValue::I32(7)] }));
     steps.push(end(Outcome::Finished));
     steps
 }
@@ -154,8 +154,8 @@ fn every_verdict_has_a_pair_of_runs() {
         (Verdict::Value, Some(store(9000, u32::MAX)), Some(store(9000, u32::MAX - 1))),
         (
             Verdict::NanBits,
-            Some(Step::Milestone(Milestone::Returned { results: vec!["nan:0x400000".to_string()] })),
-            Some(Step::Milestone(Milestone::Returned { results: vec!["-nan:0x400000".to_string()] })),
+            Some(Step::Milestone(Milestone::Returned { results: vec![WasmValue::F32(0x7fc0_0000)] })),
+            Some(Step::Milestone(Milestone::Returned { results: vec![WasmValue::F32(0xffc0_0000)] })),
         ),
         (Verdict::Trap, Some(trapped(TrapKind::Unreachable)), Some(store(9000, 5))),
         (Verdict::Trap, Some(trapped(TrapKind::Unreachable)), Some(trapped(TrapKind::IntegerOverflow))),
@@ -163,8 +163,8 @@ fn every_verdict_has_a_pair_of_runs() {
         (Verdict::Poisoned, Some(store(9000, 5)), Some(trapped(TrapKind::OutOfMemory))),
         (
             Verdict::EndState,
-            Some(Step::Milestone(Milestone::Returned { results: vec!["1".to_string()] })),
-            Some(Step::Milestone(Milestone::Returned { results: vec!["2".to_string()] })),
+            Some(Step::Milestone(Milestone::Returned { results: vec![WasmValue::I32(1)] })),
+            Some(Step::Milestone(Milestone::Returned { results: vec![WasmValue::I32(2)] })),
         ),
         (
             Verdict::EndState,
@@ -332,7 +332,7 @@ fn a_trap_is_where_it_trapped_whichever_side() {
 #[test]
 fn events_without_an_instruction_are_no_resync() {
     let start = &run()[..HEAD + 30];
-    let returned = Step::Milestone(Milestone::Returned { results: vec!["7".to_string()] });
+    let returned = Step::Milestone(Milestone::Returned { results: vec![WasmValue::I32(7)] });
     let lhs = [start, &[store(9000, 1), returned, end(Outcome::Finished)]].concat();
     let trap = TrapKind::MemoryOutOfBounds;
     let rhs = [start, &[trapped(trap), end(Outcome::Trapped { trap })]].concat();

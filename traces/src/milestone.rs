@@ -1,6 +1,7 @@
 //! What happens to a run as a whole: the stages it comes through, its calls, its end.
 
 use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+use crate::value::WasmValue;
 use serde::{Deserialize, Serialize};
 
 /// A step of the run as a whole. Holds nothing that two engines word differently: messages are in the
@@ -32,13 +33,13 @@ pub enum Milestone {
     Invoke {
         /// The export's name; `(start)` for the start function.
         function: String,
-        /// Arguments in the notation of the command line.
-        arguments: Vec<String>,
+        /// Its arguments.
+        arguments: Vec<WasmValue>,
     },
     /// The call returned.
     Returned {
-        /// Results in the notation of the command line.
-        results: Vec<String>,
+        /// Its results.
+        results: Vec<WasmValue>,
     },
     /// The call trapped.
     Trapped {
@@ -128,8 +129,8 @@ pub struct MemoryState {
 pub struct GlobalState {
     /// Its index in the original module, imports first.
     pub index: u32,
-    /// Its value in the notation of the command line, with its type in front: `i32:5`.
-    pub value: String,
+    /// Its value.
+    pub value: WasmValue,
 }
 
 /// How a run ended.

@@ -20,9 +20,19 @@ pub enum WasmValue {
     Reference(String),
 }
 
-/// In the notation of the command line.
+/// In the notation of the command line; `{:#}` puts the type of a number in front: `i32:5`.
 impl fmt::Display for WasmValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            f.write_str(match self {
+                WasmValue::I32(_) => "i32:",
+                WasmValue::I64(_) => "i64:",
+                WasmValue::F32(_) => "f32:",
+                WasmValue::F64(_) => "f64:",
+                // Their own notation has it.
+                WasmValue::V128(_) | WasmValue::Reference(_) => "",
+            })?;
+        }
         match self {
             WasmValue::I32(value) => write!(f, "{value}"),
             WasmValue::I64(value) => write!(f, "{value}"),
@@ -50,5 +60,21 @@ impl fmt::Display for WasmValue {
             }
             WasmValue::Reference(text) => f.write_str(text),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_written_with_and_without_their_type() {
+        let both = |value: WasmValue| format!("{value} {value:#}");
+        assert_eq!(both(WasmValue::I32(-5)), "-5 i32:-5");
+        assert_eq!(both(WasmValue::F32(0xffc0_0000)), "-nan:0x400000 f32:-nan:0x400000");
+        assert_eq!(both(WasmValue::F64(1.5f64.to_bits())), "1.5 f64:1.5");
+        let vector = "i32x4:0x00000001,0x00000000,0x00000000,0x00000000";
+        assert_eq!(both(WasmValue::V128(1u128.to_le_bytes())), format!("{vector} {vector}"));
+        assert_eq!(both(WasmValue::Reference("null".to_string())), "null null");
     }
 }

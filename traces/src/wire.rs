@@ -92,7 +92,7 @@ mod tests {
     use crate::host::{HostCall, HostEvent, Import};
     use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
     use crate::index::Place;
-    use crate::milestone::{Milestone, Outcome, TrapKind};
+    use crate::milestone::{GlobalState, Milestone, Outcome, TrapKind};
     use crate::op::MemoryOp;
     use crate::site::Site;
     use crate::value::WasmValue;
@@ -136,6 +136,15 @@ mod tests {
         ];
         assert_eq!(encode(&steps), [0, 1, b'f', 2, 0, 0, 2, 1, 3, 0, 1, 3, 0, 0, 2, 7, 0]);
         assert_eq!(encode(&Outcome::NoRoom), [10]);
+        let returned = Milestone::Returned { results: vec![WasmValue::F32(0x7fc0_0000), WasmValue::I64(-1)] };
+        assert_eq!(encode(&returned), [3, 2, 2, 252, 0, 0, 0xc0, 0x7f, 1, 1]);
+        let end = Milestone::End {
+            outcome: Outcome::Finished,
+            memories: Vec::new(),
+            globals: vec![GlobalState { index: 4, value: WasmValue::I32(2) }],
+            tables: vec![6],
+        };
+        assert_eq!(encode(&end), [6, 0, 0, 1, 4, 0, 4, 1, 6]);
     }
 
     #[test]

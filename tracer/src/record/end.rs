@@ -2,7 +2,6 @@
 
 use super::{CallResult, Recorded};
 use crate::error::RecordError;
-use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryDigest, MemoryState, Outcome, PAGE};
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
@@ -181,18 +180,6 @@ const LONGEST: usize = 64;
 /// So many equal bytes in a row end a stretch.
 const GAP: usize = 8;
 
-/// A global's value with its type in front.
-pub(super) fn typed(value: &WasmValue) -> String {
-    let ty = match value {
-        WasmValue::I32(_) => "i32:",
-        WasmValue::I64(_) => "i64:",
-        WasmValue::F32(_) => "f32:",
-        WasmValue::F64(_) => "f64:",
-        _ => "",
-    };
-    format!("{ty}{value}")
-}
-
 /// Whether two engines may have answered a call alike.
 fn same_result(lhs: &CallResult, rhs: &CallResult) -> bool {
     match (&lhs.result, &rhs.result) {
@@ -261,7 +248,7 @@ impl EndState {
         }
         for (left, right) in lhs.globals.iter().zip(&rhs.globals) {
             if left != right {
-                let (lhs, rhs) = (left.value.clone(), right.value.clone());
+                let [lhs, rhs] = [left, right].map(|global| format!("{:#}", global.value));
                 found.push(EndDifference::Global { index: left.index, lhs, rhs });
             }
         }

@@ -1,7 +1,7 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
 use super::conduct::FrameCheck;
-use super::end::{EndMemories, EndState, typed};
+use super::end::{EndMemories, EndState};
 use super::launch::launch;
 use super::process::answer;
 use super::pump::not_the_engines;
@@ -223,8 +223,7 @@ impl Seen<'_> {
             }
             Message::State { globals, tables } => {
                 let indices = self.global_indices.iter().copied();
-                self.end.globals =
-                    indices.zip(&globals).map(|(index, value)| GlobalState { index, value: typed(value) }).collect();
+                self.end.globals = indices.zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
                 self.end.tables = tables;
             }
             _ => {}

@@ -4,7 +4,6 @@ mod memory;
 mod put;
 
 use super::conduct::FrameCheck;
-use super::end::typed;
 use super::images::ShownImage;
 use super::launch::Launched;
 use super::marks::Marks;
@@ -338,8 +337,7 @@ impl<'a> Pump<'a> {
             Message::Trapped { .. } if self.has_no_room() => self.not_put(),
             Message::Returned(values) => {
                 self.settle()?;
-                let results = values.iter().map(ToString::to_string).collect();
-                self.writer()?.milestone(&Milestone::Returned { results })?;
+                self.writer()?.milestone(&Milestone::Returned { results: values.clone() })?;
                 self.outcome.get_or_insert(Outcome::Finished);
                 self.end_call(Ok(values));
                 Ok(())
@@ -411,8 +409,7 @@ impl<'a> Pump<'a> {
             }
             Message::State { globals, tables } => {
                 let indices = self.rewritten.globals.iter().map(|global| global.index);
-                self.globals =
-                    indices.zip(&globals).map(|(index, value)| GlobalState { index, value: typed(value) }).collect();
+                self.globals = indices.zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
                 self.tables = tables;
                 Ok(())
             }
@@ -512,7 +509,6 @@ impl<'a> Pump<'a> {
         self.call = Some(call);
         self.marks.begin_call();
         let Some((function, arguments)) = invoked else { return Ok(()) };
-        let arguments = arguments.iter().map(ToString::to_string).collect();
         Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)
     }
 

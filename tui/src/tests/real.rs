@@ -8,7 +8,7 @@ use crate::{Opened, TuiError};
 use forkpoint_replay::{Side, Timeline};
 use forkpoint_traces::{
     CodeOffset, EngineInfo, EngineWords, FuncIndex, Header, HostInfo, Limits, MemoryIndex, MemoryOp, Milestone,
-    ModuleInfo, NativeFunction, NativePoint, Outcome, Position, RawEvent, Site, SiteId, TraceWriter,
+    ModuleInfo, NativeFunction, NativePoint, Outcome, Position, RawEvent, Site, SiteId, TraceWriter, WasmValue,
 };
 use std::path::Path;
 
@@ -79,7 +79,7 @@ pub(super) fn write(path: &Path, wrong: Option<u64>) {
     writer.native(&native).expect("native code");
     let milestone = |writer: &mut TraceWriter, milestone| writer.milestone(&milestone).expect("a milestone");
     milestone(&mut writer, Milestone::Memory { memory: MemoryIndex(0), pages: 1, page_size: 65536 });
-    milestone(&mut writer, Milestone::Invoke { function: "run".to_string(), arguments: vec!["0".to_string()] });
+    milestone(&mut writer, Milestone::Invoke { function: "run".to_string(), arguments: vec![WasmValue::I32(0)] });
     for i in 0..STORES {
         let value = if wrong == Some(i) { 0xbad } else { i };
         let (number, address) = (i as u32 % 2, 8 * (i % 100));

@@ -1,0 +1,18 @@
+//! Results in words: a file for each kind of result.
+
+mod comparison;
+mod guard;
+mod hosts;
+mod info;
+mod reruns;
+mod summary;
+mod survey;
+mod table;
+
+pub use comparison::print_compared;
+pub use info::print_info;
+pub use summary::print_summary;
+pub use survey::print_surveyed;
+
+/// A result as people read it.
+pub struct InWords<'a, T>(pub &'a T);

@@ -1,0 +1,55 @@
+//! What `compare` with two engines, `replay` and `diff` print.
+
+use super::InWords;
+use super::hosts::hosts;
+use crate::answer::Answer;
+use crate::output::{print, print_json, quoted};
+use anyhow::Result;
+use forkpoint_compare::{Compared, OwnHosts};
+use forkpoint_replay::{Report, Side};
+
+/// Prints a result and gives the command's answer. `hint` ends it for people.
+pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hint: &str) -> Result<Answer> {
+    let Compared { report, reruns, guard, host } = compared;
+    let answer = Answer::of(report.agree);
+    if json {
+        print_json(compared)?;
+        return Ok(answer);
+    }
+    // What bears on every sentence of the report comes first.
+    let unsteady: Vec<Side> = guard.iter().flat_map(|guard| &guard.nondeterminism).map(|found| found.side).collect();
+    if !unsteady.is_empty() {
+        let (sides, does, its) = match unsteady.as_slice() {
+            [side] => (side.word(), "does", "its"),
+            _ => ("lhs and rhs", "do", "their"),
+        };
+        print(&format!(
+            "{sides} {does} not run this module the same way twice: what follows is one of {its} runs.\n"
+        ))?;
+    }
+    print(&report.to_string())?;
+    if let Some(reruns) = reruns.as_ref().filter(|reruns| !reruns.is_empty()) {
+        print(&format!("\n{}", InWords(reruns)))?;
+    }
+    if let Some(guard) = guard.as_ref().filter(|guard| !guard.is_unremarkable()) {
+        print(&format!("\n{}", InWords(guard)))?;
+    }
+    let sides = [&report.lhs, &report.rhs].map(|side| (side.engine.as_str(), side.host.as_deref()));
+    if let Some(words) = host.and_then(|mode| hosts(mode, &sides, own_hosts)) {
+        print(&format!("\n{words}\n"))?;
+    }
+    if answer != Answer::Yes {
+        print(&quotable(report))?;
+        print(hint)?;
+    }
+    Ok(answer)
+}
+
+/// What a bug report needs so that others get the same: the module by its hash, and the command.
+fn quotable(report: &Report) -> String {
+    let module = &report.module;
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| quoted(&word)).collect();
+    let command = words.join(" ");
+    let (name, bytes, hash) = (&module.name, module.bytes, &module.blake3);
+    format!("\nmodule:  {name}, {bytes} bytes, BLAKE3 {hash}\ncommand: forkpoint {command}\n")
+}

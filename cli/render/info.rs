@@ -1,0 +1,210 @@
+//! What a trace holds, in words and as JSON.
+
+use crate::output::{bytes, grouped, print, print_json};
+use anyhow::Result;
+use forkpoint_replay::{Verified, printable};
+use forkpoint_traces::{
+    Argument, EngineInfo, Features, Header, HostInfo, RecorderInfo, Specification, Step, StepResult, TraceReader,
+};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+/// Prints what a trace holds, and what verifying it found.
+pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verified>, json: bool) -> Result<()> {
+    let outcome = trace.outcome()?.map(|outcome| outcome.to_string());
+    if json {
+        return print_json(&InfoJson::of(trace, outcome, verified));
+    }
+    let header = trace.header();
+    let engine = &header.engine;
+    let mut text = String::new();
+    let mut row = |name: &str, value: String| {
+        let _ = writeln!(text, "{name:<11} {}", printable(&value));
+    };
+    row("trace", format!("{} ({})", file.display(), bytes(trace.file_length())));
+    row(
+        "state",
+        match trace.incomplete() {
+            None => "complete".to_string(),
+            Some(why) => format!("incomplete: {why}; readable up to its last whole chunk"),
+        },
+    );
+    row(
+        "events",
+        format!("{} in {} chunks, {} keyframes", grouped(trace.events()), trace.chunks().len(), trace.keyframes()),
+    );
+    row("outcome", outcome.unwrap_or_else(|| "not recorded".to_string()));
+    for (i, line) in trace.message().unwrap_or_default().lines().enumerate() {
+        row(if i == 0 { "message" } else { "" }, line.to_string());
+    }
+    let words = trace.words();
+    for (i, line) in words.last_words.as_deref().unwrap_or_default().lines().enumerate() {
+        row(if i == 0 { "last words" } else { "" }, line.to_string());
+    }
+    if let Some(offset) = words.offset {
+        row("", format!("at byte offset {offset:#x}"));
+    }
+    if let Some(code) = &words.code {
+        row("", format!("error code {code}"));
+    }
+    row(
+        "module",
+        format!("{}, {}, BLAKE3 {}", header.module.name, bytes(header.module.length), header.module.hash_hex()),
+    );
+    row("sites", grouped(trace.sites().len() as u64));
+    row("engine", engine.spec.clone());
+    row(
+        "",
+        format!("{} {}, {}, {}, opt {}", engine.name, engine.version, engine.compiler, engine.mode, engine.opt_level),
+    );
+    row("target", engine.target.clone());
+    row(
+        "CPU",
+        match engine.cpu_features.as_slice() {
+            [] => "baseline".to_string(),
+            features => features.join(" "),
+        },
+    );
+    let settings: Vec<String> = engine.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    if !settings.is_empty() {
+        row("settings", settings.join(" "));
+    }
+    for call in steps(header) {
+        row("call", call);
+    }
+    row("arguments", header.host.arguments.join(" "));
+    if header.host.deterministic {
+        row("host", "fixed clocks and random source".to_string());
+    }
+    if header.host.replayed {
+        row("host", "every call answered from the host log of another recording".to_string());
+    }
+    for stub in &header.host.stubs {
+        row("import", stub.clone());
+    }
+    for directory in &header.host.directories {
+        row("directory", directory.clone());
+    }
+    if let Some(pages) = header.limits.memory_pages {
+        row("limit", format!("{} pages of memory", grouped(pages)));
+    }
+    for (name, switches) in [("compiled", &header.features.compile), ("run with", &header.features.run)] {
+        if !switches.is_empty() {
+            row(name, switches.join(" "));
+        }
+    }
+    let recorder = &header.recorder;
+    let how = if recorder.hooks { "one host call per event" } else { "inline records" };
+    let read_back = if recorder.read_back { ", stores read back" } else { "" };
+    let scope = recorder.scope.as_ref().map_or(String::new(), |scope| format!("; only {scope}"));
+    row("recording", format!("{how}{read_back}, checkpoints {}{scope}", recorder.checkpoint));
+    if trace.observed() > 0 {
+        row("observed", format!("memory was {} time(s) not what the events say", grouped(trace.observed())));
+    }
+    row("recorded by", format!("forkpoint {}: {}", header.forkpoint, header.command.join(" ")));
+    if let Some(verified) = verified {
+        let kinds: Vec<String> =
+            verified.kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
+        row("verified", format!("every chunk reads and every event replays: {}", kinds.join(", ")));
+        if verified.keyframes > 0 {
+            row("", format!("{} keyframes hold the replayed memory", grouped(verified.keyframes as u64)));
+        }
+    }
+    print(&text)
+}
+
+/// What was asked for: calls as one writes them, with results of steps before by the step's number, from 1.
+fn steps(header: &Header) -> Vec<String> {
+    let argument = |argument: &Argument| match argument {
+        Argument::Value(value) => format!(" {value}"),
+        Argument::Result(from) => format!(" {}", result(from)),
+    };
+    let step = |step: &Step| match step {
+        Step::Call(call) => {
+            format!("{}{}", call.function, call.arguments.iter().map(argument).collect::<String>())
+        }
+        Step::Put(put) => format!("put {} bytes at {}", put.bytes.len(), result(&put.room)),
+    };
+    header.steps.iter().map(step).collect()
+}
+
+fn result(from: &StepResult) -> String {
+    let step = u64::from(from.step) + 1;
+    match from.result {
+        0 => format!("(result of step {step})"),
+        number => format!("(result {} of step {step})", u64::from(number) + 1),
+    }
+}
+
+/// `--json`, as docs/json.md has it.
+#[derive(Serialize)]
+struct InfoJson<'a> {
+    complete: bool,
+    incomplete: Option<&'a str>,
+    events: u64,
+    bytes: u64,
+    chunks: usize,
+    keyframes: usize,
+    outcome: Option<String>,
+    message: Option<&'a str>,
+    offset: Option<u64>,
+    code: Option<&'a str>,
+    wall_ms: u64,
+    forkpoint: &'a str,
+    command: &'a [String],
+    module: ModuleJson<'a>,
+    sites: usize,
+    engine: &'a EngineInfo,
+    host: &'a HostInfo,
+    calls: Vec<String>,
+    timeout_ms: Option<u64>,
+    memory_page_limit: Option<u64>,
+    features: &'a Features,
+    specification: &'a Specification,
+    recorder: &'a RecorderInfo,
+    observed: u64,
+    verified: Option<&'a BTreeMap<&'static str, u64>>,
+}
+
+#[derive(Serialize)]
+struct ModuleJson<'a> {
+    name: &'a str,
+    blake3: String,
+    bytes: u64,
+}
+
+impl InfoJson<'_> {
+    fn of<'a>(trace: &'a TraceReader, outcome: Option<String>, verified: Option<&'a Verified>) -> InfoJson<'a> {
+        let (header, words) = (trace.header(), trace.words());
+        let module = &header.module;
+        InfoJson {
+            complete: trace.is_complete(),
+            incomplete: trace.incomplete(),
+            events: trace.events(),
+            bytes: trace.file_length(),
+            chunks: trace.chunks().len(),
+            keyframes: trace.keyframes(),
+            outcome,
+            message: trace.message(),
+            offset: words.offset,
+            code: words.code.as_deref(),
+            wall_ms: trace.wall_ms(),
+            forkpoint: &header.forkpoint,
+            command: &header.command,
+            module: ModuleJson { name: &module.name, blake3: module.hash_hex(), bytes: module.length },
+            sites: trace.sites().len(),
+            engine: &header.engine,
+            host: &header.host,
+            calls: steps(header),
+            timeout_ms: header.limits.timeout_ms,
+            memory_page_limit: header.limits.memory_pages,
+            features: &header.features,
+            specification: &header.specification,
+            recorder: &header.recorder,
+            observed: trace.observed(),
+            verified: verified.map(|verified| &verified.kinds),
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! From what the user typed to what the recorder takes.
+
+use crate::args::{GuestArgs, RunArgs};
+use crate::output::tell;
+use anyhow::{Context, Result};
+use forkpoint_compare::read_module;
+use forkpoint_tracer::{EngineSpec, Imports, Invocation, Program, Request, WasiSetup};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Reads the module and checks everything that can be checked before a run.
+pub fn program(guest: &GuestArgs) -> Result<Program> {
+    let module = read_module(&guest.module)?;
+    let (run, scripts) = (&guest.run, guest.run.host_scripts());
+    let imports = Imports { scripts: &scripts, ..imports(run) };
+    let program = Program::allocating(&module_name(guest), module, &calls(run)?, run.alloc.as_ref(), &imports)
+        .with_context(|| format!("{}", guest.module.display()))?;
+    if program.runs_without_threads() {
+        tell(&format!(
+            "note: {} gets no threads: each `thread-spawn` answers -1, and only its first thread runs",
+            guest.module.display()
+        ));
+    }
+    Ok(program)
+}
+
+fn module_name(guest: &GuestArgs) -> String {
+    guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy()).into_owned()
+}
+
+/// Who answers imports, scripts aside.
+pub fn imports(run: &RunArgs) -> Imports<'_> {
+    Imports { stubs: &run.import, allow_unordered: run.allow_unordered, preloads: &run.preload, ..Imports::default() }
+}
+
+/// The calls of `--invoke`.
+pub fn calls(run: &RunArgs) -> Result<Vec<Invocation>> {
+    run.invoke.iter().map(|call| call.parse().with_context(|| format!("--invoke {call}"))).collect()
+}
+
+/// How a guest runs, under whatever engine and to whatever trace.
+pub fn guest_request(guest: &GuestArgs, deterministic: bool) -> Result<Request> {
+    let request = run_request(&guest.run)?;
+    let mut arguments = vec![module_name(guest)];
+    arguments.extend(request.wasi.arguments);
+    Ok(Request { wasi: WasiSetup { arguments, deterministic, ..request.wasi }, ..request })
+}
+
+/// The same without the module's name among the guest's arguments.
+pub fn run_request(run: &RunArgs) -> Result<Request> {
+    Ok(Request {
+        wasi: WasiSetup {
+            arguments: run.arguments.clone(),
+            environment: run.env.clone(),
+            directories: run.dir.clone(),
+            deterministic: false,
+        },
+        memory_page_limit: run.memory_page_limit,
+        features: run.features.clone().unwrap_or_default(),
+        run_features: run.run_features.clone().unwrap_or_default(),
+        timeout: run.timeout,
+        max_memory: run.max_memory,
+        native_limit: run.native_limit(),
+        options: run.options(),
+        checkpoint: run.checkpoint,
+        ..plain_request()?
+    })
+}
+
+/// A run of this command line that nothing more is known of.
+pub fn plain_request() -> Result<Request> {
+    let request = Request::new(EngineSpec::default(), PathBuf::new());
+    Ok(Request {
+        command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
+        interrupt: interrupt()?,
+        ..request.context("finding this program to start it again")?
+    })
+}
+
+/// Files that are read: none of them may be an output.
+pub fn inputs(module: &Path, run: &RunArgs) -> Vec<PathBuf> {
+    let preloads = run.preload.iter().map(|preload| preload.file.clone());
+    std::iter::once(module.to_path_buf()).chain(preloads).collect()
+}
+
+/// Set by Ctrl-C and SIGTERM, for all runs of this process.
+pub fn interrupt() -> Result<Arc<AtomicBool>> {
+    static INTERRUPT: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
+    let mut shared = INTERRUPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(interrupt) = &*shared {
+        return Ok(Arc::clone(interrupt));
+    }
+    let interrupt = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The second one ends us at once: the flag is set by then.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupt))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt)))
+            .context("setting up Ctrl-C and SIGTERM")?;
+    }
+    *shared = Some(Arc::clone(&interrupt));
+    Ok(interrupt)
+}

@@ -1,0 +1,77 @@
+//! Files: modules that are read, traces that are opened, and outputs that must not be inputs.
+
+use crate::error::CompareError;
+use forkpoint_replay::Timeline;
+use forkpoint_traces::{TraceReader, unfinished};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Reads a module, binary or text.
+///
+/// # Errors
+/// When the file cannot be read, or is neither.
+pub fn read_module(path: &Path) -> Result<Vec<u8>, CompareError> {
+    let bytes = fs::read(path).map_err(CompareError::io(format!("reading the module {}", path.display())))?;
+    if bytes.starts_with(b"\0asm") {
+        return Ok(bytes);
+    }
+    let is_text = path.extension().is_some_and(|extension| extension == "wat" || extension == "wast")
+        || std::str::from_utf8(&bytes).is_ok_and(|text| text.trim_start().starts_with(['(', ';']));
+    if !is_text {
+        let begins = bytes[..bytes.len().min(4)].to_vec();
+        return Err(CompareError::NotAModule { path: path.to_path_buf(), begins });
+    }
+    match wat::Parser::new().parse_bytes(Some(path), &bytes) {
+        Ok(module) => Ok(module.into_owned()),
+        Err(source) => Err(CompareError::Text { path: path.to_path_buf(), source }),
+    }
+}
+
+/// Opens a trace to be read.
+///
+/// # Errors
+/// When it cannot be opened; where it is missing, the error names incomplete ones that killed recorders left.
+pub fn open_trace(path: &Path) -> Result<TraceReader, CompareError> {
+    TraceReader::open(path).map_err(|source| {
+        let killed = if path.exists() { Vec::new() } else { left_by_killed_recorders(path) };
+        CompareError::Open { path: path.to_path_buf(), killed, source }
+    })
+}
+
+/// Opens a trace that this process has recorded: its events may fill as much memory as the guest has.
+pub(crate) fn open_recorded(path: &Path) -> Result<Timeline, CompareError> {
+    let mut trace = open_trace(path)?;
+    trace.allow_memory(u64::MAX);
+    Ok(Timeline::new(trace))
+}
+
+/// Incomplete traces of recordings to `path` whose process is gone.
+pub fn left_by_killed_recorders(path: &Path) -> Vec<PathBuf> {
+    let dead = |process: u32| !Path::new(&format!("/proc/{process}")).exists();
+    unfinished(path).into_iter().filter(|found| dead(found.process)).map(|found| found.path).collect()
+}
+
+/// Refuses an output that is one of the inputs, by whatever name, also through links.
+///
+/// # Errors
+/// [`CompareError::SameFile`].
+pub fn refuse_same<P: AsRef<Path>>(output: &Path, inputs: impl IntoIterator<Item = P>) -> Result<(), CompareError> {
+    let Ok(written) = fs::metadata(output) else { return Ok(()) };
+    if !written.is_file() {
+        return Ok(());
+    }
+    for input in inputs {
+        let input = input.as_ref();
+        if fs::metadata(input).is_ok_and(|read| (read.dev(), read.ino()) == (written.dev(), written.ino())) {
+            return Err(CompareError::SameFile { output: output.to_path_buf(), input: input.to_path_buf() });
+        }
+    }
+    Ok(())
+}
+
+/// Puts a trace that knows more in the place of another.
+pub(crate) fn replace(trace: &Path, by: &Path) -> Result<(), CompareError> {
+    fs::copy(by, trace).map_err(CompareError::io(format!("replacing {}", trace.display())))?;
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Compares WebAssembly engines: runs one module under several of them, finds the first event at which they diverge, and
+//! runs them again to find out why.
+//!
+//! Constraints: nothing here prints, results are data; a run can be had again at will only where one host answers all of
+//! them, so the host is pinned unless the caller says otherwise; and an engine that fails is a result, not an error.
+//!
+//! To get started: [`Comparison`] for two engines (`comparison.rs` reads top to bottom), [`Survey`] for many, [`Sweep`]
+//! for many modules. [`Progress`] follows a comparison, and the `interrupt` of its requests ends it.
+//!
+//! ```standalone_crate
+//! use forkpoint_compare::Comparison;
+//! use forkpoint_tracer::{Imports, Program, Request, child};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // An engine runs in another process: this program, started again.
+//!     let arguments: Vec<String> = std::env::args().collect();
+//!     if arguments.get(1).is_some_and(|first| first == child::ARGUMENT) {
+//!         return Ok(child::main(&arguments[2..])?);
+//!     }
+//!     let module = wat::parse_str(
+//!         r#"(module (memory 1) (func (export "run") (param i32)
+//!              (i32.store (i32.const 16) (local.get 0))))"#,
+//!     )?;
+//!     let program = Program::new("store.wat", module, &["run 7".parse()?], &Imports::default())?;
+//!     let folder = std::env::temp_dir();
+//!     let lhs = Request::new("wasmtime:jit".parse()?, folder.join("doc-lhs.fpt"))?;
+//!     let rhs = Request { engine: "wasmi".parse()?, output: folder.join("doc-rhs.fpt"), ..lhs.clone() };
+//!     let compared = Comparison::new(&program, [lhs, rhs]).run()?;
+//!     println!("{}", compared.report);
+//!     assert_eq!(compared.report.agree, Some(true));
+//!     Ok(())
+//! }
+//! ```
+
+// Who prints is the command, in one place.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
+
+mod comparison;
+mod differences;
+mod error;
+mod files;
+mod guard;
+mod host;
+mod json;
+mod ladder;
+mod narrow;
+mod nondeterminism;
+mod progress;
+mod record;
+mod reruns;
+mod runs;
+mod settings;
+mod survey;
+mod sweep;
+
+pub use comparison::{Compared, Comparison};
+pub use differences::PlainDifference;
+pub use error::{CompareError, in_one_line};
+pub use files::{left_by_killed_recorders, open_trace, read_module, refuse_same};
+pub use guard::{Guard, Unsteady};
+pub use host::{HostMode, OwnHost, OwnHosts};
+pub use json::{json_indented, json_line};
+pub use nondeterminism::Nondeterminism;
+pub use progress::{Doing, Progress, Silent};
+pub use record::record;
+pub use reruns::{FirstCall, FirstNan, FollowsFrom, FoundPlace, LeftOpen, Reruns, Unlike};
+pub use settings::{Reask, Settings};
+pub use survey::{EngineGroup, EngineRow, Survey, Surveyed};
+pub use sweep::{
+    Baseline, Deviation, InputModule, ModuleAnswer, ModuleRow, ModuleSite, ReasonCount, Shard, SignatureCount, Store,
+    Summary, Sweep, SweepCalls, SweepChange, SweepChanges, merge, modules, read_baseline,
+};

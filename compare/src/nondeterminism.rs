@@ -1,0 +1,83 @@
+//! Whether an engine runs a module the same way twice.
+//!
+//! That a run ends differently with recording is an effect of recording only where the run without it, and the
+//! recording, can each be repeated. An engine that compiles on other threads while it runs, for one, need not do so.
+
+use crate::differences::PlainDifference;
+use crate::error::CompareError;
+use crate::files::open_recorded;
+use crate::runs::Runs;
+use forkpoint_replay::{first_divergence, printable};
+use forkpoint_tracer::{EndState, Request};
+use forkpoint_traces::Outcome;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// How often a side is recorded again.
+const AGAIN: usize = 2;
+
+/// Most differences that are listed.
+const MOST: usize = 3;
+
+/// What shows that a side does not run the module the same way twice. With a pinned host only the engine is left to
+/// differ.
+#[derive(Debug, Clone, Serialize)]
+pub struct Nondeterminism {
+    /// The engine.
+    pub engine: String,
+    /// In what two runs without recording ended differently, the first few.
+    pub plain_differences: Vec<PlainDifference>,
+    /// The first and the last of the positions at which two recordings of it were seen to part; `None` where its
+    /// recordings are equal.
+    pub events: Option<[u64; 2]>,
+}
+
+impl Runs<'_> {
+    /// Runs a side again, without recording and recorded. `plain` is how it ended without, `recorded` its trace where
+    /// that holds what every recording of it holds. `None` where all runs of a kind are equal.
+    pub fn nondeterminism(
+        &self,
+        side: &Request,
+        plain: &EndState,
+        recorded: Option<&Path>,
+    ) -> Result<Option<Nondeterminism>, CompareError> {
+        let again = self
+            .plain(side)
+            .map_err(|error| error.during(format!("running under {} once more without recording", side.engine)))?;
+        let comparable = !again.outcome.is_cut_short() && !plain.outcome.is_cut_short();
+        let differences = if comparable { plain.differences(&again) } else { Vec::new() };
+        let in_words = |difference| PlainDifference::new(difference, ["one run", "another"], self.symbols());
+        let plain_differences: Vec<PlainDifference> = differences.iter().take(MOST).map(in_words).collect();
+        let events = self.parting(side, recorded)?;
+        let engine = printable(&side.engine.to_string());
+        let found = !plain_differences.is_empty() || events.is_some();
+        Ok(found.then_some(Nondeterminism { engine, plain_differences, events }))
+    }
+
+    /// The first and the last position at which two recordings of a side part.
+    fn parting(&self, side: &Request, recorded: Option<&Path>) -> Result<Option<[u64; 2]>, CompareError> {
+        let mut traces: Vec<PathBuf> = recorded.map(Path::to_path_buf).into_iter().collect();
+        for number in 0..AGAIN {
+            let output = self.aside(&format!("again-{number}.fpt"));
+            let run = self.record_again(&Request { output: output.clone(), ..side.clone() })?;
+            if run.outcome == Outcome::Interrupted {
+                return Ok(None);
+            }
+            // Where a run was ended from outside says nothing.
+            if !run.outcome.is_cut_short() {
+                traces.push(output);
+            }
+        }
+        let mut seen: Option<[u64; 2]> = None;
+        for (number, one) in traces.iter().enumerate() {
+            for other in &traces[number + 1..] {
+                let (mut one, mut other) = (open_recorded(one)?, open_recorded(other)?);
+                let found = first_divergence(&mut one, &mut other, self.settings.nan_bits)?;
+                let Some(position) = found.divergence.map(|divergence| divergence.position.0) else { continue };
+                let [first, last] = seen.get_or_insert([position; 2]);
+                (*first, *last) = ((*first).min(position), (*last).max(position));
+            }
+        }
+        Ok(seen)
+    }
+}

@@ -1,0 +1,34 @@
+//! How a comparison reports what it is doing: to whoever shows it, in whatever way.
+
+use forkpoint_replay::Timeline;
+use forkpoint_tracer::{Program, Request};
+
+/// What is being done with an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    /// Its run is recorded.
+    Recording,
+    /// Its run is recorded once more, to find the event that a difference comes from.
+    Narrowing,
+    /// It runs without recording.
+    RunningPlain,
+}
+
+/// Follows a comparison. Runs themselves report to the gauge of their [`Request`], and end when its `interrupt` is set.
+pub trait Progress: Sync {
+    /// A run begins.
+    fn run(&self, doing: Doing, program: &Program, request: &Request);
+
+    /// Two traces are about to be compared: [`Timeline::set_progress`] on the left one follows that.
+    fn comparing(&self, lhs: &mut Timeline);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn run(&self, _: Doing, _: &Program, _: &Request) {}
+
+    fn comparing(&self, _: &mut Timeline) {}
+}

@@ -1,0 +1,131 @@
+//! Reruns that ask more precisely: where a run ended, what follows from results that the specification leaves open,
+//! which function first returned otherwise.
+//!
+//! With a pinned host a run can be had again at will. Each question is a way to rewrite the module; an answer counts
+//! only where the run itself came out as before, and what could not be asked is noted.
+
+mod asked;
+mod calls;
+mod lost;
+mod open_results;
+mod places;
+
+pub(crate) use asked::Asked;
+pub use calls::{FirstCall, Unlike};
+pub use open_results::{FirstNan, FollowsFrom, LeftOpen};
+pub use places::FoundPlace;
+
+use crate::error::{CompareError, in_one_line};
+use crate::settings::Reask;
+use forkpoint_replay::{Report, Verdict, printable};
+use forkpoint_tracer::Recorded;
+use forkpoint_tracer::instrument::Style;
+use serde::Serialize;
+
+/// What reruns found out about a divergence. Its JSON form is documented in `docs/json.md`.
+#[derive(Debug, Default, Serialize)]
+pub struct Reruns {
+    /// Where runs ended whose engines do not report it.
+    pub places: Vec<FoundPlace>,
+    /// That the divergence follows from results that the specification leaves open.
+    pub follows_from: Option<FollowsFrom>,
+    /// The first call or return that differs.
+    pub first_call: Option<FirstCall>,
+    /// What else there is to say about reruns: what could not be found out, and why.
+    pub notes: Vec<String>,
+}
+
+impl Asked<'_> {
+    /// Whether there is something to ask about a report. Where host calls are answered by the world, no run can be had
+    /// again.
+    fn asks(&self, report: &Report) -> bool {
+        self.runs.settings.reruns != Reask::Never && !self.runs.live() && report.agree != Some(true)
+    }
+
+    /// Has both sides recorded by hooks where records were lost, and asks the rest. Gives back the report and the
+    /// recordings that are about the traces as they are then.
+    pub fn ask_all(
+        &mut self,
+        mut report: Report,
+        mut recorded: [Recorded; 2],
+    ) -> Result<(Report, [Recorded; 2], Reruns), CompareError> {
+        let mut reruns = Reruns::default();
+        if self.asks(&report) {
+            match self.lost_records(&report, &mut reruns.notes) {
+                Ok(Some(by_hooks)) => {
+                    recorded = by_hooks;
+                    self.by_hooks = true;
+                    self.options.style = Style::Hooks;
+                    report = self.report()?;
+                }
+                Ok(None) => {}
+                Err(error) => reruns.note("whether records were lost", &error),
+            }
+        }
+        let report = self.ask_more(report, &mut reruns)?;
+        Ok((report, recorded, reruns))
+    }
+
+    /// Asks what the traces do not tell about their divergence. Traces that know more replace the others, and then the
+    /// report is a new one. A question that fails is no reason to drop what is known.
+    pub fn ask_more(&self, mut report: Report, reruns: &mut Reruns) -> Result<Report, CompareError> {
+        if !self.asks(&report) {
+            return Ok(report);
+        }
+        match self.places(&report, &mut reruns.places, &mut reruns.notes) {
+            // Traces were replaced by others that have the places.
+            Ok(()) if !reruns.places.is_empty() => report = self.report()?,
+            Ok(()) => {}
+            Err(error) => reruns.note("where a side ended", &error),
+        }
+        if report.agree == Some(false) && is_computed(report.verdict) {
+            match self.open_results(&mut report, &mut reruns.notes) {
+                Ok(found) => reruns.follows_from = found,
+                Err(error) => {
+                    reruns.note("whether it follows from results that the specification leaves open", &error)
+                }
+            }
+            if reruns.follows_from.is_none() {
+                match self.first_call(&report, &mut reruns.notes) {
+                    Ok(found) => reruns.first_call = found,
+                    Err(error) => reruns.note("which function first returned otherwise", &error),
+                }
+            }
+        }
+        Ok(report)
+    }
+
+    fn report(&self) -> Result<Report, CompareError> {
+        self.runs.report(self.sides.map(|side| side.output.as_path()))
+    }
+}
+
+/// Whether a divergence is about what instructions compute, and not about what an engine accepts, holds or answers.
+fn is_computed(verdict: Option<Verdict>) -> bool {
+    matches!(
+        verdict,
+        Some(
+            Verdict::Address
+                | Verdict::Value
+                | Verdict::Width
+                | Verdict::MissingEvent
+                | Verdict::ExtraEvent
+                | Verdict::ControlFlow
+                | Verdict::Grow
+                | Verdict::HostCall
+                | Verdict::Trap
+                | Verdict::EndState
+        )
+    )
+}
+
+impl Reruns {
+    fn note(&mut self, what: &str, error: &CompareError) {
+        self.notes.push(format!("it could not be found out {what}: {}", printable(&in_one_line(error))));
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty() && self.follows_from.is_none() && self.first_call.is_none() && self.notes.is_empty()
+    }
+}

@@ -1,0 +1,121 @@
+//! The two sides of a comparison, to be run again with a question.
+
+use crate::error::CompareError;
+use crate::files::open_recorded;
+use crate::runs::Runs;
+use forkpoint_replay::{NanBits, Side, first_divergence};
+use forkpoint_tracer::instrument::{Ask, Options};
+use forkpoint_tracer::{NOTES_IN_A_DIGEST, Notes, Recorded, Request};
+use forkpoint_traces::Outcome;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+/// The two sides that are asked again.
+pub(crate) struct Asked<'a> {
+    pub(super) runs: &'a Runs<'a>,
+    pub(super) sides: [&'a Request; 2],
+    /// How their traces were recorded.
+    pub(super) options: Options,
+    /// Whether that is by hooks, whatever the requests say.
+    pub(super) by_hooks: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Two sides that were recorded as their requests say.
+    pub fn new(runs: &'a Runs<'a>, sides: [&'a Request; 2]) -> Asked<'a> {
+        Asked { runs, sides, options: sides[0].options.clone(), by_hooks: false }
+    }
+
+    /// Whether the traces were recorded again by hooks, whatever the requests say.
+    pub fn by_hooks(&self) -> bool {
+        self.by_hooks
+    }
+
+    /// A side's trace.
+    pub(super) fn trace(&self, side: Side) -> &Path {
+        &side.of(self.sides).output
+    }
+
+    /// Where the rerun of a side goes.
+    pub(super) fn file(&self, side: Side) -> PathBuf {
+        self.runs.aside(&format!("rerun-{}.fpt", side.word()))
+    }
+
+    /// Runs a side again.
+    pub(super) fn again(&self, side: Side, options: Options) -> Result<Recorded, CompareError> {
+        self.runs.record_again(&Request { output: self.file(side), options, ..side.of(self.sides).clone() })
+    }
+
+    /// Runs a side again to ask it something; the inner error says why the answer does not count, where the run came out
+    /// otherwise than before, up to the divergence at `position` or in the end.
+    pub(super) fn ask(
+        &self,
+        side: Side,
+        options: Options,
+        position: u64,
+    ) -> Result<Result<Recorded, String>, CompareError> {
+        let recorded = self.again(side, options)?;
+        if recorded.notes.cut {
+            return Ok(Ok(recorded));
+        }
+        Ok(match differs(self.trace(side), &self.file(side), position)? {
+            None => Ok(recorded),
+            Some(how) => Err(format!("{} runs otherwise when it is asked: {how}", side.word())),
+        })
+    }
+
+    /// Notes of both sides, kept from number `start` on; `None` where an answer does not count, and `why_not` gets why.
+    pub(super) fn notes(
+        &self,
+        ask: impl Fn(Range<u64>) -> Ask,
+        start: u64,
+        position: u64,
+        why_not: &mut Vec<String>,
+    ) -> Result<Option<[Notes; 2]>, CompareError> {
+        let mut both = Vec::new();
+        for side in Side::BOTH {
+            let window = start..start.saturating_add(NOTES_IN_A_DIGEST);
+            match self.ask(side, Options { ask: ask(window), ..self.options.clone() }, position)? {
+                Ok(recorded) => both.push(recorded.notes),
+                Err(why) => {
+                    why_not.push(why);
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(<[Notes; 2]>::try_from(both).ok())
+    }
+
+    /// The number of the first note that differs, and the notes of both sides with it.
+    pub(super) fn first_difference(
+        &self,
+        notes: [Notes; 2],
+        ask: impl Fn(Range<u64>) -> Ask,
+        position: u64,
+    ) -> Result<Option<(u64, [Notes; 2])>, CompareError> {
+        let Some(number) = notes[0].first_difference(&notes[1]) else { return Ok(None) };
+        if notes.iter().any(|notes| notes.get(number).is_some()) {
+            return Ok(Some((number, notes)));
+        }
+        // It is one of those of which only the digest is known.
+        let Some(notes) = self.notes(ask, number, position, &mut Vec::new())? else { return Ok(None) };
+        Ok(notes[0].first_difference(&notes[1]).map(|number| (number, notes)))
+    }
+}
+
+/// In what two recordings of one run differ up to an event or in the end, if they do. One that knows a place and one that
+/// does not are the same. What follows the event may have been recorded in another way.
+fn differs(first: &Path, again: &Path, position: u64) -> Result<Option<String>, CompareError> {
+    let (mut first, mut again) = (open_recorded(first)?, open_recorded(again)?);
+    let outcomes = [first.trace_mut().outcome()?, again.trace_mut().outcome()?];
+    if outcomes[0] != outcomes[1] {
+        let words = outcomes.map(|outcome| outcome.map_or("no end".to_string(), |outcome| outcome.to_string()));
+        return Ok(Some(format!("{} before, {} now", words[0], words[1])));
+    }
+    let divergence = first_divergence(&mut first, &mut again, NanBits::Stop)?.divergence;
+    // Where a run was cut short is a matter of time.
+    let cut_short = outcomes[0].as_ref().is_some_and(Outcome::is_cut_short);
+    let end = if cut_short { first.len().min(again.len()).saturating_sub(1) } else { u64::MAX };
+    let first = divergence.map(|divergence| divergence.position.0).filter(|at| *at <= position && *at < end);
+    Ok(first.map(|at| format!("other events from #{at} on")))
+}

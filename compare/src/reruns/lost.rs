@@ -1,0 +1,67 @@
+//! Events that are lost with the stores of a trap's last moments: code that forgets stores before a trap forgets the
+//! recorder's inline records among them. A call of the host cannot be forgotten, so both sides are recorded by hooks.
+
+use super::asked::Asked;
+use crate::error::CompareError;
+use crate::files::{open_recorded, replace};
+use forkpoint_replay::{Report, Side, Timeline};
+use forkpoint_tracer::Recorded;
+use forkpoint_tracer::instrument::{Options, Style};
+use forkpoint_traces::{Event, Milestone, Outcome, Position};
+
+impl Asked<'_> {
+    /// Records both sides by hooks where one, recorded inline, trapped with fewer events than the other, which came
+    /// to the same trap in the end; takes these recordings where they show that events were lost.
+    pub(super) fn lost_records(
+        &self,
+        report: &Report,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<[Recorded; 2]>, CompareError> {
+        let Some(position) = report.position.map(Position) else { return Ok(None) };
+        let mut timelines = [open_recorded(self.trace(Side::Lhs))?, open_recorded(self.trace(Side::Rhs))?];
+        let [lhs, rhs] = &mut timelines;
+        let outcomes = [lhs.trace_mut().outcome()?, rhs.trace_mut().outcome()?];
+        let [Some(outcome @ Outcome::Trapped { .. }), Some(other)] = outcomes else { return Ok(None) };
+        if !outcome.may_be(&other) {
+            return Ok(None);
+        }
+        let mut short = None;
+        for (side, timeline) in Side::BOTH.into_iter().zip(&mut timelines) {
+            if trapped_at(timeline, position)? == Some(0) && !timeline.trace().header().recorder.hooks {
+                // Where both trapped here, they trapped otherwise: that is what differs.
+                short = if short.is_some() { return Ok(None) } else { Some(side) };
+            }
+        }
+        let Some(short) = short else { return Ok(None) };
+        let hooks = Options { style: Style::Hooks, ..self.options.clone() };
+        let recorded = [self.again(Side::Lhs, hooks.clone())?, self.again(Side::Rhs, hooks)?];
+        let mut again = open_recorded(&self.file(short))?;
+        let found = trapped_at(&mut again, position)?.filter(|found| *found > 0);
+        let as_before = recorded.iter().all(|run| run.outcome.may_be(&outcome));
+        let Some(found) = found.filter(|_| as_before) else { return Ok(None) };
+        for side in Side::BOTH {
+            replace(self.trace(side), &self.file(side))?;
+        }
+        notes.push(format!(
+            "the inline records of {found} events before its trap were lost in {}, as stores are that its code forgets; \
+             both sides were recorded again by hooks",
+            short.word()
+        ));
+        Ok(Some(recorded))
+    }
+}
+
+/// How many events of instructions there are from `position` on before the next trap; `None` where anything but these and
+/// what memory was found to hold comes before it.
+fn trapped_at(timeline: &mut Timeline, position: Position) -> Result<Option<u64>, CompareError> {
+    let mut found = 0;
+    for at in position.0..timeline.len() {
+        match timeline.event(Position(at))? {
+            Event::Milestone(Milestone::Trapped { .. }) => return Ok(Some(found)),
+            Event::Observed { .. } => {}
+            event if event.site().is_some() => found += 1,
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,151 @@
+//! What follows from results that the specification leaves open: both sides once more, with NaNs made canonical or
+//! relaxed SIMD made definite by the rewriter. Where the divergence is gone then, it follows from them.
+
+use super::asked::Asked;
+use crate::error::CompareError;
+use crate::files::open_recorded;
+use forkpoint_replay::{Allowed, NanBits, Report, Side, SiteReport, TypedValue, first_divergence};
+use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};
+use forkpoint_tracer::{Note, Notes};
+use forkpoint_traces::{Hex, Outcome, ValueType};
+use serde::Serialize;
+
+/// That a divergence follows from results that the specification leaves open.
+#[derive(Debug, Serialize)]
+pub struct FollowsFrom {
+    /// From which.
+    pub what: LeftOpen,
+    /// Whether the runs agree to their end with definite results. Otherwise they agree beyond the divergence, up to a host
+    /// call that is another one with such results, so that the host log cannot answer it.
+    pub to_the_end: bool,
+    /// The first NaN whose bits differ, where it could be found.
+    pub first_nan: Option<FirstNan>,
+}
+
+/// The first NaN that the two sides made with other bits.
+#[derive(Debug, Serialize)]
+pub struct FirstNan {
+    /// The instruction.
+    pub site: SiteReport,
+    /// The how-manieth NaN of this instruction it is, from 1.
+    pub nth: u64,
+    /// Events before.
+    pub events: u64,
+    /// The left one's bytes in memory order, in hexadecimal.
+    pub lhs: Hex<Vec<u8>>,
+    /// The right one's.
+    pub rhs: Hex<Vec<u8>>,
+    /// What these bytes mean.
+    pub lhs_value: Option<TypedValue>,
+    /// The right one's.
+    pub rhs_value: Option<TypedValue>,
+}
+
+/// Results that the specification leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeftOpen {
+    /// The bits of NaNs.
+    NanBits,
+    /// Results of relaxed SIMD.
+    RelaxedSimd,
+    /// Both.
+    NanBitsAndRelaxedSimd,
+}
+
+impl Asked<'_> {
+    /// Finds out whether the divergence is gone with definite results.
+    pub(super) fn open_results(
+        &self,
+        report: &mut Report,
+        why_not: &mut Vec<String>,
+    ) -> Result<Option<FollowsFrom>, CompareError> {
+        let module = self.runs.program.original();
+        let uses = forkpoint_tracer::instrument::open_results(module);
+        let position = report.position.unwrap_or(u64::MAX);
+        let notes = if uses.nans { self.notes(nans, 0, position, why_not)? } else { None };
+        // Where no NaN is made, nothing follows from its bits.
+        let made = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);
+        let probes = [
+            (LeftOpen::NanBits, made, false),
+            (LeftOpen::RelaxedSimd, false, uses.relaxed),
+            (LeftOpen::NanBitsAndRelaxedSimd, made, uses.relaxed),
+        ];
+        let mut asked = Vec::new();
+        for (what, canonical_nans, fixed_relaxed) in probes {
+            if !canonical_nans && !fixed_relaxed || asked.contains(&(canonical_nans, fixed_relaxed)) {
+                continue;
+            }
+            asked.push((canonical_nans, fixed_relaxed));
+            let definite = Options { canonical_nans, fixed_relaxed, ..self.options.clone() };
+            let Some(to_the_end) = self.agree_with(definite, position)? else { continue };
+            let why = match what {
+                LeftOpen::NanBits => "it follows from the bits of NaNs, which it leaves open",
+                LeftOpen::RelaxedSimd => "it follows from results of relaxed SIMD, which it leaves open",
+                LeftOpen::NanBitsAndRelaxedSimd => {
+                    "it follows from the bits of NaNs and from results of relaxed SIMD, which it leaves open"
+                }
+            };
+            report.allowed = Some(Allowed { certain: true, why: why.to_string() });
+            let first_nan = if canonical_nans { self.first_nan(notes, position)? } else { None };
+            return Ok(Some(FollowsFrom { what, to_the_end, first_nan }));
+        }
+        if uses.relaxed {
+            // That the module uses relaxed SIMD is no ground any more.
+            report.allowed = None;
+        }
+        Ok(None)
+    }
+
+    /// Whether both sides agree when the module is rewritten so: to their end, or at least beyond `position`.
+    fn agree_with(&self, options: Options, position: u64) -> Result<Option<bool>, CompareError> {
+        let outcomes = [self.again(Side::Lhs, options.clone())?, self.again(Side::Rhs, options)?]
+            .map(|recorded| recorded.outcome);
+        let (mut lhs, mut rhs) = (open_recorded(&self.file(Side::Lhs))?, open_recorded(&self.file(Side::Rhs))?);
+        let whole = lhs.trace().incomplete().is_none() && rhs.trace().incomplete().is_none();
+        let found = first_divergence(&mut lhs, &mut rhs, NanBits::Stop)?;
+        if !whole || found.divergence.is_some() || outcomes.iter().any(Outcome::is_cut_short) {
+            return Ok(None);
+        }
+        let answered = !outcomes.contains(&Outcome::Unanswered);
+        // The last event is the end.
+        let beyond = lhs.len().saturating_sub(1) > position;
+        Ok((answered || beyond).then_some(answered))
+    }
+
+    fn first_nan(&self, notes: Option<[Notes; 2]>, position: u64) -> Result<Option<FirstNan>, CompareError> {
+        let Some(notes) = notes else { return Ok(None) };
+        let Some((number, notes)) = self.first_difference(notes, nans, position)? else {
+            return Ok(None);
+        };
+        let (Some(left), Some(right)) = (notes[0].get(number), notes[1].get(number)) else { return Ok(None) };
+        let (Some(offset), true) = (left.mark.offset, left.mark == right.mark && left.events <= position) else {
+            return Ok(None);
+        };
+        // One mark has one type.
+        let ((lhs, ty), (rhs, _)) = (bits(left), bits(right));
+        Ok(Some(FirstNan {
+            site: SiteReport::at(left.mark.func, offset, self.runs.symbols()),
+            nth: left.nth,
+            events: left.events,
+            lhs_value: TypedValue::of_type(ty, &lhs),
+            rhs_value: TypedValue::of_type(ty, &rhs),
+            lhs: Hex(lhs),
+            rhs: Hex(rhs),
+        }))
+    }
+}
+
+fn nans(window: std::ops::Range<u64>) -> Ask {
+    Ask::Nans { window }
+}
+
+/// The bytes of a NaN in memory order, and its type.
+fn bits(note: &Note) -> (Vec<u8>, ValueType) {
+    let (width, ty) = match note.mark.what {
+        Marked::Nan(Float::F32) => (4, ValueType::F32),
+        Marked::Nan(Float::F64) => (8, ValueType::F64),
+        _ => (16, ValueType::V128),
+    };
+    (note.words.iter().flat_map(|word| word.to_le_bytes()).take(width).collect(), ty)
+}

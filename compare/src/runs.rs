@@ -1,0 +1,121 @@
+//! The runs of one comparison, of two engines or of many: what each of them is answered by its host, and where what
+//! the comparison itself needs is put.
+
+use crate::error::CompareError;
+use crate::files::open_recorded;
+use crate::host::HostMode;
+use crate::progress::{Doing, Progress};
+use crate::record::record;
+use crate::settings::Settings;
+use forkpoint_replay::{Report, Symbols};
+use forkpoint_tracer::{EndState, HostSource, Program, Recorded, Request, Scratch, Stdio};
+use forkpoint_traces::Outcome;
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+
+/// What all runs of one comparison share.
+pub(crate) struct Runs<'a> {
+    pub program: &'a Program,
+    pub settings: &'a Settings,
+    pub progress: &'a dyn Progress,
+    /// For traces that are not part of the result.
+    aside: Scratch,
+    /// The trace whose host log answers all further runs.
+    pinned: Option<PathBuf>,
+    symbols: OnceCell<Symbols>,
+}
+
+impl<'a> Runs<'a> {
+    pub fn new(
+        program: &'a Program,
+        settings: &'a Settings,
+        progress: &'a dyn Progress,
+    ) -> Result<Runs<'a>, CompareError> {
+        let aside = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
+        Ok(Runs { program, settings, progress, aside, pinned: None, symbols: OnceCell::new() })
+    }
+
+    /// A file for a trace that is not part of the result.
+    pub fn aside(&self, name: &str) -> PathBuf {
+        self.aside.path().join(name)
+    }
+
+    /// Has all further runs answered by the host log of a trace, where the settings pin the host.
+    pub fn pin(&mut self, trace: &Path) {
+        if self.settings.host.pins() && self.program.needs_host() {
+            self.pinned = Some(trace.to_path_buf());
+        }
+    }
+
+    /// Whether the world answers each run. Then no run can be had again, and runs differ by what the world says.
+    pub fn live(&self) -> bool {
+        self.settings.host == HostMode::Live && self.program.needs_host()
+    }
+
+    /// The module's names.
+    pub fn symbols(&self) -> &Symbols {
+        self.symbols.get_or_init(|| Symbols::new(std::sync::Arc::clone(self.program.original())))
+    }
+
+    /// Records a side for the first time. What its guest prints goes where its request says.
+    pub fn record_shown(&self, side: &Request) -> Result<Recorded, CompareError> {
+        let recorded = self.record_as(side)?;
+        if recorded.outcome == Outcome::Interrupted {
+            return Err(CompareError::Interrupted { engine: side.engine.to_string() });
+        }
+        Ok(recorded)
+    }
+
+    /// Records a side. What its guest prints was shown before, or is another's.
+    pub fn record(&self, side: &Request) -> Result<Recorded, CompareError> {
+        self.record_shown(&silent(side))
+    }
+
+    /// Records a side once more, to see what it does then: that it was interrupted is no error, what is known counts.
+    pub fn record_again(&self, side: &Request) -> Result<Recorded, CompareError> {
+        self.record_as(&silent(side))
+    }
+
+    fn record_as(&self, side: &Request) -> Result<Recorded, CompareError> {
+        let recorded = self.answered(side).and_then(|request| {
+            let doing = if request.watch.is_some() { Doing::Narrowing } else { Doing::Recording };
+            self.progress.run(doing, self.program, &request);
+            record(self.program, &request, &self.settings.inputs)
+        });
+        recorded.map_err(|error| error.during(format!("recording under {}", side.engine)))
+    }
+
+    /// Runs a side without recording: how it ends.
+    pub fn plain(&self, side: &Request) -> Result<EndState, CompareError> {
+        let request = self.answered(&silent(side))?;
+        self.progress.run(Doing::RunningPlain, self.program, &request);
+        Ok(self.program.run_plain(&request)?.end)
+    }
+
+    /// Compares two traces.
+    pub fn report(&self, traces: [&Path; 2]) -> Result<Report, CompareError> {
+        let [mut lhs, mut rhs] = [open_recorded(traces[0])?, open_recorded(traces[1])?];
+        self.progress.comparing(&mut lhs);
+        Ok(Report::new(&mut lhs, &mut rhs, self.settings.context, self.settings.nan_bits)?)
+    }
+
+    /// The request with its host calls answered as the settings say.
+    fn answered(&self, side: &Request) -> Result<Request, CompareError> {
+        Ok(match &self.pinned {
+            Some(log) => Request {
+                host: HostSource::Log(log.clone()),
+                stdin: Stdio::Null,
+                output_streams: Stdio::Null,
+                ..side.clone()
+            },
+            None => {
+                let host = self.settings.host_for(self.program, side, self.aside.path())?;
+                Request { host, ..side.clone() }
+            }
+        })
+    }
+}
+
+fn silent(side: &Request) -> Request {
+    Request { output_streams: Stdio::Null, ..side.clone() }
+}

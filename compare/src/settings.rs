@@ -1,0 +1,49 @@
+//! How runs are compared, whatever they run.
+
+use crate::host::{HostMode, OwnHosts};
+use forkpoint_replay::NanBits;
+use std::path::PathBuf;
+
+/// How runs are compared: the same for two engines, for many, and for many modules.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who answers host calls.
+    pub host: HostMode,
+    /// Whether every engine also runs without recording, to see whether recording changes what it does.
+    pub guard: bool,
+    /// Whether engines run again to ask more about a divergence.
+    pub reruns: Reask,
+    /// Events shown before and after a divergence.
+    pub context: u64,
+    /// What to do about events that differ in NaN bits only.
+    pub nan_bits: NanBits,
+    /// Files that are read, such as the module: no trace is written over one of them.
+    pub inputs: Vec<PathBuf>,
+    /// What engines say of hosts of their own. Clones share the answers, so that each engine is asked once.
+    pub own_hosts: OwnHosts,
+}
+
+/// When engines run again to ask more about a divergence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reask {
+    /// Never.
+    Never,
+    /// Unless a run that timed out would have to time out again.
+    Quickly,
+    /// Whenever there is something to ask.
+    Always,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            host: HostMode::Pinned,
+            guard: true,
+            reruns: Reask::Always,
+            context: 3,
+            nan_bits: NanBits::default(),
+            inputs: Vec::new(),
+            own_hosts: OwnHosts::default(),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One module under many engines, and which of them agree.
+//!
+//! One engine is the reference: its host calls answer all other runs, and every other trace is held against its own.
+//! An engine that cannot be recorded is a row that says why; the others are compared all the same.
+
+mod grouping;
+mod guarding;
+mod recordings;
+mod rows;
+
+pub use rows::{EngineGroup, EngineRow, Surveyed};
+
+use crate::error::CompareError;
+use crate::progress::{Progress, Silent};
+use crate::reruns::{Asked, Reruns};
+use crate::runs::Runs;
+use crate::settings::Settings;
+use forkpoint_tracer::{EngineSpec, Program, Request, Scratch};
+use grouping::group;
+use guarding::guard;
+use recordings::record_all;
+use rows::EngineRun;
+use std::path::PathBuf;
+
+/// A program under many engines.
+pub struct Survey<'a> {
+    /// The program.
+    pub program: &'a Program,
+    /// How each engine runs: the engine and the output of this request are not used.
+    pub base: Request,
+    /// The engines. The reference is the first that can answer host calls and whose run comes to an end.
+    pub engines: Vec<EngineSpec>,
+    /// Where the traces stay; without it they are gone when the survey is done.
+    pub folder: Option<PathBuf>,
+    /// How the runs are compared.
+    pub settings: Settings,
+    /// Who follows it.
+    pub progress: &'a dyn Progress,
+}
+
+impl<'a> Survey<'a> {
+    /// A survey with the default settings, which nobody follows, and whose traces do not stay.
+    pub fn new(program: &'a Program, base: Request, engines: Vec<EngineSpec>) -> Survey<'a> {
+        Survey { program, base, engines, folder: None, settings: Settings::default(), progress: &Silent }
+    }
+
+    /// Runs it: records every engine, puts those that agree into groups, and finds out where groups diverge.
+    ///
+    /// # Errors
+    /// When there are not two engines, a file cannot be read or written, and [`CompareError::Interrupted`] when the user
+    /// ended it. An engine that cannot be recorded is no error.
+    pub fn run(&self) -> Result<Surveyed, CompareError> {
+        if self.engines.len() < 2 {
+            return Err(CompareError::TooFewEngines(self.engines.len()));
+        }
+        let scratch = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
+        let folder = self.folder.as_deref().unwrap_or(scratch.path());
+        std::fs::create_dir_all(folder).map_err(CompareError::io(format!("creating {}", folder.display())))?;
+        let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
+        let mut engines: Vec<EngineRun> = self
+            .engines
+            .iter()
+            .enumerate()
+            .map(|(index, engine)| {
+                let output = folder.join(file_name(index, engine));
+                let side = Request { engine: engine.clone(), output, ..self.base.clone() };
+                EngineRun { side, recorded: None, kept: self.folder.is_some(), row: EngineRow::of(engine) }
+            })
+            .collect();
+
+        let reference = record_all(&mut runs, &mut engines)?;
+        let (mut groups, mut specification) = (Vec::new(), None);
+        if let Some(reference) = reference {
+            (groups, specification) = group(&runs, &mut engines, reference);
+            for group in &mut groups {
+                ask(&runs, &engines, reference, group)?;
+            }
+            guard(&runs, &mut engines, reference)?;
+        }
+        let host = self.program.needs_host().then_some(self.settings.host);
+        let rows = engines.into_iter().map(EngineRun::into_row).collect();
+        Ok(Surveyed { host, specification, ..conclude(rows, groups, reference) })
+    }
+}
+
+/// Asks in reruns of the reference and a group's first engine what their traces do not tell.
+fn ask(runs: &Runs, engines: &[EngineRun], reference: usize, group: &mut EngineGroup) -> Result<(), CompareError> {
+    let Some(&index) = group.engines.first().filter(|index| **index != reference) else { return Ok(()) };
+    let Some(report) = group.divergence.take() else { return Ok(()) };
+    let mut reruns = Reruns::default();
+    let asked = Asked::new(runs, [&engines[reference].side, &engines[index].side]);
+    group.divergence = Some(asked.ask_more(report, &mut reruns)?);
+    group.reruns = Some(reruns);
+    Ok(())
+}
+
+fn conclude(rows: Vec<EngineRow>, groups: Vec<EngineGroup>, reference: Option<usize>) -> Surveyed {
+    let answered: usize = groups.iter().map(|group| group.engines.len()).sum();
+    let majority = groups.iter().find(|group| group.engines.len() * 2 > answered).map(|group| group.name.clone());
+    let odd = |row: &EngineRow| majority.is_some() && row.group.is_some() && row.group != majority;
+    let odd = (0..rows.len()).filter(|index| odd(&rows[*index])).collect();
+    let parted = groups.len() > 1
+        || groups.iter().any(|group| group.divergence.is_some())
+        || rows.iter().any(|row| row.observer_effect || row.nondeterminism.is_some());
+    // Engines that reject a module the same way agree in that, and it did not run under any of them.
+    let nothing_ran = !parted && answered > 0 && rows.iter().all(|row| row.nothing_ran || row.group.is_none());
+    let agree = match (parted, answered == rows.len()) {
+        (true, _) => Some(false),
+        (false, true) if !nothing_ran => Some(true),
+        (false, _) => None,
+    };
+    Surveyed { agree, nothing_ran, reference, majority, odd, host: None, specification: None, engines: rows, groups }
+}
+
+/// A file name that is this engine's alone, since the same engine may be named twice.
+fn file_name(index: usize, engine: &EngineSpec) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-.+=".contains(c) { c } else { '_' };
+    let engine: String = engine.to_string().chars().map(safe).take(60).collect();
+    format!("{:02}-{engine}.fpt", index + 1)
+}

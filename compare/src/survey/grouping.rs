@@ -1,0 +1,89 @@
+//! Which engines of a survey agree: every engine is in the group whose traces equal its own.
+
+use super::rows::{EngineGroup, EngineRun};
+use crate::error::{CompareError, in_one_line};
+use crate::files::open_recorded;
+use crate::runs::Runs;
+use forkpoint_replay::{Report, first_divergence, printable};
+use forkpoint_traces::Outcome;
+
+/// Puts every engine into its group, the reference first. With the groups comes what the specification says of the
+/// module.
+pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) -> (Vec<EngineGroup>, Option<String>) {
+    let mut specification = None;
+    let mut groups: Vec<EngineGroup> = Vec::new();
+    for index in std::iter::once(reference).chain((0..engines.len()).filter(|index| *index != reference)) {
+        let Some(recorded) = engines[index].recorded.as_ref() else { continue };
+        let outcome = recorded.outcome.clone();
+        let (events, message) = (recorded.events, recorded.message.clone());
+        let placed = place(runs, engines, [reference, index], &groups);
+        let row = &mut engines[index].row;
+        (row.events, row.outcome, row.message) = (Some(events), Some(outcome.clone()), message);
+        match placed {
+            Ok((report, found)) => {
+                specification.get_or_insert_with(|| report.specification.clone());
+                // The report is of the trace, which a second run may have replaced.
+                row.events = Some(report.rhs.events);
+                row.nothing_ran = report.nothing_ran;
+                row.host.clone_from(&report.rhs.host);
+                if report.agree.is_none() && !report.nothing_ran {
+                    // Against itself the report would speak of two runs.
+                    row.error = Some(match report.reason {
+                        Some(reason) if index != reference => reason,
+                        _ if outcome == Outcome::NoRoom => format!("not all that was asked for ran: {outcome}"),
+                        _ => "the run says nothing about what the engine would have done later".to_string(),
+                    });
+                    continue;
+                }
+                let at = found.unwrap_or_else(|| {
+                    // Even the reference can have something to report: memory that is not what its events say.
+                    let divergence = (report.agree == Some(false)).then_some(report);
+                    let name = letters(groups.len());
+                    groups.push(EngineGroup { name, engines: Vec::new(), divergence, reruns: None });
+                    groups.len() - 1
+                });
+                groups[at].engines.push(index);
+                row.group = Some(groups[at].name.clone());
+            }
+            Err(error) => row.error = Some(printable(&in_one_line(&error))),
+        }
+    }
+    (groups, specification)
+}
+
+/// An engine's report against the reference, and the group that it belongs to if there is one already.
+fn place(
+    runs: &Runs,
+    engines: &[EngineRun],
+    [reference, index]: [usize; 2],
+    groups: &[EngineGroup],
+) -> Result<(Report, Option<usize>), CompareError> {
+    let open = |index: usize| open_recorded(&engines[index].side.output);
+    let settings = runs.settings;
+    let mut own = open(index)?;
+    let against = Report::new(&mut open(reference)?, &mut own, settings.context, settings.nan_bits)?;
+    for (number, group) in groups.iter().enumerate() {
+        let Some(first) = group.engines.first() else { continue };
+        let found = first_divergence(&mut open(*first)?, &mut own, settings.nan_bits)?;
+        if found.divergence.is_none() && found.cut_short.is_none() {
+            return Ok((against, Some(number)));
+        }
+    }
+    Ok((against, None))
+}
+
+/// `A` to `Z`, then `AA` and so on.
+fn letters(number: usize) -> String {
+    let last = char::from(b'A' + (number % 26) as u8);
+    if number < 26 { last.to_string() } else { format!("{}{last}", letters(number / 26 - 1)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_go_on_after_z() {
+        assert_eq!([0, 25, 26, 27, 52].map(letters), ["A", "Z", "AA", "AB", "BA"]);
+    }
+}

@@ -1,0 +1,116 @@
+//! What a survey finds out: a row for each engine, and which of them agree.
+
+use crate::differences::PlainDifference;
+use crate::guard::Guard;
+use crate::host::HostMode;
+use crate::nondeterminism::Nondeterminism;
+use crate::reruns::Reruns;
+use forkpoint_replay::Report;
+use forkpoint_tracer::{EngineSpec, Recorded, Request};
+use forkpoint_traces::Outcome;
+use serde::{Serialize, Serializer};
+use std::path::PathBuf;
+
+/// What many engines made of one module. Its JSON form is documented in `docs/json.md`.
+#[derive(Debug, Serialize)]
+pub struct Surveyed {
+    /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
+    pub agree: Option<bool>,
+    /// Whether all engines with an answer rejected the module the same way, so that nothing ran.
+    pub nothing_ran: bool,
+    /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
+    pub reference: Option<usize>,
+    /// The group that more than half of the engines with an answer are in.
+    pub majority: Option<String>,
+    /// The rows with an answer that are not in that group; empty without a majority.
+    pub odd: Vec<usize>,
+    /// Who answered host calls; `None` where the module has none.
+    pub host: Option<HostMode>,
+    /// What the specification says of the module, whatever the engines do.
+    pub specification: Option<String>,
+    /// The engines, in the order in which they were given.
+    pub engines: Vec<EngineRow>,
+    /// Which of them agree, the reference's group first.
+    pub groups: Vec<EngineGroup>,
+}
+
+/// One engine.
+#[derive(Debug, Default, Serialize)]
+pub struct EngineRow {
+    /// As it is written on the command line.
+    pub engine: String,
+    /// The group's name; `None` where there is no answer.
+    pub group: Option<String>,
+    /// Length of its trace.
+    pub events: Option<u64>,
+    /// How its run ended.
+    #[serde(serialize_with = "outcome_in_words")]
+    pub outcome: Option<Outcome>,
+    /// The host that answered its calls for real, if one did.
+    pub host: Option<String>,
+    /// The engine's own words about its end.
+    pub message: Option<String>,
+    /// Why there is no answer.
+    pub error: Option<String>,
+    /// Whether it did not accept the module, so that nothing ran.
+    pub nothing_ran: bool,
+    /// The trace, where it is kept.
+    pub trace: Option<PathBuf>,
+    /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
+    pub changed_by_recording: Option<bool>,
+    /// What shows that it does not run the module the same way twice.
+    pub nondeterminism: Option<Nondeterminism>,
+    /// Whether it parts from the reference only with recording, or only without.
+    pub observer_effect: bool,
+    /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
+    pub plain_differences: Vec<PlainDifference>,
+    /// With an observer effect: what ways to record were tried, and which of them still shows the difference.
+    pub guard: Option<Guard>,
+    /// The reference against it, recorded in that way.
+    pub divergence: Option<Report>,
+    /// What else could not be found out, and why.
+    pub notes: Vec<String>,
+}
+
+fn outcome_in_words<S: Serializer>(outcome: &Option<Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
+    outcome.as_ref().map(ToString::to_string).serialize(serializer)
+}
+
+/// Engines whose traces are the same event for event.
+#[derive(Debug, Serialize)]
+pub struct EngineGroup {
+    /// `A`, `B` and so on.
+    pub name: String,
+    /// Their rows.
+    pub engines: Vec<usize>,
+    /// The reference against the first of them; `None` where there is nothing to report.
+    pub divergence: Option<Report>,
+    /// What reruns of these two found out.
+    pub reruns: Option<Reruns>,
+}
+
+impl EngineRow {
+    pub(super) fn of(engine: &EngineSpec) -> EngineRow {
+        EngineRow { engine: engine.to_string(), ..EngineRow::default() }
+    }
+}
+
+/// One engine of a survey.
+pub(super) struct EngineRun {
+    /// How it runs, and its trace.
+    pub side: Request,
+    /// Its recording, if there is one.
+    pub recorded: Option<Recorded>,
+    /// Whether its trace stays.
+    pub kept: bool,
+    /// What is known of it.
+    pub row: EngineRow,
+}
+
+impl EngineRun {
+    /// What is known of the engine, with its trace where that stays.
+    pub fn into_row(self) -> EngineRow {
+        let trace = (self.kept && self.side.output.exists()).then_some(self.side.output);
+        EngineRow { trace, ..self.row }
+    }
+}

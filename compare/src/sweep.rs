@@ -1,0 +1,195 @@
+//! Many modules under many engines, one row each.
+//!
+//! Each module is surveyed, several at a time. Rows are written as they come, so a sweep that is ended goes on where it
+//! was; divergences that look like one bug are counted as one.
+
+mod attempt;
+mod baseline;
+mod calls;
+mod content;
+mod input;
+mod merge;
+mod row;
+mod store;
+mod summary;
+
+pub use baseline::{Baseline, SweepChange, SweepChanges, read_baseline};
+pub use calls::SweepCalls;
+pub use input::{InputModule, Shard, modules};
+pub use merge::merge;
+pub use row::{Deviation, ModuleAnswer, ModuleRow, ModuleSite};
+pub use store::Store;
+pub use summary::{ReasonCount, SignatureCount, Summary};
+
+use crate::error::{CompareError, in_one_line};
+use crate::files::read_module;
+use crate::settings::{Reask, Settings};
+use attempt::Tried;
+use calls::{ModuleCalls, call_at};
+use forkpoint_tracer::{EngineSpec, Imports, Request, Scratch};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
+
+/// Many modules under many engines.
+pub struct Sweep<'a> {
+    /// The engines.
+    pub engines: Vec<EngineSpec>,
+    /// How each module runs under each engine: the engine and the output of this request are not used, and the guest's
+    /// arguments are those that follow the module's name.
+    pub base: Request,
+    /// Who answers imports.
+    pub imports: Imports<'a>,
+    /// What is called.
+    pub calls: SweepCalls,
+    /// How the runs are compared.
+    pub settings: Settings,
+    /// Modules at a time.
+    pub jobs: usize,
+    /// The command that shows a deviation, of a module's path and calls.
+    pub command: &'a (dyn Fn(&Path, &[String]) -> String + Sync),
+}
+
+/// What a worker sends: a row, and traces to keep as examples.
+struct Done {
+    row: ModuleRow,
+    examples: Vec<Example>,
+    /// Where these traces are; gone when this is dropped.
+    _folder: Option<Scratch>,
+}
+
+/// The traces of a divergence.
+struct Example {
+    signature: String,
+    traces: [PathBuf; 2],
+}
+
+/// Most deviations of a module whose calls are tried alone.
+const MOST_CONFIRMED: usize = 4;
+
+impl Sweep<'_> {
+    /// Runs these modules and gives each row to `take`, once the store has it. False when the user ended it.
+    ///
+    /// # Errors
+    /// When there are not two engines, and when the store cannot be written. What goes wrong with a module is in its row.
+    pub fn run(
+        &self,
+        modules: &[InputModule],
+        mut store: Option<&mut Store>,
+        take: &mut dyn FnMut(&ModuleRow),
+    ) -> Result<bool, CompareError> {
+        if self.engines.len() < 2 {
+            return Err(CompareError::TooFewEngines(self.engines.len()));
+        }
+        let interrupted = || self.base.interrupt.load(Ordering::Relaxed);
+        let next = AtomicUsize::new(0);
+        let (sender, receiver) = channel::<Done>();
+        let work = |sender: Sender<Done>| {
+            while !interrupted() {
+                let Some(module) = modules.get(next.fetch_add(1, Ordering::Relaxed)) else { break };
+                let Some(done) = self.one(module) else { break };
+                if sender.send(done).is_err() {
+                    break;
+                }
+            }
+        };
+        std::thread::scope(|scope| -> Result<(), CompareError> {
+            for _ in 0..self.jobs.clamp(1, modules.len().max(1)) {
+                let sender = sender.clone();
+                scope.spawn(|| work(sender));
+            }
+            drop(sender);
+            for done in &receiver {
+                let written = store.as_deref_mut().map_or(Ok(()), |store| keep(&done, store));
+                take(&done.row);
+                if let Err(error) = written {
+                    // Rows that are not kept are not worth the time.
+                    next.store(modules.len(), Ordering::Relaxed);
+                    return Err(error);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(!interrupted())
+    }
+
+    /// One module's row. `None` when the user ended it.
+    fn one(&self, module: &InputModule) -> Option<Done> {
+        let begun = Instant::now();
+        let mut row = ModuleRow::unanswered(&module.name, String::new());
+        let tried = self.try_one(module, &mut row);
+        row.ms = begun.elapsed().as_millis() as u64;
+        match tried {
+            Ok((examples, folder)) => Some(Done { row, examples, _folder: Some(folder) }),
+            Err(error) if error.is_interrupt() => None,
+            Err(error) => {
+                row.reason = Some(in_one_line(&error));
+                row.answer = ModuleAnswer::Unanswered;
+                Some(Done { row, examples: Vec::new(), _folder: None })
+            }
+        }
+    }
+
+    fn try_one(&self, input: &InputModule, row: &mut ModuleRow) -> Result<(Vec<Example>, Scratch), CompareError> {
+        let module = read_module(&input.path)?;
+        row.bytes = module.len() as u64;
+        row.blake3 = blake3::hash(&module).to_hex().to_string();
+        let folder = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
+        let tried = Tried { sweep: self, input, module: &module };
+        let mut calls = ModuleCalls::of(&self.calls, input, &module)?;
+        let mut attempt = tried.attempt(calls.list.as_deref(), &folder.path().join("1"))?;
+        // What keeps a loop busy too long may do so for all that is called: what it does with small numbers is worth a row.
+        if attempt.timed_out()
+            && let Some(fewer) = calls.tamed(&module).filter(|fewer| fewer.list != calls.list)
+        {
+            let again = tried.attempt(fewer.list.as_deref(), &folder.path().join("2"))?;
+            if again.surveyed.agree.is_some() {
+                row.calls_left_out = (calls.words().len() as u64).saturating_sub(fewer.words().len() as u64);
+                (attempt, calls) = (again, fewer);
+            }
+        }
+        if attempt.valid {
+            row.calls = calls.words();
+        }
+        row.fill(&attempt.surveyed, &module, self.base.timeout);
+        let surveyed = &attempt.surveyed;
+        let trace = |index: usize| surveyed.engines.get(index).and_then(|row| row.trace.clone());
+        let mut examples = Vec::new();
+        let diverged = surveyed.groups.iter().filter(|group| group.divergence.is_some());
+        for (number, (group, deviation)) in diverged.zip(&mut row.findings).enumerate() {
+            let first = group.engines.first().copied();
+            let (Some(lhs), Some(rhs)) = (surveyed.reference.and_then(trace), first.and_then(trace)) else {
+                continue;
+            };
+            let at = deviation.position.map(|position| call_at(&lhs, position)).transpose()?.flatten();
+            deviation.calls = calls.until(at);
+            let alone = self.settings.reruns != Reask::Never && deviation.calls.len() > 1 && calls.made_up.is_some();
+            if alone && number < MOST_CONFIRMED {
+                let only = calls.only(at);
+                let again = tried.attempt(only.list.as_deref(), &folder.path().join(format!("alone-{number}")))?;
+                let mut of_one = ModuleRow::unanswered(&row.module, String::new());
+                of_one.fill(&again.surveyed, &module, self.base.timeout);
+                if of_one.findings.iter().any(|other| other.signature == deviation.signature) {
+                    (deviation.calls, deviation.confirmed) = (only.words(), true);
+                }
+            }
+            examples.push(Example { signature: deviation.signature.clone(), traces: [lhs, rhs] });
+        }
+        for deviation in &mut row.findings {
+            if deviation.calls.is_empty() {
+                deviation.calls = calls.until(None);
+            }
+            // Of a module of which nothing can be called there is no command.
+            deviation.command = calls.list.as_ref().map(|_| (self.command)(&input.path, &deviation.calls));
+        }
+        Ok((examples, folder))
+    }
+}
+
+fn keep(done: &Done, store: &mut Store) -> Result<(), CompareError> {
+    for Example { signature, traces } in &done.examples {
+        store.example(signature, traces.each_ref().map(PathBuf::as_path))?;
+    }
+    store.add(&done.row)
+}

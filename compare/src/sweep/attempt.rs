@@ -1,0 +1,57 @@
+//! One survey of a module under all engines of a sweep.
+
+use super::Sweep;
+use super::input::InputModule;
+use crate::error::CompareError;
+use crate::progress::Silent;
+use crate::survey::{Survey, Surveyed};
+use forkpoint_tracer::{Invocation, Program, Request, WasiSetup};
+use forkpoint_traces::Outcome;
+use std::path::Path;
+
+/// A module and the question about it.
+pub(super) struct Tried<'a> {
+    pub sweep: &'a Sweep<'a>,
+    pub input: &'a InputModule,
+    pub module: &'a [u8],
+}
+
+/// What all engines made of a module with certain calls.
+pub(super) struct Attempt {
+    pub surveyed: Surveyed,
+    /// Whether the module is valid, so that anything of it ran.
+    pub valid: bool,
+}
+
+impl Attempt {
+    /// Whether there is no answer for want of time.
+    pub fn timed_out(&self) -> bool {
+        let mut outcomes = self.surveyed.engines.iter().map(|row| &row.outcome);
+        self.surveyed.agree.is_none() && outcomes.any(|outcome| *outcome == Some(Outcome::TimedOut))
+    }
+}
+
+impl Tried<'_> {
+    /// Surveys all engines with these calls, with its traces in `folder`; without calls the module is instantiated only.
+    pub fn attempt(&self, calls: Option<&[Invocation]>, folder: &Path) -> Result<Attempt, CompareError> {
+        let Tried { sweep, input, module } = self;
+        let name = input.path.file_name().map_or("module".into(), |name| name.to_string_lossy());
+        let program = match calls {
+            Some(calls) => {
+                Program::allocating(&name, module.to_vec(), calls, sweep.calls.alloc.as_ref(), &sweep.imports)
+            }
+            None => Program::uncalled(&name, module.to_vec(), &sweep.imports),
+        }?;
+        let arguments = std::iter::once(name.into_owned()).chain(sweep.base.wasi.arguments.iter().cloned());
+        let wasi = WasiSetup { arguments: arguments.collect(), ..sweep.base.wasi.clone() };
+        let survey = Survey {
+            program: &program,
+            base: Request { wasi, ..sweep.base.clone() },
+            engines: sweep.engines.clone(),
+            folder: Some(folder.to_path_buf()),
+            settings: sweep.settings.clone(),
+            progress: &Silent,
+        };
+        Ok(Attempt { surveyed: survey.run()?, valid: program.invalid().is_none() })
+    }
+}
