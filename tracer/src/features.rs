@@ -2,10 +2,11 @@
 //! says of a module under them.
 
 use crate::switch::{self, Switch};
+use crate::validity::{CORE, Invalid, Validity};
 use forkpoint_traces::Specification;
 use serde::{Deserialize, Serialize};
 use std::str::FromStr;
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::WasmFeatures;
 
 /// Every proposal that can be named.
 const PROPOSALS: &[(&str, WasmFeatures)] = &[
@@ -133,9 +134,7 @@ impl FeatureSwitches {
     }
 
     /// What the specification says of a module: WebAssembly 3.0 with these switches.
-    pub fn specification(&self, module: &[u8]) -> Specification {
-        // wasmparser counts threads among 3.0, whose text does not have them.
-        let core = WasmFeatures::WASM3 - WasmFeatures::THREADS;
+    pub(crate) fn specification(&self, module: &Validity) -> Specification {
         let all = PROPOSALS.iter().fold(WasmFeatures::WASM3, |all, (_, flag)| all | *flag);
         let with = |set: WasmFeatures| {
             self.switches().fold(set, |set, switch| match switch.enabled {
@@ -143,20 +142,16 @@ impl FeatureSwitches {
                 false => set - flag(switch),
             })
         };
-        let validate = |set| Validator::new_with_features(set).validate_all(module);
-        let base = with(core);
+        let base = with(CORE);
         let all = with(all);
-        if validate(base).is_ok() {
+        if module.with(base).is_ok() {
             return Specification::default();
         }
-        if let Err(error) = validate(all) {
-            return Specification {
-                invalid: Some((error.message().to_string(), error.offset() as u64)),
-                beyond: Vec::new(),
-            };
+        if let Err(Invalid { message, offset, .. }) = module.with(all) {
+            return Specification { invalid: Some((message, offset as u64)), beyond: Vec::new() };
         }
         let further = PROPOSALS.iter().filter(|(_, flag)| !base.contains(*flag) && all.contains(*flag));
-        let needed = further.clone().filter(|(_, flag)| validate(all - *flag).is_err());
+        let needed = further.clone().filter(|(_, flag)| module.with(all - *flag).is_err());
         let mut beyond: Vec<String> = needed.map(|(name, _)| name.to_string()).collect();
         if beyond.is_empty() {
             // One of several will do.
@@ -205,8 +200,10 @@ mod tests {
 
     #[test]
     fn the_specification_says_what_a_module_needs() {
-        let verdict =
-            |text: &str, switches: &FeatureSwitches| switches.specification(&wat::parse_str(text).expect("a module"));
+        let verdict = |text: &str, switches: &FeatureSwitches| {
+            let module: Vec<u8> = wat::parse_str(text).expect("a module");
+            switches.specification(&Validity::new(module.into()))
+        };
         let tail = "(module (func $f (return_call $f)))";
         let shared = "(module (memory 1 1 shared))";
         let none = FeatureSwitches::default();

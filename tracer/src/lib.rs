@@ -48,6 +48,7 @@ mod scratch;
 mod shared;
 mod spec;
 mod switch;
+mod validity;
 mod values;
 
 pub use engine::linked_engines;
@@ -64,7 +65,7 @@ pub use record::fuzzing;
 pub use record::{
     CallError, CallResult, Checkpoint, Differs, EndDifference, EndMemory, EndPage, EndState, Gauge, HostSource,
     Imports, Invocation, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program,
-    Progress, Recorded, Request, Stdio, every_call, own_host,
+    Progress, Recorded, Request, Stdio, Work, every_call, own_host,
 };
 pub use scratch::Scratch;
 pub use spec::{

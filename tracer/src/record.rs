@@ -1,6 +1,6 @@
 //! Recording: a program, an engine, a trace.
 //!
-//! 1. [`Program::new`] rewrites the module and resolves what is to be called: everything that is wrong with the
+//! 1. [`Program::new`] validates the module and resolves what is to be called: everything that is wrong with the
 //!    *question* is an error here, before a file is written or a process started.
 //! 2. [`Program::record`] starts the child process (for AOT first one that compiles), and
 //! 3. `pump` turns its frames into events until it ends, whatever way it does.
@@ -31,6 +31,7 @@ mod providers;
 mod pump;
 mod recorded;
 mod request;
+mod rewritings;
 mod sink;
 mod stepping;
 mod steps;
@@ -47,7 +48,7 @@ pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
 pub use mismatches::{Differs, Mismatch, Mismatches};
 pub use own_host::own_host;
 pub use plain::Plain;
-pub use program::Program;
+pub use program::{Program, Work};
 pub use providers::Imports;
 pub use recorded::{CallResult, Recorded};
 pub use request::{HostSource, Request, Stdio};

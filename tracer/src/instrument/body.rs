@@ -1,61 +1,22 @@
 //! Function bodies: copies them verbatim, and finds the memory-changing instructions that get the recorder's
 //! code around them.
 
+use super::Segment;
 use super::classify::{self, Class};
 use super::error::{InstrumentError, limit, offset as code_offset};
 use super::locals::{Exits, Function};
+use super::machinery::{Inline, Machinery};
 use super::mark::Mark;
 use super::offsets::OffsetMap;
 use super::options::Options;
 use super::scan::Signature;
-use super::{CURSOR_AT, RECORDS_AT, Segment};
 use forkpoint_traces::{FuncIndex, Site};
-use wasm_encoder::{Encode, Instruction as I, MemArg};
+use wasm_encoder::{Encode, Instruction as I};
 use wasmparser::{FunctionBody, Operator};
 
 /// Largest function body and number of locals that engines accept, from wasmparser's limits.
 const MAX_FUNCTION_SIZE: usize = 7_654_321;
 const MAX_LOCALS: u64 = 50_000;
-
-/// Indices that emitted code refers to.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Machinery {
-    /// The imported function: flush, or the hook.
-    pub(super) import: u32,
-    /// What inline records need besides.
-    pub(super) inline: Option<Inline>,
-    /// The function that writes a note, where notes are inline records.
-    pub(super) note: Option<u32>,
-    /// The global that counts events, where each is a call of the hook and places are asked for.
-    pub(super) count: Option<u32>,
-}
-
-/// Indices of what inline records need.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Inline {
-    pub(super) helper: u32,
-    pub(super) buffer: u32,
-}
-
-impl Inline {
-    /// The place `at` bytes behind the cursor. Alignment 1: records have no padding.
-    pub(super) fn record_at(self, at: u32) -> MemArg {
-        MemArg { offset: RECORDS_AT as u64 + u64::from(at), align: 0, memory_index: self.buffer }
-    }
-
-    /// The cursor itself, behind address 0.
-    pub(super) fn cursor(self) -> MemArg {
-        MemArg { offset: CURSOR_AT as u64, align: 2, memory_index: self.buffer }
-    }
-}
-
-impl Machinery {
-    /// A function's index in the rewritten module: the recorder's import sits behind the other imports.
-    pub(super) fn renumber(self, function: u32) -> u32 {
-        // Only names of functions that do not exist could overflow.
-        if function < self.import { function } else { function.saturating_add(1) }
-    }
-}
 
 /// Rewrites the bodies of one module, one after the other.
 pub(super) struct BodyRewriter<'m> {
@@ -73,6 +34,14 @@ pub(super) struct BodyRewriter<'m> {
     pub(super) ops: Vec<u8>,
     pub(super) runs: Vec<(u32, Origin)>,
     frames: Vec<bool>,
+}
+
+/// What the bodies of a module have become, besides code.
+#[derive(Debug, Default)]
+pub(super) struct Bodies {
+    pub(super) sites: Vec<Site>,
+    pub(super) segments: Vec<Segment>,
+    pub(super) marks: Vec<Mark>,
 }
 
 /// Where a stretch of emitted operators comes from.
@@ -166,6 +135,12 @@ impl<'m> BodyRewriter<'m> {
         }
         self.code.extend_from_slice(&self.ops);
         Ok(())
+    }
+
+    /// Contents of the rewritten code section, the map of offsets in it, and all else.
+    pub(super) fn finish(self) -> (Vec<u8>, OffsetMap, Bodies) {
+        let BodyRewriter { code, offsets, sites, segments, marks, .. } = self;
+        (code, offsets, Bodies { sites, segments, marks })
     }
 
     /// Appends the helper that empties the buffer: out of line, because it runs once in a mebibyte.

@@ -3,10 +3,11 @@
 //! Operands are kept in scratch locals and given back, the instruction runs as it is, and then, inline or by a
 //! hook, an event is recorded. Optionally the stored value is loaded back and compared.
 
-use super::body::{BodyRewriter, Inline, Origin};
+use super::body::{BodyRewriter, Origin};
 use super::classify::Recorded;
 use super::error::offset as code_offset;
 use super::locals::Function;
+use super::machinery::Inline;
 use super::raw::{FIRST_SEGMENT, Payload, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD};
 use super::{BUFFER_LIMIT, MAX_SEGMENT, Segment};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Shape, Site, SiteId, ValueType};

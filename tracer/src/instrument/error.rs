@@ -1,5 +1,6 @@
 //! Why a module cannot be rewritten.
 
+use crate::validity::Invalid;
 use forkpoint_traces::{CodeOffset, FuncIndex};
 use thiserror::Error;
 
@@ -95,6 +96,14 @@ pub enum InstrumentError {
     },
 }
 
+/// Turns away what an engine would turn away after rewriting, with the cause instead of a puzzle.
+pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<(), InstrumentError> {
+    if found <= limit {
+        return Ok(());
+    }
+    Err(InstrumentError::Limit { what: what.to_string(), found, limit })
+}
+
 /// A file-relative offset as errors carry it. Modules of more than 2 GiB are turned away before any offset is
 /// taken, so that saturating never shows.
 pub(super) fn offset(offset: usize) -> CodeOffset {
@@ -103,9 +112,14 @@ pub(super) fn offset(offset: usize) -> CodeOffset {
 
 impl From<wasmparser::Error> for InstrumentError {
     fn from(error: wasmparser::Error) -> Self {
-        let message = error.message().to_string();
-        let offset = offset(error.offset());
-        match error.missing_wasm_feature() {
+        Invalid::from(error).into()
+    }
+}
+
+impl From<Invalid> for InstrumentError {
+    fn from(Invalid { message, offset: at, missing }: Invalid) -> Self {
+        let offset = offset(at);
+        match missing {
             Some(features) => InstrumentError::Proposal {
                 proposal: features
                     .iter_names()
@@ -127,12 +141,4 @@ impl From<wasm_encoder::reencode::Error> for InstrumentError {
             other => InstrumentError::Invalid { message: other.to_string(), offset: CodeOffset(0) },
         }
     }
-}
-
-/// Turns away what an engine would turn away after rewriting, with the cause instead of a puzzle.
-pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<(), InstrumentError> {
-    if found <= limit {
-        return Ok(());
-    }
-    Err(InstrumentError::Limit { what: what.to_string(), found, limit })
 }

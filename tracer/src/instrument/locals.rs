@@ -94,7 +94,7 @@ fn row(ty: ValueType) -> usize {
     }
 }
 
-/// The marks and locals of one function's exits.
+/// The marks of one function's exits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exits {
     /// For each result the local that it is kept in, its type, and its mark.

@@ -1,4 +1,4 @@
-//! What a mark names: a place in the code, or a value there.
+//! What a mark is: a place in the code, and why it is named.
 
 use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
 

@@ -64,19 +64,24 @@ mod body;
 mod classify;
 mod decode;
 mod emit;
+mod entries;
 mod error;
 mod floats;
+mod layout;
 mod locals;
+mod machinery;
 mod mark;
 mod marks;
 pub(crate) mod names;
 mod notes;
 mod offsets;
 mod options;
+mod original;
 mod raw;
 mod scan;
 mod sections;
 mod steps;
+mod types;
 
 pub use address::Address;
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
@@ -85,13 +90,14 @@ pub use floats::{OpenResults, open_results};
 pub use mark::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Options, Scope, Style};
+pub use original::Original;
 pub use raw::{FIRST_SEGMENT, HOST_RECORD, host_records};
 pub(crate) use raw::{HOOK_SIZE, MARK_HOOK};
 
 use forkpoint_traces::{MemoryIndex, Site, Step, ValueType};
 use std::collections::BTreeSet;
 use std::ops::Range;
-use wasmparser::{Validator, WasmFeatures};
+use wasmparser::WasmFeatures;
 
 /// Module name of the import that rewritten modules need.
 pub const IMPORT_MODULE: &str = "forkpoint";
@@ -238,6 +244,15 @@ impl Instrumented {
         Ok(Instrumented { module, ..self })
     }
 
+    /// About how many bytes of memory this takes.
+    pub(crate) fn size(&self) -> usize {
+        self.module.len()
+            + size_of_val(self.sites.as_slice())
+            + size_of_val(self.segments.as_slice())
+            + size_of_val(self.marks.as_slice())
+            + self.offsets.size()
+    }
+
     /// A decoder for this module's raw records.
     pub fn decoder(&self) -> RecordDecoder {
         RecordDecoder::new(&self.sites, &self.segments, &self.memories)
@@ -253,29 +268,13 @@ fn features() -> WasmFeatures {
 const COMMON: WasmFeatures =
     WasmFeatures::WASM3.union(WasmFeatures::CUSTOM_PAGE_SIZES).union(WasmFeatures::WIDE_ARITHMETIC);
 
-/// Rewrites the binary `module` as `options` say.
+/// Rewrites the binary `module` as `options` say. [`Original`] does it in several ways and reads the module once.
 ///
 /// # Errors
 ///
 /// When the module is not valid, or when it does something to memory that cannot be recorded.
 pub fn instrument(module: &[u8], options: &Options) -> Result<Instrumented, InstrumentError> {
-    rewrite(module, Some(options)).map_err(|error| match error {
-        InstrumentError::Instruction { instruction, func, offset, reason, .. } => {
-            let name = names::of_function(module, func.0);
-            InstrumentError::Instruction { instruction, func, name, offset, reason }
-        }
-        error => error,
-    })
-}
-
-/// Gives the binary `module` the exports of a rewritten one and takes its start function out, and leaves its code
-/// as it is: for runs without recording whose end state is looked at.
-///
-/// # Errors
-///
-/// When the module is not valid.
-pub fn expose(module: &[u8]) -> Result<Instrumented, InstrumentError> {
-    rewrite(module, None)
+    Original::read(module.into())?.instrument(options)
 }
 
 /// The binary `module` as it is, with nothing to record: for modules that are not valid, of which engines are only
@@ -295,18 +294,4 @@ pub fn untouched(module: &[u8]) -> Instrumented {
         records: false,
         stack_switching: false,
     }
-}
-
-fn rewrite(module: &[u8], options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
-    // Offsets are kept in 31 bits; engines accept no module of this size anyway.
-    error::limit("bytes", module.len() as u64, 1 << 30)?;
-    if wasmparser::Parser::is_component(module) {
-        return Err(InstrumentError::Component);
-    }
-    let common = Validator::new_with_features(COMMON).validate_all(module).is_ok();
-    if !common {
-        Validator::new_with_features(features()).validate_all(module)?;
-    }
-    let instrumented = sections::rewrite(module, scan::scan(module)?, options)?;
-    Ok(Instrumented { stack_switching: !common, ..instrumented })
 }

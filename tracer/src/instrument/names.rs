@@ -1,7 +1,6 @@
 //! The name section: what functions are called, and the same with function indices renumbered.
 
-use super::body::Machinery;
-use super::sections::Renumber;
+use super::machinery::{Machinery, Renumber};
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{NameMap, NameSection};
 use wasmparser::{CustomSectionReader, KnownCustom, Name, NameSectionReader, Parser, Payload};

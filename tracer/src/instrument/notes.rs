@@ -1,10 +1,11 @@
 //! Notes: values that the code tells besides events, each with the mark of what it is about. Questions that are asked
 //! in a rerun get their answers so: which NaNs are made, what functions are called with and give back.
 
-use super::body::{BodyRewriter, Inline};
+use super::body::BodyRewriter;
 use super::emit::Source;
 use super::error::offset as code_offset;
 use super::locals::{Exits, Function};
+use super::machinery::Inline;
 use super::mark::Marked;
 use super::options::Ask;
 use super::raw::{NOTE, NOTE_HOOK, NOTE_SIZE};

@@ -55,6 +55,11 @@ pub struct OffsetMap {
 }
 
 impl OffsetMap {
+    /// Bytes of memory that it takes.
+    pub(super) fn size(&self) -> usize {
+        size_of_val(self.runs.as_slice())
+    }
+
     pub(super) fn new(imported: u32, functions: u32, shifted: bool) -> OffsetMap {
         OffsetMap { imported, functions, shifted, ..OffsetMap::default() }
     }

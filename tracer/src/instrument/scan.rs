@@ -1,15 +1,17 @@
 //! First pass: what the module declares, and whether it can be recorded at all.
 
 use super::error::{InstrumentError, limit, offset};
+use super::layout::section_id;
 use super::{Address, DataKind, DataSegment, EXPORT_PREFIX, GlobalDecl, IMPORT_MODULE, MemoryDecl, features};
 use forkpoint_traces::{MemoryIndex, ValueType};
 use std::ops::Range;
+use wasm_encoder::SectionId;
 use wasmparser::{CompositeInnerType, GlobalType, MemoryType, Parser, Payload, RecGroup, TypeRef, ValType};
 
 /// A section of the original module.
 #[derive(Debug, Clone)]
 pub(super) struct Section {
-    pub(super) id: u8,
+    pub(super) id: SectionId,
     /// Its contents, without id and size.
     pub(super) contents: Range<usize>,
 }
@@ -51,7 +53,8 @@ pub(super) fn scan(module: &[u8]) -> Result<Scan, InstrumentError> {
     parser.set_features(features());
     for payload in parser.parse_all(module) {
         let payload = payload?;
-        if let Some((id, contents)) = payload.as_section() {
+        if let Some((number, contents)) = payload.as_section() {
+            let id = section_id(number).unwrap_or(SectionId::Custom);
             scan.sections.push(Section { id, contents });
         }
         scan.payload(payload)?;

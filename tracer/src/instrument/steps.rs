@@ -12,9 +12,8 @@
 //! What is kept is in globals, and in one more that the step is done. A step that needs one which is not done traps: so
 //! does a put to address 0, which is an allocator's word for none.
 
-use super::error::InstrumentError;
-use super::error::limit;
-use super::sections::{ORDER, appended, rank};
+use super::error::{InstrumentError, limit};
+use super::layout::{ORDER, appended, rank, section_id};
 use super::step_export;
 use forkpoint_traces::{Argument, Call, Put, Step, StepResult, WasmValue};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,7 +41,7 @@ struct There {
 /// What is added, encoded, section by section.
 #[derive(Default)]
 struct Added {
-    entries: BTreeMap<u8, Vec<Vec<u8>>>,
+    entries: BTreeMap<SectionId, Vec<Vec<u8>>>,
     /// The global that says whether a step is done, and those that hold its results.
     kept: BTreeMap<StepResult, u32>,
     done: BTreeMap<u32, u32>,
@@ -128,12 +127,12 @@ impl There {
 
 impl Added {
     fn count(&self, id: SectionId) -> u64 {
-        self.entries.get(&(id as u8)).map_or(0, |entries| entries.len() as u64)
+        self.entries.get(&id).map_or(0, |entries| entries.len() as u64)
     }
 
     /// Adds an entry, and gives its number among those that are added.
     fn entry(&mut self, id: SectionId, bytes: Vec<u8>) -> u32 {
-        let entries = self.entries.entry(id as u8).or_default();
+        let entries = self.entries.entry(id).or_default();
         entries.push(bytes);
         entries.len() as u32 - 1
     }
@@ -296,9 +295,9 @@ impl Added {
         let mut next = 0;
         let mut missing = |new: &mut Added, out: &mut Vec<u8>, until: usize| -> Result<(), InstrumentError> {
             for id in ORDER.iter().take(until).skip(next) {
-                match new.entries.remove(&(*id as u8)) {
-                    Some(entries) => raw(out, *id as u8, &appended(&[0], &entries)?),
-                    None if *id == SectionId::DataCount && counts => raw(out, *id as u8, &encoded(data_count)),
+                match new.entries.remove(id) {
+                    Some(entries) => raw(out, *id, &appended(&[0], &entries)?),
+                    None if *id == SectionId::DataCount && counts => raw(out, *id, &encoded(data_count)),
                     None => {}
                 }
             }
@@ -306,14 +305,16 @@ impl Added {
             Ok(())
         };
         for payload in Parser::new(0).parse_all(module) {
-            let Some((id, range)) = payload?.as_section() else { continue };
-            if let Some(rank) = rank(id) {
-                missing(&mut self, &mut out, rank)?;
-            }
+            let Some((number, range)) = payload?.as_section() else { continue };
             let contents = &module[range];
+            let Some(id) = section_id(number) else {
+                raw(&mut out, SectionId::Custom, contents);
+                continue;
+            };
+            missing(&mut self, &mut out, rank(id))?;
             match self.entries.remove(&id) {
                 Some(entries) => raw(&mut out, id, &appended(contents, &entries)?),
-                None if id == SectionId::DataCount as u8 => raw(&mut out, id, &encoded(data_count)),
+                None if id == SectionId::DataCount => raw(&mut out, id, &encoded(data_count)),
                 None => raw(&mut out, id, contents),
             }
         }
@@ -331,8 +332,8 @@ fn wrong(why: String) -> InstrumentError {
     InstrumentError::Step { why }
 }
 
-fn raw(out: &mut Vec<u8>, id: u8, data: &[u8]) {
-    RawSection { id, data }.append_to(out);
+fn raw(out: &mut Vec<u8>, id: SectionId, data: &[u8]) {
+    RawSection { id: id as u8, data }.append_to(out);
 }
 
 fn encoded(number: u32) -> Vec<u8> {

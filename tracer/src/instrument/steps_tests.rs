@@ -1,7 +1,7 @@
 //! Functions for steps, in modules of every shape.
 
 use super::*;
-use crate::instrument::{Instrumented, OffsetMap, Options, Style, expose, features, instrument};
+use crate::instrument::{Instrumented, OffsetMap, Options, Original, Style, features};
 use forkpoint_traces::{CodeOffset, MemoryIndex};
 
 fn call(function: &str, arguments: Vec<Argument>) -> Step {
@@ -29,8 +29,12 @@ const USES: &str = r#"(func (export "f") (param $p P) (result v128 i64) (v128.lo
 /// All ways to rewrite a module, with the steps.
 fn rewritten(module: &[u8], steps: &[Step]) -> Vec<Instrumented> {
     let options = |style| Options { style, ..Options::default() };
-    let ways =
-        [expose(module), instrument(module, &options(Style::Inline)), instrument(module, &options(Style::Hooks))];
+    let original = Original::read(module.into()).expect("a valid module");
+    let ways = [
+        original.expose(),
+        original.instrument(&options(Style::Inline)),
+        original.instrument(&options(Style::Hooks)),
+    ];
     let added: BTreeSet<u32> = (0..steps.len() as u32).collect();
     ways.into_iter()
         .map(|way| way.and_then(|way| way.with_steps(steps, &added)).expect("it can be rewritten"))

@@ -1,7 +1,7 @@
 //! Steps of calls as they are written, and of recordings.
 
 use super::*;
-use crate::instrument::expose;
+use crate::instrument::Original;
 use forkpoint_traces::Step;
 
 const MODULE: &str = r#"(module (memory (export "memory") 1)
@@ -13,8 +13,8 @@ const MODULE: &str = r#"(module (memory (export "memory") 1)
     (func (export "h") (param i64)) (func (export "r") (param funcref)))"#;
 
 fn interface() -> (Interface, Vec<MemoryDecl>) {
-    let module = wat::parse_str(MODULE).expect("a module");
-    (Interface::of(&module), expose(&module).expect("valid").memories)
+    let module: Vec<u8> = wat::parse_str(MODULE).expect("a module");
+    (Interface::of(&module), Original::read(module.as_slice().into()).expect("valid").memories().to_vec())
 }
 
 fn resolved(calls: &[&str], allocator: &str) -> Result<Steps, RecordError> {

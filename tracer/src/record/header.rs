@@ -66,7 +66,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             memory_pages: request.memory_page_limit,
         },
         features: Features { compile: request.features.words(), run: request.run_features().words() },
-        specification: request.run_features().specification(&program.original),
+        specification: request.run_features().specification(&program.validity),
         recorder: RecorderInfo {
             hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,

@@ -5,19 +5,18 @@ use super::calls;
 use super::interface::Interface;
 use super::invocation::Invocation;
 use super::providers::{Imports, provide};
+use super::rewritings::Rewritings;
 use super::steps::Steps;
 use crate::error::RecordError;
 use crate::host::answer::{HostFunction, HostSpec, Provider};
 use crate::host::preload::Preload;
 use crate::host::script::HostScript;
 use crate::host::stub::Stub;
-use crate::instrument::{
-    HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Style, expose, instrument, untouched,
-};
+use crate::instrument::{HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Original, Style, untouched};
 use crate::job::{Checkpoints, Run};
 use crate::record::{HostSource, Request};
+use crate::validity::Validity;
 use forkpoint_traces::{Import, TraceReader};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,9 +25,9 @@ use std::sync::Arc;
 pub struct Program {
     pub(super) name: String,
     pub(super) original: Arc<[u8]>,
-    pub(super) instrumented: Instrumented,
-    /// Why the module is not valid. Then engines are asked what they make of it, and nothing of it runs.
-    invalid: Option<InstrumentError>,
+    pub(super) validity: Arc<Validity>,
+    source: Source,
+    rewritings: Rewritings,
     pub(super) steps: Steps,
     /// What functions are called, by index: in the name section, or by their first export.
     pub(super) functions: BTreeMap<u32, String>,
@@ -39,6 +38,23 @@ pub struct Program {
     pub(super) stubs: Vec<Stub>,
     pub(super) preloads: Vec<Preload>,
     pub(super) scripts: Vec<HostScript>,
+}
+
+/// What engines run.
+enum Source {
+    /// The module, ready to be rewritten.
+    Valid(Box<Original>),
+    /// The module as it is: engines are asked what they make of it, and nothing of it runs.
+    Invalid { why: InstrumentError, module: Arc<Instrumented> },
+}
+
+/// What a program has cost besides its runs: for a large module each of these takes seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// How often the module was validated, each time with other proposals.
+    pub validations: usize,
+    /// How often it was rewritten, each time in another way as long as there is room to keep the results.
+    pub rewrites: usize,
 }
 
 impl Program {
@@ -97,20 +113,21 @@ impl Program {
         imports: &Imports,
         steps: impl FnOnce(&Interface, &[MemoryDecl]) -> Result<Steps, RecordError>,
     ) -> Result<Program, RecordError> {
-        // Validates, too: an invalid module has no interface to speak of.
-        let instrumented = match instrument(&module, &Options::default()) {
-            Err(error @ InstrumentError::Invalid { .. }) => return Ok(Program::of_invalid(name, module, error)),
+        let validity = Arc::new(Validity::new(Arc::clone(&module)));
+        let original = match Original::of(Arc::clone(&validity)) {
+            // An invalid module has no interface to speak of.
+            Err(error @ InstrumentError::Invalid { .. }) => return Ok(Program::of_invalid(name, validity, error)),
             result => result?,
         };
         let interface = Interface::of(&module);
         let host_functions = provide(&interface, imports)?;
-        let steps = steps(&interface, &instrumented.memories)?;
-        let instrumented = with_steps(instrumented, &steps)?;
+        let steps = steps(&interface, original.memories())?;
         Ok(Program {
             name: name.to_string(),
             original: module,
-            instrumented,
-            invalid: None,
+            validity,
+            source: Source::Valid(Box::new(original)),
+            rewritings: Rewritings::default(),
             steps,
             functions: interface.functions,
             wasi_memory: interface.wasi_memory,
@@ -121,12 +138,14 @@ impl Program {
         })
     }
 
-    fn of_invalid(name: &str, module: Arc<[u8]>, error: InstrumentError) -> Program {
+    fn of_invalid(name: &str, validity: Arc<Validity>, why: InstrumentError) -> Program {
+        let original = Arc::clone(validity.module());
         Program {
             name: name.to_string(),
-            instrumented: untouched(&module),
-            original: module,
-            invalid: Some(error),
+            source: Source::Invalid { why, module: Arc::new(untouched(&original)) },
+            original,
+            validity,
+            rewritings: Rewritings::default(),
             steps: Steps::default(),
             functions: BTreeMap::new(),
             wasi_memory: None,
@@ -140,7 +159,10 @@ impl Program {
     /// Why the module is not valid, if it is not. Engines are asked to validate and to compile it all the same, and
     /// nothing of it is instantiated, whatever they say.
     pub fn invalid(&self) -> Option<&InstrumentError> {
-        self.invalid.as_ref()
+        match &self.source {
+            Source::Valid(_) => None,
+            Source::Invalid { why, .. } => Some(why),
+        }
     }
 
     /// Whether the module wants to make threads and gets none.
@@ -153,14 +175,9 @@ impl Program {
         &self.steps.files
     }
 
-    /// Number of memory-changing instructions.
-    pub fn sites(&self) -> usize {
-        self.instrumented.sites.len()
-    }
-
-    /// The rewritten module.
-    pub fn rewritten(&self) -> &[u8] {
-        &self.instrumented.module
+    /// How much work the module has been so far.
+    pub fn work(&self) -> Work {
+        Work { validations: self.validity.count(), rewrites: self.rewritings.made() }
     }
 
     /// Whether it calls anything of its host's.
@@ -184,18 +201,27 @@ impl Program {
     ///
     /// # Errors
     /// When its code grows beyond what engines accept.
-    pub(super) fn rewritten_as(&self, options: &Options) -> Result<Cow<'_, Instrumented>, RecordError> {
-        if self.invalid.is_some() || *options == Options::default() {
-            return Ok(Cow::Borrowed(&self.instrumented));
-        }
-        Ok(Cow::Owned(with_steps(instrument(&self.original, options)?, &self.steps)?))
+    pub(super) fn rewritten_as(&self, options: &Options) -> Result<Arc<Instrumented>, RecordError> {
+        self.made(Some(options), |original| original.instrument(options))
     }
 
     /// The module with nothing but exports added, and functions for those steps that need them.
-    pub(super) fn exposed(&self) -> Result<Cow<'_, Instrumented>, RecordError> {
-        match self.invalid {
-            Some(_) => Ok(Cow::Borrowed(&self.instrumented)),
-            None => Ok(Cow::Owned(with_steps(expose(&self.original)?, &self.steps)?)),
+    ///
+    /// # Errors
+    /// When it grows beyond what engines accept.
+    pub(super) fn exposed(&self) -> Result<Arc<Instrumented>, RecordError> {
+        self.made(None, Original::expose)
+    }
+
+    /// What `make` makes of a valid module, once.
+    fn made(
+        &self,
+        options: Option<&Options>,
+        make: impl FnOnce(&Original) -> Result<Instrumented, InstrumentError>,
+    ) -> Result<Arc<Instrumented>, RecordError> {
+        match &self.source {
+            Source::Invalid { module, .. } => Ok(Arc::clone(module)),
+            Source::Valid(original) => self.rewritings.get(options, || with_steps(make(original)?, &self.steps)),
         }
     }
 
@@ -214,7 +240,7 @@ impl Program {
         let names = |names: &[String]| names.to_vec();
         Run {
             precompiled: request.engine.compiles_ahead(),
-            stages_only: self.invalid.is_some(),
+            stages_only: self.invalid().is_some(),
             memories: module.memories.iter().map(|memory| memory.export.clone()).collect(),
             wasi_memory: self.wasi_memory,
             globals: module.globals.iter().map(|global| global.export.clone()).collect(),

@@ -1,0 +1,77 @@
+//! A module before it is rewritten: validated and scanned once, and then rewritten in as many ways as are asked for.
+
+use super::error::limit;
+use super::scan::{Scan, scan};
+use super::sections;
+use super::{COMMON, InstrumentError, Instrumented, MemoryDecl, Options, features, names};
+use crate::validity::{CORE, Validity};
+use std::sync::Arc;
+
+/// A valid module, of which rewritten ones are made.
+#[derive(Debug)]
+pub struct Original {
+    validity: Arc<Validity>,
+    scan: Scan,
+    /// Whether it needs the stack switching proposal.
+    stack_switching: bool,
+}
+
+impl Original {
+    /// Reads a binary module.
+    ///
+    /// # Errors
+    /// When it is not valid, or has what cannot be recorded.
+    pub fn read(module: Arc<[u8]>) -> Result<Original, InstrumentError> {
+        Original::of(Arc::new(Validity::new(module)))
+    }
+
+    /// The same with what is known of the module already.
+    pub(crate) fn of(validity: Arc<Validity>) -> Result<Original, InstrumentError> {
+        let module = validity.module();
+        // Offsets are kept in 31 bits; engines accept no module of this size anyway.
+        limit("bytes", module.len() as u64, 1 << 30)?;
+        if wasmparser::Parser::is_component(module) {
+            return Err(InstrumentError::Component);
+        }
+        // The specification's answer is needed later anyway, and most modules need no proposal beyond it.
+        let common = validity.with(CORE).is_ok() || validity.with(COMMON).is_ok();
+        if !common {
+            validity.with(features())?;
+        }
+        let scan = scan(module)?;
+        Ok(Original { validity, scan, stack_switching: !common })
+    }
+
+    /// Rewrites it as `options` say.
+    ///
+    /// # Errors
+    /// When it does something to memory that cannot be recorded, or grows beyond what engines accept.
+    pub fn instrument(&self, options: &Options) -> Result<Instrumented, InstrumentError> {
+        self.rewrite(Some(options)).map_err(|error| match error {
+            InstrumentError::Instruction { instruction, func, offset, reason, .. } => {
+                let name = names::of_function(self.validity.module(), func.0);
+                InstrumentError::Instruction { instruction, func, name, offset, reason }
+            }
+            error => error,
+        })
+    }
+
+    /// Gives it the exports of a rewritten module and takes its start function out, and leaves its code as it is: for runs
+    /// without recording whose end state is looked at.
+    ///
+    /// # Errors
+    /// When it grows beyond what engines accept.
+    pub fn expose(&self) -> Result<Instrumented, InstrumentError> {
+        self.rewrite(None)
+    }
+
+    fn rewrite(&self, options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
+        let instrumented = sections::rewrite(self.validity.module(), &self.scan, options)?;
+        Ok(Instrumented { stack_switching: self.stack_switching, ..instrumented })
+    }
+
+    /// Its memories, imports first.
+    pub fn memories(&self) -> &[MemoryDecl] {
+        &self.scan.memories
+    }
+}

@@ -1,0 +1,108 @@
+;; site 8 (0x8): i32.store of function 1 at 0x30
+;; site 9 (0x9): i32.store of function 1 at 0x3b
+;; segment 16 (0x10): sites 8 to 8
+;; segment 17 (0x11): sites 9 to 9
+;; mark 1: Place in function 1 at 0x35
+(module
+  (type (;0;) (func (param i32) (result i32)))
+  (type (;1;) (func (param i32)))
+  (type (;2;) (func (result i32)))
+  (import "env" "host" (func $host (;0;) (type 0)))
+  (import "forkpoint" "flush" (func $forkpoint:flush (;1;) (type 1)))
+  (memory (;0;) 1)
+  (memory (;1;) 17 17)
+  (export "forkpoint:memory.0" (memory 0))
+  (export "forkpoint:buffer" (memory 1))
+  (func (;2;) (type 0) (param $p i32) (result i32)
+    (local i32 i32 i32)
+    local.get $p
+    i32.const 1
+    i32.const 0
+    i32.load 1
+    local.tee 1
+    i32.const 1048560
+    i32.gt_u
+    if ;; label = @1
+      call $forkpoint:make-room
+      local.set 1
+    end
+    local.get 1
+    i32.const 16
+    i32.store 1 offset=16 align=1
+    local.set 3
+    local.tee 2
+    local.get 3
+    i32.store
+    local.get 1
+    local.get 2
+    i32.store 1 offset=20 align=1
+    local.get 1
+    local.get 3
+    i32.store 1 offset=24 align=1
+    i32.const 0
+    local.get 1
+    i32.const 12
+    i32.add
+    i32.store 1
+    local.get $p
+    i32.const 0
+    i32.load 1
+    local.tee 1
+    i32.const 1048560
+    i32.gt_u
+    if ;; label = @1
+      call $forkpoint:make-room
+      local.set 1
+    end
+    local.get 1
+    i32.const 3
+    i32.store 1 offset=16 align=1
+    local.get 1
+    i32.const 1
+    i32.store 1 offset=20 align=1
+    i32.const 0
+    local.get 1
+    i32.const 8
+    i32.add
+    i32.store 1
+    call $host
+    local.get $p
+    i32.const 2
+    i32.const 0
+    i32.load 1
+    local.tee 1
+    i32.const 1048560
+    i32.gt_u
+    if ;; label = @1
+      call $forkpoint:make-room
+      local.set 1
+    end
+    local.get 1
+    i32.const 17
+    i32.store 1 offset=16 align=1
+    local.set 3
+    local.tee 2
+    local.get 3
+    i32.store
+    local.get 1
+    local.get 2
+    i32.store 1 offset=20 align=1
+    local.get 1
+    local.get 3
+    i32.store 1 offset=24 align=1
+    i32.const 0
+    local.get 1
+    i32.const 12
+    i32.add
+    i32.store 1
+  )
+  (func $forkpoint:make-room (;3;) (type 2) (result i32)
+    i32.const 0
+    i32.load 1
+    call $forkpoint:flush
+    i32.const 0
+    i32.const 0
+    i32.store 1
+    i32.const 0
+  )
+)

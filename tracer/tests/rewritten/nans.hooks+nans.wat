@@ -1,0 +1,102 @@
+;; site 8 (0x8): f32.store of function 0 at 0x27
+;; site 9 (0x9): f64.store of function 0 at 0x2f
+;; site 10 (0xa): v128.store of function 0 at 0x3b
+;; mark 1: Nan(F32) in function 0 at 0x25
+;; mark 2: Nan(F64) in function 0 at 0x2e
+;; mark 3: Nan(F32x4) in function 0 at 0x38
+(module
+  (type (;0;) (func (param f32 f64 v128)))
+  (type (;1;) (func (param i32 i64 i64 i64)))
+  (import "forkpoint" "event" (func (;0;) (type 1)))
+  (memory (;0;) 1)
+  (export "forkpoint:memory.0" (memory 0))
+  (func (;1;) (type 0) (param $a f32) (param $b f64) (param $v v128)
+    (local f32 i32 f32 f64 f64 v128 v128)
+    i32.const 0
+    local.get $a
+    local.get $a
+    f32.add
+    local.tee 3
+    local.get 3
+    local.get 3
+    f32.ne
+    if ;; label = @1
+      i32.const 6
+      i64.const 1
+      local.get 3
+      i32.reinterpret_f32
+      i64.extend_i32_u
+      i64.const 0
+      call 0
+    end
+    f32.neg
+    local.set 5
+    local.tee 4
+    local.get 5
+    f32.store
+    i32.const 8
+    local.get 4
+    i64.extend_i32_u
+    local.get 5
+    i32.reinterpret_f32
+    i64.extend_i32_u
+    i64.const 0
+    call 0
+    i32.const 8
+    local.get $b
+    f64.sqrt
+    local.tee 6
+    local.get 6
+    local.get 6
+    f64.ne
+    if ;; label = @1
+      i32.const 6
+      i64.const 2
+      local.get 6
+      i64.reinterpret_f64
+      i64.const 0
+      call 0
+    end
+    local.set 7
+    local.tee 4
+    local.get 7
+    f64.store
+    i32.const 9
+    local.get 4
+    i64.extend_i32_u
+    local.get 7
+    i64.reinterpret_f64
+    i64.const 0
+    call 0
+    i32.const 16
+    local.get $v
+    local.get $v
+    f32x4.div
+    local.tee 8
+    local.get 8
+    local.get 8
+    f32x4.ne
+    v128.any_true
+    if ;; label = @1
+      i32.const 6
+      i64.const 3
+      local.get 8
+      i64x2.extract_lane 0
+      local.get 8
+      i64x2.extract_lane 1
+      call 0
+    end
+    local.set 9
+    local.tee 4
+    local.get 9
+    v128.store
+    i32.const 10
+    local.get 4
+    i64.extend_i32_u
+    local.get 9
+    i64x2.extract_lane 0
+    local.get 9
+    i64x2.extract_lane 1
+    call 0
+  )
+)

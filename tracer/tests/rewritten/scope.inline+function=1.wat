@@ -1,0 +1,81 @@
+;; site 8 (0x8): i32.store of function 1 at 0x2c
+;; site 9 (0x9): memory.fill of function 1 at 0x35
+;; segment 16 (0x10): sites 8 to 9
+(module
+  (type (;0;) (func (param i32)))
+  (type (;1;) (func (result i32)))
+  (import "forkpoint" "flush" (func $forkpoint:flush (;0;) (type 0)))
+  (memory (;0;) 1)
+  (memory (;1;) 17 17)
+  (export "forkpoint:memory.0" (memory 0))
+  (export "forkpoint:buffer" (memory 1))
+  (func $first (;1;) (type 0) (param $p i32)
+    local.get $p
+    i32.const 1
+    i32.store
+  )
+  (func $second (;2;) (type 0) (param $p i32)
+    (local i32 i32 i32 i32)
+    local.get $p
+    i32.const 2
+    i32.const 0
+    i32.load 1
+    local.tee 1
+    i32.const 1048560
+    i32.gt_u
+    if ;; label = @1
+      call $forkpoint:make-room
+      local.set 1
+    end
+    local.get 1
+    i32.const 16
+    i32.store 1 offset=16 align=1
+    local.set 3
+    local.tee 2
+    local.get 3
+    i32.store offset=4
+    local.get 1
+    local.get 2
+    i32.store 1 offset=20 align=1
+    local.get 1
+    local.get 3
+    i32.store 1 offset=24 align=1
+    i32.const 0
+    local.get 1
+    i32.const 12
+    i32.add
+    i32.store 1
+    local.get $p
+    i32.const 0
+    i32.const 8
+    local.set 4
+    local.set 3
+    local.tee 2
+    local.get 3
+    local.get 4
+    memory.fill
+    local.get 1
+    local.get 2
+    i32.store 1 offset=28 align=1
+    local.get 1
+    local.get 3
+    i32.store8 1 offset=32
+    local.get 1
+    local.get 4
+    i32.store 1 offset=33 align=1
+    i32.const 0
+    local.get 1
+    i32.const 21
+    i32.add
+    i32.store 1
+  )
+  (func $forkpoint:make-room (;3;) (type 1) (result i32)
+    i32.const 0
+    i32.load 1
+    call $forkpoint:flush
+    i32.const 0
+    i32.const 0
+    i32.store 1
+    i32.const 0
+  )
+)

@@ -1,0 +1,66 @@
+;; site 8 (0x8): i32.store of function 0 at 0x3e
+;; segment 16 (0x10): sites 8 to 8
+(module
+  (type (;0;) (func (param i32)))
+  (type (;1;) (func (result i32)))
+  (import "env" "shared" (memory $imported (;0;) 1))
+  (import "forkpoint" "flush" (func (;0;) (type 0)))
+  (memory $own (;1;) 1)
+  (memory (;2;) 17 17)
+  (export "memory" (memory $own))
+  (export "forkpoint:memory.0" (memory $imported))
+  (export "forkpoint:memory.1" (memory $own))
+  (export "forkpoint:buffer" (memory 2))
+  (func (;1;) (type 0) (param $p i32)
+    (local i32 i32 i32)
+    local.get $p
+    i32.const 1
+    local.set 2
+    local.tee 1
+    local.get 2
+    i32.store
+    local.get 1
+    i64.extend_i32_u
+    i64.const 3
+    i64.add
+    i64.const 67
+    i64.lt_u
+    if ;; label = @1
+      i32.const 0
+      i32.load 2
+      local.tee 3
+      i32.const 1048560
+      i32.gt_u
+      if ;; label = @2
+        call 2
+        local.set 3
+      end
+      local.get 3
+      i32.const 16
+      i32.store 2 offset=16 align=1
+      local.get 3
+      local.get 1
+      i32.store 2 offset=20 align=1
+      local.get 3
+      local.get 2
+      i32.store 2 offset=24 align=1
+      i32.const 0
+      local.get 3
+      i32.const 12
+      i32.add
+      i32.store 2
+    end
+    local.get $p
+    i32.const 2
+    i32.store $own
+  )
+  (func (;2;) (type 1) (result i32)
+    i32.const 0
+    i32.load 2
+    call 0
+    i32.const 0
+    i32.const 0
+    i32.store 2
+    i32.const 0
+  )
+)

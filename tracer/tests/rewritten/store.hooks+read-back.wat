@@ -1,0 +1,37 @@
+;; site 8 (0x8): i32.store of function 0 at 0x22
+(module
+  (type (;0;) (func (param i32 i32)))
+  (type (;1;) (func (param i32 i64 i64 i64)))
+  (import "forkpoint" "event" (func $forkpoint:event (;0;) (type 1)))
+  (memory (;0;) 1)
+  (export "forkpoint:memory.0" (memory 0))
+  (func $f (;1;) (type 0) (param $p i32) (param $v i32)
+    (local i32 i32 i32)
+    local.get $p
+    local.get $v
+    local.set 3
+    local.tee 2
+    local.get 3
+    i32.store offset=16
+    i32.const 8
+    local.get 2
+    i64.extend_i32_u
+    local.get 3
+    i64.extend_i32_u
+    i64.const 0
+    call $forkpoint:event
+    local.get 2
+    i32.load offset=16 align=1
+    local.tee 4
+    local.get 3
+    i32.ne
+    if ;; label = @1
+      i32.const 3
+      local.get 4
+      i64.extend_i32_u
+      i64.const 0
+      i64.const 0
+      call $forkpoint:event
+    end
+  )
+)
