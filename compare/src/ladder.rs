@@ -123,7 +123,7 @@ impl Guard {
         let bytes = plain.differing_bytes();
         let mut functions = BTreeSet::new();
         for (side, timeline) in Side::BOTH.into_iter().zip(sides) {
-            let symbols = Symbols::new(Arc::clone(timeline.trace().module()));
+            let symbols = Arc::clone(timeline.symbols());
             let sites = timeline.trace().sites().clone();
             let end = Position(timeline.len());
             let mut seen = BTreeSet::new();

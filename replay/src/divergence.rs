@@ -75,6 +75,7 @@ pub struct MemoryEffect {
 /// When the traces are of different modules, or damaged where it matters.
 pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBits) -> Result<Found, ReplayError> {
     comparable(lhs, rhs)?;
+    rhs.share_symbols(lhs);
     let mut nan: Option<NanDifferences> = None;
     let mut from = 0;
     let mut cut_short = None;

@@ -1,13 +1,12 @@
 //! What engines do with a limit on a memory's pages, from what their memories were.
 
 use crate::error::ReplayError;
-use crate::symbols::{Item, Symbols};
+use crate::symbols::Item;
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
 use forkpoint_traces::{Event, Milestone, Outcome, Position};
 use serde::Serialize;
 use std::fmt;
-use std::sync::Arc;
 use wasmparser::{MemoryType, Parser, Payload, TypeRef};
 
 /// A limit on the size of memories, and what the engine made of it.
@@ -114,9 +113,7 @@ impl PageLimit {
             refused.then_some(Conduct::Refused { memory: memory as u32, declared })
         });
         let conduct = ignored.or(clamped).or(refused).unwrap_or(Conduct::Kept);
-        let memory_name = conduct
-            .memory()
-            .and_then(|memory| Symbols::new(Arc::clone(timeline.trace().module())).item_name(Item::Memory, memory));
+        let memory_name = conduct.memory().and_then(|memory| timeline.symbols().item_name(Item::Memory, memory));
         Ok(Some(PageLimit { pages, memory_name, conduct }))
     }
 }

@@ -5,13 +5,14 @@ mod places;
 mod text;
 
 use crate::allowed::{Allowed, allowed, trapped_otherwise};
-use crate::describe::{describe, describe_with_place, describe_without_value};
+use crate::describe::{describe, describe_with_place};
 use crate::divergence::{Divergence, Found, MemoryEffect, both_observed, first_divergence};
 use crate::error::ReplayError;
 use crate::limits::PageLimit;
 use crate::machine;
 use crate::nan::NanBits;
 use crate::side::Side;
+use crate::signature::EventShape;
 use crate::symbols::{Item, Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::typed::TypedValue;
@@ -19,7 +20,7 @@ use crate::verdict::Verdict;
 pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, Hex, HostEvent, Milestone, Outcome, Position, SiteTable};
 use places::{site_of, writer};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use wasmparser::{Parser, Payload, TypeRef};
 
@@ -194,8 +195,9 @@ pub struct SideReport {
     pub version: String,
     /// The host that answered the module's calls for real; `None` where the module makes none, or a recording answered.
     pub host: Option<String>,
-    /// How the run ended, `None` when the trace does not say.
-    pub outcome: Option<String>,
+    /// How the run ended, `None` when the trace does not say. In JSON in words.
+    #[serde(serialize_with = "in_words")]
+    pub outcome: Option<Outcome>,
     /// The engine's own words about that.
     pub message: Option<String>,
     /// Of a rejection: the byte offset in the original module that the engine names.
@@ -224,9 +226,9 @@ pub struct SideReport {
     pub value: Option<TypedValue>,
     /// What memory holds afterwards where the report's `address` points.
     pub after: Option<Hex<Vec<u8>>>,
-    /// The event without names of the module's own.
+    /// What the event is, for signatures.
     #[serde(skip)]
-    pub(crate) nameless: String,
+    pub(crate) shape: Option<EventShape>,
 }
 
 /// One row of the events around the divergence.
@@ -360,7 +362,7 @@ impl Report {
         divergence: &Divergence,
         context: u64,
     ) -> Result<(), ReplayError> {
-        let symbols = Symbols::new(Arc::clone(lhs.trace().module()));
+        let symbols = Arc::clone(lhs.symbols());
         let sites = lhs.trace().sites().clone();
         if divergence.verdict.is_no_answer() {
             self.agree = None;
@@ -547,7 +549,7 @@ fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
 const HOST: &str = "host";
 
 fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
-    let outcome = timeline.trace_mut().outcome()?.map(|outcome| outcome.to_string());
+    let outcome = timeline.trace_mut().outcome()?;
     let page_limit = PageLimit::of(timeline)?;
     let trace = timeline.trace();
     let engine = &trace.header().engine;
@@ -575,16 +577,15 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         bytes: None,
         value: None,
         after: None,
-        nameless: String::new(),
+        shape: None,
     })
 }
 
-impl SideReport {
-    /// Whether the engine did not accept the module.
-    pub(crate) fn is_rejected(&self) -> bool {
-        self.outcome.as_deref().is_some_and(|outcome| outcome.starts_with("rejected"))
-    }
+fn in_words<S: Serializer>(outcome: &Option<Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
+    outcome.as_ref().map(ToString::to_string).serialize(serializer)
+}
 
+impl SideReport {
     fn describe(&mut self, event: Option<&Event>, sites: &SiteTable, symbols: &Symbols) {
         let Some(event) = event else { return };
         // Both sides may have trapped, each at a place of its own.
@@ -592,7 +593,7 @@ impl SideReport {
             Event::Milestone(Milestone::Trapped { .. }) => describe_with_place(event, sites, symbols),
             event => describe(event, sites, symbols),
         });
-        self.nameless = describe_without_value(event, sites, &Symbols::new(Vec::new()));
+        self.shape = Some(EventShape::of(event));
         self.value = TypedValue::of(event, sites, symbols);
         if let Some((_, address, length)) = event.written() {
             self.address = Some(address);

@@ -3,7 +3,7 @@
 use crate::report::Report;
 use crate::side::Side;
 use crate::symbols::Symbols;
-use forkpoint_traces::{CodeOffset, FuncIndex};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, HostEvent, HostOutcome, Import, Milestone, Outcome, printable};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -31,38 +31,73 @@ impl Signature {
         Signature { hash, words }
     }
 
-    /// That of a report's divergence; `None` where there is none. `module` is the one that both traces hold.
-    pub fn of(report: &Report, module: &[u8]) -> Option<Signature> {
-        let verdict = report.verdict?;
-        let mut words = format!("{verdict}:");
+    /// That of a report's divergence; `None` where there is none. `symbols` are those of the module that both traces hold.
+    pub fn of(report: &Report, symbols: &Symbols) -> Option<Signature> {
+        let mut words = format!("{}:", report.verdict?.word());
         // Where a run ended and nothing says where, the last instruction before that is what there is.
         let last = || report.between.as_ref().and_then(|between| between.after.as_ref()?.site.as_ref());
         let place = report.site.as_ref().map(|site| ("", site)).or_else(|| Some((" after", last()?)));
-        let instructions = place.map(|(after, site)| {
-            let symbols = Symbols::new(module.to_vec());
-            (after, around(&symbols, FuncIndex(site.function), CodeOffset(site.offset)))
-        });
+        let instructions =
+            place.map(|(after, site)| (after, around(symbols, FuncIndex(site.function), CodeOffset(site.offset))));
         if let Some((after, instructions)) = instructions.filter(|(_, instructions)| !instructions.is_empty()) {
             let _ = write!(words, "{after} {instructions};");
         }
         for name in Side::BOTH {
             let side = report.side(name);
-            // An instruction's event is told by the instruction: all else in it are numbers.
+            // The instruction says what its event is: all else in it are numbers.
             if side.address.is_some() {
                 continue;
             }
-            let event = if side.event.is_some() { side.nameless.as_str() } else { "nothing more" };
-            // Nor is it the same bug only where the engine names the function in which it trapped.
-            let kind = event.split(" in func[").next().unwrap_or_default();
-            let kind = kind.split([';', '(', '"', '[']).next().unwrap_or_default();
-            let _ = write!(words, " {name} {}", plain(kind));
-            if let Some(message) = side.message.as_deref().filter(|_| side.is_rejected()) {
+            let _ = write!(words, " {name} {}", side.shape.as_ref().map_or("nothing", |shape| shape.0.as_str()));
+            if let (Some(message), Some(Outcome::Rejected { .. })) = (&side.message, &side.outcome) {
                 let _ = write!(words, " ({})", plain(message));
             }
             words.push(';');
         }
         let words = words.trim_end_matches(';').to_string();
         Some(Signature::of_words(words))
+    }
+}
+
+/// What an event is without what differs from module to module, made of its data: what people read may be reworded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EventShape(String);
+
+impl EventShape {
+    pub(crate) fn of(event: &Event) -> EventShape {
+        let kind = event.kind();
+        EventShape(match event {
+            Event::Grow { result, .. } => format!("{kind} {}", if result.is_some() { "granted" } else { "refused" }),
+            Event::Host(HostEvent::Call(call)) => format!("{kind} {}", import(&call.import)),
+            Event::Host(HostEvent::Return { import: returned, outcome }) => {
+                let how = match outcome {
+                    HostOutcome::Returned(_) => "returned",
+                    HostOutcome::Trapped(_) => "trapped",
+                    HostOutcome::Exited(_) => "exited",
+                };
+                format!("{kind} {} {how}", import(returned))
+            }
+            // Nor is it the same bug only where the engine names the function in which it trapped.
+            Event::Milestone(Milestone::Trapped { trap, .. }) => format!("{kind} {}", trap.name()),
+            Event::Milestone(Milestone::Accepted { stage }) => format!("{kind} {stage}"),
+            Event::Milestone(Milestone::End { outcome, .. }) => format!("{kind} {}", ended(outcome)),
+            _ => kind.to_string(),
+        })
+    }
+}
+
+/// An import by its names, with what may differ between modules left out.
+fn import(import: &Import) -> String {
+    plain(&printable(&import.to_string()))
+}
+
+fn ended(outcome: &Outcome) -> String {
+    let kind = outcome.kind();
+    match outcome {
+        Outcome::Trapped { trap } => format!("{kind} {}", trap.name()),
+        Outcome::Rejected { stage } => format!("{kind} {stage}"),
+        Outcome::Crashed { signal: Some(signal) } => format!("{kind} {signal}"),
+        _ => kind.to_string(),
     }
 }
 
@@ -111,6 +146,7 @@ fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forkpoint_traces::{TrapKind, WasmValue};
 
     #[test]
     fn numbers_and_folders_are_no_part_of_a_signature() {
@@ -119,5 +155,19 @@ mod tests {
         assert!(plain(&"é".repeat(1000)).len() <= MOST);
         let [one, other] = ["value: a", "value: b"].map(|words| Signature::of_words(words.to_string()));
         assert!(one.hash != other.hash && one.hash.len() == 16);
+    }
+
+    /// What people read is no part of it: only data types are.
+    #[test]
+    fn events_have_shapes_without_values() {
+        let shape = |milestone| EventShape::of(&Event::Milestone(milestone)).0;
+        let trapped = |func| Milestone::Trapped { trap: TrapKind::IndirectCall, func, offset: None };
+        assert_eq!(shape(trapped(None)), "trap IndirectCall");
+        assert_eq!(shape(trapped(Some(FuncIndex(3)))), shape(trapped(None)));
+        let end = |outcome, tables| Milestone::End { outcome, memories: vec![], globals: vec![], tables };
+        assert_eq!(shape(end(Outcome::Crashed { signal: Some(11) }, vec![])), "end crashed 11");
+        assert_eq!(shape(end(Outcome::Finished, vec![1])), shape(end(Outcome::Finished, vec![2])));
+        let returned = |value| Milestone::Returned { results: vec![WasmValue::I32(value)] };
+        assert_eq!(shape(returned(1)), shape(returned(-7)));
     }
 }

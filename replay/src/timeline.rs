@@ -7,11 +7,13 @@
 mod writers;
 
 use crate::error::ReplayError;
+use crate::symbols::Symbols;
 use forkpoint_traces::{
     Event, HostEvent, Image, MemoryIndex, Milestone, Outcome, Position, RawEvent, SiteId, TraceError, TraceReader,
 };
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 /// Longest write whose old bytes the undo log keeps; taking back a longer one replays instead.
 const UNDO_LIMIT: u64 = 1 << 16;
@@ -69,6 +71,7 @@ pub struct Timeline {
     undo: Vec<Undo>,
     undo_bytes: usize,
     progress: Option<Progress>,
+    symbols: OnceLock<Arc<Symbols>>,
 }
 
 impl Timeline {
@@ -80,12 +83,33 @@ impl Timeline {
     /// A timeline over an open trace.
     pub fn new(trace: TraceReader) -> Timeline {
         let image = trace.empty_image();
-        Timeline { trace, chunk: None, image, position: Position(0), undo: Vec::new(), undo_bytes: 0, progress: None }
+        Timeline {
+            trace,
+            chunk: None,
+            image,
+            position: Position(0),
+            undo: Vec::new(),
+            undo_bytes: 0,
+            progress: None,
+            symbols: OnceLock::new(),
+        }
     }
 
     /// The trace.
     pub fn trace(&self) -> &TraceReader {
         &self.trace
+    }
+
+    /// Names, source lines and text of its module, parsed when they are asked for and once only.
+    pub fn symbols(&self) -> &Arc<Symbols> {
+        self.symbols.get_or_init(|| Arc::new(Symbols::new(Arc::clone(self.trace.module()))))
+    }
+
+    /// Takes the symbols of another timeline, where that has the same module: one comparison parses them once.
+    pub fn share_symbols(&mut self, other: &Timeline) {
+        if self.trace.header().module.hash == other.trace.header().module.hash {
+            self.symbols = OnceLock::from(Arc::clone(other.symbols()));
+        }
     }
 
     /// The trace, for reads that need its decoder.

@@ -7,7 +7,7 @@
 mod support;
 
 use forkpoint_replay::{
-    Alignment, Divergence, NanBits, Pair, ReplayError, Report, Side, Timeline, Verdict, first_divergence,
+    Alignment, Divergence, NanBits, Pair, ReplayError, Report, Side, Signature, Timeline, Verdict, first_divergence,
 };
 use forkpoint_traces::{
     CodeOffset, EngineWords, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId,
@@ -613,4 +613,26 @@ fn sides_that_end_at_different_places_have_rows_for_the_rest() {
     assert_eq!(alignment.row(40), Pair { lhs: Some(Position(40)), rhs: None });
     assert_eq!(alignment.next_mismatch(&mut sides.lhs, &mut sides.rhs, 0).unwrap(), Some(40));
     assert_eq!(alignment.previous_mismatch(&mut sides.lhs, &mut sides.rhs, 40).unwrap(), None);
+}
+
+/// Signatures group the divergences of thousands of modules, and a baseline keeps them: a sentence may be reworded.
+#[test]
+fn rewording_what_people_read_changes_no_signature() {
+    let start = &run()[..HEAD + 30];
+    let side = |trap| [start, &[trapped(trap), end(Outcome::Finished)]].concat();
+    let mut sides = Sides::new(&side(TrapKind::MemoryOutOfBounds), &side(TrapKind::IntegerOverflow), 16);
+    let mut report = Report::new(&mut sides.lhs, &mut sides.rhs, 3, NanBits::default()).unwrap();
+    let symbols = sides.lhs.symbols();
+    let signature = Signature::of(&report, symbols).unwrap();
+    assert!(signature.words.ends_with("lhs trap MemoryOutOfBounds; rhs trap IntegerOverflow"), "{}", signature.words);
+    report.meaning = Some("in other words");
+    report.reason = Some("reworded".to_string());
+    for side in [&mut report.lhs, &mut report.rhs] {
+        side.event = Some("it went wrong".to_string());
+        side.message = Some("as an engine says it".to_string());
+    }
+    for line in &mut report.context {
+        line.lhs = Some("reworded".to_string());
+    }
+    assert_eq!(Signature::of(&report, symbols), Some(signature));
 }

@@ -2,6 +2,7 @@
 
 mod capi;
 mod drive;
+mod lent;
 mod library;
 mod limit;
 mod session;

@@ -24,7 +24,5 @@ pub(crate) trait Memories {
     fn grow(&mut self, memory: u32, delta: u64) -> bool;
 
     /// Has the engine's own host answer imported function number `function`, where it has a host.
-    fn own_host(&mut self, _function: u32, _arguments: &[WasmValue]) -> HostEnd {
-        HostEnd::Trapped("this engine has no host of its own".to_string())
-    }
+    fn own_host(&mut self, function: u32, arguments: &[WasmValue]) -> HostEnd;
 }

@@ -181,6 +181,23 @@ impl Outcome {
         }
     }
 
+    /// A word for the kind of end, which no change of its text touches.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Outcome::Finished => "finished",
+            Outcome::Exited { .. } => "exited",
+            Outcome::Trapped { .. } => "trapped",
+            Outcome::Rejected { .. } => "rejected",
+            Outcome::Crashed { .. } => "crashed",
+            Outcome::TimedOut => "timed-out",
+            Outcome::Interrupted => "interrupted",
+            Outcome::Unanswered => "unanswered",
+            Outcome::NotRun => "not-run",
+            Outcome::OutOfMemory => "out-of-memory",
+            Outcome::NoRoom => "no-room",
+        }
+    }
+
     /// Whether the run was ended from outside, so that nothing follows from where it did.
     pub fn is_cut_short(&self) -> bool {
         matches!(self, Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory)
@@ -230,6 +247,13 @@ macro_rules! traps {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
         #[allow(missing_docs, reason = "the text in the table is the documentation")]
         pub enum TrapKind { $($name),* }
+
+        impl TrapKind {
+            /// Its name in the format, which no change of its text touches.
+            pub fn name(self) -> &'static str {
+                match self { $(TrapKind::$name => stringify!($name)),* }
+            }
+        }
 
         impl std::fmt::Display for TrapKind {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

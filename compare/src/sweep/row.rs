@@ -1,7 +1,7 @@
 //! One module's result, as a row of a sweep. docs/json.md describes its JSON form.
 
 use crate::survey::{EngineGroup, EngineRow, Surveyed};
-use forkpoint_replay::{Allowed, Signature, SiteReport, Verdict};
+use forkpoint_replay::{Allowed, Signature, SiteReport, Symbols, Verdict};
 use forkpoint_traces::Outcome;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -160,7 +160,9 @@ impl ModuleRow {
         self.specification.clone_from(&survey.specification);
         self.groups = survey.groups.iter().map(|group| group.engines.iter().filter_map(name).collect()).collect();
         self.odd = survey.odd.iter().filter_map(name).collect();
-        self.findings = survey.groups.iter().filter_map(|group| deviation(survey, group, module, timeout)).collect();
+        let symbols = Symbols::new(module);
+        self.findings =
+            survey.groups.iter().filter_map(|group| deviation(survey, group, &symbols, timeout)).collect();
         let hidden = survey.engines.iter().filter(|row| row.observer_effect).map(|row| {
             // What the runs without recording end with is numbers: which kinds of end differ is what is left.
             let mut kinds: Vec<&str> =
@@ -193,9 +195,14 @@ fn unplaced(engine: &str, verdict: Verdict, context: &str) -> Deviation {
     }
 }
 
-fn deviation(survey: &Surveyed, group: &EngineGroup, module: &[u8], timeout: Option<Duration>) -> Option<Deviation> {
+fn deviation(
+    survey: &Surveyed,
+    group: &EngineGroup,
+    symbols: &Symbols,
+    timeout: Option<Duration>,
+) -> Option<Deviation> {
     let report = group.divergence.as_ref()?;
-    let Signature { hash, words } = Signature::of(report, module)?;
+    let Signature { hash, words } = Signature::of(report, symbols)?;
     let engines = group.engines.iter().filter_map(|row| Some(survey.engines.get(*row)?.engine.clone()));
     let allowed = |Allowed { certain, .. }: &Allowed| if *certain { "certain" } else { "perhaps" }.to_string();
     Some(Deviation {
@@ -206,7 +213,7 @@ fn deviation(survey: &Surveyed, group: &EngineGroup, module: &[u8], timeout: Opt
         allowed: report.allowed.as_ref().map(allowed),
         signature: hash,
         // How long is the same for all of a sweep, and no part of the signature.
-        context: words.replace(TIMED_OUT, &timed_out(timeout)),
+        context: words.replace(Outcome::TimedOut.kind(), &timed_out(timeout)),
         calls: Vec::new(),
         confirmed: false,
         command: None,

@@ -179,7 +179,7 @@ impl Report {
                 writeln!(f, "The recorded runs agree on all {} events.", self.lhs.events)?;
             }
             None => {
-                let outcome = self.lhs.outcome.as_deref().unwrap_or("ended");
+                let outcome = in_words(&self.lhs, "ended");
                 write!(f, "The runs agree on all {} events", self.lhs.events)?;
                 if let Some(nan) = &self.nan_bits {
                     write!(f, ", but for NaN bits in {} of them (first at #{})", nan.count, nan.first)?;
@@ -195,7 +195,7 @@ impl Report {
     fn fmt_sides(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for name in Side::BOTH {
             let side = self.side(name);
-            let outcome = side.outcome.as_deref().unwrap_or("no end recorded");
+            let outcome = in_words(side, "no end recorded");
             write!(f, "{name}: {}: {} events, {outcome}", side.engine, side.events)?;
             if !side.complete {
                 f.write_str(" (incomplete)")?;
@@ -233,4 +233,9 @@ impl Report {
         writeln!(f, "specification: {}", self.specification)?;
         self.asked_for.iter().try_for_each(|difference| writeln!(f, "asked for: {difference}"))
     }
+}
+
+/// How a run ended, or `otherwise` where its trace does not say.
+fn in_words(side: &SideReport, otherwise: &str) -> String {
+    side.outcome.as_ref().map_or_else(|| otherwise.to_string(), ToString::to_string)
 }

@@ -9,6 +9,10 @@ mod compiler;
 mod config;
 mod guest;
 mod host;
+mod imports;
+mod memories;
+mod trap;
+mod values;
 mod version;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};

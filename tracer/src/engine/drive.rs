@@ -3,7 +3,7 @@
 //! An engine implements [`Engine`], [`Loaded`] and [`Guest`], and gives the module a hook or takes its blocks of
 //! records by the [`Session`]. All else is here, so that runs under two engines differ in nothing but the engine.
 
-use super::session::Session;
+use super::session::{Halt, Next, Session};
 use super::words;
 use crate::instrument::START_EXPORT;
 use crate::job::{Call, Job, Run, Task};
@@ -95,6 +95,22 @@ impl Rejected {
 
 /// Gets the session and all memories as they are.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&mut Session, &[View]) -> io::Result<()>;
+
+/// Does what an engine has to do after an event. `visit` is given to look at the session and the memories.
+pub(super) fn go_on(next: Next, visit: impl FnOnce(Visit<'_>) -> io::Result<()>) -> Result<(), Halt> {
+    match next {
+        Next::GoOn => Ok(()),
+        Next::Stop => Err(Halt),
+        Next::Look => {
+            let mut looked = Ok(());
+            let visited = visit(&mut |session, views| {
+                looked = session.look(views);
+                Ok(())
+            });
+            visited.map_err(|_| Halt).and(looked)
+        }
+    }
+}
 
 /// An instance.
 pub(crate) trait Guest {

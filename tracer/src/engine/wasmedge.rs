@@ -8,7 +8,9 @@ mod abi;
 mod config;
 mod guest;
 mod host;
+mod imports;
 mod limits;
+mod memories;
 mod native;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};

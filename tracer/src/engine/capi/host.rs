@@ -4,7 +4,8 @@
 //! It lives in the guest's store, since a store's objects fit no other.
 
 use super::abi::{Api, Object, Value, Vector};
-use super::guest::{NULL, from_engine, message, to_engine};
+use super::trap::message;
+use super::values::{NULL, from_engine, to_engine};
 use crate::engine::drive::NoHost;
 use crate::engine::library::extra_functions;
 use crate::engine::words::one_line;

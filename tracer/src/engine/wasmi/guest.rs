@@ -1,19 +1,18 @@
 //! A guest under wasmi.
 
 use super::convert::{failure, from_engine, to_engine};
-use crate::engine::drive::{self, Ended, Guest, Visit};
+use crate::engine::drive::{self, Ended, Guest, Visit, go_on};
+use crate::engine::lent::{EngineMemory, Lent, views};
 use crate::engine::limit::GrowthLimit;
 use crate::engine::session::{Halt, Next, Session};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::job::{Call, Run};
-use crate::memories::Memories;
-use crate::memories::View;
 use crate::values::WasmValue;
 use std::io;
 use std::sync::Arc;
 use wasmi::{
-    AsContext, AsContextMut, Caller, Engine, Error, Extern, ExternType, Func, FuncType, Instance, Linker, Memory,
-    Module, Store, StoreLimits, Val,
+    AsContextMut, Caller, Engine, Error, Extern, ExternType, Func, FuncType, Instance, Linker, Memory, Module, Store,
+    StoreLimits, Val,
 };
 
 /// What host functions need.
@@ -60,7 +59,7 @@ impl WasmiGuest {
             |mut caller: Caller<'_, State>, site: u32, first: u64, second: u64, third: u64| {
                 let session = caller.data_mut().session.as_mut();
                 let next = session.map_or(Next::Stop, |session| session.event(site, [first, second, third]));
-                go_on(&mut caller, next)
+                go_on(next, |look| visit(&mut caller, look)).map_err(Error::host)
             },
         )?;
         let mut functions = 0;
@@ -113,7 +112,8 @@ fn answer(
         let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::host(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
         let memories = Arc::clone(&caller.data().memories);
-        let answer = session.host_call(import, &arguments, &mut Lent { caller: &mut caller, memories });
+        let mut lent = Lent { memories: &memories, store: &mut caller, own_host: None };
+        let answer = session.host_call(import, &arguments, &mut lent);
         caller.data_mut().session = Some(session);
         let values = answer.map_err(Error::host)?;
         if values.len() != results.len() {
@@ -128,62 +128,29 @@ fn answer(
     Ok(())
 }
 
-/// The memories during a host call.
-struct Lent<'a, 'b> {
-    caller: &'a mut Caller<'b, State>,
-    memories: Arc<[Memory]>,
-}
-
-impl Memories for Lent<'_, '_> {
-    fn views(&self) -> Vec<View<'_>> {
-        views(&self.memories, &*self.caller)
+impl<S: AsContextMut> EngineMemory<S> for Memory {
+    fn pages(&self, store: &S) -> u64 {
+        self.size(store)
     }
 
-    fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool {
-        let (Some(memory), Ok(address)) = (self.memories.get(memory as usize), usize::try_from(address)) else {
-            return false;
-        };
-        memory.write(&mut *self.caller, address, bytes).is_ok()
+    fn bytes<'a>(&'a self, store: &'a S) -> &'a [u8] {
+        self.data(store.as_context())
     }
 
-    fn grow(&mut self, memory: u32, delta: u64) -> bool {
-        let memory = self.memories.get(memory as usize);
-        memory.is_some_and(|memory| memory.grow(&mut *self.caller, delta).is_ok())
+    fn bytes_mut<'a>(&'a self, store: &'a mut S) -> &'a mut [u8] {
+        self.data_mut(store.as_context_mut())
     }
-}
 
-fn views<'a, S: AsContext>(memories: &[Memory], store: &'a S) -> Vec<View<'a>> {
-    let view = |(index, memory): (usize, &Memory)| View {
-        memory: index as u32,
-        pages: memory.size(store),
-        bytes: memory.data(store.as_context()),
-    };
-    memories.iter().enumerate().map(view).collect()
+    fn grow(&self, store: &mut S, delta: u64) -> bool {
+        Memory::grow(self, store, delta).is_ok()
+    }
 }
 
 /// The buffer of a module that records inline is full.
 fn flush(caller: &mut Caller<'_, State>) -> Result<(), Error> {
     let taken = take_block(&mut *caller);
     let next = caller.data_mut().session.as_mut().map_or(Next::Stop, |session| session.after_block(taken));
-    go_on(caller, next)
-}
-
-fn go_on(caller: &mut Caller<'_, State>, next: Next) -> Result<(), Error> {
-    match next {
-        Next::GoOn => Ok(()),
-        Next::Stop => Err(Error::host(Halt)),
-        Next::Look => {
-            let mut looked = Ok(());
-            let visited = visit(caller, &mut |session, views| {
-                looked = session.look(views);
-                Ok(())
-            });
-            match visited {
-                Ok(()) => looked.map_err(Error::host),
-                Err(_) => Err(Error::host(Halt)),
-            }
-        }
-    }
+    go_on(next, |look| visit(caller, look)).map_err(Error::host)
 }
 
 /// Takes what is in the guest's buffer, if it has one.

@@ -1,12 +1,10 @@
 //! An imported function that the recorder answers.
 
 use super::convert::{from_engine, to_engine};
-use super::memories::{GuestMemory, views};
 use super::records;
 use super::state::State;
+use crate::engine::lent::Lent;
 use crate::engine::session::Halt;
-use crate::memories::Memories;
-use crate::memories::View;
 use crate::values::WasmValue;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 
@@ -18,7 +16,7 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> 
         let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::new(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
         let memories = caller.data().memories.clone();
-        let mut lent = Lent { memories: &memories, caller: &mut caller };
+        let mut lent = Lent { memories: &memories, store: &mut caller, own_host: None };
         let answer = session.host_call(function, &arguments, &mut lent);
         caller.data_mut().session = Some(session);
         let values = answer.map_err(Error::new)?;
@@ -30,28 +28,4 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> 
         }
         Ok(())
     })
-}
-
-/// The memories during a host call.
-struct Lent<'a, 'b> {
-    memories: &'a [GuestMemory],
-    caller: &'a mut Caller<'b, State>,
-}
-
-impl Memories for Lent<'_, '_> {
-    fn views(&self) -> Vec<View<'_>> {
-        views(self.memories, &*self.caller)
-    }
-
-    fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool {
-        let (Some(memory), Ok(at)) = (self.memories.get(memory as usize), usize::try_from(address)) else {
-            return false;
-        };
-        memory.write(&mut *self.caller, at, bytes).is_ok()
-    }
-
-    fn grow(&mut self, memory: u32, delta: u64) -> bool {
-        let memory = self.memories.get(memory as usize);
-        memory.is_some_and(|memory| memory.grow(&mut *self.caller, delta).is_ok())
-    }
 }

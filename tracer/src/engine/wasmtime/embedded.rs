@@ -4,6 +4,7 @@ use super::convert::{from_engine, to_engine};
 use super::memories::GuestMemory;
 use super::state::State;
 use super::{live, records};
+use crate::engine::lent::EngineMemory;
 use crate::engine::session::Halt;
 use crate::host::embed::{HostError, HostFunctions, HostMemory, Lent, NoMemory};
 use crate::values::WasmValue;
@@ -96,10 +97,10 @@ impl Lent for Borrowed<'_, '_> {
     }
 
     fn pages(&self) -> u64 {
-        self.memory.pages(&*self.caller)
+        self.memory.pages(self.caller)
     }
 
     fn grow(&mut self, delta: u64) -> bool {
-        self.memory.grow(&mut *self.caller, delta).is_ok()
+        self.memory.grow(self.caller, delta)
     }
 }

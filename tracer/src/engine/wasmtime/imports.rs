@@ -1,9 +1,10 @@
 //! What a guest imports: WASI, the functions that the recorder answers, and memories.
 
-use super::memories::{GuestMemory, views};
+use super::memories::GuestMemory;
 use super::state::State;
 use super::{asked, embedded, live, records};
 use crate::engine::drive::left_behind;
+use crate::engine::lent::views;
 use crate::host::fixed;
 use crate::host::trampoline::{self, Forwarded};
 use crate::instrument::{BUFFER_EXPORT, IMPORT_MODULE};

@@ -3,6 +3,7 @@
 use super::convert::{from_engine, words};
 use super::records;
 use super::state::State;
+use crate::engine::lent::{EngineMemory, write};
 use crate::engine::session::Halt;
 use crate::host::live::{LiveCall, Step};
 use crate::host::ranges::clamp;
@@ -53,7 +54,9 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, fun
                 }
                 Step::Done { fixes, events, .. } => {
                     for ((memory, _), (address, bytes)) in memory.iter().cycle().zip(&fixes) {
-                        memory.write(&mut caller, *address as usize, bytes)?;
+                        if !write(memory.bytes_mut(&mut caller), *address, bytes) {
+                            return Err(Error::msg("a write past the end of a memory"));
+                        }
                     }
                     report(&mut caller, &events)?;
                     break;

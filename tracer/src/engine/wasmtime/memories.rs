@@ -1,6 +1,6 @@
 //! The guest's memories, shared or not.
 
-use crate::memories::View;
+use crate::engine::lent::EngineMemory;
 use wasmtime::{AsContext, AsContextMut, Extern, Instance, Memory, SharedMemory};
 
 /// A memory of the guest.
@@ -28,14 +28,6 @@ impl GuestMemory {
         exports.filter_map(GuestMemory::of).collect()
     }
 
-    /// Size in pages.
-    pub(super) fn pages(&self, store: impl AsContext) -> u64 {
-        match self {
-            GuestMemory::Own(memory) => memory.size(store),
-            GuestMemory::Shared(memory) => memory.size(),
-        }
-    }
-
     /// Its type.
     pub(super) fn ty(&self, store: impl AsContext) -> wasmtime::MemoryType {
         match self {
@@ -43,9 +35,18 @@ impl GuestMemory {
             GuestMemory::Shared(memory) => memory.ty(),
         }
     }
+}
 
-    /// Its bytes, while the guest does not run.
-    pub(super) fn bytes<'a, S: AsContext>(&'a self, store: &'a S) -> &'a [u8] {
+/// While the guest does not run.
+impl<S: AsContextMut> EngineMemory<S> for GuestMemory {
+    fn pages(&self, store: &S) -> u64 {
+        match self {
+            GuestMemory::Own(memory) => memory.size(store),
+            GuestMemory::Shared(memory) => memory.size(),
+        }
+    }
+
+    fn bytes<'a>(&'a self, store: &'a S) -> &'a [u8] {
         match self {
             GuestMemory::Own(memory) => memory.data(store.as_context()),
             GuestMemory::Shared(memory) => {
@@ -57,8 +58,7 @@ impl GuestMemory {
         }
     }
 
-    /// The same, to be changed.
-    pub(super) fn bytes_mut<'a, S: AsContextMut>(&'a self, store: &'a mut S) -> &'a mut [u8] {
+    fn bytes_mut<'a>(&'a self, store: &'a mut S) -> &'a mut [u8] {
         match self {
             GuestMemory::Own(memory) => memory.data_mut(store.as_context_mut()),
             GuestMemory::Shared(memory) => {
@@ -69,37 +69,10 @@ impl GuestMemory {
         }
     }
 
-    /// Grows it by so many pages; the size before.
-    pub(super) fn grow(&self, store: impl AsContextMut, delta: u64) -> wasmtime::Result<u64> {
+    fn grow(&self, store: &mut S, delta: u64) -> bool {
         match self {
-            GuestMemory::Own(memory) => memory.grow(store, delta),
-            GuestMemory::Shared(memory) => memory.grow(delta),
+            GuestMemory::Own(memory) => memory.grow(store, delta).is_ok(),
+            GuestMemory::Shared(memory) => memory.grow(delta).is_ok(),
         }
     }
-
-    /// Writes bytes that lie inside of it, while the guest does not run.
-    pub(super) fn write(&self, store: impl AsContextMut, at: usize, bytes: &[u8]) -> wasmtime::Result<()> {
-        match self {
-            GuestMemory::Own(memory) => Ok(memory.write(store, at, bytes)?),
-            GuestMemory::Shared(memory) => {
-                let cells = memory.data().get(at..).and_then(|cells| cells.get(..bytes.len()));
-                let cells = cells.ok_or_else(|| wasmtime::Error::msg("a write past the end of a memory"))?;
-                // SAFETY: as in `bytes`: nobody else reads or writes these cells now.
-                unsafe {
-                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), cells.as_ptr().cast_mut().cast(), bytes.len())
-                };
-                Ok(())
-            }
-        }
-    }
-}
-
-/// All memories as they are now.
-pub(super) fn views<'a, S: AsContext>(memories: &'a [GuestMemory], store: &'a S) -> Vec<View<'a>> {
-    let view = |(index, memory): (usize, &'a GuestMemory)| View {
-        memory: index as u32,
-        pages: memory.pages(store.as_context()),
-        bytes: memory.bytes(store),
-    };
-    memories.iter().enumerate().map(view).collect()
 }

@@ -1,14 +1,14 @@
 //! How events leave the guest: the full buffer, the hook, and what is looked at meanwhile.
 
-use super::memories::views;
 use super::state::State;
-use crate::engine::drive::Visit;
-use crate::engine::session::{Halt, Next};
+use crate::engine::drive::{Visit, go_on};
+use crate::engine::lent::views;
+use crate::engine::session::Next;
 use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, host_records};
 use crate::shared;
 use forkpoint_traces::HostEvent;
 use std::io;
-use wasmtime::{AsContextMut, Caller, Error, Linker};
+use wasmtime::{AsContextMut, Caller, Linker};
 
 /// Defines the recorder's own imports.
 pub(super) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -19,7 +19,7 @@ pub(super) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |mut caller: Caller<'_, State>, site: u32, first: u64, second: u64, third: u64| {
             let session = caller.data_mut().session.as_mut();
             let next = session.map_or(Next::Stop, |session| session.event(site, [first, second, third]));
-            go_on(&mut caller, next)
+            Ok(go_on(next, |look| visit(&mut caller, look))?)
         },
     )?;
     Ok(())
@@ -29,22 +29,7 @@ pub(super) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 fn flush(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
     let taken = take_block(&mut *caller);
     let next = caller.data_mut().session.as_mut().map_or(Next::Stop, |session| session.after_block(taken));
-    go_on(caller, next)
-}
-
-fn go_on(caller: &mut Caller<'_, State>, next: Next) -> wasmtime::Result<()> {
-    match next {
-        Next::GoOn => Ok(()),
-        Next::Stop => Err(Error::new(Halt)),
-        Next::Look => {
-            let mut looked = Ok(());
-            visit(caller, &mut |session, views| {
-                looked = session.look(views);
-                Ok(())
-            })?;
-            Ok(looked?)
-        }
-    }
+    Ok(go_on(next, |look| visit(caller, look))?)
 }
 
 /// Leaves a step of a host call among the guest's own records.
