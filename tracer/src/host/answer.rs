@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
+use wasmparser::ValType;
 
 /// An imported function.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,6 +45,35 @@ pub(crate) enum ResultType {
     Reference,
 }
 
+impl ResultType {
+    /// Whether a value is of this type.
+    pub(crate) fn fits(self, value: &WasmValue) -> bool {
+        match (value, self) {
+            (WasmValue::I32(_), ResultType::I32)
+            | (WasmValue::I64(_), ResultType::I64)
+            | (WasmValue::F32(_), ResultType::F32)
+            | (WasmValue::F64(_), ResultType::F64)
+            | (WasmValue::V128(_), ResultType::V128) => true,
+            (WasmValue::Reference(word), ResultType::Nullable) => word == "null",
+            _ => false,
+        }
+    }
+}
+
+impl From<ValType> for ResultType {
+    fn from(ty: ValType) -> ResultType {
+        match ty {
+            ValType::I32 => ResultType::I32,
+            ValType::I64 => ResultType::I64,
+            ValType::F32 => ResultType::F32,
+            ValType::F64 => ResultType::F64,
+            ValType::V128 => ResultType::V128,
+            ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
+            ValType::Ref(_) => ResultType::Reference,
+        }
+    }
+}
+
 impl HostFunction {
     /// What its arguments mean, where it is a function of WASI's.
     fn signature(&self) -> Option<Signature> {
@@ -62,16 +92,7 @@ impl HostFunction {
 
     /// Whether it can return these values.
     fn returns(&self, values: &[WasmValue]) -> bool {
-        let fits = |(value, ty): (&WasmValue, &ResultType)| match (value, ty) {
-            (WasmValue::I32(_), ResultType::I32)
-            | (WasmValue::I64(_), ResultType::I64)
-            | (WasmValue::F32(_), ResultType::F32)
-            | (WasmValue::F64(_), ResultType::F64)
-            | (WasmValue::V128(_), ResultType::V128) => true,
-            (WasmValue::Reference(word), ResultType::Nullable) => word == "null",
-            _ => false,
-        };
-        values.len() == self.results.len() && values.iter().zip(&self.results).all(fits)
+        values.len() == self.results.len() && values.iter().zip(&self.results).all(|(value, ty)| ty.fits(value))
     }
 }
 

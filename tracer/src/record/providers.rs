@@ -56,7 +56,7 @@ pub(super) fn provide(interface: &Interface, imports: &Imports) -> Result<Vec<Ho
                     false => provider(import, ty, results, imports)?,
                 };
                 let provided = imports.logged || !matches!(provider, Provider::Nobody);
-                let types = |types: &[ValType]| types.iter().map(|ty| result_type(*ty)).collect();
+                let types = |types: &[ValType]| types.iter().map(|ty| ResultType::from(*ty)).collect();
                 let parameters = types(signature.as_ref().map_or(&[][..], FuncType::params));
                 let results = types(results);
                 functions.push(HostFunction { import: import.clone(), parameters, results, provider });
@@ -176,18 +176,6 @@ fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -
     }
     let is_wasi = import.module == wasi::MODULE && wasi::signature(&import.name).is_some();
     Ok(if is_wasi { Provider::Engine } else { Provider::Nobody })
-}
-
-fn result_type(ty: ValType) -> ResultType {
-    match ty {
-        ValType::I32 => ResultType::I32,
-        ValType::I64 => ResultType::I64,
-        ValType::F32 => ResultType::F32,
-        ValType::F64 => ResultType::F64,
-        ValType::V128 => ResultType::V128,
-        ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
-        ValType::Ref(_) => ResultType::Reference,
-    }
 }
 
 /// Zero, or a null reference.

@@ -5,6 +5,7 @@
 use super::interface::Interface;
 use super::types::signature;
 use crate::error::RecordError;
+use crate::host::answer::ResultType;
 use crate::instrument::{MemoryDecl, step_export};
 use crate::job::Call as Job;
 use crate::values::WasmValue;
@@ -40,7 +41,7 @@ impl Steps {
                 Step::Call(call) => {
                     let ty = interface.function(&call.function)?;
                     let fits = |(argument, ty): (&Argument, &ValType)| match argument {
-                        Argument::Value(value) => value_fits(value, *ty),
+                        Argument::Value(value) => ResultType::from(*ty).fits(value),
                         Argument::Result(from) => steps.type_of(*from) == Some(*ty),
                     };
                     if ty.params().len() != call.arguments.len() || !call.arguments.iter().zip(ty.params()).all(fits)
@@ -137,18 +138,6 @@ pub(super) fn address_type(memory: &MemoryDecl) -> ValType {
 
 fn has_vectors(ty: &FuncType) -> bool {
     ty.params().iter().chain(ty.results()).any(|ty| *ty == ValType::V128)
-}
-
-fn value_fits(value: &WasmValue, ty: ValType) -> bool {
-    match (value, ty) {
-        (WasmValue::I32(_), ValType::I32)
-        | (WasmValue::I64(_), ValType::I64)
-        | (WasmValue::F32(_), ValType::F32)
-        | (WasmValue::F64(_), ValType::F64)
-        | (WasmValue::V128(_), ValType::V128) => true,
-        (WasmValue::Reference(word), ValType::Ref(ty)) => word == "null" && ty.is_nullable(),
-        _ => false,
-    }
 }
 
 pub(super) fn wrong_count(function: &str, ty: &FuncType, found: usize) -> RecordError {
