@@ -6,7 +6,7 @@ use crate::files;
 use crate::progress;
 use crate::render::print_info;
 use anyhow::{Context, Result, bail};
-use forkpoint_replay::{Finding, Symbols, Verified, verify_with};
+use forkpoint_replay::{Fault, Symbols, Verified, verify_with};
 use forkpoint_traces::TraceReader;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,12 +26,12 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
 fn verify(trace: &mut TraceReader) -> Result<Verified> {
     let done = progress::events("verifying", trace.events());
     let verified = verify_with(trace, &mut |position| done.store(position.0, Ordering::Relaxed));
-    if verified.findings.is_empty() {
+    if verified.faults.is_empty() {
         return Ok(verified);
     }
     let symbols = Symbols::new(Arc::clone(trace.module()));
-    let findings: Vec<String> = verified.findings.iter().map(|finding| finding.in_words(&symbols)).collect();
-    let limits = verified.findings.iter().all(|finding| matches!(finding, Finding::Limit { .. }));
+    let findings: Vec<String> = verified.faults.iter().map(|finding| finding.in_words(&symbols)).collect();
+    let limits = verified.faults.iter().all(|finding| matches!(finding, Fault::Limit { .. }));
     let what = if limits { "the trace is sound as far as it was replayed" } else { "the trace is not sound" };
     bail!("{what}:\n  {}", findings.join("\n  "))
 }

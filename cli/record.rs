@@ -8,7 +8,7 @@ use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{Doing, HostMode, Progress, Settings, record};
 use forkpoint_replay::{Item, Symbols, printable};
-use forkpoint_tracer::{CallResult, EngineSpec, Finding, Found, HostSource, Recorded, Request, Scratch, Stdio};
+use forkpoint_tracer::{CallResult, Differs, EngineSpec, HostSource, Mismatch, Recorded, Request, Scratch, Stdio};
 use forkpoint_traces::{Hex, MEMORY_VARIABLE, Observation, Outcome};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     drop(shown);
     let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
     let answer = match recorded.outcome {
-        _ if failed || recorded.findings.count > 0 => Answer::Diverge,
+        _ if failed || recorded.mismatches.count > 0 => Answer::Diverge,
         // Not all that was asked for was run.
         Outcome::NoRoom => Answer::None,
         _ => Answer::Yes,
@@ -102,15 +102,15 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             filled.div_ceil(1 << 20)
         ));
     }
-    if recorded.findings.count > 0 {
+    if recorded.mismatches.count > 0 {
         let symbols = Symbols::new(Arc::clone(program.original()));
-        recorded.findings.first.iter().take(MOST_FINDINGS).for_each(|finding| tell(&words(finding, &symbols)));
+        recorded.mismatches.first.iter().take(MOST_FINDINGS).for_each(|finding| tell(&words(finding, &symbols)));
     }
-    if recorded.findings.count > 0 {
+    if recorded.mismatches.count > 0 {
         tell(&format!(
             "{} place(s) in which the engine's memory is not what its own instructions wrote: see `forkpoint dump --kind observed`. \
              To find the event, run `forkpoint compare --rhs ENGINE` with this engine",
-            grouped(recorded.findings.count)
+            grouped(recorded.mismatches.count)
         ));
     }
     Ok(answer)
@@ -140,10 +140,10 @@ fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
 const MOST_FINDINGS: usize = 5;
 
 /// A finding in a line.
-fn words(finding: &Finding, symbols: &Symbols) -> String {
+fn words(finding: &Mismatch, symbols: &Symbols) -> String {
     let (memory, before) = (symbols.item(Item::Memory, finding.memory.0), finding.events.saturating_sub(1));
     match &finding.what {
-        Found::Bytes { address, engine, replayed, by } => format!(
+        Differs::Bytes { address, engine, replayed, by } => format!(
             "{memory} at {address:#x} holds {:#}, the recorded events make it {:#} (found {})",
             Hex(engine),
             Hex(replayed),
@@ -153,11 +153,11 @@ fn words(finding: &Finding, symbols: &Symbols) -> String {
                 Observation::Watch => format!("after #{before}"),
             }
         ),
-        Found::Size { engine, replayed } => {
+        Differs::Size { engine, replayed } => {
             let engine = symbols.pages(finding.memory.0, *engine);
             format!("{memory} has {engine}; the recorded events make it {replayed}")
         }
-        Found::Outside { address } => {
+        Differs::Outside { address } => {
             format!("#{before} writes at {address:#x}, outside of {memory}: the engine did not trap")
         }
     }
@@ -222,7 +222,7 @@ impl RecordedJson<'_> {
             host: recorded.host.as_deref(),
             outcome: recorded.outcome.to_string(),
             message: recorded.message.as_deref(),
-            findings: recorded.findings.count,
+            findings: recorded.mismatches.count,
             calls: recorded.calls.iter().map(CallJson::of).collect(),
         }
     }

@@ -188,7 +188,7 @@ fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
     if recorded.outcome != (Outcome::Exited { code: 3 }) {
         bail!("expected an exit with code 3, found: {}", recorded.outcome);
     }
-    if let Some(finding) = recorded.findings.first.first() {
+    if let Some(finding) = recorded.mismatches.first.first() {
         bail!("memory is not what the events say: {finding:?}");
     }
     let request = Request::new(EngineSpec::default(), again.clone()).context("finding this program")?;

@@ -31,7 +31,7 @@ use table::Row;
 const KNOWN_CIRCLES: &[(&str, &[usize])] = &[("tracer", &[11]), ("replay", &[5, 3])];
 
 /// Names that more than one public type has.
-const KNOWN_HOMONYMS: &[&str] = &["Finding", "Found"];
+const KNOWN_HOMONYMS: &[&str] = &[];
 
 /// Files that re-export all that a module has.
 const KNOWN_GLOBS: &[&str] = &["replay/src/lib.rs: disassembly", "replay/src/lib.rs: symbols"];

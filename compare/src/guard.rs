@@ -113,7 +113,7 @@ impl Guard {
         for side in self.changed_by_recording.clone() {
             let request = side.of(sides);
             // A trace with findings may come from another way to record.
-            let as_asked = recorded[side.index()].findings.first.is_empty() && !by_hooks;
+            let as_asked = recorded[side.index()].mismatches.first.is_empty() && !by_hooks;
             let trace = as_asked.then_some(request.output.as_path());
             match runs.nondeterminism(request, plain.end(side), trace) {
                 Ok(None) => continue,

@@ -6,6 +6,26 @@
 //!
 //! To get started: [`Timeline`] for one trace, [`first_divergence`] for two, [`Alignment`] to walk them side
 //! by side, [`Symbols`] and [`disassemble`] for what stands at a site.
+//!
+//! # Example
+//!
+//! Finds where two runs of one module part, and looks at memory there:
+//!
+//! ```
+//! use forkpoint_replay::{NanBits, ReplayError, Report, Timeline, Verdict, first_divergence};
+//! use forkpoint_traces::MemoryIndex;
+//!
+//! let mut lhs = Timeline::open("../traces/samples/orbit-jit.fpt".as_ref())?;
+//! let mut rhs = Timeline::open("../traces/samples/orbit-portable.fpt".as_ref())?;
+//! let divergence = first_divergence(&mut lhs, &mut rhs, NanBits::Report)?.divergence.expect("they diverge");
+//! assert_eq!(divergence.verdict, Verdict::Value);
+//!
+//! lhs.seek(divergence.position)?;
+//! let mut bytes = [0; 16];
+//! lhs.memory().read(MemoryIndex(0), 0x10, &mut bytes);
+//! println!("before: {bytes:02x?}\n{}", Report::new(&mut lhs, &mut rhs, 3, NanBits::Report)?);
+//! # Ok::<(), ReplayError>(())
+//! ```
 
 // Who prints is the command, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -35,7 +55,7 @@ mod verify;
 pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
 pub use describe::{describe, describe_with_place, describe_without_value, place_of};
-pub use disassembly::*;
+pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence};
 pub use error::ReplayError;
 pub use limits::{Conduct, PageLimit};
@@ -48,8 +68,8 @@ pub use report::{
 pub use resync::Resync;
 pub use side::Side;
 pub use signature::Signature;
-pub use symbols::*;
+pub use symbols::{Item, Lanes, SourceFrame, Symbols, WatFunction, WatLine, is_active, printable, printable_lines};
 pub use timeline::Timeline;
 pub use typed::TypedValue;
 pub use verdict::Verdict;
-pub use verify::{Finding, Verified, verify, verify_with};
+pub use verify::{Fault, Verified, verify, verify_with};

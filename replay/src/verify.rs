@@ -5,9 +5,9 @@
 //! were written; here everything is replayed from the first event on and compared. What was found is named and
 //! has a place, and one finding does not hide the next.
 
-mod finding;
+mod fault;
 
-pub use finding::Finding;
+pub use fault::Fault;
 
 use crate::pages::difference;
 use forkpoint_traces::{
@@ -32,13 +32,13 @@ pub struct Verified {
     /// Functions whose native code was read.
     pub native: usize,
     /// What is wrong, in the order in which it was found; a hundred at most.
-    pub findings: Vec<Finding>,
+    pub faults: Vec<Fault>,
 }
 
 impl Verified {
-    fn find(&mut self, finding: Finding) {
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(finding);
+    fn find(&mut self, finding: Fault) {
+        if self.faults.len() < MAX_FINDINGS {
+            self.faults.push(finding);
         }
     }
 }
@@ -53,7 +53,7 @@ pub fn verify(trace: &mut TraceReader) -> Verified {
 pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) -> Verified {
     let mut verified = Verified::default();
     if let Err(error) = trace.check_blocks() {
-        verified.find(Finding::Blocks(error));
+        verified.find(Fault::Blocks(error));
     }
     native(trace, &mut verified);
     let mut run = Run {
@@ -94,7 +94,7 @@ fn native(trace: &TraceReader, verified: &mut Verified) {
                 }
             },
         };
-        verified.find(Finding::Native { func, what });
+        verified.find(Fault::Native { func, what });
     }
 }
 
@@ -140,19 +140,19 @@ impl Run {
             self.image.apply(&raw).map_err(|error| Stop::Event(position, error))?;
             let said = raw.site == SiteId::OBSERVED;
             if let Some((position, memory, address)) = self.unsaid.take().filter(|_| !said) {
-                verified.find(Finding::Outside { position, memory, address });
+                verified.find(Fault::Outside { position, memory, address });
             }
             self.unsaid = self.image.take_outside().map(|(memory, address)| (position, memory, address));
             if let Some((site, address, width)) = raw.stored(&sites) {
                 *verified.kinds.entry(Event::kind_of(site.op)).or_default() += 1;
                 let ends = [address, address.saturating_add(width - 1)];
                 if let Some(address) = ends.into_iter().find(|end| !entry.may_touch(site.memory, *end)) {
-                    verified.find(Finding::PageFilter { position, memory: site.memory, address });
+                    verified.find(Fault::PageFilter { position, memory: site.memory, address });
                 }
             } else {
                 match Event::read(&raw, &sites) {
                     Ok(event) => self.event(&entry, position, event, verified),
-                    Err(source) => verified.find(Finding::Undecodable { position, source }),
+                    Err(source) => verified.find(Fault::Undecodable { position, source }),
                 }
             }
             position = position.next();
@@ -160,11 +160,11 @@ impl Run {
         });
         match read {
             Ok(()) => return true,
-            Err(Stop::Trace(source)) => verified.find(Finding::Chunk { first: entry.first, source }),
+            Err(Stop::Trace(source)) => verified.find(Fault::Chunk { first: entry.first, source }),
             Err(Stop::Event(position, source)) if source.is_limit() => {
-                verified.find(Finding::Limit { position, source });
+                verified.find(Fault::Limit { position, source });
             }
-            Err(Stop::Event(position, source)) => verified.find(Finding::Event { position, source }),
+            Err(Stop::Event(position, source)) => verified.find(Fault::Event { position, source }),
         }
         false
     }
@@ -177,13 +177,13 @@ impl Run {
             let denied = pages.take(MAX_PAGES as usize).find(|page| !chunk.may_touch(memory, page * PAGE));
             if let Some(page) = denied {
                 let address = address.max(page * PAGE);
-                verified.find(Finding::PageFilter { position, memory, address });
+                verified.find(Fault::PageFilter { position, memory, address });
             }
         }
         match &event {
             Event::Host(HostEvent::Call(_)) => self.host_calls += 1,
             Event::Host(HostEvent::Write { .. }) if !self.calling => {}
-            Event::Host(_) if self.host_calls == 0 => verified.find(Finding::HostLog { position }),
+            Event::Host(_) if self.host_calls == 0 => verified.find(Fault::HostLog { position }),
             Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,
             Event::Milestone(Milestone::Invoke { .. }) => self.calling = true,
             Event::Milestone(Milestone::Returned { .. } | Milestone::Trapped { .. } | Milestone::Exited { .. }) => {
@@ -204,21 +204,21 @@ impl Run {
             self.next_keyframe += 1;
             let keyframe = self.next_keyframe;
             if at != position {
-                verified.find(Finding::KeyframePosition { keyframe, position: at });
+                verified.find(Fault::KeyframePosition { keyframe, position: at });
                 continue;
             }
             if let Err(source) = trace.restore_keyframe(keyframe, &mut self.keyframe) {
-                verified.find(Finding::Keyframe { keyframe, position, source });
+                verified.find(Fault::Keyframe { keyframe, position, source });
                 continue;
             }
             verified.keyframes += 1;
             for memory in (0..self.keyframe.memories().max(self.image.memories())).map(MemoryIndex) {
                 let (stored, replayed) = (self.keyframe.size(memory), self.image.size(memory));
                 if stored != replayed {
-                    verified.find(Finding::KeyframeSize { keyframe, position, memory, stored, replayed });
+                    verified.find(Fault::KeyframeSize { keyframe, position, memory, stored, replayed });
                 }
                 if let Some(difference) = difference(&self.keyframe, &self.image, memory) {
-                    verified.find(Finding::KeyframeBytes { keyframe, position, memory, difference });
+                    verified.find(Fault::KeyframeBytes { keyframe, position, memory, difference });
                 }
             }
         }
@@ -228,16 +228,16 @@ impl Run {
     fn finish(&mut self, trace: &TraceReader, verified: &mut Verified) {
         self.keyframes(trace, Position(trace.events()), verified);
         for (i, &position) in self.positions.iter().enumerate().skip(self.next_keyframe) {
-            verified.find(Finding::KeyframePosition { keyframe: i + 1, position });
+            verified.find(Fault::KeyframePosition { keyframe: i + 1, position });
         }
         let Some((position, memories)) = &self.end else {
             if trace.is_complete() {
-                verified.find(Finding::NoEnd);
+                verified.find(Fault::NoEnd);
             }
             return;
         };
         if position.next().0 != trace.events() {
-            return verified.find(Finding::AfterEnd { position: position.next() });
+            return verified.find(Fault::AfterEnd { position: position.next() });
         }
         if memories.is_empty() {
             // The engine could not be asked.
@@ -251,7 +251,7 @@ impl Run {
             if expected != found {
                 let [expected, found] = [expected, found]
                     .map(|state| state.map_or("not existed".to_string(), |(pages, digest)| say(pages, digest)));
-                verified.find(Finding::EndMemory { memory, expected, found });
+                verified.find(Fault::EndMemory { memory, expected, found });
             }
         }
     }

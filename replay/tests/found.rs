@@ -6,7 +6,7 @@
 #[path = "../../traces/tests/support/mod.rs"]
 mod support;
 
-use forkpoint_replay::{Finding, NanBits, Report, Timeline, Verdict, verify};
+use forkpoint_replay::{Fault, NanBits, Report, Timeline, Verdict, verify};
 use forkpoint_traces::{
     EngineWords, Event, MemoryIndex, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader,
 };
@@ -164,8 +164,8 @@ fn a_trace_that_hides_a_write_outside_of_memory_is_damaged() {
             tables: Vec::new(),
         }));
         support::write(&path, chunk_events, &steps);
-        let findings = verify(&mut TraceReader::open(&path).unwrap()).findings;
-        let hidden = |finding: &Finding| matches!(finding, Finding::Outside { position: Position(2), .. });
+        let findings = verify(&mut TraceReader::open(&path).unwrap()).faults;
+        let hidden = |finding: &Fault| matches!(finding, Fault::Outside { position: Position(2), .. });
         assert_eq!(findings.len(), usize::from(!said), "{findings:?}");
         assert!(findings.iter().all(hidden), "{findings:?}");
     }

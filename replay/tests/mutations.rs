@@ -48,7 +48,7 @@ fn traces_with_sound_frames_and_wrong_contents() {
     sound.iter().zip(&partners).for_each(|(trace, path)| fs::write(path, trace).unwrap());
     for path in &partners {
         let verified = verify(&mut TraceReader::open(path).unwrap());
-        assert!(verified.findings.is_empty(), "{}: {:?}", path.display(), verified.findings);
+        assert!(verified.faults.is_empty(), "{}: {:?}", path.display(), verified.faults);
     }
     let long = seeds::long(folder.path());
     let long_partner = folder.path().join("long.fpt");

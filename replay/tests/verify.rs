@@ -5,7 +5,7 @@
 #[path = "../../traces/tests/support/mod.rs"]
 mod support;
 
-use forkpoint_replay::{Finding, Verified, verify};
+use forkpoint_replay::{Fault, Verified, verify};
 use forkpoint_traces::{
     EngineWords, MemoryOp, Milestone, ModuleInfo, Outcome, Position, SiteId, TraceReader, TraceWriter,
 };
@@ -28,7 +28,7 @@ fn sound_traces_have_no_findings_and_their_events_are_counted() {
         steps.iter().for_each(|step| push(&mut writer, step).unwrap());
         writer.finish(EngineWords::default()).unwrap();
         let verified = verified(&path);
-        assert!(verified.findings.is_empty(), "seed {seed}: {:?}", verified.findings);
+        assert!(verified.faults.is_empty(), "seed {seed}: {:?}", verified.faults);
         assert_eq!(verified.kinds.values().sum::<u64>(), steps.len() as u64);
         let host = |step: &&Step| matches!(step, Step::Raw { site: SiteId::HOST, .. });
         let expected = steps.iter().filter(host).count() as u64;
@@ -39,11 +39,11 @@ fn sound_traces_have_no_findings_and_their_events_are_counted() {
 }
 
 /// Writes a trace of these events and returns the only thing that is wrong with it.
-fn finding(steps: &[Step]) -> Finding {
+fn finding(steps: &[Step]) -> Fault {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.fpt");
     support::write(&path, 4, steps);
-    let mut findings = verified(&path).findings;
+    let mut findings = verified(&path).faults;
     assert_eq!(findings.len(), 1, "{findings:?}");
     findings.remove(0)
 }
@@ -60,7 +60,7 @@ fn an_end_that_is_not_the_replayed_one_is_found() {
         globals: Vec::new(),
         tables: Vec::new(),
     });
-    assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 1));
+    assert!(matches!(finding(&steps), Fault::EndMemory { memory, .. } if memory.0 == 1));
     states[1].digest ^= 1;
     states[0].pages += 1;
     steps[last] = Step::Milestone(Milestone::End {
@@ -69,7 +69,7 @@ fn an_end_that_is_not_the_replayed_one_is_found() {
         globals: Vec::new(),
         tables: Vec::new(),
     });
-    assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 0));
+    assert!(matches!(finding(&steps), Fault::EndMemory { memory, .. } if memory.0 == 0));
     states.truncate(1);
     states[0].pages -= 1;
     steps[last] = Step::Milestone(Milestone::End {
@@ -78,12 +78,12 @@ fn an_end_that_is_not_the_replayed_one_is_found() {
         globals: Vec::new(),
         tables: Vec::new(),
     });
-    assert!(matches!(finding(&steps), Finding::EndMemory { memory, .. } if memory.0 == 1));
+    assert!(matches!(finding(&steps), Fault::EndMemory { memory, .. } if memory.0 == 1));
     steps[last] = store(0, 1);
-    assert!(matches!(finding(&steps), Finding::NoEnd));
+    assert!(matches!(finding(&steps), Fault::NoEnd));
     steps[last] = end(Outcome::TimedOut);
     steps.push(store(0, 1));
-    assert!(matches!(finding(&steps), Finding::AfterEnd { position } if position.0 == last as u64 + 1));
+    assert!(matches!(finding(&steps), Fault::AfterEnd { position } if position.0 == last as u64 + 1));
 }
 
 /// What is said about a module, its hash above all, is about the one in the trace.
@@ -103,7 +103,7 @@ fn a_module_other_than_the_headers_is_refused() {
         let mut writer = TraceWriter::create(&path, &header, module.into(), sites(), data()).unwrap();
         push(&mut writer, &end(Outcome::Finished)).unwrap();
         writer.finish(EngineWords::default()).unwrap();
-        assert!(verified(&path).findings.is_empty());
+        assert!(verified(&path).faults.is_empty());
         fs::read(&path).unwrap()
     });
     let length = u32::from_le_bytes(one[13..17].try_into().unwrap()) as usize;
@@ -126,11 +126,11 @@ fn native_code_with_points_out_of_order_is_found() {
     writer.native(&unordered).unwrap();
     push(&mut writer, &end(Outcome::Finished)).unwrap();
     writer.finish(EngineWords::default()).unwrap();
-    let findings = verified(&path).findings;
+    let findings = verified(&path).faults;
     let functions: Vec<u32> = findings
         .iter()
         .map(|finding| match finding {
-            Finding::Native { func, .. } => func.0,
+            Fault::Native { func, .. } => func.0,
             other => panic!("{other}"),
         })
         .collect();
@@ -211,29 +211,29 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     bytes[at + 1] = 3;
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
-    let found = verified(&path).findings;
-    assert!(matches!(found[..], [Finding::KeyframeSize { keyframe: 2, memory, .. }] if memory.0 == 0), "{found:?}");
+    let found = verified(&path).faults;
+    assert!(matches!(found[..], [Fault::KeyframeSize { keyframe: 2, memory, .. }] if memory.0 == 0), "{found:?}");
     // Another position.
     let mut bytes = good.clone();
     bytes.truncate(index.1);
     bytes[keyframe.1 + 14] ^= 1;
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
-    let found = verified(&path).findings;
-    assert!(matches!(found[..], [Finding::KeyframePosition { keyframe: 2, .. }]), "{found:?}");
+    let found = verified(&path).faults;
+    assert!(matches!(found[..], [Fault::KeyframePosition { keyframe: 2, .. }]), "{found:?}");
     // In a closed trace the index says otherwise.
     let mut bytes = good.clone();
     bytes[keyframe.1 + 14] ^= 1;
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
-    let found = verified(&path).findings;
-    assert!(matches!(found[..], [Finding::Blocks(_)]), "{found:?}");
+    let found = verified(&path).faults;
+    assert!(matches!(found[..], [Fault::Blocks(_)]), "{found:?}");
     // A page that is damaged.
     let mut bytes = good;
     bytes[second.1 + 40] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let found = verified(&path).findings;
-    assert!(matches!(found[..], [Finding::Blocks(_), Finding::Keyframe { keyframe: 2, .. }]), "{found:?}");
+    let found = verified(&path).faults;
+    assert!(matches!(found[..], [Fault::Blocks(_), Fault::Keyframe { keyframe: 2, .. }]), "{found:?}");
 }
 
 #[test]
@@ -257,10 +257,10 @@ fn a_page_filter_that_denies_a_written_page_is_found() {
     reseal(&mut bytes, chunk.1, chunk.2);
     fs::write(&path, &bytes).unwrap();
     let positions: Vec<u64> = verified(&path)
-        .findings
+        .faults
         .iter()
         .map(|finding| match finding {
-            Finding::PageFilter { position: Position(position), .. } => *position,
+            Fault::PageFilter { position: Position(position), .. } => *position,
             other => panic!("{other}"),
         })
         .collect();
@@ -288,7 +288,7 @@ fn a_changed_byte_is_refused_or_found() {
         if !trace.is_complete() {
             continue;
         }
-        assert!(!verify(&mut trace).findings.is_empty(), "byte {at} of {} changed and nobody noticed", good.len());
+        assert!(!verify(&mut trace).faults.is_empty(), "byte {at} of {} changed and nobody noticed", good.len());
         found += 1;
     }
     assert!(found > 500, "verification was asked {found} times only");
@@ -301,5 +301,5 @@ fn a_host_writes_within_its_own_call_or_between_calls_of_the_guest() {
     let mut steps = memories([1, 1]);
     steps.extend([write.clone(), support::invoke(), write.clone(), returned.clone(), write, returned]);
     steps.push(end(Outcome::Interrupted));
-    assert!(matches!(finding(&steps), Finding::HostLog { position: Position(4) }));
+    assert!(matches!(finding(&steps), Fault::HostLog { position: Position(4) }));
 }

@@ -4,8 +4,29 @@
 //! one rewritten module runs on every engine, so that equal runs give equal events; and what is recorded is
 //! checked against the memory that the engine really held, in release builds too.
 //!
-//! To get started: [`Program::new`] and [`Program::record`] are the whole path. [`child::main`] is what the child process runs: a program
-//! that records must call it when it is started with [`child::ARGUMENT`].
+//! [`Program::new`] and [`Program::record`] are the whole path. A program that records must call [`child::main`] when it is
+//! started with [`child::ARGUMENT`]: the engine's process is the same program again.
+//!
+//! ```rust,standalone_crate
+//! use forkpoint_tracer::{Imports, Program, Request, child};
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let arguments: Vec<String> = std::env::args().collect();
+//!     if arguments.get(1).is_some_and(|first| first == child::ARGUMENT) {
+//!         return Ok(child::main(&arguments[2..])?);
+//!     }
+//!     let module = r#"(module (memory 1)
+//!         (func (export "run") (param i32) (i32.store (i32.const 8) (local.get 0))))"#;
+//!     let calls = ["run 64".parse()?];
+//!     let program = Program::new("guest.wat", wat::parse_str(module)?, &calls, &Imports::default())?;
+//!
+//!     let folder = tempfile::tempdir()?;
+//!     let request = Request::new("wasmi".parse()?, folder.path().join("guest.fpt"))?;
+//!     let recorded = program.record(&request, &mut |_, _| {})?;
+//!     assert_eq!(recorded.events, 1);
+//!     Ok(())
+//! }
+//! ```
 
 // Who prints is the command, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
@@ -42,9 +63,9 @@ pub use job::{Watch, WatchedRange};
 #[doc(hidden)]
 pub use record::fuzzing;
 pub use record::{
-    CallError, CallResult, Checkpoint, EndDifference, EndMemory, EndPage, EndState, Finding, Findings, Found, Gauge,
-    HostSource, Imports, Invocation, MadeUp, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress,
-    Recorded, Request, Stdio, Work, every_call, own_host,
+    CallError, CallResult, Checkpoint, Differs, EndDifference, EndMemory, EndPage, EndState, Gauge, HostSource,
+    Imports, Invocation, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program,
+    Progress, Recorded, Request, Stdio, Work, every_call, own_host,
 };
 pub use scratch::Scratch;
 pub use spec::{

@@ -12,7 +12,6 @@ mod conduct;
 mod end;
 mod environment;
 mod every;
-mod findings;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gauge;
@@ -22,6 +21,7 @@ mod interface;
 mod invocation;
 mod launch;
 mod marks;
+mod mismatches;
 mod native;
 mod own_host;
 mod plain;
@@ -37,14 +37,15 @@ mod stepping;
 mod steps;
 mod trap;
 mod types;
+mod watch;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::{MadeUp, every_call};
-pub use findings::{Finding, Findings, Found};
 pub use gauge::{Gauge, Phase};
 pub use invocation::{CallError, Invocation};
 pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
+pub use mismatches::{Differs, Mismatch, Mismatches};
 pub use own_host::own_host;
 pub use plain::Plain;
 pub use program::{Program, Work};
@@ -67,7 +68,7 @@ impl Program {
     ///
     /// # Errors
     /// When the run could not be recorded. What the guest or the engine does, crashes included, is an [`Outcome`]
-    /// or one of the [`Findings`] and no error.
+    /// or one of the [`Mismatches`] and no error.
     pub fn record(&self, request: &Request, progress: Progress) -> Result<Recorded, RecordError> {
         request.gauge.enter(Phase::Rewriting);
         self.check_host(request)?;

@@ -14,6 +14,29 @@
 //! of the linear memories. The byte format is described in `docs/trace-format.md`.
 //!
 //! This crate runs no engine, rewrites no module and knows no symbols.
+//!
+//! # Example
+//!
+//! Reads a trace from its first event to its last, and memory as these make it:
+//!
+//! ```
+//! use forkpoint_traces::{Event, MemoryIndex, TraceError, TraceReader};
+//!
+//! let mut trace = TraceReader::open("samples/orbit-jit.fpt".as_ref())?;
+//! let (sites, mut memory, mut stores) = (trace.sites().clone(), trace.empty_image(), 0);
+//! for chunk in 0..trace.chunks().len() {
+//!     trace.read_chunk(chunk, |raw| {
+//!         memory.apply(&raw).expect("this trace is whole");
+//!         if let Event::Store { address, value, .. } = Event::read(&raw, &sites)? {
+//!             println!("{address:#x}: {value:?}");
+//!             stores += 1;
+//!         }
+//!         Ok::<(), TraceError>(())
+//!     })?;
+//! }
+//! assert!(stores > 0 && memory.size(MemoryIndex(0)).is_some());
+//! # Ok::<(), TraceError>(())
+//! ```
 
 // Who prints is the command, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]

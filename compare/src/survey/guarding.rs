@@ -64,7 +64,7 @@ impl EngineRun {
         }
         let changed = !both.rhs.is_that_of(recorded);
         if changed {
-            let trace = recorded.findings.first.is_empty().then_some(self.side.output.as_path());
+            let trace = recorded.mismatches.first.is_empty().then_some(self.side.output.as_path());
             self.row.nondeterminism = runs.nondeterminism(&self.side, &both.rhs, trace)?;
             if self.row.nondeterminism.is_some() {
                 return Ok(None);

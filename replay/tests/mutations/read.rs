@@ -34,21 +34,21 @@ pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
         }
     }
     let verified = verify(&mut trace);
-    verified.findings.iter().for_each(|finding| drop(finding.to_string()));
+    verified.faults.iter().for_each(|finding| drop(finding.to_string()));
     let mut timeline = Timeline::new(trace);
     let mut states = Vec::new();
     for _ in 0..4 {
         let position = Position(random.u64(..=timeline.len()));
         match timeline.seek(position) {
             Ok(()) => states.push((position, state(&timeline))),
-            Err(error) => assert!(!verified.findings.is_empty(), "verified, and {error}"),
+            Err(error) => assert!(!verified.faults.is_empty(), "verified, and {error}"),
         }
         let address = random.u64(..1 << 17);
         let _ = timeline.last_writer(MemoryIndex(0), address..address + random.u64(..20), position);
         let _ = timeline.next_writer(MemoryIndex(1), address..address + 1, position);
     }
     // Whatever way leads there. What cannot be replayed, or has keyframes that say otherwise, may depend on it.
-    if verified.findings.is_empty() {
+    if verified.faults.is_empty() {
         for (position, before) in states.iter().rev() {
             timeline.seek(*position).expect("it was there before");
             assert_eq!(state(&timeline), *before, "memory at {position}");

@@ -7,12 +7,12 @@ const PAGE: usize = 1 << 16;
 
 /// The largest size in bytes that a memory of the guest may have, if there is one.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct PageLimit(Option<usize>);
+pub(super) struct GrowthLimit(Option<usize>);
 
-impl PageLimit {
+impl GrowthLimit {
     /// A limit of so many pages of 64 KiB.
-    pub(super) fn new(pages: Option<u64>) -> PageLimit {
-        PageLimit(pages.map(|pages| usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(PAGE)))
+    pub(super) fn new(pages: Option<u64>) -> GrowthLimit {
+        GrowthLimit(pages.map(|pages| usize::try_from(pages).unwrap_or(usize::MAX).saturating_mul(PAGE)))
     }
 
     /// The limit as wasmi takes it, whose modules have no buffer.
@@ -33,7 +33,7 @@ impl PageLimit {
     }
 }
 
-impl wasmtime::ResourceLimiter for PageLimit {
+impl wasmtime::ResourceLimiter for GrowthLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
         Ok(self.allows(current, desired, maximum))
     }

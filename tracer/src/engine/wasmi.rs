@@ -5,7 +5,7 @@ mod guest;
 pub(crate) mod preload;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
-use super::limit::PageLimit;
+use super::limit::GrowthLimit;
 use super::session::Session;
 use crate::job::{Job, Run};
 use forkpoint_traces::EngineInfo;
@@ -48,7 +48,7 @@ const ON: &[&str] =
 /// wasmi, set up.
 struct Wasmi {
     engine: wasmi::Engine,
-    limit: PageLimit,
+    limit: GrowthLimit,
 }
 
 /// Sets the engine up.
@@ -73,7 +73,7 @@ pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
         .ignore_custom_sections(true)
         .set_max_recursion_depth(MAX_RECURSION)
         .set_max_stack_height(MAX_STACK);
-    Ok(Box::new(Wasmi { engine: wasmi::Engine::new(&config), limit: PageLimit::new(job.memory_page_limit) }))
+    Ok(Box::new(Wasmi { engine: wasmi::Engine::new(&config), limit: GrowthLimit::new(job.memory_page_limit) }))
 }
 
 impl Engine for Wasmi {

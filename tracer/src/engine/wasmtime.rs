@@ -12,7 +12,7 @@ mod state;
 mod tuning;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
-use super::limit::PageLimit;
+use super::limit::GrowthLimit;
 use super::session::Session;
 use crate::features;
 use crate::job::{Job, Run};
@@ -79,7 +79,7 @@ const MAX_WASM_STACK: usize = 512 << 10;
 struct Wasmtime {
     spec: WasmtimeSpec,
     engine: wasmtime::Engine,
-    limit: PageLimit,
+    limit: GrowthLimit,
 }
 
 /// Sets the engine up.
@@ -87,7 +87,7 @@ struct Wasmtime {
 /// # Errors
 /// In the engine's words, when its settings do not go together.
 pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
-    let limit = PageLimit::new(job.memory_page_limit);
+    let limit = GrowthLimit::new(job.memory_page_limit);
     match configure(spec, job) {
         Ok(engine) => Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit })),
         Err(error) => Err(format!("{error:#}")),

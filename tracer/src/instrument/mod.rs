@@ -19,7 +19,7 @@
 //! memory sees all records of a process that is dead.
 //!
 //! Indices of defined functions shift by one, all other indices stay. A module without memory gets the exports
-//! only, and so does any module by [`expose`]. Everything else is the original's, byte for byte where nothing in
+//! only, and so does any module by [`Original::expose`]. Everything else is the original's, byte for byte where nothing in
 //! it had to change.
 //!
 //! With [`Style::Hooks`] there is neither buffer nor cursor nor helper: the one import is `forkpoint` `event`:

@@ -58,14 +58,14 @@ impl FromStr for Checkpoint {
 
 /// The digests of one checkpoint as they come in.
 #[derive(Default)]
-pub(super) struct Incoming {
+pub(super) struct Digests {
     pages: Vec<u64>,
     digests: HashMap<(MemoryIndex, u64), u64>,
 }
 
-impl Incoming {
-    pub(super) fn new(pages: Vec<u64>) -> Incoming {
-        Incoming { pages, digests: HashMap::new() }
+impl Digests {
+    pub(super) fn new(pages: Vec<u64>) -> Digests {
+        Digests { pages, digests: HashMap::new() }
     }
 
     pub(super) fn add(&mut self, memory: u32, digests: &[PageDigest]) {

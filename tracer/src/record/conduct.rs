@@ -37,7 +37,7 @@ enum Part {
 }
 
 /// What was said so far.
-pub(super) struct Conduct {
+pub(super) struct FrameCheck {
     memories: usize,
     part: Part,
     /// Images begun in this part, and whether the last of them is still open.
@@ -53,12 +53,12 @@ pub(super) struct Conduct {
     native: u32,
 }
 
-impl Conduct {
+impl FrameCheck {
     /// Nothing was said about this module.
-    pub(super) fn new(module: &Instrumented) -> Conduct {
+    pub(super) fn new(module: &Instrumented) -> FrameCheck {
         // A segment need not begin and end where a page does.
         let segment = |segment: &DataSegment| segment.bytes.len() as u64 + 2 * PAGE;
-        Conduct {
+        FrameCheck {
             memories: module.memories.len(),
             part: Part::Loading,
             images: 0,

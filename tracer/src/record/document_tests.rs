@@ -67,7 +67,7 @@ fn the_session_of_the_document_is_a_recording() {
         pump.frame(frame, &mut socket).expect("a frame that the recorder takes");
     }
     let recorded = pump.finish(Duration::ZERO).expect("a recording");
-    assert!(recorded.findings.first.is_empty(), "what memory holds is what the events say");
+    assert!(recorded.mismatches.first.is_empty(), "what memory holds is what the events say");
     drop(socket);
     let mut orders = frames(session, "<- ");
     let expected = read_order(&mut orders.as_slice()).expect("an order");

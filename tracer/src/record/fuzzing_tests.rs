@@ -11,7 +11,7 @@ use crate::protocol::{
     Answer, FrameWriter, Growth, Hello, HostWrite, Message, NativeFrame, Order, PageDigest, ReadRange, ShownPage,
     write_order,
 };
-use crate::record::conduct::Conduct;
+use crate::record::conduct::FrameCheck;
 use crate::record::header;
 use crate::values::WasmValue;
 use forkpoint_traces::{
@@ -481,7 +481,7 @@ fn another_version_of_the_protocol_is_named_with_ours() {
         bytes.extend_from_slice(&(json.len() as u32).to_le_bytes());
         bytes.extend_from_slice(json.as_bytes());
         let frame = read_frame(&mut bytes.as_slice()).expect("a frame").expect("one");
-        let mut conduct = Conduct::new(&program().exposed().expect("a module of our own"));
+        let mut conduct = FrameCheck::new(&program().exposed().expect("a module of our own"));
         conduct.see(&frame).expect_err("another version").to_string()
     };
     let fields = r#""spec":"","name":"","version":"","mode":"","compiler":"","opt_level":"","target":"","cpu_features":[],"settings":[]"#;

@@ -4,7 +4,7 @@ use crate::error::RecordError;
 use forkpoint_traces::{Image, MemoryDigest, MemoryIndex, MemoryState, PAGE};
 
 /// One memory of the engine, as it comes in: ascending runs of pages, zero pages left out.
-pub(super) struct Incoming {
+pub(super) struct ShownImage {
     memory: MemoryIndex,
     pages: u64,
     next: u64,
@@ -19,9 +19,9 @@ pub(super) struct Difference {
     pub(super) replayed: Vec<u8>,
 }
 
-impl Incoming {
-    pub(super) fn new(memory: u32, pages: u64) -> Incoming {
-        Incoming { memory: MemoryIndex(memory), pages, next: 0, digest: MemoryDigest::default() }
+impl ShownImage {
+    pub(super) fn new(memory: u32, pages: u64) -> ShownImage {
+        ShownImage { memory: MemoryIndex(memory), pages, next: 0, digest: MemoryDigest::default() }
     }
 
     pub(super) fn memory(&self) -> MemoryIndex {

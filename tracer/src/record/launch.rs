@@ -1,6 +1,6 @@
 //! Processes for one run: for AOT one that compiles, then the one that runs.
 
-use super::process::{Child, Ended, Stopped, Watch};
+use super::process::{Child, Limits, ProcessEnd, Stopped};
 use super::{Phase, Request, Stdio};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// How the last process ended.
 pub(super) struct Launched {
-    pub(super) ended: Ended,
+    pub(super) ended: ProcessEnd,
     /// Whether it said that it had sent everything.
     pub(super) finished: bool,
 }
@@ -59,12 +59,12 @@ pub(super) fn launch(
     std::fs::write(&path, &module.module).map_err(RecordError::io("writing the module"))?;
     let as_given = folder.path().join("original.wasm");
     std::fs::write(&as_given, original).map_err(RecordError::io("writing the module"))?;
-    let watch = Watch::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
+    let limits = Limits::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
     request.gauge.enter(Phase::Compiling);
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
         let finished = Cell::new(false);
         let child = Child::spawn(request, job, folder.path(), stdin)?;
-        let ended = child.run(&watch, &finished, |frame, socket| {
+        let ended = child.run(&limits, &finished, |frame, socket| {
             if finished.get() {
                 return Err(RecordError::Protocol("a frame behind the last, `End`".to_string()));
             }

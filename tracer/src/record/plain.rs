@@ -1,6 +1,6 @@
 //! The same run without recording: what recording is measured against, and what it must not change.
 
-use super::conduct::Conduct;
+use super::conduct::FrameCheck;
 use super::end::{EndMemories, EndState};
 use super::launch::launch;
 use super::process::answer;
@@ -72,7 +72,7 @@ struct Seen<'a> {
     program: &'a Program,
     stepping: Stepping<'a>,
     host: Option<Host>,
-    conduct: Conduct,
+    conduct: FrameCheck,
     global_indices: Vec<u32>,
     engine: Option<EngineInfo>,
     instantiated: bool,
@@ -90,7 +90,7 @@ impl Seen<'_> {
             program,
             stepping: Stepping::new(&program.steps),
             host,
-            conduct: Conduct::new(module),
+            conduct: FrameCheck::new(module),
             global_indices: module.globals.iter().map(|global| global.index).collect(),
             engine: None,
             instantiated: false,

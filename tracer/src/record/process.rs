@@ -45,16 +45,16 @@ pub(super) enum Stopped {
 }
 
 /// Limits and interrupt of a recording, over all its processes.
-pub(super) struct Watch {
+pub(super) struct Limits {
     deadline: Option<Instant>,
     /// Most bytes of memory that a process may hold.
     max_memory: Option<u64>,
     interrupt: Arc<AtomicBool>,
 }
 
-impl Watch {
-    pub(super) fn new(timeout: Option<Duration>, max_memory: Option<u64>, interrupt: Arc<AtomicBool>) -> Watch {
-        Watch { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), max_memory, interrupt }
+impl Limits {
+    pub(super) fn new(timeout: Option<Duration>, max_memory: Option<u64>, interrupt: Arc<AtomicBool>) -> Limits {
+        Limits { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), max_memory, interrupt }
     }
 
     /// Whether the process `id` has to end.
@@ -90,7 +90,7 @@ pub(super) struct Child {
 }
 
 /// How a child ended.
-pub(super) struct Ended {
+pub(super) struct ProcessEnd {
     status: ExitStatus,
     /// Set when it closed its socket and had to be ended.
     idle: bool,
@@ -101,7 +101,7 @@ pub(super) struct Ended {
     pub(super) buffer: SharedBuffer,
 }
 
-impl Ended {
+impl ProcessEnd {
     /// The signal that ended it, if it was not ours.
     pub(super) fn signal(&self) -> Option<i32> {
         if self.idle { None } else { self.status.signal() }
@@ -184,14 +184,14 @@ impl Child {
         Ok(Child { process, grouped, reaped: false, socket, frames, last_words, buffer })
     }
 
-    /// Hands every frame to `sink` until the child ends, is stopped by `watch`, or `sink` fails. `over` is set by
+    /// Hands every frame to `sink` until the child ends, is stopped by `limits`, or `sink` fails. `over` is set by
     /// `sink` with the last frame.
     pub(super) fn run(
         mut self,
-        watch: &Watch,
+        limits: &Limits,
         over: &Cell<bool>,
         mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
-    ) -> Result<Ended, RecordError> {
+    ) -> Result<ProcessEnd, RecordError> {
         let mut stopped = None;
         let mut patience = Patience::default();
         let mut gone = false;
@@ -199,7 +199,7 @@ impl Child {
         loop {
             if stopped.is_none() && !gone && !over.get() && looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
                 looked = Some(Instant::now());
-                stopped = watch.stopped(self.process.id());
+                stopped = limits.stopped(self.process.id());
                 if stopped == Some(Stopped::OutOfMemory) {
                     // What it would do until it ends by itself takes more of it.
                     self.kill();
@@ -239,7 +239,7 @@ impl Child {
         let status = self.process.wait().map_err(RecordError::io("waiting for the engine's process"))?;
         self.reaped = true;
         let last_words = self.last_words.take().map_or_else(String::new, LastWords::text);
-        Ok(Ended { status, idle, last_words, stopped, buffer: self.buffer.clone() })
+        Ok(ProcessEnd { status, idle, last_words, stopped, buffer: self.buffer.clone() })
     }
 
     /// Whether the process ends, now that it has nothing more to say.

@@ -3,14 +3,15 @@
 mod memory;
 mod put;
 
-use super::conduct::Conduct;
-use super::findings::{Findings, Watching};
-use super::images::Incoming;
+use super::conduct::FrameCheck;
+use super::images::ShownImage;
 use super::launch::Launched;
 use super::marks::Marks;
-use super::process::{Ended, answer};
+use super::mismatches::Mismatches;
+use super::process::{ProcessEnd, answer};
 use super::sink::WriterSink;
 use super::stepping::Stepping;
+use super::watch::Watching;
 use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, environment, header, native, trap};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
@@ -43,7 +44,7 @@ pub(super) struct Pump<'a> {
     /// Whether the engine's runner may lose events in a crash and can do otherwise.
     offers_care: bool,
     host: Option<Host>,
-    conduct: Conduct,
+    conduct: FrameCheck,
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
@@ -51,9 +52,9 @@ pub(super) struct Pump<'a> {
     writer: Option<TraceWriter>,
     /// Where watched bytes are compared after every event.
     watching: Option<Watching>,
-    checkpoint: Option<checkpoints::Incoming>,
-    incoming: Option<Incoming>,
-    initial: Vec<(Incoming, Pieces)>,
+    checkpoint: Option<checkpoints::Digests>,
+    incoming: Option<ShownImage>,
+    initial: Vec<(ShownImage, Pieces)>,
     /// The last stage at which the engine accepted the module.
     accepted: Option<Stage>,
     instantiated: bool,
@@ -70,7 +71,7 @@ pub(super) struct Pump<'a> {
     final_memories: Vec<MemoryState>,
     globals: Vec<GlobalState>,
     tables: Vec<u64>,
-    findings: Findings,
+    mismatches: Mismatches,
     marks: Marks,
     /// Whether the run was told to end because there are enough notes.
     cut: bool,
@@ -99,7 +100,7 @@ impl<'a> Pump<'a> {
         Ok(Pump {
             program,
             host,
-            conduct: Conduct::new(rewritten),
+            conduct: FrameCheck::new(rewritten),
             rewritten,
             request,
             output,
@@ -126,7 +127,7 @@ impl<'a> Pump<'a> {
             final_memories: Vec::new(),
             globals: Vec::new(),
             tables: Vec::new(),
-            findings: Findings::default(),
+            mismatches: Mismatches::default(),
             marks: Marks::new(rewritten, &request.effective_options()),
             cut: false,
             observed: 0,
@@ -170,13 +171,13 @@ impl<'a> Pump<'a> {
     }
 
     /// Where a process that came to no end was, as far as its code told.
-    fn last_place(&self, ended: &Ended) -> Result<Option<Place>, RecordError> {
+    fn last_place(&self, ended: &ProcessEnd) -> Result<Option<Place>, RecordError> {
         let mark = ended.buffer.mark().map_err(RecordError::io("reading the buffer of a dead process"))?;
         Ok(self.marks.place_of(mark).or(self.marks.place()))
     }
 
     /// Takes the records that a process which came to no end left in its buffer.
-    fn rescue(&mut self, ended: &Ended) -> Result<(), RecordError> {
+    fn rescue(&mut self, ended: &ProcessEnd) -> Result<(), RecordError> {
         let bytes =
             ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
         match self.records(&bytes, self.style) {
@@ -222,7 +223,7 @@ impl<'a> Pump<'a> {
             memories: self.final_memories,
             globals: self.globals,
             tables: self.tables,
-            findings: self.findings,
+            mismatches: self.mismatches,
             notes: self.marks.finish(),
             elapsed,
             compiling: self.compiling,
@@ -276,7 +277,7 @@ impl<'a> Pump<'a> {
         let mut sink = WriterSink {
             writer,
             watching: self.watching.as_mut(),
-            findings: &mut self.findings,
+            mismatches: &mut self.mismatches,
             marks: &mut self.marks,
             failed: None,
         };
@@ -311,11 +312,11 @@ impl<'a> Pump<'a> {
                 Ok(())
             }
             Message::Image { memory, pages } => {
-                self.incoming = Some(Incoming::new(memory, pages));
+                self.incoming = Some(ShownImage::new(memory, pages));
                 if self.instantiated {
                     return self.size(memory, pages);
                 }
-                self.initial.push((Incoming::new(memory, pages), Vec::new()));
+                self.initial.push((ShownImage::new(memory, pages), Vec::new()));
                 Ok(())
             }
             Message::ImageEnd => self.image_end(),
@@ -398,7 +399,7 @@ impl<'a> Pump<'a> {
                 for (memory, engine) in pages.iter().enumerate() {
                     self.size(memory as u32, *engine)?;
                 }
-                self.checkpoint = Some(checkpoints::Incoming::new(pages));
+                self.checkpoint = Some(checkpoints::Digests::new(pages));
                 Ok(())
             }
             Message::CheckpointEnd => self.checkpoint_end(socket),
@@ -525,7 +526,7 @@ impl<'a> Pump<'a> {
     /// Compares watched bytes after the last event, where there are any.
     fn settle(&mut self) -> Result<(), RecordError> {
         if let (Some(watching), Some(writer)) = (&mut self.watching, &mut self.writer) {
-            watching.settle(writer, &mut self.findings)?;
+            watching.settle(writer, &mut self.mismatches)?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! What a recording comes to.
 
-use super::{Findings, Notes};
+use super::{Mismatches, Notes};
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
 use std::time::Duration;
@@ -40,7 +40,7 @@ pub struct Recorded {
     /// Sizes of all tables at the end.
     pub tables: Vec<u64>,
     /// Where the engine's memory was not the replayed one. The events say so, too.
-    pub findings: Findings,
+    pub mismatches: Mismatches,
     /// What the code told besides, where it was asked to.
     pub notes: Notes,
     /// Wall-clock time of the engine's processes.

@@ -1,7 +1,8 @@
 //! From decoded records to the trace.
 
-use super::findings::{self, Finding, Findings, Found, Watching};
 use super::marks::Marks;
+use super::mismatches::{self, Differs, Mismatch, Mismatches};
+use super::watch::Watching;
 use crate::instrument::RecordSink;
 use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
 
@@ -9,7 +10,7 @@ use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, Tra
 pub(super) struct WriterSink<'a> {
     pub(super) writer: &'a mut TraceWriter,
     pub(super) watching: Option<&'a mut Watching>,
-    pub(super) findings: &'a mut Findings,
+    pub(super) mismatches: &'a mut Mismatches,
     pub(super) marks: &'a mut Marks,
     pub(super) failed: Option<TraceError>,
 }
@@ -23,10 +24,10 @@ impl RecordSink for WriterSink<'_> {
         self.marks.event();
         if let Some(watching) = &mut self.watching {
             // The event before this one is all the engine has done since it last showed the bytes.
-            self.failed = watching.settle(self.writer, self.findings).err();
+            self.failed = watching.settle(self.writer, self.mismatches).err();
         }
         let pushed = self.writer.push(&RawEvent::instruction(site, operands));
-        if let Err(error) = pushed.and_then(|()| findings::outside(self.writer, self.findings)) {
+        if let Err(error) = pushed.and_then(|()| mismatches::outside(self.writer, self.mismatches)) {
             self.failed.get_or_insert(error);
         }
     }
@@ -37,7 +38,7 @@ impl RecordSink for WriterSink<'_> {
             return;
         }
         if let Some(watching) = &mut self.watching {
-            self.failed = watching.settle(self.writer, self.findings).err();
+            self.failed = watching.settle(self.writer, self.mismatches).err();
         }
         let placed = HostEvent::decode(event).map(|event| self.marks.placed(event));
         if let Err(error) = placed.and_then(|event| self.writer.host(&event)) {
@@ -78,6 +79,6 @@ impl RecordSink for WriterSink<'_> {
         if let Err(error) = self.writer.observed(memory, address, by, &engine) {
             self.failed.get_or_insert(error);
         }
-        self.findings.add(Finding { memory, events, what: Found::Bytes { address, engine, replayed, by } });
+        self.mismatches.add(Mismatch { memory, events, what: Differs::Bytes { address, engine, replayed, by } });
     }
 }

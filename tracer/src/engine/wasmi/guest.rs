@@ -3,7 +3,7 @@
 use super::convert::{failure, from_engine, to_engine};
 use crate::engine::drive::{self, Ended, Guest, Visit, go_on};
 use crate::engine::lent::{EngineMemory, Lent, views};
-use crate::engine::limit::PageLimit;
+use crate::engine::limit::GrowthLimit;
 use crate::engine::session::{Halt, Next, Session};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::job::{Call, Run};
@@ -41,7 +41,7 @@ impl WasmiGuest {
         module: &Module,
         run: &Run,
         session: Session,
-        limit: PageLimit,
+        limit: GrowthLimit,
     ) -> Result<WasmiGuest, Error> {
         let state = State {
             session: Some(Box::new(session)),

@@ -6,7 +6,7 @@ use super::memories::GuestMemory;
 use super::records;
 use super::state::State;
 use crate::engine::drive::{Ended, Guest, Visit};
-use crate::engine::limit::PageLimit;
+use crate::engine::limit::GrowthLimit;
 use crate::engine::session::Session;
 use crate::job::{Call, Run};
 use crate::shared;
@@ -28,7 +28,7 @@ impl<'a> WasmtimeGuest<'a> {
         module: &'a Module,
         run: &Run,
         session: Session,
-        limit: PageLimit,
+        limit: GrowthLimit,
     ) -> wasmtime::Result<WasmtimeGuest<'a>> {
         let state = State {
             wasi: wasi(run)?,

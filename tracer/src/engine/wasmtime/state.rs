@@ -1,7 +1,7 @@
 //! What lives in Wasmtime's store beside a guest.
 
 use super::memories::GuestMemory;
-use crate::engine::limit::PageLimit;
+use crate::engine::limit::GrowthLimit;
 use crate::engine::session::Session;
 use crate::job::Run;
 use wasmtime::{Func, Memory};
@@ -13,7 +13,7 @@ pub(super) struct State {
     /// Away while it looks at memories, which belong to the same store.
     pub(super) session: Option<Box<Session>>,
     pub(super) run: Run,
-    pub(super) limit: PageLimit,
+    pub(super) limit: GrowthLimit,
     /// Where a module that records inline does.
     pub(super) buffer: Option<Memory>,
     /// The original module's memories.

@@ -6,8 +6,8 @@ use crate::instrument::DataKind;
 use crate::protocol::Order;
 use crate::record::Phase;
 use crate::record::checkpoints;
-use crate::record::findings::{self, Finding, Found};
 use crate::record::images::{self, Difference};
+use crate::record::mismatches::{self, Differs, Mismatch};
 use forkpoint_traces::{Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages};
 use std::fmt::Write;
 use std::os::unix::net::UnixStream;
@@ -57,7 +57,7 @@ impl Pump<'_> {
                 })?;
                 let length = data.bytes.len() as u64;
                 writer.milestone(&Milestone::DataInit { segment: segment as u32, memory, address, length })?;
-                findings::outside(writer, &mut self.findings)?;
+                mismatches::outside(writer, &mut self.mismatches)?;
             }
         }
         for (mut incoming, pieces) in initial {
@@ -140,7 +140,7 @@ impl Pump<'_> {
             return Err(unannounced("the end of a checkpoint"));
         };
         let suspects = checkpoint.suspects(writer.image());
-        self.checkpoint = Some(checkpoints::Incoming::default());
+        self.checkpoint = Some(checkpoints::Digests::default());
         answer(&Order::Show(suspects), socket)
     }
 
@@ -157,7 +157,7 @@ impl Pump<'_> {
         if engine != replayed && checks {
             let events = writer.events();
             writer.found_size(memory, engine)?;
-            self.findings.add(Finding { memory, events, what: Found::Size { engine, replayed } });
+            self.mismatches.add(Mismatch { memory, events, what: Differs::Size { engine, replayed } });
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Pump<'_> {
             let writer = self.writer()?;
             let events = writer.events();
             writer.observed(memory, address, by, &engine)?;
-            self.findings.add(Finding { memory, events, what: Found::Bytes { address, engine, replayed, by } });
+            self.mismatches.add(Mismatch { memory, events, what: Differs::Bytes { address, engine, replayed, by } });
         }
         Ok(())
     }

@@ -1,86 +1,12 @@
-//! Where the engine's memory was not the replayed one.
+//! The recorder's half of watching: bytes that the engine shows, held against the model after every event.
 
+use super::mismatches::{Differs, Mismatch, Mismatches};
 use crate::job::Watch;
 use forkpoint_traces::{Image, MemoryIndex, Observation, TraceError, TraceWriter};
 
-/// Most findings that are kept one by one.
-const MOST: usize = 64;
-
 /// Most bytes that are watched in one place, and most places.
-const MOST_WATCHED: u64 = 1 << 20;
+pub(super) const MOST_WATCHED: u64 = 1 << 20;
 const MOST_RANGES: usize = 64;
-
-/// Something in which the engine's memory was not what the recorded events say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Which memory.
-    pub memory: MemoryIndex,
-    /// Events recorded before it was found.
-    pub events: u64,
-    /// What was found.
-    pub what: Found,
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// Other bytes, the first MiB of them.
-    Bytes {
-        /// The first byte.
-        address: u64,
-        /// What the engine holds.
-        engine: Vec<u8>,
-        /// What replay makes of it.
-        replayed: Vec<u8>,
-        /// How it was found.
-        by: Observation,
-    },
-    /// Another size, in pages.
-    Size {
-        /// The engine's.
-        engine: u64,
-        /// What replay makes of it.
-        replayed: u64,
-    },
-    /// The event before wrote at this address, outside of memory.
-    Outside {
-        /// The address.
-        address: u64,
-    },
-}
-
-/// What a recording found, the first of them one by one.
-#[derive(Debug, Clone, Default)]
-pub struct Findings {
-    /// The first findings, in order.
-    pub first: Vec<Finding>,
-    /// How many there are.
-    pub count: u64,
-}
-
-impl Findings {
-    pub(super) fn add(&mut self, mut finding: Finding) {
-        self.count += 1;
-        if self.first.len() >= MOST {
-            return;
-        }
-        if let Found::Bytes { engine, replayed, .. } = &mut finding.what {
-            for bytes in [engine, replayed] {
-                bytes.truncate(MOST_WATCHED as usize);
-                bytes.shrink_to_fit();
-            }
-        }
-        self.first.push(finding);
-    }
-}
-
-/// Records that the event pushed last lies outside of memory, if it does.
-pub(super) fn outside(writer: &mut TraceWriter, findings: &mut Findings) -> Result<(), TraceError> {
-    let Some((memory, address)) = writer.take_outside() else { return Ok(()) };
-    writer.found_outside(memory, address)?;
-    findings.add(Finding { memory, events: writer.events() - 1, what: Found::Outside { address } });
-    Ok(())
-}
 
 /// Watched bytes as the engine last showed them, compared with the model after every event.
 pub(super) struct Watching {
@@ -126,7 +52,7 @@ impl Watching {
     }
 
     /// Records differences between what the engine holds and what the events before say.
-    pub(super) fn settle(&self, writer: &mut TraceWriter, findings: &mut Findings) -> Result<(), TraceError> {
+    pub(super) fn settle(&self, writer: &mut TraceWriter, mismatches: &mut Mismatches) -> Result<(), TraceError> {
         for (address, engine) in &self.engine {
             let mut replayed = vec![0; engine.len()];
             // Where memory is shorter here, its size is what was found.
@@ -138,8 +64,8 @@ impl Watching {
             }
             let (by, events) = (Observation::Watch, writer.events());
             writer.observed(self.memory, *address, by, engine)?;
-            let what = Found::Bytes { address: *address, engine: engine.to_vec(), replayed, by };
-            findings.add(Finding { memory: self.memory, events, what });
+            let what = Differs::Bytes { address: *address, engine: engine.to_vec(), replayed, by };
+            mismatches.add(Mismatch { memory: self.memory, events, what });
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use forkpoint_traces::{CorruptEvent, FuncIndex, MemoryIndex, MemorySize, Positio
 /// One thing that is wrong with a trace.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Finding {
+pub enum Fault {
     /// A block is damaged, or the index does not say what the blocks say.
     #[error("{0}")]
     Blocks(TraceError),
@@ -145,7 +145,7 @@ pub enum Finding {
     },
 }
 
-impl Finding {
+impl Fault {
     /// The finding, and the name of the memory or function that it numbers, where the module has one.
     pub fn in_words(&self, symbols: &Symbols) -> String {
         let memory = |memory: &MemoryIndex| {
@@ -153,14 +153,12 @@ impl Finding {
             Some(format!(" (memory {} is {name})", memory.0))
         };
         let name = match self {
-            Finding::Outside { memory: index, .. }
-            | Finding::PageFilter { memory: index, .. }
-            | Finding::KeyframeSize { memory: index, .. }
-            | Finding::KeyframeBytes { memory: index, .. }
-            | Finding::EndMemory { memory: index, .. } => memory(index),
-            Finding::Native { func, .. } => {
-                Some(format!(" (function {} is {})", func.0, symbols.function_name(*func)))
-            }
+            Fault::Outside { memory: index, .. }
+            | Fault::PageFilter { memory: index, .. }
+            | Fault::KeyframeSize { memory: index, .. }
+            | Fault::KeyframeBytes { memory: index, .. }
+            | Fault::EndMemory { memory: index, .. } => memory(index),
+            Fault::Native { func, .. } => Some(format!(" (function {} is {})", func.0, symbols.function_name(*func))),
             _ => None,
         };
         format!("{self}{}", name.unwrap_or_default())
@@ -179,11 +177,11 @@ mod tests {
     fn memories_and_functions_go_by_their_names() {
         let module = "(module (memory 1) (memory $heap 1) (func $step))";
         let symbols = Symbols::new(wat::parse_str(module).expect("a module"));
-        let outside = |memory| Finding::Outside { position: Position(3), memory: MemoryIndex(memory), address: 16 };
+        let outside = |memory| Fault::Outside { position: Position(3), memory: MemoryIndex(memory), address: 16 };
         let words = "event #3 writes outside of memory 1 at 0x10, and no event says so (memory 1 is heap)";
         assert_eq!(outside(1).in_words(&symbols), words);
         assert_eq!(outside(0).in_words(&symbols), outside(0).to_string());
-        let native = Finding::Native { func: FuncIndex(0), what: "it is cut".to_string() };
+        let native = Fault::Native { func: FuncIndex(0), what: "it is cut".to_string() };
         assert_eq!(native.in_words(&symbols), "native code of function 0: it is cut (function 0 is step)");
     }
 }
