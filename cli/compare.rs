@@ -19,7 +19,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     progress::phase("rewriting");
     let program = program(&args.guest)?;
     if let Some(error) = program.invalid() {
-        tell(&format!("note: {error}; engines are asked what they make of the module, and nothing of it runs"));
+        tell(&format!("note: {error}; engines only validate and compile the module, and nothing runs"));
     }
     let base = Request {
         stdin: shared_stdin()?,

@@ -23,7 +23,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let program = program(&args.guest)?;
     if let Some(error) = program.invalid() {
         bail!(
-            "{}: {error}; nothing of it can be recorded. `forkpoint compare` asks engines what they make of it",
+            "{}: {error}; it cannot be recorded. `forkpoint compare` shows what engines make of it",
             args.guest.module.display()
         );
     }
@@ -45,7 +45,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let host = settings.host_for(&program, &request, temporary.path())?;
     if host != HostSource::Live && !args.quiet {
         tell(&format!(
-            "host calls are answered as under {}; --host own has {engine} answer them, if it can",
+            "host calls are answered as under {}; with --host own, {engine} answers them itself if it can",
             EngineSpec::default()
         ));
     }
@@ -97,7 +97,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     if let Some(filled) = recorded.to_allow {
         tell(&format!(
-            "its events fill more memory than those of a stranger's trace of this length may: to replay it, set \
+            "its events fill more memory than a stranger's trace of this length may: to replay it, set \
              {MEMORY_VARIABLE}={}M",
             filled.div_ceil(1 << 20)
         ));
@@ -144,7 +144,7 @@ fn words(finding: &Mismatch, symbols: &Symbols) -> String {
     let (memory, before) = (symbols.item(Item::Memory, finding.memory.0), finding.events.saturating_sub(1));
     match &finding.what {
         Differs::Bytes { address, engine, replayed, by } => format!(
-            "{memory} at {address:#x} holds {:#}, the recorded events make it {:#} (found {})",
+            "{memory} at {address:#x} holds {:#}, by the recorded events it holds {:#} (found {})",
             Hex(engine),
             Hex(replayed),
             match by {
@@ -155,7 +155,7 @@ fn words(finding: &Mismatch, symbols: &Symbols) -> String {
         ),
         Differs::Size { engine, replayed } => {
             let engine = symbols.pages(finding.memory.0, *engine);
-            format!("{memory} has {engine}; the recorded events make it {replayed}")
+            format!("{memory} has {engine}; by the recorded events it has {replayed}")
         }
         Differs::Outside { address } => {
             format!("#{before} writes at {address:#x}, outside of {memory}: the engine did not trap")

@@ -35,7 +35,7 @@ const CASES: &[Case] = &[
           (i32.store8 offset=3 (i32.const 1) (local.get 0)) (i64.store32 offset=70 (i32.const 2) (local.get 1))
           (f32.store (i32.const 100) (local.get 2)) (f64.store (i32.const 65528) (local.get 3))
           (local.get 0) (local.get 1) (local.get 2) (local.get 3)))"# },
-    Case { name: "data segments, and the start function as a call of its own", calls: &["run"], stubs: &[], module: r#"(module
+    Case { name: "data segments, and the start function as a separate call", calls: &["run"], stubs: &[], module: r#"(module
         (memory 1) (data (i32.const 4096) "segment") (data (i32.const 65535) "!") (start $first)
         (func $first (i32.store (i32.const 0) (i32.const 1)))
         (func (export "run") (i32.store (i32.const 4) (i32.const 2))))"# },
@@ -55,7 +55,7 @@ const CASES: &[Case] = &[
           (loop $again
             (i32.store (i32.and (i32.mul (local.get $n) (i32.const 4)) (i32.const 0xffffc)) (local.get $n))
             (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))))"# },
-    Case { name: "traps, and calls behind a trap", calls: &["stop", "divide 0", "outside", "fine"], stubs: &[], module: r#"(module
+    Case { name: "traps, and calls after a trap", calls: &["stop", "divide 0", "outside", "fine"], stubs: &[], module: r#"(module
         (memory 1)
         (func (export "stop") (i32.store (i32.const 0) (i32.const 1)) unreachable)
         (func (export "divide") (param i32) (result i32) (i32.div_s (i32.const 1) (local.get 0)))
@@ -94,7 +94,7 @@ const CASES: &[Case] = &[
 
 /// What only a runner with a host of its own is asked: the events of its calls are such that they can be replayed.
 const HOST: Case = Case {
-    name: "a host of its own: calls, what they write, an exit",
+    name: "its own host: calls, what they write, an exit",
     calls: &[],
     stubs: &[],
     module: r#"(module
@@ -156,7 +156,10 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
         let asked = rows.iter().filter(|row| row.passed.is_some()).count();
         print(&match failed {
             0 => format!("{spec} speaks the runner protocol: all {asked} parts.\n"),
-            _ => format!("{failed} of {} parts failed; docs/runner-protocol.md says what is expected.\n", rows.len()),
+            _ => format!(
+                "{failed} of {} parts failed; docs/runner-protocol.md describes what is expected.\n",
+                rows.len()
+            ),
         })?;
     }
     Ok(if failed == 0 { Answer::Yes } else { Answer::Diverge })
@@ -189,7 +192,7 @@ fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
         bail!("expected an exit with code 3, found: {}", recorded.outcome);
     }
     if let Some(finding) = recorded.mismatches.first.first() {
-        bail!("memory is not what the events say: {finding:?}");
+        bail!("memory differs from the events: {finding:?}");
     }
     let request = Request::new(EngineSpec::default(), again.clone()).context("finding this program")?;
     program.record(&Request { host: HostSource::Log(found.clone()), ..request }, &mut |_, _| {})?;

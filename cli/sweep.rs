@@ -35,7 +35,7 @@ pub fn run(args: &SweepArgs) -> Result<Answer> {
         print_summary(&summary)?;
     }
     if !whole {
-        tell("interrupted: with --out, the same command goes on from here");
+        tell("interrupted: with --out, the same command continues from here");
         return Ok(Answer::None);
     }
     Ok(match &summary.changes {

@@ -163,7 +163,7 @@ fn what_contradicts_itself_breaks_the_protocol() {
     errs("images", "called", &["broke the protocol", "memory 0 is shown"]);
     errs("overflow", "greeted", &["broke the protocol", "past the end of all addresses"]);
     errs("overflow", "called", &["broke the protocol", "past the end of all addresses"]);
-    errs("calls", "called", &["broke the protocol", "a call inside of another one"]);
+    errs("calls", "called", &["broke the protocol", "a call inside another one"]);
     errs("deaf", "called", &["broke the protocol"]);
 }
 

@@ -290,7 +290,7 @@ fn a_guest_that_asks_for_something_else_diverges_there() {
         assert_eq!((replayed.code, &report["verdict"]), (1, &"host-call".into()), "{}", replayed.stdout);
         assert!(report["rhs"]["event"].as_str().unwrap().contains(words), "{}", replayed.stdout);
         assert_eq!(
-            report["rhs"]["outcome"], "ended at a host call that the recording does not have",
+            report["rhs"]["outcome"], "ended at a host call that is missing from the recording",
             "{}",
             replayed.stdout
         );

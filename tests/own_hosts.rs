@@ -256,7 +256,7 @@ fn a_recording_never_gets_a_live_host() {
     fs::remove_file(&made).expect("the file goes");
     let replayed = run(folder.path(), &["replay", "t.fpt", "-e", &node, "-o", "again.fpt", "--timeout", "60s"]);
     let info = json(&run(folder.path(), &["info", "again.fpt", "--json"]));
-    assert_eq!(info["outcome"], "ended at a host call that the recording does not have", "{replayed:?}");
+    assert_eq!(info["outcome"], "ended at a host call that is missing from the recording", "{replayed:?}");
     assert!(!made.exists(), "{replayed:?}");
     // And no program is started because a file says so.
     let named = run(folder.path(), &["replay", "t.fpt"]);

@@ -192,7 +192,7 @@ fn no_room_on_one_side_is_a_divergence() {
 fn no_room_is_said_and_is_no_answer() {
     let folder = folder();
     for (allocator, gave) in
-        [("none", "gave 0, which is no address"), ("outside", "gave 0xfffe, and memory has 65536 bytes")]
+        [("none", "gave 0, which is not an address"), ("outside", "gave 0xfffe, and memory has 65536 bytes")]
     {
         // What needs no room is called all the same.
         let calls = ["--alloc", allocator, "--invoke", r#"strlen "digraph""#, "--invoke", "strlen 16"];

@@ -1,5 +1,5 @@
 //! Reruns that ask more precisely: where a run ended whose engine does not say so, what follows from results that the
-//! specification leaves open, which function first returned otherwise.
+//! specification leaves open, which function first returned a different value.
 
 mod common;
 

@@ -50,7 +50,7 @@ pub fn parse_size(text: &str) -> Result<u64, String> {
         None => (text, 0),
     };
     let size = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
-    size.ok_or_else(|| "write a number of bytes, or one with K, M or G behind it".to_string())
+    size.ok_or_else(|| "write a number of bytes, optionally followed by K, M or G".to_string())
 }
 
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
@@ -61,9 +61,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "s" | "" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err("write a number and ms, s, m or h".to_string()),
+        _ => return Err("write a number followed by ms, s, m or h".to_string()),
     };
-    let number: f64 = number.parse().map_err(|_| "write a number and ms, s, m or h".to_string())?;
+    let number: f64 = number.parse().map_err(|_| "write a number followed by ms, s, m or h".to_string())?;
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }
 

@@ -41,7 +41,7 @@ pub fn ways(f: &mut fmt::Formatter<'_>, guard: &Guard) -> fmt::Result {
         list(f, &guard.vanished_in)?;
     }
     if let Some(rung) = &guard.survived_in {
-        writeln!(f, "It survives under {rung}, and is shown as recorded so.")?;
+        writeln!(f, "It survives under {rung}; the report shows that recording.")?;
     }
     Ok(())
 }
@@ -55,8 +55,8 @@ impl fmt::Display for InWords<'_, Nondeterminism> {
             differences(f, &found.plain_differences)?;
         }
         match found.events {
-            Some([first, last]) if first == last => writeln!(f, "Its recordings part at #{first}."),
-            Some([first, last]) => writeln!(f, "Its recordings part between #{first} and #{last}."),
+            Some([first, last]) if first == last => writeln!(f, "Its recordings diverge at #{first}."),
+            Some([first, last]) => writeln!(f, "Its recordings diverge between #{first} and #{last}."),
             None => writeln!(f, "Its recordings are equal."),
         }
     }

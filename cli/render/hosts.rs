@@ -14,7 +14,7 @@ pub fn hosts(mode: HostMode, sides: &[(&str, Option<&str>)], own_hosts: &OwnHost
         HostMode::Own if live.is_empty() => return None,
         HostMode::Own => {
             return Some(format!(
-                "The host that answered: {all}. All other runs had its answers from the recording."
+                "The host that answered: {all}. All other runs got its answers from the recording."
             ));
         }
         HostMode::Live => {}
@@ -35,7 +35,7 @@ pub fn hosts(mode: HostMode, sides: &[(&str, Option<&str>)], own_hosts: &OwnHost
             EngineSpec::default()
         ));
     }
-    Some(words + " Clocks, random numbers and files may differ, and this may be about them.")
+    Some(words + " The difference may come from clocks, random numbers or files.")
 }
 
 /// An engine without a host, and why it has none where it says so.

@@ -101,13 +101,13 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
     let scope = recorder.scope.as_ref().map_or(String::new(), |scope| format!("; only {scope}"));
     row("recording", format!("{how}{read_back}, checkpoints {}{scope}", recorder.checkpoint));
     if trace.observed() > 0 {
-        row("observed", format!("memory was {} time(s) not what the events say", grouped(trace.observed())));
+        row("observed", format!("memory differed from the events {} time(s)", grouped(trace.observed())));
     }
     row("recorded by", format!("forkpoint {}: {}", header.forkpoint, header.command.join(" ")));
     if let Some(verified) = verified {
         let kinds: Vec<String> =
             verified.kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
-        row("verified", format!("every chunk reads and every event replays: {}", kinds.join(", ")));
+        row("verified", format!("every chunk can be read and every event replayed: {}", kinds.join(", ")));
         if verified.keyframes > 0 {
             row("", format!("{} keyframes hold the replayed memory", grouped(verified.keyframes as u64)));
         }

@@ -45,7 +45,7 @@ impl fmt::Display for InWords<'_, FollowsFrom> {
             ),
         };
         write!(f, "This follows from {from}: with {with} on both sides, the runs agree")?;
-        f.write_str(if self.0.to_the_end { "." } else { " there, and go on to a host call that was another one." })?;
+        f.write_str(if self.0.to_the_end { "." } else { " there, up to a host call that differs." })?;
         let Some(nan) = &self.0.first_nan else { return Ok(()) };
         let FirstNan { site, nth, lhs, rhs, lhs_value, rhs_value, .. } = nan;
         let typed = |bytes: &Hex<Vec<u8>>, value: &Option<TypedValue>| match value {
@@ -67,12 +67,12 @@ impl fmt::Display for InWords<'_, FirstCall> {
         };
         match *what {
             Unlike::Result => {
-                write!(f, "The first function that returned otherwise is {name}, at its return {nth}:")?
+                write!(f, "The first function that returned a different value is {name}, at its return {nth}:")?
             }
             Unlike::Argument => {
                 write!(f, "The first call that differs is call {nth} of {name}, in its argument{}:", which(number))?
             }
-            Unlike::Calls => write!(f, "The runs call or return otherwise from here on:")?,
+            Unlike::Calls => write!(f, "From here on the runs call or return differently:")?,
         }
         let result = if *what == Unlike::Result { which(number) } else { String::new() };
         let result = if result.is_empty() { result } else { format!(" (result{result})") };

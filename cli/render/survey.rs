@@ -31,7 +31,7 @@ impl fmt::Display for Words<'_> {
             let words = if group.engines.iter().any(|row| Some(*row) == self.surveyed.reference) {
                 "the reference's own, against itself"
             } else {
-                "the first of it as rhs, against the reference as lhs"
+                "its first engine as rhs, the reference as lhs"
             };
             write!(f, "\nGroup {} ({}), {words}:\n{report}", group.name, names.join("; "))?;
             if let Some(reruns) = group.reruns.as_ref().filter(|reruns| !reruns.is_empty()) {
@@ -72,7 +72,7 @@ impl Words<'_> {
         let Some(reference) = self.surveyed.reference else {
             return writeln!(
                 f,
-                "No engine could be recorded: see why above; `forkpoint engines` lists what can be used here."
+                "No engine could be recorded, for the reasons above; `forkpoint engines` lists the engines that work here."
             );
         };
         let answered: usize = self.surveyed.groups.iter().map(|group| group.engines.len()).sum();
@@ -118,7 +118,7 @@ impl Words<'_> {
                 if row.plain_differences.is_empty() {
                     writeln!(f, "\nWithout recording, {name} ends as the reference does.")?;
                 } else {
-                    writeln!(f, "\nWithout recording, {name} (rhs) ends otherwise than the reference (lhs):")?;
+                    writeln!(f, "\nWithout recording, {name} (rhs) ends differently from the reference (lhs):")?;
                 }
                 differences(f, &row.plain_differences)?;
                 if let Some(guard) = &row.guard {
@@ -144,7 +144,7 @@ fn end(row: &EngineRow) -> String {
         end = format!("{end}{comma}no answer: {}", printable(error));
     }
     if row.nondeterminism.is_some() {
-        end.push_str("; not the same way twice");
+        end.push_str("; does not run the same way twice");
     }
     if row.changed_by_recording == Some(true) {
         end.push_str("; recording changes how it ends");

@@ -26,7 +26,7 @@ pub enum CompareError {
         source: Box<CompareError>,
     },
     /// A recording failed after its trace was begun.
-    #[error("what was recorded until then is in {}", partial.display())]
+    #[error("the recording so far is in {}", partial.display())]
     CutOff {
         /// The unfinished trace.
         partial: PathBuf,
@@ -74,7 +74,7 @@ pub enum CompareError {
     },
     /// An engine was asked to answer host calls and has no host.
     #[error(
-        "{engine} has no host of its own{}: leave out --host own, or name an engine that has one (`forkpoint engines` \
+        "{engine} does not have its own host{}: leave out --host own, or name an engine that has one (`forkpoint engines` \
          lists them)",
         printable(&why.as_ref().map_or(String::new(), |why| format!(" ({why})")))
     )]
@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn an_unfinished_trace_that_does_not_stay_is_not_named() {
         let whole = in_one_line(&cut_off());
-        assert!(whole.starts_with("recording under wasmi: what was recorded until then is in /tmp/x"), "{whole}");
+        assert!(whole.starts_with("recording under wasmi: the recording so far is in /tmp/x"), "{whole}");
         let without = without_partial(&cut_off());
         assert!(without.starts_with("recording under wasmi: the engine's process broke"), "{without}");
         assert!(!without.contains("/tmp/x"), "{without}");

@@ -119,7 +119,7 @@ impl Guard {
                 Ok(None) => continue,
                 Ok(Some(seen)) => self.nondeterminism.push(Unsteady { side, seen }),
                 Err(error) => self.notes.push(format!(
-                    "{} could not be run again, so whether recording changes how it ends is not known: {}",
+                    "{} could not be run again, so it is unknown whether recording changes how it ends: {}",
                     side.word(),
                     printable(&in_one_line(&error))
                 )),

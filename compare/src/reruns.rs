@@ -1,5 +1,5 @@
 //! Reruns that ask more precisely: where a run ended, what follows from results that the specification leaves open,
-//! which function first returned otherwise.
+//! which function first returned a different value.
 //!
 //! With a pinned host a run can be had again at will. Each question is a way to rewrite the module; an answer counts
 //! only where the run itself came out as before, and what could not be asked is noted.
@@ -88,7 +88,7 @@ impl Asked<'_> {
             if reruns.follows_from.is_none() {
                 match self.first_call(&report, &mut reruns.notes) {
                     Ok(found) => reruns.first_call = found,
-                    Err(error) => reruns.note("which function first returned otherwise", &error),
+                    Err(error) => reruns.note("which function first returned a different value", &error),
                 }
             }
         }
@@ -121,7 +121,7 @@ fn is_computed(verdict: Option<Verdict>) -> bool {
 
 impl Reruns {
     fn note(&mut self, what: &str, error: &CompareError) {
-        self.notes.push(format!("it could not be found out {what}: {}", printable(&in_one_line(error))));
+        self.notes.push(format!("forkpoint could not find out {what}: {}", printable(&in_one_line(error))));
     }
 
     /// Whether there is nothing to say.

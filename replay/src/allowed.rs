@@ -80,7 +80,7 @@ pub(crate) fn trapped_otherwise(lhs: Option<&Event>, rhs: Option<&Event>) -> Opt
     let certain = here.is_some() && there.is_some();
     (here == there || !certain).then(|| Allowed {
         certain,
-        why: "it says where an instruction traps, and not what that is called".to_string(),
+        why: "it defines where an instruction traps, but not the trap's name".to_string(),
     })
 }
 

@@ -344,7 +344,7 @@ impl Report {
             }
             Outcome::NoRoom => {
                 self.agree = None;
-                self.reason = Some(format!("not all that was asked for ran on either side: {outcome}"));
+                self.reason = Some(format!("some of the requested calls did not run on either side: {outcome}"));
                 false
             }
             _ => false,

@@ -86,7 +86,7 @@ fn native(trace: &TraceReader, verified: &mut Verified) {
             }
             Ok(Some(function)) => match function.points.last() {
                 Some(point) if point.offset as usize > function.code.len() => {
-                    format!("it has a point at {:#x}, behind its {:#x} bytes", point.offset, function.code.len())
+                    format!("it has a point at {:#x}, past its {:#x} bytes", point.offset, function.code.len())
                 }
                 _ => {
                     verified.native += 1;

@@ -87,7 +87,7 @@ function failureOf(action) {
   } catch (error) {
     return error;
   }
-  return new Error("WebAssembly.validate says no, and the compiler does not say why");
+  return new Error("WebAssembly.validate says no, and the compiler gives no reason");
 }
 
 // What the module imports: the hook, memories, and functions that the recorder answers or has `host` answer. Memories are kept

@@ -138,7 +138,7 @@ def check_winch(engine, options):
 
     winch, once, again = (wasmtime.Module(made, LOOP).serialize() for made in (engine, cranelift(), cranelift()))
     if once == winch or once != again:
-        raise SetupFailed(f"wasmtime {version()} for Python takes the compiler Winch and compiles with Cranelift all the same")
+        raise SetupFailed(f"wasmtime {version()} for Python accepts the compiler Winch but compiles with Cranelift")
 
 
 def c_function(name, result):

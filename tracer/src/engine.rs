@@ -32,8 +32,8 @@ pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) ->
         EngineSpec::Wasmi => wasmi::open(job),
         EngineSpec::Capi(spec) => capi::open(spec, job),
         EngineSpec::WasmEdge(spec) => wasmedge::open(spec, job),
-        EngineSpec::Bundled(spec) => Err(format!("`{spec}` is a program of its own")),
-        EngineSpec::Runner { command } => Err(format!("`{command}` is a program of its own")),
+        EngineSpec::Bundled(spec) => Err(format!("`{spec}` is a separate program")),
+        EngineSpec::Runner { command } => Err(format!("`{command}` is a separate program")),
     };
     match engine {
         Ok(engine) => drive::drive(&*engine, job, out, control, buffer),

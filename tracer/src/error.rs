@@ -24,8 +24,7 @@ pub enum RecordError {
     /// A second thread writes memory in no order that a trace could hold.
     #[error(
         "the module makes threads: it imports `wasi.thread-spawn`. Between threads the writes to a shared memory have no \
-         order, so they cannot be recorded as one sequence; --allow-unordered runs the module all the same, and \
-         answers each `thread-spawn` with an error (-1), so that only its first thread runs"
+         order, so they cannot be recorded as one sequence; --allow-unordered runs the module anyway and answers each `thread-spawn` with an error (-1), so that only its first thread runs"
     )]
     Threads,
     /// There is nothing to call.
@@ -92,7 +91,7 @@ pub enum RecordError {
         source: std::io::Error,
     },
     /// The child process could not even say which engine it is.
-    #[error("the engine's process ended before it said anything: {0}")]
+    #[error("the engine's process ended before its first message: {0}")]
     NoEngine(String),
     /// The program that is the engine's process cannot be started.
     #[error("the engine {engine}: the program {program} cannot be started: {source}")]
@@ -113,7 +112,7 @@ pub enum RecordError {
         message: String,
     },
     /// What runs the engine failed, not the engine: a runner's own exception, an exit with a status.
-    #[error("what runs the engine {engine} failed, which says nothing about the engine: {words}")]
+    #[error("the program that runs the engine {engine} failed, which is not a finding about the engine: {words}")]
     Failed {
         /// The engine.
         engine: String,
@@ -122,7 +121,7 @@ pub enum RecordError {
     },
     /// The machine did not give the engine what it needs.
     #[error(
-        "this machine lacks what the engine {engine} needs, which says nothing about the engine: {words}; {what}"
+        "this machine lacks what the engine {engine} needs, which is not a finding about the engine: {words}; {what}"
     )]
     Environment {
         /// The engine.
@@ -155,8 +154,8 @@ pub enum RecordError {
     /// An engine was asked to answer host calls by itself, and cannot.
     #[error(
         "{engine} cannot answer the module's host calls by itself{}: replay a recording made under wasmtime \
-         (`forkpoint compare` does that by itself)",
-        .why.as_ref().map_or_else(|| ", it has no host of its own".to_string(), |why| format!(": {why}"))
+         (`forkpoint compare` does that automatically)",
+        .why.as_ref().map_or_else(|| ", it does not have its own host".to_string(), |why| format!(": {why}"))
     )]
     NoHost {
         /// The engine.

@@ -40,7 +40,7 @@ pub struct FeatureSwitches(Vec<Switch>);
 
 /// Why a list of proposals is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{part}` switches no proposal: write +NAME or -NAME with commas between, NAME one of {known}")]
+#[error("`{part}` is not a known proposal switch: write +NAME or -NAME with commas between, NAME one of {known}")]
 pub struct FeatureError {
     part: String,
     known: String,

@@ -220,8 +220,8 @@ impl std::fmt::Display for Outcome {
             Outcome::Interrupted => f.write_str("interrupted"),
             Outcome::NotRun => f.write_str("compiled, and not run: the module is not valid"),
             Outcome::OutOfMemory => f.write_str("took more memory than allowed"),
-            Outcome::NoRoom => f.write_str("the allocator gave no room for what a call was to be given"),
-            Outcome::Unanswered => f.write_str("ended at a host call that the recording does not have"),
+            Outcome::NoRoom => f.write_str("the allocator made no room for an argument"),
+            Outcome::Unanswered => f.write_str("ended at a host call that is missing from the recording"),
         }
     }
 }
@@ -283,7 +283,7 @@ traps! {
     HostError               "error in a host function";
     Other                   "trap";
     IndirectCall            "indirect call of a null element or of another type";
-    Truncation              "float that is no integer of the type";
+    Truncation              "float that is not an integer of the type";
 }
 
 impl TrapKind {

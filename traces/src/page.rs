@@ -23,7 +23,7 @@ mod tests {
     fn pages_of_zeros_are_left_out() {
         let mut bytes = vec![0; 2 * PAGE as usize + 3];
         bytes[PAGE as usize] = 1;
-        *bytes.last_mut().unwrap() = 2;
+        *bytes.last_mut().expect("it has bytes") = 2;
         let found: Vec<(u64, usize)> = written_pages(&bytes).map(|(number, page)| (number, page.len())).collect();
         assert_eq!(found, [(1, PAGE as usize), (2, 3)]);
         assert_eq!(written_pages(&[]).count(), 0);

@@ -192,9 +192,12 @@ mod tests {
         let memory = MemoryIndex(3);
         for by in [Observation::ReadBack, Observation::Checkpoint, Observation::Watch] {
             let event = Event::Observed { memory, address: 7, by, bytes: vec![1, 2] };
-            assert_eq!(Event::read(&RawEvent::observed(memory, 7, by, &[1, 2]), &sites).unwrap(), event);
+            assert_eq!(
+                Event::read(&RawEvent::observed(memory, 7, by, &[1, 2]), &sites).expect("it reads back"),
+                event
+            );
         }
-        let read = |raw: RawEvent| Event::read(&raw, &sites).unwrap();
+        let read = |raw: RawEvent| Event::read(&raw, &sites).expect("it reads back");
         assert_eq!(read(RawEvent::found_size(memory, 9)), Event::FoundSize { memory, pages: 9 });
         assert_eq!(read(RawEvent::found_outside(memory, 9)), Event::FoundOutside { memory, address: 9 });
         let stray = Event::StrayBytes { memory, address: 5, bytes: vec![4] };

@@ -36,7 +36,7 @@ impl App {
                     Some(query) => Aim::Search(query.clone(), direction),
                     None if self.outline.is_pair() => Aim::Mismatch(direction),
                     None => {
-                        self.message = Some("nothing is searched for: / starts a search".to_string());
+                        self.message = Some("nothing to repeat: / starts a search".to_string());
                         return None;
                     }
                 };

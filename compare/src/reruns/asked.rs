@@ -60,7 +60,7 @@ impl<'a> Asked<'a> {
         }
         Ok(match differs(self.trace(side), &self.file(side), position)? {
             None => Ok(recorded),
-            Some(how) => Err(format!("{} runs otherwise when it is asked: {how}", side.word())),
+            Some(how) => Err(format!("{} runs differently with the added code: {how}", side.word())),
         })
     }
 

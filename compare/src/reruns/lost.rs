@@ -43,8 +43,7 @@ impl Asked<'_> {
             replace(self.trace(side), &self.file(side))?;
         }
         notes.push(format!(
-            "the inline records of {found} events before its trap were lost in {}, as stores are that its code forgets; \
-             both sides were recorded again by hooks",
+            "the inline records of {found} events before its trap were lost in {}, as other stores are that its code loses; both sides were recorded again by hooks",
             short.word()
         ));
         Ok(Some(recorded))

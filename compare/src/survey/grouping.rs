@@ -30,8 +30,10 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
                     // Against itself the report would speak of two runs.
                     row.error = Some(match report.reason {
                         Some(reason) if index != reference => reason,
-                        _ if outcome == Outcome::NoRoom => format!("not all that was asked for ran: {outcome}"),
-                        _ => "the run says nothing about what the engine would have done later".to_string(),
+                        _ if outcome == Outcome::NoRoom => {
+                            format!("some of the requested calls did not run: {outcome}")
+                        }
+                        _ => "the run does not show what the engine would have done later".to_string(),
                     });
                     continue;
                 }

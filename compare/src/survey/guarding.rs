@@ -58,7 +58,7 @@ impl EngineRun {
         recorded: &Recorded,
     ) -> Result<Option<PlainRuns>, CompareError> {
         if both.cut_short() {
-            let note = "the run without recording was cut short, so the guard says nothing";
+            let note = "the run without recording was cut short, so the guard has no result";
             self.row.notes.push(note.to_string());
             return Ok(None);
         }

@@ -141,9 +141,9 @@ impl fmt::Display for Report {
             }
             Some([lhs, rhs]) => writeln!(
                 f,
-                " The runs come through the same instructions again from lhs #{lhs}, rhs #{rhs} on, with other operands."
+                " The runs execute the same instructions again from lhs #{lhs}, rhs #{rhs} on, with different operands."
             )?,
-            None => writeln!(f, " No place was found where the runs agree again.")?,
+            None => writeln!(f, " forkpoint found no place where the runs agree again.")?,
         }
         if let Some(machine) = &self.machine {
             writeln!(f, "{machine}")?;

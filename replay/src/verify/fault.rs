@@ -42,7 +42,7 @@ pub enum Fault {
         position: Position,
     },
     /// An event writes outside of memory, and no event behind it says that this was found.
-    #[error("event {position} writes outside of memory {} at {address:#x}, and no event says so", .memory.0)]
+    #[error("event {position} writes outside of memory {} at {address:#x}, and no event reports it", .memory.0)]
     Outside {
         /// Which event.
         position: Position,
@@ -70,7 +70,7 @@ pub enum Fault {
         address: u64,
     },
     /// A keyframe stands where no chunk ends.
-    #[error("keyframe {keyframe} is of position {position}, where no chunk ends")]
+    #[error("keyframe {keyframe} is at position {position}, where no chunk ends")]
     KeyframePosition {
         /// Its number, from 1.
         keyframe: usize,
@@ -178,7 +178,7 @@ mod tests {
         let module = "(module (memory 1) (memory $heap 1) (func $step))";
         let symbols = Symbols::new(wat::parse_str(module).expect("a module"));
         let outside = |memory| Fault::Outside { position: Position(3), memory: MemoryIndex(memory), address: 16 };
-        let words = "event #3 writes outside of memory 1 at 0x10, and no event says so (memory 1 is heap)";
+        let words = "event #3 writes outside of memory 1 at 0x10, and no event reports it (memory 1 is heap)";
         assert_eq!(outside(1).in_words(&symbols), words);
         assert_eq!(outside(0).in_words(&symbols), outside(0).to_string());
         let native = Fault::Native { func: FuncIndex(0), what: "it is cut".to_string() };

@@ -5,7 +5,7 @@
 ;; JSON: /rhs/outcome "trapped: indirect call of a null element or of another type"
 ;; RUN: compare % --invoke 'call 1' --invoke 'call 9' --invoke nan --invoke large --rhs node,program={node}
 ;; JSON: /agree true
-;; JSON: /rhs/outcome "trapped: float that is no integer of the type"
+;; JSON: /rhs/outcome "trapped: float that is not an integer of the type"
 ;; RUN: compare % --invoke 'call 2' --invoke 'call 1' --invoke nan --invoke large --lhs wasmi --rhs node,program={node}
 ;; JSON: /agree true
 ;; RUN: compare % --invoke 'call 2' --invoke 'call 1' --invoke nan --invoke large --rhs node,program={bun-1.2.2}

@@ -210,7 +210,7 @@ class Instance:
         functions = 0
         for module, name, kind in self.sections.imports:
             if kind != 0:
-                raise Refused(f"nobody provides the import {module.decode()}.{name.decode()}")
+                raise Refused(f"nothing provides the import {module.decode()}.{name.decode()}")
             if (module, name) == (b"forkpoint", b"event"):
                 answer = self.hook
             else:

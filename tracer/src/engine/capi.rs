@@ -48,7 +48,7 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
     // SAFETY: names that start with `wasm_` are those of `wasm.h`.
     let api = unsafe { Api::of(library) }.map_err(|missing| {
         format!(
-            "{} has no function `{missing}`: it is no library with the C interface wasm.h",
+            "{} has no function `{missing}`: it is not a library with the C interface wasm.h",
             spec.library.display()
         )
     })?;
@@ -102,7 +102,7 @@ impl Capi {
                 };
             }
         }
-        "the library rejects the module and does not say why".to_string()
+        "the library rejects the module and gives no reason".to_string()
     }
 
     fn serialize(&self, module: Object) -> Result<Vector<u8>, Rejected> {
@@ -125,7 +125,7 @@ impl Capi {
         }
         // An engine that cannot serialize may end the process when it is asked to.
         if self.name() != "wasmtime" {
-            return "unknown (its interface does not tell)".to_string();
+            return "unknown (its interface does not report it)".to_string();
         }
         let mut empty = *b"\0asm\x01\0\0\0";
         let told = self.compile(&mut empty).and_then(|module| self.serialize(module)).ok();

@@ -47,7 +47,10 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
     let loaded = library::load(&spec.library)?;
     // SAFETY: names that start with `WasmEdge_` are those of WasmEdge's interface.
     let api = unsafe { Api::of(loaded) }.map_err(|missing| {
-        format!("{} has no function `{missing}`: it is no library of WasmEdge 0.13 or later", spec.library.display())
+        format!(
+            "{} has no function `{missing}`: it is not a library of WasmEdge 0.13 or later",
+            spec.library.display()
+        )
     })?;
     let release = Release::of(&api).with_interface(&api, spec.abi.as_deref())?;
     // SAFETY: has no condition. What goes wrong is told by answers; the guest's output is not the engine's to mix.

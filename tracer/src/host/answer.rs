@@ -210,10 +210,12 @@ impl Host {
     /// The guest calls function `function`.
     pub(crate) fn call(&mut self, function: u32, arguments: Vec<WasmValue>) -> Result<Reply, RecordError> {
         let Some(called) = self.functions.get(function as usize) else {
-            return Err(RecordError::Protocol(format!("a call of imported function {function}, which there is not")));
+            return Err(RecordError::Protocol(format!(
+                "a call of imported function {function}, which does not exist"
+            )));
         };
         if self.pending.is_some() || self.calling.is_some() {
-            return Err(RecordError::Protocol(format!("a call of {} inside of another host call", called.import)));
+            return Err(RecordError::Protocol(format!("a call of {} inside another host call", called.import)));
         }
         let signature = called.signature().filter(|signature| signature.len() == arguments.len());
         if self.log.is_none() && called.needs_wasi() {
@@ -311,7 +313,7 @@ impl Host {
     /// All bytes that were asked for are there.
     pub(crate) fn read_end(&mut self) -> Result<Reply, RecordError> {
         let Some(Pending { talk, coming, .. }) = self.pending.take() else {
-            return Err(RecordError::Protocol("the end of reads that nobody asked for".to_string()));
+            return Err(RecordError::Protocol("the end of reads that were not requested".to_string()));
         };
         let mut asked = match talk {
             Talk::Asked(asked) => asked,
@@ -369,7 +371,7 @@ impl Host {
             // Where in the module a call stands is no part of the question.
             Some(HostEvent::Call(logged)) if (HostCall { caller: None, ..logged.clone() }) == call => None,
             Some(HostEvent::Call(logged)) if logged.import == call.import => {
-                Some("the recording has other arguments, or other bytes behind them".to_string())
+                Some("the recording has other arguments, or other bytes that they point to".to_string())
             }
             Some(HostEvent::Call(logged)) => Some(format!("the recording has a call of {}", logged.import)),
             Some(_) => return Err(damaged("a step of a call without its call")),
@@ -415,7 +417,7 @@ impl Host {
                 }
                 // The recording ends inside of the call: its engine crashed there, or ran out of time.
                 None => {
-                    let why = "the recording ends inside of this host call".to_string();
+                    let why = "the recording ends inside this host call".to_string();
                     return Ok(Reply { order: Order::Answer(answer), events, unanswered: Some(why) });
                 }
             }

@@ -257,7 +257,7 @@ impl Script {
     /// Why nothing comes from it any more.
     fn lost(&mut self, error: &io::Error) -> String {
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
-            return format!("it gives no answer within {:?} (--host-script-timeout)", self.timeout);
+            return format!("it did not answer within {:?} (--host-script-timeout)", self.timeout);
         }
         // Its end of the socket is closed: it is about to end, if it has not.
         let _ = self.child.kill();

@@ -24,8 +24,7 @@ pub(crate) enum StubAnswer {
 /// Why a stub is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not MODULE.NAME=ANSWER; write env.now=42 (a result, several with commas between), env.log= (zeros, or \
-     nothing where nothing is returned), env.abort=trap, and * at the end of a name for all that begin so"
+    "`{0}` is not MODULE.NAME=ANSWER; write env.now=42 (a result; separate several by commas), env.log= (zeros, or no result), env.abort=trap; a trailing * matches every name with that prefix"
 )]
 pub struct StubError(String);
 

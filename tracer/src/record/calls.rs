@@ -169,7 +169,7 @@ impl<'a> Resolver<'a> {
         };
         if written.len() != ty.params().len() {
             return Err(fail(format!(
-                "it takes {} argument(s) ({}); write them behind the name, with `len` for the number of bytes, as in \
+                "it takes {} argument(s) ({}); write them after the name, with `len` for the number of bytes, as in \
                  --alloc '{name} len 1'",
                 ty.params().len(),
                 signature(ty)
@@ -196,7 +196,7 @@ fn integer(length: u64, ty: ValType) -> Result<WasmValue, String> {
 
 /// The bytes to put, and how many of them count.
 fn bytes(source: &Source, ending: Ending, most: u64) -> Result<(Vec<u8>, u64), String> {
-    let too_many = || format!("texts and files for memory may have {} MiB in all", MAX_PUT >> 20);
+    let too_many = || format!("texts and files for memory may take up {} MiB in all", MAX_PUT >> 20);
     let mut bytes = match source {
         Source::Text(bytes) => bytes.clone(),
         Source::File(path) => read(path, most).map_err(|error| format!("reading {}: {error}", path.display()))?,

@@ -179,10 +179,10 @@ impl FrameCheck {
 
     fn call(&mut self, call: Option<u32>) -> Option<String> {
         if self.part != Part::Running {
-            return Some("a call before `Instantiated` or behind the images at the end".to_string());
+            return Some("a call before `Instantiated` or after the images at the end".to_string());
         }
         if self.calling {
-            return Some("a call inside of another one".to_string());
+            return Some("a call inside another one".to_string());
         }
         self.calling = true;
         let allowed = match (call, self.next_call) {
@@ -191,7 +191,7 @@ impl FrameCheck {
         };
         self.next_call = Some(call.map_or(0, |number| number.saturating_add(1)));
         (!allowed).then(|| match call {
-            None => "the start function behind another call".to_string(),
+            None => "the start function after another call".to_string(),
             Some(number) => format!("call {number} where a later one was expected"),
         })
     }

@@ -21,7 +21,7 @@ pub struct Invocation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// There is no name.
-    #[error("name an export, and its arguments behind it: 'run 64'")]
+    #[error("name an export, followed by its arguments: 'run 64'")]
     Empty,
     /// A quotation mark that nothing closes.
     #[error("a quotation mark is not closed: {text}")]
@@ -144,7 +144,7 @@ pub(super) fn notation(text: &str) -> Result<Notation, String> {
     }
     if let Some(rest) = bytes.strip_prefix('"') {
         let Some(inside) = rest.strip_suffix('"') else {
-            return Err("the text goes on behind its quotation mark".to_string());
+            return Err("the text continues after its quotation mark".to_string());
         };
         return Ok(Notation::Bytes(Source::Text(unescaped(inside)?), ending));
     }
@@ -180,7 +180,7 @@ fn unescaped(text: &str) -> Result<Vec<u8>, String> {
         let wrong =
             || format!("`{}` is no escape: there are {ESCAPES}", rest[at..].chars().take(4).collect::<String>());
         if rest[at..].starts_with('"') {
-            return Err("the text goes on behind its quotation mark".to_string());
+            return Err("the text continues after its quotation mark".to_string());
         }
         rest = &rest[at + 1..];
         let simple = match rest.chars().next() {

@@ -66,7 +66,7 @@ pub(super) fn launch(
         let child = Child::spawn(request, job, folder.path(), stdin)?;
         let ended = child.run(&limits, &finished, |frame, socket| {
             if finished.get() {
-                return Err(RecordError::Protocol("a frame behind the last, `End`".to_string()));
+                return Err(RecordError::Protocol("a frame after the last, `End`".to_string()));
             }
             if matches!(frame, Frame::Message(Message::End)) {
                 finished.set(true);

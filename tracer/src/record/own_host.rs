@@ -19,10 +19,7 @@ pub fn own_host(request: &Request) -> Result<Result<String, Option<String>>, Rec
     };
     if ran.end.outcome != Outcome::Finished {
         let words = ran.end.message.unwrap_or_default();
-        return Ok(Err(Some(format!(
-            "a call of its host ended otherwise than by a return: {} {words}",
-            ran.end.outcome
-        ))));
+        return Ok(Err(Some(format!("a call of its host did not end in a return: {} {words}", ran.end.outcome))));
     }
     Ok(ran.engine.as_ref().map_or(Err(None), header::own_host))
 }

@@ -111,7 +111,7 @@ fn scripted(scripts: &[HostScript]) -> Result<BTreeSet<Import>, RecordError> {
         let fail = |why: String| RecordError::HostScript { file: script.file.clone(), why };
         for import in script.functions().map_err(fail)? {
             if import.module == wasi::MODULE && wasi::signature(&import.name).is_some() {
-                return Err(fail(format!("it has {import}, and WASI is answered by WASI only: leave it out")));
+                return Err(fail(format!("it has {import}, but only a WASI host answers WASI: leave it out")));
             }
             found.insert(import);
         }

@@ -64,7 +64,7 @@ impl<'a> Stepping<'a> {
         let called = self.steps.list.iter().find(needs).and_then(name).unwrap_or_default();
         let size = size.map_or(String::new(), |size| format!(", and memory has {size} bytes"));
         let gave = match address {
-            0 => "0, which is no address".to_string(),
+            0 => "0, which is not an address".to_string(),
             _ => format!("{address:#x}{size}"),
         };
         let length = put.bytes.len();

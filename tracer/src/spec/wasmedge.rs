@@ -74,16 +74,18 @@ impl WasmEdgeSpec {
                 Some(("compile-wasm", list)) => spec.compile_wasm = features::own_names(list)?,
                 Some(("abi", abi)) if ABIS.iter().any(|(name, _)| *name == abi) => spec.abi = Some(abi.to_string()),
                 Some(("abi", abi)) => {
-                    return Err(format!("unknown C interface `{abi}`, those of these releases differ: {}", abis()));
+                    return Err(format!("unknown C interface `{abi}`, the known ones are {}", abis()));
                 }
                 _ => return Err(format!("unknown setting `{setting}`")),
             }
         }
         if spec.opt.is_some() && mode == WasmEdgeMode::Interpreter {
-            return Err("`opt` is for the compiler, which the interpreter does without".to_string());
+            return Err("`opt` is for the compiler, and the interpreter has none".to_string());
         }
         if !spec.compile_wasm.is_empty() && mode != WasmEdgeMode::Aot {
-            return Err("`compile-wasm` is for `aot`: only there compiler and run are told apart".to_string());
+            return Err(
+                "`compile-wasm` is for `aot`: only there do compiler and run have separate settings".to_string()
+            );
         }
         match spec.library.as_os_str().is_empty() {
             true => Err("no library: `lib=PATH` names one".to_string()),

@@ -70,7 +70,7 @@ impl WasmtimeSpec {
             }
         }
         if engine.compiler == Compiler::Pulley && engine.target != Target::Host {
-            return Err("pulley is a target of its own".to_string());
+            return Err("pulley is a separate target".to_string());
         }
         Ok(engine)
     }

@@ -60,8 +60,7 @@ pub(super) fn values(api: &Api, store: Object) -> Result<(), String> {
     }
     match right {
         true => Ok(()),
-        false => Err("the library does not pass values as the C interface wasm.h lays them out, so nothing that it \
-                      says could be trusted; use another build of it"
+        false => Err("the library does not pass values as the C interface wasm.h lays them out, so its results would be meaningless; use another build of it"
             .to_string()),
     }
 }

@@ -25,16 +25,14 @@ pub(super) fn check(api: &Api, engine: Object, spec: &CapiSpec, features: &Featu
     let (winch, once, again) = (code(api, engine)?, cranelift()?, cranelift()?);
     if once != again {
         return Err(
-            "whether the library compiles with Winch cannot be told: it makes other code of a module each time"
+            "it is impossible to tell whether the library compiles with Winch: it makes different code of a module each time"
                 .to_string(),
         );
     }
     match winch == once {
-        true => {
-            Err("the library takes compiler=winch and compiles with Cranelift all the same: the C interface of this \
+        true => Err("the library accepts compiler=winch but compiles with Cranelift: the C interface of this \
                      release has no Winch"
-                .to_string())
-        }
+            .to_string()),
         false => Ok(()),
     }
 }
@@ -55,7 +53,7 @@ fn code(api: &Api, engine: Object) -> Result<Vec<u8>, String> {
         code.slice().to_vec()
     };
     match copy.is_empty() {
-        true => Err("the library does not serialize a module, so its compiler cannot be told".to_string()),
+        true => Err("the library does not serialize a module, so its compiler is unknown".to_string()),
         false => Ok(copy),
     }
 }

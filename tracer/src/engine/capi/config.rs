@@ -57,7 +57,7 @@ pub(super) fn engine(api: &Api, spec: &CapiSpec, features: &FeatureSwitches) -> 
         _ => return Err("the library has no configuration, so nothing can be set".to_string()),
     };
     if engine.is_null() {
-        return Err("the library makes no engine with these settings and does not say why".to_string());
+        return Err("the library makes no engine with these settings and gives no reason".to_string());
     }
     Ok((engine, settings))
 }

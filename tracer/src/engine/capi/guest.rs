@@ -41,7 +41,7 @@ impl<'a> CapiGuest<'a> {
         let instance = unsafe { (api.wasm_instance_new)(store, module, &imports, &mut trap) };
         if instance.is_null() || !trap.is_null() {
             let message = match trap.is_null() {
-                true => "the library does not say why".to_string(),
+                true => "the library gives no reason".to_string(),
                 // SAFETY: the trap is ours.
                 false => one_line(&unsafe { message(api, trap) }),
             };
@@ -85,7 +85,7 @@ impl Guest for CapiGuest<'_> {
         let arguments: Option<Vec<Value>> = call.arguments.iter().map(to_engine).collect();
         let Some(mut arguments) = arguments.filter(|_| !call.vectors) else {
             return Ended::Impossible(format!(
-                "`{}` takes or gives a v128, which the C interface wasm.h cannot pass; call an export without one",
+                "`{}` takes or returns a v128, which the C interface wasm.h cannot pass; call an export without one",
                 call.function
             ));
         };

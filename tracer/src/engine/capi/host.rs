@@ -169,7 +169,7 @@ impl OwnHost {
 /// # Errors
 /// Words that may mean an exit, and name no code.
 fn end(name: &str, words: &str) -> Result<HostEnd, String> {
-    let unknown = || format!("{name} ended with words that name no exit code: {}", one_line(words));
+    let unknown = || format!("{name} ended with a message that names no exit code: {}", one_line(words));
     let Some(code) = words.strip_prefix(EXITED) else {
         return match name {
             "proc_exit" => Err(unknown()),
@@ -231,7 +231,7 @@ unsafe fn last_error(functions: &Functions) -> String {
         text
     };
     let told = one_line(String::from_utf8_lossy(&told).trim_end_matches('\0'));
-    if told.is_empty() { "the library does not say why".to_string() } else { told }
+    if told.is_empty() { "the library gives no reason".to_string() } else { told }
 }
 
 #[cfg(test)]

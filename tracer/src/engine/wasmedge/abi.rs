@@ -196,13 +196,12 @@ impl Release {
             (UNKNOWN, Some(interface)) => interface,
             (UNKNOWN, None) => {
                 return Err(format!(
-                    "this library says that it is WasmEdge {words}, as one does that is built from an archive of the \
-                     sources: name the release whose C interface it has by abi=, as in abi=0.14; there are {}",
+                    "this library reports its version as WasmEdge {words}, as builds from a source archive do: name the release whose C interface it has, as in abi=0.14; forkpoint knows {}",
                     abis()
                 ));
             }
             (version, _) if version < OLDEST => {
-                return Err(format!("this is WasmEdge {words}; 0.13 is the oldest release that is known"));
+                return Err(format!("this is WasmEdge {words}; 0.13 is the oldest release that forkpoint supports"));
             }
             (version, Some(interface)) if (version.0, version.1) != (interface.0, interface.1) => {
                 return Err(format!(

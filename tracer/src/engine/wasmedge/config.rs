@@ -65,7 +65,7 @@ fn proposal(release: &Release, name: &str) -> Result<u32, String> {
     let number = known().position(|known| *known == name).map(|number| number as u32);
     number.ok_or_else(|| {
         let known: Vec<&str> = known().copied().collect();
-        format!("`{name}` is no proposal that this release of WasmEdge has; it has {}", known.join(", "))
+        format!("this release of WasmEdge does not have the proposal `{name}`; it has {}", known.join(", "))
     })
 }
 
@@ -125,7 +125,7 @@ pub(super) fn make(
             Some(set) => set(config, number),
             None if spec.mode == WasmEdgeMode::Jit => {
                 return Err(
-                    "this release of WasmEdge has no JIT behind its C interface; 0.17 and later do".to_string()
+                    "this release of WasmEdge offers no JIT in its C interface; 0.17 and later do".to_string()
                 );
             }
             None => {

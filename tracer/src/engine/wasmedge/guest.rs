@@ -57,7 +57,7 @@ impl<'a> WasmEdgeGuest<'a> {
             let runs = run.has_start || !run.calls.is_empty();
             if engine.spec.mode == WasmEdgeMode::Jit && runs && native::unnamed_code()? <= before {
                 return Err(Rejected::instantiate(
-                    "the JIT made no native code of this module: this library would interpret it and not say so",
+                    "the JIT made no native code of this module: the library would silently interpret it",
                 ));
             }
             let instance = (api.WasmEdge_VMGetActiveModule)(machine);
@@ -95,7 +95,7 @@ impl Guest for WasmEdgeGuest<'_> {
         let arguments: Option<Vec<Value>> = call.arguments.iter().map(|value| self.release.given(value)).collect();
         let Some(arguments) = arguments else {
             return Ended::Impossible(format!(
-                "`{}` takes a reference, which cannot be made outside of WasmEdge yet; call an export without one",
+                "`{}` takes a reference, which cannot be made outside WasmEdge yet; call an export without one",
                 call.function
             ));
         };

@@ -185,7 +185,7 @@ impl Pump<'_> {
             });
             if self.observed > most {
                 return Err(RecordError::Protocol(format!(
-                    "{} bytes of memory {} that are not what the events say",
+                    "{} bytes of memory {} that differ from the events",
                     self.observed, memory.0
                 )));
             }
