@@ -117,7 +117,7 @@ fn seeks_from_keyframes_give_the_memory_of_a_linear_replay() {
         assert_eq!(plain.difference(timeline.memory()), None, "at #{place}, keyframes {keyframes:?}");
     }
     let verified = forkpoint_replay::verify(timeline.trace_mut());
-    assert!(verified.findings.is_empty(), "{:?}", verified.findings);
+    assert!(verified.faults.is_empty(), "{:?}", verified.faults);
     assert_eq!(verified.keyframes, keyframes.len());
 }
 
