@@ -23,7 +23,7 @@
 //!     let folder = tempfile::tempdir()?;
 //!     let request = Request::new("wasmi".parse()?, folder.path().join("guest.fpt"))?;
 //!     let recorded = program.record(&request, &mut |_, _| {})?;
-//!     assert_eq!(recorded.events, 1);
+//!     assert_eq!(recorded.outcome, forkpoint_traces::Outcome::Finished);
 //!     Ok(())
 //! }
 //! ```
