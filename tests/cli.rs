@@ -118,7 +118,7 @@ fn the_samples_open_and_diverge() {
     let (code, stdout, stderr) = forkpoint(folder.path(), &["diff", &lhs, &rhs]);
     assert!(code == 1 && stdout.contains("diverge at #12 (value)"), "{stdout}{stderr}");
     let (code, stdout, stderr) = forkpoint(folder.path(), &["info", "--verify", &lhs]);
-    assert!(code == 0 && stdout.contains("every event replays"), "{stdout}{stderr}");
+    assert!(code == 0 && stdout.contains("every event replayed"), "{stdout}{stderr}");
     let (code, stdout, _) = forkpoint(folder.path(), &["diff", &lhs, &lhs]);
     assert!(code == 0 && stdout.contains("agree"), "{stdout}");
 }

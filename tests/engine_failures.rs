@@ -104,7 +104,7 @@ fn a_crash_is_an_end_with_the_events_before_it() {
 }
 
 fn what_runs_an_engine_fails_by_itself() {
-    let failed = "failed, which says nothing about the engine";
+    let failed = "failed, which is not a finding about the engine";
     errs("exit", "greeted", &[failed, "exit status: 7"]);
     errs("exit", "called", &[failed, "exit status: 7"]);
     errs("cut", "called", &[failed, "exit status: 7"]);
@@ -115,10 +115,10 @@ fn what_runs_an_engine_fails_by_itself() {
 }
 
 fn a_process_that_ends_before_it_says_anything_is_an_error_with_its_last_words() {
-    errs("abort", "early", &["ended before it said anything", "SIGABRT"]);
-    errs("exit", "early", &["ended before it said anything", "exit status: 7"]);
+    errs("abort", "early", &["ended before its first message", "SIGABRT"]);
+    errs("exit", "early", &["ended before its first message", "exit status: 7"]);
     errs("says", "early", &["exit status: 7", "it wrote:", "last words"]);
-    errs("close", "early", &["ended before it said anything", "closed its socket"]);
+    errs("close", "early", &["ended before its first message", "closed its socket"]);
     let row = third("runner:/nowhere/engine --fast");
     let error = row["error"].as_str().expect("an error");
     assert!(error.contains("/nowhere/engine cannot be started") && error.contains("No such file"), "{error}");
@@ -136,8 +136,8 @@ fn a_hang_ends_with_the_time_limit() {
 }
 
 fn a_process_that_stays_or_leaves_another_behind_holds_nobody_up() {
-    errs("close", "called", &["says nothing about the engine", "closed its socket"]);
-    errs("leave", "called", &["says nothing about the engine", "exit status: 7"]);
+    errs("close", "called", &["is not a finding about the engine", "closed its socket"]);
+    errs("leave", "called", &["is not a finding about the engine", "exit status: 7"]);
     // It has said everything; that it does not end is nobody's business.
     let row = third(&failing("endless", "called"));
     assert_eq!(row["outcome"], "finished", "{row:#}");
@@ -177,7 +177,7 @@ fn floods_of_frames_fill_neither_memory_nor_time() {
     for how in ["bytes", "sparse"] {
         let row = third(&failing(how, "called"));
         let error = row["error"].as_str().unwrap_or_default();
-        assert!(row["outcome"] == "timed out" || error.contains("not what the events say"), "{how}: {row:#}");
+        assert!(row["outcome"] == "timed out" || error.contains("differ from the events"), "{how}: {row:#}");
     }
 }
 

@@ -195,10 +195,10 @@ fn a_broken_script_is_an_error_of_the_host() {
         ("export const env = { f: () => 5n };", "returned 5n (bigint) for a result of type i32"),
         ("export const env = { f() { throw new Error('mine\\u001b[1m'); } };", "env.f: Error: mine\u{fffd}[1m"),
         ("export const env = { f() { process.exit(3); } };", "ended in the middle of a call"),
-        ("export const env = { f() { for (;;); } };", "no answer within 1s"),
+        ("export const env = { f() { for (;;); } };", "did not answer within 1s"),
         ("export const env = {", "SyntaxError"),
-        ("for (;;);", "no answer within 1s"),
-        ("export const wasi_snapshot_preview1 = { fd_write() {} };", "WASI is answered by WASI only"),
+        ("for (;;);", "did not answer within 1s"),
+        ("export const wasi_snapshot_preview1 = { fd_write() {} };", "only a WASI host answers WASI"),
     ];
     for (script, words) in cases {
         let ran = with(script, &["--host-script-timeout", "1s"]);

@@ -185,7 +185,7 @@ fn no_room_on_one_side_is_a_divergence() {
     let folder = folder();
     let (code, report, rhs) = without_growth(folder.path(), "grows_or_none");
     assert!(code == 1 && report.contains("memory.grow"), "{report}");
-    assert!(rhs.contains("return 0\n") && rhs.contains("end: the allocator gave no room"), "{rhs}");
+    assert!(rhs.contains("return 0\n") && rhs.contains("end: the allocator made no room"), "{rhs}");
     assert!(!rhs.contains("host write") && !rhs.contains("call strlen"), "{rhs}");
 }
 

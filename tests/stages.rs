@@ -88,7 +88,7 @@ fn engines_are_asked_about_a_module_that_is_not_valid() {
     let folder = folder_with(&[("bad.wat", b"(module (memory 1) (func (export \"f\") (result i32) (i64.const 1)))")]);
     let (code, report, stderr) = compare(folder.path(), &["bad.wat", "--invoke", "f", "--rhs", "wasmi"]);
     assert_eq!((code, &report["nothing_ran"]), (2, &true.into()), "{report:#}{stderr}");
-    assert!(stderr.contains("nothing of it runs"), "{stderr}");
+    assert!(stderr.contains("nothing runs"), "{stderr}");
     for side in ["lhs", "rhs"] {
         assert_eq!(report[side]["outcome"], "rejected at validate", "{report:#}");
         assert!(report[side]["message"].as_str().is_some_and(|words| words.contains("type mismatch")), "{report:#}");
