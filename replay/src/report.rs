@@ -1,12 +1,13 @@
 //! A comparison in words and in data: what a bug report quotes and what `--json` prints.
 
 mod ended;
+mod parts;
 mod places;
 mod text;
 
-use crate::allowed::{Allowed, allowed, trapped_otherwise};
+use crate::allowed::{allowed, trapped_otherwise};
 use crate::describe::{describe, describe_with_place};
-use crate::divergence::{Divergence, Found, MemoryEffect, both_observed, first_divergence};
+use crate::divergence::{Divergence, Found, both_observed, first_divergence};
 use crate::error::ReplayError;
 use crate::limits::PageLimit;
 use crate::machine;
@@ -17,232 +18,14 @@ use crate::symbols::{Item, Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::typed::TypedValue;
 use crate::verdict::Verdict;
-pub use ended::BetweenReport;
 use forkpoint_traces::{Event, FuncIndex, Hex, HostEvent, Milestone, Outcome, Position, SiteTable};
+pub use parts::{
+    BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport,
+    SiteReport,
+};
 use places::{site_of, writer};
-use serde::{Serialize, Serializer};
 use std::sync::Arc;
 use wasmparser::{Parser, Payload, TypeRef};
-
-/// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
-#[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// Whether all events are equal and both runs were recorded to their end. `None`: no answer, see `reason`.
-    pub agree: Option<bool>,
-    /// Why there is no answer.
-    pub reason: Option<String>,
-    /// Whether both engines accepted less than it takes to run the module: they agree in that, and nothing ran.
-    pub nothing_ran: bool,
-    /// What of the program did not run under these engines, so that agreement says nothing about it: as sentences.
-    pub not_asked: Vec<String>,
-    /// The class of the divergence.
-    pub verdict: Option<Verdict>,
-    /// The class in words.
-    pub meaning: Option<&'static str>,
-    /// Position of the first unequal pair.
-    pub position: Option<u64>,
-    /// Where in the module: where a run trapped, crashed or was ended, whichever side did; else the instruction of the
-    /// left event, or of the right one.
-    pub site: Option<SiteReport>,
-    /// Where a run ended whose engine does not say where.
-    pub between: Option<BetweenReport>,
-    /// Index of the memory written.
-    pub memory: Option<u32>,
-    /// Its name, where the module has one.
-    pub memory_name: Option<String>,
-    /// First address shown in `before` and each side's `after`.
-    pub address: Option<u64>,
-    /// What memory held there before, in hexadecimal.
-    pub before: Option<Hex<Vec<u8>>>,
-    /// Who wrote these bytes before.
-    pub last_writer: Option<EventReport>,
-    /// What memory held where the right event wrote, when that is not near the place above.
-    pub elsewhere: Option<PlaceReport>,
-    /// The store that is not what memory holds, or that memory should still hold.
-    pub culprit: Option<CulpritReport>,
-    /// The event with which memory changed without saying so, where a second run found it.
-    pub during: Option<CulpritReport>,
-    /// The host call in which the runs diverge, where they do so in the middle of one.
-    pub host_call: Option<String>,
-    /// Events before the divergence that differ in NaN bits only.
-    pub nan_bits: Option<NanReport>,
-    /// Whether the specification allows the difference: null where nothing says so.
-    pub allowed: Option<Allowed>,
-    /// Where the runs agree again: left and right position.
-    pub resync: Option<[u64; 2]>,
-    /// Whether the events from there on are equal, or only the instructions; `None` without a resync.
-    pub resync_equal: Option<bool>,
-    /// What the specification says of the module, with the proposals that the left run was told.
-    pub specification: String,
-    /// That the machine may have refused what one side did not get, as a sentence.
-    pub machine: Option<String>,
-    /// In what the two runs differ because it was asked for, as sentences.
-    pub asked_for: Vec<String>,
-    /// The module that both ran.
-    pub module: ModuleReport,
-    /// The left run.
-    pub lhs: SideReport,
-    /// The right run.
-    pub rhs: SideReport,
-    /// Events around the divergence.
-    pub context: Vec<ContextRow>,
-}
-
-/// The module of a comparison.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ModuleReport {
-    /// Its file's name, without folders.
-    pub name: String,
-    /// Length of the binary module.
-    pub bytes: u64,
-    /// BLAKE3 of the binary module, in hexadecimal.
-    pub blake3: String,
-}
-
-/// An instruction of the module.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SiteReport {
-    /// Function index.
-    pub function: u32,
-    /// Function name.
-    pub name: String,
-    /// Byte offset in the original module.
-    pub offset: u32,
-    /// The instruction in the text format.
-    pub instruction: String,
-    /// Source file, where debug information names one.
-    pub file: Option<String>,
-    /// Source line.
-    pub line: Option<u32>,
-}
-
-/// An event with its place.
-#[derive(Debug, Clone, Serialize)]
-pub struct EventReport {
-    /// Position.
-    pub position: u64,
-    /// The event in one line.
-    pub event: String,
-    /// Where in the module.
-    pub site: Option<SiteReport>,
-}
-
-/// Bytes of memory before and after the two events.
-#[derive(Debug, Clone, Serialize)]
-pub struct PlaceReport {
-    /// Index of the memory.
-    pub memory: u32,
-    /// Its name, where the module has one.
-    pub memory_name: Option<String>,
-    /// First address shown.
-    pub address: u64,
-    /// What memory held there before, in hexadecimal.
-    pub before: Hex<Vec<u8>>,
-    /// What it holds after the left event.
-    pub lhs_after: Hex<Vec<u8>>,
-    /// What it holds after the right event.
-    pub rhs_after: Hex<Vec<u8>>,
-    /// Who wrote these bytes before.
-    pub last_writer: Option<EventReport>,
-}
-
-impl PlaceReport {
-    fn new(
-        effect: &MemoryEffect,
-        timeline: &mut Timeline,
-        sites: &SiteTable,
-        symbols: &Symbols,
-    ) -> Result<PlaceReport, ReplayError> {
-        Ok(PlaceReport {
-            memory: effect.memory.0,
-            memory_name: symbols.item_name(Item::Memory, effect.memory.0),
-            address: effect.address,
-            before: Hex(effect.before.clone()),
-            lhs_after: Hex(effect.lhs_after.clone()),
-            rhs_after: Hex(effect.rhs_after.clone()),
-            last_writer: writer(effect, timeline, sites, symbols)?,
-        })
-    }
-}
-
-/// The store behind bytes that memory does not hold.
-#[derive(Debug, Clone, Serialize)]
-pub struct CulpritReport {
-    /// The side on which memory does not hold them.
-    pub side: Side,
-    /// The event.
-    #[serde(flatten)]
-    pub event: EventReport,
-}
-
-/// Events that differ in NaN bits only.
-#[derive(Debug, Clone, Serialize)]
-pub struct NanReport {
-    /// Position of the first.
-    pub first: u64,
-    /// How many there are before the divergence.
-    pub count: u64,
-    /// Whether address or value at the divergence are bytes of the first one's NaNs.
-    pub leads_to_divergence: bool,
-}
-
-/// One of the two runs.
-#[derive(Debug, Clone, Serialize)]
-pub struct SideReport {
-    /// The engine as given on the command line.
-    pub engine: String,
-    /// Engine name and version, target and CPU features.
-    pub version: String,
-    /// The host that answered the module's calls for real; `None` where the module makes none, or a recording answered.
-    pub host: Option<String>,
-    /// How the run ended, `None` when the trace does not say. In JSON in words.
-    #[serde(serialize_with = "in_words")]
-    pub outcome: Option<Outcome>,
-    /// The engine's own words about that.
-    pub message: Option<String>,
-    /// Of a rejection: the byte offset in the original module that the engine names.
-    pub offset: Option<u64>,
-    /// Of a rejection: the engine's own error code.
-    pub code: Option<String>,
-    /// What the engine's process wrote to its standard error before it died or was ended.
-    pub last_words: Option<String>,
-    /// What became of the limit on the pages of memories, where there was one.
-    pub page_limit: Option<PageLimit>,
-    /// Number of events.
-    pub events: u64,
-    /// Whether the trace was closed.
-    pub complete: bool,
-    /// The event at the divergence, in one line.
-    pub event: Option<String>,
-    /// Where in the module that event is: an instruction's, a trap's, or where the run crashed or was ended.
-    pub site: Option<SiteReport>,
-    /// Address written by it.
-    pub address: Option<u64>,
-    /// Bytes written by it.
-    pub width: Option<u64>,
-    /// The value written, in hexadecimal: at most 64 bytes.
-    pub bytes: Option<Hex<Vec<u8>>>,
-    /// What these bytes mean, by the instruction that stores them.
-    pub value: Option<TypedValue>,
-    /// What memory holds afterwards where the report's `address` points.
-    pub after: Option<Hex<Vec<u8>>>,
-    /// What the event is, for signatures.
-    #[serde(skip)]
-    pub(crate) shape: Option<EventShape>,
-}
-
-/// One row of the events around the divergence.
-#[derive(Debug, Clone, Serialize)]
-pub struct ContextRow {
-    /// Position, the same on both sides.
-    pub position: u64,
-    /// Whether the two events are equal.
-    pub equal: bool,
-    /// The left event.
-    pub lhs: Option<String>,
-    /// The right event, where it is another.
-    pub rhs: Option<String>,
-}
 
 impl Report {
     /// Compares two traces. `context` events before and after the divergence are shown.
@@ -579,10 +362,6 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         after: None,
         shape: None,
     })
-}
-
-fn in_words<S: Serializer>(outcome: &Option<Outcome>, serializer: S) -> Result<S::Ok, S::Error> {
-    outcome.as_ref().map(ToString::to_string).serialize(serializer)
 }
 
 impl SideReport {

@@ -1,7 +1,7 @@
 //! Where a run ended that trapped, crashed or was ended: its place, or the instructions between which that lies.
 
+use super::parts::{BetweenReport, EventReport, SiteReport};
 use super::places::site_at;
-use super::{EventReport, SiteReport};
 use crate::describe::describe;
 use crate::divergence::Divergence;
 use crate::error::ReplayError;
@@ -9,21 +9,9 @@ use crate::side::Side;
 use crate::symbols::Symbols;
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteTable};
-use serde::Serialize;
 
 /// Most events that are searched for an instruction, before the end and after it.
 const MOST_EVENTS: u64 = 1 << 12;
-
-/// The instructions between which a run ended whose engine does not say where.
-#[derive(Debug, Clone, Serialize)]
-pub struct BetweenReport {
-    /// The side that ended.
-    pub side: Side,
-    /// The last instruction that was recorded before, on both sides.
-    pub after: Option<EventReport>,
-    /// The first instruction that the other side recorded from there on.
-    pub before: Option<EventReport>,
-}
 
 /// Whether the event ends a run in the middle of a call.
 pub(super) fn ends_run(event: &Event) -> bool {

@@ -1,12 +1,12 @@
 //! The places a report names: instructions, and who wrote before.
 
-use super::{EventReport, SiteReport};
+use super::parts::{EventReport, PlaceReport, SiteReport};
 use crate::describe::{describe, place_of};
 use crate::divergence::MemoryEffect;
 use crate::error::ReplayError;
-use crate::symbols::Symbols;
+use crate::symbols::{Item, Symbols};
 use crate::timeline::Timeline;
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryOp, Milestone, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, MemoryOp, Milestone, SiteTable};
 
 /// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
 pub(super) fn writer(
@@ -52,5 +52,24 @@ impl SiteReport {
     /// The instruction at `offset` in `func`.
     pub fn at(func: FuncIndex, offset: CodeOffset, symbols: &Symbols) -> SiteReport {
         site_at(func, offset, None, symbols)
+    }
+}
+
+impl PlaceReport {
+    pub(super) fn new(
+        effect: &MemoryEffect,
+        timeline: &mut Timeline,
+        sites: &SiteTable,
+        symbols: &Symbols,
+    ) -> Result<PlaceReport, ReplayError> {
+        Ok(PlaceReport {
+            memory: effect.memory.0,
+            memory_name: symbols.item_name(Item::Memory, effect.memory.0),
+            address: effect.address,
+            before: Hex(effect.before.clone()),
+            lhs_after: Hex(effect.lhs_after.clone()),
+            rhs_after: Hex(effect.rhs_after.clone()),
+            last_writer: writer(effect, timeline, sites, symbols)?,
+        })
     }
 }

@@ -1,8 +1,6 @@
 //! What the lanes of a stored vector are. `v128.store` does not say, but the instruction before it, which makes the vector,
 //! mostly does: `f32x4.add` makes four floats.
 
-use super::Symbols;
-use forkpoint_traces::CodeOffset;
 use std::collections::HashMap;
 use wasmparser::{BinaryReader, FunctionBody, Operator};
 
@@ -52,21 +50,8 @@ impl Lanes {
     }
 }
 
-impl Symbols {
-    /// The lanes of the vector that the instruction at `offset` stores, or takes one lane of, where the instruction before
-    /// it tells.
-    pub fn lanes(&self, offset: CodeOffset) -> Option<Lanes> {
-        let number = self.layout.body_at(offset.0)?;
-        let mut known = self.lanes.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let stores = known.entry(number).or_insert_with(|| {
-            let body = self.layout.bodies[number].start as usize..self.layout.bodies[number].end as usize;
-            stored(BinaryReader::new(&self.module[body.clone()], body.start))
-        });
-        stores.get(&offset.0).copied()
-    }
-}
-
-fn stored(body: BinaryReader<'_>) -> StoredLanes {
+/// The lanes of every vector that a function stores.
+pub(super) fn stored(body: BinaryReader<'_>) -> StoredLanes {
     let mut stores = StoredLanes::new();
     let mut before: Option<Operator<'_>> = None;
     let Ok(operators) = FunctionBody::new(body).get_operators_reader() else { return stores };
@@ -93,7 +78,9 @@ fn stored(body: BinaryReader<'_>) -> StoredLanes {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Symbols;
     use super::*;
+    use forkpoint_traces::CodeOffset;
 
     #[test]
     fn the_instruction_before_tells() {

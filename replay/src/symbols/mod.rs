@@ -10,6 +10,7 @@
 
 mod demangle;
 mod dwarf;
+mod item_names;
 mod items;
 mod lanes;
 mod layout;
@@ -32,7 +33,8 @@ use layout::Layout;
 use names::Names;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use wasmparser::BinaryReader;
 
 /// Names, source lines and text of one module, parsed as they are asked for.
 pub struct Symbols {
@@ -100,14 +102,6 @@ impl Symbols {
         Some(CodeOffset(body.start)..CodeOffset(body.end))
     }
 
-    /// Text of the one instruction at `offset`, as the text format has it: `i32.store offset=8 align=2`.
-    ///
-    /// `offset` must be that of an instruction's first byte, which only a walk from the start of the function
-    /// could check: for another offset the text is that of whatever the bytes there would mean.
-    pub fn instruction(&self, offset: CodeOffset) -> Option<String> {
-        wat::instruction(self, offset)
-    }
-
     /// Where the instruction at `offset` comes from, innermost inlined function first. Empty without debug
     /// information.
     pub fn source(&self, offset: CodeOffset) -> Vec<SourceFrame> {
@@ -122,9 +116,16 @@ impl Symbols {
         self.layout.custom(&self.module, ".debug_info").is_some()
     }
 
-    /// Text of one function, with the file offset of each line's instruction.
-    pub fn wat(&self, func: FuncIndex) -> Option<WatFunction> {
-        wat::function(self, func)
+    /// The lanes of the vector that the instruction at `offset` stores, or takes one lane of, where the instruction before
+    /// it tells.
+    pub fn lanes(&self, offset: CodeOffset) -> Option<Lanes> {
+        let number = self.layout.body_at(offset.0)?;
+        let mut known = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let stores = known.entry(number).or_insert_with(|| {
+            let body = self.layout.bodies[number].start as usize..self.layout.bodies[number].end as usize;
+            lanes::stored(BinaryReader::new(&self.module[body.clone()], body.start))
+        });
+        stores.get(&offset.0).copied()
     }
 
     fn names(&self) -> &Names {

@@ -35,8 +35,23 @@ const MAX_TEXT: usize = 64 << 20;
 /// In deeper nesting labels are shown by number: the printer compares a name with those of all labels around it.
 const MAX_NAMED_DEPTH: usize = 200;
 
+impl Symbols {
+    /// Text of the one instruction at `offset`, as the text format has it: `i32.store offset=8 align=2`.
+    ///
+    /// `offset` must be that of an instruction's first byte, which only a walk from the start of the function
+    /// could check: for another offset the text is that of whatever the bytes there would mean.
+    pub fn instruction(&self, offset: CodeOffset) -> Option<String> {
+        instruction(self, offset)
+    }
+
+    /// Text of one function, with the file offset of each line's instruction.
+    pub fn wat(&self, func: FuncIndex) -> Option<WatFunction> {
+        function(self, func)
+    }
+}
+
 /// Text of the function `func`, `None` if it has no body.
-pub(super) fn function(symbols: &Symbols, func: FuncIndex) -> Option<WatFunction> {
+fn function(symbols: &Symbols, func: FuncIndex) -> Option<WatFunction> {
     let module = symbols.module();
     let range = symbols.layout.body(func.0)?;
     let body = &module[range.start as usize..range.end as usize];
@@ -72,7 +87,7 @@ pub(super) fn function(symbols: &Symbols, func: FuncIndex) -> Option<WatFunction
 }
 
 /// Text of the instruction at `offset`.
-pub(super) fn instruction(symbols: &Symbols, offset: CodeOffset) -> Option<String> {
+fn instruction(symbols: &Symbols, offset: CodeOffset) -> Option<String> {
     let defined = symbols.layout.body_at(offset.0)?;
     let end = symbols.layout.bodies[defined].end as usize;
     let code = &symbols.module()[offset.0 as usize..end];

@@ -62,11 +62,14 @@
 mod address;
 mod body;
 mod classify;
+mod declared;
 mod decode;
 mod emit;
 mod entries;
 mod error;
 mod floats;
+mod instrumented;
+mod interface;
 mod layout;
 mod locals;
 mod machinery;
@@ -77,196 +80,31 @@ mod notes;
 mod offsets;
 mod options;
 mod original;
+mod proposals;
 mod raw;
 mod scan;
 mod sections;
 mod steps;
 mod types;
-
 pub use address::Address;
+pub use declared::{DataKind, DataSegment, GlobalDecl, MemoryDecl};
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
 pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
+pub use instrumented::Instrumented;
+use interface::MAX_SEGMENT;
+pub(crate) use interface::step_export;
+pub use interface::{
+    BUFFER_EXPORT, BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, EXPORT_PREFIX, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE,
+    MARK_AT, RECORDS_AT, START_EXPORT,
+};
 pub use mark::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Options, Scope, Style};
 pub use original::Original;
-pub use raw::{FIRST_SEGMENT, HOST_RECORD, host_records};
+use proposals::{COMMON, features};
+pub use raw::{FIRST_SEGMENT, HOST_RECORD, Segment, host_records};
 pub(crate) use raw::{HOOK_SIZE, MARK_HOOK};
-
-use forkpoint_traces::{MemoryIndex, Site, Step, ValueType};
-use std::collections::BTreeSet;
-use std::ops::Range;
-use wasmparser::WasmFeatures;
-
-/// Module name of the import that rewritten modules need.
-pub const IMPORT_MODULE: &str = "forkpoint";
-/// Field name of the import of modules that record inline; its argument is the number of bytes in the buffer.
-pub const FLUSH_IMPORT: &str = "flush";
-/// Field name of the import of modules that record by hooks; its arguments are the number of a site and up to
-/// three operands, see [`RecordDecoder::decode_hook`].
-pub const HOOK_IMPORT: &str = "event";
-/// Start of all export names that the rewriter adds.
-pub const EXPORT_PREFIX: &str = "forkpoint:";
-/// Export name of the buffer.
-pub const BUFFER_EXPORT: &str = "forkpoint:buffer";
-/// Export name of the function that was the start function.
-pub const START_EXPORT: &str = "forkpoint:start";
-
-/// Export name of the function for a step of a run, by its number.
-pub(crate) fn step_export(number: u32) -> String {
-    format!("{EXPORT_PREFIX}step.{number}")
-}
-
-/// Address in the buffer of the cursor, an `i32`.
-pub const CURSOR_AT: usize = 0;
-/// Address in the buffer of the number of the [`Mark`] that the run came to last, an `i32`; 0 for none.
-pub const MARK_AT: usize = 8;
-/// Address in the buffer of the first record.
-pub const RECORDS_AT: usize = 16;
-/// A segment that finds more bytes of records than this in the buffer has it flushed first.
-pub const BUFFER_LIMIT: u32 = (1 << 20) - RECORDS_AT as u32;
-/// Largest record of one segment in bytes: what the buffer holds beyond [`BUFFER_LIMIT`].
-const MAX_SEGMENT: u32 = 1 << 16;
-/// Size of the buffer in pages of 64 KiB.
-pub const BUFFER_PAGES: u32 = (RECORDS_AT as u32 + BUFFER_LIMIT + MAX_SEGMENT) >> 16;
-
-/// A run of sites whose records share one head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Segment {
-    /// Index in [`Instrumented::sites`] of its first site.
-    pub first: u32,
-    /// How many sites.
-    pub count: u32,
-}
-
-/// A linear memory of the original module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemoryDecl {
-    /// Initial size in pages.
-    pub minimum: u64,
-    /// Largest size in pages.
-    pub maximum: Option<u64>,
-    /// Bytes in a page.
-    pub page_size: u32,
-    /// Whether addresses have 64 bits.
-    pub memory64: bool,
-    /// Whether threads may share it.
-    pub shared: bool,
-    /// Whether it is imported.
-    pub imported: bool,
-    /// The name under which the rewritten module exports it.
-    pub export: String,
-}
-
-/// A mutable global of numeric type.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GlobalDecl {
-    /// Its index, equal in the original and in the rewritten module.
-    pub index: u32,
-    /// Its type; never a vector.
-    pub ty: ValueType,
-    /// The name under which the rewritten module exports it.
-    pub export: String,
-}
-
-/// What a data segment is for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum DataKind {
-    /// Copied into memory at instantiation.
-    Active {
-        /// Memory written.
-        memory: MemoryIndex,
-        /// First byte written.
-        address: Address,
-    },
-    /// Waits for `memory.init`.
-    Passive,
-}
-
-/// A data segment of the original module.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DataSegment {
-    /// What it is for.
-    pub kind: DataKind,
-    /// Where its bytes are in the original module.
-    pub bytes: Range<usize>,
-}
-
-/// A rewritten module and what is needed to understand its records.
-#[derive(Debug, Clone)]
-pub struct Instrumented {
-    /// The rewritten binary.
-    pub module: Vec<u8>,
-    /// Every memory-changing instruction that can run, in the order of the code. A site's number is
-    /// [`SiteId::FIRST`](forkpoint_traces::SiteId::FIRST) plus its index.
-    pub sites: Vec<Site>,
-    /// The segments, numbered from [`FIRST_SEGMENT`].
-    pub segments: Vec<Segment>,
-    /// Places that the code names without an event, numbered from 1.
-    pub marks: Vec<Mark>,
-    /// From the rewritten module's offsets and function indices to the original's.
-    pub offsets: OffsetMap,
-    /// Memories of the original module, imports first.
-    pub memories: Vec<MemoryDecl>,
-    /// Mutable numeric globals of the original module.
-    pub globals: Vec<GlobalDecl>,
-    /// Names under which the rewritten module exports the original's tables, imports first.
-    pub tables: Vec<String>,
-    /// Data segments of the original module.
-    pub data: Vec<DataSegment>,
-    /// Whether the host has to call [`START_EXPORT`] after instantiation.
-    pub has_start: bool,
-    /// Whether recorder's code was added: the module has a memory, or something else is asked of it.
-    pub records: bool,
-    /// Whether the module needs the stack switching proposal, which not every engine setting goes with.
-    pub stack_switching: bool,
-}
-
-impl Instrumented {
-    /// The mark with this number.
-    pub fn mark(&self, number: u32) -> Option<&Mark> {
-        self.marks.get(number.checked_sub(1)? as usize)
-    }
-
-    /// The same module with a function for each step of `steps` whose number is in `added`, exported under
-    /// [`step_export`]: it does what the step asks for, and keeps what others need of it.
-    ///
-    /// # Errors
-    /// When a step calls what the module does not export, or the module grows beyond what engines accept.
-    pub(crate) fn with_steps(
-        mut self,
-        steps: &[Step],
-        added: &BTreeSet<u32>,
-    ) -> Result<Instrumented, InstrumentError> {
-        let (module, moved) = steps::add(&self.module, steps, added)?;
-        self.offsets.move_by(moved);
-        Ok(Instrumented { module, ..self })
-    }
-
-    /// About how many bytes of memory this takes.
-    pub(crate) fn size(&self) -> usize {
-        self.module.len()
-            + size_of_val(self.sites.as_slice())
-            + size_of_val(self.segments.as_slice())
-            + size_of_val(self.marks.as_slice())
-            + self.offsets.size()
-    }
-
-    /// A decoder for this module's raw records.
-    pub fn decoder(&self) -> RecordDecoder {
-        RecordDecoder::new(&self.sites, &self.segments, &self.memories)
-    }
-}
-
-/// What a module may use: WebAssembly 3.0 and the proposals beyond it that Wasmtime runs.
-fn features() -> WasmFeatures {
-    COMMON | WasmFeatures::STACK_SWITCHING
-}
-
-/// What every engine setting goes with.
-const COMMON: WasmFeatures =
-    WasmFeatures::WASM3.union(WasmFeatures::CUSTOM_PAGE_SIZES).union(WasmFeatures::WIDE_ARITHMETIC);
 
 /// Rewrites the binary `module` as `options` say. [`Original`] does it in several ways and reads the module once.
 ///

@@ -121,3 +121,12 @@ pub fn host_records(event: &HostEvent) -> Vec<Vec<u8>> {
     };
     bytes.chunks(HOST_PIECE).enumerate().map(piece).collect()
 }
+
+/// A run of sites whose records share one head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Segment {
+    /// Index in [`Instrumented::sites`](super::Instrumented::sites) of its first site.
+    pub first: u32,
+    /// How many sites.
+    pub count: u32,
+}

@@ -1,0 +1,33 @@
+//! What a rewritten module and its host meet by: names of imports and exports, and addresses in the buffer.
+
+/// Module name of the import that rewritten modules need.
+pub const IMPORT_MODULE: &str = "forkpoint";
+/// Field name of the import of modules that record inline; its argument is the number of bytes in the buffer.
+pub const FLUSH_IMPORT: &str = "flush";
+/// Field name of the import of modules that record by hooks; its arguments are the number of a site and up to
+/// three operands, see [`RecordDecoder::decode_hook`].
+pub const HOOK_IMPORT: &str = "event";
+/// Start of all export names that the rewriter adds.
+pub const EXPORT_PREFIX: &str = "forkpoint:";
+/// Export name of the buffer.
+pub const BUFFER_EXPORT: &str = "forkpoint:buffer";
+/// Export name of the function that was the start function.
+pub const START_EXPORT: &str = "forkpoint:start";
+
+/// Export name of the function for a step of a run, by its number.
+pub(crate) fn step_export(number: u32) -> String {
+    format!("{EXPORT_PREFIX}step.{number}")
+}
+
+/// Address in the buffer of the cursor, an `i32`.
+pub const CURSOR_AT: usize = 0;
+/// Address in the buffer of the number of the [`Mark`] that the run came to last, an `i32`; 0 for none.
+pub const MARK_AT: usize = 8;
+/// Address in the buffer of the first record.
+pub const RECORDS_AT: usize = 16;
+/// A segment that finds more bytes of records than this in the buffer has it flushed first.
+pub const BUFFER_LIMIT: u32 = (1 << 20) - RECORDS_AT as u32;
+/// Largest record of one segment in bytes: what the buffer holds beyond [`BUFFER_LIMIT`].
+pub(super) const MAX_SEGMENT: u32 = 1 << 16;
+/// Size of the buffer in pages of 64 KiB.
+pub const BUFFER_PAGES: u32 = (RECORDS_AT as u32 + BUFFER_LIMIT + MAX_SEGMENT) >> 16;
