@@ -228,7 +228,7 @@ fn the_short_name_runs_the_bundled_runner() {
 /// Without a package it says how to get one, and without Python that it is missing.
 fn a_missing_package_or_python_is_said() {
     let (folder, module) = (folder_with(&[]), repository_text(KNOWN_BUG));
-    // In place of a package that the system's Python may have.
+    // Instead of a package that the system's Python may have.
     let broken = folder.path().join("wasmtime");
     std::fs::create_dir(&broken).expect("a temporary folder");
     std::fs::write(broken.join("__init__.py"), "raise ImportError('not here')\n").expect("writing a test file");

@@ -91,7 +91,7 @@ fn a_store_that_writes_past_its_width_is_an_unrecorded_write_with_it() {
 }
 
 fn a_store_that_goes_elsewhere_is_uncommitted() {
-    // What it wrote in place of its own bytes lies before them, and is found first.
+    // What it wrote instead of its own bytes lies before them, and is found first.
     let (code, report, stderr) = against("misplaces");
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]["position"]), (&20.into(), &7.into()), "{report:#}");

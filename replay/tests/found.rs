@@ -1,4 +1,4 @@
-//! What was found in the engine's memory in place of what the events say: which verdict that is and whose fault,
+//! What was found in the engine's memory instead of what the events say: which verdict that is and whose fault,
 //! and that replay goes on with it.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]

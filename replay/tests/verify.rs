@@ -186,7 +186,7 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     let good = fs::read(&path).unwrap();
     let blocks = blocks(&good);
     let of = |tag: u8| blocks.iter().filter(|block| block.0 == tag).copied().collect::<Vec<_>>();
-    // The pages of the first keyframe in place of those of the second: each is whole, and none is right.
+    // The pages of the first keyframe instead of those of the second: each is whole, and none is right.
     let [first, second] = of(PAGES)[..] else { panic!("a block of pages for each keyframe") };
     assert_ne!(good[first.1..first.2], good[second.1..second.2]);
     let mut bytes = good.clone();

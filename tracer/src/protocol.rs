@@ -27,7 +27,7 @@ mod tests {
     use crate::values::WasmValue;
     use forkpoint_traces::TrapKind;
 
-    /// Names that serde would take in place of `?`, from its own words.
+    /// Names that serde would take instead of `?`, from its own words.
     fn names<T: serde::de::DeserializeOwned>() -> Vec<String> {
         let error = serde_json::from_str::<T>("\"?\"").err().expect("nothing has this name").to_string();
         error.split('`').skip(3).step_by(2).map(str::to_string).collect()

@@ -37,7 +37,7 @@ impl std::fmt::Debug for Value {
 /// How the recorder came to see what memory holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation {
-    /// Loaded by the guest right after the store before, in place of what was stored.
+    /// Loaded by the guest right after the store before, instead of what was stored.
     ReadBack,
     /// Seen by the host at a checkpoint: changed at any time since the one before.
     Checkpoint,
@@ -123,7 +123,7 @@ pub enum Event {
     },
     /// A step of a host call.
     Host(HostEvent),
-    /// Bytes that memory held after instantiation in place of what the module declares.
+    /// Bytes that memory held after instantiation instead of what the module declares.
     StrayBytes {
         /// Memory they are in.
         memory: MemoryIndex,
@@ -132,7 +132,7 @@ pub enum Event {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Bytes that memory was found to hold in place of what the events before say: a store that did not
+    /// Bytes that memory was found to hold instead of what the events before say: a store that did not
     /// arrive, or a write without an event. Replay goes on with what was found.
     Observed {
         /// Memory they are in.

@@ -191,7 +191,7 @@ impl std::fmt::Debug for Put {
 /// How a run was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RecorderInfo {
-    /// Whether every event was a call of the host in place of a record written by the module's own code.
+    /// Whether every event was a call of the host instead of a record written by the module's own code.
     pub hooks: bool,
     /// Whether every store was loaded back.
     pub read_back: bool,

@@ -56,7 +56,7 @@ impl SiteId {
     /// Bytes found in memory between instantiation and start that the module does not declare: operands
     /// are memory and address.
     pub const STRAY_BYTES: SiteId = SiteId(2);
-    /// Bytes that memory was found to hold in place of what the events before say: operands are memory,
+    /// Bytes that memory was found to hold instead of what the events before say: operands are memory,
     /// address and how they were found (an [`Observation`](crate::Observation) as a number).
     pub const OBSERVED: SiteId = SiteId(3);
     /// The first number given to an instruction; those between are kept for later use.

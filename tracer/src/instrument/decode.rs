@@ -60,7 +60,7 @@ pub trait RecordSink {
     fn event(&mut self, site: SiteId, operands: [u64; 3]);
 
     /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
-    /// `address`, the last event given to [`RecordSink::event`], in place of what was stored.
+    /// `address`, the last event given to [`RecordSink::event`], instead of what was stored.
     fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
 
     /// The next step of a host call is a call at this mark.

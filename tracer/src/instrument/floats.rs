@@ -74,7 +74,7 @@ fn makes_nan(op: &Operator) -> Option<Float> {
     })
 }
 
-/// Instructions in place of one of relaxed SIMD, with one of the results that it may have. `local` is free for a vector.
+/// Instructions instead of one of relaxed SIMD, with one of the results that it may have. `local` is free for a vector.
 fn fixed(op: &Operator, [local, other]: [u32; 2]) -> Option<Vec<I<'static>>> {
     use Operator as O;
     // The pairs of products of signed bytes, as 16 bits: too large a sum is the largest number.
@@ -123,7 +123,7 @@ fn fixed(op: &Operator, [local, other]: [u32; 2]) -> Option<Vec<I<'static>>> {
 }
 
 impl BodyRewriter<'_> {
-    /// Writes other instructions in place of the one at `at..end`, where it is of relaxed SIMD and asked for.
+    /// Writes other instructions instead of the one at `at..end`, where it is of relaxed SIMD and asked for.
     pub(super) fn fix_relaxed(&mut self, function: &mut Function, op: &Operator, at: usize, end: usize) {
         if !self.options.fixed_relaxed || !is_relaxed(op) {
             return;

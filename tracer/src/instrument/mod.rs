@@ -44,7 +44,7 @@
 //! [`Mark`]; with [`Options::ask`], notes: the number 4, that of a mark, and 16 bytes of a value.
 //!
 //! With [`Options::read_back`], a store that memory does not show is followed by a record of its own: the number 1
-//! and 16 bytes, of which as many as the store has are what memory holds in place of the stored ones.
+//! and 16 bytes, of which as many as the store has are what memory holds instead of the stored ones.
 //!
 //! Addresses, lengths and page counts have 4 bytes, or 8 where the instruction's operand is an `i64`.
 //!

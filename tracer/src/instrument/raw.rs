@@ -11,7 +11,7 @@ pub(crate) const HOOK_SIZE: usize = 28;
 /// Number of the first segment in raw records. Lower numbers are free for records of the host's own.
 pub const FIRST_SEGMENT: u32 = 16;
 
-/// Number of the record that says what memory held after the store before it, in place of the stored value: its
+/// Number of the record that says what memory held after the store before it, instead of the stored value: its
 /// payload is 16 bytes, of which as many count as the store has.
 pub(super) const READ_BACK: u32 = 1;
 
@@ -34,13 +34,13 @@ pub(super) const NOTE: u32 = 4;
 /// Bytes of a [`NOTE`] record.
 pub(super) const NOTE_SIZE: u32 = SEGMENT_HEAD + 20;
 
-/// In place of a site in a call of the hook: the run has come to a mark, the first operand.
+/// Instead of a site in a call of the hook: the run has come to a mark, the first operand.
 pub(crate) const MARK_HOOK: u32 = 4;
 
-/// In place of a site in a call of the hook: an imported function is called at a mark, the first operand.
+/// Instead of a site in a call of the hook: an imported function is called at a mark, the first operand.
 pub(super) const CALLER_HOOK: u32 = 5;
 
-/// In place of a site in a call of the hook: a note at a mark, the first operand, with two words.
+/// Instead of a site in a call of the hook: a note at a mark, the first operand, with two words.
 pub(super) const NOTE_HOOK: u32 = 6;
 
 /// Bytes of a host write in one record.

@@ -7,7 +7,7 @@ use std::fmt;
 /// Such settings. What is `None` or off is as Wasmtime has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tuning {
-    /// The register allocator that goes through the code once, in place of the one that goes back.
+    /// The register allocator that goes through the code once, instead of the one that goes back.
     pub single_pass: bool,
     /// Instances and memories come from a pool.
     pub pooling: bool,

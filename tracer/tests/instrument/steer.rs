@@ -284,7 +284,7 @@ impl Steer {
     }
 }
 
-/// The conversion that does not trap, in place of one that does.
+/// The conversion that does not trap, instead of one that does.
 fn saturating(op: &Operator<'_>) -> Option<I<'static>> {
     Some(match op {
         Operator::I32TruncF32S => I::I32TruncSatF32S,

@@ -202,7 +202,7 @@ impl TraceWriter {
         self.push(&RawEvent::host(encoded))
     }
 
-    /// Records bytes that memory held after instantiation in place of what the module declares.
+    /// Records bytes that memory held after instantiation instead of what the module declares.
     pub fn stray_bytes(&mut self, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), TraceError> {
         for (i, piece) in bytes.chunks(PIECE).enumerate() {
             self.push(&RawEvent::stray_bytes(memory, address + (i * PIECE) as u64, piece))?;
@@ -210,7 +210,7 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Records what memory was found to hold in place of what the events so far say.
+    /// Records what memory was found to hold instead of what the events so far say.
     pub fn observed(
         &mut self,
         memory: MemoryIndex,

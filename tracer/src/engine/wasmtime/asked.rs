@@ -8,7 +8,7 @@ use crate::engine::session::Halt;
 use crate::values::WasmValue;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 
-/// The function that asks the recorder in place of imported function number `function`.
+/// The function that asks the recorder instead of imported function number `function`.
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> Func {
     let types: Vec<_> = ty.results().collect();
     Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 use wasmtime_wasi::I32Exit;
 
-/// The function that the guest calls in place of the embedder's `import`, its own import number `function`.
+/// The function that the guest calls instead of the embedder's `import`, its own import number `function`.
 pub(super) fn wrapper(
     store: &mut Store<State>,
     ty: FuncType,

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 use wasmtime_wasi::I32Exit;
 
-/// The function that the guest calls in place of host function `number`, its own import number `function`.
+/// The function that the guest calls instead of host function `number`, its own import number `function`.
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, function: u32, import: Import) -> Func {
     let signature = wasi::signature(&import.name).unwrap_or_default();
     let setup = Arc::new(store.data().run.wasi.clone());

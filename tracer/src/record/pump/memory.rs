@@ -167,7 +167,7 @@ impl Pump<'_> {
         self.request.options.scope.is_everything()
     }
 
-    /// Records what the engine's memory holds in place of the replayed bytes.
+    /// Records what the engine's memory holds instead of the replayed bytes.
     fn observe(&mut self, memory: MemoryIndex, found: Vec<Difference>) -> Result<(), RecordError> {
         if !self.checks() {
             return Ok(());
