@@ -1,6 +1,6 @@
 //! `forkpoint engines`: which engines can be used here, and what each of them knows.
 //!
-//! Nothing is looked up: each engine gets a small module for each feature, in a process of its own, and its answer
+//! Nothing is looked up: each engine gets a small module for each feature, in a separate process, and its answer
 //! counts.
 
 use crate::answer::Answer;

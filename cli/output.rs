@@ -36,12 +36,12 @@ fn acts(text: &str) -> bool {
     !text.bytes().all(plain) && text.chars().any(|c| c != '\n' && is_active(c))
 }
 
-/// Writes a line to standard error. Nobody who listens is no error.
+/// Writes a line to standard error. It is not an error when no one listens.
 pub fn tell(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{}\n", harmless(line)).as_bytes());
 }
 
-/// Writes text to standard output. A reader that has gone is no error: the answer, and with it the exit code,
+/// Writes text to standard output. A reader that has gone is not an error: the answer, and with it the exit code,
 /// does not depend on who reads it.
 pub fn print(text: &str) -> anyhow::Result<()> {
     print_own(&harmless(text))

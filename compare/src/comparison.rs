@@ -54,7 +54,7 @@ impl<'a> Comparison<'a> {
     /// Runs it: the top-level entry point for comparing two engines.
     ///
     /// # Errors
-    /// When a run cannot be had, and [`CompareError::Interrupted`] when the user ended it. What an engine does is no error.
+    /// When a run cannot be had, and [`CompareError::Interrupted`] when the user ended it. What an engine does is not an error.
     pub fn run(&self) -> Result<Compared, CompareError> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
         let [left, right] = &self.sides;

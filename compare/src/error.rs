@@ -1,4 +1,4 @@
-//! Errors of comparing. What an *engine* does wrong is no error: it is in the result.
+//! Errors of comparing. What an *engine* does wrong is not an error: it is in the result.
 
 use forkpoint_replay::{ReplayError, printable};
 use forkpoint_tracer::{CallError, RecordError};

@@ -71,7 +71,7 @@ impl<'a> Runs<'a> {
         self.record_shown(&silent(side))
     }
 
-    /// Records a side once more, to see what it does then: that it was interrupted is no error, what is known counts.
+    /// Records a side once more, to see what it does then: that it was interrupted is not an error, what is known counts.
     pub fn record_again(&self, side: &Request) -> Result<Recorded, CompareError> {
         self.record_as(&silent(side))
     }

@@ -48,7 +48,7 @@ impl<'a> Survey<'a> {
     ///
     /// # Errors
     /// When there are not two engines, a file cannot be read or written, and [`CompareError::Interrupted`] when the user
-    /// ended it. An engine that cannot be recorded is no error.
+    /// ended it. An engine that cannot be recorded is not an error.
     pub fn run(&self) -> Result<Surveyed, CompareError> {
         if self.engines.len() < 2 {
             return Err(CompareError::TooFewEngines(self.engines.len()));

@@ -157,7 +157,7 @@ mod tests {
         assert!(one.hash != other.hash && one.hash.len() == 16);
     }
 
-    /// What people read is no part of it: only data types are.
+    /// What people read is not part of it: only data types are.
     #[test]
     fn events_have_shapes_without_values() {
         let shape = |milestone| EventShape::of(&Event::Milestone(milestone)).0;

@@ -1,7 +1,7 @@
 //! Circles of imports: files of which each imports from the next, and the last from the first.
 //!
 //! Two files may need each other, as a module and its child do. A parent that needs two children, and declares what they both
-//! need, is a circle of three: what they share belongs in a file of its own.
+//! need, is a circle of three: what they share belongs in its own file.
 
 use super::imports::Imports;
 use std::collections::{BTreeMap, BTreeSet};

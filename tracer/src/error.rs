@@ -1,4 +1,4 @@
-//! Errors of recording. What the *guest* or the *engine under test* does wrong is no error: it is recorded.
+//! Errors of recording. What the *guest* or the *engine under test* does wrong is not an error: it is recorded.
 
 use crate::instrument::{InstrumentError, RawRecordError};
 use forkpoint_traces::TraceError;

@@ -110,7 +110,7 @@ impl Default for EngineSpec {
 }
 
 impl EngineSpec {
-    /// Whether code is compiled in a process of its own first.
+    /// Whether code is compiled in a separate process first.
     pub(crate) fn compiles_ahead(&self) -> bool {
         match self {
             EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,

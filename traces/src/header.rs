@@ -213,7 +213,7 @@ pub struct Features {
     pub run: Vec<String>,
 }
 
-/// What the specification says of the module, by an implementation of its validation that is no part of the engine.
+/// What the specification says of the module, by an implementation of its validation that is not part of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Specification {
     /// Why the module is not valid, and the byte offset where; `None` when it is valid.

@@ -368,7 +368,7 @@ impl Host {
             None => log.next_event()?,
         };
         let why = match next {
-            // Where in the module a call stands is no part of the question.
+            // Where in the module a call stands is not part of the question.
             Some(HostEvent::Call(logged)) if (HostCall { caller: None, ..logged.clone() }) == call => None,
             Some(HostEvent::Call(logged)) if logged.import == call.import => {
                 Some("the recording has other arguments, or other bytes that they point to".to_string())

@@ -1,6 +1,6 @@
 //! Host scripts: a user's file of JavaScript or Python functions that answer a guest's imports (docs/host.md).
 //!
-//! A script runs in a process of its own under a small driver that is part of this program, and speaks with the engine's
+//! A script runs in a separate process under a small driver that is part of this program, and speaks with the engine's
 //! process over a socket, which is the driver's standard input: a call goes there, requests for the guest's memory come
 //! back, and at last a result. Messages are `length of JSON u32 | length of bytes u32 | JSON | bytes`, little endian.
 //! Nothing here is about the engine under test: whatever goes wrong is an error of the host.

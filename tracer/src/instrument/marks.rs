@@ -159,7 +159,7 @@ impl BodyRewriter<'_> {
         again
     }
 
-    /// Behind a call that came back: what the callee came to is no place of this function.
+    /// Behind a call that came back: what the callee came to is not a place of this function.
     pub(super) fn mark_behind(&mut self, function: &mut Function, mark: u32, at: usize, end: usize) {
         self.copy(function, end);
         self.recorder_at(function, at);

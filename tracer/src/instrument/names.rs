@@ -29,7 +29,7 @@ pub(super) fn of_function(module: &[u8], index: u32) -> Option<String> {
     names.find(|(named, _)| *named == index).map(|(_, name)| name.to_string())
 }
 
-/// The rewritten name section; `None` if the original's is damaged, which is no error in a custom section, but
+/// The rewritten name section; `None` if the original's is damaged, which is not an error in a custom section, but
 /// then its indices could not be trusted.
 pub(super) fn rewrite(section: &CustomSectionReader<'_>, machinery: Machinery) -> Option<NameSection> {
     let KnownCustom::Name(subsections) = section.as_known() else {

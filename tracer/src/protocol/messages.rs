@@ -48,13 +48,13 @@ pub(crate) enum Message {
     ImageEnd,
     /// The module is instantiated, all images were sent.
     Instantiated,
-    /// Watched bytes are looked at after every event from here on: right behind `Instantiated`.
+    /// Watched bytes are looked at after every event from here on: right after `Instantiated`.
     Watching,
     /// A call begins: the start function, or one of the job's calls by number.
     Call(Option<u32>),
     /// The call returned.
     Returned(Vec<WasmValue>),
-    /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is no part of
+    /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is not part of
     /// the words: its numbers would be those of the rewritten module.
     Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
     /// The mark that the guest had come to last when it trapped: right before `Trapped`.

@@ -69,7 +69,7 @@ impl Limits {
     }
 }
 
-/// Bytes of memory that a process holds; 0 when it is gone. What engines reserve and do not touch is no part of it.
+/// Bytes of memory that a process holds; 0 when it is gone. What engines reserve and do not touch is not part of it.
 fn resident(id: u32) -> u64 {
     let sizes = std::fs::read_to_string(format!("/proc/{id}/statm")).unwrap_or_default();
     let pages = sizes.split_whitespace().nth(1).and_then(|pages| pages.parse::<u64>().ok());

@@ -63,7 +63,7 @@ impl Program {
     ///
     /// # Errors
     /// When the module does what cannot be recorded, needs an import that nobody provides, or the
-    /// calls do not fit it. One that is not valid is no error: engines are asked whether they accept it
+    /// calls do not fit it. One that is not valid is not an error: engines are asked whether they accept it
     /// ([`Program::invalid`]). A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
         Program::allocating(name, module, calls, None, imports)
