@@ -12,7 +12,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether runs agree, as a comparison has it.
+    /// The answer for a comparison's `agree`.
     pub fn of(agree: Option<bool>) -> Answer {
         match agree {
             Some(true) => Answer::Yes,

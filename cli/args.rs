@@ -36,7 +36,7 @@ pub struct Cli {
 
 /// What `--version` says. The build script names the commit.
 fn long_version() -> String {
-    let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("none named, as in every development build");
+    let commit = option_env!("FORKPOINT_COMMIT").unwrap_or("unknown, as in every development build");
     let linked = forkpoint_tracer::linked_engines().map(|(name, version)| format!("{name} {version}"));
     format!(
         "{}\ncommit: {commit}\ntrace format: version {}\nengines linked in: {}; `forkpoint engines` tries these and others",
@@ -153,7 +153,7 @@ pub struct RecordArgs {
     pub quiet: bool,
 }
 
-/// How a run can end, as scripts ask for it.
+/// The ways a run can end, for `--fail-on`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum End {
     /// A call trapped
@@ -177,7 +177,7 @@ pub enum End {
 }
 
 impl End {
-    /// Whether this is how a run ended.
+    /// Whether the run ended this way.
     pub fn is(self, outcome: &Outcome) -> bool {
         match outcome {
             Outcome::Trapped { .. } => self == End::Trap,
@@ -194,7 +194,7 @@ impl End {
     }
 }
 
-/// Clap takes a type named `Vec` for a repeatable option; this is one option with a list in it.
+/// A type alias, since clap takes a plain `Vec` for a repeatable option; this option holds a list.
 pub type CpuList = std::vec::Vec<Switch>;
 
 #[derive(Debug, Args)]

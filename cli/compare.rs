@@ -1,4 +1,4 @@
-//! `forkpoint compare`: record a module under two engines or many, report where they diverge.
+//! `forkpoint compare`: record a module under two or more engines and report where they diverge.
 
 use crate::answer::Answer;
 use crate::args::CompareArgs;
@@ -107,7 +107,7 @@ fn many(
     Ok(Answer::of(surveyed.agree))
 }
 
-/// Both runs read the same input: a copy of ours. A terminal cannot be read twice, so there they read nothing.
+/// Both runs read the same input, from a copy. A terminal cannot be read twice, so runs get no input from one.
 fn shared_stdin() -> Result<Stdio> {
     let stdin = io::stdin();
     if stdin.is_terminal() {

@@ -1,4 +1,5 @@
-//! `forkpoint completions` and `forkpoint man`: made of the command line itself, so that they are never old.
+//! `forkpoint completions` and `forkpoint man`: generated from the command line itself, so they are never out of
+//! date.
 
 use crate::answer::Answer;
 use crate::args::Cli;

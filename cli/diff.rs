@@ -18,7 +18,8 @@ pub fn run(args: &DiffArgs) -> Result<Answer> {
     compare_traces(&args.lhs, &args.rhs, &args.report, &hint)
 }
 
-/// Compares two traces, prints the report, and gives the command's answer. `hint` ends the report for people.
+/// Compares two traces, prints the report, and gives the command's answer. `hint` is printed after the report in
+/// text.
 pub fn compare_traces(lhs: &Path, rhs: &Path, args: &ReportArgs, hint: &str) -> Result<Answer> {
     let shown = progress::show(false);
     let (mut left, mut right) = (timeline(lhs)?, timeline(rhs)?);

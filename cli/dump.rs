@@ -1,4 +1,4 @@
-//! `forkpoint dump`: the events of a trace, one a line.
+//! `forkpoint dump`: the events of a trace, one per line.
 
 use crate::answer::Answer;
 use crate::args::DumpArgs;
@@ -45,7 +45,7 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
                     .is_some_and(|(_, address, length)| address < end && address.saturating_add(length) > start)
             })
     };
-    // Events on a terminal are progress enough.
+    // On a terminal, the events themselves show progress.
     let shown = progress::show(io::stdout().is_terminal());
     let done = progress::events("dump", to.saturating_sub(from));
     let mut out = Lines::new();
@@ -92,7 +92,7 @@ struct Line<'a> {
     address: Option<u64>,
     width: Option<u64>,
     bytes: Option<Hex<&'a [u8]>>,
-    /// What they mean, by the instruction that stores them.
+    /// The stored bytes as a value, typed by the instruction that stores them.
     value: Option<TypedValue>,
     function: Option<u32>,
     /// The function's name.
@@ -125,12 +125,12 @@ fn write_json(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, 
         file: instruction.as_ref().and_then(|at| at.source.as_ref().map(|(file, _)| file.clone())),
         line: instruction.as_ref().and_then(|at| at.source.as_ref().and_then(|(_, line)| *line)),
     };
-    // As an error of the system: a reader that has gone is known by it.
+    // As an I/O error, by which a closed output is recognised.
     out.line(&json_line(&line).map_err(io::Error::from)?)?;
     Ok(())
 }
 
-/// As `describe_with_place` has it, and the source line where the module has one.
+/// The text of `describe_with_place`, and the source line if the module has one.
 fn write_line(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, places: &mut Places) -> Result<()> {
     let event_line = describe(event, sites, &places.symbols);
     let mut line = format!("{:>10}  {event_line}", Position(position).to_string());
@@ -145,7 +145,7 @@ fn write_line(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, 
     Ok(())
 }
 
-/// What was looked up already. It takes longer than all else here: once per place instead of once per event.
+/// Results of earlier look-ups, the slowest part of this command: one look-up per place, not one per event.
 struct Places {
     symbols: Symbols,
     functions: HashMap<FuncIndex, String>,

@@ -1,7 +1,6 @@
-//! `forkpoint engines`: which engines can be used here, and what each of them knows.
+//! `forkpoint engines`: which engines work here, and what each of them supports.
 //!
-//! Nothing is looked up: each engine gets a small module for each feature, in a separate process, and its answer
-//! counts.
+//! There is no list to look it up in: each engine runs a small module per feature, in a separate process.
 
 use crate::answer::Answer;
 use crate::args::EnginesArgs;
@@ -18,7 +17,8 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Engines that are linked in, and runners that are part of this program; other modes of each, which know the same.
+/// Engines that are linked in and runners that are part of this program; then the other modes of each, which support
+/// the same.
 const OWN: &[(&str, &str)] = &[
     ("wasmtime:jit", "wasmtime:aot"),
     ("wasmtime:winch-jit", "wasmtime:winch-aot"),
@@ -28,7 +28,7 @@ const OWN: &[(&str, &str)] = &[
     ("python", "python:cranelift, python:winch"),
 ];
 
-/// What has to be named, and how.
+/// Engines that have to be named, and how.
 const NAMED: &[(&str, &str)] = &[
     ("capi", "name a library with the interface wasm.h: forkpoint engines capi:jit,lib=PATH"),
     ("wasmedge", "name libwasmedge: forkpoint engines wasmedge:aot,lib=PATH"),
@@ -58,29 +58,29 @@ const FEATURES: &[(&str, &str)] = &[
 /// What every engine must do.
 const PLAIN: &str = r#"(module (memory 1) (func (export "run") (i32.store (i32.const 0) (i32.const 1))))"#;
 
-/// An engine that takes longer for such a module hangs.
+/// An engine that takes longer than this for such a module hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What is known of one engine.
+/// What is known about one engine.
 #[derive(Debug, Serialize)]
 struct FeatureRow {
-    /// As it is written on the command line.
+    /// The engine as written on the command line.
     engine: String,
-    /// Its other modes, which know the same.
+    /// Its other modes, which support the same.
     #[serde(skip_serializing_if = "str::is_empty")]
     also: &'static str,
     usable: bool,
-    /// Why it is not.
+    /// Why it is not usable.
     reason: Option<String>,
     name: Option<String>,
     version: Option<String>,
     mode: Option<String>,
     compiler: Option<String>,
-    /// The host of its own that answers WASI's calls where it is asked to.
+    /// Its own host, which answers WASI calls on request.
     host: Option<String>,
-    /// Why it has none, where there is more to say.
+    /// Why it has no host, if there is a reason to give.
     no_host: Option<String>,
-    /// What it runs of the features asked for, and what not.
+    /// Which of the features it runs, and which it lacks.
     features: Vec<&'static str>,
     lacks: Vec<&'static str>,
 }
@@ -199,7 +199,7 @@ fn table(rows: &[FeatureRow]) -> String {
             None => {
                 let known = |what: &Option<String>| printable(what.as_deref().unwrap_or("unknown")).to_string();
                 let (name, version) = (known(&row.name), known(&row.version));
-                // Several modes in one row have neither in common.
+                // Modes that share a row differ in both.
                 let how = match row.also {
                     "" => format!(", {}, compiler {}", known(&row.mode), known(&row.compiler)),
                     _ => String::new(),

@@ -1,4 +1,4 @@
-//! Traces that the user names: opening them, and noting what killed recordings left beside them.
+//! Traces that the user names: opening them, and pointing out what killed recorders left beside them.
 
 use crate::output::tell;
 use anyhow::{Context, Result};
@@ -23,7 +23,7 @@ pub fn timeline(path: &Path) -> Result<Timeline> {
     Ok(Timeline::new(reader(path)?))
 }
 
-/// Notes where recordings to this file are that were killed.
+/// Notes the incomplete traces that killed recorders of this file left.
 pub fn note_unfinished(output: &Path) {
     for left in left_by_killed_recorders(output) {
         let left = printable(&left.display().to_string());

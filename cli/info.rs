@@ -22,7 +22,7 @@ pub fn run(args: &InfoArgs) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-/// Verifies everything that a trace holds; what is wrong with it is an error.
+/// Verifies everything in a trace; a fault is an error.
 fn verify(trace: &mut TraceReader) -> Result<Verified> {
     let done = progress::events("verifying", trace.events());
     let verified = verify_with(trace, &mut |position| done.store(position.0, Ordering::Relaxed));

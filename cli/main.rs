@@ -1,6 +1,6 @@
 //! The `forkpoint` command: one file per subcommand, one place for exit codes.
 
-// `output.rs` is the way out.
+// All output goes through `output.rs`.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod answer;
@@ -69,7 +69,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// A panic's message may quote anything.
+/// A panic's message may quote hostile text.
 fn hook_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let thread = std::thread::current();
@@ -81,8 +81,8 @@ fn hook_panics() {
     }));
 }
 
-/// What the command line's reader has to say: help, a version, or what is wrong. It quotes arguments as they are, colors
-/// around them; where they would act on the terminal it is asked again with harmless ones.
+/// Prints what the command-line parser has to say: help, the version, or an error. It quotes arguments unescaped, in
+/// color; if they contain control characters, the parser runs again on escaped ones.
 fn refuse(error: &clap::Error, arguments: &[String]) -> ExitCode {
     if arguments.iter().any(|argument| argument.chars().any(is_active)) {
         let escaped = arguments.iter().map(|argument| printable(argument));
@@ -95,7 +95,7 @@ fn refuse(error: &clap::Error, arguments: &[String]) -> ExitCode {
     error.exit()
 }
 
-/// What `--color` says: it is needed before the command line is read, for what is wrong with that.
+/// The value of `--color`, which is needed before the command line is parsed: parse errors are colored, too.
 fn color(arguments: &[String]) -> ColorChoice {
     let before = arguments.iter().take_while(|argument| *argument != "--");
     let value = before.clone().zip(arguments.iter().skip(1)).find_map(|(argument, next)| match argument.as_str() {

@@ -1,8 +1,8 @@
-//! Printing: numbers for people, JSON for programs, quiet when the reader has gone.
+//! Printing: numbers for people, JSON for programs, silence once the reader has gone.
 //!
-//! Everything that this command prints goes through here, and nothing of it acts on a terminal: modules, traces, engines,
-//! runners, file names and arguments are strangers' text, and who forgets to escape it is saved by the way out. The lints
-//! at the top of `main.rs` keep other ways closed.
+//! Everything that this command prints goes through here, and none of it acts on a terminal. Modules, traces,
+//! engines, runners, file names and arguments are hostile text, so text that a caller forgot to escape is escaped
+//! here. The lints at the top of `main.rs` forbid other ways to print.
 
 use forkpoint_compare::json_indented;
 use forkpoint_replay::{is_active, printable};
@@ -11,14 +11,14 @@ use std::ffi::OsStr;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::os::unix::ffi::OsStrExt;
 
-/// Whether an error only says that whoever read our output stopped reading.
+/// Whether an error only means that the reader of our output stopped reading.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
         .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
-/// Text of which only line ends act on a terminal.
+/// Text in which nothing but line ends acts on a terminal.
 fn harmless(text: &str) -> Cow<'_, str> {
     if !acts(text) {
         return Cow::Borrowed(text);
@@ -30,24 +30,25 @@ fn harmless(text: &str) -> Cow<'_, str> {
     Cow::Owned(pieces.collect())
 }
 
-/// Whether a character other than a line end acts. Nearly all text is ASCII, and there may be gigabytes of it.
+/// Whether there is an active character other than a line end. Nearly all text is ASCII, and there may be gigabytes
+/// of it.
 fn acts(text: &str) -> bool {
     let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
     !text.bytes().all(plain) && text.chars().any(|c| c != '\n' && is_active(c))
 }
 
-/// Writes a line to standard error. It is not an error when no one listens.
+/// Writes a line to standard error. If nobody listens, that is not an error.
 pub fn tell(line: &str) {
     let _ = io::stderr().lock().write_all(format!("{}\n", harmless(line)).as_bytes());
 }
 
 /// Writes text to standard output. A reader that has gone is not an error: the answer, and with it the exit code,
-/// does not depend on who reads it.
+/// does not depend on the reader.
 pub fn print(text: &str) -> anyhow::Result<()> {
     print_own(&harmless(text))
 }
 
-/// The same for text of which every character is this program's own.
+/// The same for text whose every character comes from this program.
 pub fn print_own(text: &str) -> anyhow::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -56,7 +57,7 @@ pub fn print_own(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Standard output for many lines. That its reader has gone is an error here, by which the work ends.
+/// Standard output for many lines. Here a reader that has gone is an error, which ends the work.
 pub struct Lines(BufWriter<StdoutLock<'static>>);
 
 impl Lines {
@@ -71,13 +72,13 @@ impl Lines {
         self.0.write_all(b"\n")
     }
 
-    /// Writes what is left.
+    /// Flushes the output.
     pub fn finish(mut self) -> io::Result<()> {
         self.0.flush()
     }
 }
 
-/// A word for a shell: what is printed so can be pasted, whatever file name or argument it is.
+/// A word quoted for a shell, safe to paste whatever file name or argument it is.
 pub fn quoted(word: &OsStr) -> String {
     match word.to_str() {
         Some(text) if !text.chars().any(is_active) => shell_words::quote(text).into_owned(),
@@ -119,7 +120,7 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A length in bytes with a fitting unit.
+/// A length in bytes with a suitable unit.
 pub fn bytes(length: u64) -> String {
     const UNITS: &[(&str, u64)] = &[("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match UNITS.iter().find(|(_, size)| length >= *size) {

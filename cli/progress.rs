@@ -1,8 +1,8 @@
-//! What a long command is doing, on standard error: phase, engine, events, bytes, time.
+//! Progress of a long command on standard error: phase, engine, events, bytes, time.
 //!
-//! On a terminal a line that is drawn over and over; elsewhere, and where a guest may print to the same terminal, whole
-//! lines, the first after [`FIRST`] and each after twice the time, so that a log of a run of hours has ten of them. A
-//! thread of its own draws, so that the time goes on while an engine compiles.
+//! On a terminal, one line is redrawn. Elsewhere, and where a guest may print to the same terminal, whole lines are
+//! printed, the first after [`FIRST`] and each next one after twice the time, so that hours of running print about
+//! ten lines. A separate thread draws, so the time advances while an engine compiles.
 
 use crate::files::note_unfinished;
 use crate::output::{bytes, grouped, tell};
@@ -17,27 +17,27 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// The first line where none can be drawn over.
+/// When the first line is printed if lines cannot be redrawn.
 const FIRST: Duration = Duration::from_secs(30);
 
-/// How often a line is drawn anew.
+/// How often the line is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// What takes less than this shows nothing.
+/// Shorter work shows nothing.
 const QUICK: Duration = Duration::from_millis(400);
 
-/// What the command is doing now. There is one standard error, so there is one of these.
+/// What the command is doing now: a static, since there is only one standard error.
 static NOW: Mutex<Now> = Mutex::new(Now { what: String::new(), since: None, source: Source::Nothing, shared: false });
 
 struct Now {
     what: String,
     since: Option<Instant>,
     source: Source,
-    /// Whether a guest that runs may print to this terminal.
+    /// Whether a running guest may print to this terminal.
     shared: bool,
 }
 
-/// Where figures come from.
+/// Where the figures come from.
 enum Source {
     Nothing,
     Gauge(Arc<Gauge>),
@@ -54,7 +54,7 @@ pub struct Modules {
 }
 
 impl Modules {
-    /// Another module is done; so many of all that are diverge.
+    /// Counts one more module as done; `diverge` is the number of those that diverge so far.
     pub fn done(&self, diverge: u64) {
         self.done.fetch_add(1, Ordering::Relaxed);
         self.diverge.store(diverge, Ordering::Relaxed);
@@ -69,12 +69,12 @@ fn enter(what: String, source: Source, shared: bool) {
     *now() = Now { what, since: Some(Instant::now()), source, shared };
 }
 
-/// A phase begins.
+/// Begins a phase.
 pub fn phase(what: &str) {
     enter(what.to_string(), Source::Nothing, false);
 }
 
-/// Shows what a comparison does, and notes what killed recordings left beside the traces that it writes.
+/// Shows what a comparison does, and notes what killed recorders left beside the traces that it writes.
 pub struct Terminal;
 
 impl Progress for Terminal {
@@ -88,7 +88,7 @@ impl Progress for Terminal {
         if records {
             note_unfinished(&request.output);
         }
-        // What the guest prints may be on our terminal.
+        // The guest may print to our terminal.
         let prints = matches!(request.output_streams, Stdio::Stderr | Stdio::Inherit) || request.echo;
         let shared = records && prints && program.needs_host();
         enter(format!("{what}: {}", request.engine), Source::Gauge(Arc::clone(&request.gauge)), shared);
@@ -99,7 +99,7 @@ impl Progress for Terminal {
     }
 }
 
-/// A sweep of so many modules begins.
+/// Begins a sweep of this many modules.
 pub fn modules(all: u64) -> Arc<Modules> {
     let modules = Modules { all, done: AtomicU64::new(0), diverge: AtomicU64::new(0), begun: Instant::now() };
     let modules = Arc::new(modules);
@@ -107,14 +107,14 @@ pub fn modules(all: u64) -> Arc<Modules> {
     modules
 }
 
-/// A pass over so many events begins; the counter says how many are done.
+/// Begins a pass over this many events; the counter holds how many are done.
 pub fn events(what: &str, all: u64) -> Arc<AtomicU64> {
     let done = Arc::new(AtomicU64::new(0));
     enter(what.to_string(), Source::Events { done: Arc::clone(&done), all }, false);
     done
 }
 
-/// A pass over a trace begins, which tells how far it is.
+/// Begins a pass over a trace that reports its progress.
 pub fn follow(what: &str, timeline: &mut Timeline) {
     let done = events(what, timeline.len());
     timeline.set_progress(move |position| {
@@ -154,7 +154,7 @@ impl Now {
         }
     }
 
-    /// Whether the guest has the terminal.
+    /// Whether the guest may be printing to the terminal.
     fn is_taken(&self) -> bool {
         self.shared && matches!(&self.source, Source::Gauge(gauge) if gauge.phase() == Phase::Running)
     }
@@ -165,7 +165,7 @@ pub struct Shown {
     thread: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
-/// Starts to show what the command does, unless it is to be quiet.
+/// Starts to show progress, unless `--quiet` is given.
 pub fn show(quiet: bool) -> Shown {
     if quiet {
         return Shown { thread: None };
@@ -187,13 +187,13 @@ pub fn show(quiet: bool) -> Shown {
             }
             let since = now.since.map_or(elapsed, |since| since.elapsed());
             if drawn && !now.is_taken() {
-                // Engines' names are words of a command line, which may come from anywhere.
+                // Engine names come from a command line, which may be anybody's.
                 bar.set_message(printable(&format!("{}, {:.1} s", now.line(), since.as_secs_f64())));
                 bar.tick();
                 continue;
             }
             if drawn {
-                // The guest's output must not be drawn over.
+                // The guest's output must not be overdrawn.
                 bar.set_message("");
                 bar.finish_and_clear();
                 bar.reset();

@@ -56,7 +56,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
     let answer = match recorded.outcome {
         _ if failed || recorded.mismatches.count > 0 => Answer::Diverge,
-        // Not all that was asked for was run.
+        // Some of the requested calls did not run.
         Outcome::NoRoom => Answer::None,
         _ => Answer::Yes,
     };
@@ -90,7 +90,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
                 tell(&format!("  {}", printable(line)));
             }
         }
-        // The run's own standard error was shown as it went, but for a rerun's or a guest's that is pinned.
+        // The run's own standard error was shown as it ran, except for a rerun or a pinned guest.
         for line in recorded.last_words.iter().flat_map(|words| words.lines()) {
             tell(&format!("  its process wrote last: {}", printable(line)));
         }
@@ -116,7 +116,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     Ok(answer)
 }
 
-/// Settings of their own on the command line go on top of those in the engine's name.
+/// Applies the options `--target`, `--cpu` and `--opt` on top of the settings in the engine's name.
 fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
     let EngineSpec::Wasmtime(engine) = engine else {
         if args.target.is_some() || args.cpu.is_some() || args.opt.is_some() {
@@ -136,10 +136,10 @@ fn apply_settings(engine: &mut EngineSpec, args: &RecordArgs) -> Result<()> {
     Ok(())
 }
 
-/// Most findings that are printed.
+/// Most mismatches that are printed.
 const MOST_FINDINGS: usize = 5;
 
-/// A finding in a line.
+/// A mismatch in one line.
 fn words(finding: &Mismatch, symbols: &Symbols) -> String {
     let (memory, before) = (symbols.item(Item::Memory, finding.memory.0), finding.events.saturating_sub(1));
     match &finding.what {
@@ -167,7 +167,7 @@ fn default_output(module: &Path) -> PathBuf {
     PathBuf::from(module.file_stem().unwrap_or("module".as_ref())).with_extension("fpt")
 }
 
-/// Compile time and run time apart, where they are worth a word.
+/// Compile time and run time, where they are worth mentioning.
 fn times(recorded: &Recorded) -> String {
     let (Some(compiling), running) = (recorded.compiling, recorded.running) else { return String::new() };
     if recorded.elapsed.as_secs_f64() < 1.0 {
@@ -184,7 +184,7 @@ fn per_event(recorded: &Recorded) -> String {
     format!(", {:.3} bytes/event", recorded.bytes as f64 / recorded.events as f64)
 }
 
-/// `--json`, as docs/json.md has it.
+/// The `--json` output that docs/json.md describes.
 #[derive(Serialize)]
 struct RecordedJson<'a> {
     trace: String,
@@ -201,7 +201,7 @@ struct RecordedJson<'a> {
     calls: Vec<CallJson<'a>>,
 }
 
-/// What became of one call.
+/// The result of one call.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum CallJson<'a> {

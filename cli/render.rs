@@ -14,5 +14,5 @@ pub use info::print_info;
 pub use summary::print_summary;
 pub use survey::print_surveyed;
 
-/// A result as people read it.
+/// A result as text for people.
 pub struct InWords<'a, T>(pub &'a T);

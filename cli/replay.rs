@@ -34,7 +34,7 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     if let Some(output) = &args.output {
         refuse_same(output, [args.file.as_path()])?;
     }
-    // What goes to a device or a FIFO cannot be read back to be compared.
+    // A device or a FIFO cannot be read back for the comparison.
     let direct = args
         .output
         .as_ref()
@@ -78,7 +78,7 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     compare_traces(&args.file, &output, &args.report, &hint)
 }
 
-/// A run as a recording was made.
+/// A request for a run under the conditions of a recording.
 fn recorded_request(header: &Header) -> Result<Request> {
     let recorder = &header.recorder;
     let checkpoint = recorder.checkpoint.parse().ok().unwrap_or_default();
@@ -97,8 +97,8 @@ fn recorded_request(header: &Header) -> Result<Request> {
     })
 }
 
-/// The engine that a recording names, if it is one that is part of this program: a file from a stranger must not decide
-/// which program or library is started here.
+/// The engine that a recording names, if it is part of this program: a file from a stranger must not decide which
+/// program or library is started here.
 fn named_engine(spec: &str) -> Result<EngineSpec> {
     match spec.parse::<EngineSpec>() {
         Ok(engine) if engine.is_built_in() => Ok(engine),

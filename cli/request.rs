@@ -1,4 +1,4 @@
-//! From what the user typed to what the recorder takes.
+//! From the command line to what the recorder takes.
 
 use crate::args::{GuestArgs, RunArgs};
 use crate::output::tell;
@@ -30,7 +30,7 @@ fn module_name(guest: &GuestArgs) -> String {
     guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy()).into_owned()
 }
 
-/// Who answers imports, scripts aside.
+/// Who answers imports, apart from scripts.
 pub fn imports(run: &RunArgs) -> Imports<'_> {
     Imports { stubs: &run.import, allow_unordered: run.allow_unordered, preloads: &run.preload, ..Imports::default() }
 }
@@ -40,7 +40,7 @@ pub fn calls(run: &RunArgs) -> Result<Vec<Invocation>> {
     run.invoke.iter().map(|call| call.parse().with_context(|| format!("--invoke {call}"))).collect()
 }
 
-/// How a guest runs, under whatever engine and to whatever trace.
+/// How a guest runs, whatever the engine and the trace.
 pub fn guest_request(guest: &GuestArgs, deterministic: bool) -> Result<Request> {
     let request = run_request(&guest.run)?;
     let mut arguments = vec![module_name(guest)];
@@ -69,7 +69,7 @@ pub fn run_request(run: &RunArgs) -> Result<Request> {
     })
 }
 
-/// A run of this command line that nothing more is known of.
+/// A run with this command line and no other settings.
 pub fn plain_request() -> Result<Request> {
     let request = Request::new(EngineSpec::default(), PathBuf::new());
     Ok(Request {
@@ -79,7 +79,7 @@ pub fn plain_request() -> Result<Request> {
     })
 }
 
-/// Files that are read: none of them may be an output.
+/// Files that are read, so none of them may be an output.
 pub fn inputs(module: &Path, run: &RunArgs) -> Vec<PathBuf> {
     let preloads = run.preload.iter().map(|preload| preload.file.clone());
     std::iter::once(module.to_path_buf()).chain(preloads).collect()
@@ -94,7 +94,7 @@ pub fn interrupt() -> Result<Arc<AtomicBool>> {
     }
     let interrupt = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
-        // The second one ends us at once: the flag is set by then.
+        // The second one kills us at once, since the flag is set by then.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&interrupt))
             .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&interrupt)))
             .context("setting up Ctrl-C and SIGTERM")?;

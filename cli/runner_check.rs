@@ -19,11 +19,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A part of the protocol, and a module that needs it.
 struct Case {
-    /// What it is about, as a line of the answer.
+    /// The part's name in the output.
     name: &'static str,
     module: &'static str,
     calls: &'static [&'static str],
-    /// What its imports answer that are not WASI's.
+    /// Answers to its imports outside WASI.
     stubs: &'static [&'static str],
 }
 
@@ -92,7 +92,7 @@ const CASES: &[Case] = &[
         (func (export "_start") (i32.store (i32.const 0) (i32.const 1)) (call $exit (i32.const 3)) unreachable))"# },
 ];
 
-/// What only a runner with a host of its own is asked: the events of its calls are such that they can be replayed.
+/// Only for a runner with its own host: the events of its calls can be replayed.
 const HOST: Case = Case {
     name: "its own host: calls, what they write, an exit",
     calls: &[],
@@ -113,13 +113,13 @@ const HOST: Case = Case {
           (call $exit (i32.const 3))))"#,
 };
 
-/// What became of a case.
+/// The result of a case.
 #[derive(Serialize)]
 struct PartRow {
     part: &'static str,
-    /// `None` where the runner does not have this part, and need not.
+    /// `None` where the runner lacks an optional part.
     passed: Option<bool>,
-    /// What went wrong, or why it was not asked.
+    /// What went wrong, or why the part was not checked.
     reason: Option<String>,
 }
 
@@ -165,7 +165,7 @@ pub fn run(args: &RunnerCheckArgs) -> Result<Answer> {
     Ok(if failed == 0 { Answer::Yes } else { Answer::Diverge })
 }
 
-/// Checks a host of the runner's own, where it has one.
+/// Checks the runner's own host, if it has one.
 fn own_host(engine: &EngineSpec) -> Result<PartRow> {
     let part = HOST.name;
     let request = Request::new(engine.clone(), PathBuf::new()).context("finding this program")?;
@@ -180,7 +180,7 @@ fn own_host(engine: &EngineSpec) -> Result<PartRow> {
     Ok(PartRow { part, passed: Some(reason.is_none()), reason })
 }
 
-/// Records the runner's own host; an error says how a run on its answers is another.
+/// Records the runner's own host; the error says how a run with its answers differs.
 fn replays(engine: &EngineSpec, folder: &Path) -> Result<()> {
     let program = program(&HOST)?;
     let [found, again] = ["found.fpt", "again.fpt"].map(|name| folder.join(name));
@@ -207,7 +207,7 @@ fn program(case: &Case) -> Result<Program> {
     Ok(Program::new("check.wat", module, &calls, &imports)?)
 }
 
-/// Runs a case under both engines; an error says how the runner's run is another.
+/// Runs a case under both engines; the error says how the runner's run differs.
 fn check(case: &Case, engine: &EngineSpec, folder: &Path) -> Result<()> {
     let program = program(case)?;
     let [expected, found] = ["expected.fpt", "found.fpt"].map(|name| folder.join(name));
@@ -225,7 +225,7 @@ fn agree(expected: &Path, found: &Path) -> Result<()> {
     let report = Report::new(&mut lhs, &mut rhs, 2, NanBits::Ignore)?;
     match report.agree {
         Some(true) => Ok(()),
-        // A part of the check is a module that no engine instantiates.
+        // One of the modules cannot be instantiated by any engine.
         None if report.nothing_ran => Ok(()),
         _ => bail!("{}", report.to_string().trim_end()),
     }

@@ -47,7 +47,7 @@ pub fn run(args: &SweepArgs) -> Result<Answer> {
     })
 }
 
-/// Runs all modules that have no row yet. False when the user ended it.
+/// Runs all modules that have no row yet. False if the user interrupted it.
 fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -> Result<bool> {
     let engines: Vec<EngineSpec> = args.engines.iter().flat_map(|list| list.0.iter().cloned()).collect();
     if engines.len() < 2 {
@@ -79,7 +79,7 @@ fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -
         settings: Settings {
             host: args.host,
             guard: !args.no_guard,
-            // In a sweep another time limit is too much for a place.
+            // In a sweep, finding the place of a run is not worth another time limit.
             reruns: if args.no_reruns { Reask::Never } else { Reask::Quickly },
             context: 0,
             nan_bits: args.nan_bits,
@@ -98,7 +98,7 @@ fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -
     Ok(whole)
 }
 
-/// What decides the rows, for the folder that keeps them.
+/// The options that decide the rows, for the sweep's folder.
 #[derive(Serialize)]
 struct Options<'a> {
     forkpoint: &'static str,
@@ -209,7 +209,7 @@ fn command(args: &SweepArgs, engines: &[EngineSpec], path: &Path, calls: &[Strin
     shell_words::join(words)
 }
 
-/// A time as one writes it on the command line.
+/// A time in the notation of the command line.
 fn in_words(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{}s", time.as_secs()),

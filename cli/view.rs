@@ -15,7 +15,7 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
     let rhs = args.rhs.as_deref().map(named).transpose()?;
     progress::follow("looking for the first divergence", &mut lhs.timeline);
     let viewer = forkpoint_tui::open(lhs, rhs, args.at.map(Position))?;
-    // From here on the screen is the viewer's.
+    // From here on the viewer owns the screen.
     drop(shown);
     viewer.show()?;
     Ok(Answer::Yes)

@@ -3,8 +3,7 @@
 use forkpoint_tracer::EngineSpec;
 use std::str::FromStr;
 
-/// What one `--engines` holds: engines with semicolons between. A semicolon in quotation marks is part of a runner's
-/// command.
+/// The value of one `--engines`: engines separated by semicolons. A quoted semicolon is part of a runner's command.
 #[derive(Debug, Clone)]
 pub struct EngineList(pub Vec<EngineSpec>);
 
@@ -30,7 +29,7 @@ impl FromStr for EngineList {
     }
 }
 
-/// Where a character stands first outside of quotation marks, as a shell reads them.
+/// The first position of a character outside quotation marks, as a shell reads them.
 fn unquoted(text: &str, wanted: char) -> Option<usize> {
     let (mut quote, mut escaped) = (None, false);
     for (at, c) in text.char_indices() {

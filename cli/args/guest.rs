@@ -1,4 +1,4 @@
-//! The part of the command line that every recording has.
+//! The options that every recording takes.
 
 use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload, parse_size};
 use clap::{Args, ValueEnum};
@@ -108,7 +108,7 @@ pub struct RunArgs {
 /// Below this distance, checkpoints need records that are not joined.
 const SMALL: u64 = 1 << 12;
 
-/// Bytes of the smallest record: with a limit below so many of them, a buffer never holds more events.
+/// Size of the smallest record in bytes. A buffer with a limit below N times this never holds N events.
 const SMALLEST_RECORD: u32 = 9;
 
 /// When to keep native code.
@@ -122,8 +122,8 @@ pub enum Native {
     Never,
 }
 
-/// Options that a recording with such checkpoints needs: where they are near each other, small buffers, since memory is
-/// only looked at when one is sent.
+/// Options for recording with such checkpoints. If they are close together, the buffers must be small: memory is only
+/// checked when a buffer is sent.
 pub fn options_for(checkpoint: Checkpoint) -> Options {
     match checkpoint {
         Checkpoint::Every(events) if events < SMALL => Options {

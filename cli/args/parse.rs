@@ -1,4 +1,4 @@
-//! From words on the command line to values.
+//! Parsers for values on the command line.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use forkpoint_compare::HostMode;
@@ -72,7 +72,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 pub struct TimeLimit(pub Option<Duration>);
 
 impl TimeLimit {
-    /// Whether it is the one that holds where nothing is said.
+    /// Whether it is the default.
     pub fn is_default(self) -> bool {
         self.0 == Some(Duration::from_secs(300))
     }
@@ -99,7 +99,7 @@ pub fn parse_position(text: &str) -> Result<u64, String> {
     parse_number(text.strip_prefix('#').unwrap_or(text))
 }
 
-/// `A` is `A..A+1`.
+/// `A` means `A..A+1`.
 pub fn parse_range(text: &str) -> Result<(u64, u64), String> {
     let (start, end) = match text.split_once("..") {
         Some((start, end)) => (parse_number(start)?, parse_number(end)?),

@@ -60,11 +60,11 @@ pub struct SweepArgs {
     pub run: RunArgs,
 }
 
-/// How long a run may take where nothing is said: one module that hangs must not end a sweep.
+/// Time limit of a run unless one is given: one module that hangs must not end a sweep.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl SweepArgs {
-    /// How long a run may take.
+    /// The time limit of a run.
     pub fn patience(&self) -> Duration {
         self.run.timeout.unwrap_or(PATIENCE)
     }

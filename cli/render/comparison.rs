@@ -8,7 +8,7 @@ use anyhow::Result;
 use forkpoint_compare::{Compared, OwnHosts};
 use forkpoint_replay::{Report, Side};
 
-/// Prints a result and gives the command's answer. `hint` ends it for people.
+/// Prints a result and gives the command's answer. `hint` is printed after a result in text.
 pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hint: &str) -> Result<Answer> {
     let Compared { report, reruns, guard, host } = compared;
     let answer = Answer::of(report.agree);
@@ -16,7 +16,7 @@ pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hin
         print_json(compared)?;
         return Ok(answer);
     }
-    // What bears on every sentence of the report comes first.
+    // What applies to the whole report comes first.
     let unsteady: Vec<Side> = guard.iter().flat_map(|guard| &guard.nondeterminism).map(|found| found.side).collect();
     if !unsteady.is_empty() {
         let (sides, does, its) = match unsteady.as_slice() {
@@ -45,7 +45,7 @@ pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hin
     Ok(answer)
 }
 
-/// What a bug report needs so that others get the same: the module by its hash, and the command.
+/// What a bug report needs to be reproduced: the module's hash, and the command.
 fn quotable(report: &Report) -> String {
     let module = &report.module;
     let words: Vec<String> = std::env::args_os().skip(1).map(|word| quoted(&word)).collect();

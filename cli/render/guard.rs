@@ -28,7 +28,7 @@ pub fn differences(f: &mut fmt::Formatter<'_>, found: &[PlainDifference]) -> fmt
     found.iter().try_for_each(|difference| writeln!(f, "  {}", difference.words))
 }
 
-/// What was tried to see the difference in spite of recording.
+/// The ways to record that were tried to see the difference in spite of recording.
 pub fn ways(f: &mut fmt::Formatter<'_>, guard: &Guard) -> fmt::Result {
     let list =
         |f: &mut fmt::Formatter<'_>, lines: &[String]| lines.iter().try_for_each(|line| writeln!(f, "  {line}"));

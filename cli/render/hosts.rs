@@ -4,7 +4,7 @@ use forkpoint_compare::{HostMode, OwnHosts};
 use forkpoint_replay::printable;
 use forkpoint_tracer::EngineSpec;
 
-/// What to know of the hosts of a comparison: of each engine, the host that answered it for real, if one did.
+/// A note about the hosts of a comparison: for each engine, the host that answered it for real, if one did.
 pub fn hosts(mode: HostMode, sides: &[(&str, Option<&str>)], own_hosts: &OwnHosts) -> Option<String> {
     let live: Vec<String> =
         sides.iter().filter_map(|(engine, host)| host.map(|host| format!("{host} under {engine}"))).collect();
@@ -38,7 +38,7 @@ pub fn hosts(mode: HostMode, sides: &[(&str, Option<&str>)], own_hosts: &OwnHost
     Some(words + " The difference may come from clocks, random numbers or files.")
 }
 
-/// An engine without a host, and why it has none where it says so.
+/// An engine without a host, and the reason if it gives one.
 fn with_reason(engine: &str, own_hosts: &OwnHosts) -> String {
     match own_hosts.known(engine) {
         Some(Err(Some(why))) => format!("{engine} ({})", printable(&why)),

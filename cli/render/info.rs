@@ -1,4 +1,4 @@
-//! What a trace holds, in words and as JSON.
+//! The contents of a trace, as text and as JSON.
 
 use crate::output::{bytes, grouped, print, print_json};
 use anyhow::Result;
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Prints what a trace holds, and what verifying it found.
+/// Prints the contents of a trace, and the result of verifying it.
 pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verified>, json: bool) -> Result<()> {
     let outcome = trace.outcome()?.map(|outcome| outcome.to_string());
     if json {
@@ -115,7 +115,7 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
     print(&text)
 }
 
-/// What was asked for: calls as one writes them, with results of steps before by the step's number, from 1.
+/// The requested calls as written on the command line, with results of earlier steps by their number, from 1.
 fn steps(header: &Header) -> Vec<String> {
     let argument = |argument: &Argument| match argument {
         Argument::Value(value) => format!(" {value}"),
@@ -138,7 +138,7 @@ fn result(from: &StepResult) -> String {
     }
 }
 
-/// `--json`, as docs/json.md has it.
+/// The `--json` output that docs/json.md describes.
 #[derive(Serialize)]
 struct InfoJson<'a> {
     complete: bool,

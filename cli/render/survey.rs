@@ -10,7 +10,7 @@ use forkpoint_compare::{EngineRow, OwnHosts, Surveyed};
 use forkpoint_replay::printable;
 use std::fmt;
 
-/// Prints what many engines made of a module.
+/// Prints what many engines did with a module.
 pub fn print_surveyed(surveyed: &Surveyed, own_hosts: &OwnHosts) -> Result<()> {
     print(&Words { surveyed, own_hosts }.to_string())
 }
@@ -67,7 +67,7 @@ impl Words<'_> {
         write!(f, "{table}")
     }
 
-    /// Who agrees, in a few lines.
+    /// Which engines agree, in a few lines.
     fn answer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(reference) = self.surveyed.reference else {
             return writeln!(
@@ -107,7 +107,7 @@ impl Words<'_> {
         Ok(())
     }
 
-    /// What the guard found, and what could not be found out.
+    /// What the guard found, and what could not be determined.
     fn remarks(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, row) in self.surveyed.engines.iter().enumerate() {
             let name = self.name(index);
@@ -136,7 +136,7 @@ impl Words<'_> {
     }
 }
 
-/// How an engine's run ended, and what there is to know about that.
+/// How an engine's run ended, and remarks on that.
 fn end(row: &EngineRow) -> String {
     let mut end = row.outcome.as_ref().map(ToString::to_string).unwrap_or_default();
     if let Some(error) = &row.error {

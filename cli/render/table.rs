@@ -1,16 +1,16 @@
-//! Columns by what characters take on a terminal: some take two cells, some none.
+//! Columns aligned by the width of characters on a terminal: some take two cells, some none.
 
 use std::fmt;
 use unicode_width::UnicodeWidthStr;
 
-/// On which side of its column a text stands.
+/// The side of its column on which a text is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Align {
     Left,
     Right,
 }
 
-/// Rows of texts, in columns as wide as the widest text, two cells between them.
+/// Rows of texts, in columns as wide as the widest text, two cells apart.
 pub struct Table<const N: usize> {
     columns: [Align; N],
     rows: Vec<[String; N]>,

@@ -15,12 +15,12 @@ use serde::Serialize;
 pub struct Comparison<'a> {
     /// The program.
     pub program: &'a Program,
-    /// The two runs, the reference first: each names its engine and the trace to write. `host` is chosen by the settings.
-    /// What the guest prints goes where the left one says; the right one prints nothing.
+    /// The two runs, the reference first: each names its engine and the trace to write. The settings choose the
+    /// `host`. The guest's output goes where the left request says; the right run prints nothing.
     pub sides: [Request; 2],
     /// How they are compared.
     pub settings: Settings,
-    /// Who follows it.
+    /// Follows its progress.
     pub progress: &'a dyn Progress,
 }
 
@@ -32,7 +32,7 @@ pub struct Compared {
     pub report: Report,
     /// What reruns found out; `None` where only traces were compared.
     pub reruns: Option<Reruns>,
-    /// What runs without recording show; `None` where there were none that ended by themselves.
+    /// What runs without recording show; `None` if there were none or one was cut short.
     pub guard: Option<Guard>,
     /// Who answered host calls; `None` where the module has none.
     pub host: Option<HostMode>,
@@ -46,7 +46,7 @@ impl From<Report> for Compared {
 }
 
 impl<'a> Comparison<'a> {
-    /// A comparison with the default settings, which nobody follows.
+    /// A comparison with the default settings and without progress.
     pub fn new(program: &'a Program, sides: [Request; 2]) -> Comparison<'a> {
         Comparison { program, sides, settings: Settings::default(), progress: &Silent }
     }
@@ -54,30 +54,31 @@ impl<'a> Comparison<'a> {
     /// Runs it: the top-level entry point for comparing two engines.
     ///
     /// # Errors
-    /// When a run cannot be had, and [`CompareError::Interrupted`] when the user ended it. What an engine does is not an error.
+    /// When a run is not possible, and [`CompareError::Interrupted`] when the user ended it. What an engine does is
+    /// not an error.
     pub fn run(&self) -> Result<Compared, CompareError> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
         let [left, right] = &self.sides;
 
-        // The left side's host answers for real; from here on its log answers every other run. Where the trace is
-        // replaced by one that knows more, that one has the same log.
+        // The left side's host answers for real; from here on its log answers every other run. A better trace that
+        // replaces this one has the same log.
         let lhs = runs.record_shown(left)?;
         runs.pin(&left.output);
         runs.narrow(left, &lhs)?;
 
-        // Recording changes the code, so what it changes is only known from runs without it.
+        // Recording changes the code, and only runs without it show what that changes.
         let guarded = self.settings.guard && !runs.live();
         let plain = guarded.then(|| PlainRuns::of(&runs, [left, right])).transpose()?;
 
         let rhs = runs.record(right)?;
         runs.narrow(right, &rhs)?;
 
-        // The first divergence, and what the traces do not tell about it.
+        // The first divergence, and answers that the traces do not give.
         let report = runs.report([&left.output, &right.output])?;
         let mut asked = Asked::new(&runs, [left, right]);
         let (report, recorded, reruns) = asked.ask_all(report, [lhs, rhs])?;
 
-        // Whether the runs would have diverged so without recording.
+        // Whether the runs would diverge without recording, too.
         let mut compared = Compared { report, reruns: Some(reruns), guard: None, host: None };
         compared.host = self.program.needs_host().then_some(self.settings.host);
         if let Some(plain) = plain.filter(|plain| !plain.cut_short() && compared.report.agree.is_some()) {
@@ -93,7 +94,7 @@ impl<'a> Comparison<'a> {
 }
 
 impl Compared {
-    /// What the guard found counts for the verdict: nondeterminism where the traces agree, an observer effect always.
+    /// Lets the guard's result count for the verdict: nondeterminism if the traces agree, an observer effect always.
     fn judge(&mut self, guard: Guard) {
         let unsteady = self.report.agree == Some(true) && !guard.nondeterminism.is_empty();
         let verdict = match (guard.observer_effect, unsteady) {

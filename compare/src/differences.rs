@@ -1,14 +1,15 @@
-//! In what two runs without recording ended differently.
+//! How the ends of two runs without recording differ.
 
 use forkpoint_replay::{Item, Symbols, printable};
 use forkpoint_tracer::EndDifference;
 use forkpoint_traces::Hex;
 use serde::{Serialize, Serializer};
 
-/// A difference between the ends of two runs. Its JSON form is the sentence alone.
+/// A difference between the ends of two runs. Its JSON form is just the sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlainDifference {
-    /// What differs, without numbers: the same word for the same difference in another module. A call's is its function.
+    /// What differs, without numbers: the same word for the same difference in another module. For a call, its
+    /// function.
     pub kind: String,
     /// The difference in one line.
     pub words: String,

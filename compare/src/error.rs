@@ -1,4 +1,4 @@
-//! Errors of comparing. What an *engine* does wrong is not an error: it is in the result.
+//! Errors of comparing. A failure of an *engine* is not an error: it is in the result.
 
 use forkpoint_replay::{ReplayError, printable};
 use forkpoint_tracer::{CallError, RecordError};
@@ -25,7 +25,7 @@ pub enum CompareError {
         /// Why.
         source: Box<CompareError>,
     },
-    /// A recording failed after its trace was begun.
+    /// A recording failed after its trace was created.
     #[error("the recording so far is in {}", partial.display())]
     CutOff {
         /// The unfinished trace.
@@ -44,7 +44,7 @@ pub enum CompareError {
     Open {
         /// The trace.
         path: PathBuf,
-        /// Where there is no such file: incomplete traces that killed recorders of it left.
+        /// If there is no such file: incomplete traces that killed recorders of it left.
         killed: Vec<PathBuf>,
         /// Why.
         source: TraceError,
@@ -118,7 +118,7 @@ pub enum CompareError {
     /// The input of a sweep holds no module.
     #[error("{} has no .wasm or .wat file", .0.display())]
     NoModules(PathBuf),
-    /// A folder holds a sweep that was asked for something else.
+    /// A folder holds a sweep with other options.
     #[error(
         "{} holds a sweep with other options ({}): give it another folder, or repeat those\nbefore: {before}\nnow:    {now}",
         folder.display(),
@@ -134,7 +134,7 @@ pub enum CompareError {
         /// The options asked for.
         now: String,
     },
-    /// Two folders hold sweeps that were asked for different things.
+    /// Two folders hold sweeps with different options.
     #[error("{} and {} hold sweeps with other options: their rows mean different things", .0.display(), .1.display())]
     UnlikeSweeps(PathBuf, PathBuf),
     /// A folder holds no sweep.
@@ -153,16 +153,16 @@ pub enum CompareError {
 }
 
 impl CompareError {
-    /// An error of the file system while `what` was being done.
+    /// Wraps an error of the file system during `what`.
     pub(crate) fn io(what: impl Into<String>) -> impl FnOnce(io::Error) -> CompareError {
         let what = what.into();
         move |source| CompareError::Io { what, source }
     }
 
-    /// Names the step in which this error came up.
+    /// Names the step in which this error occurred.
     pub(crate) fn during(self, step: impl Into<String>) -> CompareError {
         match self {
-            // The user ended it: there is nothing to explain.
+            // The user ended it, so there is nothing to explain.
             CompareError::Interrupted { .. } => self,
             source => CompareError::Step { step: step.into(), source: Box::new(source) },
         }
@@ -200,12 +200,12 @@ fn malformed(path: &Path, line: Option<u64>) -> String {
     }
 }
 
-/// An error and its causes in one line. A cause that the words before it end with already is not repeated.
+/// An error and its causes in one line. A cause that the text before it already ends with is not repeated.
 pub fn in_one_line(error: &(dyn Error + 'static)) -> String {
     joined(causes(error))
 }
 
-/// The same without the place of an unfinished trace, which is gone when the comparison ends.
+/// The same without the path of the unfinished trace, which is deleted when the comparison ends.
 pub(crate) fn without_partial(error: &CompareError) -> String {
     let is_partial = |error: &&(dyn Error + 'static)| {
         let boxed = || error.downcast_ref::<Box<CompareError>>().map(Box::as_ref);

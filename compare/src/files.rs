@@ -1,4 +1,4 @@
-//! Files: modules that are read, traces that are opened, and outputs that must not be inputs.
+//! Files: reading modules, opening traces, and refusing outputs that are inputs.
 
 use crate::error::CompareError;
 use forkpoint_replay::Timeline;
@@ -31,7 +31,7 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, CompareError> {
 /// Opens a trace to be read.
 ///
 /// # Errors
-/// When it cannot be opened; where it is missing, the error names incomplete ones that killed recorders left.
+/// When it cannot be opened. If it is missing, the error names incomplete ones that killed recorders left.
 pub fn open_trace(path: &Path) -> Result<TraceReader, CompareError> {
     TraceReader::open(path).map_err(|source| {
         let killed = if path.exists() { Vec::new() } else { left_by_killed_recorders(path) };
@@ -46,13 +46,13 @@ pub(crate) fn open_recorded(path: &Path) -> Result<Timeline, CompareError> {
     Ok(Timeline::new(trace))
 }
 
-/// Incomplete traces of recordings to `path` whose process is gone.
+/// Incomplete traces of recordings to `path` whose recorder is gone.
 pub fn left_by_killed_recorders(path: &Path) -> Vec<PathBuf> {
     let dead = |process: u32| !Path::new(&format!("/proc/{process}")).exists();
     unfinished(path).into_iter().filter(|found| dead(found.process)).map(|found| found.path).collect()
 }
 
-/// Refuses an output that is one of the inputs, by whatever name, also through links.
+/// Refuses an output that is one of the inputs, by whatever name, including links.
 ///
 /// # Errors
 /// [`CompareError::SameFile`].
@@ -70,7 +70,7 @@ pub fn refuse_same<P: AsRef<Path>>(output: &Path, inputs: impl IntoIterator<Item
     Ok(())
 }
 
-/// Puts a trace that knows more in the place of another.
+/// Replaces a trace with one that knows more.
 pub(crate) fn replace(trace: &Path, by: &Path) -> Result<(), CompareError> {
     fs::copy(by, trace).map_err(CompareError::io(format!("replacing {}", trace.display())))?;
     Ok(())

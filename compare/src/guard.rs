@@ -1,7 +1,7 @@
 //! The observer guard: does recording change what the runs do?
 //!
-//! Instrumented code is other code, and a miscompilation may vanish in it. So both sides run once without
-//! recording, and what these runs leave is compared: with each other, and with what the recorded runs left.
+//! Instrumented code is different code, and a miscompilation may vanish in it. So both sides run once without
+//! recording, and their end states are compared with each other and with those of the recorded runs.
 
 use crate::differences::PlainDifference;
 use crate::error::{CompareError, in_one_line};
@@ -20,22 +20,22 @@ pub(crate) struct PlainRuns {
 /// What the guard found.
 #[derive(Debug, Clone, Serialize)]
 pub struct Guard {
-    /// Where the end states of the runs without recording differ; the first few.
+    /// How the end states of the runs without recording differ; the first few.
     pub plain_differences: Vec<PlainDifference>,
-    /// Sides whose recorded run ended otherwise than the same run without recording, though both can be repeated.
+    /// Sides whose recorded run ended differently from the same run without recording, though both can be repeated.
     pub changed_by_recording: Vec<Side>,
-    /// What was seen of a side that does not run the module the same way twice; no effect of recording is concluded
+    /// What was seen of a side that does not run the module the same way twice. No effect of recording is concluded
     /// from it.
     pub nondeterminism: Vec<Unsteady>,
-    /// What could not be found out, and why.
+    /// What could not be determined, and why.
     pub notes: Vec<String>,
     /// Whether the runs differ only with recording, or only without.
     pub observer_effect: bool,
-    /// The least intrusive recording that was tried and still ended as the runs without recording did.
+    /// The least intrusive recording tried that still ended like the runs without recording.
     pub survived_in: Option<String>,
-    /// Recordings that were tried and changed the picture.
+    /// Recordings that were tried and hid the difference.
     pub vanished_in: Vec<String>,
-    /// Who wrote last, in the full recordings, the bytes that differ without recording.
+    /// In the full recordings, the last writers of the bytes that differ without recording.
     pub last_writers: Vec<String>,
 }
 
@@ -44,7 +44,7 @@ pub struct Guard {
 pub struct Unsteady {
     /// Which side.
     pub side: Side,
-    /// What shows that.
+    /// The evidence.
     #[serde(flatten)]
     pub seen: Nondeterminism,
 }
@@ -62,7 +62,7 @@ impl PlainRuns {
         Ok(PlainRuns { lhs: run(sides[0])?, rhs: run(sides[1])? })
     }
 
-    /// Whether one of them was ended from outside, so that nothing follows from how it ended.
+    /// Whether one of them was ended from outside, so that its end proves nothing.
     pub fn cut_short(&self) -> bool {
         self.lhs.outcome.is_cut_short() || self.rhs.outcome.is_cut_short()
     }
@@ -72,13 +72,13 @@ impl PlainRuns {
         side.of([&self.lhs, &self.rhs])
     }
 
-    /// Compares the runs without recording with each other and with the recorded ones, of which is known whether
-    /// their traces agree.
+    /// Compares the runs without recording with each other and with the recorded ones, given whether the traces
+    /// agree.
     pub fn judge(&self, recorded: &[Recorded; 2], traces_agree: bool, symbols: &Symbols) -> Guard {
         let differences = self.lhs.differences(&self.rhs);
         let changed = |side: &Side| !self.end(*side).is_that_of(&recorded[side.index()]);
         let changed_by_recording: Vec<Side> = Side::BOTH.into_iter().filter(changed).collect();
-        // Runs may differ on the way and end alike: traces that disagree are no observer effect by themselves.
+        // Runs may differ on the way and end the same: traces that disagree are no observer effect by themselves.
         let observer_effect = !changed_by_recording.is_empty() && differences.is_empty() != traces_agree;
         let in_words = |difference| PlainDifference::new(difference, ["lhs", "rhs"], symbols);
         Guard {
@@ -93,15 +93,15 @@ impl PlainRuns {
         }
     }
 
-    /// Whether recordings ended as the runs without recording did.
+    /// Whether recordings ended like the runs without recording.
     pub fn survived(&self, recorded: &[Recorded; 2]) -> bool {
         Side::BOTH.into_iter().all(|side| self.end(side).is_that_of(&recorded[side.index()]))
     }
 }
 
 impl Guard {
-    /// Runs each side again that recording seems to change: one that differs by itself is not changed by recording.
-    /// `by_hooks`: whether the traces were recorded in another way than the sides ask for.
+    /// Repeats each side that recording seems to change: a side that differs from itself is not changed by recording.
+    /// `by_hooks` says that the traces were recorded by hooks, whatever the sides ask for.
     pub(crate) fn repeat(
         &mut self,
         runs: &Runs,
@@ -112,7 +112,7 @@ impl Guard {
     ) {
         for side in self.changed_by_recording.clone() {
             let request = side.of(sides);
-            // A trace with findings may come from another way to record.
+            // A trace with mismatches may have been recorded in another way.
             let as_asked = recorded[side.index()].mismatches.first.is_empty() && !by_hooks;
             let trace = as_asked.then_some(request.output.as_path());
             match runs.nondeterminism(request, plain.end(side), trace) {
@@ -129,7 +129,7 @@ impl Guard {
         }
     }
 
-    /// Whether there is nothing that the report does not say: recording changed neither side.
+    /// Whether there is nothing to add to the report: recording changed neither side.
     pub fn is_unremarkable(&self) -> bool {
         !self.observer_effect
             && self.changed_by_recording.is_empty()

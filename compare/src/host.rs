@@ -1,4 +1,4 @@
-//! Who answers host calls: pinned, one run for real and all others from its recording; or each engine's own host.
+//! Who answers host calls: pinned, one run for real and its recording in all others; or each engine's own host.
 
 use crate::error::CompareError;
 use crate::record::record;
@@ -17,16 +17,16 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HostMode {
-    /// One run for real by the linked Wasmtime's host, all others from its recording.
+    /// The linked Wasmtime's host answers one run for real, and its recording answers all others.
     Pinned,
-    /// The same, by the own host of the engine that runs for real.
+    /// The same with the own host of the engine that runs for real.
     Own,
-    /// Every run for real.
+    /// Every run is answered for real.
     Live,
 }
 
 impl HostMode {
-    /// All of them.
+    /// All modes.
     pub const ALL: [HostMode; 3] = [HostMode::Pinned, HostMode::Own, HostMode::Live];
 
     /// Whether one run answers all others.
@@ -54,13 +54,13 @@ impl FromStr for HostMode {
     }
 }
 
-/// The host of its own that an engine says it has; or why it has none, where there is more to say.
+/// An engine's own host as it names it; or the reason for having none, if it gives one.
 pub type OwnHost = Result<String, Option<String>>;
 
-/// How long an engine may take to say whether it has a host.
+/// Time limit for an engine to say whether it has a host.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What engines said of hosts of their own, by their names. Clones share it.
+/// What engines said about their own hosts, by the engines' names. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct OwnHosts(Arc<Mutex<BTreeMap<String, OwnHost>>>);
 
@@ -70,7 +70,7 @@ impl OwnHosts {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(engine).cloned()
     }
 
-    /// The host of its own with which the engine of `side` answers the program's calls. Asks the engine once.
+    /// The own host with which the engine of `side` answers the program's calls. Asks the engine once.
     ///
     /// # Errors
     /// When the engine cannot be started.
@@ -107,11 +107,11 @@ impl Settings {
         Ok(self.host != HostMode::Pinned && self.own_hosts.ask(program, side)?.is_ok())
     }
 
-    /// Where the host calls of `side` are answered: by its own host, or, where that is not asked for or it has none and
-    /// the guest needs one, by the host log of a recording under Wasmtime, made here in the folder `aside`.
+    /// Where the host calls of `side` are answered: by its own host; or, if that is not wanted or missing and the
+    /// guest needs one, from the host log of a recording under Wasmtime, made here in the folder `aside`.
     ///
     /// # Errors
-    /// When the engine's own host is asked for and it has none, and when Wasmtime's run cannot be recorded.
+    /// When the engine's own host is wanted and missing, and when Wasmtime's run cannot be recorded.
     pub fn host_for(&self, program: &Program, side: &Request, aside: &Path) -> Result<HostSource, CompareError> {
         if self.answers_itself(program, side)? {
             return Ok(HostSource::Live);

@@ -1,4 +1,4 @@
-//! JSON in which no character of a stranger's acts on a terminal.
+//! JSON in which no character of hostile text acts on a terminal.
 
 use forkpoint_replay::is_active;
 use serde::Serialize;
@@ -11,7 +11,7 @@ pub fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(escaped(serde_json::to_string(value)?))
 }
 
-/// A value as indented JSON, without the last line end.
+/// A value as indented JSON, without the final line end.
 ///
 /// # Errors
 /// Those of the value's own serialization.
@@ -19,7 +19,7 @@ pub fn json_indented(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(escaped(serde_json::to_string_pretty(value)?))
 }
 
-/// Beyond ASCII, characters stand in strings only, where an escape is the same text to every reader of JSON.
+/// Characters beyond ASCII occur in strings only, where an escape means the same to every JSON parser.
 fn escaped(json: String) -> String {
     let acts = |c: char| c != '\n' && is_active(c);
     if !json.chars().any(acts) {

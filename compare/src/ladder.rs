@@ -1,4 +1,4 @@
-//! The ladder: ways to record that change the code less and less, for a difference that full recording hides.
+//! The ladder: ways to record that change the code less and less, to show a difference that full recording hides.
 
 use crate::error::{CompareError, in_one_line};
 use crate::files::{open_recorded, replace};
@@ -19,13 +19,13 @@ enum Reach {
     Whole,
     /// Stores to bytes that differ without recording.
     Bytes,
-    /// Functions that wrote such bytes, or trapped.
+    /// Functions that wrote such bytes or trapped.
     Functions,
-    /// Nothing but the sizes of memories.
+    /// Only the sizes of memories.
     Sizes,
 }
 
-/// The rungs, from the top. Everything by inline records is where the climb comes from.
+/// The rungs, from the top. The climb starts from recording everything by inline records.
 const LADDER: [(Style, Reach); 6] = [
     (Style::Inline, Reach::Bytes),
     (Style::Inline, Reach::Functions),
@@ -35,20 +35,20 @@ const LADDER: [(Style, Reach); 6] = [
     (Style::Inline, Reach::Sizes),
 ];
 
-/// Most bytes that a rung is narrowed to.
+/// Most bytes that a rung is restricted to.
 const NARROW: u64 = 64;
 
-/// Most places of bytes that are looked at.
+/// Most places of bytes that are tried.
 const MOST: usize = 8;
 
-/// What rungs are narrowed to.
+/// What rungs are restricted to.
 struct Suspects {
     bytes: Option<(MemoryIndex, Range<u64>)>,
     functions: BTreeSet<FuncIndex>,
 }
 
 impl Suspects {
-    /// The name of a rung and how it rewrites the module; `None` where there is nothing to narrow it to.
+    /// The name of a rung and how it rewrites the module; `None` where there is nothing to restrict it to.
     fn rung(&self, (style, reach): (Style, Reach), symbols: &Symbols) -> Option<(String, Options)> {
         let by = word(style);
         let (name, scope) = match reach {
@@ -79,8 +79,8 @@ fn word(style: Style) -> &'static str {
 }
 
 impl Guard {
-    /// Climbs down the ladder until a recording shows what the runs without recording show: the report about that one,
-    /// whose traces replace the sides' own; or else `full`, the report about the full recordings.
+    /// Climbs down the ladder until a recording shows what the runs without recording show. Returns the report about
+    /// that recording, whose traces replace the sides' own; otherwise `full`, the report about the full recordings.
     pub(crate) fn climb(
         &mut self,
         runs: &Runs,
@@ -109,7 +109,7 @@ impl Guard {
                     return runs.report(traces);
                 }
                 Ok(_) => self.vanished_in.push(name),
-                // What is known so far is worth more than this attempt.
+                // The results so far are worth more than this attempt.
                 Err(error) => {
                     self.vanished_in.push(format!("{name} (not recorded: {})", printable(&in_one_line(&error))))
                 }
@@ -118,7 +118,7 @@ impl Guard {
         Ok(full)
     }
 
-    /// Who wrote last, in the full recordings, the bytes that differ without recording, and where runs trapped.
+    /// In the full recordings, the last writers of the bytes that differ without recording, and the places of traps.
     fn suspects(&mut self, plain: &PlainRuns, sides: &mut [Timeline; 2]) -> Result<Suspects, CompareError> {
         let bytes = plain.differing_bytes();
         let mut functions = BTreeSet::new();
@@ -137,7 +137,7 @@ impl Guard {
                 let words = describe_with_place(&event, &sites, &symbols);
                 self.last_writers.push(format!("{} {writer}: {words}", side.word()));
             }
-            // A run that trapped did so in a function that is worth a look.
+            // The function in which a run trapped is worth a look.
             for position in (end.0.saturating_sub(3)..end.0).map(Position) {
                 let event = timeline.event(position)?;
                 if event.kind() == "trap" {

@@ -1,7 +1,6 @@
-//! Compares WebAssembly engines: runs one module under several of them, finds the first event at which they diverge, and
-//! runs them again to find out why.
-//!
-//! Constraints: nothing here prints, results are data; a run can be had again at will only where one host answers all of
+//! Compares WebAssembly engines: runs one module under several of them, finds the first event at which they diverge,
+//! and reruns them to find out why.
+//! Constraints: nothing here prints, results are data; runs can be repeated at will only if one host answers all of
 //! them, so the host is pinned unless the caller says otherwise; and an engine that fails is a result, not an error.
 //!
 //! To get started: [`Comparison`] for two engines (`comparison.rs` reads top to bottom), [`Survey`] for many, [`Sweep`]
@@ -32,7 +31,7 @@
 //! }
 //! ```
 
-// Who prints is the command, in one place.
+// Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod comparison;

@@ -1,4 +1,4 @@
-//! From a difference that a checkpoint found to the event that it comes from.
+//! From a difference found at a checkpoint to the event that caused it.
 
 use crate::error::CompareError;
 use crate::files::replace;
@@ -11,13 +11,13 @@ use forkpoint_traces::Observation;
 const WATCHED: u64 = 64;
 
 impl Runs<'_> {
-    /// A checkpoint shows that memory is not what it should be, and not since when: runs the side once more and looks at
-    /// these bytes after every event. The new trace replaces the side's own if it knows better.
+    /// A checkpoint shows that memory is wrong, but not since when: reruns the side and checks these bytes after
+    /// every event. The new trace replaces the side's own if it is better.
     pub fn narrow(&self, side: &Request, recorded: &Recorded) -> Result<(), CompareError> {
         let findings = &recorded.mismatches.first;
         let Some(watch) = findings.iter().find_map(|finding| watched(findings, finding)) else { return Ok(()) };
         let one_by_one = Options { join: false, buffer_limit: 0, ..Options::default() };
-        // A runner need not know how to watch: then the module itself looks.
+        // A runner need not support watching; then the module itself reads its stores back.
         let read_back = Options { read_back: true, ..Options::default() };
         for (options, watch) in [(one_by_one, Some(watch)), (read_back, None)] {
             let output = self.aside("narrow.fpt");
@@ -37,8 +37,8 @@ impl Runs<'_> {
     }
 }
 
-/// What to watch to find out about a finding of a checkpoint: all that was found in its memory, since a store that
-/// went elsewhere shows in two places. `None` for any other finding, which has its event already.
+/// What to watch to explain a mismatch found at a checkpoint: everything found in its memory, since a store that went
+/// elsewhere shows in two places. `None` for any other mismatch, which has its event already.
 fn watched(findings: &[Mismatch], finding: &Mismatch) -> Option<Watch> {
     let place = |other: &Mismatch| match &other.what {
         Differs::Bytes { address, engine, by: Observation::Checkpoint, .. } if other.memory == finding.memory => {

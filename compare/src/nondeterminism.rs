@@ -1,7 +1,8 @@
 //! Whether an engine runs a module the same way twice.
 //!
-//! That a run ends differently with recording is an effect of recording only where the run without it, and the
-//! recording, can each be repeated. An engine that compiles on other threads while it runs, for one, need not do so.
+//! A run that ends differently with recording shows an effect of recording only if the run without it and the
+//! recording can each be repeated. An engine that compiles on other threads while it runs, for example, may not be
+//! repeatable.
 
 use crate::differences::PlainDifference;
 use crate::error::CompareError;
@@ -19,22 +20,21 @@ const AGAIN: usize = 2;
 /// Most differences that are listed.
 const MOST: usize = 3;
 
-/// What shows that a side does not run the module the same way twice. With a pinned host only the engine is left to
-/// differ.
+/// Evidence that a side does not run the module the same way twice. With a pinned host, only the engine can be the
+/// cause.
 #[derive(Debug, Clone, Serialize)]
 pub struct Nondeterminism {
     /// The engine.
     pub engine: String,
-    /// In what two runs without recording ended differently, the first few.
+    /// How two runs without recording ended differently, the first few.
     pub plain_differences: Vec<PlainDifference>,
-    /// The first and the last of the positions at which two recordings of it were seen to part; `None` where its
-    /// recordings are equal.
+    /// The first and the last position at which two of its recordings were seen to diverge; `None` if they are equal.
     pub events: Option<[u64; 2]>,
 }
 
 impl Runs<'_> {
-    /// Runs a side again, without recording and recorded. `plain` is how it ended without, `recorded` its trace where
-    /// that holds what every recording of it holds. `None` where all runs of a kind are equal.
+    /// Runs a side again, with and without recording. `plain` is how it ended without; `recorded` is its trace, if
+    /// that holds what every recording of it holds. `None` if all runs of a kind are equal.
     pub fn nondeterminism(
         &self,
         side: &Request,
@@ -54,7 +54,7 @@ impl Runs<'_> {
         Ok(found.then_some(Nondeterminism { engine, plain_differences, events }))
     }
 
-    /// The first and the last position at which two recordings of a side part.
+    /// The first and the last position at which two recordings of a side diverge.
     fn parting(&self, side: &Request, recorded: Option<&Path>) -> Result<Option<[u64; 2]>, CompareError> {
         let mut traces: Vec<PathBuf> = recorded.map(Path::to_path_buf).into_iter().collect();
         for number in 0..AGAIN {
@@ -63,7 +63,7 @@ impl Runs<'_> {
             if run.outcome == Outcome::Interrupted {
                 return Ok(None);
             }
-            // Where a run was ended from outside says nothing.
+            // The end of a run that was ended from outside proves nothing.
             if !run.outcome.is_cut_short() {
                 traces.push(output);
             }

@@ -1,4 +1,4 @@
-//! How a comparison reports what it is doing: to whoever shows it, in whatever way.
+//! How a comparison reports what it is doing, to any kind of display.
 
 use forkpoint_replay::Timeline;
 use forkpoint_tracer::{Program, Request};
@@ -8,13 +8,13 @@ use forkpoint_tracer::{Program, Request};
 pub enum Doing {
     /// Its run is recorded.
     Recording,
-    /// Its run is recorded once more, to find the event that a difference comes from.
+    /// Its run is recorded once more, to find the event that caused a difference.
     Narrowing,
     /// It runs without recording.
     RunningPlain,
 }
 
-/// Follows a comparison. Runs themselves report to the gauge of their [`Request`], and end when its `interrupt` is set.
+/// Follows a comparison. Runs report to the gauge of their [`Request`], and end when its `interrupt` is set.
 pub trait Progress: Sync {
     /// A run begins.
     fn run(&self, doing: Doing, program: &Program, request: &Request);

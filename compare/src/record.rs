@@ -1,4 +1,4 @@
-//! One recording, with what surrounds it: no file that is read is overwritten, and a failure names what is left.
+//! One recording, with precautions: it overwrites no file that is read, and a failure names what is left.
 
 use crate::error::CompareError;
 use crate::files::refuse_same;
@@ -9,8 +9,8 @@ use std::path::PathBuf;
 /// Records a run of `program`. The trace is not written over one of `inputs`, nor over the log that answers host calls.
 ///
 /// # Errors
-/// When the trace cannot be written or the run not be recorded; [`CompareError::CutOff`] names the trace of a recording
-/// that was begun.
+/// When the trace cannot be written or the run cannot be recorded; [`CompareError::CutOff`] names the trace of a
+/// recording that was begun.
 pub fn record(program: &Program, request: &Request, inputs: &[PathBuf]) -> Result<Recorded, CompareError> {
     let output = &request.output;
     if output.is_dir() {

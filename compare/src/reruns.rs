@@ -1,8 +1,8 @@
-//! Reruns that ask more precisely: where a run ended, what follows from results that the specification leaves open,
+//! Reruns that ask more questions: where a run ended, what follows from results that the specification leaves open,
 //! which function first returned a different value.
 //!
-//! With a pinned host a run can be had again at will. Each question is a way to rewrite the module; an answer counts
-//! only where the run itself came out as before, and what could not be asked is noted.
+//! With a pinned host a run can be repeated at will. Each question is a way to rewrite the module; an answer counts
+//! only if the run itself went as before, and a question without an answer is noted.
 
 mod asked;
 mod calls;
@@ -31,19 +31,18 @@ pub struct Reruns {
     pub follows_from: Option<FollowsFrom>,
     /// The first call or return that differs.
     pub first_call: Option<FirstCall>,
-    /// What else there is to say about reruns: what could not be found out, and why.
+    /// Further notes on reruns: what could not be determined, and why.
     pub notes: Vec<String>,
 }
 
 impl Asked<'_> {
-    /// Whether there is something to ask about a report. Where host calls are answered by the world, no run can be had
-    /// again.
+    /// Whether there is something to ask about a report. If host calls are answered for real, no run can be repeated.
     fn asks(&self, report: &Report) -> bool {
         self.runs.settings.reruns != Reask::Never && !self.runs.live() && report.agree != Some(true)
     }
 
-    /// Has both sides recorded by hooks where records were lost, and asks the rest. Gives back the report and the
-    /// recordings that are about the traces as they are then.
+    /// Records both sides by hooks if records were lost, then asks the other questions. Returns the report and the
+    /// recordings that belong to the traces as they are then.
     pub fn ask_all(
         &mut self,
         mut report: Report,
@@ -66,14 +65,14 @@ impl Asked<'_> {
         Ok((report, recorded, reruns))
     }
 
-    /// Asks what the traces do not tell about their divergence. Traces that know more replace the others, and then the
-    /// report is a new one. A question that fails is no reason to drop what is known.
+    /// Asks what the traces do not show about their divergence. Better traces replace the others and get a new
+    /// report. If a question fails, what is known is kept.
     pub fn ask_more(&self, mut report: Report, reruns: &mut Reruns) -> Result<Report, CompareError> {
         if !self.asks(&report) {
             return Ok(report);
         }
         match self.places(&report, &mut reruns.places, &mut reruns.notes) {
-            // Traces were replaced by others that have the places.
+            // Traces were replaced by others that name the places.
             Ok(()) if !reruns.places.is_empty() => report = self.report()?,
             Ok(()) => {}
             Err(error) => reruns.note("where a side ended", &error),

@@ -1,5 +1,5 @@
-//! The runs of one comparison, of two engines or of many: what each of them is answered by its host, and where what
-//! the comparison itself needs is put.
+//! The runs of one comparison, of two or more engines: what answers their host calls, and where the comparison keeps
+//! its own files.
 
 use crate::error::CompareError;
 use crate::files::open_recorded;
@@ -18,7 +18,7 @@ pub(crate) struct Runs<'a> {
     pub program: &'a Program,
     pub settings: &'a Settings,
     pub progress: &'a dyn Progress,
-    /// For traces that are not part of the result.
+    /// Folder for traces that are not part of the result.
     aside: Scratch,
     /// The trace whose host log answers all further runs.
     pinned: Option<PathBuf>,
@@ -40,14 +40,15 @@ impl<'a> Runs<'a> {
         self.aside.path().join(name)
     }
 
-    /// Has all further runs answered by the host log of a trace, where the settings pin the host.
+    /// Answers the host calls of all further runs from a trace's host log, if the settings pin the host.
     pub fn pin(&mut self, trace: &Path) {
         if self.settings.host.pins() && self.program.needs_host() {
             self.pinned = Some(trace.to_path_buf());
         }
     }
 
-    /// Whether the world answers each run. Then no run can be had again, and runs differ by what the world says.
+    /// Whether host calls are answered for real in every run. Then no run can be repeated, and runs differ by these
+    /// answers.
     pub fn live(&self) -> bool {
         self.settings.host == HostMode::Live && self.program.needs_host()
     }
@@ -57,7 +58,7 @@ impl<'a> Runs<'a> {
         self.symbols.get_or_init(|| Symbols::new(std::sync::Arc::clone(self.program.original())))
     }
 
-    /// Records a side for the first time. What its guest prints goes where its request says.
+    /// Records a side for the first time. The guest's output goes where its request says.
     pub fn record_shown(&self, side: &Request) -> Result<Recorded, CompareError> {
         let recorded = self.record_as(side)?;
         if recorded.outcome == Outcome::Interrupted {
@@ -66,12 +67,12 @@ impl<'a> Runs<'a> {
         Ok(recorded)
     }
 
-    /// Records a side. What its guest prints was shown before, or is another's.
+    /// Records a side without showing the guest's output, which was shown before or belongs to another side.
     pub fn record(&self, side: &Request) -> Result<Recorded, CompareError> {
         self.record_shown(&silent(side))
     }
 
-    /// Records a side once more, to see what it does then: that it was interrupted is not an error, what is known counts.
+    /// Records a side once more, to see what it does. An interrupted recording is not an error: what is known counts.
     pub fn record_again(&self, side: &Request) -> Result<Recorded, CompareError> {
         self.record_as(&silent(side))
     }
@@ -85,7 +86,7 @@ impl<'a> Runs<'a> {
         recorded.map_err(|error| error.during(format!("recording under {}", side.engine)))
     }
 
-    /// Runs a side without recording: how it ends.
+    /// Runs a side without recording, and returns how it ends.
     pub fn plain(&self, side: &Request) -> Result<EndState, CompareError> {
         let request = self.answered(&silent(side))?;
         self.progress.run(Doing::RunningPlain, self.program, &request);

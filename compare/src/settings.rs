@@ -19,7 +19,7 @@ pub struct Settings {
     pub nan_bits: NanBits,
     /// Files that are read, such as the module: no trace is written over one of them.
     pub inputs: Vec<PathBuf>,
-    /// What engines say of hosts of their own. Clones share the answers, so that each engine is asked once.
+    /// What engines say about their own hosts. Clones share the answers, so that each engine is asked once.
     pub own_hosts: OwnHosts,
 }
 
@@ -28,7 +28,7 @@ pub struct Settings {
 pub enum Reask {
     /// Never.
     Never,
-    /// Unless a run that timed out would have to time out again.
+    /// Unless a run that timed out would time out again.
     Quickly,
     /// Whenever there is something to ask.
     Always,

@@ -1,7 +1,7 @@
 //! One module under many engines, and which of them agree.
 //!
-//! One engine is the reference: its host calls answer all other runs, and every other trace is held against its own.
-//! An engine that cannot be recorded is a row that says why; the others are compared all the same.
+//! One engine is the reference: the log of its host calls answers all other runs, and every other trace is compared
+//! with its trace. An engine that cannot be recorded gets a row with the reason; the others are still compared.
 
 mod grouping;
 mod guarding;
@@ -26,29 +26,29 @@ use std::path::PathBuf;
 pub struct Survey<'a> {
     /// The program.
     pub program: &'a Program,
-    /// How each engine runs: the engine and the output of this request are not used.
+    /// How each engine runs; the engine and the output of this request are not used.
     pub base: Request,
-    /// The engines. The reference is the first that can answer host calls and whose run comes to an end.
+    /// The engines. The reference is the first that can answer host calls and finishes its run.
     pub engines: Vec<EngineSpec>,
-    /// Where the traces stay; without it they are gone when the survey is done.
+    /// Where the traces are kept; without it they are deleted when the survey is done.
     pub folder: Option<PathBuf>,
     /// How the runs are compared.
     pub settings: Settings,
-    /// Who follows it.
+    /// Follows its progress.
     pub progress: &'a dyn Progress,
 }
 
 impl<'a> Survey<'a> {
-    /// A survey with the default settings, which nobody follows, and whose traces do not stay.
+    /// A survey with the default settings, without progress, whose traces are not kept.
     pub fn new(program: &'a Program, base: Request, engines: Vec<EngineSpec>) -> Survey<'a> {
         Survey { program, base, engines, folder: None, settings: Settings::default(), progress: &Silent }
     }
 
-    /// Runs it: records every engine, puts those that agree into groups, and finds out where groups diverge.
+    /// Runs it: records every engine, groups those that agree, and finds out where the groups diverge.
     ///
     /// # Errors
-    /// When there are not two engines, a file cannot be read or written, and [`CompareError::Interrupted`] when the user
-    /// ended it. An engine that cannot be recorded is not an error.
+    /// When there are fewer than two engines, when a file cannot be read or written, and
+    /// [`CompareError::Interrupted`] when the user ended it. An engine that cannot be recorded is not an error.
     pub fn run(&self) -> Result<Surveyed, CompareError> {
         if self.engines.len() < 2 {
             return Err(CompareError::TooFewEngines(self.engines.len()));
@@ -83,7 +83,7 @@ impl<'a> Survey<'a> {
     }
 }
 
-/// Asks in reruns of the reference and a group's first engine what their traces do not tell.
+/// Reruns the reference and a group's first engine to find out what their traces do not show.
 fn ask(runs: &Runs, engines: &[EngineRun], reference: usize, group: &mut EngineGroup) -> Result<(), CompareError> {
     let Some(&index) = group.engines.first().filter(|index| **index != reference) else { return Ok(()) };
     let Some(report) = group.divergence.take() else { return Ok(()) };
@@ -102,7 +102,7 @@ fn conclude(rows: Vec<EngineRow>, groups: Vec<EngineGroup>, reference: Option<us
     let parted = groups.len() > 1
         || groups.iter().any(|group| group.divergence.is_some())
         || rows.iter().any(|row| row.observer_effect || row.nondeterminism.is_some());
-    // Engines that reject a module the same way agree in that, and it did not run under any of them.
+    // Engines that reject a module the same way agree on that, but none of them ran it.
     let nothing_ran = !parted && answered > 0 && rows.iter().all(|row| row.nothing_ran || row.group.is_none());
     let agree = match (parted, answered == rows.len()) {
         (true, _) => Some(false),
@@ -112,7 +112,7 @@ fn conclude(rows: Vec<EngineRow>, groups: Vec<EngineGroup>, reference: Option<us
     Surveyed { agree, nothing_ran, reference, majority, odd, host: None, specification: None, engines: rows, groups }
 }
 
-/// A file name that is this engine's alone, since the same engine may be named twice.
+/// A file name of this engine's own, since the same engine may be named twice.
 fn file_name(index: usize, engine: &EngineSpec) -> String {
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-.+=".contains(c) { c } else { '_' };
     let engine: String = engine.to_string().chars().map(safe).take(60).collect();

@@ -1,7 +1,7 @@
 //! Many modules under many engines, one row each.
 //!
-//! Each module is surveyed, several at a time. Rows are written as they come, so a sweep that is ended goes on where it
-//! was; divergences that look like one bug are counted as one.
+//! Each module is surveyed, several at a time. Rows are written as they come, so an interrupted sweep continues where
+//! it stopped. Divergences that look like one bug are counted as one.
 
 mod attempt;
 mod baseline;
@@ -36,8 +36,8 @@ use std::time::Instant;
 pub struct Sweep<'a> {
     /// The engines.
     pub engines: Vec<EngineSpec>,
-    /// How each module runs under each engine: the engine and the output of this request are not used, and the guest's
-    /// arguments are those that follow the module's name.
+    /// How each module runs under each engine. The engine and the output of this request are not used; the guest's
+    /// arguments are those after the module's name.
     pub base: Request,
     /// Who answers imports.
     pub imports: Imports<'a>,
@@ -47,7 +47,7 @@ pub struct Sweep<'a> {
     pub settings: Settings,
     /// Modules at a time.
     pub jobs: usize,
-    /// The command that shows a deviation, of a module's path and calls.
+    /// Makes the command that shows a deviation, from a module's path and calls.
     pub command: &'a (dyn Fn(&Path, &[String]) -> String + Sync),
 }
 
@@ -55,7 +55,7 @@ pub struct Sweep<'a> {
 struct Done {
     row: ModuleRow,
     examples: Vec<Example>,
-    /// Where these traces are; gone when this is dropped.
+    /// The folder with these traces, deleted when this is dropped.
     _folder: Option<Scratch>,
 }
 
@@ -65,14 +65,15 @@ struct Example {
     traces: [PathBuf; 2],
 }
 
-/// Most deviations of a module whose calls are tried alone.
+/// Most deviations of a module whose calls are tried one by one.
 const MOST_CONFIRMED: usize = 4;
 
 impl Sweep<'_> {
-    /// Runs these modules and gives each row to `take`, once the store has it. False when the user ended it.
+    /// Runs these modules and passes each row to `take`, once the store has it. False if the user ended it.
     ///
     /// # Errors
-    /// When there are not two engines, and when the store cannot be written. What goes wrong with a module is in its row.
+    /// When there are fewer than two engines, and when the store cannot be written. What goes wrong with a module is
+    /// in its row.
     pub fn run(
         &self,
         modules: &[InputModule],
@@ -104,7 +105,7 @@ impl Sweep<'_> {
                 let written = store.as_deref_mut().map_or(Ok(()), |store| keep(&done, store));
                 take(&done.row);
                 if let Err(error) = written {
-                    // Rows that are not kept are not worth the time.
+                    // Rows that are not kept do not pay for this.
                     next.store(modules.len(), Ordering::Relaxed);
                     return Err(error);
                 }
@@ -139,7 +140,8 @@ impl Sweep<'_> {
         let tried = Tried { sweep: self, input, module: &module };
         let mut calls = ModuleCalls::of(&self.calls, input, &module)?;
         let mut attempt = tried.attempt(calls.list.as_deref(), &folder.path().join("1"))?;
-        // What keeps a loop busy too long may do so for all that is called: what it does with small numbers is worth a row.
+        // Large arguments may keep every loop of the module busy too long: what it does with small numbers is still
+        // worth a row.
         if attempt.timed_out()
             && let Some(fewer) = calls.tamed(&module).filter(|fewer| fewer.list != calls.list)
         {
@@ -180,7 +182,7 @@ impl Sweep<'_> {
             if deviation.calls.is_empty() {
                 deviation.calls = calls.until(None);
             }
-            // Of a module of which nothing can be called there is no command.
+            // If nothing in the module can be called, there is no command.
             deviation.command = calls.list.as_ref().map(|_| (self.command)(&input.path, &deviation.calls));
         }
         Ok((examples, folder))

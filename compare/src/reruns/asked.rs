@@ -1,4 +1,4 @@
-//! The two sides of a comparison, to be run again with a question.
+//! The two sides of a comparison, rerun to answer a question.
 
 use crate::error::CompareError;
 use crate::files::open_recorded;
@@ -10,7 +10,7 @@ use forkpoint_traces::Outcome;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-/// The two sides that are asked again.
+/// The two sides to rerun.
 pub(crate) struct Asked<'a> {
     pub(super) runs: &'a Runs<'a>,
     pub(super) sides: [&'a Request; 2],
@@ -21,7 +21,7 @@ pub(crate) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// Two sides that were recorded as their requests say.
+    /// Two sides recorded as their requests say.
     pub fn new(runs: &'a Runs<'a>, sides: [&'a Request; 2]) -> Asked<'a> {
         Asked { runs, sides, options: sides[0].options.clone(), by_hooks: false }
     }
@@ -36,7 +36,7 @@ impl<'a> Asked<'a> {
         &side.of(self.sides).output
     }
 
-    /// Where the rerun of a side goes.
+    /// Where the trace of a side's rerun goes.
     pub(super) fn file(&self, side: Side) -> PathBuf {
         self.runs.aside(&format!("rerun-{}.fpt", side.word()))
     }
@@ -46,8 +46,8 @@ impl<'a> Asked<'a> {
         self.runs.record_again(&Request { output: self.file(side), options, ..side.of(self.sides).clone() })
     }
 
-    /// Runs a side again to ask it something; the inner error says why the answer does not count, where the run came out
-    /// otherwise than before, up to the divergence at `position` or in the end.
+    /// Reruns a side to answer a question. The inner error says why the answer does not count: the run went
+    /// differently, up to the divergence at `position` or at its end.
     pub(super) fn ask(
         &self,
         side: Side,
@@ -64,7 +64,8 @@ impl<'a> Asked<'a> {
         })
     }
 
-    /// Notes of both sides, kept from number `start` on; `None` where an answer does not count, and `why_not` gets why.
+    /// Notes of both sides, kept from number `start` on; `None` if an answer does not count, with the reason in
+    /// `why_not`.
     pub(super) fn notes(
         &self,
         ask: impl Fn(Range<u64>) -> Ask,
@@ -86,7 +87,7 @@ impl<'a> Asked<'a> {
         Ok(<[Notes; 2]>::try_from(both).ok())
     }
 
-    /// The number of the first note that differs, and the notes of both sides with it.
+    /// The number of the first note that differs, and the notes of both sides that include it.
     pub(super) fn first_difference(
         &self,
         notes: [Notes; 2],
@@ -97,14 +98,14 @@ impl<'a> Asked<'a> {
         if notes.iter().any(|notes| notes.get(number).is_some()) {
             return Ok(Some((number, notes)));
         }
-        // It is one of those of which only the digest is known.
+        // Of this note only the digest is known.
         let Some(notes) = self.notes(ask, number, position, &mut Vec::new())? else { return Ok(None) };
         Ok(notes[0].first_difference(&notes[1]).map(|number| (number, notes)))
     }
 }
 
-/// In what two recordings of one run differ up to an event or in the end, if they do. One that knows a place and one that
-/// does not are the same. What follows the event may have been recorded in another way.
+/// How two recordings of one run differ up to an event or at the end, if they do. A known place equals an unknown
+/// one. What follows the event may have been recorded in another way.
 fn differs(first: &Path, again: &Path, position: u64) -> Result<Option<String>, CompareError> {
     let (mut first, mut again) = (open_recorded(first)?, open_recorded(again)?);
     let outcomes = [first.trace_mut().outcome()?, again.trace_mut().outcome()?];
@@ -113,7 +114,7 @@ fn differs(first: &Path, again: &Path, position: u64) -> Result<Option<String>, 
         return Ok(Some(format!("{} before, {} now", words[0], words[1])));
     }
     let divergence = first_divergence(&mut first, &mut again, NanBits::Stop)?.divergence;
-    // Where a run was cut short is a matter of time.
+    // Where a run was cut short depends on timing.
     let cut_short = outcomes[0].as_ref().is_some_and(Outcome::is_cut_short);
     let end = if cut_short { first.len().min(again.len()).saturating_sub(1) } else { u64::MAX };
     let first = divergence.map(|divergence| divergence.position.0).filter(|at| *at <= position && *at < end);

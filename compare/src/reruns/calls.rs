@@ -1,5 +1,5 @@
-//! The first call or return in which two runs differ: what is left to say where no store shows a difference, or where
-//! the store that shows it comes long after its cause.
+//! The first call or return in which two runs differ: all there is to report if no store shows a difference, and
+//! worth a report if the store that shows it comes long after its cause.
 
 use super::asked::Asked;
 use crate::error::CompareError;
@@ -14,33 +14,33 @@ use serde::Serialize;
 pub struct FirstCall {
     /// What differs.
     pub what: Unlike,
-    /// The function, on the left side if they are two.
+    /// The function; the left side's if the sides have two.
     pub function: FuncIndex,
     /// Its name.
     pub name: String,
-    /// The how-manieth return or call of it this is, from 1.
+    /// The number of this return or call among the function's, from 1.
     pub nth: u64,
     /// Which result or argument, from 0.
     pub number: Option<u32>,
-    /// The name of that argument, where the module has one.
+    /// The name of that argument, if the module has one.
     pub argument_name: Option<String>,
-    /// What the left side has: a value, or a call or return in words.
+    /// The left side: a value, or a call or return in words.
     pub lhs: String,
-    /// What the right side has.
+    /// The right side.
     pub rhs: String,
-    /// Events before, on the left side.
+    /// Number of events before it, on the left side.
     pub events: u64,
 }
 
-/// In what a call or return differs.
+/// The way in which a call or return differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Unlike {
     /// Another function is called or returns.
     Calls,
-    /// One function returns another value.
+    /// The same function returns another value.
     Result,
-    /// One function is called with another value.
+    /// The same function is called with another value.
     Argument,
 }
 
@@ -72,7 +72,7 @@ impl Asked<'_> {
         };
         let before = |note: &Note| note.events <= position;
         let notes = [0, 1].map(|side: usize| Notes::get(&notes[side], number).copied().filter(before));
-        // That one side has no more of them shows only that it ended.
+        // If one side has no more of them, that shows only that it ended.
         let [Some(left), Some(right)] = notes else { return Ok(None) };
         Ok(Some(first([left, right], self.runs.symbols())))
     }

@@ -1,5 +1,5 @@
-//! Events that are lost with the stores of a trap's last moments: code that forgets stores before a trap forgets the
-//! recorder's inline records among them. A call of the host cannot be forgotten, so both sides are recorded by hooks.
+//! Events that are lost with the last stores before a trap: code that loses stores before a trap also loses the
+//! recorder's inline records. A host call cannot be lost, so both sides are recorded by hooks.
 
 use super::asked::Asked;
 use crate::error::CompareError;
@@ -10,8 +10,8 @@ use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_traces::{Event, Milestone, Outcome, Position};
 
 impl Asked<'_> {
-    /// Records both sides by hooks where one, recorded inline, trapped with fewer events than the other, which came
-    /// to the same trap in the end; takes these recordings where they show that events were lost.
+    /// If one side, recorded inline, trapped with fewer events than the other, which reached the same trap in the
+    /// end, records both sides by hooks. Keeps these recordings if they show that events were lost.
     pub(super) fn lost_records(
         &self,
         report: &Report,
@@ -28,7 +28,7 @@ impl Asked<'_> {
         let mut short = None;
         for (side, timeline) in Side::BOTH.into_iter().zip(&mut timelines) {
             if trapped_at(timeline, position)? == Some(0) && !timeline.trace().header().recorder.hooks {
-                // Where both trapped here, they trapped otherwise: that is what differs.
+                // If both trapped here, the traps differ, and that is the divergence.
                 short = if short.is_some() { return Ok(None) } else { Some(side) };
             }
         }
@@ -50,8 +50,8 @@ impl Asked<'_> {
     }
 }
 
-/// How many events of instructions there are from `position` on before the next trap; `None` where anything but these and
-/// what memory was found to hold comes before it.
+/// How many events of instructions follow `position` before the next trap; `None` if anything comes before it except
+/// these and observed differences.
 fn trapped_at(timeline: &mut Timeline, position: Position) -> Result<Option<u64>, CompareError> {
     let mut found = 0;
     for at in position.0..timeline.len() {

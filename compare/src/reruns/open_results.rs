@@ -1,5 +1,5 @@
-//! What follows from results that the specification leaves open: both sides once more, with NaNs made canonical or
-//! relaxed SIMD made definite by the rewriter. Where the divergence is gone then, it follows from them.
+//! What follows from results that the specification leaves open: both sides are rerun with NaNs made canonical or
+//! relaxed SIMD made definite by the rewriter. If that removes the divergence, it follows from them.
 
 use super::asked::Asked;
 use crate::error::CompareError;
@@ -13,31 +13,31 @@ use serde::Serialize;
 /// That a divergence follows from results that the specification leaves open.
 #[derive(Debug, Serialize)]
 pub struct FollowsFrom {
-    /// From which.
+    /// Which results.
     pub what: LeftOpen,
-    /// Whether the runs agree to their end with definite results. Otherwise they agree beyond the divergence, up to a host
-    /// call that is another one with such results, so that the host log cannot answer it.
+    /// Whether the runs agree to their end with definite results. Otherwise they agree beyond the divergence, up to a
+    /// host call that changes with such results, so that the host log cannot answer it.
     pub to_the_end: bool,
-    /// The first NaN whose bits differ, where it could be found.
+    /// The first NaN whose bits differ, if it could be found.
     pub first_nan: Option<FirstNan>,
 }
 
-/// The first NaN that the two sides made with other bits.
+/// The first NaN that the two sides made with different bits.
 #[derive(Debug, Serialize)]
 pub struct FirstNan {
     /// The instruction.
     pub site: SiteReport,
-    /// The how-manieth NaN of this instruction it is, from 1.
+    /// The number of this NaN among those of the instruction, from 1.
     pub nth: u64,
-    /// Events before.
+    /// Number of events before it.
     pub events: u64,
-    /// The left one's bytes in memory order, in hexadecimal.
+    /// The left side's bytes in memory order, in hexadecimal.
     pub lhs: Hex<Vec<u8>>,
-    /// The right one's.
+    /// The right side's.
     pub rhs: Hex<Vec<u8>>,
-    /// What these bytes mean.
+    /// The value of the left side's bytes.
     pub lhs_value: Option<TypedValue>,
-    /// The right one's.
+    /// The value of the right side's.
     pub rhs_value: Option<TypedValue>,
 }
 
@@ -54,7 +54,7 @@ pub enum LeftOpen {
 }
 
 impl Asked<'_> {
-    /// Finds out whether the divergence is gone with definite results.
+    /// Finds out whether definite results remove the divergence.
     pub(super) fn open_results(
         &self,
         report: &mut Report,
@@ -64,7 +64,7 @@ impl Asked<'_> {
         let uses = forkpoint_tracer::instrument::open_results(module);
         let position = report.position.unwrap_or(u64::MAX);
         let notes = if uses.nans { self.notes(nans, 0, position, why_not)? } else { None };
-        // Where no NaN is made, nothing follows from its bits.
+        // Where no NaN is made, its bits cannot be the cause.
         let made = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);
         let probes = [
             (LeftOpen::NanBits, made, false),
@@ -91,13 +91,13 @@ impl Asked<'_> {
             return Ok(Some(FollowsFrom { what, to_the_end, first_nan }));
         }
         if uses.relaxed {
-            // That the module uses relaxed SIMD is no ground any more.
+            // The module's use of relaxed SIMD is no longer a reason.
             report.allowed = None;
         }
         Ok(None)
     }
 
-    /// Whether both sides agree when the module is rewritten so: to their end, or at least beyond `position`.
+    /// Whether both sides agree when the module is rewritten this way: to their end, or at least beyond `position`.
     fn agree_with(&self, options: Options, position: u64) -> Result<Option<bool>, CompareError> {
         let outcomes = [self.again(Side::Lhs, options.clone())?, self.again(Side::Rhs, options)?]
             .map(|recorded| recorded.outcome);

@@ -1,5 +1,5 @@
-//! Where a run trapped, crashed, hung or was ended, when its engine does not say: asked in a rerun whose code leaves the
-//! number of a mark before each instruction that can trap.
+//! Where a run trapped, crashed, hung or was ended, if its engine does not say: found by a rerun that sets a mark
+//! before each instruction that can trap.
 
 use super::asked::Asked;
 use crate::error::CompareError;
@@ -14,19 +14,19 @@ use std::sync::Arc;
 /// The place at which a run ended, as a rerun found it.
 #[derive(Debug, Serialize)]
 pub struct FoundPlace {
-    /// Whose run it is.
+    /// The side whose run it is.
     pub side: Side,
-    /// Whether the run trapped there; otherwise it is the last place that it is known to have come to.
+    /// Whether the run trapped there; otherwise it is the last place that the run is known to have reached.
     pub trapped: bool,
     /// The function's index.
     pub function: FuncIndex,
     /// Its name.
     pub name: String,
-    /// The instruction; `None` where the function had begun, and come to no instruction that can trap.
+    /// The instruction; `None` if the function had begun and reached no instruction that can trap.
     pub site: Option<SiteReport>,
 }
 
-/// What is missing about the end of a side at a position.
+/// What is not known about the end of a side at a position.
 enum Missing {
     /// Where it trapped.
     Trap,
@@ -39,7 +39,7 @@ fn missing(timeline: &mut Timeline, position: Position) -> Result<Option<Missing
         return Ok(None);
     }
     Ok(match timeline.event(position)? {
-        // Where a function begins there is no instruction.
+        // The mark at a function's start belongs to no instruction.
         Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow, func: Some(_), .. }) => None,
         Event::Milestone(Milestone::Trapped { offset: None, .. }) => Some(Missing::Trap),
         Event::Milestone(Milestone::End { outcome, .. }) => {
@@ -50,7 +50,7 @@ fn missing(timeline: &mut Timeline, position: Position) -> Result<Option<Missing
     })
 }
 
-/// How many events of instructions lie before a position.
+/// How many events of instructions precede a position.
 fn instructions_before(timeline: &mut Timeline, position: Position) -> Result<u64, CompareError> {
     let mut count = 0;
     for at in 0..position.0 {
@@ -60,7 +60,8 @@ fn instructions_before(timeline: &mut Timeline, position: Position) -> Result<u6
 }
 
 impl Asked<'_> {
-    /// Finds the places that the sides' ends at the divergence lack. The trace of each is replaced by one that has it.
+    /// Finds the places that are missing for the ends of sides at the divergence. Replaces each such trace with one
+    /// that has its place.
     pub(super) fn places(
         &self,
         report: &Report,
@@ -68,7 +69,7 @@ impl Asked<'_> {
         notes: &mut Vec<String>,
     ) -> Result<(), CompareError> {
         let asks = [Verdict::Trap, Verdict::Crash, Verdict::Poisoned, Verdict::Timeout];
-        // Without a verdict both may have been ended from outside.
+        // Without a verdict, both may have been ended from outside.
         if report.verdict.is_some_and(|verdict| !asks.contains(&verdict)) {
             return Ok(());
         }
@@ -91,7 +92,7 @@ impl Asked<'_> {
             let mut again = open_recorded(&self.file(side))?;
             let found = match missing {
                 Missing::Trap => trap_at(&mut again, position)?,
-                // The last thing there is, wherever it stands: events before may be lost with a process that is ended.
+                // The last mark, wherever it is: events before it may be lost when a process is killed.
                 Missing::End => again.trace().words().place,
             };
             let Some(place) = found else {

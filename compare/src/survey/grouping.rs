@@ -1,4 +1,4 @@
-//! Which engines of a survey agree: every engine is in the group whose traces equal its own.
+//! Which engines of a survey agree: the traces in a group are equal.
 
 use super::rows::{EngineGroup, EngineRun};
 use crate::error::{CompareError, in_one_line};
@@ -7,8 +7,7 @@ use crate::runs::Runs;
 use forkpoint_replay::{Report, first_divergence, printable};
 use forkpoint_traces::Outcome;
 
-/// Puts every engine into its group, the reference first. With the groups comes what the specification says of the
-/// module.
+/// Puts every engine into its group, the reference first. Also returns what the specification says of the module.
 pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) -> (Vec<EngineGroup>, Option<String>) {
     let mut specification = None;
     let mut groups: Vec<EngineGroup> = Vec::new();
@@ -22,12 +21,12 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
         match placed {
             Ok((report, found)) => {
                 specification.get_or_insert_with(|| report.specification.clone());
-                // The report is of the trace, which a second run may have replaced.
+                // The report is about the trace, which a second run may have replaced.
                 row.events = Some(report.rhs.events);
                 row.nothing_ran = report.nothing_ran;
                 row.host.clone_from(&report.rhs.host);
                 if report.agree.is_none() && !report.nothing_ran {
-                    // Against itself the report would speak of two runs.
+                    // A report against itself would speak of two runs.
                     row.error = Some(match report.reason {
                         Some(reason) if index != reference => reason,
                         _ if outcome == Outcome::NoRoom => {
@@ -38,7 +37,7 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
                     continue;
                 }
                 let at = found.unwrap_or_else(|| {
-                    // Even the reference can have something to report: memory that is not what its events say.
+                    // There may be something to report even of the reference: memory that is not what its events say.
                     let divergence = (report.agree == Some(false)).then_some(report);
                     let name = letters(groups.len());
                     groups.push(EngineGroup { name, engines: Vec::new(), divergence, reruns: None });
@@ -53,7 +52,7 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
     (groups, specification)
 }
 
-/// An engine's report against the reference, and the group that it belongs to if there is one already.
+/// An engine's report against the reference, and the existing group that it belongs to, if any.
 fn place(
     runs: &Runs,
     engines: &[EngineRun],

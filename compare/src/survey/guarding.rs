@@ -1,4 +1,4 @@
-//! The observer guard for many engines: each of them without recording, held against the reference.
+//! The observer guard for many engines: compares each, run without recording, with the reference.
 
 use super::rows::EngineRun;
 use crate::error::{CompareError, without_partial};
@@ -9,7 +9,7 @@ use forkpoint_tracer::{EndState, Recorded, Request};
 
 /// Runs every engine without recording, and notes in its row where recording changes how it ends.
 pub(super) fn guard(runs: &Runs, engines: &mut [EngineRun], reference: usize) -> Result<(), CompareError> {
-    // Without a pinned host, runs without recording differ by what the world says.
+    // Without a pinned host, runs without recording differ by their host's answers.
     let home = engines[reference].row.group.clone();
     if !runs.settings.guard || runs.live() || home.is_none() {
         return Ok(());
@@ -49,8 +49,8 @@ impl EngineRun {
         self.row.notes.push(printable(&without_partial(error)));
     }
 
-    /// Whether recording changes how the engine's run, the right one of `both`, ends. `None` where nothing follows from
-    /// these runs.
+    /// Whether recording changes how the engine's run, the right one of `both`, ends. `None` if these runs prove
+    /// nothing.
     fn judge(
         &mut self,
         runs: &Runs,
@@ -74,8 +74,8 @@ impl EngineRun {
         Ok(Some(both))
     }
 
-    /// Holds the engine without recording against the reference. Where recording hides a difference, ways to record that
-    /// change less are tried.
+    /// Compares the engine without recording with the reference. If recording hides a difference, tries ways to
+    /// record that change less.
     fn against(&mut self, runs: &Runs, reference: &Request, both: &PlainRuns, recorded: &[Recorded; 2], agree: bool) {
         let mut judged = both.judge(recorded, agree, runs.symbols());
         self.row.observer_effect = judged.observer_effect;
@@ -90,7 +90,8 @@ impl EngineRun {
     }
 }
 
-/// Tries ways to record that change less, until one shows what the runs without recording show: the report of that one.
+/// Tries ways to record that change less, until one shows what the runs without recording show, and returns its
+/// report.
 fn climb(
     runs: &Runs,
     sides: [&Request; 2],

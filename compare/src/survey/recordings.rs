@@ -1,4 +1,4 @@
-//! Recording many engines: the reference first, all others on its host calls.
+//! Recording many engines: the reference first, then the others with its answers to host calls.
 
 use super::rows::EngineRun;
 use crate::error::{CompareError, in_one_line, without_partial};
@@ -8,7 +8,7 @@ use forkpoint_tracer::Request;
 use forkpoint_traces::Outcome;
 
 impl EngineRun {
-    /// Records it; what goes wrong is in its row.
+    /// Records it. A failure is noted in its row.
     fn record(&mut self, runs: &Runs, shown: bool) -> Result<(), CompareError> {
         let recorded = if shown { runs.record_shown(&self.side) } else { runs.record(&self.side) };
         match recorded {
@@ -24,18 +24,18 @@ impl EngineRun {
     }
 }
 
-/// Records every engine, the reference before the others: which one that is, `None` where nothing could be recorded.
+/// Records every engine, the reference first. Returns which one that is; `None` if nothing could be recorded.
 pub(super) fn record_all(runs: &mut Runs, engines: &mut [EngineRun]) -> Result<Option<usize>, CompareError> {
     let mut order: Vec<usize> = (0..engines.len()).collect();
-    // Stable: the engines that answer host calls come first, otherwise all stay as they were given. One that cannot be
-    // asked says why in its row.
+    // A stable sort: the engines that answer host calls come first. The row of an engine that cannot be asked says
+    // why.
     let answers = |side: &Request| {
         let asked = || runs.program.needs_host() && runs.settings.answers_itself(runs.program, side).unwrap_or(false);
         side.engine.has_linked_host() || asked()
     };
     order.sort_by_cached_key(|index| !answers(&engines[*index].side));
 
-    // The log of a run that broke off answers too little, so the first that comes to an end is the reference.
+    // The log of a run that was cut short answers too little, so the reference is the first engine that finishes.
     let mut ended = None;
     let mut tried = 0;
     while ended.is_none() && tried < order.len() {
@@ -50,11 +50,11 @@ pub(super) fn record_all(runs: &mut Runs, engines: &mut [EngineRun]) -> Result<O
     }
     let recorded = |index: &usize| engines[*index].recorded.is_some();
     let Some(reference) = ended.or_else(|| order.iter().copied().find(recorded)) else { return Ok(None) };
-    // Where the trace is replaced by one that knows more, that one has the same host log.
+    // A better trace that replaces this one has the same host log.
     runs.pin(&engines[reference].side.output);
     let pins = runs.settings.host.pins() && runs.program.needs_host();
     for (number, index) in order.into_iter().enumerate() {
-        // What was tried before had other answers from its host: once more, with the reference's.
+        // Earlier attempts had answers from another host: repeat them with the reference's.
         let again = pins && engines[index].recorded.is_some();
         if index != reference && (number >= tried || again) {
             engines[index].record(runs, false)?;

@@ -1,4 +1,4 @@
-//! What a survey finds out: a row for each engine, and which of them agree.
+//! The result of a survey: a row for each engine, and which of them agree.
 
 use crate::differences::PlainDifference;
 use crate::guard::Guard;
@@ -11,14 +11,14 @@ use forkpoint_traces::Outcome;
 use serde::{Serialize, Serializer};
 use std::path::PathBuf;
 
-/// What many engines made of one module. Its JSON form is documented in `docs/json.md`.
+/// What many engines did with one module. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Serialize)]
 pub struct Surveyed {
-    /// Whether all engines agree; `None` when those that gave an answer do, and not all gave one.
+    /// Whether all engines agree; `None` if those with an answer do, and some gave none.
     pub agree: Option<bool>,
     /// Whether all engines with an answer rejected the module the same way, so that nothing ran.
     pub nothing_ran: bool,
-    /// The row of the engine that the others are compared with; `None` when no engine could be recorded.
+    /// The row of the engine that the others are compared with; `None` if no engine could be recorded.
     pub reference: Option<usize>,
     /// The group that more than half of the engines with an answer are in.
     pub majority: Option<String>,
@@ -37,7 +37,7 @@ pub struct Surveyed {
 /// One engine.
 #[derive(Debug, Default, Serialize)]
 pub struct EngineRow {
-    /// As it is written on the command line.
+    /// The engine as written on the command line.
     pub engine: String,
     /// The group's name; `None` where there is no answer.
     pub group: Option<String>,
@@ -48,27 +48,27 @@ pub struct EngineRow {
     pub outcome: Option<Outcome>,
     /// The host that answered its calls for real, if one did.
     pub host: Option<String>,
-    /// The engine's own words about its end.
+    /// The engine's own message about its end.
     pub message: Option<String>,
     /// Why there is no answer.
     pub error: Option<String>,
-    /// Whether it did not accept the module, so that nothing ran.
+    /// Whether it rejected the module, so that nothing ran.
     pub nothing_ran: bool,
     /// The trace, where it is kept.
     pub trace: Option<PathBuf>,
-    /// Whether recording changes how the engine's run ends; `None` where that was not looked at.
+    /// Whether recording changes how the engine's run ends; `None` if that was not checked.
     pub changed_by_recording: Option<bool>,
-    /// What shows that it does not run the module the same way twice.
+    /// Evidence that it does not run the module the same way twice.
     pub nondeterminism: Option<Nondeterminism>,
-    /// Whether it parts from the reference only with recording, or only without.
+    /// Whether it diverges from the reference only with recording, or only without.
     pub observer_effect: bool,
-    /// Where it ends otherwise than the reference without recording, the reference as `lhs`.
+    /// How its end differs from the reference's without recording, with the reference as `lhs`.
     pub plain_differences: Vec<PlainDifference>,
     /// With an observer effect: what ways to record were tried, and which of them still shows the difference.
     pub guard: Option<Guard>,
     /// The reference against it, recorded in that way.
     pub divergence: Option<Report>,
-    /// What else could not be found out, and why.
+    /// What else could not be determined, and why.
     pub notes: Vec<String>,
 }
 
@@ -103,12 +103,12 @@ pub(super) struct EngineRun {
     pub recorded: Option<Recorded>,
     /// Whether its trace stays.
     pub kept: bool,
-    /// What is known of it.
+    /// What is known about it.
     pub row: EngineRow,
 }
 
 impl EngineRun {
-    /// What is known of the engine, with its trace where that stays.
+    /// What is known about the engine, with its trace if that is kept.
     pub fn into_row(self) -> EngineRow {
         let trace = (self.kept && self.side.output.exists()).then_some(self.side.output);
         EngineRow { trace, ..self.row }

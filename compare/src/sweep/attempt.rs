@@ -9,22 +9,22 @@ use forkpoint_tracer::{Invocation, Program, Request, WasiSetup};
 use forkpoint_traces::Outcome;
 use std::path::Path;
 
-/// A module and the question about it.
+/// A module and the sweep that runs it.
 pub(super) struct Tried<'a> {
     pub sweep: &'a Sweep<'a>,
     pub input: &'a InputModule,
     pub module: &'a [u8],
 }
 
-/// What all engines made of a module with certain calls.
+/// What all engines did with certain calls of a module.
 pub(super) struct Attempt {
     pub surveyed: Surveyed,
-    /// Whether the module is valid, so that anything of it ran.
+    /// Whether the module is valid, so that it ran at all.
     pub valid: bool,
 }
 
 impl Attempt {
-    /// Whether there is no answer for want of time.
+    /// Whether a time limit is why there is no answer.
     pub fn timed_out(&self) -> bool {
         let mut outcomes = self.surveyed.engines.iter().map(|row| &row.outcome);
         self.surveyed.agree.is_none() && outcomes.any(|outcome| *outcome == Some(Outcome::TimedOut))
@@ -32,7 +32,8 @@ impl Attempt {
 }
 
 impl Tried<'_> {
-    /// Surveys all engines with these calls, with its traces in `folder`; without calls the module is instantiated only.
+    /// Surveys all engines with these calls, with the traces in `folder`. Without calls the module is only
+    /// instantiated.
     pub fn attempt(&self, calls: Option<&[Invocation]>, folder: &Path) -> Result<Attempt, CompareError> {
         let Tried { sweep, input, module } = self;
         let name = input.path.file_name().map_or("module".into(), |name| name.to_string_lossy());

@@ -1,4 +1,4 @@
-//! A sweep held against an earlier one: what it shows that was not known.
+//! A sweep compared with an earlier one: what is new.
 
 use super::row::{ModuleAnswer, ModuleRow};
 use super::store::read_rows;
@@ -7,25 +7,25 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Differences to a baseline, by module and signature.
+/// Differences from a baseline, by module and signature.
 #[derive(Debug, Default, Serialize)]
 pub struct SweepChanges {
-    /// Not known.
+    /// Not in the baseline.
     pub new: Vec<SweepChange>,
-    /// Known, and no longer there.
+    /// Only in the baseline.
     pub gone: Vec<SweepChange>,
 }
 
-/// One of them.
+/// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SweepChange {
     /// The module.
     pub module: String,
-    /// What it shows; `None` where it has no answer.
+    /// The signature; `None` if the module has no answer.
     pub signature: Option<String>,
 }
 
-/// What is known: an earlier sweep's rows.
+/// The results of an earlier sweep.
 #[derive(Debug, Default)]
 pub struct Baseline {
     modules: BTreeMap<String, (ModuleAnswer, BTreeSet<String>)>,
@@ -33,7 +33,7 @@ pub struct Baseline {
 }
 
 impl Baseline {
-    /// Learns a row.
+    /// Adds a row to what is known.
     pub fn add(&mut self, row: &ModuleRow) {
         let signatures: BTreeSet<String> = row.findings.iter().map(|finding| finding.signature.clone()).collect();
         self.signatures.extend(signatures.iter().cloned());
@@ -52,14 +52,14 @@ pub fn read_baseline(rows: &Path) -> Result<Baseline, CompareError> {
 }
 
 impl SweepChanges {
-    /// Takes a row in.
+    /// Compares a row with the baseline.
     pub(super) fn compare(&mut self, row: &ModuleRow, baseline: &Baseline) {
         let change =
             |signature: Option<&String>| SweepChange { module: row.module.clone(), signature: signature.cloned() };
         let now: BTreeSet<&String> = row.findings.iter().map(|finding| &finding.signature).collect();
         let unanswered = row.answer == ModuleAnswer::Unanswered;
         let seen = baseline.modules.get(&row.module);
-        // Of a module that was not there, what other modules are known for is known.
+        // For a new module, the signatures of all other modules are known.
         let known = seen.map_or(&baseline.signatures, |(_, signatures)| signatures);
         self.new.extend(now.iter().filter(|new| !known.contains(**new)).map(|new| change(Some(*new))));
         if unanswered && seen.is_none_or(|(answer, _)| *answer != ModuleAnswer::Unanswered) {
@@ -116,7 +116,7 @@ mod tests {
             row("a", ModuleAnswer::Diverge, &["2", "3"]),
             row("b", ModuleAnswer::Unanswered, &[]),
             row("c", ModuleAnswer::Agree, &[]),
-            // Not seen before, but what it shows is.
+            // A new module with a known signature.
             row("d", ModuleAnswer::Diverge, &["1"]),
             row("e", ModuleAnswer::Diverge, &["4"]),
         ] {

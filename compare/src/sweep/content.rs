@@ -1,14 +1,14 @@
-//! Modules that are the same under several names: for engines, what is in custom sections makes no difference.
+//! The same module under several names: custom sections make no difference to engines.
 
 use super::input::InputModule;
 use crate::files::read_module;
 use std::collections::HashSet;
 
-/// Custom sections that engines compile by.
+/// Custom sections that influence compilation.
 const HINTS: &str = "metadata.code.";
 
-/// Parts what is the same module as one before it, with the same calls, from the others, which come first. What cannot be
-/// read counts as different: it has a row that says why.
+/// Separates modules that were not seen before from those that equal an earlier one with the same calls. A module
+/// that cannot be read counts as different, and its row says why.
 pub(super) fn distinct(items: Vec<InputModule>) -> (Vec<InputModule>, Vec<InputModule>) {
     let mut seen = HashSet::new();
     items.into_iter().partition(|item| match read_module(&item.path) {
@@ -17,7 +17,7 @@ pub(super) fn distinct(items: Vec<InputModule>) -> (Vec<InputModule>, Vec<InputM
     })
 }
 
-/// A hash of what engines get to see of a module.
+/// A hash of what engines see of a module.
 fn content(module: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     match sections(module) {
@@ -31,7 +31,7 @@ fn content(module: &[u8]) -> blake3::Hash {
     hasher.finalize()
 }
 
-/// The head and the sections of a module that count; `None` for what has no such form.
+/// The header and the relevant sections of a module; `None` if it does not have this form.
 fn sections(module: &[u8]) -> Option<Vec<&[u8]>> {
     let (head, mut rest) = module.split_at_checked(8)?;
     let mut kept = vec![head];

@@ -11,16 +11,16 @@ use std::str::FromStr;
 /// A module of the input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputModule {
-    /// Its name in rows: the path below the input's folder, or as the list has it.
+    /// Its name in rows: the path below the input's folder, or the path in the list.
     pub name: String,
     /// The file.
     pub path: PathBuf,
-    /// Calls that the list asks for.
+    /// The calls given in the list.
     pub calls: Vec<String>,
 }
 
-/// A part of the input, for one machine of several: by the hash of a module's name, so that it does not depend on what
-/// else there is.
+/// A part of the input, for one of several machines: divided by the hash of module names, so that it does not depend
+/// on the other modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// Which part, from 1.
@@ -41,14 +41,14 @@ impl FromStr for Shard {
     }
 }
 
-/// What stands between a path and each of its calls in a list.
+/// Separates a path and each of its calls in a list.
 const CALL: &str = " :: ";
 
-/// Most folders in each other that are looked into.
+/// Deepest nesting of folders that is searched.
 const MAX_DEPTH: usize = 64;
 
-/// All modules of a folder or a list that belong to the shard, by name, each once, and how many other files hold the
-/// same as one of them.
+/// All modules of a folder or a list that belong to the shard, by name, each once, and the number of files left out
+/// as duplicates.
 ///
 /// # Errors
 /// When the folder or the list cannot be read, or has no module.
@@ -64,7 +64,7 @@ pub fn modules(input: &Path, shard: Option<Shard>) -> Result<(Vec<InputModule>, 
     if found.is_empty() {
         return Err(CompareError::NoModules(input.to_path_buf()));
     }
-    // Which of several that are the same counts must not depend on the shard.
+    // Which of several duplicates counts must not depend on the shard.
     let (mut items, mut copies) = distinct(found.into_values().collect());
     for list in [&mut items, &mut copies] {
         list.retain(|item| shard.is_none_or(|shard| belongs(&item.name, shard)));
@@ -72,8 +72,8 @@ pub fn modules(input: &Path, shard: Option<Shard>) -> Result<(Vec<InputModule>, 
     Ok((items, copies.len() as u64))
 }
 
-/// All modules below a folder, links followed. Each folder and each file is taken once, whatever leads to it: so a link
-/// back up, or many links to one folder, cost nothing. `seen` are those taken before.
+/// All modules below a folder. Links are followed, but each folder and each file is taken once: a link back up, or
+/// many links to one folder, cost nothing. `seen` holds those taken before.
 fn folder(
     root: &Path,
     folder_path: &Path,
@@ -84,10 +84,10 @@ fn folder(
     let paths = fs::read_dir(folder_path).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
     let mut paths: Vec<PathBuf> =
         paths.map_err(CompareError::io(format!("reading the folder {}", folder_path.display())))?;
-    // What has its own name here comes before links to it, and in the same order everywhere.
+    // Files and folders come before links to them, in the same order everywhere.
     paths.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
     for path in paths {
-        // A link that leads to nothing is nothing.
+        // A dangling link is ignored.
         let Ok(kind) = fs::metadata(&path) else { continue };
         let is_module = kind.is_file() && path.extension().is_some_and(|end| end == "wasm" || end == "wat");
         let is_new = (is_module || kind.is_dir() && depth < MAX_DEPTH) && seen.insert((kind.dev(), kind.ino()));
@@ -101,7 +101,7 @@ fn folder(
     Ok(())
 }
 
-/// A path a line, relative to the list's own folder, followed by calls; `#` begins a comment line.
+/// One path per line, relative to the list's own folder, followed by calls; `#` begins a comment line.
 fn list(file: &Path, found: &mut BTreeMap<String, InputModule>) -> Result<(), CompareError> {
     let what = format!("reading {}: neither a folder nor a list of modules", file.display());
     let text = fs::read_to_string(file).map_err(CompareError::io(what))?;
@@ -110,14 +110,14 @@ fn list(file: &Path, found: &mut BTreeMap<String, InputModule>) -> Result<(), Co
         let mut parts = line.split(CALL).map(str::trim);
         let path = parts.next().unwrap_or_default();
         let calls: Vec<String> = parts.map(str::to_string).collect();
-        // The same module may stand there several times, with other calls.
+        // The same module may occur several times, with different calls.
         let name = if calls.is_empty() { path.to_string() } else { format!("{path}{CALL}{}", calls.join(CALL)) };
         found.insert(name.clone(), InputModule { name, path: base.join(path), calls });
     }
     Ok(())
 }
 
-/// Whether the module is in this part: by its name only, so that it does not depend on what else there is.
+/// Whether the module is in this part: decided by its name alone, so that it does not depend on the other modules.
 fn belongs(name: &str, shard: Shard) -> bool {
     let hash = blake3::hash(name.as_bytes());
     let number = hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));

@@ -1,4 +1,4 @@
-//! Putting together what the shards of a sweep found.
+//! Combining the results of a sweep's shards.
 
 use super::row::ModuleRow;
 use super::store::{Options, Store, read_options, read_rows};
@@ -6,10 +6,11 @@ use crate::error::CompareError;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The rows of several folders together, by module; they and their examples go into the folder `out` where it is given.
+/// The rows of several folders, merged by module. If the folder `out` is given, they and their examples are stored
+/// there.
 ///
 /// # Errors
-/// When a folder holds no sweep, or one with other options, and when a file cannot be read or written.
+/// When a folder holds no sweep or one with other options, and when a file cannot be read or written.
 pub fn merge(folders: &[PathBuf], out: Option<&Path>) -> Result<Vec<ModuleRow>, CompareError> {
     let mut asked: Option<(Options, &Path)> = None;
     let mut rows: BTreeMap<String, ModuleRow> = BTreeMap::new();

@@ -6,33 +6,33 @@ use forkpoint_traces::Outcome;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What became of a module.
+/// The result of one module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleRow {
-    /// The module's name in the input, with the calls that a list asks for.
+    /// The module's name in the input, with the calls that a list gives.
     pub module: String,
     /// BLAKE3 of its binary form; empty when it could not be read.
     pub blake3: String,
     /// Length of its binary form.
     pub bytes: u64,
-    /// What was called of it.
+    /// The calls that were made.
     pub calls: Vec<String>,
-    /// Calls that were made up and left out, since the run with them took too long.
+    /// Generated calls that were left out because the run with them took too long.
     #[serde(default)]
     pub calls_left_out: u64,
     /// Whether the engines agree.
     pub answer: ModuleAnswer,
-    /// Why there is no answer, from some engine or from all.
+    /// Why some engine or all engines gave no answer.
     pub reason: Option<String>,
-    /// The engine that the others were held against.
+    /// The engine that the others were compared with.
     pub reference: Option<String>,
-    /// What the specification says of the module; `None` when no engine could be recorded.
+    /// What the specification says of the module; `None` if no engine could be recorded.
     pub specification: Option<String>,
     /// Engines that agree with each other, the reference's group first.
     pub groups: Vec<Vec<String>>,
-    /// Engines outside of the majority.
+    /// Engines outside the majority.
     pub odd: Vec<String>,
-    /// How groups of engines part from the reference.
+    /// How groups of engines diverge from the reference.
     pub findings: Vec<Deviation>,
     /// How long it took, in milliseconds.
     pub ms: u64,
@@ -44,9 +44,9 @@ pub struct ModuleRow {
 pub enum ModuleAnswer {
     /// All engines agree.
     Agree,
-    /// Some engine parts from the others.
+    /// Some engine diverges from the others.
     Diverge,
-    /// Not all engines gave an answer, and those that did agree.
+    /// Some engines gave no answer, and the others agree.
     Unanswered,
 }
 
@@ -63,22 +63,22 @@ pub struct Deviation {
     pub site: Option<ModuleSite>,
     /// Whether the specification allows it: `certain`, `perhaps`, or null.
     pub allowed: Option<String>,
-    /// What makes it look like the same bug as another.
+    /// The signature: what makes it look like the same bug as another.
     pub signature: String,
     /// The signature in words.
     pub context: String,
-    /// The calls by which it shows: one where that is enough, or else all up to the one in which it shows.
+    /// The calls that show it: one if that is enough, otherwise all up to the one in which it appears.
     #[serde(default)]
     pub calls: Vec<String>,
-    /// Whether that was tried out, and the same was found.
+    /// Whether this was tried and showed the same.
     #[serde(default)]
     pub confirmed: bool,
-    /// The command that compares the module with these calls; `None` where nothing can be called.
+    /// The command that compares the module with these calls; `None` if nothing can be called.
     #[serde(default)]
     pub command: Option<String>,
 }
 
-/// Where in the module.
+/// A place in the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleSite {
     /// The function's index.
@@ -122,17 +122,17 @@ impl ModuleRow {
         }
     }
 
-    /// Fills in what the engines made of `module`.
+    /// Fills in the results of `module` under all engines.
     pub(super) fn fill(&mut self, survey: &Surveyed, module: &[u8], timeout: Option<Duration>) {
         let name = |row: &usize| survey.engines.get(*row).map(|row| row.engine.clone());
         self.answer = match survey.agree {
             Some(true) => ModuleAnswer::Agree,
             Some(false) => ModuleAnswer::Diverge,
-            // Whether a module is accepted is what a sweep asks, too.
+            // Whether engines accept a module is also a question of a sweep.
             None if survey.nothing_ran && survey.engines.iter().all(|row| row.error.is_none()) => ModuleAnswer::Agree,
             None => ModuleAnswer::Unanswered,
         };
-        // Without an answer, how the runs ended is the reason: before all else where one was ended from outside.
+        // Without an answer, the ends of the runs are the reason, first of all those that were ended from outside.
         let end = |row: &EngineRow| match (self.answer, &row.outcome) {
             (ModuleAnswer::Unanswered, Some(Outcome::TimedOut)) => Some((true, timed_out(timeout))),
             (ModuleAnswer::Unanswered, Some(outcome)) if *outcome != Outcome::Finished => {
@@ -164,7 +164,7 @@ impl ModuleRow {
         self.findings =
             survey.groups.iter().filter_map(|group| deviation(survey, group, &symbols, timeout)).collect();
         let hidden = survey.engines.iter().filter(|row| row.observer_effect).map(|row| {
-            // What the runs without recording end with is numbers: which kinds of end differ is what is left.
+            // End states are full of numbers: only the kinds of differences count.
             let mut kinds: Vec<&str> =
                 row.plain_differences.iter().map(|difference| difference.kind.as_str()).collect();
             kinds.dedup();
@@ -212,7 +212,7 @@ fn deviation(
         site: report.site.as_ref().map(ModuleSite::from),
         allowed: report.allowed.as_ref().map(allowed),
         signature: hash,
-        // How long is the same for all of a sweep, and no part of the signature.
+        // The time limit is the same for the whole sweep, and not part of the signature.
         context: words.replace(Outcome::TimedOut.kind(), &timed_out(timeout)),
         calls: Vec::new(),
         confirmed: false,
@@ -220,14 +220,14 @@ fn deviation(
     })
 }
 
-/// How a run ended that took too long, as its outcome says.
+/// The outcome of a run that took too long, in words.
 const TIMED_OUT: &str = "timed out";
 
 fn timed_out(timeout: Option<Duration>) -> String {
     timeout.map_or(TIMED_OUT.to_string(), |timeout| format!("{TIMED_OUT} after {}", in_words(timeout)))
 }
 
-/// A time as one writes it on the command line.
+/// A time in the notation of the command line.
 fn in_words(time: Duration) -> String {
     match time.subsec_millis() {
         0 => format!("{} s", time.as_secs()),

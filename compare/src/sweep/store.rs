@@ -1,4 +1,4 @@
-//! The folder that a sweep keeps: what it was asked, its rows, and examples.
+//! The folder of a sweep: its options, its rows, and examples.
 
 use super::input::InputModule;
 use super::row::ModuleRow;
@@ -11,17 +11,17 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// What was asked: a sweep goes on only where this is the same.
+/// The options: a sweep continues only if they are the same.
 const OPTIONS: &str = "sweep.json";
-/// One row a line, in the order in which they were done.
+/// One row per line, in the order in which they were done.
 const ROWS: &str = "rows.jsonl";
-/// Folders named by signatures, with the traces of an example.
+/// Folders named by signatures, each with the traces of an example.
 const EXAMPLES: &str = "examples";
 
-/// Most signatures of which an example is kept.
+/// Most signatures with an example.
 const MAX_EXAMPLES: usize = 1000;
 
-/// What decides the rows of a sweep, as its folder holds it.
+/// The options that decide the rows of a sweep, as its folder holds them.
 pub(super) type Options = Value;
 
 /// The folder of a sweep.
@@ -29,16 +29,16 @@ pub(super) type Options = Value;
 pub struct Store {
     folder: PathBuf,
     rows: File,
-    /// Rows that were there before.
+    /// Rows from earlier runs.
     known: BTreeMap<String, ModuleRow>,
     examples: usize,
 }
 
 impl Store {
-    /// Opens the folder, or makes it, for a sweep with these options.
+    /// Opens or creates the folder for a sweep with these options.
     ///
     /// # Errors
-    /// When the folder holds a sweep that was asked for something else, or cannot be written.
+    /// When the folder holds a sweep with other options, or cannot be written.
     pub fn open(folder: &Path, options: &impl Serialize) -> Result<Store, CompareError> {
         let path = folder.join(OPTIONS);
         let options = serde_json::to_value(options);
@@ -66,7 +66,7 @@ impl Store {
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut rows = options.open(&path).map_err(writing(&path))?;
         let mut known = BTreeMap::new();
-        // A sweep that was killed may have left half a line.
+        // A sweep that was killed may have left a partial line.
         let whole = read_rows(&path, &mut |row| {
             known.insert(row.module.clone(), row);
         })?;
@@ -81,12 +81,12 @@ impl Store {
         folder.join(ROWS)
     }
 
-    /// Whether the folder had the row of a module when it was opened.
+    /// Whether the folder had a row for the module when it was opened.
     pub fn has(&self, module: &str) -> bool {
         self.known.contains_key(module)
     }
 
-    /// The rows that the folder had of these modules, which are taken off the list.
+    /// Removes the rows of these modules from those that the folder had, and returns them.
     pub fn take_known(&mut self, modules: &mut Vec<InputModule>) -> Vec<ModuleRow> {
         let rows = modules.iter().filter_map(|module| self.known.get(&module.name).cloned()).collect();
         modules.retain(|module| !self.has(&module.name));
@@ -102,8 +102,8 @@ impl Store {
         self.rows.write_all(line.as_bytes()).map_err(writing(&Store::rows(&self.folder)))
     }
 
-    /// Keeps traces as the example of a signature, where there is none yet: the reference's, and that of the first
-    /// engine that differs.
+    /// Keeps traces as the example of a signature unless there is one: the reference's, and that of the first engine
+    /// that differs.
     pub(super) fn example(&mut self, signature: &str, traces: [&Path; 2]) -> Result<(), CompareError> {
         let folder = self.folder.join(EXAMPLES).join(signature);
         if self.examples >= MAX_EXAMPLES || folder.exists() || !traces.iter().all(|trace| trace.exists()) {
@@ -118,14 +118,14 @@ impl Store {
         Ok(())
     }
 
-    /// Takes over the examples of another sweep's folder, but for signatures that have one.
+    /// Takes over the examples of another sweep's folder, except for signatures that have one.
     pub(super) fn take_examples(&mut self, other: &Path) -> Result<(), CompareError> {
         let from = other.join(EXAMPLES);
         let Ok(entries) = fs::read_dir(&from) else { return Ok(()) };
         for entry in entries {
             let entry = entry.map_err(reading(&from))?;
             let name = entry.file_name();
-            // Only what a sweep writes: a signature is a number in hexadecimal.
+            // Only files that a sweep writes: a signature is a hexadecimal number.
             let Some(name) = name.to_str().filter(|name| name.chars().all(|c| c.is_ascii_hexdigit())) else {
                 continue;
             };
@@ -136,7 +136,7 @@ impl Store {
     }
 }
 
-/// What a sweep in this folder was asked; `None` where there is none.
+/// The options of the sweep in this folder; `None` if there is none.
 pub(super) fn read_options(folder: &Path) -> Result<Option<Options>, CompareError> {
     let path = folder.join(OPTIONS);
     match fs::read(&path) {
@@ -149,7 +149,7 @@ pub(super) fn read_options(folder: &Path) -> Result<Option<Options>, CompareErro
     }
 }
 
-/// Gives all whole rows of a file to `take`, one at a time: where the last of them ends.
+/// Passes all whole rows of a file to `take`, one at a time, and returns where the last one ends.
 ///
 /// # Errors
 /// When a line that is not the last is not a row.

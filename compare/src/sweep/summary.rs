@@ -1,16 +1,16 @@
-//! What the rows of a sweep say together: how many of each answer, and which divergences are one.
+//! The sum of a sweep's rows: the number of each answer, and which divergences are one.
 
 use super::baseline::{Baseline, SweepChange, SweepChanges};
 use super::row::{Deviation, ModuleAnswer, ModuleRow};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// All rows together. Keeps one entry for each signature, and what is not known for each module.
+/// All rows together. Keeps one entry per signature, and per module what the baseline lacks.
 #[derive(Debug, Default, Serialize)]
 pub struct Summary {
     /// How many modules there are.
     pub modules: u64,
-    /// Files that were left out, since they hold the same module as another one that was not; `None` where rows were merged.
+    /// Files that were left out as duplicates of another; `None` if rows were merged.
     pub copies: Option<u64>,
     /// Modules on which all engines agree.
     pub agree: u64,
@@ -20,7 +20,7 @@ pub struct Summary {
     pub unanswered: u64,
     /// Divergences by signature, the most frequent first.
     pub signatures: Vec<SignatureCount>,
-    /// What the baseline does not know; `None` without one.
+    /// Differences from the baseline; `None` without one.
     pub changes: Option<SweepChanges>,
     /// Why modules have no answer, the most frequent first.
     pub reasons: Vec<ReasonCount>,
@@ -37,19 +37,19 @@ pub struct SignatureCount {
     pub signature: String,
     /// The class of divergence.
     pub verdict: String,
-    /// What stands around it.
+    /// The context of the divergence.
     pub context: String,
     /// Whether the specification allows it: `certain`, `perhaps`, or null.
     pub allowed: Option<String>,
     /// How often it was found.
     pub count: u64,
-    /// Engines that part from the reference so.
+    /// Engines that diverge from the reference this way.
     pub engines: BTreeSet<String>,
-    /// The smallest module that does.
+    /// The smallest module that shows it.
     pub example: String,
     /// Length of that module.
     pub example_bytes: u64,
-    /// The command that shows it; `None` where nothing of the module can be called.
+    /// The command that shows it; `None` if nothing in the module can be called.
     pub command: Option<String>,
 }
 
@@ -64,11 +64,11 @@ pub struct ReasonCount {
     pub example: String,
 }
 
-/// Most reasons that are told apart.
+/// Most reasons that are kept apart.
 const MOST_REASONS: usize = 1000;
 
 impl Summary {
-    /// Takes a row in, and holds it against what is known.
+    /// Adds a row, and compares it with the baseline.
     pub fn add(&mut self, row: &ModuleRow, baseline: Option<&Baseline>) {
         self.modules += 1;
         *match row.answer {
@@ -79,7 +79,7 @@ impl Summary {
         for finding in &row.findings {
             self.count(row, finding);
         }
-        // The first clause tells what it is, the rest is about the module.
+        // The first clause is the reason, the rest is about the module.
         let reason = row.reason.as_deref().and_then(|reason| reason.split(['\n', ';']).next());
         if let (ModuleAnswer::Unanswered, Some(reason)) = (row.answer, reason)
             && (self.why.contains_key(reason) || self.why.len() < MOST_REASONS)
@@ -112,7 +112,7 @@ impl Summary {
         }
     }
 
-    /// Sorts what was taken in.
+    /// Sorts the entries.
     pub fn close(&mut self, with_baseline: bool) {
         self.signatures = std::mem::take(&mut self.kinds).into_values().collect();
         self.signatures.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.signature.cmp(&b.signature)));
