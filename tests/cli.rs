@@ -96,8 +96,8 @@ fn damaged_traces_are_errors_or_incomplete_and_never_a_panic() {
     }
 }
 
-/// An interpreter that always rounds once, and native code that always rounds twice: on any host the specification's
-/// two answers.
+/// An interpreter that always rounds once, and native code that always rounds twice: the two results that the
+/// specification allows, on any host.
 #[test]
 fn the_demo_diverges_between_pulley_and_portable_code() {
     let demo = common::repository_text("examples/orbit.wat");
@@ -123,7 +123,7 @@ fn the_samples_open_and_diverge() {
     assert!(code == 0 && stdout.contains("agree"), "{stdout}");
 }
 
-/// `forkpoint diff a b | true` in a script: the answer is in the exit code, whoever reads the report.
+/// `forkpoint diff a b | true` in a script: the exit code is the answer, whoever reads the report.
 #[test]
 fn a_reader_that_has_gone_does_not_change_the_exit_code() {
     let (lhs, rhs) = (repository("traces/samples/orbit-jit.fpt"), repository("traces/samples/orbit-portable.fpt"));
@@ -140,7 +140,7 @@ fn a_reader_that_has_gone_does_not_change_the_exit_code() {
     assert_eq!(unread(&["dump", &lhs, "--json"]), (Some(0), String::new()));
 }
 
-/// A bug report needs the engine's exact version and whatever else decides if the bug shows.
+/// A bug report needs the engine's exact version and whatever else influences the bug.
 #[test]
 fn the_engine_is_described_in_full() {
     let folder = folder_with(&[("a.wat", COUNTER)]);
@@ -251,7 +251,7 @@ fn a_killed_recorder_leaves_a_readable_trace() {
     assert!(code == 0 && stdout.lines().count() == 3 && stderr.contains("incomplete"), "{stdout}{stderr}");
 }
 
-/// Name and length of the recording that has not come to its end.
+/// Name and length of the recording in progress.
 fn unfinished(folder: &Path) -> Option<(String, u64)> {
     fs::read_dir(folder).unwrap().flatten().find_map(|entry| {
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -259,7 +259,7 @@ fn unfinished(folder: &Path) -> Option<(String, u64)> {
     })
 }
 
-/// Where the output does not exist yet, a refused run makes none.
+/// If the output does not exist yet, a refused run does not create it.
 #[test]
 fn refused_runs_make_no_output_file() {
     let folder = folder_with(&[
@@ -296,7 +296,7 @@ fn refused_runs_make_no_output_file() {
     }
 }
 
-/// A path no one can write to, root neither.
+/// A path that nobody can write to, not even root.
 #[test]
 fn an_unwritable_output_is_named() {
     let folder = folder_with(&[("a.wat", COUNTER), ("file", b"no folder")]);
@@ -307,7 +307,7 @@ fn an_unwritable_output_is_named() {
     assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"no folder");
 }
 
-/// Every command that opens traces names the bad one and says what is wrong with it; it changes no file.
+/// Every command that opens traces names the bad one and says what is wrong with it, and changes no file.
 #[test]
 fn bad_traces_are_named_by_every_command() {
     let folder = folder_with(&[("a.wat", COUNTER), ("none.fpt", b"this is no trace at all"), ("empty.fpt", b"")]);
@@ -355,7 +355,7 @@ fn a_timed_out_run_has_its_outcome_and_events_in_json() {
     assert!(summary["events"].as_u64().unwrap() > 0, "{stdout}");
 }
 
-/// Starts a recording of the endless guest and waits until its trace has so many bytes.
+/// Starts a recording of the endless guest and waits until its trace has this length.
 fn endless_recorder(folder: &Path, bytes: u64) -> std::process::Child {
     let recorder = std::process::Command::new(common::FORKPOINT)
         .current_dir(folder)
@@ -403,8 +403,8 @@ fn a_recorder_killed_after_some_chunks_keeps_them() {
     assert!(code == 0 && stdout.lines().count() == 3 && stderr.contains("incomplete"), "{stdout}{stderr}");
 }
 
-/// A guest that says it is ready, stores 1000 numbers from 4096 on, which is far less than a buffer full, and
-/// then does nothing for ever.
+/// A guest that announces that it is ready, stores 1000 numbers from 4096 on, far less than a buffer holds, and then
+/// does nothing forever.
 const STUCK: &[u8] = br#"(module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (memory (export "memory") 1)
@@ -430,7 +430,7 @@ fn all_of_stuck(folder: &Path, outcome: &str) {
     assert!(lines[0].contains(&format!("end: {outcome}")) && lines[1].contains(last), "{lines:?}");
 }
 
-/// Nothing the dead process recorded is lost, although it never got to send it.
+/// No event that the dead process recorded is lost, although it could not send them.
 #[test]
 fn an_engine_that_crashes_loses_no_event() {
     for (signal, name) in [("-SEGV", "SIGSEGV"), ("-ABRT", "SIGABRT"), ("-KILL", "SIGKILL")] {
@@ -448,7 +448,7 @@ fn an_engine_that_crashes_loses_no_event() {
             std::thread::sleep(Duration::from_millis(300));
             let engine_process = common::children(recorder.id());
             assert_eq!(engine_process.len(), 1, "{engine_process:?}");
-            // A handler that the engine or Rust installed may take the first signal for one of its own.
+            // The first signal may end up in a handler that the engine or Rust installed.
             for _ in 0..50 {
                 if recorder.try_wait().unwrap().is_some() {
                     break;
@@ -462,7 +462,7 @@ fn an_engine_that_crashes_loses_no_event() {
     }
 }
 
-/// An engine that does not listen is killed in the end, and keeps its events all the same.
+/// An engine that does not respond is killed in the end, and keeps all its events.
 #[test]
 fn an_engine_that_hangs_loses_no_event() {
     let folder = folder_with(&[("s.wat", STUCK)]);
@@ -471,8 +471,8 @@ fn an_engine_that_hangs_loses_no_event() {
     all_of_stuck(folder.path(), "timed out");
 }
 
-/// The guest's output goes where ours goes: to a pipe, which has no start to go back to, and behind what is in a
-/// file already. The report stays alone on standard output.
+/// The guest's output goes where ours goes: to a pipe, which cannot be rewound, and after what a file holds already.
+/// Standard output holds the report alone.
 #[test]
 fn echo_shows_the_left_guest_on_standard_error() {
     let guest = br#"(module
@@ -493,7 +493,7 @@ fn echo_shows_the_left_guest_on_standard_error() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "before\nhello\n");
 }
 
-/// The first run reads the file and so changes when it was last read: with fixed clocks that is no divergence.
+/// The first run reads the file and changes its access time: with fixed clocks that is not a divergence.
 #[test]
 fn times_of_files_are_the_same_for_both_runs() {
     let guest = br#"(module
@@ -566,7 +566,7 @@ fn a_wasi_guest_prints_what_it_printed_and_its_exit_code_is_kept() {
     assert!(dump.contains("host write [0x00000064; 4] <- 0f 00 00 00"), "the count fd_write gave back:\n{dump}");
 }
 
-/// Recording ends with an error where memory changed outside the recorded events: success is the invariant check.
+/// Recording ends with an error if memory changed outside the recorded events, so success checks the invariant.
 #[test]
 fn every_byte_the_wasi_host_writes_is_recorded() {
     let guest = br#"(module
@@ -603,7 +603,7 @@ fn every_byte_the_wasi_host_writes_is_recorded() {
     for text in ["first\0", "second", "COLOUR=blue"] {
         assert!(bytes.contains(&hex(text)), "expected {text:?} in:\n{dump}");
     }
-    // With the fixed clock and random source two engines agree on all of it.
+    // With the fixed clock and random source, two engines agree on all of it.
     let (code, stdout, stderr) =
         forkpoint(folder.path(), &["compare", "w.wat", "--env", "A=b", "--rhs", "wasmtime:aot,opt=none"]);
     assert_eq!(code, 0, "{stdout}{stderr}");
@@ -647,8 +647,8 @@ fn a_trap_in_both_runs_is_reported_in_lines() {
     assert!(!stdout.contains("\\u{a}"), "{stdout}");
 }
 
-/// Offsets of the rewritten module mean nothing to anybody: a trap and its callers stand where the original has
-/// them. The stores move everything behind them.
+/// Offsets in the rewritten module are useless to users: a trap and its callers are reported where the original has
+/// them. The stores move everything after them.
 #[test]
 fn a_trap_is_placed_in_the_original_module() {
     let module = br#"(module
@@ -660,7 +660,7 @@ fn a_trap_is_placed_in_the_original_module() {
         (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 0)))))"#;
     let folder = folder_with(&[("t.wat", module)]);
     let binary = wat::parse_bytes(module).unwrap();
-    // The operands of each store are single bytes, so what stands behind them has one encoding.
+    // The operands of each store are single bytes, so what follows them has only one encoding.
     let after = |store: &[u8], skip: usize| {
         let at = binary.windows(store.len()).position(|bytes| bytes == store).unwrap();
         format!("{:#x}", at + store.len() + skip)
@@ -686,8 +686,8 @@ fn a_trap_is_placed_in_the_original_module() {
     assert!(stdout.contains(&format!("in host at {call}")), "{stdout}");
 }
 
-/// However memory is looked at on the way, an engine that is right is found to be right, and every way of recording
-/// sees the same events.
+/// However memory is checked along the way, no fault is found with a correct engine, and every way of recording sees
+/// the same events.
 #[test]
 fn every_way_to_record_sees_the_same_events_and_finds_nothing() {
     let module = br#"(module (memory (export "memory") 2 4) (func (export "run") (param $n i32)

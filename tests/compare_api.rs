@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-/// Grows its memory and stores what that returned.
+/// Grows its memory and stores the result.
 const GROWS: &str = r#"(module (memory 1) (func (export "run") (param i32)
     (i32.store (i32.const 16) (memory.grow (local.get 0)))))"#;
 
@@ -26,7 +26,7 @@ fn program_of(text: &str, call: &str) -> Program {
     Program::new("guest.wat", module, &[call], &Imports::default()).expect("a program")
 }
 
-/// A run whose engine's process is the command, since a test's own program is none.
+/// A request whose engine process is the command, since a test's own program cannot serve as one.
 fn request(folder: &Path) -> Request {
     let request = Request::new(engine("wasmtime:jit"), folder.join("lhs.fpt")).expect("this program");
     Request { executable: common::FORKPOINT.into(), ..request }
@@ -38,7 +38,7 @@ fn sides(folder: &Path) -> [Request; 2] {
     [lhs, rhs]
 }
 
-/// Keeps what it is told.
+/// Keeps the progress that is reported to it.
 #[derive(Default)]
 struct Followed(Mutex<Vec<(Doing, String)>>);
 

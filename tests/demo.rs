@@ -1,5 +1,5 @@
-//! The README's first command, where the processor fuses multiply and add: the same engine compiled for it and for any of its
-//! architecture.
+//! The README's first command on a processor that fuses multiply and add: the same engine compiled for it and for the
+//! baseline of its architecture.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Debug information of a real compiler: what symbols make of it, and a divergence that is shown with its C file and line.
+//! Debug information of a real compiler: what symbols find in it, and a divergence that is shown with its C file and
+//! line.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -17,7 +18,7 @@ external_tests! {
         without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived;
 }
 
-/// The line of `x = MADD` and so on must be known: no comment above, lines are counted from 1.
+/// The line of `x = MADD` and others must be known: no comment above, lines are counted from 1.
 const GUEST: &str = "\
 typedef float v4 __attribute__((vector_size(16)));
 static volatile v4 x = {1.0f, 1.1f, 1.2f, 1.3f};
@@ -37,11 +38,11 @@ __attribute__((export_name(\"run\"))) void run(int n) {
 }
 ";
 
-/// Line of the guest whose value depends on the engine.
+/// The line whose value depends on the engine.
 const LINE: u64 = 11;
 
-/// Up to version 14 clang wrote relaxed multiply-add with the number of an early draft. The final number has the
-/// same length, so that no offset moves and the debug information stays right.
+/// Up to version 14, clang encoded relaxed multiply-add with an opcode of an early draft. The final opcode has the
+/// same length, so no offset moves and the debug information stays valid.
 fn with_final_opcodes(mut module: Vec<u8>) -> Vec<u8> {
     const DRAFT: [u8; 3] = [0xfd, 0xaf, 0x01];
     const FINAL: [u8; 3] = [0xfd, 0x85, 0x02];
@@ -96,7 +97,7 @@ void _start(void) {
 }
 ";
 
-/// A module that clang makes of [`PROGRAM`].
+/// [`PROGRAM`], compiled by clang.
 fn compiled(version: u32) -> Vec<u8> {
     let folder = common::folder_with(&[("program.c", PROGRAM.as_bytes())]);
     let compiled = Command::new("clang")
@@ -159,7 +160,7 @@ fn damaged_debug_information_is_survived() {
     }
 }
 
-/// Asks for all that debug information answers.
+/// Queries everything that debug information answers.
 fn interrogate(symbols: Symbols, module: &[u8]) {
     for func in (0..symbols.functions().min(20)).map(FuncIndex) {
         assert!(!symbols.function_name(func).is_empty());

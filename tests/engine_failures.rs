@@ -1,5 +1,5 @@
-//! Engines that crash, hang, flood and lie: each gets a verdict or an error that says so, in bounded time and memory, and the
-//! results of the others are kept. The engine is `tests/runners/failing.py`, which has the ways by name.
+//! Engines that crash, hang, flood and lie: each gets a verdict or a clear error, in bounded time and memory, and the
+//! results of the others are kept. The engine is `tests/runners/failing.py`, which knows these ways by name.
 
 mod common;
 
@@ -31,13 +31,13 @@ const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export 
   (i32.store (i32.const 4) (i32.const 2))
   (i32.store (i32.const 64) (i32.const 3))))"#;
 
-/// Longest that a comparison may take in which each run has two seconds, on a machine with other work.
+/// Time limit of a comparison whose runs have two seconds each, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// Most memory that forkpoint itself may use meanwhile, whatever is sent for two seconds and more.
+/// Most memory that forkpoint itself may use meanwhile, whatever the engine sends for two seconds and more.
 const MOST_KIB: u64 = 1 << 20;
 
-/// Compares two engines that agree and one that goes wrong; the third one's row.
+/// Compares two engines that agree and one that fails. Returns the row of the third.
 fn third(engine: &str) -> Value {
     let folder = folder_with(&[("t.wat", MODULE)]);
     let engines = format!("wasmtime:jit;wasmi;{engine}");
@@ -63,7 +63,7 @@ fn third(engine: &str) -> Value {
     let stderr = String::from_utf8_lossy(&ran.stderr);
     let answer: Value =
         serde_json::from_slice(&ran.stdout).unwrap_or_else(|error| panic!("{engine}: {error}: {stderr}"));
-    // Whatever becomes of the third, the other two are there and agree.
+    // Whatever happens to the third, the other two are there and agree.
     for row in [0, 1] {
         let row = &answer["engines"][row];
         assert_eq!((&row["group"], &row["outcome"]), (&"A".into(), &"finished".into()), "{engine}: {answer:#}");
@@ -138,7 +138,7 @@ fn a_hang_ends_with_the_time_limit() {
 fn a_process_that_stays_or_leaves_another_behind_holds_nobody_up() {
     errs("close", "called", &["is not a finding about the engine", "closed its socket"]);
     errs("leave", "called", &["is not a finding about the engine", "exit status: 7"]);
-    // It has said everything; that it does not end is nobody's business.
+    // It has reported everything; that its process does not end does not matter.
     let row = third(&failing("endless", "called"));
     assert_eq!(row["outcome"], "finished", "{row:#}");
 }
@@ -170,10 +170,10 @@ fn what_contradicts_itself_breaks_the_protocol() {
 fn floods_of_frames_fill_neither_memory_nor_time() {
     errs("bytes", "greeted", &["broke the protocol", "data segments"]);
     errs("digests", "called", &["broke the protocol", "digests"]);
-    // Nothing is wrong with these but that there is no end of them.
+    // Nothing is wrong with these except that they never end.
     let row = third(&failing("events", "called"));
     assert_eq!(row["outcome"], "timed out", "{row:#}");
-    // How much comes within the time limit is the machine's business. A byte alone costs the model its whole page.
+    // How much arrives within the time limit depends on the machine. A single byte costs the model a whole page.
     for how in ["bytes", "sparse"] {
         let row = third(&failing(how, "called"));
         let error = row["error"].as_str().unwrap_or_default();
@@ -181,7 +181,7 @@ fn floods_of_frames_fill_neither_memory_nor_time() {
     }
 }
 
-/// Compares the failing engine with one that is well.
+/// Compares the failing engine with a correct one.
 fn against(how: &str, place: &str) -> (i32, Value) {
     let folder = folder_with(&[("t.wat", MODULE)]);
     let engine = failing(how, place);
@@ -201,7 +201,7 @@ fn nothing_follows_from_a_tail_that_may_be_missing() {
     assert!(reason.contains("its last events may be missing"), "{reason}");
     let (code, report) = against("segv", "called-keeping");
     assert_eq!((code, &report["verdict"], &report["position"]), (2, &Value::Null, &Value::Null), "{report:#}");
-    // One that says that it keeps nothing back is believed.
+    // An engine that says that it keeps nothing back is believed.
     let (code, report) = against("segv", "called");
     assert_eq!((code, &report["verdict"], &report["position"]), (1, &"crash".into(), &7.into()), "{report:#}");
     let (code, report) = against("hang", "called");

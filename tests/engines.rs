@@ -1,11 +1,11 @@
-//! Engines beside Wasmtime that are always there, held against it on everything the file tests have.
+//! Engines besides Wasmtime that are always there, compared with it on all file tests.
 
 mod common;
 
 use common::{cases, compare};
 use serde_json::Value;
 
-/// What wasmi 2 does not have.
+/// Features that wasmi 2 lacks.
 const WITHOUT_THREADS: &[&str] = &["atomics", "shared-memory"];
 
 #[test]
@@ -14,7 +14,7 @@ fn wasmi_agrees_with_wasmtime() {
     for (name, module, calls) in cases() {
         let (code, report, stderr) = compare(&module, &calls, "wasmi");
         if name.starts_with("threads") {
-            // Refused before any engine sees them.
+            // Refused before any engine sees it.
             assert_eq!(code, 2, "{name}: {report:#}{stderr}");
             continue;
         }
@@ -67,8 +67,8 @@ fn tunings_of_wasmtime_agree_and_are_told() {
     }
 }
 
-/// Each engine has its own way to limit memory, and all must keep to it: a module that asks for more is not
-/// instantiated, and one that grows is told that it cannot.
+/// Each engine limits memory in its own way, and all must respect the limit: a module that asks for more is not
+/// instantiated, and `memory.grow` fails.
 #[test]
 fn a_page_limit_is_kept_by_every_engine() {
     let grows = br#"(module (memory (export "memory") 2) (func (export "run") (result i32)
@@ -112,7 +112,7 @@ fn engines_are_listed_with_what_they_run() {
     assert!(row("wasmtime:jit")["lacks"] == serde_json::json!([]), "{:#}", row("wasmtime:jit"));
     assert!(knows("wasmi", "memory64") && !knows("wasmi", "threads"), "{:#}", row("wasmi"));
     assert!(knows("wasmtime:winch-jit", "simd") && !knows("wasmtime:winch-jit", "gc"));
-    // Runners that are part of the program are tried, and it is said why one cannot be used.
+    // Runners that are part of the program are tried, and the output says why one cannot be used.
     for (name, program) in [("node", "node"), ("python", "python3")] {
         let row = row(name);
         match row["usable"] == true {

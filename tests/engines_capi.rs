@@ -1,5 +1,5 @@
-//! Engines that are shared libraries, behind `wasm.h`: releases of Wasmtime that `tests/engines/fetch.sh` brings, and
-//! others that the folder FORKPOINT_LIBS has.
+//! Engines that are shared libraries with the interface `wasm.h`: releases of Wasmtime that `tests/engines/fetch.sh`
+//! brings, and others in the folder FORKPOINT_LIBS.
 
 mod common;
 
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         let name = format!("libwasmtime-{release}.so");
         tests.add(format!("it_is_named_to_the_patch_level::{release}"), &[Need::library(&name)], move || {
             let engine = described(&name, "").expect("an engine");
-            // The libraries in some packages are others than the packages say.
+            // Some packages contain another library than they say.
             let others = [("8.0.1", "8.0.0"), ("18.0.0", "18.0.1"), ("38.0.0", "38.0.1")];
             let library =
                 others.iter().find(|(package, _)| package == release).map_or(*release, |(_, library)| library);
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     tests.run()
 }
 
-/// Libraries of Wasmtime: those that can be fetched, and what else is there.
+/// Libraries of Wasmtime: those that can be fetched, and any others that are there.
 fn releases() -> BTreeSet<String> {
     let known = WASMTIMES.iter().map(|release| format!("libwasmtime-{release}.so"));
     let there = std::fs::read_dir(libraries()).into_iter().flatten();
@@ -57,7 +57,7 @@ fn releases() -> BTreeSet<String> {
     known.chain(there.filter(|name| name.starts_with("libwasmtime-"))).collect()
 }
 
-/// Compares this program's Wasmtime with a library; `settings` follow its name.
+/// Compares this program's Wasmtime with a library; `settings` are appended to its name.
 fn against(module: &str, call: &str, mode: &str, name: &str, settings: &str) -> (i32, Value) {
     let engine = format!("capi:{mode},lib={}{settings}", libraries().join(name).display());
     let command = ["compare", &repository_text(module), "--invoke", call, "--rhs", &engine, "--json"];
@@ -89,7 +89,7 @@ fn agrees_where_nothing_is_wrong(name: &str) {
             let (code, report) = against(module, call, mode, name, "");
             let label = format!("{name} {mode} {module}: {report:#}");
             if name == "libwasmtime-0.30.0.so" && module.contains("multi-memory") {
-                // This release writes into the first memory what is for the second, which forkpoint found here.
+                // This release writes to the first memory what belongs in the second, a bug that forkpoint found.
                 assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{label}");
                 assert_eq!(report["site"]["instruction"], "i32.store $b", "{label}");
                 continue;
@@ -99,7 +99,7 @@ fn agrees_where_nothing_is_wrong(name: &str) {
     }
 }
 
-/// What is no library of this kind, and what a library cannot be asked for.
+/// Files that are not a library of this kind, and settings that a library does not have.
 fn complaint(engine: &str) -> String {
     let module = repository_text("tests/cases/bulk.wat");
     let ran = run(&std::env::temp_dir(), &["compare", &module, "--invoke", "f", "--rhs", engine]);
@@ -109,7 +109,7 @@ fn complaint(engine: &str) -> String {
 
 fn what_is_wrong_with_a_library_is_said() {
     assert!(complaint("capi:jit,lib=/nowhere/libnone.so").contains("/nowhere/libnone.so"));
-    // Any library that is there and is none of these: the C library.
+    // Any library that exists and is not one of these: the C library.
     let other = complaint("capi:jit,lib=libc.so.6");
     assert!(other.contains("wasm.h") && other.contains("no function"), "{other}");
 }
@@ -122,7 +122,7 @@ fn a_setting_that_a_library_lacks_is_said() {
     assert!(stderr.contains("cranelift, winch"), "{stderr}");
 }
 
-/// What a recording of a module under a library says of its engine, or the error.
+/// The engine in the header of a recording under a library, or the error.
 fn described(name: &str, settings: &str) -> Result<Value, String> {
     let folder = common::folder_with(&[(
         "t.wat",
@@ -146,7 +146,7 @@ fn winch_is_winch_or_refused(name: &str) {
         return;
     }
     let error = told.expect_err("it has no Winch that its C interface reaches");
-    // Refused by forkpoint, or by the library, which has the function and not the compiler.
+    // Refused by forkpoint, or by the library, which has the function but not the compiler.
     let refusals = ["but compiles with Cranelift", "no function", "winch support not compiled in"];
     assert!(refusals.iter().any(|refusal| error.contains(refusal)), "{error}");
 }
@@ -154,7 +154,7 @@ fn winch_is_winch_or_refused(name: &str) {
 fn targets_and_processor_features_can_be_asked_for(name: &str) {
     let engine = described(name, ",target=portable,cpu=+sse4.1").expect("an engine");
     assert_eq!(engine["cpu_features"], serde_json::json!(["sse4.1"]), "{name}: {engine:#}");
-    // Exact to the patch level, which the file's name need not be.
+    // Exact to the patch level, unlike the file's name.
     let version = engine["version"].as_str().expect("a version");
     assert_eq!(version.split('.').count(), 3, "{name}: {version}");
     for (settings, words) in [(",cpu=+nonsense", "has_nonsense"), (",target=nonsense", "nonsense")] {

@@ -1,4 +1,5 @@
-//! Many engines on one module: who agrees, who is the odd one out, and that one engine's failure is its own.
+//! Many engines on one module: which agree, which is the odd one out, and that one engine's failure does not affect
+//! the others.
 
 mod common;
 
@@ -30,7 +31,7 @@ fn many(engines: &[&str]) -> (i32, Value) {
     (ran.code, report)
 }
 
-/// The engine that tells `story`.
+/// The engine that acts out `story`.
 fn teller(story: &str) -> String {
     format!("runner:python3 {} {story}", repository_text("tests/runners/scripted.py"))
 }
@@ -65,7 +66,7 @@ fn engines_that_part_in_the_same_way_are_one_group() {
     let divergence = &report["groups"][1]["divergence"];
     assert_eq!((&divergence["verdict"], &divergence["position"]), (&"value".into(), &12.into()), "{divergence:#}");
     assert_eq!(divergence["site"]["instruction"], "v128.store");
-    // The traces are kept, each under a name of its own.
+    // The traces are kept, each under its own name.
     let kept = "out/02-wasmtime_aot_target=portable.fpt";
     assert_eq!(report["engines"][1]["trace"], kept);
     assert_eq!(common::run(folder.path(), &["diff", "out/01-wasmtime_jit.fpt", kept]).code, 1);
@@ -143,7 +144,7 @@ fn one_recorded_host_answers_all() {
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
     assert_eq!((&report["host"], &report["reference"]), (&"pinned".into(), &1.into()), "{report:#}");
     assert_eq!(groups(&report), [json!("A"), json!("A"), json!("A"), Value::Null]);
-    // For real, each has a clock and random numbers of its own.
+    // In live mode, each has its own clock and random numbers.
     let live = ["compare", "w.wat", "--host", "live", "--engines", "wasmi;wasmtime:jit"];
     let ran = common::run(folder.path(), &live);
     assert!(ran.code == 1 && ran.stdout.contains("wasmi has no host that forkpoint can record"), "{ran:?}");

@@ -1,4 +1,4 @@
-//! V8 by the runner in runners/node: its compilers, held against Wasmtime on everything the file tests have.
+//! V8 by the runner in runners/node: its compilers, compared with Wasmtime on all file tests.
 
 mod common;
 
@@ -25,13 +25,13 @@ fn main() -> ExitCode {
     tests.run()
 }
 
-/// What V8 has only behind a flag, or from later releases on.
+/// Features that V8 has only with a flag, or in later releases.
 const LATER: &[&str] = &["memory64", "multi-memory"];
 
 /// JavaScript has no vectors to call this with.
 const VECTORS: &str = "vectors";
 
-/// The runner as one would call it oneself.
+/// The runner as a user would call it.
 fn engine() -> String {
     format!("runner:{} {}", node(), repository_text("runners/node/runner.mjs"))
 }
@@ -41,7 +41,7 @@ fn compiler_agrees_with_wasmtime(engine: &str, mode: &str) {
     for (name, module, calls) in cases() {
         let (code, report, stderr) = compare(&module, &calls, &engine);
         if name.starts_with("threads") {
-            // Refused before any engine sees them.
+            // Refused before any engine sees it.
             assert_eq!(code, 2, "{name}: {report:#}{stderr}");
             continue;
         }
@@ -85,7 +85,7 @@ fn values_traps_and_globals_cross_the_border_whole() {
     }
 }
 
-/// V8 gets its host calls answered by the recorder, reads of memory, writes and exits included.
+/// The recorder answers V8's host calls: reads of memory, writes and exits.
 fn host_calls_are_answered_from_the_recording() {
     let module = br#"(module
       (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
@@ -114,13 +114,13 @@ fn the_runner_passes_its_check() {
     let ran = run(folder.path(), &arguments);
     let rows: Vec<Value> = serde_json::from_str(&ran.stdout).expect("JSON");
     assert!(ran.code == 0 && rows.len() >= 10, "{}{}", ran.stdout, ran.stderr);
-    // A Node of old has no host of its own, and says why.
+    // An old Node has no host, and gives the reason.
     let (host, others) = rows.split_last().expect("rows");
     assert!(host["passed"] == true || host["passed"].is_null() && host["reason"].is_string(), "{host:#}");
     assert!(others.iter().all(|row| row["passed"] == true && row["reason"].is_null()), "{}", ran.stdout);
 }
 
-/// What V8 does not show while it is well: bytes that change after an event.
+/// What a correct V8 never shows: bytes that change after an event.
 fn watched_bytes_are_shown_when_they_have_changed() {
     let protocol = repository_text("runners/node/protocol.mjs");
     let script = r#"

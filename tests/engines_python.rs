@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-/// Proposals that not every release knows.
+/// Proposals that some releases lack.
 const LATER: &[&str] = &["memory64", "multi-memory", "vectors"];
 
 /// The newest release that is fetched.
@@ -51,12 +51,12 @@ fn main() -> ExitCode {
     tests.run()
 }
 
-/// What a test of one release needs.
+/// The needs of a test of one release.
 fn of(release: &str) -> [Need; 3] {
     [PYTHON, Need::Package(release.to_string()), Need::Xxhash]
 }
 
-/// Where Python finds packages of one release.
+/// Where Python finds the packages of one release.
 struct Packages(String);
 
 impl Packages {
@@ -93,7 +93,7 @@ fn the_runner_passes_its_check(release: &str, options: &str) {
     let rows: Vec<Value> =
         serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
     assert!(rows.len() >= 10, "{}", ran.stdout);
-    // All but the last, a host of its own, which it need not have.
+    // All but the last, which is optional: its own host.
     let (host, others) = rows.split_last().expect("rows");
     assert!(host["passed"].is_null(), "{host:#}");
     assert!(others.iter().all(|row| row["passed"] == true), "{release:?} {options}: {}", ran.stdout);
@@ -107,7 +107,7 @@ fn it_agrees_with_wasmtime_on_the_file_tests() {
         command.extend(calls.iter().map(String::as_str));
         let ran = packages.run(&std::env::temp_dir(), &command);
         let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
-        // Refused before any engine sees them, or by this one, which has no threads and no vectors to call with.
+        // Refused before any engine sees it, or by this engine, which has no threads and cannot pass vectors.
         if name.starts_with("threads") || name == "shared-memory" || LATER.contains(&name.as_str()) && ran.code != 0 {
             continue;
         }
@@ -168,7 +168,7 @@ fn what_is_missing_in_an_old_release_is_said() {
     assert!(ran.code == 2 && ran.stderr.contains("does not offer the compiler Winch"), "{}", ran.stderr);
 }
 
-/// What observing.py shows, with the packages that Python finds there.
+/// The output of observing.py, run with the packages that Python finds there.
 fn shown(packages: &Packages) -> String {
     let script = repository_text("tests/runners/observing.py");
     let arguments = ["-B", &script, &repository_text("runners/python")];
@@ -201,14 +201,14 @@ I 0 61440 4096 {4095: 9}
 J "CheckpointDone"
 "#;
 
-/// What no engine that is well shows: watched bytes.
+/// What no correct engine shows: changes of watched bytes.
 fn memory_is_shown_as_the_protocol_has_it() {
     let shown = shown(&Packages(String::new()));
-    // The system's Python may have the package xxhash, without which there are no checkpoints.
+    // The system's Python may have the package xxhash, which checkpoints need.
     assert!(shown == IMAGE || shown == format!("{IMAGE}{CHECKPOINT}"), "{shown}");
 }
 
-/// And pages asked for at a checkpoint.
+/// The pages requested at a checkpoint.
 fn checkpoints_are_shown_as_the_protocol_has_them() {
     let hashes = Packages(packages().join("xxhash").display().to_string());
     assert_eq!(shown(&hashes), format!("{IMAGE}{CHECKPOINT}"));
@@ -225,10 +225,10 @@ fn the_short_name_runs_the_bundled_runner() {
     assert_eq!(report["rhs"]["engine"], "python,opt=speed", "{report:#}");
 }
 
-/// Without a package it says how to get one, and without Python that it is missing.
+/// Without a package it says how to get one; without Python it says that Python is missing.
 fn a_missing_package_or_python_is_said() {
     let (folder, module) = (folder_with(&[]), repository_text(KNOWN_BUG));
-    // Instead of a package that the system's Python may have.
+    // In case the system's Python has the package.
     let broken = folder.path().join("wasmtime");
     std::fs::create_dir(&broken).expect("a temporary folder");
     std::fs::write(broken.join("__init__.py"), "raise ImportError('not here')\n").expect("writing a test file");

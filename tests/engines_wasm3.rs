@@ -1,4 +1,4 @@
-//! wasm3 by the runner in tests/engines/wasm3: an interpreter in C that validates nothing, knows one memory and few
+//! wasm3 by the runner in tests/engines/wasm3: an interpreter in C that validates nothing, with one memory and few
 //! proposals.
 
 mod common;
@@ -24,7 +24,7 @@ fn words() -> [String; 3] {
     ["python3".to_string(), runner, libraries().join(LIBRARY).display().to_string()]
 }
 
-/// File tests that need nothing which it lacks.
+/// File tests that need nothing that it lacks.
 const TAKEN: &[&str] = &["agree", "calls", "grow", "readme", "start", "trap"];
 
 fn it_agrees_with_wasmtime_on_what_it_takes() {
@@ -36,7 +36,7 @@ fn it_agrees_with_wasmtime_on_what_it_takes() {
             agreed.push(name);
             continue;
         }
-        // It refuses the rest before anything runs, or the recorder does.
+        // The rest is refused before anything runs, by wasm3 or by the recorder.
         let refused = report["rhs"]["outcome"].as_str().is_some_and(|outcome| outcome.starts_with("rejected at"));
         assert!(refused || code == 2, "{name}: {report:#}{stderr}");
     }
@@ -56,7 +56,7 @@ fn it_speaks_the_protocol() {
     assert_eq!(failed, ["fills and copies"], "{}", ran.stdout);
 }
 
-/// It does not compare types on the stack of code that is never reached, nor many others.
+/// It does not compare types in unreachable code, nor many others.
 fn one_that_takes_what_is_not_valid_is_found_out() {
     let module = br#"(module (memory 1) (func (export "run") (result i32) (f32.const 1)))"#;
     let folder = folder_with(&[("t.wat", module)]);

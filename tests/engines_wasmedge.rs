@@ -1,5 +1,5 @@
-//! WasmEdge's C interface: the three variants of it by a library that plays one module (tests/fakes/wasmedge.c). Real
-//! libraries have their tests in wasmedge_releases.rs.
+//! WasmEdge's C interface in its three variants, tested with a library that plays one module
+//! (tests/fakes/wasmedge.c). Tests of real libraries are in wasmedge_releases.rs.
 
 mod common;
 
@@ -16,7 +16,7 @@ const MODULE: &[u8] = br#"(module (memory (export "memory") 1)
     (local.get 0) (local.get 1))
   (func (export "oops") (param f32 i64) (result f32 i64) (i32.store (i32.const -1) (i32.const 0)) unreachable))"#;
 
-/// Compiles the fake library as one release. The compiler is the one that forkpoint itself is built with.
+/// Compiles the fake library as one release, with the compiler that built forkpoint.
 fn fake(folder: &Path, release: &str, define: &[&str]) -> PathBuf {
     let library = folder.join(format!("libwasmedge-{release}.so"));
     let mut compile = Command::new("cc");
@@ -42,7 +42,7 @@ fn every_variant_of_the_interface_is_understood() {
         let library = fake(folder.path(), release, &[]);
         for mode in ["interpreter", "aot", "jit"] {
             let engine = format!("wasmedge:{mode},lib={}", library.display());
-            // A signalling NaN: passed as a number it would come back as another.
+            // A signalling NaN: passed as a number, it would come back changed.
             let (code, report, stderr) = compare(folder.path(), "run nan:0x1 -7", &engine);
             if mode == "jit" && release != "17" {
                 assert_eq!(code, 2, "{report:#}");
@@ -83,7 +83,7 @@ fn a_library_that_does_not_know_its_version_is_used_as_the_release_that_is_named
         let (code, _, stderr) = compare(folder.path(), "run 1 2", &format!("{engine},abi=0.18"));
         assert!(code == 2 && stderr.contains("0.13, 0.14, 0.15, 0.16, 0.17"), "{stderr}");
     }
-    // One that knows needs no word, and takes none that contradicts it.
+    // A library that knows its release needs no setting, and refuses one that contradicts it.
     let engine = format!("wasmedge:interpreter,lib={}", fake(folder.path(), "14", &[]).display());
     let (code, _, stderr) = compare(folder.path(), "run 1 2", &format!("{engine},abi=0.17"));
     assert!(code == 2 && stderr.contains("this is WasmEdge 0.14.5"), "{stderr}");
@@ -98,7 +98,7 @@ fn a_proposal_that_a_release_lacks_is_named() {
         compare(folder.path(), "run 1 2", &format!("wasmedge:interpreter,lib={},wasm=+gc", library.display()));
     assert_eq!(code, 2, "{stderr}");
     assert!(stderr.contains("`gc`") && stderr.contains("extended_const"), "{stderr}");
-    // The interface is there, and multi-memory, which recording needs, is not.
+    // The interface is there, but multi-memory, which recording needs, is not.
     let (code, report, stderr) = compare(
         folder.path(),
         "run 1 2",
@@ -150,33 +150,33 @@ fn a_jit_that_would_interpret_is_found_out() {
     assert!(report.to_string().contains("no native code"), "{report:#}");
 }
 
-/// Stores before a trap, of which compiled code forgets the recorder's: both sides trap, and no event is missing for it.
+/// Stores before a trap for which compiled code loses the records: both sides trap, and no event is missing.
 #[test]
 fn records_that_a_trap_takes_along_are_had_by_hooks() {
     let module = br#"(module (memory (export "memory") 1)
       (func (export "lost") (param f32 i64) (result f32 i64)
         (i32.store (i32.const 0) (i32.const 1)) (drop (i32.load (i32.const -1))) unreachable))"#;
     let folder = folder_with(&[("t.wat", &module[..])]);
-    // The records alone are lost: recorded by hooks, the runs agree.
+    // Only the records are lost: recorded by hooks, the runs agree.
     let library = fake(folder.path(), "14", &["-DFORGETS_RECORDS"]);
     let engine = format!("wasmedge:aot,lib={}", library.display());
     let (code, report, stderr) = compare(folder.path(), "lost 1 2", &engine);
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
     let note = report["reruns"]["notes"][0].as_str().unwrap_or_default();
     assert!(note.contains("inline records of 1 events before its trap were lost in rhs"), "{report:#}");
-    // The store is lost, too: that shows only without recording.
+    // The store is lost, too, which shows only without recording.
     let library = fake(folder.path(), "13", &[]);
     let engine = format!("wasmedge:aot,lib={}", library.display());
     let (code, report, stderr) = compare(folder.path(), "lost 1 2", &engine);
     assert_eq!((code, &report["verdict"]), (1, &"observer-effect".into()), "{report:#}{stderr}");
     assert_eq!(report["guard"]["plain_differences"][0], "memory 0 at 0x0: lhs 01, rhs 00", "{report:#}");
     assert!(report["guard"]["vanished_in"].to_string().contains("hooks"), "{report:#}");
-    // The interpreter has hooks anyway, and says no place: a rerun cannot tell one either, since nothing runs.
+    // The interpreter has hooks anyway and names no place; a rerun cannot either, since nothing runs.
     let (_, report, _) = compare(folder.path(), "lost 1 2", &engine.replace(":aot", ":interpreter"));
     assert_eq!(report["reruns"]["notes"], Value::Array(Vec::new()), "{report:#}");
 }
 
-/// The place of a crash: of a process that is dead, as its code left it where the recorder finds it.
+/// The place of a crash: the process is dead, but its code left the place where the recorder finds it.
 #[test]
 fn a_crash_has_the_place_that_the_code_came_to_last() {
     let module = br#"(module (memory (export "memory") 1)
@@ -197,7 +197,7 @@ fn a_crash_has_the_place_that_the_code_came_to_last() {
     }
 }
 
-/// The library's own WASI gets what the guest is to be given, is called with the guest's memory at hand, and is recorded.
+/// The library's own WASI gets the guest's settings, is called with the guest's memory available, and is recorded.
 #[test]
 fn its_own_host_is_recorded() {
     let module = br#"(module
@@ -228,7 +228,7 @@ fn its_own_host_is_recorded() {
     let library = fake(folder.path(), "14", &[]);
     let colon = record(&library, "host 1 128", &["--dir", ".::a:b"]);
     assert!(colon.code == 2 && colon.stderr.contains("another colon"), "{colon:?}");
-    // A memory that the trampoline does not fit is nothing about the engine.
+    // A memory that does not fit the trampoline says nothing about the engine.
     let shared = String::from_utf8_lossy(module).replace("\"memory\") 1", "\"memory\") 1 2 shared");
     std::fs::write(folder.path().join("t.wat"), shared).expect("a file");
     let unfit = fake(folder.path(), "14", &["-DUNFIT"]);

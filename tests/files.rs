@@ -1,4 +1,4 @@
-//! What commands write: never over what they read, whole or not at all; and how they end when they are asked to.
+//! What commands write: never over what they read, and completely or not at all; and how they end when interrupted.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -66,7 +66,7 @@ fn a_range_of_no_events_is_an_error() {
     assert!(json.contains(r#""instruction":"i32.store"#) && json.contains(r#""name":""#), "{json}");
 }
 
-/// A recorder of a run without end, in a folder for temporary files of its own, once it runs.
+/// A running recorder of an endless run, with its own folder for temporary files.
 fn endless(folder: &Path, output: &str) -> Child {
     let recorder = Command::new(common::FORKPOINT)
         .current_dir(folder)
@@ -153,7 +153,7 @@ fn help_pages_and_completions_are_of_this_command_line() {
     assert!(red.contains('\x1b') && !run(folder.path(), &["nonsense"]).stderr.contains('\x1b'), "{red}");
     let version = run(folder.path(), &["--version"]).stdout;
     assert!(version.contains("trace format: version"), "{version}");
-    // What is linked in is known exactly, and says the same of itself in a trace.
+    // What is linked in is known exactly, and named the same way in a trace.
     let linked = forkpoint_tracer::linked_engines();
     for (name, number) in linked {
         assert!(version.contains(&format!("{name} {number}")) && number.split('.').count() == 3, "{version}");

@@ -1,4 +1,4 @@
-//! Cases of the command line as files: tests/cases/readme.wat says how one is written.
+//! Command-line cases as files: tests/cases/readme.wat says how to write one.
 
 mod common;
 
@@ -64,8 +64,8 @@ fn check(path: &Path) -> Result<(), Failed> {
     compare(&with_suffix(path, ".stderr"), &stderr, wanted == 2)
 }
 
-/// Compares with the file of expected output, or writes it when BLESS is set. Where the output is not `needed`,
-/// only an existing file counts.
+/// Compares with the file of expected output, or writes it if BLESS is set. Without `needed`, only an existing file
+/// counts.
 fn compare(file: &Path, actual: &str, needed: bool) -> Result<(), Failed> {
     if !needed && !file.exists() {
         return Ok(());
@@ -98,7 +98,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Takes out what differs from machine to machine and from run to run.
+/// Removes what differs between machines and between runs.
 fn normalise(text: &str, temporary: &Path, cases: &Path) -> String {
     let text = text.replace(&temporary.display().to_string(), "TMP");
     let text = text.replace(&cases.display().to_string(), "CASES");

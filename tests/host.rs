@@ -1,4 +1,4 @@
-//! Host calls, recorded once and replayed into other runs.
+//! Host calls, recorded once and replayed in other runs.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -25,7 +25,7 @@ const IMPORTS: &str = r#"
   (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
 "#;
 
-/// Records a guest, every host call between two checkpoints; moves the recording to an empty folder and replays it
+/// Records a guest with a checkpoint around every host call, moves the recording to an empty folder, and replays it
 /// there under every engine. Returns all its events, as `dump` prints them.
 fn record_and_replay(body: &str, options: &[&str]) -> String {
     let guest = format!("(module {IMPORTS} {body})");
@@ -36,7 +36,7 @@ fn record_and_replay(body: &str, options: &[&str]) -> String {
     }
     arguments.extend(options);
     let recorded = run(folder.path(), &arguments);
-    // Code 1 would be a byte that changed without an event.
+    // Code 1 would mean a byte that changed without an event.
     assert_eq!(recorded.code, 0, "{}{}", recorded.stdout, recorded.stderr);
     let empty = folder_with(&[]);
     std::fs::rename(folder.path().join("guest.fpt"), empty.path().join("g.fpt")).unwrap();
@@ -185,7 +185,7 @@ fn hooks_and_read_back_are_replayed_alike() {
     }
 }
 
-/// Every call of a list leaves its result or its trap, and a trap does not keep the ones behind it from being made.
+/// Every call of a list leaves its result or its trap, and a trap does not prevent the calls after it.
 #[test]
 fn a_reactor_is_initialized_and_called_many_times() {
     let dump = record_and_replay(
@@ -226,12 +226,12 @@ fn two_live_runs_part_where_the_world_does_and_pinned_ones_agree() {
         let pinned = run(folder.path(), &["compare", "ticks.wat", "--rhs", engine]);
         assert_eq!(pinned.code, 0, "{engine}: {}{}", pinned.stdout, pinned.stderr);
     }
-    // An engine without a host of its own on both sides.
+    // Both sides are an engine without its own host.
     let both = run(folder.path(), &["compare", "ticks.wat", "--lhs", "wasmi", "--rhs", "wasmi"]);
     assert_eq!(both.code, 0, "{}{}", both.stdout, both.stderr);
 }
 
-/// A host call has the place of the instruction that calls, by whatever way the engine records.
+/// The place of a host call is the calling instruction, in every way of recording.
 #[test]
 fn host_calls_have_places() {
     let folder = folder_with(&[("ticks.wat", &guest(TICKS))]);
@@ -268,7 +268,7 @@ fn replay_prints_only_when_asked_to() {
     assert!(echo.code == 0 && echo.stdout.starts_with("time\n"), "{}", echo.stdout);
 }
 
-/// Makes a recording of one guest, puts the module of another into it, and replays it.
+/// Records one guest, puts the module of another into the recording, and replays it.
 #[test]
 fn a_guest_that_asks_for_something_else_diverges_there() {
     let one = TICKS;
@@ -313,7 +313,7 @@ fn transplant(events: &Path, module: &Path, mixed: &Path) {
     writer.finish(forkpoint_traces::EngineWords::default()).unwrap();
 }
 
-/// A host log that was damaged, cut or changed is refused or diverges: it never agrees, and nothing panics.
+/// A damaged, cut or changed host log is refused or diverges: it never agrees, and nothing panics.
 #[test]
 fn a_tampered_host_log_never_agrees() {
     use forkpoint_traces::{HostEvent, RawEvent, SiteId, TraceError, TraceReader, TraceWriter};
@@ -332,12 +332,12 @@ fn a_tampered_host_log_never_agrees() {
     let host: Vec<usize> = (0..events.len()).filter(|at| events[*at].0 == SiteId::HOST).collect();
     let mut variants = Vec::new();
     for &at in &host {
-        // Left out, said twice, and swapped with the next step.
+        // Left out, repeated, and swapped with the next step.
         let mut without = events.clone();
         without.remove(at);
         variants.push(without);
         let step = HostEvent::decode(&events[at].2).unwrap();
-        // The same bytes written twice are the same bytes.
+        // Writing the same bytes twice changes nothing.
         if !matches!(step, HostEvent::Write { .. }) {
             let mut twice = events.clone();
             twice.insert(at, events[at].clone());
@@ -348,7 +348,7 @@ fn a_tampered_host_log_never_agrees() {
             swapped.swap(at, *next);
             variants.push(swapped);
         }
-        // Other bytes written, far outside of memory too.
+        // Other bytes, also far outside memory.
         if let HostEvent::Write { memory, address, bytes } = step {
             let other: Vec<u8> = bytes.iter().map(|byte| byte ^ 0x55).collect();
             let mut changed = events.clone();
@@ -424,7 +424,7 @@ fn a_preloaded_module_answers_imports() {
     let record = ["record", "t.wat", "--preload", "env=helper.wasm", "--invoke", "run 2", "--invoke", "run 0"];
     let recorded = run(folder.path(), &record);
     assert!(recorded.code == 0 && recorded.stdout == "42\n", "{}{}", recorded.stdout, recorded.stderr);
-    // The module itself is not what these engines were asked to run.
+    // The module itself differs from what these engines were asked to run.
     let compare = ["compare", "t.wat", "--preload", "env=helper.wasm", "--invoke", "run 2", "--rhs", "wasmi"];
     let compared = run(folder.path(), &compare);
     let first = compared.stdout.lines().next().unwrap_or_default();
@@ -456,7 +456,7 @@ fn a_preloaded_module_answers_imports() {
     );
 }
 
-/// The example for embedders: host functions of its own, one of which writes to memory as it likes.
+/// The example for embedders: its own host functions, one of which writes to memory as it likes.
 #[test]
 fn an_embedder_records_its_own_host_functions() {
     let example = Path::new(common::FORKPOINT).with_file_name("examples").join("embedder");
@@ -466,7 +466,7 @@ fn an_embedder_records_its_own_host_functions() {
     assert!(text.contains("the guest reports: warm") && text.contains("The runs agree on all"), "{text}");
 }
 
-/// A recording that was cut off is replayed as far as it goes, and says that this is no answer.
+/// A recording that was cut short is replayed as far as it goes, and reported as no answer.
 #[test]
 fn a_recording_that_was_cut_off_gives_no_answer() {
     let many = r#"(memory (export "memory") 1) (func (export "_start") (local $i i32)

@@ -55,7 +55,7 @@ functions = {
 /// Engines that a recording is replayed under.
 const ENGINES: &[&str] = &["wasmtime:aot,opt=none", "wasmi", "node"];
 
-/// Records with every host call between two checkpoints, takes the hosts away, and replays under other engines.
+/// Records with a checkpoint around every host call, removes the hosts, and replays under other engines.
 fn record_and_replay(folder: &Path, options: &[&str], engines: &[&str]) -> String {
     let mut arguments = vec!["record", "t.wat", "--checkpoint", "calls"];
     arguments.extend(options);
@@ -109,7 +109,7 @@ fn a_python_file_does() {
     }
 }
 
-/// Every type goes through, and what a function reads is what a later run is held against.
+/// Every type gets through, and what a function reads is compared in later runs.
 const TYPES: &[u8] = br#"(module
   (import "env" "log" (func $log (param i32 i32)))
   (import "env" "mix" (func $mix (param i64 f32 f64 v128) (result i64 f32 f64 v128)))
@@ -126,7 +126,7 @@ const TYPES: &[u8] = br#"(module
 
 fn types_go_through(name: &str, script: &[u8]) {
     let folder = folder_with(&[("t.wat", TYPES), (name, script)]);
-    // JavaScript has no vectors, so V8 cannot be asked.
+    // JavaScript has no vectors, so this is not run under V8.
     let dump = record_and_replay(folder.path(), &["--host-script", name, "--invoke", "run"], &ENGINES[..2]);
     let steps = [
         // -9007199254740994: not a double.
@@ -171,7 +171,7 @@ def env__nan(memory, value):
     }
 }
 
-/// A guest of one import, `env.f`.
+/// A guest with one import, `env.f`.
 const ONE: &[u8] = br#"(module (import "env" "f" (func $f (param i32) (result i32)))
   (memory (export "memory") 1)
   (func (export "run") (param i32) (i32.store (i32.const 0) (call $f (local.get 0)))))"#;
@@ -183,7 +183,7 @@ fn with(script: &str, options: &[&str]) -> Ran {
     run(folder.path(), &arguments)
 }
 
-/// What is wrong with a script is an error with its name, and never an end of the guest.
+/// A fault in a script is an error that names it, and never ends the guest.
 #[test]
 fn a_broken_script_is_an_error_of_the_host() {
     if !has_program("node", "--version") {
@@ -215,7 +215,7 @@ fn a_script_traps_and_ends_the_guest() {
     let trapped = with("export const env = { f: (memory) => memory.trap('no more') };", &[]);
     assert!(trapped.code == 0 && trapped.stderr.contains("error in a host function"), "{}", trapped.stderr);
     assert!(trapped.stderr.contains("no more"), "{}", trapped.stderr);
-    // The pointer is the guest's, so it is the guest that traps: -4 is 4 bytes below 4 GiB.
+    // The pointer is the guest's, so the guest traps: -4 is 4 bytes below 4 GiB.
     let outside = with("export const env = { f: (memory, ptr) => memory.write(ptr, 'abcd') };", &[]);
     assert!(
         outside.code == 0
@@ -227,7 +227,7 @@ fn a_script_traps_and_ends_the_guest() {
     assert!(over.code == 0 && over.stderr.contains("exited with code 7"), "{}", over.stderr);
 }
 
-/// What a script lacks is answered by others, or missed with a hint.
+/// What a script lacks is answered by others, or reported missing with a hint.
 #[test]
 fn functions_that_a_script_lacks_fall_to_others() {
     if !has_program("node", "--version") {

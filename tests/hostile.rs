@@ -1,4 +1,4 @@
-//! Strangers' text on the terminal: whatever a module, a file name, an argument, a runner or a trace is called or says,
+//! Hostile text on the terminal: whatever a module, a file name, an argument, a runner or a trace is called or says,
 //! nothing that any command prints acts on a terminal. Each command is driven with all of it at once.
 
 mod common;
@@ -25,7 +25,8 @@ fn escaped() -> String {
     HOSTILE.bytes().map(|byte| format!("\\{byte:02x}")).collect()
 }
 
-/// A module that is called and calls everything by hostile names, diverges between engines, and traps at the end.
+/// A module with hostile names for itself and everything it calls, which diverges between engines and traps at the
+/// end.
 fn module_text() -> String {
     let evil = escaped();
     format!(
@@ -62,7 +63,7 @@ impl Folder {
         Folder { folder, module, traces }
     }
 
-    /// Runs a command, and holds what it prints against what acts on a terminal.
+    /// Runs a command, and checks that nothing it prints acts on a terminal.
     fn run(&self, arguments: &[&std::ffi::OsStr]) -> (i32, String) {
         let output = Command::new(common::FORKPOINT)
             .current_dir(self.folder.path())
@@ -84,7 +85,7 @@ macro_rules! arguments {
     ($($word:expr),* $(,)?) => { &[$(std::ffi::OsStr::new($word)),*] };
 }
 
-/// The call and the import's answer, as the command line takes them.
+/// The call and the import's answer, in the notation of the command line.
 fn call() -> [String; 4] {
     let call = shell_words::join([format!("run{HOSTILE}"), "0".to_string()]);
     ["--invoke".to_string(), call, "--import".to_string(), format!("{HOSTILE}.{HOSTILE}=")]
@@ -116,7 +117,7 @@ fn every_command_with_hostile_names() {
             arguments!["replay", rhs],
             arguments!["record", module, "-o", "again.fpt", invoke, called, import, answered],
             arguments!["compare", module, "--rhs", "wasmi", invoke, called, import, answered],
-            // Things that go wrong, and quote what they were given.
+            // Things that go wrong and quote their input.
             arguments!["dump", lhs, "--func", HOSTILE],
             arguments!["diff", lhs, module],
             arguments!["info", "no such\x1b[2J.fpt"],
@@ -134,7 +135,7 @@ fn every_command_with_hostile_names() {
             assert!(!text.is_empty(), "{whole:?} says nothing");
         }
     }
-    // A module that is none, and one that is not valid.
+    // A file that is not a module, and an invalid module.
     fs::write(module, format!("{HOSTILE}(module")).expect("a file");
     assert_eq!(folder.run(arguments!["record", module]).0, 2);
     fs::write(module, format!(r#"(module (export "{}" (func 7)))"#, escaped())).expect("a file");
@@ -162,7 +163,7 @@ fn wrong_arguments_are_quoted_harmlessly() {
     }
 }
 
-/// What a report says to run next names these files in a way that a shell takes back.
+/// A command that a report suggests names these files in a way that a shell parses back.
 fn hints_can_be_pasted() {
     let folder = Folder::new();
     let [lhs, rhs] = &folder.traces;
@@ -202,7 +203,7 @@ fn a_runner_says_what_it_likes() {
         arguments!["engines", &runner, "--json"],
     ] {
         let (_, text) = folder.run(command);
-        // Events hold nothing of an engine's words.
+        // Events hold none of the engine's messages.
         assert!(text.contains("owned") || command[0] == "dump", "{command:?}: {text}");
     }
 }

@@ -1,4 +1,4 @@
-//! SIGKILL at any moment, of the recorder or of the engine's process: whatever file is left says what it is.
+//! SIGKILL at any moment, of the recorder or of the engine's process: any file that is left can be trusted.
 //!
 //! `FORKPOINT_KILLS=300 cargo test --workspace --test kills` for more moments than a few.
 
@@ -22,13 +22,13 @@ fn traces(folder: &Path) -> Vec<PathBuf> {
     entries.filter(|path| fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"\x89FPTRACE"))).collect()
 }
 
-/// A trace that was cut off is a prefix of the whole one, replays, and does not say more; a complete one is the whole.
+/// A trace that was cut short is a prefix of the whole one, replays, and claims no more; a complete one is the whole.
 fn is_true(file: &Path, whole: &Path, events: u64) {
     let folder = file.parent().unwrap();
     let [name, whole] = [file, whole].map(|path| path.to_str().unwrap());
     let ran = common::run(folder, &["info", name, "--verify", "--json"]);
     if ran.stdout.is_empty() {
-        // Cut before its first event: there is nothing to read, and that is what it says.
+        // Cut before its first event: it says that there is nothing to read.
         assert!(ran.code == 2 && ran.stderr.contains("incomplete"), "{name}: {ran:?}");
         return;
     }
@@ -40,7 +40,7 @@ fn is_true(file: &Path, whole: &Path, events: u64) {
         (Some(true), Some("finished")) => {
             assert_eq!((diff.code, &info["events"]), (0, &events.into()), "{name}: {report:#}");
         }
-        // Its engine was killed before it came to an end: that is known, and no verdict about anything else.
+        // Its engine was killed before the run ended: that is reported, and no verdict about anything else.
         (Some(true), _) => {
             let crash = diff.code == 1 && report["verdict"] == "crash";
             assert!(crash || diff.code == 2 && report["agree"].is_null(), "{name}: {report:#}");
@@ -86,13 +86,13 @@ fn no_file_lies_whenever_a_process_is_killed() {
             None => recorder.kill().unwrap(),
         }
         recorder.wait().unwrap();
-        // Its engine ends with it; nothing may write to the file any more.
+        // Its engine dies with it, and nothing may write to the file any more.
         std::thread::sleep(Duration::from_millis(20));
         for file in traces(place.path()) {
             is_true(&file, &whole, events);
         }
         if replaces {
-            // What was good before is there, or what replaced it whole.
+            // The old file is there, or a new one has replaced it completely.
             let now = fs::read(&output).unwrap();
             let ran = common::run(place.path(), &["info", "t.fpt", "--json"]);
             let info: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Real bugs of released engines, found by the general mechanisms. The engines are programs of their own, built by
+//! Real bugs of released engines, found by the general mechanisms. The engines are separate programs, built by
 //! `tests/engines/build.sh`. Bugs of engines that are libraries are cases in files (tests/released.rs).
 
 mod common;
@@ -35,7 +35,7 @@ fn compare(module: &str, call: &str, lhs: &str, rhs: &str, more: &[&str]) -> (i3
 
 fn a_store_lane_that_writes_one_byte_is_an_uncommitted_store() {
     let wasmi = runner("wasmi-0-43", "");
-    // By a checkpoint and a second run, and by read-back, by a lane's width.
+    // Found by a checkpoint and a second run, and by reading back, to the width of a lane.
     for more in [&[][..], &["--read-back"], &["--no-guard"]] {
         for (call, instruction) in [
             ("lane16 0", "v128.store16_lane offset=300 3"),
@@ -59,8 +59,8 @@ fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
     let module = "failed-grow-as-address.wat";
     for call in ["run", "called"] {
         let (code, report) = compare(module, call, &cranelift, &winch, &[]);
-        // Recording keeps the address as the bug needs it: the store is in the trace, which says more than an
-        // observer effect could.
+        // Recording keeps the address as the bug needs it: the store is in the trace, which is better evidence than
+        // an observer effect.
         assert_eq!((code, &report["verdict"]), (1, &"trap".into()), "{report:#}");
         assert_eq!(report["site"]["instruction"], "i32.store offset=1", "{report:#}");
         assert_eq!(report["rhs"]["event"], "i32.store [0x100000000] <- 88 77 66 55 = i32 1432778632", "{report:#}");
@@ -68,7 +68,7 @@ fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
         assert_eq!(guard["changed_by_recording"], serde_json::json!([]), "{guard:#}");
         let differences = guard["plain_differences"].to_string();
         assert!(differences.contains("memory 0 at 0x0: lhs 00 00 00 00, rhs 88 77 66 55"), "{guard:#}");
-        // The context says where the bytes of the store are.
+        // The context shows where the bytes of the store are.
         let context = report["context"].to_string();
         let wanted = [
             "the event before lies outside of memory: [0x100000000]",
@@ -80,7 +80,7 @@ fn a_store_in_place_of_a_trap_is_shown_with_where_its_bytes_went() {
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
 }
 
-/// Prints, draws random bytes, keeps them, and leaves with a code.
+/// Prints, draws random bytes, keeps them, and exits with a code.
 const WASI: &[u8] = br#"(module
   (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
   (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))

@@ -1,4 +1,4 @@
-//! Limits of a run: what a process of the engine may take.
+//! Limits of a run: what an engine's process may use.
 
 mod common;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// Grows to 512 MiB and writes to all of it, time and again.
+/// Grows to 512 MiB and writes to all of it, over and over.
 const HUNGRY: &[u8] = br#"(module (memory 1)
     (func (export "run")
       (i32.store (i32.const 0) (i32.const 1))
@@ -23,20 +23,21 @@ fn a_process_that_takes_too_much_memory_is_ended() {
         let ran = run(folder.path(), &[&record[..], &limits].concat());
         let summary: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
         assert_eq!(summary["outcome"], "took more memory than allowed", "{engine}: {ran:?}");
-        // What came before is kept.
+        // The events before are kept.
         let dump = run(folder.path(), &["dump", "m.fpt", "--kind", "store"]);
         assert!(dump.code == 0 && dump.stdout.contains("i32.store [0x00000000] <- 01 00 00 00"), "{dump:?}");
     }
     let compare = ["compare", "m.wat", "--invoke", "run", "--max-memory", "300M", "--no-guard", "--json"];
     let ran = run(folder.path(), &compare);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
-    // Nothing follows from where it was ended.
+    // Where it was ended proves nothing.
     assert_eq!((ran.code, &report["agree"]), (2, &Value::Null), "{report:#}");
     let wrong = run(folder.path(), &["record", "m.wat", "--invoke", "run", "--max-memory", "much"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("K, M or G"), "{wrong:?}");
 }
 
-/// Fills more memory than a stranger's trace of this length may, and then stores what the specification leaves open.
+/// Fills more memory than a stranger's trace of this length may, then stores a value that the specification leaves
+/// open.
 const FILLED: &[u8] = br#"(module (memory 2048)
     (func (export "run")
       (memory.fill (i32.const 0) (i32.const 255) (i32.const 100000000))
@@ -55,12 +56,12 @@ fn runs_of_our_own_may_fill_any_memory() {
     let compare = ["compare", "m.wat", "--invoke", "run", "--json"];
     let ran = run(folder.path(), &[&compare[..], &engines].concat());
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
-    // Where machine and interpreter convert a NaN to the same number there is nothing to report.
+    // If machine and interpreter convert a NaN to the same number, there is nothing to report.
     let expected = if cfg!(target_arch = "x86_64") { 1 } else { 0 };
     assert_eq!(ran.code, expected, "{ran:?}");
     assert!(report["agree"].is_boolean(), "{ran:?}");
     if expected == 1 {
-        // What is asked of reruns opens these traces, too.
+        // Reruns open these traces, too.
         assert_eq!(report["reruns"]["follows_from"]["what"], "relaxed-simd", "{report:#}");
     }
     let engines = ["--lhs", "wasmtime:jit,nan-canonicalization=on", "--rhs", "wasmi"];
@@ -84,7 +85,7 @@ fn runs_of_our_own_may_fill_any_memory() {
 const GROWS: &[u8] =
     br#"(module (memory 1) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#;
 
-/// Runs forkpoint where processes have at most so many KiB of address space.
+/// Runs forkpoint with this many KiB of address space per process.
 fn limited(folder: &Path, kib: u64, command: &str) -> (i32, String) {
     let script = format!("ulimit -v {kib} && exec '{}' {command}", common::FORKPOINT);
     let ran = Command::new("sh").current_dir(folder).args(["-c", &script]).output().expect("a shell");
@@ -96,7 +97,7 @@ fn limited(folder: &Path, kib: u64, command: &str) -> (i32, String) {
 fn memory_that_may_have_been_refused_by_the_machine_is_said_to_be() {
     let folder = folder_with(&[("m.wat", GROWS)]);
     let folder = folder.path();
-    // One that fits, refused for another reason: who refused it cannot be told.
+    // One that fits, refused for another reason: it is unknown who refused it.
     let compare = "compare m.wat --invoke 'grow 10' --lhs wasmi --rhs wasmi --rhs-memory-page-limit 5";
     let (code, report) = limited(folder, 4_000_000, compare);
     assert!(
@@ -109,7 +110,7 @@ fn memory_that_may_have_been_refused_by_the_machine_is_said_to_be() {
     );
     let (code, report) = (run(folder, &common::words(compare)).code, run(folder, &common::words(compare)).stdout);
     assert!(code == 1 && !report.contains("The machine"), "{report}");
-    // One that fits into no process there.
+    // One that fits into no process.
     let grow = "record m.wat --invoke 'grow 8000' -e wasmi";
     assert_eq!(run(folder, &common::words(&format!("{grow} -o lhs.fpt"))).code, 0);
     let (code, words) = limited(folder, 500_000, &format!("{grow} -o rhs.fpt"));

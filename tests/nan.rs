@@ -12,7 +12,7 @@ external_tests! {
     [Need::Node] => v8_agrees_on_float_programs_but_for_nan_bits;
 }
 
-/// The left side makes NaNs as this processor does, the right one the canonical one.
+/// The left side makes NaNs like this processor, the right side canonical ones.
 const ENGINES: [&str; 4] = ["--lhs", "wasmtime:jit", "--rhs", "wasmtime:jit,nan-canonicalization=on"];
 
 /// Compares the two on a body of `run`, whose local `$nan` differs in its sign.
@@ -52,7 +52,7 @@ fn an_integer_is_no_nan_whatever_its_bits() {
         (format!("(i32.store (i32.const 20) {bits})"), "value"),
         (format!("(i64.store (i32.const 20) (i64.extend_i32_s {bits}))"), "value"),
         (format!("(global.set $bits {bits})"), "end-state"),
-        // An innocent NaN before does not hide it.
+        // An innocent NaN before it does not hide it.
         (format!("(f32.store (i32.const 8) (local.get $nan)) (i32.store (i32.const 20) {bits})"), "value"),
     ] {
         for nan_bits in ["ignore", "report"] {
@@ -62,8 +62,8 @@ fn an_integer_is_no_nan_whatever_its_bits() {
     }
 }
 
-/// A function of one float operator after the other, which stores many of them at any address and leaves others in
-/// globals: NaNs of all makes, and no integer made of one.
+/// A function of one float operator after another, which stores many results at any address and leaves others in
+/// globals: NaNs of all origins, but no integer made from one.
 fn float_module(random: &mut fastrand::Rng) -> String {
     let mut module = String::from("(module (memory (export \"memory\") 1)\n");
     for (global, ty) in [("s", "f32"), ("d", "f64")] {

@@ -1,5 +1,5 @@
-//! Hosts of engines' own, asked for by `--host own` and `--host live`: node:wasi, and a scripted one that does what no host
-//! should.
+//! Engines' own hosts, requested by `--host own` and `--host live`: node:wasi, and a scripted one that does what no
+//! host should do.
 
 mod common;
 
@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A Node that has node:wasi, and one that has it behind a flag only.
+/// A Node that has node:wasi, and one that has it only with a flag.
 const NODE: &str = "node-24.20.0/bin/node";
 const OLD_NODE: &str = "node-15.14.0/bin/node";
 
@@ -55,7 +55,7 @@ fn guest(body: &str) -> Vec<u8> {
     format!("(module {IMPORTS} {body})").into_bytes()
 }
 
-/// A host whose clock and random numbers are like no other's.
+/// A host whose clock and random numbers are unlike any other's.
 const TICKS: &str = r#"(memory (export "memory") 1)
   (func (export "_start")
     (drop (call $clock (i32.const 0) (i64.const 1) (i32.const 0)))
@@ -74,7 +74,7 @@ fn json(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
 }
 
-/// Checks what a recording is worth: every event replays, and Wasmtime, V8 and wasmi do the same on its host log.
+/// Checks that a recording is sound: every event replays, and Wasmtime, V8 and wasmi agree on its host log.
 fn replays(folder: &Path, trace: &str) {
     let verified = run(folder, &["info", "--verify", trace]);
     assert_eq!(verified.code, 0, "{verified:?}");
@@ -175,7 +175,7 @@ fn live_sides_have_a_host_each_and_own_ones_share_the_left_one() {
     let told = run(folder.path(), &["compare", "t.wat", "--host", "own", "--lhs", &node, "--rhs", "wasmi"]);
     assert!(told.code == 0 && told.stdout.contains("The host that answered: node:wasi of Node "), "{told:?}");
 
-    // By default it is Wasmtime's host, as ever.
+    // By default it is still Wasmtime's host.
     let pinned = compare("pinned", &node, "wasmi");
     let report = json(&pinned);
     assert_eq!((pinned.code, &report["lhs"]["host"]), (0, &Value::Null), "{pinned:?}");
@@ -208,14 +208,14 @@ fn what_the_host_cannot_do_is_refused() {
     };
     let fixed = record(&["--deterministic"]);
     assert!(fixed.code == 2 && fixed.stderr.contains("fixed clocks and random numbers"), "{fixed:?}");
-    // In JavaScript's objects such names come in an order of their own, and each of them once.
+    // JavaScript objects order such names themselves, and hold each only once.
     for names in [[".::2", ".::1"], [".::a", ".::a"]] {
         let ordered = record(&["--dir", names[0], "--dir", names[1]]);
         assert!(ordered.code == 2 && ordered.stderr.contains("cannot hold these names"), "{ordered:?}");
     }
     let missing = record(&["--dir", "nowhere"]);
     assert!(missing.code == 2 && missing.stderr.contains("nowhere"), "{missing:?}");
-    // Functions that are answered in Wasmtime's process have no place beside another host.
+    // Functions that are answered in Wasmtime's process cannot be combined with another host.
     let ticks = String::from_utf8(guest(TICKS)).expect("text");
     let both = ticks.replacen("(memory", r#"(import "env" "f" (func)) (memory"#, 1);
     fs::write(folder.path().join("both.wat"), both).expect("a file");
@@ -258,7 +258,7 @@ fn a_recording_never_gets_a_live_host() {
     let info = json(&run(folder.path(), &["info", "again.fpt", "--json"]));
     assert_eq!(info["outcome"], "ended at a host call that is missing from the recording", "{replayed:?}");
     assert!(!made.exists(), "{replayed:?}");
-    // And no program is started because a file says so.
+    // And a file cannot make it start a program.
     let named = run(folder.path(), &["replay", "t.fpt"]);
     assert!(named.code == 2 && named.stderr.contains("name it with --engine"), "{named:?}");
 }
@@ -284,11 +284,11 @@ fn a_node_without_a_host_says_why() {
     assert!(own.code == 2 && own.stderr.contains(why), "{own:?}");
     let live = run(folder.path(), &["compare", "t.wat", "--host", "live", "--rhs", &old]);
     assert!(live.stdout.contains("Not all hosts were live: wasmtime-wasi ") && live.stdout.contains(why), "{live:?}");
-    // As it was before, without being asked for more.
+    // Still works without its own host.
     assert_eq!(run(folder.path(), &["record", "t.wat", "-e", &old]).code, 0);
 }
 
-/// What `hosted.py` tells of.
+/// The module that `hosted.py` runs.
 const RANDOM: &[u8] = br#"(module
   (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
   (memory (export "memory") 1)

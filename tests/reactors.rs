@@ -1,4 +1,5 @@
-//! Texts and files in guest memory for calls of exports, by an allocator of the guest's, under every kind of engine.
+//! Texts and files in guest memory for calls of exports, allocated by the guest's own allocator, under every kind of
+//! engine.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -10,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// A bump allocator in the ways of C and of Rust, one that depends on how far memory can grow, and users of memory.
+/// Bump allocators in the style of C and of Rust, one that depends on how far memory can grow, and users of memory.
 const GUEST: &str = r#"(module
   (memory (export "memory") 1)
   (global $next (mut i32) (i32.const 1024))
@@ -163,7 +164,7 @@ fn many_engines_and_a_sweep_take_texts() {
     assert!(sweep.code == 0 && sweep.stdout.contains("\"agree\": 1"), "{}{}", sweep.stdout, sweep.stderr);
 }
 
-/// Compares Wasmtime with itself where memory cannot grow.
+/// Compares Wasmtime with itself when memory cannot grow.
 fn without_growth(folder: &Path, allocator: &str) -> (i32, String, String) {
     let call = ["--alloc", allocator, "--invoke", r#"strlen "ab""#, "-o", "out"];
     let sides = ["compare", "t.wat", "--rhs", "wasmtime:jit", "--rhs-memory-page-limit", "1"];
@@ -194,7 +195,7 @@ fn no_room_is_said_and_is_no_answer() {
     for (allocator, gave) in
         [("none", "gave 0, which is not an address"), ("outside", "gave 0xfffe, and memory has 65536 bytes")]
     {
-        // What needs no room is called all the same.
+        // A call that needs no room is still made.
         let calls = ["--alloc", allocator, "--invoke", r#"strlen "digraph""#, "--invoke", "strlen 16"];
         let recorded = forkpoint(folder.path(), &["record", "t.wat"], &calls);
         assert!(recorded.code == 2 && recorded.stderr.contains(gave), "{}", recorded.stderr);
@@ -218,7 +219,7 @@ fn a_trap_with_a_text_has_its_place() {
     }
     let ran = forkpoint(folder.path(), &["record", "t.wat"], &calls);
     assert!(ran.stderr.contains("in trap at 0x") && !ran.stderr.contains("called by"), "{}", ran.stderr);
-    // What needs the result of a call that trapped is not called.
+    // A call that needs the result of a trapped call is not made.
     let calls = [&calls[..], &["--invoke", "strlen result", "--invoke", "strlen 2000"]].concat();
     let ran = forkpoint(folder.path(), &["compare", "t.wat", "--rhs", "wasmi", "-o", "out"], &calls);
     let dump = run(folder.path(), &["dump", "out/rhs.fpt"]).stdout;

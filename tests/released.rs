@@ -1,6 +1,6 @@
-//! Released engines on small modules, as files: bugs that they have (tests/cases/known-bugs) and what users met in the
-//! field (tests/cases/field). Each `;; RUN:` line in a module is a case, and the lines below it say what must come out:
-//!
+//! Released engines on small modules, as files: known bugs of these engines (tests/cases/known-bugs) and cases that
+//! users met in the field (tests/cases/field). Each `;; RUN:` line in a module is a case, and the lines below it
+//! state the right result:
 //! ```text
 //! ;; RUN: compare % --invoke 'run 64' --rhs capi:jit,lib={libwasmtime-17.0.0.so}
 //! ;; EXIT: 1
@@ -9,10 +9,10 @@
 //! ;; NOT-YET: why the right answer does not come out today
 //! ```
 //!
-//! `%` is the module, `TMP` a temporary folder, `REPO` the repository; `{...}` is a file below target/engines, by which the
-//! case is ignored where `tests/engines/fetch.sh` has not brought it, and `{node}` any Node. JSON pointers are looked up in
-//! what `--json` prints, which is added when a case has such lines; `~` before the value means that it is a part of a text.
-//! A case marked NOT-YET must fail: when it passes, the mark is to go.
+//! `%` is the module, `TMP` a temporary folder, `REPO` the repository. `{...}` is a file below target/engines: the
+//! case is ignored if `tests/engines/fetch.sh` has not brought it. `{node}` is any Node. JSON pointers are looked up
+//! in the output of `--json`, which is added when a case has such lines; `~` before the value means that the text
+//! contains it. A case marked NOT-YET must fail: when it passes, remove the mark.
 
 mod common;
 
@@ -23,10 +23,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Engines that are named by their last part alone.
+/// Engines named by the last part of their path alone.
 const RUNNERS: &[&str] = &["wasmi-0-43", "wasmtime-43"];
 
-/// One command and what is right.
+/// One command and its right result.
 #[derive(Default)]
 struct Case {
     module: PathBuf,
@@ -84,7 +84,7 @@ fn read(module: &Path) -> Vec<Case> {
     cases
 }
 
-/// A file below target/engines by its name in a command, and what has to be there for it.
+/// A file below target/engines by its name in a command, and what must be there for it.
 fn engine(name: &str) -> (String, Need) {
     if name == "node" {
         return (node(), Need::Node);

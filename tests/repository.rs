@@ -1,10 +1,10 @@
-//! What the repository says about itself: test targets that cannot lose a test, and documents that are up to date.
+//! Checks on the repository itself: test targets that cannot lose a test, and documents that are up to date.
 
 mod common;
 
 use std::fs;
 
-/// In a target without libtest's harness `#[test]` drops a function silently, and a `main` is needed.
+/// In a target without libtest's harness, `#[test]` silently drops a function, and a `main` is needed.
 #[test]
 fn no_test_is_dropped_silently() {
     let manifest = fs::read_to_string(common::repository("Cargo.toml")).expect("Cargo.toml is there");
@@ -32,7 +32,7 @@ fn no_test_passes_without_having_run() {
     }
 }
 
-/// docs/trace-format.md describes the version that files have.
+/// docs/trace-format.md describes the current version.
 #[test]
 fn the_trace_format_is_documented_in_its_version() {
     let version = forkpoint_traces::FORMAT_VERSION;
@@ -45,7 +45,7 @@ fn the_trace_format_is_documented_in_its_version() {
     assert_eq!(sample[8..12], version.to_le_bytes(), "the samples are of another version");
 }
 
-/// cli/output.rs is the one way out to the terminal: what goes past it is not escaped.
+/// All output goes through cli/output.rs: what bypasses it is not escaped.
 #[test]
 fn the_command_prints_by_one_way() {
     fn files(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {

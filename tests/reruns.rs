@@ -1,4 +1,4 @@
-//! Reruns that ask more precisely: where a run ended whose engine does not say so, what follows from results that the
+//! Reruns that ask more questions: where a run ended if its engine does not say, what follows from results that the
 //! specification leaves open, which function first returned a different value.
 
 mod common;
@@ -53,7 +53,7 @@ fn compare(folder: &Path, arguments: &[&str]) -> (i32, Value) {
 
 fn a_trap_that_follows_from_a_nan_has_its_place_and_its_cause() {
     let folder = folder_with(&[("t.wat", NANS)]);
-    // wasmi names no place, the linked Wasmtime does, whichever side it is.
+    // wasmi names no place, but the linked Wasmtime does, whichever side it is.
     for sides in [["--lhs", CANONICAL, "--rhs", "wasmi"], ["--lhs", "wasmi", "--rhs", CANONICAL]] {
         let (code, report) = compare(folder.path(), &[&["--invoke", "trap"], &sides[..]].concat());
         assert_eq!((code, &report["verdict"]), (1, &"trap".into()), "{report:#}");
@@ -97,10 +97,10 @@ fn a_run_that_hangs_or_overflows_has_a_place() {
     let (code, report) = compare(folder.path(), &[&["--invoke", "hang"], &sides[..]].concat());
     assert_eq!((code, &report["verdict"]), (2, &"timeout".into()), "{report:#}");
     let place = &report["reruns"]["places"][0];
-    // Wherever in the loop: there, or in what it calls.
+    // Anywhere in the loop: there, or in the function that it calls.
     assert!(place["name"] == "spin" || place["name"] == "negative", "{report:#}");
     assert_eq!((&place["side"], &place["trapped"]), (&"rhs".into(), &false.into()), "{report:#}");
-    // Both hang: no answer, and still the place of each.
+    // Both hang: no answer, but the place of each.
     let sides = ["--lhs", "wasmi", "--rhs", "wasmtime:jit", "--timeout", "1s", "--no-guard"];
     let (code, report) = compare(folder.path(), &[&["--invoke", "hang"], &sides[..]].concat());
     assert_eq!((code, &report["agree"]), (2, &Value::Null), "{report:#}");
@@ -133,7 +133,7 @@ fn an_address_or_a_result_follows_from_a_nan() {
     assert!(ran.stdout.contains(says), "{}", ran.stdout);
 }
 
-/// What the guest prints follows from a NaN, so with other NaNs it prints what the recorded host was never asked for.
+/// The guest's output follows from a NaN, so with other NaNs it makes calls that the recorded host never answered.
 fn a_host_call_follows_from_a_nan() {
     let module = br#"(module
       (import "wasi_snapshot_preview1" "fd_write" (func $fd_write (param i32 i32 i32 i32) (result i32)))
@@ -151,7 +151,7 @@ fn a_host_call_follows_from_a_nan() {
     assert_eq!((&follows["what"], &follows["to_the_end"]), (&"nan-bits".into(), &false.into()), "{report:#}");
 }
 
-/// That a module makes NaNs, and that they differ, is no ground: what differs must be gone without them.
+/// A module's NaNs that differ are not a cause by themselves: without them, the difference must vanish.
 fn what_does_not_follow_from_a_nan_is_not_said_to() {
     let folder = folder_with(&[("t.wat", NANS)]);
     let limit = ["--rhs", CANONICAL, "--lhs-memory-page-limit", "1", "--rhs-memory-page-limit", "9"];
@@ -159,13 +159,14 @@ fn what_does_not_follow_from_a_nan_is_not_said_to() {
     assert_eq!((code, &report["agree"]), (1, &false.into()), "{report:#}");
     assert_eq!(report["reruns"]["follows_from"], Value::Null, "{report:#}");
     assert_eq!(report["allowed"], Value::Null, "{report:#}");
-    // And where the runs agree, nothing is asked.
+    // And if the runs agree, nothing is asked.
     let (code, report) = compare(folder.path(), &["--invoke", "trap", "--rhs", "wasmi"]);
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}");
     assert_eq!(report["reruns"]["places"], Value::Array(Vec::new()), "{report:#}");
 }
 
-/// The samples part over fused multiplication: a store and what follows from it, with and without a NaN on the way.
+/// The samples diverge over fused multiplication: a store and what follows from it, with and without a NaN on the
+/// way.
 fn what_follows_from_relaxed_simd_is_said_by_a_probe() {
     let module = br#"(module
       (memory (export "memory") 1)

@@ -1,4 +1,4 @@
-//! Engines outside of this program: what a runner tells is believed as far as memory bears it out.
+//! Engines outside this program: a runner's reports are believed as far as memory confirms them.
 
 mod common;
 
@@ -32,12 +32,12 @@ const MODULE: &[u8] = br#"(module (memory (export "memory") 1) (func $f (export 
   (i32.store (i32.const 4) (i32.const 2))
   (i32.store (i32.const 64) (i32.const 3))))"#;
 
-/// Compares Wasmtime with an engine that tells `story`.
+/// Compares Wasmtime with an engine that acts out `story`.
 fn against(story: &str) -> (i32, Value, String) {
     compare("wasmtime:jit", &teller(story))
 }
 
-/// The engine that tells `story`.
+/// The engine that acts out `story`.
 fn teller(story: &str) -> String {
     format!("runner:python3 {} {story}", common::repository_text("tests/runners/scripted.py"))
 }
@@ -70,7 +70,7 @@ fn a_byte_that_no_event_wrote_is_an_unrecorded_write() {
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
     assert_eq!(report["during"]["position"], 6, "{report:#}");
 
-    // From a runner that does not watch only the end is known.
+    // Of a runner that does not watch, only the end is known.
     let (code, report, stderr) = against("scribbles-unwatched");
     assert_eq!((code, &report["verdict"]), (1, &"unrecorded-write".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]), (&100.into(), &Value::Null), "{report:#}");
@@ -91,7 +91,7 @@ fn a_store_that_writes_past_its_width_is_an_unrecorded_write_with_it() {
 }
 
 fn a_store_that_goes_elsewhere_is_uncommitted() {
-    // What it wrote instead of its own bytes lies before them, and is found first.
+    // What it wrote in place of its own bytes is at a lower address, and found first.
     let (code, report, stderr) = against("misplaces");
     assert_eq!((code, &report["verdict"]), (1, &"uncommitted-store".into()), "{report:#}{stderr}");
     assert_eq!((&report["address"], &report["culprit"]["position"]), (&20.into(), &7.into()), "{report:#}");
@@ -113,14 +113,14 @@ fn a_page_limit_that_one_engine_ignores_is_a_verdict() {
     let ignored = json!({ "pages": 0, "memory_name": null, "did": "ignored", "memory": 0, "found": 1 });
     assert_eq!((&report["lhs"]["page_limit"], &report["rhs"]["page_limit"]), (&refused, &ignored));
     assert_eq!(report["asked_for"], serde_json::json!([]));
-    // Limits that differ because the user says so are no verdict about an engine.
+    // Limits that differ because the user set them are not a verdict about an engine.
     let (code, report) = limited(&["--lhs-memory-page-limit", "0", "--rhs-memory-page-limit", "1"]);
     assert_eq!((code, &report["verdict"]), (1, &"instantiation".into()), "{report:#}");
     assert_eq!(report["rhs"]["page_limit"], json!({ "pages": 1, "memory_name": null, "did": "kept" }));
     assert_eq!(report["asked_for"].as_array().map(Vec::len), Some(1), "{report:#}");
 }
 
-/// Wherever a report names a memory, a function or a limit, and the module has a name for it.
+/// Wherever a report names a memory, a function or a limit that has a name in the module.
 fn names_stand_in_place_of_numbers() {
     let named = String::from_utf8(MODULE.to_vec()).expect("text").replace("(memory ", "(memory $heap ");
     let folder = folder_with(&[("t.wat", named.as_bytes())]);
@@ -142,7 +142,7 @@ fn names_stand_in_place_of_numbers() {
     assert!(limited.contains("limit of 0 pages ignored: memory heap has 1"), "{limited}");
     let swollen = text("swells", &[]);
     assert!(swollen.contains("memory pages (digest) heap=2"), "{swollen}");
-    // A recording finds the same, and says so by the same name.
+    // A recording finds the same, and reports it under the same name.
     let story = teller("loses");
     let found = common::run(folder.path(), &["record", "t.wat", "--invoke", "run", "--engine", &story]);
     assert!(found.code == 1 && found.stderr.contains("memory heap at 0x4 holds 00"), "{found:?}");
@@ -158,7 +158,7 @@ fn a_memory_of_another_size_is_a_finding() {
 fn a_store_outside_of_memory_is_told_and_not_refused() {
     let (code, report, stderr) = against("outside");
     assert_eq!((code, &report["verdict"]), (1, &"address".into()), "{report:#}{stderr}");
-    // Two engines that both go on where they must trap agree in all events, and are wrong nevertheless.
+    // Two engines that both continue where they must trap agree on all events, and are wrong nevertheless.
     let story = teller("outside");
     let (code, report, stderr) = compare(&story, &story);
     assert_eq!((code, &report["verdict"]), (1, &"out-of-bounds".into()), "{report:#}{stderr}");
@@ -214,7 +214,7 @@ fn a_runner_may_have_a_space_in_its_path() {
     assert!(ran.stdout.contains("it was started") && !ran.stdout.contains("No such file"), "{}", ran.stdout);
 }
 
-/// Each run of it stores another value: what differs between a recording and a run without one is no effect of
+/// Each run of it stores another value: a difference between a recording and a run without one is not an effect of
 /// recording.
 fn an_engine_that_differs_from_itself_is_said_to() {
     for story in ["fickle", "fickle-recorded"] {
@@ -237,7 +237,7 @@ fn an_engine_that_differs_from_itself_is_said_to() {
         assert_eq!(found["events"], json!([7, 7]), "{guard:#}");
         assert_eq!(found["plain_differences"].as_array().expect("a list").is_empty(), story == "fickle-recorded");
     }
-    // Its recordings agree with the other side's, and it is no agreement all the same.
+    // Its recordings agree with the other side's, but that is not an agreement.
     let (code, report, stderr) = against("fickle-plain");
     assert_eq!((code, &report["verdict"]), (1, &"nondeterminism".into()), "{report:#}{stderr}");
     assert_eq!(report["guard"]["nondeterminism"][0]["events"], Value::Null, "{report:#}");

@@ -1,4 +1,4 @@
-//! What engines make of a module before it runs: stages, proposals switched on and off, modules that are not valid.
+//! What happens to a module before it runs: stages, proposals switched on and off, invalid modules.
 
 mod common;
 
@@ -37,7 +37,7 @@ fn a_proposal_is_switched_off_in_every_engine() {
         assert_eq!(report["lhs"]["outcome"], "rejected at validate");
         let specification = report["specification"].as_str().unwrap_or_default();
         assert!(specification.starts_with("not valid with -tail-call: "), "{report:#}");
-        // Both name the same byte of the module as it was given.
+        // Both name the same byte of the original module.
         let named = &report["lhs"]["offset"];
         assert!(
             named.as_u64().is_some_and(|offset| specification.ends_with(&format!("at {offset:#x}"))),
@@ -56,7 +56,7 @@ fn what_was_compiled_ahead_is_run_with_other_proposals() {
     let folder = folder_with(&[("t.wat", TAIL)]);
     let call = ["t.wat", "--invoke", "run", "--features", "+tail-call", "--run-features", "-tail-call"];
     let (code, report, stderr) = compare(folder.path(), &call);
-    // Compiled in the process that runs it, it is not valid; compiled before, it was, and its code is not loaded.
+    // Compiled in the process that runs it, it is invalid; compiled ahead, it was valid, but its code is not loaded.
     assert_eq!((code, &report["verdict"]), (1, &"validation".into()), "{report:#}{stderr}");
     assert_eq!(report["lhs"]["outcome"], "rejected at validate");
     assert_eq!(report["rhs"]["outcome"], "rejected at compile");
@@ -95,13 +95,13 @@ fn engines_are_asked_about_a_module_that_is_not_valid() {
         assert_eq!(report[side]["offset"], report["lhs"]["offset"]);
     }
     assert!(report["specification"].as_str().is_some_and(|words| words.starts_with("not valid: type mismatch")));
-    // To record there is nothing.
+    // There is nothing to record.
     let ran = common::run(folder.path(), &["record", "bad.wat", "--invoke", "f", "-o", "bad.fpt"]);
     assert!(ran.code == 2 && ran.stderr.contains("forkpoint compare"), "{}", ran.stderr);
     assert!(!folder.path().join("bad.fpt").exists());
 }
 
-/// The second segment does not fit, and the first one is copied by then.
+/// The second segment does not fit, but the first one has been copied by then.
 const HALF_WAY: &[u8] = br#"(module (import "env" "memory" (memory 1))
   (data (i32.const 16) "first") (data (i32.const 65530) "does not fit") (func (export "run")))"#;
 

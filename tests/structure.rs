@@ -1,8 +1,8 @@
 //! The structure of the workspace, read from its own sources: no circle of imports among the files of a crate, no
 //! dependency that the table in ARCHITECTURE.md does not have, no two public types of one name, no `pub use x::*`.
 //!
-//! `cargo test --test structure -- --nocapture` shows every circle with the imports that tie it. What is known to be wrong
-//! is listed here, so that the test fails for what is new, and for a line here that is no longer true.
+//! `cargo test --test structure -- --nocapture` shows every circle with the imports that tie it. Known violations are
+//! listed here, so the test fails on new ones and on entries that are no longer true.
 
 #[path = "structure/circles.rs"]
 mod circles;
@@ -26,14 +26,13 @@ use std::fs;
 use std::path::Path;
 use table::Row;
 
-/// Circles of more than two files that are still there: the crate, and the files of each. The list is to become
-/// empty.
+/// Remaining circles of more than two files: the crate, and the files of each. The list should become empty.
 const KNOWN_CIRCLES: &[(&str, &[usize])] = &[];
 
 /// Names that more than one public type has.
 const KNOWN_HOMONYMS: &[&str] = &[];
 
-/// Files that re-export all that a module has.
+/// Files that re-export everything in a module.
 const KNOWN_GLOBS: &[&str] = &[];
 
 fn text_of(path: impl AsRef<Path>) -> String {
@@ -47,7 +46,7 @@ fn rows() -> Vec<Row> {
     rows
 }
 
-/// The sources of each crate, with paths from the repository's root.
+/// The sources of each crate, with paths relative to the repository's root.
 fn crates() -> Vec<(String, Crate)> {
     let folder = common::repository("");
     let read = |path: &Path| fs::read_to_string(folder.join(path)).ok();

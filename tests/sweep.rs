@@ -1,4 +1,4 @@
-//! Many modules under many engines: rows, signatures, going on, shards and baselines.
+//! Many modules under many engines: rows, signatures, continuing, shards and baselines.
 
 mod common;
 
@@ -14,7 +14,7 @@ const STORES: &[u8] = br#"(module (memory 1)
 const TRAPS: &[u8] =
     br#"(module (memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 1)) unreachable))"#;
 const INVALID: &[u8] = br#"(module (func (export "f") (result i32) (i64.const 1)))"#;
-/// Its first call comes back, which is not how the run ends.
+/// Its first call returns, but the run does not end there.
 const HANGS: &[u8] = br#"(module (memory 1)
     (func (export "a") (result i32) (i32.const 1)) (func (export "f") (loop $l (br $l))))"#;
 /// wasmi has no threads: two modules with the same divergence.
@@ -54,7 +54,7 @@ fn rows(out: &Path) -> Vec<Value> {
     rows
 }
 
-/// What does not depend on the machine's speed.
+/// The parts that do not depend on the machine's speed.
 fn lasting(out: &Path) -> Vec<Value> {
     let lasting = |mut row: Value| {
         row.as_object_mut().expect("an object").remove("ms");
@@ -67,7 +67,7 @@ fn lasting(out: &Path) -> Vec<Value> {
 fn every_module_is_a_row_and_alike_divergences_are_one() {
     let folder = modules();
     fs::write(folder.path().join("in/hangs.wat"), HANGS).expect("the file system");
-    // Long enough for all that do not hang, on a busy machine too.
+    // Long enough for everything that does not hang, even on a busy machine.
     let all = ["in", "--engines", ENGINES, "--timeout", "4s", "--out", "out", "--jobs", "2"];
     let (code, summary, stderr) = sweep(folder.path(), &all);
     assert_eq!(code, 1, "{summary:#}{stderr}");
@@ -81,7 +81,7 @@ fn every_module_is_a_row_and_alike_divergences_are_one() {
     let out = folder.path().join("out");
     let rows = rows(&out);
     let row = |name: &str| rows.iter().find(|row| row["module"] == name).unwrap_or_else(|| panic!("no row {name}"));
-    // What nobody says how to call is called somehow, and the same each time.
+    // A module without given calls gets generated ones, the same each time.
     assert_eq!(row("stores.wat")["calls"].as_array().map(Vec::len), Some(9), "{rows:#?}");
     assert_eq!(row("stores.wat")["calls"][0], "a 0", "{rows:#?}");
     assert_eq!(row("traps.wat")["answer"], "agree");
@@ -94,7 +94,7 @@ fn every_module_is_a_row_and_alike_divergences_are_one() {
     let diff = run(folder.path(), &["diff", &format!("{kept}/lhs.fpt"), &format!("{kept}/rhs.fpt")]);
     assert!(diff.code == 1 && diff.stdout.contains("(validation)"), "{diff:?}");
 
-    // For people.
+    // The text for people.
     let table = run(folder.path(), &[&["sweep"], &all[..]].concat());
     assert!(table.stdout.starts_with("7 modules: 3 agree, 2 diverge, 2 without an answer\n"), "{table:?}");
 }
@@ -106,7 +106,7 @@ fn a_sweep_that_was_ended_goes_on() {
     assert_eq!(sweep(folder.path(), &all).0, 1);
     let out = folder.path().join("out");
     let whole = lasting(&out);
-    // As a killed sweep leaves it: some rows, and half a line.
+    // What a killed sweep leaves: some rows, and half a line.
     let text = fs::read_to_string(out.join("rows.jsonl")).expect("the file system");
     let kept: String = text.lines().take(3).map(|line| format!("{line}\n")).collect();
     fs::write(out.join("rows.jsonl"), format!("{kept}{{\"module\":\"st")).expect("the file system");
@@ -127,7 +127,7 @@ fn a_sweep_that_was_killed_goes_on() {
     let folder = folder_with(&[]);
     fs::create_dir(folder.path().join("in")).expect("the file system");
     for number in 0..30 {
-        // Other modules, all of them: the same one counts once.
+        // Entirely different modules; a duplicate counts once.
         let text = String::from_utf8_lossy(STORES).replace("i32.const 7", &format!("i32.const {number}"));
         fs::write(folder.path().join(format!("in/{number:02}.wat")), text).expect("the file system");
     }
@@ -188,7 +188,7 @@ fn only_what_a_baseline_does_not_know_fails() {
     let again = [&all[..], &["--baseline", "known/rows.jsonl"]].concat();
     let (code, summary, stderr) = sweep(folder.path(), &again);
     assert_eq!((code, &summary["changes"]), (0, &json!({ "new": [], "gone": [] })), "{summary:#}{stderr}");
-    // Another module with a known signature is not news, one that has no answer any more is, and one is mended.
+    // A new module with a known signature is not new, one that lost its answer is, and one has been fixed.
     let again_text = String::from_utf8_lossy(LARGER).replace("i32.const 5", "i32.const 6");
     fs::write(folder.path().join("in/again.wat"), again_text).expect("the file system");
     fs::write(folder.path().join("in/traps.wat"), b"junk").expect("the file system");
@@ -216,7 +216,7 @@ fn a_list_says_what_to_call() {
     }
 }
 
-/// Parts for one argument only: there it stores the NaN that this processor makes, or the canonical one.
+/// Diverges for one argument only, for which it stores the NaN that this processor makes, or the canonical one.
 #[cfg(target_arch = "x86_64")]
 const ONE_ARGUMENT: &str = r#"(module (memory 1)
     (func (export "a") (param i32) (i32.store (i32.const 0) (local.get 0)))
@@ -240,7 +240,7 @@ fn the_argument_that_shows_a_divergence_is_found_and_its_command_shows_it() {
         calls.contains(&"a 65535") && calls.contains(&"a 65536") && calls.contains(&"a -2147483648"),
         "{calls:?}"
     );
-    // Of all these, one is enough.
+    // One of all these is enough.
     let finding = &row["findings"][0];
     let shows = finding["calls"].as_array().expect("a list");
     assert!(shows.len() == 1 && finding["confirmed"] == true, "{finding:#}");

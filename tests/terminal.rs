@@ -1,4 +1,4 @@
-//! `forkpoint view` in a real terminal, of 80 columns and 24 rows, that tmux plays.
+//! `forkpoint view` in a real terminal of 80 columns and 24 rows, provided by tmux.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -14,7 +14,7 @@ external_tests! {
         a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q, what_a_strangers_guest_prints_does_not_act;
 }
 
-/// A tmux server of its own, ended with the test.
+/// A separate tmux server, ended with the test.
 struct Terminal {
     socket: String,
 }
@@ -38,7 +38,7 @@ impl Terminal {
         self.tmux(&[&["send-keys", "-t", "t"], keys].concat());
     }
 
-    /// Waits until the screen is as wanted, and gives it back.
+    /// Waits until the screen is as wanted, and returns it.
     fn wait(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         let mut screen = String::new();
         for _ in 0..100 {
@@ -113,15 +113,15 @@ fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
     terminal.keys(&["/nothing", "Enter"]);
     let first = progress(&terminal.wait("how far it is", |screen| progress(screen).is_some())).unwrap();
     assert!(first.contains(" s  next `nothing`"), "{first}");
-    // It goes on, and the rest of the screen stays.
+    // It continues, and the rest of the screen stays.
     let screen = terminal.wait("that it goes on", |screen| progress(screen).is_some_and(|line| line != first));
     assert!(screen.contains("40000007 events") && screen.contains("q quit"), "{screen}");
     terminal.keys(&["Escape"]);
     terminal.wait("that it is stopped", |screen| screen.contains("search stopped"));
-    // The viewer is where it was, and takes keys again.
+    // The viewer has not moved, and takes keys again.
     terminal.keys(&["j"]);
     terminal.wait("the next event", |screen| screen.contains("#1  accepted at compile"));
-    // During another one the screen takes a new size, and q leaves at once.
+    // During another search the screen is resized, and q quits at once.
     terminal.keys(&["n"]);
     terminal.wait("how far it is", |screen| progress(screen).is_some());
     terminal.tmux(&["resize-window", "-t", "t", "-x", "100", "-y", "30"]);
@@ -132,14 +132,14 @@ fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
     terminal.wait("the shell", |screen| !screen.contains("40000007 events"));
 }
 
-/// A recording replays what its guest printed, and it may be anybody's.
+/// A recording replays what its guest printed, which may be hostile.
 fn what_a_strangers_guest_prints_does_not_act() {
     let module = br#"(module
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
         (memory (export "memory") 1) (data (i32.const 64) "\1b]0;owned\07\1b[2Jhello\0a") (data (i32.const 0) "\40\00\00\00\14\00\00\00")
         (func (export "_start") (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))))"#;
     let folder = common::folder_with(&[("evil.wat", module)]);
-    // Not on a terminal it is the guest's own output, byte for byte.
+    // When not on a terminal, it is the guest's own output, byte for byte.
     let recorded = common::run(folder.path(), &["record", "evil.wat"]);
     assert!(recorded.code == 0 && recorded.stdout.contains("\x1b]0;owned"), "{recorded:?}");
     let terminal = Terminal::new();
@@ -169,7 +169,7 @@ fn a_signal_gives_the_terminal_back() {
         let modes = terminal.tmux(&["display", "-p", "-t", "t", "#{alternate_on} #{cursor_flag} #{mouse_any_flag}"]);
         assert_eq!(modes.trim(), "0 1 0", "main screen, cursor shown, no mouse reports");
         terminal.keys(&["echo code $?; stty -a | grep -ow -e -echo -e -icanon; echo none", "Enter"]);
-        // Raw mode would show here: `stty` writes a minus before what is off.
+        // This shows whether raw mode is off: `stty` prints a minus before what is off.
         let screen = terminal.wait("the exit code", |screen| screen.contains("\nnone"));
         assert!(screen.contains(&format!("\ncode {code}\nnone")), "{signal}:\n{screen}");
         assert!(screen.contains("echo code $?"), "what is typed is echoed:\n{screen}");

@@ -1,5 +1,5 @@
-//! Real releases of WasmEdge. No registry has them: they are looked for as `libwasmedge-0.13.5.so` and so on in the folder
-//! FORKPOINT_LIBS or in target/engines/libs. Each test is made once for each release that it is about.
+//! Real releases of WasmEdge. No registry has them: they are looked for as `libwasmedge-0.13.5.so` and so on in the
+//! folder FORKPOINT_LIBS or in target/engines/libs. Each test runs once for each release it is about.
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Releases that the tests were written with; others that are there are tested as well.
+/// Releases that the tests were written with; others that are present are tested as well.
 const KNOWN: &[(u32, u32, u32)] = &[(0, 13, 5), (0, 14, 1), (0, 17, 1)];
 
 fn main() -> ExitCode {
@@ -78,7 +78,7 @@ impl Real {
         if self.release >= (0, 17, 0) { &["interpreter", "aot", "jit"] } else { &["interpreter", "aot"] }
     }
 
-    /// An engine: a mode, and settings behind a comma.
+    /// An engine: a mode, and settings after a comma.
     fn engine(&self, mode: &str) -> String {
         let (mode, settings) = mode.split_once(',').unwrap_or((mode, ""));
         format!("wasmedge:{mode},lib={},{settings}", self.library).trim_end_matches(',').to_string()
@@ -98,8 +98,8 @@ impl Real {
 
 fn agrees_with_wasmtime(real: &Real) {
     for (name, module, calls) in cases().into_iter().filter(|(name, ..)| !name.starts_with("threads")) {
-        // Sizes of 64 bits are for 0.17 and later. Compiled code of 0.13 forgets stores before one that traps,
-        // those of inline records as well.
+        // 64-bit sizes are for 0.17 and later. Compiled code of 0.13 loses the stores before a trap, including those
+        // of inline records.
         let (unknown, forgets) = (name == "memory64" && real.release < (0, 17, 0), real.release < (0, 14, 0));
         for mode in real.modes() {
             let mut options = calls.clone();
@@ -145,21 +145,21 @@ fn modes_of_an_old_one_part(real: &Real) {
     assert_eq!(report["rhs"]["page_limit"]["did"], "ignored", "{report:#}");
     let report = bug("wasmedge-page-limit", &limit, "wasmtime:jit", "aot");
     assert_eq!(report["rhs"]["outcome"], "trapped: out of bounds memory access", "{report:#}");
-    // The bits of a NaN, and an address made of them.
+    // The bits of a NaN, and an address computed from them.
     let report = bug("wasmedge-nan-bits", &["--invoke", "f32_const"], "interpreter", "aot");
     assert_eq!((&report["verdict"], &report["site"]["instruction"]), (&"nan-bits".into(), &"f32.store".into()));
     let report = bug("wasmedge-nan-bits", &["--invoke", "store_addr_from_nan"], "interpreter", "aot");
     assert_eq!((&report["verdict"], &report["site"]["instruction"]), (&"address".into(), &"i32.store8".into()));
 }
 
-/// What is so in every release.
+/// True of every release.
 fn modes_part(real: &Real) {
     let parts = |module: &str, options: &[&str], lhs: &str, rhs: &str, verdict: &str| {
         let (code, report) = real.compare(module, options, lhs, rhs);
         assert_eq!((code, &report["verdict"]), (1, &verdict.into()), "{:?} {lhs} {rhs}: {report:#}", real.release);
         report
     };
-    // A compiled file is not validated again: the rest agrees that the module is not valid.
+    // A compiled file is not validated again; all other modes reject the module.
     let compiled = "aot,wasm=-tail_call,compile-wasm=+tail_call";
     for mode in real.modes().iter().filter(|mode| **mode != "aot") {
         let without = format!("{mode},wasm=-tail_call");
@@ -172,7 +172,7 @@ fn modes_part(real: &Real) {
         if *mode != "interpreter" {
             parts("wasmedge-nan-bits", &payload, "interpreter", mode, "nan-bits");
         }
-        // The limit is that of the run.
+        // The limit is the run's.
         let limited = ["--invoke", "grow 99", "--lhs-memory-page-limit", "99"];
         let report = parts("page-limit-grow", &limited, mode, mode, "grow");
         assert_eq!(report["rhs"]["event"], "memory.grow by 99 -> 1 (now 100 pages)", "{report:#}");
@@ -186,7 +186,7 @@ fn modes_part(real: &Real) {
     }
 }
 
-/// Exceptions are beyond its compiler, and its JIT would interpret them without a word.
+/// Its compiler does not support exceptions, and its JIT would silently interpret them.
 fn a_jit_that_would_interpret_is_found_out(real: &Real) {
     const THROWS: &[u8] =
         br#"(module (tag $t (param i32)) (memory (export "memory") 1) (func (export "run") (result i32)
@@ -206,7 +206,7 @@ fn throws(folder: &Path, engine: &str) -> (i32, Value, String) {
     (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
 }
 
-/// Directories, arguments and exits by the library's own WASI, in a run that replays under other engines.
+/// Directories, arguments and exits with the library's own WASI, in a run that replays under other engines.
 fn its_own_host_is_recorded(real: &Real) {
     let exits = br#"(module
       (import "wasi_snapshot_preview1" "args_get" (func $args (param i32 i32) (result i32)))

@@ -1,5 +1,6 @@
-//! Real releases of Wasmer, with the host that they bring. No registry has them ready-made: they are looked for as
-//! `libwasmer-3.1.1.so` and so on in the folder FORKPOINT_LIBS or in target/engines/libs. Each test is made once for each.
+//! Real releases of Wasmer, with their own host. No registry has them ready-made: they are looked for as
+//! `libwasmer-3.1.1.so` and so on in the folder FORKPOINT_LIBS or in target/engines/libs. Each test runs once for
+//! each.
 
 mod common;
 
@@ -9,7 +10,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-/// Releases that the tests were written with; others that are there are tested as well.
+/// Releases that the tests were written with; others that are present are tested as well.
 const KNOWN: &[&str] = &["3.1.1"];
 
 fn main() -> ExitCode {
@@ -91,7 +92,7 @@ fn its_own_host_is_recorded(real: &Real) {
     let folder = folder_with(&[("t.wat", &module[..])]);
     std::fs::create_dir(folder.path().join("d")).expect("a folder");
     std::fs::write(folder.path().join("d/a-file"), "").expect("a file");
-    // Its host has a directory of its own before those that it is given.
+    // Its host has its own directory before those that it is given.
     let ran = real.record(folder.path(), &["--dir", "d", "--env", "NAME=value", "--", "argument"]);
     assert!(ran.code == 0 && ran.stderr.contains("finished"), "{ran:?}");
     assert!(ran.stdout.contains("no newline") && ran.stdout.contains("a-file"), "{ran:?}");
@@ -114,7 +115,8 @@ const LEAVES: &[u8] = br#"(module (import "wasi_snapshot_preview1" "proc_exit" (
   (memory (export "memory") 1)
   (func (export "leave") (param i32) (i32.store (i32.const 0) (i32.const 1)) (call $exit (local.get 0))))"#;
 
-/// Only words tell an exit, and newer releases have others for codes that are numbers of errors, too.
+/// An exit is recognised by its message only, and newer releases use other messages for codes that are also error
+/// numbers.
 fn each_exit_code_is_understood(real: &Real) {
     let folder = folder_with(&[("t.wat", LEAVES)]);
     for code in ["0", "3", "28", "100", "255"] {
@@ -124,7 +126,7 @@ fn each_exit_code_is_understood(real: &Real) {
     }
 }
 
-/// The host finds memory where it is after it has moved.
+/// The host still finds memory after it has moved.
 fn memory_that_has_grown_is_the_guests(real: &Real) {
     let module =
         br#"(module (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))

@@ -22,7 +22,8 @@ fn request(engine: &str, output: &Path, host: HostSource) -> Request {
     Request { executable: env!("CARGO_BIN_EXE_forkpoint").into(), host, ..request }
 }
 
-/// What a comparison runs: both sides recorded, the second one on the first one's host log, and both without recording.
+/// The runs of a comparison: both sides recorded, the second with the first one's host log, and both without
+/// recording.
 #[test]
 fn a_comparison_validates_once_and_rewrites_once_in_each_way() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -47,7 +48,7 @@ fn a_comparison_validates_once_and_rewrites_once_in_each_way() {
     }
 }
 
-/// The specification's answer about a proposal beyond it takes more than one question, and each is asked once.
+/// The specification's answer about a proposal beyond it takes several questions, and each is asked once.
 #[test]
 fn a_module_beyond_the_specification_is_not_validated_for_each_recording() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! Any bytes as what an engine's process sends to the recorder, and as what the recorder orders.
+//! Any bytes as what an engine's process sends to the recorder, and as the recorder's orders.
 
 #![no_main]
 

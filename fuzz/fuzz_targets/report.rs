@@ -1,5 +1,4 @@
-//! A trace that is changed with its checksums made right, and the sound ones of the same module: what the report of both
-//! says.
+//! A trace changed with correct checksums, and the sound ones of the same module: the report about both.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A trace that is changed with its checksums made right: opened, described, verified, sought in.
+//! A trace changed with correct checksums: opened, described, verified, sought in.
 
 #![no_main]
 

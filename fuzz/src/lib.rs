@@ -1,4 +1,4 @@
-//! What the targets have in common, and share with the tests of the workspace.
+//! Code that the fuzz targets share with each other and with the workspace's tests.
 
 #![allow(clippy::unwrap_used, reason = "a failed step ends a fuzzer")]
 
@@ -20,14 +20,14 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// Sound traces to begin with.
+/// Sound traces to start from.
 pub fn sound() -> &'static [Vec<u8>] {
     static SOUND: OnceLock<Vec<Vec<u8>>> = OnceLock::new();
     SOUND.get_or_init(|| seeds::short(tempfile::tempdir().unwrap().path()))
 }
 
-/// A custom mutator: takes the trace in the first `size` bytes apart, changes it and makes its checksums right. What is no
-/// trace is replaced by a sound one.
+/// A custom mutator: takes the trace in the first `size` bytes apart, changes it and corrects its checksums. Bytes
+/// that are not a trace are replaced by a sound one.
 pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     let mut random = Rng::with_seed(seed.into());
     let parts = Parts::of(&data[..size]);
@@ -43,12 +43,12 @@ pub fn mutate(data: &mut [u8], size: usize, most: usize, seed: u32) -> usize {
     size
 }
 
-/// Random numbers that the bytes decide, so that an input always does the same.
+/// Random numbers derived from the bytes, so an input always does the same.
 pub fn random(bytes: &[u8]) -> Rng {
     Rng::with_seed(crc32fast::hash(bytes).into())
 }
 
-/// Opens the bytes as a trace, in a file without a name: a fuzzer that is ended leaves nothing.
+/// Opens the bytes as a trace, in a nameless file: a fuzzer that is ended leaves nothing.
 pub fn open(bytes: &[u8]) -> Result<TraceReader, TraceError> {
     let memory = Path::new("/dev/shm");
     let file = if memory.is_dir() { tempfile::tempfile_in(memory) } else { tempfile::tempfile() };

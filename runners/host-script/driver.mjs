@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 
 const SOCKET = 0;
 
-// The guest traps, or is over; anything else that is thrown is an error of the script.
+// The guest traps or ends; anything else that is thrown is an error of the script.
 class Trap extends Error {}
 class Exit extends Error {}
 
@@ -50,7 +50,7 @@ function address(value) {
   return String(typeof value === "bigint" ? BigInt.asUintN(64, number) : BigInt.asUintN(32, number));
 }
 
-// The guest's memory, and what else a function may do.
+// The guest's memory, and everything else a function may use.
 class Memory {
   #types = [];
   #bits = [];
@@ -65,14 +65,14 @@ class Memory {
     return new Uint8Array(ask({ read: [address(at), address(length)] })[1]);
   }
 
-  // Puts bytes (or a string, as UTF-8) at an address; how many.
+  // Writes bytes (or a string, as UTF-8) to an address, and returns how many.
   write(at, data) {
     const bytes = typeof data === "string" ? Buffer.from(data) : Buffer.from(data.buffer ?? data, data.byteOffset ?? 0, data.byteLength);
     ask({ write: address(at) }, bytes);
     return bytes.length;
   }
 
-  // UTF-8 text: of so many bytes, or up to a NUL.
+  // UTF-8 text: of this many bytes, or up to a NUL.
   text(at, length) {
     if (length !== undefined) return Buffer.from(this.read(at, length)).toString();
     const start = BigInt(address(at));
@@ -88,7 +88,7 @@ class Memory {
     throw new Trap(`no NUL ends the text at 0x${start.toString(16)}`);
   }
 
-  // Grows memory by so many pages; the size before in pages, or -1.
+  // Grows memory by this many pages; returns the previous size in pages, or -1.
   grow(pages) {
     const [{ grown }] = ask({ grow: address(pages) });
     return grown === null ? -1 : Number(grown);
@@ -104,14 +104,14 @@ class Memory {
     return Number(ask("size")[0].size[1]);
   }
 
-  // The bits of an argument that is a float, from 0: what tells NaNs apart.
+  // The bits of a float argument, by its number from 0. They tell NaNs apart.
   bits(argument) {
     const type = this.#types[argument];
-    if (type !== "f32" && type !== "f64") throw new TypeError(`argument ${argument} is no float`);
+    if (type !== "f32" && type !== "f64") throw new TypeError(`argument ${argument} is not a float`);
     return type === "f32" ? Number(this.#bits[argument]) : BigInt(this.#bits[argument]);
   }
 
-  // Lets the guest trap.
+  // Makes the guest trap.
   trap(words) {
     throw new Trap(String(words));
   }
@@ -176,7 +176,7 @@ function toTyped(value, type) {
   }
 }
 
-// Exported objects are modules, and their functions are what a guest can import; a default export holds more modules.
+// Exported objects are modules whose functions a guest can import; a default export holds more modules.
 function collect(exports, functions) {
   for (const [module, object] of Object.entries(exports)) {
     if (typeof object !== "object" || object === null) continue;
@@ -205,7 +205,7 @@ const functions = new Map();
 try {
   const exports = await import(pathToFileURL(process.argv[2]));
   collect(exports, functions);
-  // CommonJS: some names are exported twice.
+  // CommonJS exports some names twice.
   say({ functions: [...functions.keys()].map((key) => JSON.parse(key)) });
 } catch (error) {
   say({ failed: String(error?.stack ?? error) });

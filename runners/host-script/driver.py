@@ -18,7 +18,7 @@ class Trap(Exception):
 
 
 class Exit(Exception):
-    """The guest is over."""
+    """The guest ends."""
 
 
 def take(length):
@@ -61,7 +61,7 @@ def unsigned(value):
 
 
 class Memory:
-    """The guest's memory, and what else a function may do."""
+    """The guest's memory, and everything else a function may use."""
 
     def __init__(self):
         self._arguments = []
@@ -71,13 +71,13 @@ class Memory:
         return ask({"read": [unsigned(address), unsigned(length)]})[1]
 
     def write(self, address, data):
-        """Puts bytes (or a string, as UTF-8) at an address; how many."""
+        """Writes bytes (or a string, as UTF-8) to an address, and returns how many."""
         data = data.encode() if isinstance(data, str) else bytes(data)
         ask({"write": unsigned(address)}, data)
         return len(data)
 
     def text(self, address, length=None):
-        """UTF-8 text: of so many bytes, or up to a NUL."""
+        """UTF-8 text: of this many bytes, or up to a NUL."""
         if length is not None:
             return self.read(address, length).decode(errors="replace")
         start, size, parts = int(unsigned(address)), self.size, []
@@ -92,7 +92,7 @@ class Memory:
         raise Trap(f"no NUL ends the text at {start:#x}")
 
     def grow(self, pages):
-        """Grows memory by so many pages; the size before in pages, or -1."""
+        """Grows memory by this many pages; returns the previous size in pages, or -1."""
         grown = ask({"grow": unsigned(pages)})[0]["grown"]
         return -1 if grown is None else int(grown)
 
@@ -107,14 +107,14 @@ class Memory:
         return int(ask("size")[0]["size"][1])
 
     def bits(self, argument):
-        """The bits of an argument that is a float, from 0: what tells NaNs apart."""
+        """The bits of a float argument, by its number from 0. They tell NaNs apart."""
         kind, text = self._arguments[argument]
         if kind not in ("f32", "f64"):
-            raise TypeError(f"argument {argument} is no float")
+            raise TypeError(f"argument {argument} is not a float")
         return int(text)
 
     def trap(self, words):
-        """Lets the guest trap."""
+        """Makes the guest trap."""
         raise Trap(str(words))
 
     def exit(self, code):

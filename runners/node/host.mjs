@@ -3,13 +3,13 @@
 import { fromEngine, toEngine } from "./protocol.mjs";
 import { call } from "./wasi.mjs";
 
-// The guest is over, by an answer of the recorder.
+// The guest ends, by an answer of the recorder.
 export class Exited extends Error {}
 export class Stopped extends Error {}
 export class HostTrap extends Error {}
 
-// An imported function of this type. `guest()` gives the memories, in the job's order, once there are any; `own` is the
-// function of Node's own host, where that is live.
+// An imported function of this type. `guest()` returns the memories, in the job's order, once they exist; `own` is
+// the function of Node's own host, if that is live.
 export function answered(number, type, recorder, hooks, guest, own) {
   return (...values) => {
     hooks.send();
@@ -34,7 +34,7 @@ export function answered(number, type, recorder, hooks, guest, own) {
   };
 }
 
-// How a call of Node's own host ended, as the recorder's JSON.
+// How a call of Node's own host ended, in the recorder's JSON.
 function ended(end, type) {
   if (!("Returned" in end)) return JSON.stringify(end);
   return `{"Returned":[${type.results.map((result) => fromEngine(end.Returned, result))}]}`;

@@ -1,4 +1,4 @@
-// What a module's sections say about types: JavaScript values do not tell an i32 from an f64.
+// Types from a module's sections: JavaScript values do not distinguish an i32 from an f64.
 
 const NAMES = { 0x7f: "I32", 0x7e: "I64", 0x7d: "F32", 0x7c: "F64", 0x7b: "V128" };
 
@@ -34,7 +34,7 @@ class Reader {
 
   valueType() {
     const byte = this.byte();
-    // A reference to a type that is named behind it.
+    // A reference whose type follows.
     if (byte === 0x63 || byte === 0x64) this.number();
     return NAMES[byte] ?? "Reference";
   }
@@ -105,7 +105,7 @@ export function describe(bytes) {
       });
     }
     if (id === 3) functions.push(...reader.list(() => reader.number()));
-    // Values of globals are code: their types are read, and their ends looked for.
+    // Values of globals are code: their types are read, and their ends searched for.
     if (id === 6) readGlobals(reader, globals);
     if (id === 7) {
       reader.list(() => {
@@ -119,7 +119,7 @@ export function describe(bytes) {
   return described;
 }
 
-// Bytes behind the opcodes that may stand in a constant expression.
+// Lengths of operands of the opcodes that may occur in a constant expression.
 function readGlobals(reader, globals) {
   const skip = {
     0x41: () => reader.number(),
@@ -132,7 +132,7 @@ function readGlobals(reader, globals) {
     0xfd: () => (reader.number(), (reader.at += 16)),
     0xfb: () => {
       const operation = reader.number();
-      // array.new_fixed has a type and a length; what makes structs and arrays has a type.
+      // array.new_fixed has a type and a length; other instructions that make structs and arrays have a type.
       const immediates = operation === 8 ? 2 : operation < 8 ? 1 : 0;
       for (let i = 0; i < immediates; i++) reader.number();
     },

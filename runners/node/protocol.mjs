@@ -1,5 +1,5 @@
-// Frames to the recorder and its orders, in one grammar: a tag, the length of what follows as four bytes, the rest. All of it
-// blocks: the guest waits while its events are sent, and for answers.
+// Frames to the recorder and its orders, in one grammar: a tag, the length of the rest as four bytes, the rest. All
+// of it blocks: the guest waits while its events are sent, and for answers.
 
 import fs from "fs";
 import { createRequire } from "module";
@@ -23,24 +23,24 @@ export class Recorder {
     write(this.socket, frame(tag, parts));
   }
 
-  // Records that wait, and any that the second thread has begun to send.
+  // Waiting records, including those that the second thread has begun to send.
   drain(shared) {
     drain(shared, this.socket);
   }
 
-  // A message whose JSON is made already: 64-bit numbers have no place in JavaScript's own.
+  // A message that is already JSON: JavaScript's own JSON cannot hold 64-bit numbers.
   message(json) {
     this.frame("J", Buffer.from(json));
   }
 
-  // Bytes of memory that the recorder asked for.
+  // Bytes of memory that the recorder requested.
   range(number, bytes) {
     const head = Buffer.alloc(4);
     head.writeUInt32LE(number);
     for (let at = 0; at < bytes.length; at += PIECE) this.frame("G", head, bytes.subarray(at, at + PIECE));
   }
 
-  // Waits for the next order: its name, what belongs to it, and the bytes that an answer writes, which come before it.
+  // Waits for the next order: its name, its content, and the bytes that an answer writes, which come before it.
   order() {
     const writes = [];
     for (;;) {
@@ -58,11 +58,11 @@ export class Recorder {
     }
   }
 
-  // The next bytes that the recorder has sent. What came with them is kept: an order is mostly one system call.
+  // The next bytes from the recorder. Bytes read beyond them are kept, so an order is mostly one system call.
   bytes(length) {
     while (this.received.length < length) {
       const read = fs.readSync(this.socket, this.chunk, 0, this.chunk.length, null);
-      // Nobody listens any more.
+      // Nobody is listening.
       if (read === 0) process.exit(1);
       this.received = Buffer.concat([this.received, this.chunk.subarray(0, read)]);
     }
@@ -71,7 +71,7 @@ export class Recorder {
     return bytes;
   }
 
-  // Bytes of a memory, and where they are.
+  // Bytes of a memory, with their place.
   placed(tag, memory, address, bytes) {
     const place = Buffer.alloc(12);
     place.writeUInt32LE(memory, 0);
@@ -100,8 +100,9 @@ export class Recorder {
 const RECORD = 28;
 const ROOM = RECORD * 4096;
 
-// Calls of the hook, kept until there are enough of them to send or a few milliseconds have passed, and the bytes that are
-// watched meanwhile. With care each is sent at once: not even a crash loses one then, at the price of a system call each.
+// Calls of the hook, kept until there are enough to send or a few milliseconds have passed, and the bytes that are
+// watched meanwhile. With `careful` each is sent at once: even a crash loses none then, at the price of a system call
+// each.
 export class Hooks {
   constructor(recorder, { careful, records } = {}) {
     this.recorder = recorder;
@@ -127,7 +128,7 @@ export class Hooks {
     if (this.watched !== null) this.look();
   }
 
-  // Shows these bytes from here on whenever they have changed.
+  // From here on, shows these bytes whenever they change.
   watch({ memory, ranges }, memories) {
     this.recorder.message('"Watching"');
     const places = ranges.map(({ address, length }) => ({ address, length, last: null }));
@@ -153,14 +154,14 @@ export class Hooks {
   }
 }
 
-// JSON of the recorder's, where numbers of 64 bits would lose their last digits: values with them hold strings.
+// JSON from the recorder, in which 64-bit numbers would lose their last digits: such values are read as strings.
 export function parse(json) {
   return JSON.parse(json.replace(/"(I64|F64)":(-?\d+)/g, '"$1":"$2"'));
 }
 
 const BITS = new DataView(new ArrayBuffer(8));
 
-// From the recorder's values, whose 64-bit numbers were made strings, to JavaScript's.
+// From the recorder's values, with 64-bit numbers as strings, to JavaScript's.
 export function toEngine(value) {
   const [[type, content]] = Object.entries(value);
   switch (type) {
@@ -181,7 +182,7 @@ export function toEngine(value) {
   }
 }
 
-// A value of a known type as the recorder's JSON.
+// A value of a known type, in the recorder's JSON.
 export function fromEngine(value, type) {
   switch (type) {
     case "I32":

@@ -1,7 +1,8 @@
-// V8 as an engine: node [V8's flags] runners/node/runner.mjs, and the recorder's own arguments behind it.
+// V8 as an engine: node [V8's flags] runners/node/runner.mjs, followed by the recorder's arguments.
 //
-// --liftoff --no-wasm-tier-up: the baseline compiler only. --no-liftoff: the optimizing one only. Neither: both, as V8
-// likes. Memory is shown at the beginning and at the end, and watched bytes behind every event; there are no checkpoints.
+// --liftoff --no-wasm-tier-up: the baseline compiler only. --no-liftoff: the optimizing one only. Neither: V8 uses
+// both. Memory is shown at the beginning and at the end, and watched bytes after every event; there are no
+// checkpoints.
 
 import fs from "fs";
 import v8 from "v8";
@@ -12,19 +13,19 @@ import * as wasi from "./wasi.mjs";
 
 const BUN = process.versions.bun;
 
-// What V8 says when it traps, and JavaScriptCore.
+// Messages of V8, and of JavaScriptCore, about traps.
 const TRAPS = [
   [/^unreachable/i, "Unreachable"],
   [/memory access out of bounds|out of bounds memory access|data segment/i, "MemoryOutOfBounds"],
   [/unaligned/, "UnalignedAtomic"],
   [/table index is out of bounds|table (access )?out of bounds|out of bounds (call_indirect|table)|element segment/i, "TableOutOfBounds"],
-  // V8 says the same of an element that is null and of a function of another type.
+  // V8 has one message for a null element and a function of another type.
   [/null function or function signature/, "IndirectCall"],
   [/null table entry/, "UndefinedElement"],
   [/function signature mismatch|signature that does not match/, "IndirectCallType"],
   [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
   [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
-  // Neither says whether it was a NaN or too large.
+  // Neither distinguishes a NaN from too large a number.
   [/unrepresentable in integer range|out of bounds trunc/i, "Truncation"],
   [/null pointer|null reference|rethrowing null/i, "NullReference"],
   [/array (element )?(index|access) (is )?out of bounds|out of bounds array/i, "ArrayOutOfBounds"],
@@ -32,7 +33,7 @@ const TRAPS = [
   [/illegal cast|failed to cast/, "CastFailure"],
 ];
 
-// Bun has the engine of WebKit under the interface of Node, and calls a release of V8 its own that it only looks like.
+// Bun has WebKit's engine with Node's interface, and reports a V8 version that it only imitates.
 function about(job, host) {
   const flags = process.execArgv;
   const has = (flag) => flags.includes(flag);
@@ -58,7 +59,7 @@ function about(job, host) {
   };
 }
 
-// Which trap an error of a call is; `undefined` when it is none, but a fault of this program's.
+// The trap behind an error of a call; `undefined` if it is not a trap but a fault of this program.
 function trapOf(error) {
   if (error instanceof HostTrap) return "HostError";
   if (error instanceof WebAssembly.RuntimeError) return TRAPS.find(([words]) => words.test(error.message))?.[1] ?? "Other";
@@ -75,7 +76,7 @@ function failure(error) {
   if (trap === undefined) throw error;
   const places = [...String(error?.stack ?? "").matchAll(/wasm-function\[(\d+)\]:0x([0-9a-f]+)/g)];
   const frames = places.map(([, index, offset]) => ({ function: +index, offset: parseInt(offset, 16), name: null }));
-  // An exception of the guest has no words.
+  // An exception of the guest has no message.
   const message = trap === "UncaughtException" ? "uncaught exception" : String(error?.message ?? error);
   return { Trapped: { trap, message, frames } };
 }
@@ -90,8 +91,8 @@ function failureOf(action) {
   return new Error("WebAssembly.validate says no, and the compiler gives no reason");
 }
 
-// What the module imports: the hook, memories, and functions that the recorder answers or has `host` answer. Memories are kept
-// in `imported`.
+// The module's imports: the hook, memories, and functions that the recorder answers or has `host` answer. Memories
+// are kept in `imported`.
 function provide(imports, recorder, hooks, guest, host, imported) {
   const provided = {};
   let functions = 0;
@@ -144,7 +145,7 @@ function run(job, recorder) {
   };
   const original = fs.readFileSync(job.original);
   if (!WebAssembly.validate(original)) {
-    // Why, only the compiler says.
+    // Only the compiler gives the reason.
     return rejected("validate", failureOf(() => new WebAssembly.Module(original)));
   }
   recorder.message('{"Accepted":"validate"}');
@@ -166,7 +167,7 @@ function run(job, recorder) {
     const provided = provide(described.imports, recorder, hooks, () => memories, host, memories);
     instance = new WebAssembly.Instance(module, provided);
   } catch (error) {
-    // Segments before the one that does not fit are copied by then.
+    // Segments before the one that does not fit have been copied by then.
     images();
     return rejected("instantiate", error);
   }
@@ -206,6 +207,6 @@ const recorder = new Recorder(+socket);
 try {
   run(parse(fs.readFileSync(jobPath, "utf8")), recorder);
 } catch (error) {
-  // This program's own fault, or the job's: nothing about the engine.
+  // A fault of this program or of the job, and not of the engine.
   recorder.message(JSON.stringify({ Failed: String((error && error.stack) || error) }));
 }

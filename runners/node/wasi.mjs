@@ -1,13 +1,13 @@
-// Node's own host, node:wasi: what answers WASI's calls where the job says that the host is live.
+// Node's own host, node:wasi, which answers WASI calls if the job says that the host is live.
 
 import { createRequire } from "module";
 
 export const MODULE = "wasi_snapshot_preview1";
 
-// The host cannot be what the job asks for.
+// The host cannot be as the job asks.
 export class Refused extends Error {}
 
-// Loads it without the warning that it is experimental: that would be the last word of every process that dies.
+// Loads it without the warning that it is experimental, which would be the last output of every process that dies.
 function quietly(action) {
   const warn = process.emitWarning;
   process.emitWarning = () => {};
@@ -18,7 +18,7 @@ function quietly(action) {
   }
 }
 
-// The class, or in words why there is none.
+// The class, or a message why there is none.
 export function find() {
   const { node, uvwasi, bun } = process.versions;
   if (bun) return { lacks: `Bun ${bun} has a module wasi, but not the interface of Node's` };
@@ -31,7 +31,7 @@ export function find() {
   }
 }
 
-// Pairs as a JavaScript object, which is how node:wasi takes them.
+// Pairs as a JavaScript object, the form that node:wasi takes.
 function object(pairs, what) {
   const made = Object.fromEntries(pairs);
   const names = Object.keys(made);
@@ -42,7 +42,7 @@ function object(pairs, what) {
   return made;
 }
 
-// The host's functions by name, for a guest that is given what `setup` says.
+// The host's functions by name, for a guest with the settings in `setup`.
 export function open({ WASI }, setup) {
   const options = {
     version: "preview1",
@@ -59,17 +59,17 @@ export function open({ WASI }, setup) {
   }
 }
 
-// Gives the host the guest's memory. What it starts is no module: the calls are the recorder's.
+// Gives the host the guest's memory. The host starts an object that is not a module: the recorder makes the calls.
 export function lend(wasi, memory) {
   wasi.initialize({ exports: { memory } });
 }
 
-// Calls the host; how that ended, as the recorder's JSON without the values.
+// Calls the host. Returns how that ended, in the recorder's JSON without the values.
 export function call(host, values) {
   try {
     return { Returned: host(...values) };
   } catch (error) {
-    // What proc_exit throws is no error, and nothing else throws such a thing.
+    // What proc_exit throws is not an Error, and nothing else throws such a value.
     if (!(error instanceof Error)) return { Exited: values[0] | 0 };
     return { Trapped: error.message };
   }

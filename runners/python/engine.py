@@ -1,6 +1,6 @@
 """Wasmtime as an engine, by the Python package of that name: 0.28 and all later releases.
 
-This is the file that another engine needs in its own way: settings, memories, values, and what a trap is called.
+A runner for another engine has its own version of this file: settings, memories, values, and the names of traps.
 """
 
 import ctypes
@@ -15,10 +15,10 @@ import wasmtime
 
 from protocol import SetupFailed
 
-# Proposals that do no harm and that old releases do not have switched on.
+# Harmless proposals that are off by default in old releases.
 WANTED = ["memory64", "multi_memory", "simd", "relaxed_simd", "tail_call"]
 
-# Phrases of the engine's words about a trap, each before any that it contains.
+# Phrases in the engine's messages about traps, each before any that it contains.
 TRAPS = [
     ("out of bounds memory access", "MemoryOutOfBounds"),
     ("misaligned memory access", "UnalignedAtomic"),
@@ -55,7 +55,7 @@ def version():
 
 
 def set_up(options):
-    """The engine, and what the recorder is told about it. `options` has `compiler`, `opt`, `target`, `cranelift` and
+    """The engine, and what is reported to the recorder about it. `options` has `compiler`, `opt`, `target`, `cranelift` and
     `features`."""
     if "store" not in inspect.signature(wasmtime.Memory.size).parameters:
         raise SetupFailed(f"wasmtime {version()} for Python is older than 0.28, whose interface this runner uses")
@@ -80,12 +80,12 @@ def set_up(options):
 
 
 def configured(options):
-    """A configuration with everything that was asked for, and that in words."""
+    """A configuration with everything that was asked for, and the settings as text."""
     config = wasmtime.Config()
     settings = [["python", platform.python_version()], ["last events", "kept"]]
 
     def switch(name, value, needed):
-        # Every setting of the package is a property that can only be written; which there are depends on the release.
+        # Every setting of the package is a write-only property; which ones exist depends on the release.
         if not hasattr(wasmtime.Config, name):
             if needed:
                 raise SetupFailed(f"wasmtime {version()} for Python has no setting `{name}`")
@@ -102,7 +102,7 @@ def configured(options):
         settings.append(["strategy", "winch"])
     else:
         for name in WANTED:
-            # Relaxed SIMD is nothing without the other one.
+            # Relaxed SIMD needs SIMD.
             if name not in asked and not (name == "relaxed_simd" and asked.get("simd") is False):
                 switch(f"wasm_{name}", True, needed=False)
         if options.compiler is not None:
@@ -122,14 +122,14 @@ def configured(options):
     return config, settings
 
 
-# A loop that counts: no two compilers make the same code of it.
+# A loop that counts: no two compilers generate the same code for it.
 LOOP = """(module (func (export "f") (param i32) (result i32) (local i32)
   (loop (local.set 1 (i32.add (local.get 1) (local.get 0))) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
   (local.get 1)))"""
 
 
 def check_winch(engine, options):
-    """A release without Winch may take the setting and compile with Cranelift: then the code tells."""
+    """A release without Winch may accept the setting and compile with Cranelift: the generated code shows it."""
 
     def cranelift():
         config, _ = configured(options)
@@ -152,7 +152,7 @@ def c_function(name, result):
 
 
 def strategy_winch(config):
-    """The package offers Winch in its bindings of the C interface only, and only where the release has it."""
+    """The package offers Winch only in its bindings of the C interface, and only if the release has it."""
     bindings = wasmtime._ffi
     if not hasattr(getattr(bindings, "wasmtime_strategy_enum", None), "WASMTIME_STRATEGY_WINCH"):
         raise SetupFailed(f"wasmtime {version()} for Python does not offer the compiler Winch")
@@ -229,7 +229,7 @@ def is_vector(of_type):
 
 
 def words(error):
-    """The engine's words in one line, without its backtrace: that has numbers of the rewritten module."""
+    """The engine's message in one line, without its backtrace, whose numbers are those of the rewritten module."""
     kept, backtrace = [], False
     for line in str(error).splitlines():
         line = line.strip()
@@ -261,6 +261,6 @@ def trapped(error):
 
 
 def offset(message):
-    """Where in the module the engine found the fault, if it says so."""
+    """Where in the module the engine found the fault, if it gives the place."""
     found = re.search(r"\(at offset 0x([0-9a-f]+)\)", message)
     return int(found[1], 16) if found else None

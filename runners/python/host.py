@@ -6,7 +6,7 @@ from protocol import PIECE, Exited, HostTrap, Stopped
 
 
 def call(recorder, number, arguments, memories):
-    """Asks for the answer to a call of imported function `number`, does to the memories what it says, and gives its results."""
+    """Asks for the answer to a call of imported function `number`, applies it to the memories, and returns its results."""
     recorder.message({"HostCall": {"function": number, "arguments": arguments}})
     while True:
         order, content = recorder.order()
@@ -21,7 +21,7 @@ def call(recorder, number, arguments, memories):
 
 
 def send(recorder, ranges, memories):
-    """Sends the bytes that the recorder needs to know, as far as memory has them."""
+    """Sends the bytes that the recorder asks for, as far as memory has them."""
     for i, place in enumerate(ranges):
         memory, address = memories[place["memory"]], place["address"]
         end = min(address + place["length"], memory.size())

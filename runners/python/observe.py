@@ -1,6 +1,6 @@
 """Memory as the recorder sees it: whole images, watched bytes and checkpoints (sections 4, 6 and 7).
 
-A memory is any object with `pages()`, `size()` in bytes and `read(address, length)`, which gives as much as there is.
+A memory is any object with `pages()`, `size()` in bytes and `read(address, length)`, which returns as much as there is.
 """
 
 import struct
@@ -10,7 +10,7 @@ from protocol import PIECE, Stopped
 try:
     from xxhash import xxh3_64_intdigest as digest
 except ImportError:
-    # Checkpoints are optional: without digests there are none.
+    # Checkpoints are optional, and need digests.
     digest = None
 
 PAGE = 4096
@@ -34,7 +34,7 @@ def image(recorder, number, memory):
     recorder.message({"Image": {"memory": number, "pages": memory.pages()}})
     first, run = 0, []
     for page, content in pages(memory):
-        # Pages that follow each other go together.
+        # Adjacent pages go together.
         if run and (page != first + len(run) or len(run) * PAGE >= PIECE):
             recorder.placed(b"I", number, first * PAGE, b"".join(run))
             run = []
@@ -66,7 +66,7 @@ class Watch:
 
 
 class Checkpoints:
-    """Compares all memories with what the recorder expects, now and then."""
+    """Has the recorder compare all memories with what it expects, from time to time."""
 
     def __init__(self, recorder, wanted, memories):
         self.recorder = recorder
@@ -76,7 +76,7 @@ class Checkpoints:
         self.since = 0
 
     def look(self):
-        """Behind an event of 28 bytes."""
+        """After an event of 28 bytes."""
         self.since += 28
         if self.distance is not None and self.since >= self.distance:
             self.hold()

@@ -1,6 +1,6 @@
 """Frames to the recorder and its orders back: docs/runner-protocol.md, sections 3, 5 and 10.
 
-Nothing here knows of an engine: a runner for another one takes this file as it is.
+Nothing here depends on an engine: a runner for another one uses this file unchanged.
 """
 
 import json
@@ -13,13 +13,13 @@ import struct
 # The version of the protocol.
 VERSION = 2
 
-# Bytes of hook records that are kept before they are sent, and most bytes of memory in one frame.
+# Bytes of hook records that are buffered before they are sent, and most bytes of memory in one frame.
 RECORDS = 28 * 4096
 PIECE = 1 << 20
 
 RECORD = struct.Struct("<iqqq")
-# The front of the shared buffer: bytes of records that are in it, number of the frame that is being sent, eight bytes that are
-# not for runners; then the records.
+# The head of the shared buffer: bytes of records in it, number of the frame that is being sent, eight bytes that are not for
+# runners; then the records.
 USED, SENDING, HEAD = 0, 4, 16
 WORD = struct.Struct("<I")
 
@@ -33,7 +33,7 @@ class Stopped(Exception):
 
 
 class Exited(Exception):
-    """The guest ended itself: the answer to a host call says so."""
+    """The guest ended itself, by the answer to a host call."""
 
     def __init__(self, code):
         super().__init__(f"exit code {code}")
@@ -41,7 +41,7 @@ class Exited(Exception):
 
 
 class HostTrap(Exception):
-    """A host call ends in a trap, with these words."""
+    """A host call ends in a trap, with this message."""
 
 
 class Recorder:
@@ -49,13 +49,13 @@ class Recorder:
 
     def __init__(self, descriptor, buffer=None):
         self.socket = socket.socket(fileno=descriptor)
-        # Records that are not sent yet. The recorder looks there when this process is dead: none is lost.
+        # Records that are not sent yet. The recorder reads them if this process dies, so none is lost.
         self.records = bytearray(HEAD + RECORDS) if buffer is None else mmap.mmap(buffer, 0)
         self.used = 0
         self.sent = 0
-        # What has come from the recorder and is not looked at yet.
+        # Bytes from the recorder that are not read yet.
         self.received = bytearray()
-        # What is to be done behind every event: see observe.py.
+        # What to do after every event: see observe.py.
         self.observers = []
         self._poll = select.poll()
         self._poll.register(self.socket, select.POLLIN)
@@ -67,18 +67,18 @@ class Recorder:
         try:
             self.socket.sendall(tag + struct.pack("<I", len(payload)) + payload)
         except OSError:
-            # Nobody listens any more.
+            # Nobody is listening.
             os._exit(1)
 
     def message(self, content):
-        """Sends a control frame, behind all events before it."""
+        """Sends a control frame, after all events before it."""
         self.flush()
         self.frame(b"J", json.dumps(content).encode())
 
     def flush(self):
         if not self.used:
             return
-        # In this order: whenever the process dies, the recorder takes each record once.
+        # In this order: whenever the process dies, the recorder gets each record once.
         self.sent = self.sent % 0xFFFFFFFF + 1
         WORD.pack_into(self.records, SENDING, self.sent)
         self.frame(b"H", self.records[HEAD : HEAD + self.used])
@@ -87,11 +87,11 @@ class Recorder:
         WORD.pack_into(self.records, SENDING, 0)
 
     def placed(self, tag, memory, address, content):
-        """Sends bytes of a memory with the place they are at."""
+        """Sends bytes of a memory, with their place."""
         self.frame(tag, struct.pack("<IQ", memory, address), content)
 
     def hook(self, site, first, second, third):
-        """The module calls this behind every instruction that has changed memory."""
+        """The module calls this after every instruction that has changed memory."""
         RECORD.pack_into(self.records, HEAD + self.used, site, first, second, third)
         self.used += RECORD.size
         WORD.pack_into(self.records, USED, self.used)
@@ -108,8 +108,8 @@ class Recorder:
     # From the recorder.
 
     def order(self):
-        """Waits for the next order: its name, and what belongs to it. To an answer belong the bytes that it writes, which come
-        before it: memory, address and content each."""
+        """Waits for the next order: its name and its content. The content of an answer includes the bytes that it writes, which
+        come before it: memory, address and content each."""
         writes = []
         while True:
             tag, length = struct.unpack("<cI", self.bytes(5))
@@ -126,7 +126,7 @@ class Recorder:
             return name, content
 
     def waits(self):
-        """Whether an order has come that nothing has asked for yet."""
+        """Whether an order has come that is not read yet."""
         return bool(self.received or self._poll.poll(0))
 
     def bytes(self, length):

@@ -2,8 +2,8 @@
 
     forkpoint compare app.wasm --rhs 'runner:python3 runners/python/runner.py --opt none'
 
-It speaks docs/runner-protocol.md, all of it but native code. To write one for another engine, keep protocol.py, observe.py and
-host.py, and change engine.py and this file, which has the order of a run.
+It implements docs/runner-protocol.md, all of it except native code. To write one for another engine, keep protocol.py,
+observe.py and host.py, and change engine.py and this file, which has the order of a run.
 """
 
 import argparse
@@ -23,7 +23,7 @@ try:
 
     missing = None
 except ImportError as error:
-    # Told to the recorder, once there is one.
+    # Reported to the recorder, once there is one.
     missing = error
 
 def arguments():
@@ -60,7 +60,7 @@ def main():
     except SetupFailed as error:
         recorder.message({"SetupFailed": str(error)})
     except Exception as error:
-        # This program's own fault, or the job's: nothing about the engine.
+        # A fault of this program or of the job, and not of the engine.
         place = traceback.extract_tb(error.__traceback__)[-1]
         words = f"{type(error).__name__}: {error} ({os.path.basename(place.filename)}:{place.lineno})"
         recorder.message({"Failed": words})
@@ -99,13 +99,13 @@ def run(job, options, recorder):
     if task["stages_only"]:
         return recorder.message("End")
     refuse_vectors(task, module)
-    # Filled when the instance is there; host functions are called later than that.
+    # Filled once the instance exists; host functions are only called later.
     memories, around_calls, provided = [], [], []
     try:
         provided += [imported(entry, number, recorder, store, memories, around_calls) for entry, number in numbered(module)]
         exports = wasmtime.Instance(store, module, provided).exports(store)
     except engine.ERRORS as error:
-        # Segments before the one that does not fit are copied by then.
+        # Segments before the one that does not fit have been copied by then.
         left = [engine.Memory(it, store) for it in provided if isinstance(it, engine.MEMORIES)]
         images(recorder, left)
         return rejected("instantiate", error)
@@ -131,7 +131,7 @@ def run(job, options, recorder):
         ended = make_call(exports[call["function"]], store, call["arguments"])
         recorder.message(ended)
         returned = "Returned" in ended
-        # A module whose start function failed is not there: no export of it can be called.
+        # If the start function failed, there is no instance, so no export can be called.
         if ended == "Stopped" or "Exited" in ended or (number is None and not returned):
             break
 
@@ -154,7 +154,7 @@ def images(recorder, memories):
 
 
 def numbered(module):
-    """The imports, functions among them with their numbers; the hook does not count."""
+    """The imports, with numbers for functions other than the hook."""
     functions = 0
     for entry in module.imports:
         is_hook = (entry.module, entry.name) == ("forkpoint", "event")

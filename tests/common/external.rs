@@ -1,9 +1,9 @@
-//! Tests that need something from outside of this repository: an engine, a tool, a feature of the processor.
+//! Tests with needs outside this repository: an engine, a tool, a processor feature.
 //!
-//! Where that is missing a test is *ignored*, never passed: the runner counts it in its closing lines, and after them
-//! stands what was left out and the one command that brings it. libtest cannot ignore at run time, so these targets have
-//! `harness = false` in Cargo.toml and a `main` from [`external_tests`]; functions in them must not be marked `#[test]`,
-//! which would drop them silently (tests/repository.rs watches over that).
+//! If a need is missing, its test is *ignored*, never passed: the runner counts it in its closing lines and then
+//! lists what was left out and the one command that brings it. libtest cannot ignore at run time, so these targets
+//! have `harness = false` in Cargo.toml and a `main` from [`external_tests`]. Functions in them must not be marked
+//! `#[test]`, which would silently drop them (tests/repository.rs checks that).
 
 use libtest_mimic::{Arguments, Trial};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ pub const WASMTIMES: &[&str] = &[
 /// Something that a test needs and a machine may lack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
-    /// A program of the system that can say its version by this argument.
+    /// A system program that prints its version when given this argument.
     Program(&'static str, &'static str),
     /// A program below target/engines.
     Fetched(String),
@@ -39,7 +39,7 @@ pub enum Need {
     Node,
     /// A clang that compiles for WebAssembly.
     Clang,
-    /// Fused multiply-add, by which an x86-64 processor parts from its baseline.
+    /// Fused multiply-add, which makes an x86-64 processor differ from its baseline.
     Fma,
 }
 
@@ -66,7 +66,7 @@ impl Need {
         }
     }
 
-    /// What to do about it.
+    /// How to get it.
     fn remedy(&self) -> String {
         match self {
             Need::Library(name) if name.starts_with("libwasmedge-") || name.starts_with("libwasmer-") => {
@@ -104,7 +104,7 @@ pub struct Tests {
 }
 
 impl Tests {
-    /// Adds a test, ignored where one of its needs is missing.
+    /// Adds a test, ignored if one of its needs is missing.
     pub fn add(&mut self, name: impl Into<String>, needs: &[Need], test: impl FnOnce() + Send + 'static) {
         let name = name.into();
         let trial = Trial::test(name.clone(), move || {
@@ -120,7 +120,7 @@ impl Tests {
         });
     }
 
-    /// Runs them as the command line asks, and says after the result what was left out.
+    /// Runs the tests that the command line selects, then lists what was left out.
     pub fn run(self) -> ExitCode {
         let arguments = Arguments::from_args();
         let list = arguments.list;
@@ -144,7 +144,7 @@ impl Tests {
     }
 }
 
-/// Writes the `main` of a target: functions by what they need.
+/// Writes the `main` of a target: functions with their needs.
 #[allow(unused_macros, reason = "some targets list their tests by hand")]
 macro_rules! external_tests {
     ($($needs:expr => $($test:ident),+;)+) => {
@@ -163,7 +163,7 @@ pub fn has_program(name: &str, version: &str) -> bool {
     Command::new(name).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-/// A folder of engines: the one that a variable of the environment names, or that of [`FETCH`].
+/// A folder of engines: the one that an environment variable names, or that of [`FETCH`].
 fn folder(variable: &str, name: &str) -> PathBuf {
     let asked = std::env::var_os(variable).filter(|folder| !folder.is_empty());
     asked.map_or_else(|| engines().join(name), PathBuf::from)
@@ -185,13 +185,13 @@ pub fn runners() -> PathBuf {
     folder("FORKPOINT_RUNNERS", "runners")
 }
 
-/// The newest Node there is: the fetched one, else the system's.
+/// The newest Node: the fetched one, otherwise the system's.
 pub fn node() -> String {
     let fetched = engines().join("node-24.20.0/bin/node");
     if fetched.is_file() { fetched.display().to_string() } else { "node".to_string() }
 }
 
-/// Whether the host's engine fuses multiply and add and so parts from the portable target.
+/// Whether the host's engine fuses multiply and add, and so differs from the portable target.
 fn has_fma() -> bool {
     #[cfg(target_arch = "x86_64")]
     let fma = std::is_x86_feature_detected!("fma");
@@ -200,7 +200,7 @@ fn has_fma() -> bool {
     fma
 }
 
-/// Tried, because a clang without its linker or its WebAssembly back end is of no use.
+/// Tries it, because a clang without its linker or its WebAssembly back end is useless.
 fn clang_compiles() -> bool {
     let folder = tempfile::tempdir().expect("a temporary folder");
     std::fs::write(folder.path().join("t.c"), "void _start(void) {}\n").expect("writing a test file");

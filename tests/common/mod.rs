@@ -1,4 +1,4 @@
-//! What the end-to-end tests share: running the real binary, folders with files, cleaning output.
+//! Helpers of the end-to-end tests: running the real binary, folders with files, cleaning output.
 
 #![allow(dead_code, reason = "every test binary uses a part")]
 
@@ -16,7 +16,7 @@ pub const FORKPOINT: &str = env!("CARGO_BIN_EXE_forkpoint");
 /// How one command ended.
 #[derive(Debug)]
 pub struct Ran {
-    /// Exit code, -1 where a signal ended it.
+    /// Exit code, -1 if a signal ended it.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -37,7 +37,7 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[S]) -> Ran {
     }
 }
 
-/// A path of this repository.
+/// A path in this repository.
 pub fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the engines that come as source: old releases as runners (wasmi 0.43.1, Wasmtime 43.0.0) and as shared libraries
-# (wasmi's C interface, wasm3). They go into target/engines, where the tests look. Five minutes on two quiet cores the first
-# time, seconds when everything is there. The lock files pin every crate by its checksum.
+# Builds the engines that are distributed as source: old releases as runners (wasmi 0.43.1, Wasmtime 43.0.0) and as shared libraries
+# (wasmi's C interface, wasm3). They go into target/engines, where the tests look. Takes five minutes on two quiet cores the
+# first time, seconds when everything is there. The lock files pin every crate by its checksum.
 set -euo pipefail
 cd "$(dirname "$0")"
 

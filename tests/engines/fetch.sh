@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Brings the engines that tests need and a machine does not have into target/engines, where the tests look:
+# Fetches the engines that tests need and the machine lacks into target/engines, where the tests look:
 #
 #   tests/engines/fetch.sh              downloads (about 190 MB), then builds (build.sh: five minutes on two cores)
 #   tests/engines/fetch.sh downloads    only what the registries hold ready-made: a minute
 #
 # Wasmtime's libraries and Python packages come from PyPI by pip, the source of wasm3 too, Node and Bun from npm. Each file is
-# checked against SHA256SUMS before it is unpacked or executed. What is there already is left alone.
+# checked against SHA256SUMS before it is unpacked or executed. What is there already is kept.
 #
-# Exit code: 0 everything is there; 1 something could not be had, and its tests will show as ignored; 2 a file is not the
-# one that SHA256SUMS names.
+# Exit code: 0 everything is there; 1 something could not be fetched, and its tests will be ignored; 2 a file does not
+# match SHA256SUMS.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 sums=$here/SHA256SUMS
@@ -52,7 +52,7 @@ bring() {
 }
 
 pip() { python3 -m pip download --quiet --no-deps --only-binary=:all: --disable-pip-version-check --retries 2 --timeout 20 "$@"; }
-# Of a package that is source pip asks the set-up program inside for its name, so pip itself must check the sum first.
+# For a source package pip runs the set-up program inside to get its name, so pip itself must check the sum first.
 pip_source() {
     local sum
     sum=$(grep -F "  $1-$2.tar.gz" "$sums") &&

@@ -1,6 +1,6 @@
-"""An engine that runs nothing: its allocator answers what the first argument says, as JSON values.
+"""An engine that runs nothing: its allocator returns what the first argument says, as JSON values.
 
-With `goes-on` as second argument it claims to have put bytes wherever that is; else it traps there, as the added code does.
+With `goes-on` as second argument it claims to have put bytes there, wherever that is; otherwise it traps there, like the added code.
 """
 
 import json

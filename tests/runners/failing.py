@@ -1,7 +1,7 @@
-"""A runner that goes wrong in the way that its first argument names, at a place that the second one names.
+"""A runner that fails in the way that its first argument names, at the place that its second one names.
 
-Places: `early` is before `Hello`, `greeted` right behind it, `called` in the middle of the call, behind two of its three stores.
-It sends each record at once; with `called-keeping` it keeps them back, and with `called-sharing` they lie in the shared buffer.
+Places: `early` is before `Hello`, `greeted` right after it, `called` in the middle of the call, after two of its three stores.
+It sends each record at once; with `called-keeping` it keeps them back, and with `called-sharing` they are in the shared buffer.
 """
 
 import ctypes
@@ -35,14 +35,14 @@ def forever(*frames):
 
 
 def close():
-    """Nothing more is said, and the process goes on."""
+    """Reports nothing more, and the process goes on."""
     recorder.close()
     os.close(1)
     time.sleep(1000)
 
 
 def leave():
-    """The process ends, and one that it has started keeps the socket open."""
+    """Ends the process, while one that it has started keeps the socket open."""
     subprocess.Popen(["sleep", "1000"], close_fds=False)
     os._exit(7)
 

@@ -1,4 +1,4 @@
-"""An engine that runs nothing and has a host of its own: its guest makes one call, `random_get(128, 8)`, which the host
+"""An engine that runs nothing and has its own host: its guest makes one call, `random_get(128, 8)`, which the host
 answers well or badly.
 
 The story is its first argument; the recorder appends its own four.
@@ -23,7 +23,7 @@ def message(content):
 
 
 def order():
-    """The recorder's next order and what belongs to it; its host never writes."""
+    """The recorder's next order and its content; its host never writes."""
 
     def read(length):
         data = b""
@@ -61,9 +61,9 @@ def host():
 
 
 def call():
-    """Makes the call; how the guest goes on."""
+    """Makes the call, and returns how the guest goes on."""
     if recorded:
-        # The word of the module's own that says where it calls from.
+        # The module's own record of where it calls from.
         frame(b"H", struct.pack("<IQQQ", 5, 1, 0, 0))
     message({"HostCall": {"function": 0, "arguments": [{"I32": 128}, {"I32": 8}]}})
     if story == "hurries":
@@ -95,7 +95,7 @@ live = job["task"]["Run"]["live_host"]
 with open(job["module"], "rb") as file:
     module = file.read()
 recorded = b"\x09forkpoint\x05event" in module
-# The module that asks whether there is a host tells nothing of the story.
+# The module that asks whether there is a host has nothing to do with the story.
 if b"sched_yield" in module and story not in ("silent", "regrets"):
     story = "true"
 host_setting = {"silent": [], "regrets": [["no host", "it is closed today"]]}.get(story, [["host", "a scripted host"]])

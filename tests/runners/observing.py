@@ -1,5 +1,5 @@
-"""Holds runners/python/observe.py to sections 4, 6 and 7 of the protocol: a memory without an engine, and the recorder's end of a
-socket. Prints the frames that come out of it; the folder of the runner is the argument."""
+"""Tests runners/python/observe.py against sections 4, 6 and 7 of the protocol: a memory without an engine, and the recorder's end
+of a socket. Prints the frames that come out; the argument is the runner's folder."""
 
 import json
 import socket
@@ -31,7 +31,7 @@ memory = Memory(65536)
 
 
 def frames():
-    """What was sent until now, one a line."""
+    """What was sent so far, one per line."""
     recorder.flush()
     ours.setblocking(False)
     sent = b""
@@ -80,7 +80,7 @@ print("checkpoint")
 checkpoints = observe.Checkpoints(recorder, {"Bytes": 56}, [memory])
 recorder.observers.append(checkpoints.look)
 store(5, 0, b"z")
-# The order to show pages 1 and 15 is there before it is waited for.
+# The order to show pages 1 and 15 arrives before anything waits for it.
 show = json.dumps({"Show": [{"memory": 0, "page": 1}, {"memory": 0, "page": 15}]}).encode()
 ours.sendall(b"J" + struct.pack("<I", len(show)) + show)
 recorder.waits = lambda: False

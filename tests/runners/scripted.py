@@ -1,6 +1,6 @@
-"""An engine that runs nothing: it tells the recorder a story of three stores, true or false.
+"""An engine that runs nothing: it tells the recorder a story about three stores, true or false.
 
-Speaks the runner protocol as any engine's runner does: control messages in JSON, hook records and memory as bytes.
+Speaks the runner protocol like any engine's runner: control messages in JSON, hook records and memory as bytes.
 The story is its first argument; the recorder appends its own four.
 """
 
@@ -57,7 +57,7 @@ def look():
 
 
 def store(site, address, value, at=None):
-    """Stores `value`, and tells of it; `at` is where it goes, the address by default."""
+    """Stores `value`, and reports it; `at` is where it goes, the address by default."""
     at = address if at is None else at
     memory[at : at + 4] = struct.pack("<I", value)
     if recorded:
@@ -65,7 +65,7 @@ def store(site, address, value, at=None):
         look()
 
 
-# What acts on a terminal that is not told apart from text.
+# Text that acts on a terminal unless it is escaped.
 evil = "\x1b]0;owned\x07\x1b[2J\x9b31m\x7f\r\u202e" if story == "hostile" else ""
 if evil:
     sys.stderr.buffer.write(evil.encode() + b"\xff\n")
@@ -109,7 +109,7 @@ else:
     store(9, 4, 2, at=4000 if story == "loses" else None)
 if story == "loses":
     memory[4000] = 0
-# Engines whose code depends on when a compiler on another thread was ready do not run a module the same way twice.
+# Engines whose code depends on when another thread finished compiling do not run a module the same way twice.
 fickle = story == "fickle" or story == "fickle-recorded" and recorded or story == "fickle-plain" and not recorded
 third = int.from_bytes(os.urandom(4), "little") if fickle else 3
 store(10, 64, third, at=20 if story == "misplaces" else None)

@@ -1,7 +1,7 @@
-//! Circles of imports: files of which each imports from the next, and the last from the first.
+//! Circles of imports: files each of which imports from the next, and the last from the first.
 //!
-//! Two files may need each other, as a module and its child do. A parent that needs two children, and declares what they both
-//! need, is a circle of three: what they share belongs in its own file.
+//! Two files may need each other, like a module and its child. A parent that needs two children, and declares what
+//! both need, forms a circle of three: what they share belongs in its own file.
 
 use super::imports::Imports;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ pub fn circles(imports: &Imports) -> Vec<BTreeSet<PathBuf>> {
     circles
 }
 
-/// All files that a file imports from, by way of others, too.
+/// All files that a file imports from, directly or through others.
 fn reach<'a>(imports: &'a Imports, from: &Path) -> BTreeSet<&'a Path> {
     let mut reached = BTreeSet::new();
     let mut waiting: Vec<&Path> = vec![from];

@@ -1,4 +1,4 @@
-//! Which file of a crate uses what of which other: `use` declarations, and paths as they are written in the code.
+//! Which file of a crate uses what from which other: `use` declarations, and paths in the code.
 //!
 //! Neither `mod x;` nor a re-export is an import: they say where a name is, not that this file needs it. A re-exported name
 //! that the file uses itself is seen where it is used.
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use syn::visit::{self, Visit};
 use syn::{Attribute, ImplItem, Item, ItemMod, ItemUse, Macro, Visibility};
 
-/// For each file the files that it imports from, and which names.
+/// For each file, the files that it imports from, and the names.
 pub type Imports = BTreeMap<PathBuf, BTreeMap<PathBuf, BTreeSet<String>>>;
 
 /// All imports between files of a crate.
@@ -36,7 +36,7 @@ impl Reader<'_> {
     fn import(&mut self, path: &[String]) {
         match self.sources.resolve(self.module, path) {
             Some(Target::Item(from)) => self.note(from, path),
-            // What is used of a module is seen where it is used.
+            // A use of a module counts where it is used.
             Some(Target::Module(_)) | None => {}
         }
     }
@@ -119,7 +119,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
         self.tokens(call.tokens.clone());
     }
 
-    // A module within a file is read as a module.
+    // A module within a file is read like any module.
     fn visit_item_mod(&mut self, _: &'ast ItemMod) {}
 
     fn visit_attribute(&mut self, _: &'ast Attribute) {}

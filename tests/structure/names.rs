@@ -1,4 +1,4 @@
-//! Public types, and re-exports of everything that a module has.
+//! Public types, and re-exports of everything in a module.
 
 use super::sources::{Crate, is_public, leaves};
 use proc_macro2::TokenTree;
@@ -30,7 +30,7 @@ pub fn public_types(sources: &Crate) -> BTreeSet<(String, &Path)> {
     found
 }
 
-/// `pub enum Name` among the arguments of a macro, which makes that type of it.
+/// `pub enum Name` among the arguments of a macro, which defines that type.
 fn made_by_macro(tokens: proc_macro2::TokenStream) -> impl Iterator<Item = String> {
     let words: Vec<String> = tokens
         .into_iter()
@@ -47,7 +47,7 @@ fn made_by_macro(tokens: proc_macro2::TokenStream) -> impl Iterator<Item = Strin
     named.into_iter()
 }
 
-/// Re-exports of all that a module has: the file and the path.
+/// Re-exports of everything in a module: the file and the path.
 pub fn glob_reexports(sources: &Crate) -> Vec<(&Path, String)> {
     let mut found = Vec::new();
     for module in &sources.modules {

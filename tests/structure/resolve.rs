@@ -1,9 +1,9 @@
-//! From a path as written in a module to the file that defines what it names.
+//! From a path written in a module to the file that defines what it names.
 
 use super::sources::{Crate, Meaning, Module, ModuleNumber, ROOT};
 use std::path::Path;
 
-/// Longer chains of re-exports than this are circles of names.
+/// Longer chains of re-exports are circles of names.
 const MAX_DEPTH: usize = 32;
 
 /// What a path names.
@@ -21,7 +21,7 @@ impl Crate {
         &self.modules[module].file
     }
 
-    /// Resolves a path of this crate; `None` where it leads out of the crate, to a local variable or to a primitive.
+    /// Resolves a path of this crate; `None` if it leads out of the crate, to a local variable or to a primitive.
     pub fn resolve(&self, module: ModuleNumber, path: &[String]) -> Option<Target> {
         self.resolve_within(module, path, 0)
     }
@@ -35,7 +35,7 @@ impl Crate {
             "crate" => self.descend(ROOT, rest, depth, true),
             "self" => self.descend(module, rest, depth, true),
             "super" => {
-                // `super::super`: the rest is a path of the parent's.
+                // `super::super`: the rest is a path in the parent.
                 let parent = self.modules[module].parent?;
                 match rest.first().map(String::as_str) {
                     Some("super") => self.resolve_within(parent, rest, depth + 1),
@@ -46,15 +46,15 @@ impl Crate {
         }
     }
 
-    /// Follows a path from a module on. Where `ours` is set the path is sure to lie in this crate, so that a name which
-    /// is not found is what a macro made.
+    /// Follows a path from a module. With `ours` the path is known to be in this crate, so a name that is not found
+    /// was defined by a macro.
     fn descend(&self, module: ModuleNumber, path: &[String], depth: usize, ours: bool) -> Option<Target> {
         let Some((name, rest)) = path.split_first() else { return Some(Target::Module(module)) };
         let Module { names, globs, .. } = &self.modules[module];
         match names.get(name) {
             Some(Meaning::Item) => Some(Target::Item(module)),
             Some(Meaning::Module(child)) => self.descend(*child, rest, depth, true),
-            // `use a::a` would look for itself.
+            // `use a::a` would look up itself.
             Some(Meaning::Use(used)) if used != path => {
                 let path: Vec<String> = used.iter().chain(rest).cloned().collect();
                 self.resolve_within(module, &path, depth + 1)
@@ -70,7 +70,7 @@ impl Crate {
         }
     }
 
-    /// As `descend`, for a name that has to be there.
+    /// Like `descend`, for a name that must exist.
     fn declared(&self, module: ModuleNumber, path: &[String], depth: usize) -> Option<Target> {
         if depth > MAX_DEPTH {
             return None;

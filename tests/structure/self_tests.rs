@@ -1,4 +1,4 @@
-//! The reading of sources itself, on a few small ones.
+//! Tests of the source reader itself, on a few small sources.
 
 use super::circles::{circles, describe};
 use super::imports::{Imports, imports};

@@ -1,6 +1,6 @@
-//! The modules of one crate, read from its sources: which file each is in, and what each of its names stands for.
+//! The modules of one crate, read from its sources: the file of each, and what each of its names means.
 //!
-//! Modules for tests are left out. What a macro makes is not seen as an item; `resolve.rs` allows for it.
+//! Modules for tests are left out. Items that a macro defines are not seen; `resolve.rs` allows for them.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -12,14 +12,14 @@ pub type ModuleNumber = usize;
 /// The module at the root of a crate.
 pub const ROOT: ModuleNumber = 0;
 
-/// What a name stands for in the module that declares it.
+/// The meaning of a name in the module that declares it.
 #[derive(Debug, Clone)]
 pub enum Meaning {
     /// An item of this module.
     Item,
     /// A module within this one.
     Module(ModuleNumber),
-    /// Another path's item.
+    /// The item that another path names.
     Use(Vec<String>),
 }
 
@@ -35,13 +35,13 @@ pub struct Module {
     folder: PathBuf,
 }
 
-/// All modules of a crate but those for tests.
+/// All modules of a crate except those for tests.
 pub struct Crate {
     pub modules: Vec<Module>,
 }
 
 impl Crate {
-    /// Reads a crate from its root file on. `read` returns a file's text, `None` where there is no such file.
+    /// Reads a crate, starting at its root file. `read` returns a file's text, `None` if there is no such file.
     ///
     /// # Panics
     /// When a module's file is missing or cannot be parsed.
@@ -143,7 +143,7 @@ impl Crate {
     }
 }
 
-/// The names that a `use` declares, `None` for all names of a module, and the paths that they stand for.
+/// The names that a `use` declares, `None` for all names of a module, with the paths that they mean.
 pub fn leaves(tree: &UseTree) -> Vec<(Option<String>, Vec<String>)> {
     fn walk(tree: &UseTree, path: &[String], out: &mut Vec<(Option<String>, Vec<String>)>) {
         let with = |name: String| path.iter().cloned().chain([name]).collect::<Vec<String>>();

@@ -1,4 +1,4 @@
-//! The table of crates in ARCHITECTURE.md, and what the crates' manifests say.
+//! The table of crates in ARCHITECTURE.md, and the crates' manifests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ const PARSERS: [&str; 5] = ["wasm-encoder", "wasmparser", "wasmprinter", "wast",
 #[derive(Debug)]
 pub struct Row {
     pub name: String,
-    /// The crate's root file, from the repository's root.
+    /// The crate's root file, relative to the repository's root.
     pub root: PathBuf,
     /// The crates that the row allows.
     pub allowed: BTreeSet<String>,
@@ -20,7 +20,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// What the manifest has and the row does not allow, or the other way round.
+    /// Dependencies in the manifest that the row does not allow, and the reverse.
     pub fn differences(&self, dependencies: &BTreeSet<String>) -> Vec<String> {
         let ours: BTreeSet<String> =
             dependencies.iter().filter_map(|name| name.strip_prefix("forkpoint-").map(str::to_string)).collect();
@@ -81,7 +81,7 @@ fn row(cells: &[String]) -> Row {
 /// The manifest of a crate whose root file is `root`.
 pub fn manifest(root: &Path) -> PathBuf {
     let source = root.parent().expect("a source lies in a folder");
-    // The command's sources lie in `cli`, and its manifest at the root.
+    // The command's sources are in `cli`, its manifest at the root.
     match source.strip_prefix("cli") {
         Ok(_) => PathBuf::from("Cargo.toml"),
         Err(_) => source.with_file_name("Cargo.toml"),

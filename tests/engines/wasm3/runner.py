@@ -3,7 +3,7 @@
     forkpoint compare app.wasm --rhs 'runner:python3 tests/engines/wasm3/runner.py target/engines/libs/libwasm3-0.5.0.so'
 
 It takes protocol.py, host.py and observe.py from the reference runner in runners/python. wasm3 does not enumerate imports, so
-sections of the module are read here; it has no interface to tables and one memory at most.
+sections of the module are parsed here; it has no interface to tables and at most one memory.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ STACK = 1 << 20
 
 KINDS = [None, "I32", "I64", "F32", "F64"]
 
-# Phrases of the engine's words about a trap.
+# Phrases in the engine's messages about traps.
 TRAPS = [
     ("out of bounds memory access", "MemoryOutOfBounds"),
     ("integer divide by zero", "IntegerDivideByZero"),
@@ -48,11 +48,11 @@ class Tagged(ctypes.Structure):
 
 
 class Refused(Exception):
-    """The engine does not accept the module, in its own words."""
+    """The engine rejects the module, with its own message."""
 
 
 class Library:
-    """The C interface: results are words, or none when all is well."""
+    """The C interface: results are messages, or none on success."""
 
     SIGNATURES = {
         "m3_NewEnvironment": (POINTER, []),
@@ -127,11 +127,11 @@ class Memory:
 
 
 class Sections:
-    """What the interface does not tell of a module that the engine has parsed."""
+    """Facts about a module that the interface does not give."""
 
     def __init__(self, module):
         self.module, self.at = module, 8
-        # Names and kinds of imports, up to the first that is no function; smallest sizes of tables.
+        # Names and kinds of imports, up to the first that is not a function; smallest sizes of tables.
         self.imports, self.tables = [], []
         # The module without custom sections.
         self.bare = module[:8]
@@ -166,7 +166,7 @@ class Sections:
         for _ in range(count):
             self.imports.append((self._name(), self._name(), self._number()))
             if self.imports[-1][2] != 0:
-                # Nobody provides it, so its type is of no concern.
+                # Nobody provides it, so its type does not matter.
                 return
             self._number()
 
@@ -180,7 +180,7 @@ class Sections:
 
 
 class Instance:
-    """A module under the engine. What raises in a host function is kept until the call is over."""
+    """A module under the engine. An exception in a host function is kept until the call is over."""
 
     def __init__(self, library, content, recorder):
         self.library = library
@@ -193,7 +193,7 @@ class Instance:
         self.module = POINTER()
         self.parse(environment, content)
         self.sections = Sections(content)
-        # It looks up exports among the names of the name section, too, and those come first.
+        # It also looks up exports in the name section, whose names take precedence.
         self.parse(environment, self.sections.bare)
         self.memory = Memory(library, self.runtime)
         self.memories = []
@@ -284,7 +284,7 @@ def pointers(slots):
 
 
 def told_of(kind, bits):
-    """A value as the recorder has it."""
+    """A value in the recorder's notation."""
     if kind == "I32":
         return {kind: struct.unpack("<i", struct.pack("<I", bits & 0xFFFFFFFF))[0]}
     if kind == "I64":
@@ -327,14 +327,14 @@ def run(job, library, recorder):
             contents.append(file.read())
     stage = "validate"
     try:
-        # It does not validate; what it cannot parse it refuses.
+        # It does not validate, but rejects what it cannot parse.
         Instance(library, contents[0], recorder)
         recorder.message({"Accepted": stage})
         stage = "compile"
         instance = Instance(library, contents[1], recorder)
         if not task["stages_only"]:
-            # Functions are compiled when they are called first: all of them now, so that this stage means something. That
-            # needs what they import.
+            # Functions are compiled when they are first called. All are compiled now, to make this stage meaningful; that
+            # needs their imports.
             stage = "instantiate"
             instance.load()
             stage = "compile"

@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 const MAX_FRAME: u32 = 4 << 20;
 /// Bytes of one hook record.
 const HOOK_SIZE: usize = 28;
-/// Bytes of hook records that are kept before they are sent.
+/// Bytes of hook records that are buffered before they are sent.
 const HOOK_BUFFER: usize = 1 << 20;
-/// Unit in which zeros are left out of an image.
+/// Granularity at which zeros are left out of an image.
 const PAGE: usize = 4096;
 /// Most bytes of memory in one frame.
 const PIECE: usize = 1 << 20;
 
-/// The recorder that this runner works for. All copies are the same one.
+/// The recorder that this runner works for. Copies are handles to the same one.
 #[derive(Clone)]
 pub struct Recorder(Arc<Shared>);
 
@@ -44,11 +44,11 @@ struct Watch {
     memory: u32,
     /// The memory's export name.
     name: String,
-    /// Address, length, and what was there last.
+    /// Address, length, and the last content.
     places: Vec<(u64, u64, Vec<u8>)>,
 }
 
-/// The guest is to end: a hook or a host function gives this to its engine as an error.
+/// The guest must end: a hook or a host function passes this to its engine as an error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Halt {
     /// The recorder wants the run to end.
@@ -71,7 +71,7 @@ impl std::fmt::Display for Halt {
 
 impl std::error::Error for Halt {}
 
-/// Opens what the command line names: `[own arguments] __run-engine JOB SOCKET BUFFER`.
+/// Opens the connection named on the command line: `[own arguments] __run-engine JOB SOCKET BUFFER`.
 pub(crate) fn connect(arguments: &[String]) -> io::Result<(Result<Job, String>, Recorder)> {
     let usage = || io::Error::other("forkpoint starts this program: compare --rhs 'runner:THIS PROGRAM'");
     let [.., word, job, socket, _buffer] = arguments else { return Err(usage()) };
@@ -94,7 +94,7 @@ pub(crate) fn connect(arguments: &[String]) -> io::Result<(Result<Job, String>, 
 }
 
 impl Recorder {
-    /// The guest reports an event. Only an event that has happened gets here, in the order in which they do.
+    /// The guest reports an event. Only events that have happened are reported, in the order in which they happened.
     pub fn hook(&self, site: i32, operands: [i64; 3]) -> Result<(), Halt> {
         let mut out = self.out();
         out.hooks.extend_from_slice(&site.to_le_bytes());
@@ -105,12 +105,12 @@ impl Recorder {
         if self.0.stop.load(Ordering::Relaxed) { Err(Halt::Stopped) } else { Ok(()) }
     }
 
-    /// Learns what the memories of the job are called.
+    /// Sets the export names of the job's memories.
     pub(crate) fn know(&self, job: &Job) {
         self.0.memories.get_or_init(|| job.memories.clone());
     }
 
-    /// Watches from here on, if the job wants it.
+    /// Starts watching, if the job asks for it.
     pub(crate) fn watch(&self, job: &Job) -> io::Result<()> {
         let Some((memory, places)) = &job.watch else { return Ok(()) };
         let Some(name) = job.memories.get(*memory as usize).cloned() else { return Ok(()) };
@@ -120,12 +120,12 @@ impl Recorder {
         Ok(())
     }
 
-    /// Export name of the memory that a hook is to [look](Recorder::look) at behind the event, if it is.
+    /// Export name of the memory that a hook must [look](Recorder::look) at after the event, if any.
     pub fn watched(&self) -> Option<String> {
         self.out().watch.as_ref().map(|watch| watch.name.clone())
     }
 
-    /// Takes the watched memory's bytes behind an event.
+    /// Takes the watched memory's bytes after an event.
     pub fn look(&self, bytes: &[u8]) -> Result<(), Halt> {
         let mut out = self.out();
         let Some(mut watch) = out.watch.take() else { return Ok(()) };
@@ -134,7 +134,7 @@ impl Recorder {
         looked
     }
 
-    /// Sends a control frame, behind all events before it.
+    /// Sends a control frame, after all events before it.
     pub(crate) fn message(&self, message: &serde_json::Value) -> io::Result<()> {
         let mut out = self.out();
         out.flush()?;
@@ -147,7 +147,7 @@ impl Recorder {
         let written = |page: &[u8]| page.iter().any(|byte| *byte != 0);
         let mut frame = Vec::new();
         for (number, page) in bytes.chunks(PAGE).enumerate() {
-            // Pages that follow each other go together.
+            // Adjacent pages go together.
             if frame.len() >= PIECE || !written(page) {
                 self.piece(&mut frame)?;
             }
@@ -175,8 +175,8 @@ impl Recorder {
         self.0.out.lock().unwrap_or_else(|broken| broken.into_inner())
     }
 
-    /// Takes orders. This runner holds no checkpoints, so it is never asked for pages. Without a recorder nobody reads
-    /// what this process reports: it ends at once.
+    /// Takes orders. This runner has no checkpoints, so it is never asked for pages. Without a recorder nobody reads
+    /// its reports, so the process ends at once.
     fn listen(&self, socket: UnixStream, orders: &Sender<Order>) {
         let mut input = BufReader::new(socket);
         loop {
@@ -188,7 +188,7 @@ impl Recorder {
         }
     }
 
-    /// Waits for the next order but to stop.
+    /// Waits for the next order other than to stop.
     pub(crate) fn next_order(&self) -> io::Result<Order> {
         let lost = || io::Error::from(io::ErrorKind::BrokenPipe);
         self.0.orders.lock().map_err(|_| lost())?.recv().map_err(|_| lost())
@@ -199,7 +199,7 @@ impl Recorder {
         self.0.memories.get()?.get(memory as usize).cloned()
     }
 
-    /// Sends bytes that the recorder asked for.
+    /// Sends bytes that the recorder requests.
     pub(crate) fn guest(&self, number: u32, bytes: &[u8]) -> io::Result<()> {
         let mut out = self.out();
         bytes.chunks(PIECE).try_for_each(|piece| out.frame(b'G', &[&number.to_le_bytes()[..], piece].concat()))
@@ -207,7 +207,7 @@ impl Recorder {
 }
 
 impl Out {
-    /// Sends what changed, behind the events that have happened.
+    /// Sends changes, after the events that have happened.
     fn look(&mut self, watch: &mut Watch, bytes: &[u8]) -> io::Result<()> {
         for (address, length, last) in &mut watch.places {
             let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
@@ -241,14 +241,14 @@ impl Out {
     }
 }
 
-/// Bytes of a memory, and where they are.
+/// Bytes of a memory, with their place.
 pub(crate) struct Placed {
     pub(crate) memory: u32,
     pub(crate) address: u64,
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Reads frames up to the next order: what an answer writes comes before it.
+/// Reads frames up to the next order: the bytes that an answer writes come before it.
 fn next_order(input: &mut impl Read) -> io::Result<Order> {
     let bad = || io::Error::from(io::ErrorKind::InvalidData);
     let mut writes = Vec::new();

@@ -10,7 +10,7 @@ pub trait Memories {
     /// All bytes of a memory.
     fn bytes(&mut self, name: &str) -> Option<&mut [u8]>;
 
-    /// Grows a memory by so many pages; `false` where the engine refuses.
+    /// Grows a memory by this many pages; `false` if the engine refuses.
     fn grow(&mut self, name: &str, pages: u64) -> bool;
 }
 
@@ -23,7 +23,7 @@ pub(crate) enum Order {
     Answer(Answer),
 }
 
-/// What the host does about a call, in this order.
+/// What the host does in a call, in this order.
 pub(crate) struct Answer {
     grows: Vec<(u32, u64)>,
     writes: Vec<Placed>,
@@ -31,8 +31,8 @@ pub(crate) struct Answer {
 }
 
 impl Recorder {
-    /// The guest calls imported function number `function`, the hook not counted. What the recorder answers is done
-    /// to the memories; the results are the function's.
+    /// The guest calls imported function number `function`, not counting the hook. Applies the recorder's answer to
+    /// the memories and returns the function's results.
     pub fn host_call(
         &self,
         function: u32,
@@ -82,7 +82,7 @@ impl Recorder {
 }
 
 impl Order {
-    /// Reads an order; `writes` are the bytes that came before it. `None` where it is not as the protocol has it.
+    /// Reads an order; `writes` are the bytes that came before it. `None` if it is malformed.
     pub(crate) fn parse(json: &Json, writes: Vec<Placed>) -> Option<Order> {
         if json == "Stop" {
             return Some(Order::Stop);
@@ -104,7 +104,7 @@ impl Order {
     }
 }
 
-/// How a call ends: with results, or else.
+/// How a call ends: with results, or another way.
 fn end(json: &Json) -> Option<Result<Vec<Value>, Halt>> {
     if json == "Stopped" {
         return Some(Err(Halt::Stopped));

@@ -1,9 +1,9 @@
-//! The job: what is to be run.
+//! The job: what to run.
 
 use crate::{VERSION, Value};
 use serde_json::Value as Json;
 
-/// A job, its module read.
+/// A job, with its module loaded.
 pub struct Job {
     /// The engine as the user wrote it: `runner:COMMAND`.
     pub spec: String,
@@ -14,7 +14,7 @@ pub struct Job {
     pub tables: Vec<String>,
     pub has_start: bool,
     pub calls: Vec<Call>,
-    /// Bytes to look at after every event: number of their memory, address and length of each place.
+    /// Bytes to watch: number of their memory, address and length of each place.
     pub watch: Option<(u32, Vec<(u64, u64)>)>,
 }
 
@@ -25,7 +25,7 @@ pub struct Call {
 }
 
 impl Job {
-    /// Reads the job's file and the module that it names. An error is in words, for the user.
+    /// Reads the job's file and the module that it names. The error is a message for the user.
     pub fn read(path: &str) -> Result<Job, String> {
         let text = std::fs::read(path).map_err(|error| format!("reading the job {path}: {error}"))?;
         let json: Json = serde_json::from_slice(&text).map_err(|error| format!("the job {path}: {error}"))?;
@@ -41,7 +41,7 @@ impl Job {
         Job::parse(&json)?.ok_or_else(|| format!("the job {path} is not as the runner protocol has it"))
     }
 
-    /// `None` where a field is missing or of another type.
+    /// `None` if a field is missing or has another type.
     fn parse(json: &Json) -> Result<Option<Job>, String> {
         let Some(path) = json["module"].as_str() else { return Ok(None) };
         let module = std::fs::read(path).map_err(|error| format!("reading the module {path}: {error}"))?;

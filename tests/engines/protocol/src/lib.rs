@@ -1,8 +1,8 @@
 //! The runner's half of forkpoint's runner protocol, version 2 (docs/runner-protocol.md).
 //!
-//! A runner implements [`Engine`] and [`Guest`] for its engine and hands it to [`serve`], which reads the job, makes
-//! the calls and sends every frame in the order that the protocol wants. Nothing of forkpoint is used here: what the
-//! document says is enough.
+//! A runner implements [`Engine`] and [`Guest`] for its engine and passes it to [`serve`], which reads the job, makes
+//! the calls and sends every frame in the order that the protocol requires. Nothing of forkpoint is used here: the
+//! document is enough.
 
 mod frames;
 mod host;
@@ -20,7 +20,7 @@ use std::io;
 /// The version of the protocol that this crate speaks.
 pub const VERSION: u64 = 2;
 
-/// Module name of the import that a recorded module calls behind every event.
+/// Module name of the import that a recorded module calls after every event.
 pub const HOOK_MODULE: &str = "forkpoint";
 /// Field name of that import; its type is `[i32 i64 i64 i64] -> []`, see [`Recorder::hook`].
 pub const HOOK_NAME: &str = "event";
@@ -32,26 +32,26 @@ const START: &str = "forkpoint:start";
 pub struct About {
     pub name: &'static str,
     pub version: &'static str,
-    /// How it comes to its code: `jit`, `interpreter`.
+    /// How it executes code: `jit`, `interpreter`.
     pub mode: &'static str,
     pub compiler: &'static str,
     pub opt_level: &'static str,
     pub target: String,
-    /// Names and values of what else was set.
+    /// Names and values of other settings.
     pub settings: Vec<(&'static str, String)>,
 }
 
-/// An engine, set up.
+/// An engine, configured.
 pub trait Engine {
     type Guest: Guest;
 
     fn about(&self) -> About;
 
-    /// Compiles and instantiates a module: imported memories are fresh ones, the hook calls [`Recorder::hook`].
+    /// Compiles and instantiates a module: imported memories are new ones, the hook calls [`Recorder::hook`].
     fn instantiate(&self, module: &[u8], recorder: &Recorder) -> Result<Self::Guest, Rejected>;
 }
 
-/// The engine did not accept the module.
+/// The engine rejected the module.
 pub struct Rejected {
     /// `compile` or `instantiate`.
     pub stage: &'static str,
@@ -62,7 +62,7 @@ impl Rejected {
     /// For `map_err`: an error at this stage.
     pub fn at<E: std::fmt::Display>(stage: &'static str) -> impl Fn(E) -> Rejected {
         move |error| {
-            // With all causes, where the error prints them so, and without where the engine found them.
+            // With all causes where `Display` prints them, and without where the engine found them.
             let words = format!("{error:#}");
             let message = words.split_once("\nStack backtrace:").map_or(&*words, |(words, _)| words);
             Rejected { stage, message: message.to_string() }
@@ -109,20 +109,20 @@ impl From<&Halt> for Ended {
 pub struct Trap {
     /// One of the protocol's names: `Unreachable`, `MemoryOutOfBounds`, ... `Other`.
     pub kind: &'static str,
-    /// The engine's words, without a backtrace.
+    /// The engine's message, without a backtrace.
     pub message: String,
-    /// Innermost first; empty where the engine does not know.
+    /// Innermost first; empty if the engine does not know.
     pub frames: Vec<Frame>,
 }
 
-/// A frame of the guest's stack, in numbers of the module as it was given.
+/// A frame of the guest's stack, in numbers of the original module.
 pub struct Frame {
     pub function: u32,
     /// Offset of the instruction in the module.
     pub offset: Option<u32>,
 }
 
-/// Does the job that the command line names, and reports. An error means that there is nobody to report to.
+/// Does the job that the command line names, and reports. An error means that nobody can be reached.
 pub fn serve<E: Engine>(arguments: &[String], set_up: impl FnOnce() -> Result<E, String>) -> io::Result<()> {
     let (job, recorder) = frames::connect(arguments)?;
     let job = match job {
@@ -159,7 +159,7 @@ fn hello(about: &About, job: &Job) -> serde_json::Value {
     }})
 }
 
-/// Everything behind instantiation.
+/// Everything after instantiation.
 fn run(mut guest: impl Guest, job: &Job, recorder: &Recorder) -> io::Result<()> {
     images(&guest, job, recorder)?;
     recorder.message(&json!("Instantiated"))?;
@@ -171,7 +171,7 @@ fn run(mut guest: impl Guest, job: &Job, recorder: &Recorder) -> io::Result<()> 
         recorder.message(&json!({ "Call": number }))?;
         let ended = guest.call(call);
         recorder.message(&ended.message())?;
-        // A module whose start function failed is not there: no export of it can be called.
+        // If the start function failed, there is no instance, so no export can be called.
         let failed_start = number.is_none() && !matches!(ended, Ended::Returned(_));
         if failed_start || matches!(ended, Ended::Stopped | Ended::Exited(_)) {
             break;

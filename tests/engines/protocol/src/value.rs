@@ -1,4 +1,4 @@
-//! WebAssembly values as the protocol writes them.
+//! WebAssembly values in the protocol's notation.
 
 use serde_json::json;
 
@@ -11,14 +11,14 @@ pub enum Value {
     F64(u64),
     /// Little endian.
     V128([u8; 16]),
-    /// A null reference, or `false`, one that is not.
+    /// A null reference, or with `false` a non-null one.
     Reference {
         null: bool,
     },
 }
 
 impl Value {
-    /// Reads `{"I32": -1}` and the like.
+    /// Parses `{"I32": -1}` and the like.
     pub fn from_json(json: &serde_json::Value) -> Option<Value> {
         let (kind, value) = json.as_object()?.iter().next()?;
         Some(match kind.as_str() {

@@ -57,7 +57,7 @@ impl Engine for Wasmi {
     }
 }
 
-/// Gives the module what it imports. What is unknown is left out, and the linker says so.
+/// Gives the module its imports. Unknown ones are left out, and the linker reports them.
 fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> Result<Instance, Error> {
     let mut linker = Linker::new(store.engine());
     let hooked = recorder.clone();
@@ -79,7 +79,7 @@ fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> Result<I
             }
             ExternType::Func(ty) if import.module() != HOOK_MODULE => {
                 let (recorder, number) = (recorder.clone(), functions.next().unwrap_or(u32::MAX));
-                // A module may import the same function twice: the first wrapper answers for both.
+                // A module may import a function twice: the first wrapper serves both.
                 let answer = move |mut caller: Caller<'_, ()>, arguments: &[Val], results: &mut [Val]| {
                     let arguments: Vec<Value> = arguments.iter().map(from_engine).collect();
                     let values = recorder.host_call(number, &arguments, &mut Exports(&mut caller)).map_err(stop)?;
@@ -114,7 +114,7 @@ impl std::fmt::Display for Stop {
 
 impl wasmi::core::HostError for Stop {}
 
-/// The memories of the guest that calls.
+/// The memories of the calling guest.
 struct Exports<'a, 'b>(&'a mut Caller<'b, ()>);
 
 impl Memories for Exports<'_, '_> {
@@ -156,7 +156,7 @@ impl Guest for Running {
                     return halt.into();
                 }
                 let kind = error.as_trap_code().map_or("HostError", trap_name);
-                // The interpreter does not tell where it was.
+                // The interpreter does not report the place.
                 Ended::Trapped(Trap { kind, message: error.to_string(), frames: Vec::new() })
             }
         }
@@ -205,7 +205,7 @@ fn from_engine(value: &Val) -> Value {
     }
 }
 
-/// A trap in the protocol's words.
+/// A trap by its name in the protocol.
 fn trap_name(trap: TrapCode) -> &'static str {
     match trap {
         TrapCode::UnreachableCodeReached => "Unreachable",

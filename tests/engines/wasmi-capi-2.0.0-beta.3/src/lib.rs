@@ -1,3 +1,3 @@
-//! The functions of `wasm.h` as the crate exports them; nothing is added.
+//! Exports the functions of `wasm.h` from the crate; nothing is added.
 
 pub use wasmi_c_api::*;

@@ -1,5 +1,5 @@
-//! A runner for wasmtime 43.0.0, whose Winch takes the result of `table.grow` for an address in bounds where it is
-//! not. The compiler is the runner's own argument: `--winch` or `--cranelift`.
+//! A runner for wasmtime 43.0.0, whose Winch uses the result of `table.grow` as an in-bounds address when it is not.
+//! The compiler is the runner's own argument: `--winch` or `--cranelift`.
 
 use runner_protocol::{
     About, Call, Ended, Engine, Frame, Guest, HOOK_MODULE, HOOK_NAME, Halt, Memories, Recorder, Rejected,
@@ -66,7 +66,7 @@ impl Engine for Wasmtime {
     }
 }
 
-/// Gives the module what it imports. What is unknown is left out, and the linker says so.
+/// Gives the module its imports. Unknown ones are left out, and the linker reports them.
 fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> wasmtime::Result<Instance> {
     let mut linker = Linker::new(store.engine());
     let hooked = recorder.clone();
@@ -89,7 +89,7 @@ fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> wasmtime
             ExternType::Func(ty) if import.module() != HOOK_MODULE => {
                 let (recorder, number) = (recorder.clone(), functions.next().unwrap_or(u32::MAX));
                 let types: Vec<ValType> = ty.results().collect();
-                // A module may import the same function twice: the first wrapper answers for both.
+                // A module may import a function twice: the first wrapper serves both.
                 let answer = move |mut caller: Caller<'_, ()>, arguments: &[Val], results: &mut [Val]| {
                     let arguments: Vec<Value> = arguments.iter().map(from_engine).collect();
                     let values = recorder.host_call(number, &arguments, &mut Exports(&mut caller))?;
@@ -107,7 +107,7 @@ fn link(module: &Module, store: &mut Store<()>, recorder: &Recorder) -> wasmtime
     linker.instantiate(store, module)
 }
 
-/// The memories of the guest that calls.
+/// The memories of the calling guest.
 struct Exports<'a, 'b>(&'a mut Caller<'b, ()>);
 
 impl Memories for Exports<'_, '_> {
@@ -199,7 +199,7 @@ fn from_engine(value: &Val) -> Value {
     }
 }
 
-/// A call's error in the protocol's words.
+/// A call's error by its name in the protocol.
 fn trap(error: &Error) -> Trap {
     use wasmtime::Trap as T;
     let kind = match error.downcast_ref::<T>() {
