@@ -27,8 +27,8 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
     main_with(arguments, HostFunctions::new())
 }
 
-/// Like [`main`], for an embedder with host functions of its own: its recordings' [`crate::Imports::hosted`] names
-/// them, and here they are. They run in the child process only.
+/// Like [`main`], for an embedder with its own host functions: a recording names them in [`crate::Imports::hosted`],
+/// and here they are passed in. They run in the child process only.
 ///
 /// # Errors
 /// Those of [`main`].
@@ -43,11 +43,11 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     let (Some(socket), Some(buffer)) = (number(socket), number(buffer)) else {
         return Err("the socket or the buffer is not a file descriptor".to_string());
     };
-    // SAFETY: the parent left these two descriptors open for us and names them in the arguments; nothing else in
-    // this process has used them, so each has one owner from here on.
+    // SAFETY: the parent left these two descriptors open for us and names them in the arguments; nothing else in this
+    // process has used them, so each has one owner from here on.
     let (socket, buffer) = unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(buffer)) };
     let mut control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
-    // The parent decides what Ctrl-C and SIGTERM mean; it stops us through the socket.
+    // The parent handles Ctrl-C and SIGTERM, and stops us through the socket.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::default()).map_err(|error| format!("ignoring a signal: {error}"))?;
     }
@@ -65,11 +65,11 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     engine::run(&job, out, control, buffer).map_err(|error| format!("talking to the recorder: {error}"))
 }
 
-/// Crates that are parts of engines linked into this program.
+/// Crates that belong to engines linked into this program.
 const ENGINES: &[&str] = &["cranelift", "pulley", "regalloc2", "wasmi", "wasmtime", "winch"];
 
-/// Makes a panic of an engine what it is elsewhere, the death of its process by a signal, and any other an exit with a
-/// status: a failure of ours, or of an embedder's function, is no finding about an engine.
+/// Turns a panic of an engine into death by a signal, which it is in other engines, and any other panic into an exit
+/// with a status: a failure of ours, or of an embedder's function, says nothing about an engine.
 fn tell_panics_apart() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -81,11 +81,11 @@ fn tell_panics_apart() {
     }));
 }
 
-/// Whether a source file belongs to an engine: one of its path's folders is that of such a crate, with its version.
+/// Whether a source file belongs to an engine: one of its path's folders is such a crate with its version.
 fn is_engines(file: &str) -> bool {
     let of = |folder: &str, name: &&str| {
         folder.strip_prefix(*name).is_some_and(|rest| {
-            // `wasmtime-48.0.0`, `wasmtime-internal-core-48.0.0`, and not the host functions of WASI.
+            // `wasmtime-48.0.0`, `wasmtime-internal-core-48.0.0`, but not the host functions of WASI.
             rest.starts_with(['-', '_']) && !rest.starts_with("-wasi") && rest.contains(|c: char| c.is_ascii_digit())
         })
     };

@@ -1,4 +1,4 @@
-//! Engines in the child process: which one does a job, and what all have in common.
+//! Engines in the child process: which one does a job, and what they have in common.
 
 mod capi;
 mod drive;
@@ -19,8 +19,7 @@ use drive::Engine;
 use std::io;
 use std::os::fd::OwnedFd;
 
-/// Name and version of the engines that are part of this program. Others are found when they are named, and say for
-/// themselves what they are.
+/// Name and version of the engines that are part of this program. Other engines report theirs when they run.
 pub fn linked_engines() -> [(&'static str, &'static str); 2] {
     [("Wasmtime", wasmtime::VERSION), ("wasmi", wasmi::VERSION)]
 }

@@ -1,4 +1,4 @@
-//! Errors of recording. What the *guest* or the *engine under test* does wrong is not an error: it is recorded.
+//! Errors of recording. A fault of the *guest* or the *engine under test* is not an error: it is recorded.
 
 use crate::instrument::{InstrumentError, RawRecordError};
 use forkpoint_traces::TraceError;
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecordError {
-    /// The module is invalid or does what cannot be recorded.
+    /// The module is invalid or does something that cannot be recorded.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
     /// The module needs imports that nobody provides.
@@ -21,7 +21,7 @@ pub enum RecordError {
         /// One line each, with type.
         list: String,
     },
-    /// A second thread writes memory in no order that a trace could hold.
+    /// A second thread would write memory in an order that no trace can hold.
     #[error(
         "the module makes threads: it imports `wasi.thread-spawn`. Between threads the writes to a shared memory have no \
          order, so they cannot be recorded as one sequence; --allow-unordered runs the module anyway and answers each `thread-spawn` with an error (-1), so that only its first thread runs"
@@ -33,7 +33,7 @@ pub enum RecordError {
         /// What it exports, as a sentence, or nothing.
         exports: String,
     },
-    /// An export that is called does not exist or is no function.
+    /// A called export does not exist or is not a function.
     #[error("the module exports no function `{name}`{exports}")]
     NoSuchExport {
         /// The name asked for.
@@ -46,11 +46,11 @@ pub enum RecordError {
     ArgumentCount {
         /// The function.
         function: String,
-        /// How many it takes.
+        /// The number of parameters.
         expected: usize,
-        /// Of which types.
+        /// Their types.
         types: String,
-        /// How many were given.
+        /// The number of arguments given.
         found: usize,
     },
     /// An argument that does not fit its type.
@@ -66,7 +66,7 @@ pub enum RecordError {
     /// Bytes for a call cannot be put into memory.
     #[error("{what}: {why}")]
     Bytes {
-        /// What they are for.
+        /// The purpose of the bytes.
         what: String,
         /// What is wrong.
         why: String,
@@ -82,7 +82,7 @@ pub enum RecordError {
     /// The trace cannot be written.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// The file system or the operating system said no.
+    /// The file system or the operating system refused.
     #[error("{what}: {source}")]
     Io {
         /// What was being done.
@@ -90,7 +90,7 @@ pub enum RecordError {
         /// The system's answer.
         source: std::io::Error,
     },
-    /// The child process could not even say which engine it is.
+    /// The child process ended before it could report which engine it is.
     #[error("the engine's process ended before its first message: {0}")]
     NoEngine(String),
     /// The program that is the engine's process cannot be started.
@@ -108,15 +108,15 @@ pub enum RecordError {
     Setup {
         /// The engine.
         spec: String,
-        /// Its own words.
+        /// Its own message.
         message: String,
     },
-    /// What runs the engine failed, not the engine: a runner's own exception, an exit with a status.
+    /// The engine's runner failed, not the engine: a runner's own exception, an exit with a status.
     #[error("the program that runs the engine {engine} failed, which is not a finding about the engine: {words}")]
     Failed {
         /// The engine.
         engine: String,
-        /// How the process ended, or its own words.
+        /// How the process ended, or its own message.
         words: String,
     },
     /// The machine did not give the engine what it needs.
@@ -126,7 +126,7 @@ pub enum RecordError {
     Environment {
         /// The engine.
         engine: String,
-        /// Its own words.
+        /// Its own message.
         words: String,
         /// What to do about it.
         what: String,
@@ -151,7 +151,7 @@ pub enum RecordError {
         /// What is wrong with it.
         what: String,
     },
-    /// An engine was asked to answer host calls by itself, and cannot.
+    /// An engine was asked to answer host calls by itself, but cannot.
     #[error(
         "{engine} cannot answer the module's host calls by itself{}: replay a recording made under wasmtime \
          (`forkpoint compare` does that automatically)",
@@ -160,7 +160,7 @@ pub enum RecordError {
     NoHost {
         /// The engine.
         engine: String,
-        /// Why not, where there is more to say than that it has no host.
+        /// The reason, if it is more than that it has no host.
         why: Option<String>,
     },
     /// A preloaded module cannot answer the guest's imports.
@@ -171,7 +171,7 @@ pub enum RecordError {
         /// What is wrong with it.
         why: String,
     },
-    /// A host script cannot be started, or has what it must not have.
+    /// A host script cannot be started, or has a forbidden function.
     #[error("the host script {}: {why}", file.display())]
     HostScript {
         /// The script.
@@ -191,7 +191,7 @@ pub enum RecordError {
         /// What is wrong.
         why: String,
     },
-    /// The raw records make no sense.
+    /// The raw records are malformed.
     #[error("the raw records of the run make no sense: {0}")]
     RawRecord(#[from] RawRecordError),
     /// The central invariant does not hold.
@@ -207,7 +207,7 @@ pub enum RecordError {
         address: u64,
         /// What the engine holds there.
         engine: u8,
-        /// What replay makes of it.
+        /// What replay holds there.
         replayed: u8,
         /// Events recorded.
         events: u64,

@@ -32,8 +32,8 @@ const PROPOSALS: &[(&str, WasmFeatures)] = &[
     ("wide-arithmetic", WasmFeatures::WIDE_ARITHMETIC),
 ];
 
-/// Proposals switched on and off, as written on the command line: `+tail-call,-simd`. The last word about a
-/// proposal counts.
+/// Proposals switched on and off, as written on the command line: `+tail-call,-simd`. The last switch of a proposal
+/// counts.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct FeatureSwitches(Vec<Switch>);
@@ -46,16 +46,16 @@ pub struct FeatureError {
     known: String,
 }
 
-/// The proposal that a switch names, as wasmparser has it.
+/// The proposal that a switch names, by wasmparser's name.
 pub(crate) fn flag(switch: &Switch) -> WasmFeatures {
     PROPOSALS.iter().find(|(name, _)| *name == switch.name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
 }
 
-/// Parses `+gc-simd`, proposals by an engine's own names. A name may have its hyphens, as `--features` has them, or
-/// underscores, as engines do: a hyphen is part of a name where a known one goes on with it.
+/// Parses `+gc-simd`, proposals by an engine's own names. A name may be written with hyphens, as in `--features`, or
+/// with underscores, as engines do: a hyphen belongs to a name if a known name continues with it.
 ///
 /// # Errors
-/// A sentence that names the part which is not understood.
+/// A sentence that names the part with the error.
 pub(crate) fn own_names(list: &str) -> Result<Vec<Switch>, String> {
     let end = |text: &str| hyphenated_at(text).or_else(|| text.find(['+', '-'])).unwrap_or(text.len());
     let switches = switch::split(list, end)?.into_iter().map(|(enabled, name)| {
@@ -68,7 +68,7 @@ pub(crate) fn own_names(list: &str) -> Result<Vec<Switch>, String> {
     switches.collect()
 }
 
-/// How long the longest name of a proposal with a hyphen is that `text` begins with; `None` where it begins with none.
+/// The length of the longest proposal's name with a hyphen that `text` begins with; `None` if there is none.
 fn hyphenated_at(text: &str) -> Option<usize> {
     let names = PROPOSALS.iter().map(|(name, _)| *name).filter(|name| name.contains('-'));
     let begun = names
@@ -76,7 +76,7 @@ fn hyphenated_at(text: &str) -> Option<usize> {
     begun.map(str::len).max()
 }
 
-/// Reads one switch, of a proposal that is known.
+/// Parses one switch of a known proposal.
 fn known(text: &str) -> Result<Switch, FeatureError> {
     let known = |name: String| PROPOSALS.iter().any(|(known, _)| *known == name).then_some(name);
     let sign = text.chars().next().filter(|sign| ['+', '-'].contains(sign));
@@ -112,12 +112,12 @@ impl FromStr for FeatureSwitches {
 }
 
 impl FeatureSwitches {
-    /// These, and behind them others.
+    /// These switches, followed by others.
     pub fn then(&self, others: &FeatureSwitches) -> FeatureSwitches {
         FeatureSwitches(self.0.iter().chain(&others.0).cloned().collect())
     }
 
-    /// One switch for each proposal that is named: the last word about it.
+    /// One switch per proposal: its last.
     pub fn switches(&self) -> impl Iterator<Item = &Switch> {
         let last = |(at, switch): &(usize, &Switch)| !self.0[at + 1..].iter().any(|later| later.name == switch.name);
         self.0.iter().enumerate().filter(last).map(|(_, switch)| switch)
@@ -128,7 +128,7 @@ impl FeatureSwitches {
         self.switches().any(|switch| switch.name == name && !switch.enabled)
     }
 
-    /// As a trace's header has them.
+    /// The notation of a trace's header.
     pub fn words(&self) -> Vec<String> {
         self.switches().map(ToString::to_string).collect()
     }
@@ -154,7 +154,7 @@ impl FeatureSwitches {
         let needed = further.clone().filter(|(_, flag)| module.with(all - *flag).is_err());
         let mut beyond: Vec<String> = needed.map(|(name, _)| name.to_string()).collect();
         if beyond.is_empty() {
-            // One of several will do.
+            // One of several is enough.
             beyond = further.map(|(name, _)| name.to_string()).collect();
         }
         Specification { invalid: None, beyond }

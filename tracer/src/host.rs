@@ -1,4 +1,4 @@
-//! The world that a guest sees: WASI preview 1, and what the recorder must know of it.
+//! The world that a guest sees: WASI preview 1, and what the recorder must know about it.
 
 pub(crate) mod answer;
 pub(crate) mod ask;
@@ -20,17 +20,17 @@ use std::path::PathBuf;
 pub(crate) const THREADS_MODULE: &str = "wasi";
 pub(crate) const THREADS_NAME: &str = "thread-spawn";
 
-/// What `thread-spawn` answers: any negative number says that there is no new thread.
+/// The result of `thread-spawn`: any negative number means that there is no new thread.
 pub(crate) const NO_THREAD: i32 = -1;
 
-/// What a guest is given through WASI.
+/// The guest's settings for WASI.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WasiSetup {
     /// Arguments, the program's name first.
     pub arguments: Vec<String>,
     /// Environment.
     pub environment: Vec<(String, String)>,
-    /// Preopened directories: on the host, and as the guest sees them.
+    /// Preopened directories: the path on the host, and the guest's name for it.
     pub directories: Vec<(PathBuf, String)>,
     /// Fixed clocks and random source, so that two runs can be compared.
     pub deterministic: bool,

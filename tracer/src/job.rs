@@ -1,4 +1,4 @@
-//! What the recorder asks an engine's process to do: data only, which both sides read.
+//! What the recorder asks an engine's process to do: only data, which both sides read.
 
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
@@ -17,12 +17,12 @@ pub const ARGUMENT: &str = "__run-engine";
 /// What a child process is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Job {
-    /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always of the same build.
+    /// [`VERSION`](crate::protocol::VERSION), for runners; forkpoint's own child is always from the same build.
     pub(crate) protocol: u32,
     pub(crate) engine: EngineSpec,
-    /// The module as it was given, which the engine is asked to validate.
+    /// The original module, which the engine validates.
     pub(crate) original: PathBuf,
-    /// The rewritten module, or what an engine compiled from it.
+    /// The rewritten module, or the file that an engine compiled from it.
     pub(crate) module: PathBuf,
     /// Whether the module needs the stack switching proposal.
     pub(crate) stack_switching: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Job {
     pub(crate) task: Task,
 }
 
-/// The two things a child does.
+/// The two tasks of a child.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Task {
     /// Compile the module to a file for another process.
@@ -47,7 +47,7 @@ pub(crate) enum Task {
 pub(crate) struct Run {
     /// Whether `module` is compiled already.
     pub(crate) precompiled: bool,
-    /// Whether the run ends when the module is compiled: it is not valid, so nothing of it is to run.
+    /// Whether the run ends once the module is compiled: it is invalid, so nothing in it may run.
     pub(crate) stages_only: bool,
     /// Export names of the original module's memories.
     pub(crate) memories: Vec<String>,
@@ -65,18 +65,18 @@ pub(crate) struct Run {
     pub(crate) live_host: bool,
     /// Modules that answer other imports there.
     pub(crate) preloads: Vec<Preload>,
-    /// Scripts that do.
+    /// Scripts that answer imports there.
     #[serde(default)]
     pub(crate) scripts: Vec<HostScript>,
     /// What else answers host calls there; without it the recorder is asked.
     pub(crate) answers: Option<HostSpec>,
-    /// Whether to send native code, and at most how many bytes of it.
+    /// Whether to send native code, and at most how many bytes.
     pub(crate) native_limit: u64,
     /// When to show all memories, besides at the end.
     pub(crate) checkpoints: Checkpoints,
-    /// Bytes to look at after every event.
+    /// Bytes to watch after every event.
     pub(crate) watch: Option<Watch>,
-    /// Whether a runner that keeps records back sends each at once: the run crashed before.
+    /// Whether a runner that keeps records back must send each at once, since the run crashed before.
     pub(crate) careful: bool,
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum Checkpoints {
     None,
     /// Around every host call.
     Calls,
-    /// When so many bytes of records were sent since the last time.
+    /// When this many bytes of records have been sent since the last time.
     Bytes(u64),
 }
 
@@ -100,12 +100,12 @@ pub(crate) struct Call {
     pub(crate) vectors: bool,
 }
 
-/// Bytes that are looked at after every event.
+/// Bytes to watch after every event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
-    /// Memory they are in.
+    /// The memory that holds them.
     pub memory: u32,
-    /// Where, each place with an address of its own.
+    /// The places, each with a different address.
     pub ranges: Vec<WatchedRange>,
 }
 
@@ -114,6 +114,6 @@ pub struct Watch {
 pub struct WatchedRange {
     /// First byte.
     pub address: u64,
-    /// How many bytes.
+    /// Number of bytes.
     pub length: u64,
 }

@@ -1,4 +1,4 @@
-//! Instruments a module, runs it under an engine in a child process, records what it does.
+//! Instruments a module, runs it under an engine in a child process, and records what it does.
 //!
 //! Constraints: the engine may crash, hang or lie, so it runs in a child process that never writes the trace;
 //! one rewritten module runs on every engine, so that equal runs give equal events; and what is recorded is
@@ -28,7 +28,7 @@
 //! }
 //! ```
 
-// Who prints is the command, in one place.
+// Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod child;

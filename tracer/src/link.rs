@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
-/// Says that the parent wants the run to end.
+/// Set when the parent wants the run to end.
 pub(crate) type Stop = Arc<AtomicBool>;
 
 /// What the parent sends: the order to stop, and its answers.
 pub(crate) struct Control {
     pub(crate) stop: Stop,
     pub(crate) answers: Answers,
-    /// Host functions of this process's own.
+    /// This process's own host functions.
     pub(crate) hosted: Arc<HostFunctions>,
 }
 
@@ -33,7 +33,7 @@ impl Answers {
 /// Writes frames to the recorder.
 pub(crate) type Out = FrameWriter<Socket>;
 
-/// The socket to the recorder, for several hands.
+/// The socket to the recorder, shared by several parts.
 #[derive(Clone)]
 pub(crate) struct Socket(Arc<UnixStream>);
 
@@ -53,7 +53,7 @@ impl io::Write for Socket {
     }
 }
 
-/// Listens to the parent. Without a parent nobody reads what this process reports: it ends at once.
+/// Listens to the parent. Without a parent nobody reads this process's reports, so it ends at once.
 pub(crate) fn listen(socket: UnixStream) -> Control {
     let stop = Stop::default();
     let (sender, answers) = channel();

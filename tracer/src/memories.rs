@@ -1,4 +1,4 @@
-//! A guest's memories as an engine lends them: to look at, and to change during a host call.
+//! A guest's memories as an engine lends them: for reading, and for changes during a host call.
 
 use crate::protocol::HostEnd;
 use crate::values::WasmValue;
@@ -16,13 +16,13 @@ pub(crate) trait Memories {
     /// All of them as they are now.
     fn views(&self) -> Vec<View<'_>>;
 
-    /// Writes `bytes` at `address` of memory number `memory`; `false` when they do not fit, and then nothing is
+    /// Writes `bytes` at `address` of memory number `memory`; `false` if they do not fit, in which case nothing is
     /// written.
     fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> bool;
 
-    /// Grows memory number `memory` by so many pages; `false` where the engine refuses.
+    /// Grows memory number `memory` by this many pages; `false` if the engine refuses.
     fn grow(&mut self, memory: u32, delta: u64) -> bool;
 
-    /// Has the engine's own host answer imported function number `function`, where it has a host.
+    /// Has the engine's own host answer imported function number `function`, if it has a host.
     fn own_host(&mut self, function: u32, arguments: &[WasmValue]) -> HostEnd;
 }

@@ -1,7 +1,7 @@
 //! How a child process shows its guest's memories to the recorder: whole images, digests of pages at
 //! checkpoints, and a few watched bytes.
 //!
-//! Independent of any engine: an engine hands in a memory as a slice.
+//! Independent of any engine: an engine passes a memory as a slice.
 
 mod checkpoints;
 mod images;

@@ -1,17 +1,17 @@
 //! Which parts of a memory exist, by the system's page tables.
 //!
 //! A page of a private anonymous mapping that was never written and never read is not in the page tables, and zero.
-//! So a memory of four gigabytes of which a module touches three pages is looked at in milliseconds, where reading all
-//! of it takes seconds and fills the page tables. Pages of files that are not there yet (copy-on-write images of data
-//! segments) hold what the file holds: they count as there. Format: the kernel's documentation of `/proc/PID/maps` and
-//! `/proc/PID/pagemap`.
+//! So a memory of four gigabytes of which a module touches three pages is checked in milliseconds, whereas reading
+//! all of it takes seconds and fills the page tables. Pages of files that are not there yet (copy-on-write images of
+//! data segments) hold what the file holds: they count as there. Format: the kernel's documentation of
+//! `/proc/PID/maps` and `/proc/PID/pagemap`.
 
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// Smaller memories are read whole: that is quicker than asking.
+/// Smaller memories are read completely, which is faster than asking.
 const SMALL: usize = 1 << 20;
 
 /// Entries of the page map that are read at a time.
@@ -23,8 +23,8 @@ const ENTRY: usize = 8;
 /// The page is in memory, or in swap space.
 const THERE: u64 = 1 << 63 | 1 << 62;
 
-/// The parts of `bytes` that may hold something other than zero, ascending and apart from each other. All of them where
-/// the system does not tell.
+/// The parts of `bytes` that may hold something other than zero, ascending and separate. All of them if the system
+/// does not say.
 pub(crate) fn populated(bytes: &[u8]) -> Vec<Range<usize>> {
     let whole = 0..bytes.len();
     if bytes.len() < SMALL {
@@ -39,11 +39,11 @@ pub(crate) fn populated(bytes: &[u8]) -> Vec<Range<usize>> {
     }
 }
 
-/// The same by addresses of this process.
+/// The same by addresses in this process.
 fn parts(asked: Range<usize>) -> io::Result<Vec<Range<usize>>> {
     let maps = std::fs::read_to_string("/proc/self/maps")?;
     let page_map = File::open("/proc/self/pagemap")?;
-    // A system that hides what is there must not make a memory look empty: this very frame is there.
+    // A system that hides its page tables must not make a memory look empty: this very stack frame is there.
     let witness = 1u8;
     let here = std::hint::black_box(&raw const witness) as usize;
     let mut seen = Vec::new();
@@ -58,7 +58,7 @@ fn parts(asked: Range<usize>) -> io::Result<Vec<Range<usize>>> {
         if part.is_empty() {
             continue;
         }
-        // What no mapping covers is not ours to judge.
+        // Ranges outside all mappings count as populated.
         push(&mut found, at..part.start);
         at = part.end;
         match mapping.anonymous {
@@ -73,7 +73,7 @@ fn parts(asked: Range<usize>) -> io::Result<Vec<Range<usize>>> {
 /// One line of `/proc/PID/maps`.
 struct Mapping {
     addresses: Range<usize>,
-    /// Whether a page that is not there is zero.
+    /// Whether an absent page is zero.
     anonymous: bool,
 }
 
@@ -89,7 +89,7 @@ impl Mapping {
     }
 }
 
-/// Adds the pages of an anonymous mapping that are there.
+/// Adds the present pages of an anonymous mapping.
 fn there(page_map: &File, part: Range<usize>, found: &mut Vec<Range<usize>>) -> io::Result<()> {
     let size = rustix::param::page_size();
     let (mut page, last) = (part.start / size, (part.end - 1) / size);
@@ -110,7 +110,7 @@ fn there(page_map: &File, part: Range<usize>, found: &mut Vec<Range<usize>>) -> 
     Ok(())
 }
 
-/// Adds a part; what continues the one before becomes one with it.
+/// Adds a part, merged with the previous one if adjacent.
 fn push(found: &mut Vec<Range<usize>>, part: Range<usize>) {
     match found.last_mut() {
         _ if part.is_empty() => {}
@@ -161,10 +161,10 @@ mod tests {
         // SAFETY: a new mapping at an address of the system's choice; nobody else writes the file.
         let start = unsafe { rustix::mm::mmap(std::ptr::null_mut(), SIZE, protection, flags, &file, 0) };
         let start = start.expect("a mapping");
-        // SAFETY: the mapping has so many bytes, is readable, and lives until it is unmapped below.
+        // SAFETY: the mapping has this many bytes, is readable, and lives until it is unmapped below.
         let bytes = unsafe { std::slice::from_raw_parts(start.cast::<u8>(), SIZE) };
         assert!(covers(&populated(bytes), 50 << 20));
-        // SAFETY: as mapped above; the slice is not used any more.
+        // SAFETY: as mapped above; the slice is no longer used.
         unsafe { rustix::mm::munmap(start, SIZE) }.expect("unmapping");
     }
 

@@ -1,6 +1,6 @@
 //! What the recorder and an engine's process say to each other while a module runs.
 //!
-//! docs/runner-protocol.md is this for those who write a runner; what changes here changes there.
+//! docs/runner-protocol.md describes this for authors of runners; what changes here changes there.
 //!
 //! Both directions are frames of one [grammar]: control frames in JSON, [`Message`]s from the engine's process and
 //! [`Order`]s to it, and raw frames for records and memory.
@@ -27,7 +27,7 @@ mod tests {
     use crate::values::WasmValue;
     use forkpoint_traces::TrapKind;
 
-    /// Names that serde would take instead of `?`, from its own words.
+    /// Names that serde would accept instead of `?`, from its own messages.
     fn names<T: serde::de::DeserializeOwned>() -> Vec<String> {
         let error = serde_json::from_str::<T>("\"?\"").err().expect("nothing has this name").to_string();
         error.split('`').skip(3).step_by(2).map(str::to_string).collect()

@@ -1,7 +1,7 @@
-//! Private temporary folders: nobody else can look into them, and they are gone when their process is.
+//! Private temporary folders: nobody else can look into them, and they disappear with their process.
 //!
-//! A folder holds a locked file for as long as its process lives, whatever ends that. So the next process finds the
-//! folders of those that were killed by their lock, which is free, and removes them.
+//! A folder holds a locked file for as long as its process lives, however that ends. The next process recognises the
+//! folders of killed ones by their free lock, and removes them.
 
 use std::fs::{self, DirEntry, File, Permissions};
 use std::io;
@@ -10,13 +10,13 @@ use std::path::Path;
 use std::sync::Once;
 use tempfile::TempDir;
 
-/// How the names of the folders begin.
+/// Prefix of the folders' names.
 const PREFIX: &str = "forkpoint-";
 
 /// The file that is locked.
 const LOCK: &str = ".lock";
 
-/// Most folders that one process removes: what is left is for the next.
+/// Most folders that one process removes: the rest is left for the next.
 const MOST: usize = 64;
 
 /// A temporary folder of this process, removed when dropped.
@@ -28,7 +28,8 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes a folder that only this user can enter. The first one of a process also removes what dead processes left.
+    /// Makes a folder that only this user can enter. The first one of a process also removes what dead processes
+    /// left.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -41,7 +42,7 @@ impl Scratch {
     fn in_folder(parent: &Path) -> io::Result<Scratch> {
         let only_ours = Permissions::from_mode(0o700);
         let folder = tempfile::Builder::new().prefix(PREFIX).permissions(only_ours).tempdir_in(parent)?;
-        // Under its name only when it is locked: a process that sweeps must not take it for a dead one's.
+        // It gets its name only when it is locked: a process that cleans up must not take it for a dead one's.
         let (unlocked, locked) = (folder.path().join(".unlocked"), folder.path().join(LOCK));
         let lock = File::create_new(&unlocked)?;
         lock.lock()?;
@@ -49,13 +50,13 @@ impl Scratch {
         Ok(Scratch { folder, _lock: lock })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 }
 
-/// Removes the folders of dead processes. What cannot be looked at, or is somebody else's, is left alone.
+/// Removes the folders of dead processes. Those that are unreadable or belong to somebody else are kept.
 fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else { return };
     for entry in entries.flatten().filter(is_left_behind).take(MOST) {
@@ -69,7 +70,7 @@ fn is_left_behind(entry: &DirEntry) -> bool {
         return false;
     }
     let us = rustix::process::geteuid().as_raw();
-    // The entry itself, and the lock itself: no link is followed.
+    // Opens the entry itself and the lock itself, following no link.
     let is_ours = |file: io::Result<fs::Metadata>, folder: bool| {
         file.is_ok_and(|file| file.uid() == us && if folder { file.is_dir() } else { file.is_file() })
     };

@@ -1,9 +1,9 @@
-//! The memory under the guest's buffer, shared between the engine's process and the recorder: what a process
-//! recorded is not lost with it, whether it crashes, aborts or is killed.
+//! The memory under the guest's buffer, shared between the engine's process and the recorder: what a process recorded
+//! is not lost with it, whether it crashes, aborts or is killed.
 //!
-//! The rewritten module writes records and cursor as into any memory of its own. Behind the cursor stands the
-//! number of the block that is being sent, so that the recorder knows whether it has what it finds here already.
-//! Nothing here needs the dead process to do anything: a crash handler would run in a process that is broken.
+//! The rewritten module writes records and cursor as into any memory. The number of the block that is being sent
+//! follows the cursor, so that the recorder knows whether it already has what it finds here. The dead process does
+//! not have to do anything: a crash handler would run in a broken process.
 
 use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, MARK_AT, RECORDS_AT};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
@@ -21,7 +21,7 @@ const LENGTH: usize = (BUFFER_PAGES as usize) << 16;
 /// Address in the buffer of the number of the block that is being sent, from 1; 0 while none is.
 const SENDING_AT: usize = 4;
 
-/// The recorder's hold on the buffer of one child.
+/// The recorder's handle on the buffer of one child.
 #[derive(Clone)]
 pub(crate) struct SharedBuffer(Arc<File>);
 
@@ -40,7 +40,7 @@ impl SharedBuffer {
         Ok((theirs, number))
     }
 
-    /// The number of the mark that the guest came to last, as a dead process left it; 0 for none.
+    /// The number of the mark that the guest reached last, as a dead process left it; 0 for none.
     pub(crate) fn mark(&self) -> io::Result<u32> {
         let mut head = [0; RECORDS_AT];
         let mut read = 0;
@@ -53,11 +53,11 @@ impl SharedBuffer {
         Ok(word(&head, MARK_AT))
     }
 
-    /// The records that a dead process left behind, when the recorder has got `received` blocks from it.
+    /// The records that a dead process left behind, if the recorder has received `received` blocks from it.
     pub(crate) fn unsent(&self, received: u32) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::with_capacity(LENGTH);
         let mut piece = vec![0; 1 << 16];
-        // The process could make the file shorter or longer; neither is a reason to fail.
+        // The process could make the file shorter or longer; neither may make this fail.
         while bytes.len() < LENGTH {
             let read = self.0.read_at(&mut piece, bytes.len() as u64)?;
             if read == 0 {
@@ -75,8 +75,8 @@ impl SharedBuffer {
     }
 }
 
-/// Puts the memory behind `file` under the buffer. `false` when the buffer is not made of whole pages: then
-/// recording goes on with the engine's own memory, and only a crash loses what is in it.
+/// Puts the memory behind `file` under the buffer. `false` if the buffer does not consist of whole pages: then
+/// recording goes on with the engine's own memory, and its contents are lost only in a crash.
 ///
 /// # Safety
 /// The `length` bytes at `start` must be the guest's buffer: readable and writable memory that nobody holds a
@@ -92,15 +92,15 @@ pub(crate) unsafe fn put_under(file: BorrowedFd<'_>, start: *mut u8, length: usi
     Ok(true)
 }
 
-/// Sends what is in the guest's buffer by `send`, as block number `sent` + 1, and empties it.
+/// Passes the contents of the guest's buffer to `send`, as block number `sent` + 1, and empties it.
 pub(crate) fn send(buffer: &mut [u8], sent: &mut u32, send: impl FnOnce(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let used = word(buffer, CURSOR_AT) as usize;
     if used == 0 {
         return Ok(());
     }
-    // Past the last number comes 1: 0 has a meaning of its own.
+    // After the last number comes 1: 0 has a special meaning.
     *sent = sent.checked_add(1).unwrap_or(1);
-    // In this order: whenever the process dies, the recorder takes each record once.
+    // In this order: whenever the process dies, the recorder gets each record once.
     set_word(buffer, SENDING_AT, *sent);
     let end = buffer.len().min(RECORDS_AT + used);
     send(buffer.get(RECORDS_AT..end).unwrap_or_default())?;
@@ -134,7 +134,7 @@ impl HookBuffer {
         unsafe { std::slice::from_raw_parts_mut(self.start, LENGTH) }
     }
 
-    /// Keeps the number of the mark that the guest came to last.
+    /// Keeps the number of the mark that the guest reached last.
     pub(crate) fn set_mark(&mut self, mark: u32) {
         set_mark(self.bytes(), mark);
     }
@@ -144,16 +144,16 @@ impl HookBuffer {
         u64::from(word(self.bytes(), CURSOR_AT))
     }
 
-    /// Appends a record; `false` when it is full and has to be sent first.
+    /// Appends a record; `false` if it is full and must be sent first.
     pub(crate) fn append(&mut self, record: &[u8]) -> bool {
         append(self.bytes(), record)
     }
 }
 
-/// Appends a record to a buffer, the guest's or the host's own; `false` when it is full and has to be sent first.
+/// Appends a record to a buffer, the guest's or the host's own; `false` if it is full and must be sent first.
 pub(crate) fn append(buffer: &mut [u8], record: &[u8]) -> bool {
     let used = word(buffer, CURSOR_AT) as usize;
-    // What lies beyond the limit is for a segment of the guest that began below it.
+    // The space beyond the limit is for a segment of the guest that began below it.
     if used + record.len() > BUFFER_LIMIT as usize {
         return false;
     }
@@ -164,7 +164,7 @@ pub(crate) fn append(buffer: &mut [u8], record: &[u8]) -> bool {
     true
 }
 
-/// The number of the mark that the guest came to last, by its own buffer.
+/// The number of the mark that the guest reached last, in its own buffer.
 pub(crate) fn mark(buffer: &[u8]) -> u32 {
     word(buffer, MARK_AT)
 }
@@ -174,7 +174,7 @@ pub(crate) fn set_mark(buffer: &mut [u8], mark: u32) {
     set_word(buffer, MARK_AT, mark);
 }
 
-/// What the recorder counts blocks with, in step with [`send`].
+/// The recorder's counter of blocks, in step with [`send`].
 pub(crate) fn count_block(received: &mut u32) {
     *received = received.checked_add(1).unwrap_or(1);
 }
@@ -183,14 +183,14 @@ fn word(buffer: &[u8], at: usize) -> u32 {
     buffer.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |word| u32::from_le_bytes(*word))
 }
 
-/// Writes a word where another process looks: neither left out nor moved by the compiler.
+/// Writes a word that another process reads: the compiler neither omits nor moves the write.
 fn set_word(buffer: &mut [u8], at: usize, value: u32) {
     let Some(bytes) = buffer.get_mut(at..at + 4) else { return };
     // SAFETY: any four aligned bytes are an `AtomicU32`, and ours alone while they are borrowed.
     let (_, words, _) = unsafe { bytes.align_to_mut::<AtomicU32>() };
     match words.first() {
         Some(word) => word.store(value.to_le(), Ordering::SeqCst),
-        // Not a memory of the engine's then: its start is at least this aligned.
+        // If unaligned, it is not an engine's memory, whose start is at least this aligned.
         None => bytes.copy_from_slice(&value.to_le_bytes()),
     }
 }
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::protocol::FrameWriter;
 
-    /// A process that dies at each of these moments: what the recorder makes of it.
+    /// What the recorder sees of a process that dies at each of these moments.
     #[test]
     fn each_record_is_taken_once_whenever_the_process_dies() {
         let shared = SharedBuffer::new().expect("a memory file");

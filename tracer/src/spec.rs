@@ -1,6 +1,6 @@
 //! How engines are written on the command line: their names and settings, as data.
 //!
-//! Constraint: no engine is linked here. What is done with a setting is in the engine's own folder.
+//! Constraint: no engine is linked here. A setting takes effect in the engine's own folder.
 
 mod bundled;
 mod capi;
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// An engine as it is written on the command line.
+/// An engine as written on the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EngineSpec {
     /// The one linked into this program: `wasmtime:aot,target=portable,opt=none`.
@@ -54,7 +54,7 @@ pub struct SpecError {
     nearest: String,
 }
 
-/// Every engine with its modes, as one begins to write it.
+/// Every engine with its modes, as the start of its name.
 const NAMES: &[&str] = &[
     "wasmtime:jit",
     "wasmtime:aot",
@@ -77,10 +77,10 @@ const NAMES: &[&str] = &[
     "runner:COMMAND",
 ];
 
-/// How alike two names must be, from 0 to 1, for one to be meant by the other.
+/// Similarity of two names, from 0 to 1, above which one is suggested for the other.
 const ALIKE: f64 = 0.75;
 
-/// The engine that is most likely meant by `name`, its settings left out: by its whole name, or by its engine alone.
+/// The engine most likely meant by `name`, without its settings: by its whole name, or by the engine's part alone.
 fn nearest(name: &str) -> Option<&'static str> {
     let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
     let bare = |known: &&'static str| known.split(',').next().unwrap_or_default();
@@ -120,13 +120,13 @@ impl EngineSpec {
         }
     }
 
-    /// Whether the engine's process answers WASI, scripts and preloaded modules by what is linked into this program. Another
-    /// engine may have a host of its own: [`crate::own_host`] asks it.
+    /// Whether the engine's process answers WASI, scripts and preloaded modules with what is linked into this
+    /// program. Another engine may have its own host: [`crate::own_host`] asks it.
     pub fn has_linked_host(&self) -> bool {
         matches!(self, EngineSpec::Wasmtime(_))
     }
 
-    /// Whether it is a part of this program, and no program or library that its name leads to.
+    /// Whether it is a part of this program, and not a program or library that its name points to.
     pub fn is_built_in(&self) -> bool {
         matches!(self, EngineSpec::Wasmtime(_) | EngineSpec::Wasmi)
     }
@@ -136,13 +136,13 @@ impl EngineSpec {
         !matches!(self, EngineSpec::Bundled(_) | EngineSpec::Runner { .. })
     }
 
-    /// Whether its page limit is for every memory that a module defines, the recorder's buffer among them.
+    /// Whether its page limit applies to every memory that a module defines, including the recorder's buffer.
     pub(crate) fn limits_buffer(&self) -> bool {
         matches!(self, EngineSpec::WasmEdge(_))
     }
 
-    /// Whether modules record inline. wasmi calls hooks faster than it interprets what stands in their place; old
-    /// releases behind `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
+    /// Whether modules record inline. wasmi calls hooks faster than it interprets the code that would replace them;
+    /// old releases with `wasm.h` have no multi-memory, and a runner may have none. A host call costs compiled code
     /// of WasmEdge a hundred times what a record does, and its interpreter less than a record.
     pub fn records_inline(&self) -> bool {
         match self {
@@ -157,7 +157,7 @@ impl FromStr for EngineSpec {
     type Err = SpecError;
 
     fn from_str(spec: &str) -> Result<EngineSpec, SpecError> {
-        // What a setting lacks is said by the problem; only the engine's name may be a slip.
+        // The error names a missing setting; only the engine's name may be a typo.
         let fail = |problem: String| {
             let name = spec.split(',').next().unwrap_or_default();
             let is_name = problem.contains("engine") || problem.contains("mode") || problem.contains("compiler");

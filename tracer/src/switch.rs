@@ -1,9 +1,9 @@
-//! A named thing switched on or off: a proposal, a CPU feature, by whatever names its owner has.
+//! A named thing switched on or off: a proposal or a CPU feature, under the names of its owner.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A thing of an engine or a processor, switched on or off.
+/// A feature of an engine or a processor, switched on or off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Switch {
     /// Its name.
@@ -13,10 +13,10 @@ pub struct Switch {
 }
 
 impl Switch {
-    /// Parses CPU features as in `+fma-avx2`, by the names that Cranelift has without `has_`.
+    /// Parses CPU features as in `+fma-avx2`, by Cranelift's names without `has_`.
     ///
     /// # Errors
-    /// A sentence that names the part which is not understood.
+    /// A sentence that names the part with the error.
     pub fn parse_cpu(list: &str) -> Result<Vec<Switch>, String> {
         let part = |rest: &str| rest.find(['+', '-']).unwrap_or(rest.len());
         let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
@@ -29,13 +29,13 @@ impl Switch {
         })
     }
 
-    /// What the lists of this crate read.
+    /// Errors in the lists of this crate.
     pub(crate) fn list(switches: &[Switch]) -> String {
         switches.iter().map(ToString::to_string).collect()
     }
 }
 
-/// Signs and what follows them; `end` finds where a name ends that begins a text.
+/// Signs and what follows them; `end` finds the end of the name that a text begins with.
 pub(crate) fn split(list: &str, end: impl Fn(&str) -> usize) -> Result<Vec<(bool, &str)>, String> {
     let mut parts = Vec::new();
     let mut rest = list;

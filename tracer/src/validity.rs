@@ -1,10 +1,10 @@
-//! Under which proposals a module is valid. Each set of proposals is asked of the validator once: validating a large module
+//! Under which proposals a module is valid. The validator runs once per set of proposals: validating a large module
 //! takes seconds.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use wasmparser::{Validator, WasmFeatures};
 
-/// WebAssembly 3.0, whose text does not have threads: wasmparser counts them in.
+/// WebAssembly 3.0 without threads, which are not in its text but which wasmparser includes.
 pub(crate) const CORE: WasmFeatures = WasmFeatures::WASM3.difference(WasmFeatures::THREADS);
 
 /// Why a module is not valid.
@@ -12,7 +12,7 @@ pub(crate) const CORE: WasmFeatures = WasmFeatures::WASM3.difference(WasmFeature
 pub(crate) struct Invalid {
     pub(crate) message: String,
     pub(crate) offset: usize,
-    /// The proposals without which it is not, where the validator knows.
+    /// The proposals that it needs, if the validator knows them.
     pub(crate) missing: Option<WasmFeatures>,
 }
 
@@ -23,7 +23,7 @@ impl From<wasmparser::Error> for Invalid {
     }
 }
 
-/// What was found out about one module.
+/// What is known about one module.
 #[derive(Debug)]
 pub(crate) struct Validity {
     module: Arc<[u8]>,
@@ -39,9 +39,9 @@ impl Validity {
         &self.module
     }
 
-    /// Whether the module is valid with these proposals. What is valid with some is valid with more.
+    /// Whether the module is valid with these proposals. A module that is valid with some is valid with more.
     pub(crate) fn with(&self, features: WasmFeatures) -> Result<(), Invalid> {
-        // Held while the validator works: nobody else shall do the same work meanwhile.
+        // Held while the validator works, so that nobody does the same work meanwhile.
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         if asked.iter().any(|(with, answer)| features.contains(*with) && answer.is_ok()) {
             return Ok(());

@@ -20,7 +20,7 @@ const VECTOR: &str = "write i8x16:, i16x8:, i32x4:, i64x2:, f32x4: or f64x2: and
 /// Parses `text` as a value of type `ty`.
 ///
 /// # Errors
-/// When it is none, with what would be.
+/// When it is not one, with what is expected.
 pub fn parse_value(text: &str, ty: ValType) -> Result<WasmValue, ValueError> {
     let fail = |hint| ValueError { text: text.to_string(), ty: ty.to_string(), hint };
     match ty {
@@ -34,7 +34,7 @@ pub fn parse_value(text: &str, ty: ValType) -> Result<WasmValue, ValueError> {
     }
 }
 
-/// An integer of so many bits, signed or unsigned, as its low bits.
+/// An integer of this many bits, signed or unsigned, as its low bits.
 fn integer(text: &str, bits: u32) -> Option<u64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),

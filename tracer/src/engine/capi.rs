@@ -1,7 +1,7 @@
 //! Any engine that is a shared library with the standard C interface `wasm.h`: libwasmtime of any release,
 //! libwasmer, libiwasm.
 //!
-//! Nothing that the library makes is given back: the process ends with the run.
+//! Nothing that the library allocates is freed: the process ends with the run.
 
 mod abi;
 mod check;
@@ -39,7 +39,7 @@ struct Capi {
 /// Loads the library and sets the engine up.
 ///
 /// # Errors
-/// In words, when the library cannot be loaded, lacks what is needed, or cannot be set so.
+/// In words, when the library cannot be loaded, lacks a function, or lacks a setting.
 pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
     if job.memory_page_limit.is_some() {
         return Err("the C interface wasm.h has no limit for a memory's pages; run it without".to_string());
@@ -54,7 +54,7 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
     })?;
     let (engine, settings) = config::engine(&api, spec, &job.features)?;
     compiler::check(&api, engine, spec, &job.features)?;
-    // SAFETY: the engine was made a moment ago.
+    // SAFETY: the engine was just made.
     let store = unsafe { (api.wasm_store_new)(engine) };
     if store.is_null() {
         return Err("the library makes no store".to_string());
@@ -81,8 +81,8 @@ impl Capi {
         }
     }
 
-    /// Why these bytes are no module: `wasm.h` does not tell, but Wasmtime has a function that does the same and
-    /// tells.
+    /// Why these bytes are not a valid module. `wasm.h` does not say, but a function of Wasmtime that does the same
+    /// does.
     fn why(&self, function: &str, bytes: &[u8]) -> String {
         type Make = unsafe extern "C" fn(Object, *const u8, usize, *mut Object) -> Object;
         type Message = unsafe extern "C" fn(*const c_void, *mut Vector<u8>);
@@ -91,7 +91,7 @@ impl Capi {
             unsafe { (self.api.extra::<Make>(function), self.api.extra::<Message>("wasmtime_error_message")) };
         if let (Some(make), Some(message)) = (make, message) {
             let mut module = std::ptr::null_mut();
-            // SAFETY: the engine is alive, the bytes are only read, and the module goes where there is room.
+            // SAFETY: the engine is alive, the bytes are only read, and there is room for the module.
             let error = unsafe { make(self.engine, bytes.as_ptr(), bytes.len(), &mut module) };
             if !error.is_null() {
                 let mut text = Vector::empty();
@@ -115,15 +115,15 @@ impl Capi {
         }
     }
 
-    /// The engine's version, which `wasm.h` does not tell.
+    /// The engine's version, which `wasm.h` does not give.
     fn version(&self) -> String {
         type Version = unsafe extern "C" fn() -> *const c_char;
         // SAFETY: Wasmer's function of this name has this signature.
         if let Some(version) = unsafe { self.api.extra::<Version>("wasmer_version") } {
-            // SAFETY: it gives a constant that ends with a NUL.
+            // SAFETY: it returns a constant that ends with a NUL.
             return unsafe { CStr::from_ptr(version()) }.to_string_lossy().into_owned();
         }
-        // An engine that cannot serialize may end the process when it is asked to.
+        // An engine that cannot serialize may end the process when asked to.
         if self.name() != "wasmtime" {
             return "unknown (its interface does not report it)".to_string();
         }
@@ -137,7 +137,7 @@ impl Capi {
         }
     }
 
-    /// Whose library it is, by functions that only that engine has.
+    /// The engine that the library belongs to, recognised by functions that only that engine has.
     fn name(&self) -> &'static str {
         let marks = [
             ("wasmtime_module_new", "wasmtime"),
@@ -192,8 +192,8 @@ impl Engine for Capi {
         let module = match run.precompiled {
             true => {
                 let code = Vector::over(&mut bytes);
-                // SAFETY: the file was written by a child of the same parent a moment ago, in a directory that only
-                // this user can write, by the same library.
+                // SAFETY: the file was just written by a child of the same parent with the same library, in a
+                // directory that only this user can write.
                 let module = unsafe { (self.api.wasm_module_deserialize)(self.store, &code) };
                 if module.is_null() {
                     return Err(Rejected::compile(self.why("wasmtime_module_deserialize", &bytes)));

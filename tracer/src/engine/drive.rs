@@ -1,7 +1,8 @@
-//! One run under any engine: what the recorder is told, in which order.
+//! One run under any engine: what is reported to the recorder, and in which order.
 //!
 //! An engine implements [`Engine`], [`Loaded`] and [`Guest`], and gives the module a hook or takes its blocks of
-//! records by the [`Session`]. All else is here, so that runs under two engines differ in nothing but the engine.
+//! records through the [`Session`]. Everything else is here, so that runs under two engines differ only by the
+//! engine.
 
 use super::session::{Halt, Next, Session};
 use super::words;
@@ -18,24 +19,24 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-/// An engine that is set up.
+/// An engine, configured.
 pub(crate) trait Engine {
-    /// Which it is, for the trace's header.
+    /// Its description, for the trace's header.
     fn about(&self) -> EngineInfo;
 
-    /// Whether the module in this file is valid, as the engine sees it and with its proposals.
+    /// Whether the module in this file is valid for the engine and its proposals.
     fn validate(&self, module: &Path) -> Result<(), Rejected>;
 
     /// Compiles the module in one file to another, for [`Engine::load`] in a later process.
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected>;
 
-    /// Makes the module in this file ready, whether it is compiled already or not, as `run` says.
+    /// Loads the module in this file, whether it is compiled already or not, as `run` says.
     fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected>;
 }
 
 /// A module that an engine has accepted.
 pub(crate) trait Loaded {
-    /// Sends the native code of all functions, where the engine tells it and it is at most `limit` bytes.
+    /// Sends the native code of all functions, if the engine gives it and it is at most `limit` bytes.
     fn send_native(&self, _limit: u64, _out: &mut Out) -> io::Result<()> {
         Ok(())
     }
@@ -44,21 +45,21 @@ pub(crate) trait Loaded {
     fn instantiate<'a>(&'a self, run: &Run, session: Session) -> Result<Box<dyn Guest + 'a>, Rejected>;
 }
 
-/// Why an engine's own host is not there for a guest.
+/// Why a guest cannot have the engine's own host.
 pub(super) enum NoHost {
     /// The engine itself would not instantiate it.
     Rejected(String),
-    /// The way to call the host does not work: nothing about the engine.
+    /// The way to call the host does not work, which says nothing about the engine.
     Failed(String),
 }
 
 impl NoHost {
-    /// Tells the recorder, where it has to end.
+    /// Reports it to the recorder, if it ends the run.
     pub(super) fn tell(self, session: &mut Session) -> Rejected {
         match self {
             NoHost::Rejected(words) => Rejected::instantiate(words),
             NoHost::Failed(words) => {
-                // The recorder ends here; one that is gone notices by itself.
+                // The recorder ends here; if it is gone, it needs no message.
                 let _ = session.out.message(&Message::Failed(words.clone()));
                 Rejected::instantiate(words)
             }
@@ -66,12 +67,12 @@ impl NoHost {
     }
 }
 
-/// A module that an engine did not accept.
+/// A module that an engine rejected.
 pub(crate) struct Rejected {
     pub(crate) stage: Stage,
-    /// The engine's own words.
+    /// The engine's own message.
     pub(crate) message: String,
-    /// The engine's own number of what is wrong.
+    /// The engine's own error code.
     pub(crate) code: Option<String>,
 }
 
@@ -96,7 +97,7 @@ impl Rejected {
 /// Gets the session and all memories as they are.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(&mut Session, &[View]) -> io::Result<()>;
 
-/// Does what an engine has to do after an event. `visit` is given to look at the session and the memories.
+/// Does what an engine must do after an event. `visit` is called to look at the session and the memories.
 pub(super) fn go_on(next: Next, visit: impl FnOnce(Visit<'_>) -> io::Result<()>) -> Result<(), Halt> {
     match next {
         Next::GoOn => Ok(()),
@@ -114,8 +115,8 @@ pub(super) fn go_on(next: Next, visit: impl FnOnce(Visit<'_>) -> io::Result<()>)
 
 /// An instance.
 pub(crate) trait Guest {
-    /// Hands out the session, and the memories that the run names in its order. Records that the guest keeps by
-    /// itself are taken before.
+    /// Passes on the session, and the memories that the run names, in its order. Records that the guest keeps itself
+    /// are taken first.
     fn visit(&mut self, visit: Visit<'_>) -> io::Result<()>;
 
     /// Calls an export.
@@ -128,20 +129,20 @@ pub(crate) trait Guest {
     fn table(&mut self, name: &str) -> Option<u64>;
 }
 
-/// How a call ended, as the engine tells it.
+/// How a call ended, as the engine reports it.
 pub(crate) enum Ended {
-    /// It gave these values back.
+    /// It returned these values.
     Returned(Vec<WasmValue>),
     /// It did not return.
     Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
     /// The guest exited by the engine's own means.
     Exited(i32),
-    /// The interface to the engine cannot make this call: the run says nothing about the engine.
+    /// The interface to the engine cannot make this call, which says nothing about the engine.
     Impossible(String),
 }
 
 impl Ended {
-    /// What cannot be called at all.
+    /// A call that cannot be made at all.
     pub(crate) fn no_function(name: &str) -> Ended {
         let message = format!("no function is exported as `{name}`");
         Ended::Trapped { trap: TrapKind::HostError, message, frames: Vec::new() }
@@ -159,7 +160,7 @@ pub(crate) fn drive(
     let mut about = engine.about();
     about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
     for switch in job.features.switches() {
-        // What the engine has without being asked is not how it is.
+        // The engine's defaults are not settings.
         let own = format!("wasm_{}", switch.name.replace('-', "_"));
         about.settings.retain(|(name, _)| *name != own);
         about.settings.push((own, switch.enabled.to_string()));
@@ -168,7 +169,7 @@ pub(crate) fn drive(
     match stages(engine, job, &mut out, control, buffer)? {
         Ok(()) => out.message(&Message::End),
         Err(Rejected { stage, mut message, code }) => {
-            // Where the recorder puts files for a run says nothing about it.
+            // Where the recorder puts files for a run is not a setting.
             if let Some(folder) = job.module.parent() {
                 message = message.replace(&format!("{}/", folder.display()), "");
             }
@@ -178,7 +179,7 @@ pub(crate) fn drive(
     }
 }
 
-/// One stage after the other, and then the calls. The inner error is the engine's rejection.
+/// One stage after another, then the calls. The inner error is the engine's rejection.
 fn stages(
     engine: &dyn Engine,
     job: &Job,
@@ -186,7 +187,7 @@ fn stages(
     control: Control,
     buffer: OwnedFd,
 ) -> io::Result<Result<(), Rejected>> {
-    // What was compiled before was validated before.
+    // A compiled module has been validated already.
     if !matches!(&job.task, Task::Run(run) if run.precompiled) {
         if let Err(rejected) = engine.validate(&job.original) {
             return Ok(Err(rejected));
@@ -242,13 +243,13 @@ fn send_images(session: &mut Session, views: &[View]) -> io::Result<()> {
     views.iter().try_for_each(|view| send_image(view, &mut session.out))
 }
 
-/// Shows what a failed instantiation left in the memories that the module imports: segments before the one that does not
-/// fit are copied by then. A recorder that is gone notices by the next message.
+/// Shows what a failed instantiation left in the memories that the module imports: segments before the one that does
+/// not fit have been copied. If the recorder is gone, the next message fails.
 pub(crate) fn left_behind(session: &mut Session, views: &[View]) {
     let _ = send_images(session, views);
 }
 
-/// Makes all calls. The inner error says what cannot be called.
+/// Makes all calls. The inner error names the one that cannot be made.
 fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(), String>> {
     let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new(), vectors: false };
     let start = run.has_start.then_some((None, &start));
@@ -273,7 +274,7 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             }
         })?;
         let message = match (end, ended) {
-            // It was asked to stop and came to its end before.
+            // It was asked to stop, but finished first.
             (Some(HostEnd::Stopped), Ended::Trapped { .. }) => Message::Stopped,
             (Some(HostEnd::Exited(code)), _) => Message::Exited(code),
             (_, Ended::Impossible(what)) => return Ok(Err(what)),
@@ -289,7 +290,7 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
         }
         out.message(&message)?;
         let over = matches!(message, Message::Exited(_) | Message::Stopped);
-        // A module whose start function failed is not there: no export of it can be called.
+        // If the start function failed, there is no instance, so no export can be called.
         if over || number.is_none() && !matches!(message, Message::Returned(_)) {
             break;
         }

@@ -1,10 +1,10 @@
-//! Memories that an engine lends while its guest waits: the same for every engine, whatever it takes to reach one.
+//! Memories that an engine lends while its guest waits: the same for every engine, however one reaches them.
 
 use crate::memories::{Memories, View};
 use crate::protocol::HostEnd;
 use crate::values::WasmValue;
 
-/// One memory of a guest. An engine reaches it through `S`, its store; an engine that needs none takes `()`.
+/// One memory of a guest. An engine reaches it through `S`, its store; an engine that needs none uses `()`.
 pub(super) trait EngineMemory<S> {
     /// Size in pages, as the engine gives it.
     fn pages(&self, store: &S) -> u64;
@@ -12,10 +12,10 @@ pub(super) trait EngineMemory<S> {
     /// Its bytes.
     fn bytes<'a>(&'a self, store: &'a S) -> &'a [u8];
 
-    /// The same, to be changed.
+    /// The same, mutable.
     fn bytes_mut<'a>(&'a self, store: &'a mut S) -> &'a mut [u8];
 
-    /// Grows it by so many pages; `false` where the engine refuses.
+    /// Grows it by this many pages; `false` if the engine refuses.
     fn grow(&self, store: &mut S, delta: u64) -> bool;
 }
 
@@ -29,7 +29,7 @@ pub(super) fn views<'a, M: EngineMemory<S>, S>(memories: &'a [M], store: &'a S) 
     memories.iter().enumerate().map(view).collect()
 }
 
-/// Writes at an address; `false` when the bytes do not fit, and then nothing is written.
+/// Writes at an address; `false` if the bytes do not fit, in which case nothing is written.
 pub(super) fn write(memory: &mut [u8], address: u64, bytes: &[u8]) -> bool {
     let place = usize::try_from(address).ok().and_then(|start| memory.get_mut(start..)?.get_mut(..bytes.len()));
     match place {
@@ -48,7 +48,7 @@ pub(super) type OwnHostCall<'a> = &'a mut dyn FnMut(u32, &[WasmValue]) -> HostEn
 pub(super) struct Lent<'a, M, S> {
     pub(super) memories: &'a [M],
     pub(super) store: &'a mut S,
-    /// The engine's own host, where it has one and that is live.
+    /// The engine's own host, if it has one and that is live.
     pub(super) own_host: Option<OwnHostCall<'a>>,
 }
 
@@ -78,7 +78,7 @@ impl<M: EngineMemory<S>, S> Memories for Lent<'_, M, S> {
 mod tests {
     use super::*;
 
-    /// A memory in a store of two, by its place there.
+    /// A memory in a store of two, by its index there.
     struct Plain(usize);
 
     impl EngineMemory<[Vec<u8>; 2]> for Plain {

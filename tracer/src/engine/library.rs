@@ -1,12 +1,12 @@
-//! Engines that are shared libraries: finding their functions, and what names such a file in a trace.
+//! Engines that are shared libraries: finding their functions, and identifying such a file in a trace.
 
 use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Declares `struct Api` with functions that a library must have, by their names and signatures in C.
+/// Declares `struct Api` with functions that a library must have, with their names and signatures in C.
 macro_rules! functions {
     ($($name:ident($($parameter:ty),* $(,)?) $(-> $result:ty)?;)*) => {
-        /// The functions of one library. They are all there.
+        /// The functions of one library, all present.
         #[allow(non_snake_case, reason = "they are named as in C")]
         pub(super) struct Api {
             $(pub(super) $name: unsafe extern "C" fn($($parameter),*) $(-> $result)?,)*
@@ -17,15 +17,15 @@ macro_rules! functions {
             /// Finds the functions in a library.
             ///
             /// # Errors
-            /// The name of the first that is not there.
+            /// The name of the first missing function.
             ///
             /// # Safety
             /// Functions of these names must have these signatures.
             pub(super) unsafe fn of(library: libloading::Library) -> Result<Api, &'static str> {
                 Ok(Api {
                     $($name: {
-                        // SAFETY: the caller vouches for the signature. The pointer is copied out of the symbol
-                        // and does not outlive the library, which stands beside it.
+                        // SAFETY: the caller vouches for the signature. The pointer is copied out of the symbol and
+                        // does not outlive the library, which is in the same struct.
                         let symbol = unsafe { library.get(stringify!($name)) };
                         *symbol.map_err(|_| stringify!($name))?
                     },)*
@@ -56,7 +56,7 @@ macro_rules! extra_functions {
 
         impl Functions {
             pub(super) fn of(api: &Api) -> Option<Functions> {
-                // SAFETY: who declares a function vouches for its signature.
+                // SAFETY: whoever declares a function vouches for its signature.
                 unsafe { Some(Functions { $($field: api.extra($name)?,)* }) }
             }
         }
@@ -71,13 +71,13 @@ pub(super) use functions;
 /// # Errors
 /// In words, with its path.
 pub(super) fn load(path: &Path) -> Result<libloading::Library, String> {
-    // SAFETY: loading a library runs its code, which is what the user asks for by naming it; and this process is
-    // there for nothing else.
+    // SAFETY: loading a library runs its code, which the user asks for by naming it; and this process exists for
+    // nothing else.
     let library = unsafe { libloading::Library::new(path) };
     library.map_err(|error| format!("loading the library {}: {error}", path.display()))
 }
 
-/// What names a library beyond its path: its file's name, length and a digest.
+/// What identifies a library beyond its path: its file's name, length and a digest.
 pub(super) fn identity(path: &Path) -> Vec<(String, String)> {
     let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let mut known = vec![("library".to_string(), name)];

@@ -1,4 +1,4 @@
-//! What a guest's host functions share in every engine: where events go, when memory is looked at, who answers.
+//! What host functions share in every engine: where events go, when memory is looked at, who answers.
 
 mod host_calls;
 
@@ -23,11 +23,11 @@ pub(crate) enum Next {
     GoOn,
     /// Shows the memories to [`Session::look`] first.
     Look,
-    /// Ends the run by a trap of its own.
+    /// Ends the run with a trap.
     Stop,
 }
 
-/// The run has to end: the engine leaves the guest by any trap. Why is known to the session.
+/// The run must end: the engine leaves the guest by any trap. The session knows why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Halt;
 
@@ -43,14 +43,14 @@ impl std::error::Error for Halt {}
 pub(crate) struct Session {
     pub(crate) out: Out,
     control: Control,
-    /// Where the hook records.
+    /// The buffer for calls of the hook.
     hooks: HookBuffer,
     /// The memory behind it, which a guest's own buffer can share.
     buffer: OwnedFd,
     checkpoints: Checkpoints,
-    /// The mark that the guest came to last in this call; 0 for none.
+    /// The mark that the guest reached last in this call; 0 for none.
     mark: u32,
-    /// Whether what the guest's buffer has as mark is of a call before.
+    /// Whether the mark in the guest's buffer is from an earlier call.
     stale: bool,
     /// Number of blocks of records sent.
     sent: u32,
@@ -59,9 +59,9 @@ pub(crate) struct Session {
     watcher: Option<Watcher>,
     /// Answers host calls here; without it the recorder is asked.
     host: Option<Host>,
-    /// Why the guest was left, where a host function did it.
+    /// Why the guest was left, if a host function did it.
     end: Option<HostEnd>,
-    /// An error of the socket: nobody listens any more.
+    /// An error of the socket: the recorder is gone.
     failed: Option<io::Error>,
 }
 
@@ -85,7 +85,7 @@ impl Session {
         })
     }
 
-    /// What [`shared::put_under`] takes.
+    /// The arguments for [`shared::put_under`].
     pub(crate) fn buffer(&self) -> BorrowedFd<'_> {
         self.buffer.as_fd()
     }
@@ -99,7 +99,7 @@ impl Session {
     #[inline]
     pub(crate) fn event(&mut self, site: u32, operands: [u64; 3]) -> Next {
         if site == MARK_HOOK {
-            // No event: of all marks only the last one counts, whoever reads it.
+            // No event: of all marks only the last one counts.
             self.mark = operands[0] as u32;
             self.hooks.set_mark(self.mark);
             return if self.stops() { Next::Stop } else { Next::GoOn };
@@ -140,7 +140,7 @@ impl Session {
         })
     }
 
-    /// What a module that records inline does after [`Session::take_block`] on its way.
+    /// What a module that records inline must do after [`Session::take_block`] during the run.
     pub(crate) fn after_block(&mut self, taken: io::Result<()>) -> Next {
         match taken {
             Err(error) => self.fail(error),
@@ -165,11 +165,10 @@ impl Session {
         })
     }
 
-    /// Looks at the memories behind the last event: at watched bytes, and at all of them where a checkpoint is
-    /// due.
+    /// Looks at the memories after the last event: at watched bytes, and at all of them if a checkpoint is due.
     ///
     /// # Errors
-    /// When the run has to end.
+    /// When the run must end.
     pub(crate) fn look(&mut self, views: &[View]) -> Result<(), Halt> {
         let looked = self.glance(views).and_then(|()| if self.is_due() { self.checkpoint(views) } else { Ok(()) });
         match looked {
@@ -182,7 +181,7 @@ impl Session {
         }
     }
 
-    /// Sends all records so far, and what watched bytes hold.
+    /// Sends all records so far, and the contents of watched bytes.
     pub(crate) fn glance(&mut self, views: &[View]) -> io::Result<()> {
         self.drain()?;
         let Session { watcher, out, .. } = self;
@@ -193,7 +192,7 @@ impl Session {
         }
     }
 
-    /// The same, and sends the records that wait for watched bytes to change.
+    /// The same; also sends the records that wait for watched bytes to change.
     pub(crate) fn settle(&mut self, views: &[View]) -> io::Result<()> {
         self.glance(views)?;
         let Session { watcher, out, .. } = self;
@@ -204,7 +203,7 @@ impl Session {
         matches!(self.checkpoints, Checkpoints::Bytes(bytes) if self.unchecked + self.hooks.used() >= bytes)
     }
 
-    /// Shows the recorder all memories. What is recorded so far must have been sent.
+    /// Shows the recorder all memories. All records so far must have been sent.
     fn checkpoint(&mut self, views: &[View]) -> io::Result<()> {
         if !views.is_empty() {
             observe::checkpoint(views, &self.control.answers, &mut self.out)?;
@@ -213,13 +212,13 @@ impl Session {
         Ok(())
     }
 
-    /// A checkpoint after a trap, where the run has any.
+    /// A checkpoint after a trap, if the run has any.
     pub(super) fn checkpoint_at_trap(&mut self, views: &[View]) -> io::Result<()> {
         if self.checkpoints == Checkpoints::None { Ok(()) } else { self.checkpoint(views) }
     }
 
-    /// A checkpoint around a host call, where the run has such. An engine that answers host calls by itself calls
-    /// it before and after.
+    /// A checkpoint around a host call, if the run has them. An engine that answers host calls by itself calls this
+    /// before and after.
     pub(crate) fn around_call(&mut self, views: &[View]) -> io::Result<()> {
         if self.checkpoints != Checkpoints::Calls {
             return Ok(());
@@ -228,8 +227,7 @@ impl Session {
         self.checkpoint(views)
     }
 
-    /// Leaves a step of a host call, as [`host_record`](crate::instrument::host_record) makes it, among the hook's
-    /// records.
+    /// Puts a step of a host call, made by [`host_record`](crate::instrument::host_record), among the hook's records.
     pub(crate) fn host_record(&mut self, record: &[u8]) -> io::Result<()> {
         if self.hooks.append(record) {
             return Ok(());
@@ -241,8 +239,8 @@ impl Session {
         }
     }
 
-    /// A host function of this process's own is broken: the recorder ends with these words. Records of the guest's own
-    /// buffer must have been taken.
+    /// One of this process's own host functions is broken: the recorder ends with this message. Records in the
+    /// guest's own buffer must have been taken.
     pub(crate) fn host_failed(&mut self, why: String) -> io::Result<()> {
         self.drain()?;
         self.out.message(&Message::Unanswered { why, damaged: true })?;
@@ -250,7 +248,7 @@ impl Session {
         Ok(())
     }
 
-    /// Host functions of this process's own.
+    /// This process's own host functions.
     pub(crate) fn hosted(&self) -> Arc<HostFunctions> {
         Arc::clone(&self.control.hosted)
     }
@@ -269,26 +267,27 @@ impl Session {
         stops
     }
 
-    /// Nobody listens any more.
+    /// The recorder is gone.
     fn fail(&mut self, error: io::Error) -> Next {
         self.end = Some(HostEnd::Stopped);
         self.failed = Some(error);
         Next::Stop
     }
 
-    /// A call begins: no mark is of it yet. What the guest's own buffer has is forgotten when that is taken next.
+    /// A call begins and has reached no mark yet. The mark in the guest's own buffer is dropped when that is taken
+    /// next.
     pub(super) fn begin_call(&mut self) {
         self.mark = 0;
         self.hooks.set_mark(0);
         self.stale = true;
     }
 
-    /// The mark that the guest came to last in this call. Records of the guest's own buffer must have been taken.
+    /// The mark that the guest reached last in this call. Records in the guest's own buffer must have been taken.
     pub(super) fn mark(&self) -> Option<u32> {
         (self.mark != 0).then_some(self.mark)
     }
 
-    /// Why a host function left the guest, if one did; an error where nobody listens any more.
+    /// Why a host function left the guest, if one did; an error if the recorder is gone.
     pub(super) fn take_end(&mut self) -> io::Result<Option<HostEnd>> {
         match self.failed.take() {
             Some(error) => Err(error),

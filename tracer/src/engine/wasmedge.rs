@@ -1,8 +1,8 @@
 //! WasmEdge as a shared library: interpreter, JIT, AOT.
 //!
-//! Nothing that the library makes is given back: the process ends with the run. It is loaded into a process of its
-//! own for another reason, too: compiled code of WasmEdge sets signal handlers and takes them away again, whoever
-//! set others before.
+//! Nothing that the library allocates is freed: the process ends with the run. It is loaded into a separate process
+//! for another reason, too: compiled code of WasmEdge sets signal handlers and removes them again, without restoring
+//! earlier ones.
 
 mod abi;
 mod config;
@@ -28,7 +28,7 @@ use std::path::Path;
 
 /// A library, loaded, with a configuration for running or for compiling.
 struct WasmEdge {
-    /// As the user wrote it.
+    /// The engine as the user wrote it.
     asked: String,
     spec: WasmEdgeSpec,
     api: Api,
@@ -41,7 +41,7 @@ struct WasmEdge {
 /// Loads the library and sets the engine up.
 ///
 /// # Errors
-/// In words, when the library cannot be loaded, is another one, or cannot be set so.
+/// In words, when the library cannot be loaded, is a different one, or lacks a setting.
 pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
     let asked = spec.to_string();
     let loaded = library::load(&spec.library)?;
@@ -53,7 +53,7 @@ pub(super) fn open(spec: &WasmEdgeSpec, job: &Job) -> Result<Box<dyn Engine>, St
         )
     })?;
     let release = Release::of(&api).with_interface(&api, spec.abi.as_deref())?;
-    // SAFETY: has no condition. What goes wrong is told by answers; the guest's output is not the engine's to mix.
+    // SAFETY: has no condition. Results report errors; the log must not mix with the guest's output.
     unsafe { (api.WasmEdge_LogOff)() };
     let spec = WasmEdgeSpec {
         wasm: config::named(&job.features).chain(spec.wasm.iter().cloned()).collect(),
@@ -107,7 +107,7 @@ impl Engine for WasmEdge {
     fn load<'a>(&'a self, module: &Path, _: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
         let path = text(module)?;
         let machine = self.machine(&path, Stage::Compile)?;
-        // The machine does not tell what a module imports: it is read twice.
+        // The machine does not give a module's imports, so it is read twice.
         let mut ast = std::ptr::null_mut();
         // SAFETY: the configuration is ours, and the path ends with a NUL.
         unsafe {
@@ -120,7 +120,8 @@ impl Engine for WasmEdge {
 }
 
 impl WasmEdge {
-    /// A machine with the module in this file, validated. A file that cannot be read as one is rejected at `stage`.
+    /// A machine with the module in this file, validated. A file that cannot be read as a module is rejected at
+    /// `stage`.
     fn machine(&self, path: &CStr, stage: Stage) -> Result<Object, Rejected> {
         // SAFETY: the configuration is ours, and the path ends with a NUL.
         unsafe {
@@ -135,7 +136,7 @@ impl WasmEdge {
     }
 }
 
-/// A path as C has it.
+/// A path as a C string.
 fn text(path: &Path) -> Result<CString, Rejected> {
     CString::new(path.as_os_str().as_bytes())
         .map_err(|_| Rejected::compile(format!("the path {} has a NUL in it", path.display())))

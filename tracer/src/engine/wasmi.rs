@@ -13,10 +13,10 @@ use guest::WasmiGuest;
 use std::path::Path;
 use wasmi::{CompilationMode, Config, Module};
 
-/// The version linked in; the workspace pins it, since the crate does not tell.
+/// The version linked in; the workspace pins it, since the crate does not export it.
 pub(super) const VERSION: &str = "2.0.0";
 
-/// Frames and bytes of stack that a guest may use: about as many as Wasmtime's stack holds.
+/// Frames and bytes of stack that a guest may use: about as many as fit in Wasmtime's stack.
 const MAX_RECURSION: usize = 16 << 10;
 const MAX_STACK: usize = 8 << 20;
 
@@ -41,11 +41,11 @@ const FEATURES: &[(&str, Switch)] = &[
     ("wide-arithmetic", Config::wasm_wide_arithmetic),
 ];
 
-/// What is switched on without being asked.
+/// What is on by default.
 const ON: &[&str] =
     &["custom-page-sizes", "memory64", "multi-memory", "relaxed-simd", "simd", "tail-call", "wide-arithmetic"];
 
-/// wasmi, set up.
+/// wasmi, configured.
 struct Wasmi {
     engine: wasmi::Engine,
     limit: GrowthLimit,
@@ -54,7 +54,7 @@ struct Wasmi {
 /// Sets the engine up.
 ///
 /// # Errors
-/// In words, when it does not know a proposal that is to be switched.
+/// In words, when a proposal to switch is unknown to it.
 pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
     let mut config = Config::default();
     for (_, switch) in FEATURES.iter().filter(|(name, _)| ON.contains(name)) {
@@ -68,7 +68,7 @@ pub(super) fn open(job: &Job) -> Result<Box<dyn Engine>, String> {
         switch(&mut config, wanted.enabled);
     }
     config
-        // What it does not accept it says before anything runs.
+        // It rejects modules before anything runs.
         .compilation_mode(CompilationMode::Eager)
         .ignore_custom_sections(true)
         .set_max_recursion_depth(MAX_RECURSION)

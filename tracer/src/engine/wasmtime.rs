@@ -31,8 +31,8 @@ pub(super) const VERSION: &str = wasmtime_environ::VERSION;
 /// Sets a [`Config`]'s switch.
 type Switch = fn(&mut Config, bool) -> &mut Config;
 
-/// What is the same in every run, under Wasmtime's own names. Some of it is Wasmtime's default and set
-/// nonetheless: it decides whether a divergence shows, so a trace must not leave it to the reader's version.
+/// Settings that are the same in every run, under Wasmtime's own names. Some are Wasmtime's default and set
+/// nonetheless: they decide whether a divergence shows, so a trace must not leave them to the reader's version.
 const SWITCHES: &[(&str, Switch, bool)] = &[
     ("cranelift_nan_canonicalization", Config::cranelift_nan_canonicalization, false),
     ("relaxed_simd_deterministic", Config::relaxed_simd_deterministic, false),
@@ -48,7 +48,7 @@ const SWITCHES: &[(&str, Switch, bool)] = &[
     ("wasm_wide_arithmetic", Config::wasm_wide_arithmetic, true),
 ];
 
-/// Proposals that a compiler does not have; switched on, the engine would not start.
+/// Proposals that a compiler lacks; with them switched on, the engine would not start.
 const LACKING: &[(Compiler, &[&str])] = &[
     (
         Compiler::Winch,
@@ -69,13 +69,13 @@ fn switches(compiler: Compiler) -> impl Iterator<Item = &'static (&'static str, 
     SWITCHES.iter().filter(move |(name, ..)| !lacking.contains(name))
 }
 
-/// The target of Wasmtime's own byte code on this kind of machine.
+/// The target for Wasmtime's own bytecode on this kind of machine.
 const PULLEY: &str = if cfg!(target_pointer_width = "64") { "pulley64" } else { "pulley32" };
 
 /// Bytes of stack that a guest may use.
 const MAX_WASM_STACK: usize = 512 << 10;
 
-/// Wasmtime, set up.
+/// Wasmtime, configured.
 struct Wasmtime {
     spec: WasmtimeSpec,
     engine: wasmtime::Engine,
@@ -85,7 +85,7 @@ struct Wasmtime {
 /// Sets the engine up.
 ///
 /// # Errors
-/// In the engine's words, when its settings do not go together.
+/// In the engine's words, when its settings cannot be combined.
 pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
     let limit = GrowthLimit::new(job.memory_page_limit);
     match configure(spec, job) {
@@ -161,7 +161,7 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
         }
     }
     if job.stack_switching {
-        // Not by default: not every target has it.
+        // Not by default: some targets lack it.
         config.wasm_stack_switching(true);
     }
     for switch in job.features.switches() {
@@ -184,7 +184,7 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
 
 fn describe(spec: &WasmtimeSpec) -> EngineInfo {
     let features = match spec.target {
-        // Pulley has no features to find out about.
+        // Pulley has no features to detect.
         Target::Host if spec.compiler == Compiler::Pulley => Target::Portable.features(&spec.cpu),
         _ => spec.target.features(&spec.cpu),
     };
@@ -222,15 +222,15 @@ fn settings(spec: &WasmtimeSpec) -> Vec<(String, String)> {
 
 fn load(engine: &wasmtime::Engine, path: &Path, run: &Run) -> wasmtime::Result<Module> {
     if run.precompiled {
-        // SAFETY: the file was written by a child of the same parent a moment ago, in a directory that only
-        // this user can write; a trace never names such a file.
+        // SAFETY: the file was just written by a child of the same parent, in a directory that only this user can
+        // write; a trace never names such a file.
         unsafe { Module::deserialize_file(engine, path) }
     } else {
         Module::new(engine, std::fs::read(path)?)
     }
 }
 
-/// Sends the native code of all functions, when it is not more than `limit` bytes.
+/// Sends the native code of all functions, if it is not more than `limit` bytes.
 fn send_native(module: &Module, limit: u64, out: &mut Out) -> io::Result<()> {
     let text = module.text();
     if text.len() as u64 > limit {

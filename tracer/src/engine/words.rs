@@ -1,10 +1,10 @@
-//! What an engine's words about a trap mean: C interfaces know no kinds of traps, or number them anew in each
+//! The meaning of an engine's message about a trap: C interfaces have no kinds of traps, or renumber them in each
 //! release.
 
 use forkpoint_traces::TrapKind;
 
-/// Phrases of the specification's test suite and those that engines use in their place, each found before any
-/// that it contains.
+/// Phrases of the specification's test suite and those that engines use instead, each found before any that it
+/// contains.
 const PHRASES: &[(&str, TrapKind)] = &[
     ("out of bounds memory access", TrapKind::MemoryOutOfBounds),
     ("memory access out of bounds", TrapKind::MemoryOutOfBounds),
@@ -32,14 +32,14 @@ const PHRASES: &[(&str, TrapKind)] = &[
     ("unreachable", TrapKind::Unreachable),
 ];
 
-/// The kind of a trap that is described so.
+/// The kind of trap that a message describes.
 pub(super) fn trap_kind(message: &str) -> TrapKind {
     let message = message.to_lowercase();
     PHRASES.iter().find(|(phrase, _)| message.contains(phrase)).map_or(TrapKind::Other, |(_, kind)| *kind)
 }
 
-/// A message without its backtraces, in one line: a guest's has the numbers of the rewritten module, and the
-/// engine's own is nobody's business.
+/// A message without its backtraces, in one line: a guest's has the numbers of the rewritten module, and the engine's
+/// own is irrelevant.
 pub(super) fn without_backtrace(message: &str) -> String {
     let message = message.split("Stack backtrace:").next().unwrap_or_default();
     let mut words = Vec::new();
@@ -57,7 +57,7 @@ pub(super) fn without_backtrace(message: &str) -> String {
     words.join(": ")
 }
 
-/// The byte offset in a module that an engine's words about it name.
+/// The byte offset in a module that an engine's message about it names.
 pub(super) fn offset_in(message: &str) -> Option<u64> {
     // "(at offset 0x3a)", "at byte offset 58", "@+58".
     let at = ["offset ", "@+"].into_iter().find_map(|mark| Some(message.rfind(mark)? + mark.len()))?;

@@ -1,9 +1,10 @@
-//! Answers to host calls, from a host log, by a stub or by a host of the engine's own, and what of it goes into the trace.
+//! Answers to host calls, from a host log, by a stub or by the engine's own host, and their record in the trace.
 //!
-//! One conversation for every engine: somebody names function and arguments; [`Host`] asks for the bytes that the call
-//! depends on, at most twice (the pairs of a vectored write, then its buffers), and answers. Where the engine's own host is
-//! live, it has that called first and looks at what it wrote ([`LiveCall`]). Engines of this program have the conversation
-//! in their own process ([`crate::engine`]), where a call costs no round trip; runners talk to the recorder's.
+//! One conversation for every engine: the caller names function and arguments; [`Host`] asks for the bytes that the
+//! call depends on, at most twice (the pairs of a vectored write, then its buffers), and answers. If the engine's own
+//! host is live, it is called first, and [`LiveCall`] looks at what it wrote. Engines of this program hold the
+//! conversation in their own process ([`crate::engine`]), where a call costs no round trip; runners hold it with the
+//! recorder.
 
 use crate::error::RecordError;
 use crate::host::live::{LiveCall, Step};
@@ -41,7 +42,7 @@ pub(crate) enum ResultType {
     F64,
     V128,
     Nullable,
-    /// A reference that is never null: no value of it can be given.
+    /// A reference that is never null: no value for it can be given.
     Reference,
 }
 
@@ -75,17 +76,17 @@ impl From<ValType> for ResultType {
 }
 
 impl HostFunction {
-    /// What its arguments mean, where it is a function of WASI's.
+    /// The meaning of its arguments, if it is a function of WASI.
     fn signature(&self) -> Option<Signature> {
         (self.import.module == wasi::MODULE).then(|| wasi::signature(&self.import.name)).flatten()
     }
 
-    /// Whether only the host of an engine's process can answer it, or a host log.
+    /// Whether only the host of an engine's process, or a host log, can answer it.
     pub(crate) fn needs_engine(&self) -> bool {
         matches!(self.provider, Provider::Engine)
     }
 
-    /// The same of functions that are WASI's.
+    /// Those that are WASI's.
     pub(crate) fn needs_wasi(&self) -> bool {
         self.needs_engine() && self.signature().is_some()
     }
@@ -96,24 +97,24 @@ impl HostFunction {
     }
 }
 
-/// Who answers an imported function when no host log does.
+/// Who answers an imported function without a host log.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum Provider {
     /// The process of an engine that has a host.
     Engine,
-    /// Always this.
+    /// Always the same answer.
     Stub(HostEnd),
     /// There is no new thread.
     NoThreads,
-    /// Nobody: only a host log can.
+    /// Nobody: only a host log can answer it.
     Nobody,
 }
 
-/// Most that a recorded call may have done to memory, in bytes: all of it is held, and a stranger's recording of a few
+/// Most bytes of memory that a recorded call may have changed: all of it is held, and a stranger's recording of a few
 /// kilobytes may claim any amount.
 const MOST_ANSWER: u64 = 256 << 20;
 
-/// What a step of a call counts for besides its bytes.
+/// The cost of a call's step besides its bytes.
 const STEP: u64 = 256;
 
 fn cost(event: &HostEvent) -> u64 {
@@ -129,11 +130,11 @@ pub(crate) struct HostSpec {
     pub(crate) functions: Vec<HostFunction>,
     /// The memory that WASI reads and writes, if there is one.
     pub(crate) memory: Option<u32>,
-    /// What a host of the engine's own gives the guest.
+    /// What the engine's own host gives the guest.
     pub(crate) wasi: WasiSetup,
     /// The trace that everything is answered from, if there is one.
     pub(crate) log: Option<PathBuf>,
-    /// Whether what the guest prints is printed although its calls come from a log.
+    /// Whether the guest's output is printed although its calls are answered from a log.
     pub(crate) echo: bool,
 }
 
@@ -143,7 +144,7 @@ pub(crate) struct Host {
     memory: Option<MemoryIndex>,
     wasi: Arc<WasiSetup>,
     log: Option<HostLog>,
-    /// The log's next step, where it was looked at already.
+    /// The log's next step, if it was read ahead.
     ahead: Option<HostEvent>,
     echo: bool,
     pending: Option<Pending>,
@@ -154,13 +155,13 @@ pub(crate) struct Host {
 /// A call whose bytes are on their way.
 struct Pending {
     talk: Talk,
-    /// Addresses of the reads that are coming in, and their bytes.
+    /// Addresses of the reads in progress, and their bytes.
     coming: Vec<(u64, Vec<u8>)>,
-    /// How many bytes were asked for and have not come.
+    /// The number of requested bytes that have not come.
     room: u64,
 }
 
-/// What the bytes of a call are for.
+/// The purpose of a call's bytes.
 enum Talk {
     /// To look for the call in the log.
     Asked(Asked),
@@ -173,15 +174,15 @@ struct Asked {
     function: u32,
     arguments: Vec<WasmValue>,
     signature: Signature,
-    /// Address and bytes of the first reads, once the second are asked for.
+    /// Address and bytes of the first reads, once the second ones are requested.
     first: Option<Vec<(u64, Vec<u8>)>>,
 }
 
-/// What is to be told to the child and written to the trace.
+/// What to send to the child and to write to the trace.
 pub(crate) struct Reply {
     pub(crate) order: Order,
     pub(crate) events: Vec<HostEvent>,
-    /// Why there is no answer: the run went another way than the recorded one.
+    /// Why there is no answer: the run differs from the recorded one.
     pub(crate) unanswered: Option<String>,
 }
 
@@ -192,7 +193,7 @@ impl Reply {
 }
 
 impl Host {
-    /// Opens what `spec` names.
+    /// Opens the sources that `spec` names.
     pub(crate) fn open(spec: &HostSpec) -> Result<Host, RecordError> {
         let log = spec.log.as_ref().map(|path| TraceReader::open(path)?.host_log()).transpose()?;
         Ok(Host {
@@ -226,7 +227,7 @@ impl Host {
             return Ok(self.step(Box::new(live), step));
         }
         let reads = match (signature.unwrap_or_default(), self.memory) {
-            // Nobody knows what the call depends on but the recording.
+            // Only the recording knows what the call depends on.
             ([], _) => self.logged_reads(function)?,
             (_, None) => Vec::new(),
             (signature, Some(_)) => first_reads(signature, &unsigned(&arguments)),
@@ -238,7 +239,7 @@ impl Host {
         Ok(self.read(Talk::Asked(asked), reads))
     }
 
-    /// What the recorded call read, if it is of the same function.
+    /// What the recorded call read, if it is a call of the same function.
     fn logged_reads(&mut self, function: u32) -> Result<Vec<(u64, u64)>, RecordError> {
         let Some(log) = &mut self.log else { return Ok(Vec::new()) };
         if self.ahead.is_none() {
@@ -246,7 +247,7 @@ impl Host {
         }
         Ok(match &self.ahead {
             Some(HostEvent::Call(call)) if call.function.0 == function => {
-                // A stranger's recording: no more than any other call may read.
+                // A stranger's recording may not read more than other calls.
                 capped(call.reads.iter().map(|read| (read.address, read.length)).take(MOST as usize).collect())
             }
             _ => Vec::new(),
@@ -263,7 +264,7 @@ impl Host {
         Reply::order(Order::Read(reads.into_iter().map(range).collect()))
     }
 
-    /// Goes on with a call that the engine's own host answers.
+    /// Continues with a call that the engine's own host answers.
     fn step(&mut self, live: Box<LiveCall>, step: Step) -> Reply {
         match step {
             Step::Read(reads) => self.read(Talk::Live(live), reads),
@@ -299,7 +300,7 @@ impl Host {
         Ok(self.step(live, step))
     }
 
-    /// Bytes of read number `read` that was asked for.
+    /// Bytes of requested read number `read`.
     pub(crate) fn bytes(&mut self, read: u32, bytes: &[u8]) -> Result<(), RecordError> {
         let unasked = || RecordError::Protocol("more bytes of memory than a host call asked for".to_string());
         let pending = self.pending.as_mut().ok_or_else(unasked)?;
@@ -310,7 +311,7 @@ impl Host {
         Ok(())
     }
 
-    /// All bytes that were asked for are there.
+    /// All requested bytes are there.
     pub(crate) fn read_end(&mut self) -> Result<Reply, RecordError> {
         let Some(Pending { talk, coming, .. }) = self.pending.take() else {
             return Err(RecordError::Protocol("the end of reads that were not requested".to_string()));
@@ -368,7 +369,7 @@ impl Host {
             None => log.next_event()?,
         };
         let why = match next {
-            // Where in the module a call stands is not part of the question.
+            // The place of a call in the module is not part of the question.
             Some(HostEvent::Call(logged)) if (HostCall { caller: None, ..logged.clone() }) == call => None,
             Some(HostEvent::Call(logged)) if logged.import == call.import => {
                 Some("the recording has other arguments, or other bytes that they point to".to_string())
@@ -415,7 +416,7 @@ impl Host {
                 Some(HostEvent::Call(_)) => {
                     return Err(damaged("a call inside of a call: the host called back, which cannot be replayed"));
                 }
-                // The recording ends inside of the call: its engine crashed there, or ran out of time.
+                // The recording ends inside the call: its engine crashed there, or ran out of time.
                 None => {
                     let why = "the recording ends inside this host call".to_string();
                     return Ok(Reply { order: Order::Answer(answer), events, unanswered: Some(why) });
@@ -430,8 +431,8 @@ fn damaged(what: &str) -> RecordError {
     RecordError::HostLog { what: format!("the host log of the recording cannot be replayed: {what}") }
 }
 
-/// Prints what the guest prints. Nobody who listens is no reason to end a run. The guest may be a stranger's, so on a
-/// terminal nothing of it acts.
+/// Prints the guest's output. A closed output does not end a run. The guest may be hostile, so nothing it prints acts
+/// on a terminal.
 fn echo(arguments: &[WasmValue], buffers: &[(u64, Vec<u8>)]) {
     let bytes: Vec<u8> = buffers.iter().flat_map(|(_, bytes)| bytes.iter().copied()).collect();
     let shown = |is_terminal: bool| if is_terminal { printable_output(&bytes).into_bytes() } else { bytes.clone() };

@@ -1,6 +1,6 @@
 //! The child's side of a host call that the recorder answers: from a host log, or by a stub.
 //!
-//! Nothing here knows an engine: an adapter hands over the call and a way to its memories, and gets results.
+//! Nothing here depends on an engine: an adapter passes the call and access to its memories, and gets results.
 
 use crate::host::ranges::clamp;
 use crate::link::Answers;
@@ -10,8 +10,8 @@ use crate::values::WasmValue;
 use forkpoint_traces::MemoryIndex;
 use std::io::{self, Write};
 
-/// Asks the recorder what imported function number `function` answers, and does to memory what it says. All records
-/// before must have been sent.
+/// Asks the recorder for the answer of imported function number `function`, and applies it to memory. All earlier
+/// records must have been sent.
 pub(crate) fn ask<W: Write>(
     function: u32,
     arguments: &[WasmValue],
@@ -31,14 +31,14 @@ pub(crate) fn ask<W: Write>(
                 out.message(&Message::HostReadEnd)?;
             }
             Order::Answer(answer) => break answer,
-            // An answer to nothing that was asked.
+            // An answer that was not asked for.
             Order::Stop | Order::Show(_) | Order::CallHost => return Err(io::ErrorKind::InvalidData.into()),
         }
     };
     Ok(apply(answer, memories))
 }
 
-/// Does to memory what an answer says; how the call ends.
+/// Applies an answer to memory, and returns how the call ends.
 pub(crate) fn apply(answer: Answer, memories: &mut dyn Memories) -> HostEnd {
     for Growth { memory: MemoryIndex(memory), pages } in answer.grows {
         if !memories.grow(memory, pages) {

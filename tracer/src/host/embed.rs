@@ -1,7 +1,7 @@
-//! Host functions of an embedder's own, of preloaded modules and of scripts, recorded like WASI's.
+//! Host functions of an embedder, of preloaded modules and of scripts, recorded like WASI's.
 //!
-//! They run in the engine's process. What they read, write and grow of the guest's memory goes through [`HostMemory`],
-//! so that the recording knows it exactly; a function that wants the bytes themselves gets them too, and pays for a
+//! They run in the engine's process. They read, write and grow the guest's memory through [`HostMemory`], so that the
+//! recording knows exactly what they did; a function that asks for the bytes themselves gets them, but pays for a
 //! comparison of the whole memory.
 
 use super::touched::Touched;
@@ -11,27 +11,27 @@ use forkpoint_traces::{HostEvent, HostRead, Import, MemoryIndex, PAGE};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// Most steps of one host call: as many as an answer to a runner may have.
+/// Most steps of one host call: the same as in an answer to a runner.
 const MOST_STEPS: usize = 1 << 16;
 
-/// Most bytes of neighbouring writes that are joined to one.
+/// Most bytes of adjacent writes that are joined into one.
 const JOINED: usize = 32 << 10;
 
 /// Why a host function does not return to the guest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HostError {
-    /// The guest traps, with these words.
+    /// The guest traps, with this message.
     #[error("{0}")]
     Trap(String),
-    /// The guest is over, with this exit code.
+    /// The guest exits, with this code.
     #[error("exit code {0}")]
     Exit(i32),
-    /// The host itself failed: the recording ends with an error in these words, and says nothing about the guest.
+    /// The host itself failed: the recording ends with this error, and says nothing about the guest.
     #[error("{0}")]
     Failed(String),
 }
 
-/// What a host function is: memory and arguments in, results out.
+/// A host function: memory and arguments in, results out.
 type Function = Box<dyn Fn(&mut HostMemory<'_>, &[WasmValue]) -> Result<Vec<WasmValue>, HostError> + Send + Sync>;
 
 /// Host functions by the names under which guests import them.
@@ -39,12 +39,12 @@ type Function = Box<dyn Fn(&mut HostMemory<'_>, &[WasmValue]) -> Result<Vec<Wasm
 pub struct HostFunctions(BTreeMap<Import, Function>);
 
 impl HostFunctions {
-    /// None at all.
+    /// No functions.
     pub fn new() -> HostFunctions {
         HostFunctions::default()
     }
 
-    /// Adds a function. Its results must be of the types that the guest's import has; a trap follows otherwise.
+    /// Adds a function. Its results must have the types of the guest's import; otherwise the guest traps.
     pub fn define(
         &mut self,
         module: &str,
@@ -56,7 +56,7 @@ impl HostFunctions {
         self
     }
 
-    /// The names of all of them: what [`crate::Imports::hosted`] takes.
+    /// The names of all functions, for [`crate::Imports::hosted`].
     pub fn imports(&self) -> Vec<Import> {
         self.0.keys().cloned().collect()
     }
@@ -66,7 +66,7 @@ impl HostFunctions {
     }
 }
 
-/// An access outside of the guest's memory.
+/// An access outside the guest's memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{length} bytes at {address:#x} lie outside of the guest's memory of {size:#x} bytes")]
 pub struct OutOfBounds {
@@ -86,17 +86,17 @@ pub(crate) trait Lent {
     /// Its bytes.
     fn bytes(&self) -> &[u8];
 
-    /// The same, to be changed.
+    /// The same, mutable.
     fn bytes_mut(&mut self) -> &mut [u8];
 
     /// Size in pages.
     fn pages(&self) -> u64;
 
-    /// Grows it by so many pages; `false` where the engine refuses.
+    /// Grows it by this many pages; `false` if the engine refuses.
     fn grow(&mut self, delta: u64) -> bool;
 }
 
-/// What there is where a guest exports no memory.
+/// The memory of a guest that exports none.
 pub(crate) struct NoMemory;
 
 impl Lent for NoMemory {
@@ -121,18 +121,18 @@ impl Lent for NoMemory {
 pub struct HostMemory<'a> {
     lent: &'a mut dyn Lent,
     index: MemoryIndex,
-    /// Size in bytes when the call began: what lies past it came from the host.
+    /// Size in bytes when the call began: everything beyond came from the host.
     given: u64,
-    /// Each stretch that was read, with its bytes.
+    /// Each range that was read, with its bytes.
     reads: Vec<(u64, Vec<u8>)>,
-    /// Bytes that reads noted so far.
+    /// Bytes of the noted reads so far.
     read: u64,
-    /// What need not be noted again: read before, or written by this call itself.
+    /// What need not be noted again: read before, or written by this call.
     known: Touched,
     steps: Vec<HostEvent>,
     /// Whether there were more steps than a host call may have.
     too_many: bool,
-    /// Memory as it was when its bytes were handed out.
+    /// The contents of memory when its bytes were lent.
     before: Option<Vec<u8>>,
 }
 
@@ -170,15 +170,15 @@ impl<'a> HostMemory<'a> {
         }
     }
 
-    /// Reads bytes. A later run that holds other bytes there diverges at this call; of a call that reads more than
-    /// 64 MiB, or more than 1,024 stretches apart from each other, the rest is not held against it.
+    /// Reads bytes. A later run with other bytes there diverges at this call. If a call reads more than 64 MiB, or
+    /// more than 1,024 separate ranges, the rest is not compared.
     ///
     /// # Errors
-    /// When they lie outside of memory.
+    /// When they are outside memory.
     pub fn read(&mut self, address: u64, length: u64) -> Result<&[u8], OutOfBounds> {
         let range = self.range(address, length)?;
         if self.before.is_none() {
-            // What this call has written itself, or added by growing, is nothing that the guest gave it.
+            // Bytes that this call wrote, or added by growing, are not the guest's.
             for part in self.known.add(address..address.saturating_add(length).min(self.given)) {
                 self.note(part);
             }
@@ -217,7 +217,7 @@ impl<'a> HostMemory<'a> {
         Ok(())
     }
 
-    /// Grows memory by so many pages; the size before in pages, or `None` where the engine refuses.
+    /// Grows memory by this many pages; returns the previous size in pages, or `None` if the engine refuses.
     pub fn grow(&mut self, delta: u64) -> Option<u64> {
         let before = self.lent.pages();
         if !self.lent.grow(delta) {
@@ -234,8 +234,8 @@ impl<'a> HostMemory<'a> {
         }
     }
 
-    /// All bytes, to do with as one likes. What changes is found by comparing the whole memory, which costs a copy
-    /// and a comparison of it; what is read is not known, so a later run is not held against it.
+    /// All bytes, for any use. Changes are found by comparing the whole memory, which costs a copy of it and a
+    /// comparison; reads are not known, so later runs are not compared with them.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         if self.before.is_none() {
             self.before = Some(self.lent.bytes().to_vec());
@@ -243,10 +243,10 @@ impl<'a> HostMemory<'a> {
         self.lent.bytes_mut()
     }
 
-    /// What was read, and all that was done to memory, in order.
+    /// The reads, and all changes to memory, in order.
     ///
     /// # Errors
-    /// When it was more than a host call may do.
+    /// When they exceed the limits of a host call.
     pub(crate) fn finish(self) -> Result<(Vec<HostRead>, Vec<HostEvent>), HostError> {
         if self.too_many {
             return Err(HostError::Failed(format!(
@@ -256,7 +256,7 @@ impl<'a> HostMemory<'a> {
         let mut events = self.steps;
         if let Some(mut before) = self.before {
             let now = self.lent.bytes();
-            // Zeros are what growing adds.
+            // Growing adds zeros.
             before.resize(now.len(), 0);
             let pages = before.chunks(PAGE as usize).zip(now.chunks(PAGE as usize)).enumerate();
             for (number, (old, new)) in pages.filter(|(_, (old, new))| old != new) {
@@ -276,7 +276,7 @@ impl<'a> HostMemory<'a> {
 mod tests {
     use super::*;
 
-    /// A memory of pages of 16 bytes, four at most.
+    /// A memory of 16-byte pages, at most four.
     struct Small(Vec<u8>);
 
     impl Lent for Small {
@@ -328,9 +328,9 @@ mod tests {
         let mut memory = HostMemory::new(0, &mut lent);
         memory.write(4, b"x").expect("inside");
         assert_eq!((memory.grow(1), memory.grow(2)), (Some(2), None));
-        // Around the byte that it wrote, and up to where memory ended before.
+        // Around the byte that it wrote, and up to the old end of memory.
         assert_eq!(memory.read(2, 46).map(<[u8]>::len), Ok(46));
-        // Bytes one by one are one read.
+        // Adjacent bytes are one read.
         (0..4).for_each(|at| assert!(memory.read(at, 1).is_ok()));
         let (reads, events) = memory.finish().expect("few steps");
         let read = |address, bytes: &[u8]| HostRead::of(MemoryIndex(0), address, bytes);

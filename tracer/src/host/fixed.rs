@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use wasmtime_wasi::{Deterministic, HostMonotonicClock, HostWallClock, WasiCtxBuilder};
 
-/// Nanoseconds that pass between two looks at a clock: loops that wait for time to pass do end.
+/// Nanoseconds between two readings of a clock, so that loops that wait for time to pass end.
 const TICK: u64 = 1_000;
 
 /// 2020-01-01, in seconds since the epoch.
@@ -39,11 +39,11 @@ impl HostMonotonicClock for Clock {
     }
 }
 
-/// Where in the result of `fd_filestat_get` and `path_filestat_get` a file's three times stand: last access, last
+/// Offsets of a file's three times in the result of `fd_filestat_get` and `path_filestat_get`: last access, last
 /// change of its contents, last change of anything. The first run itself changes them for the second.
 const FILE_TIMES: std::ops::Range<usize> = 40..64;
 
-/// Where in the result of a WASI function, of which `length` bytes lie in memory, times stand, and what they are set to.
+/// Offsets of times in the result of a WASI function with `length` bytes in memory, and the values they are set to.
 pub(crate) fn file_times(function: &str, length: usize) -> Option<(usize, Vec<u8>)> {
     let known = ["fd_filestat_get", "path_filestat_get"].contains(&function) && length == FILE_TIMES.end;
     known.then(|| (FILE_TIMES.start, (START * 1_000_000_000).to_le_bytes().repeat(3)))

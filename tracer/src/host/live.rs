@@ -1,8 +1,8 @@
-//! A WASI call that an engine's own host answers, as steps that know no engine: what is looked at before the call and
-//! behind it, and the events that this makes.
+//! A WASI call that an engine's own host answers, as steps that do not depend on the engine: what is read before and
+//! after the call, and the resulting events.
 //!
-//! Whoever has the call at hand (the linked Wasmtime, another engine of this process, the recorder for a runner) does
-//! what a [`Step`] says and tells the call about it, until it is [`Step::Done`].
+//! The party that makes the call (the linked Wasmtime, another engine of this process, the recorder for a runner)
+//! does what each [`Step`] says and reports back to the [`LiveCall`], until it is [`Step::Done`].
 
 use crate::host::WasiSetup;
 use crate::host::fixed;
@@ -15,15 +15,16 @@ use std::sync::Arc;
 
 /// What comes next.
 pub(crate) enum Step {
-    /// Give [`LiveCall::bytes`] what memory has at these addresses and lengths; what lies outside of memory is left out.
+    /// Pass [`LiveCall::bytes`] the contents of memory at these addresses and lengths; parts outside memory are left
+    /// out.
     Read(Vec<(u64, u64)>),
-    /// The call is an event now. Let the host answer, and tell [`LiveCall::answered`] how that ended.
+    /// The call is an event now. Let the host answer, and pass [`LiveCall::answered`] how that ended.
     Call(HostEvent),
     /// The call is over.
     Done {
-        /// Address and bytes of what is to be written to memory over what the host wrote.
+        /// Address and bytes to write to memory over what the host wrote.
         fixes: Vec<(u64, Vec<u8>)>,
-        /// What the host wrote, fixes included, and the return.
+        /// The host's writes, fixes included, and the return.
         events: Vec<HostEvent>,
         end: HostEnd,
     },
@@ -37,7 +38,7 @@ pub(crate) struct LiveCall {
     /// The memory that WASI sees; without one, nothing is looked at.
     memory: Option<MemoryIndex>,
     setup: Arc<WasiSetup>,
-    /// Which bytes come in next.
+    /// Which bytes come next.
     coming: Coming,
     /// The buffers behind the first reads.
     second: Vec<(u64, u64)>,
@@ -46,9 +47,9 @@ pub(crate) struct LiveCall {
     end: Option<HostEnd>,
 }
 
-/// Bytes that were asked for.
+/// The requested bytes.
 enum Coming {
-    /// Paths, and pairs that lead to buffers.
+    /// Paths, and pairs that point to buffers.
     First(Vec<(u64, u64)>),
     /// Buffers, and what may be written.
     Second,
@@ -57,7 +58,7 @@ enum Coming {
 }
 
 impl LiveCall {
-    /// The guest makes `call`, whose reads are still to be found out.
+    /// The guest makes `call`; its reads are determined next.
     pub(crate) fn begin(
         call: HostCall,
         signature: Signature,
@@ -84,7 +85,7 @@ impl LiveCall {
         (live, step)
     }
 
-    /// The function that is called.
+    /// The called function.
     pub(crate) fn function(&self) -> FuncIndex {
         self.call.function
     }
@@ -115,7 +116,7 @@ impl LiveCall {
         }
     }
 
-    /// Notes what the call is given of memory.
+    /// Notes the memory that the call reads.
     fn read(&mut self, ranges: &[(u64, u64)], bytes: &[Vec<u8>]) {
         let Some(memory) = self.memory else { return };
         let reads = ranges.iter().zip(bytes).map(|((address, _), bytes)| HostRead::of(memory, *address, bytes));
@@ -132,13 +133,13 @@ impl LiveCall {
         Step::Read(before.map(|(range, bytes)| (range.address, bytes.len() as u64)).collect())
     }
 
-    /// Makes events of what was written: all of it where the call succeeded, and any other byte that is not what it was.
+    /// Makes events of the writes: all of them if the call succeeded, and any other byte that has changed.
     fn done(&mut self, mut after: Vec<Vec<u8>>) -> Step {
         let end = self.end.take().unwrap_or(HostEnd::Stopped);
         let succeeded = matches!(&end, HostEnd::Returned(values) if matches!(values[..], [WasmValue::I32(0)]));
         let mut fixes = Vec::new();
         if succeeded && self.setup.deterministic {
-            // Times of files are the host's clock by another way.
+            // Times of files are another path to the host's clock.
             for (range, bytes) in self.writable.iter().zip(&mut after) {
                 let Some((at, times)) = fixed::file_times(&self.call.import.name, bytes.len()) else { continue };
                 bytes[at..at + times.len()].copy_from_slice(&times);
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
     use forkpoint_traces::{HostOutcome, Import, wasi};
 
-    /// Makes a call; `host` is what answers it. The events, and what memory holds then.
+    /// Makes a call, answered by `host`. Returns the events, and memory after them.
     fn call(
         name: &str,
         arguments: &[i32],
@@ -222,7 +223,7 @@ mod tests {
         // One buffer of 16 bytes at 64.
         memory[8..16].copy_from_slice(&[64, 0, 0, 0, 16, 0, 0, 0]);
         let events = call("fd_read", &[0, 8, 1, 32], &mut memory, WasiSetup::default(), |memory| {
-            // It says two, the second of them as it was, and writes beyond.
+            // Its result is two, the second byte is unchanged, and it writes beyond.
             memory[64] = 7;
             memory[70..72].copy_from_slice(&[5, 6]);
             memory[32] = 2;

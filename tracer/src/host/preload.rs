@@ -1,4 +1,4 @@
-//! Preloaded modules: small WebAssembly modules whose exports answer a guest's imports, and what they may ask of the
+//! Preloaded modules: small WebAssembly modules whose exports answer a guest's imports, and their access to the
 //! guest's memory. An interpreter runs them: see `engine/wasmi/preload.rs`.
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Module name of the imports by which a preloaded module reaches the guest's memory.
 pub(crate) const GUEST: &str = "guest";
 
-/// Export name of the preloaded module's own memory, to and from which bytes go.
+/// Export name of the preloaded module's own memory, the other end of copies.
 pub(crate) const MEMORY: &str = "memory";
 
 /// A module whose exports answer a guest's imports.
@@ -26,9 +26,9 @@ pub(crate) enum Access {
     Read,
     /// The same, to the guest.
     Write,
-    /// Size in pages.
+    /// Returns the size in pages.
     Size,
-    /// By so many pages; the size before, or -1.
+    /// Grows by this many pages; returns the previous size, or -1.
     Grow,
 }
 
@@ -44,7 +44,7 @@ impl Access {
         })
     }
 
-    /// How many parameters and results it has, each an i32 or an i64 as the module likes.
+    /// The number of its parameters and results, each an i32 or an i64 at the module's choice.
     pub(crate) fn arity(self) -> (usize, usize) {
         match self {
             Access::Read | Access::Write => (3, 0),

@@ -1,6 +1,6 @@
 //! Which bytes of guest memory a WASI call reads and writes, from its signature and its arguments.
 //!
-//! Addresses and lengths come from the guest: what sticks out of memory is cut off.
+//! Addresses and lengths come from the guest: what extends beyond memory is cut off.
 
 use super::WasiSetup;
 use forkpoint_traces::WasmValue;
@@ -13,7 +13,7 @@ pub(crate) const MOST: u64 = 1024;
 /// Most bytes that are read for one call.
 pub(crate) const MOST_BYTES: u64 = 64 << 20;
 
-/// Bytes of an (address, length) pair, of a subscription and of an event of `poll_oneoff`.
+/// Size of an (address, length) pair, of a subscription and of an event of `poll_oneoff`.
 const PAIR: u64 = 8;
 const SUBSCRIPTION: u64 = 48;
 const EVENT: u64 = 32;
@@ -32,7 +32,7 @@ fn argument(arguments: &[u64], at: usize) -> u64 {
     arguments.get(at).copied().unwrap_or(0)
 }
 
-/// Address and length of what a call reads at once: paths, and the pairs that lead to buffers.
+/// Address and length of what a call reads directly: paths, and the pairs that point to buffers.
 pub(crate) fn first_reads(signature: Signature, arguments: &[u64]) -> Vec<(u64, u64)> {
     let read = |(at, &(_, role)): (usize, &(&str, Role))| {
         let (address, count) = (argument(arguments, at), argument(arguments, at + 1));
@@ -46,7 +46,7 @@ pub(crate) fn first_reads(signature: Signature, arguments: &[u64]) -> Vec<(u64, 
     capped(signature.iter().enumerate().filter_map(read).collect())
 }
 
-/// Address and length of the buffers behind the pairs that were read first.
+/// Address and length of the buffers that those pairs point to.
 pub(crate) fn second_reads(signature: Signature, first: &[Vec<u8>]) -> Vec<(u64, u64)> {
     let reading = signature
         .iter()
@@ -56,7 +56,7 @@ pub(crate) fn second_reads(signature: Signature, first: &[Vec<u8>]) -> Vec<(u64,
     capped(gathered.flat_map(|(_, bytes)| pairs(bytes)).collect())
 }
 
-/// Ranges of [`MOST_BYTES`] in all: what lies beyond is not looked at.
+/// Ranges of [`MOST_BYTES`] in all: the rest is ignored.
 pub(crate) fn capped(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
     let mut left = MOST_BYTES;
     for (_, length) in &mut ranges {
@@ -71,13 +71,13 @@ fn pairs(bytes: &[u8]) -> Vec<(u64, u64)> {
     bytes.chunks_exact(PAIR as usize).map(|pair| (word(pair), word(&pair[4..]))).collect()
 }
 
-/// The part of `address` and `length` that is inside of a memory of `size` bytes.
+/// The part of `address` and `length` that is inside a memory of `size` bytes.
 pub(crate) fn clamp((address, length): (u64, u64), size: usize) -> Range<usize> {
     let size = size as u64;
     address.min(size) as usize..address.saturating_add(length).min(size) as usize
 }
 
-/// Most bytes that one call may write and that are looked at: what replay does for one call.
+/// Most bytes that one call may write and that are examined: what replay does for one call.
 pub(crate) const MOST_WRITABLE: u64 = 256 << 20;
 
 /// Bytes that a call may write.
@@ -85,21 +85,21 @@ pub(crate) const MOST_WRITABLE: u64 = 256 << 20;
 pub(crate) struct Writable {
     pub(crate) address: u64,
     pub(crate) length: u64,
-    /// The argument whose result is the number of bytes that were written to this and other ranges of the same argument,
-    /// and what one of its units is worth in bytes; `None`: all of them.
+    /// The argument whose result is the number of bytes written to this and other ranges of the same argument, and
+    /// the size of one of its units in bytes; `None`: all of them.
     count: Option<(usize, u64)>,
     /// The argument that it belongs to.
     argument: usize,
 }
 
-/// Address and length of the pairs that lead to buffers which a call fills.
+/// Address and length of the pairs that point to buffers which a call fills.
 pub(crate) fn scattered(signature: Signature, arguments: &[u64]) -> Option<(u64, u64)> {
     let at = signature.iter().position(|(_, role)| *role == Role::Scatter)?;
     Some((argument(arguments, at), PAIR * argument(arguments, at + 1).min(MOST)))
 }
 
-/// What a call with these arguments may write, in all at most [`MOST_WRITABLE`] bytes; `pairs` is what memory has at
-/// [`scattered`].
+/// What a call with these arguments may write, at most [`MOST_WRITABLE`] bytes in all; `pairs` is memory's contents
+/// at [`scattered`].
 pub(crate) fn writable(signature: Signature, arguments: &[u64], pairs: &[u8], setup: &WasiSetup) -> Vec<Writable> {
     let mut found = Vec::new();
     let mut left = MOST_WRITABLE;
@@ -117,7 +117,7 @@ pub(crate) fn writable(signature: Signature, arguments: &[u64], pairs: &[u8], se
             _ => continue,
         };
         for (address, length) in ranges {
-            // A result is small, and says how much of a buffer counts.
+            // A result is small, and determines how much of a buffer counts.
             let length = if matches!(role, Role::Out(_)) { length } else { length.min(left) };
             left = left.saturating_sub(length);
             if length > 0 {
@@ -137,7 +137,7 @@ fn strings(signature: Signature, pointers: u64, bytes: u64, setup: &WasiSetup) -
     vec![(pointers, 4 * lengths.len() as u64), (bytes, lengths.iter().sum())]
 }
 
-/// How many bytes at the front of each range a call that succeeded has written; `after` is what it left in them, as far
+/// How many bytes at the start of each range a successful call has written; `after` is what it left in them, as far
 /// as memory has them.
 pub(crate) fn written(writable: &[Writable], after: &[Vec<u8>]) -> Vec<usize> {
     let count = |result: usize| {
@@ -187,7 +187,7 @@ mod tests {
         assert_eq!(first_reads(fd_write, &[1, 16, u32::MAX.into(), 8]), [(16, 8 * 1024)], "hostile count");
     }
 
-    /// What a call may write, with what memory has there.
+    /// What a call may write, and memory's contents there.
     fn places(memory: &[u8], name: &str, arguments: &[u64], setup: &WasiSetup) -> (Vec<Writable>, Vec<Range<usize>>) {
         let signature = signature(name).expect("a function");
         let pairs = scattered(signature, arguments).map_or(0..0, |range| clamp(range, memory.len()));

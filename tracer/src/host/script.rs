@@ -1,9 +1,9 @@
 //! Host scripts: a user's file of JavaScript or Python functions that answer a guest's imports (docs/host.md).
 //!
-//! A script runs in a separate process under a small driver that is part of this program, and speaks with the engine's
-//! process over a socket, which is the driver's standard input: a call goes there, requests for the guest's memory come
-//! back, and at last a result. Messages are `length of JSON u32 | length of bytes u32 | JSON | bytes`, little endian.
-//! Nothing here is about the engine under test: whatever goes wrong is an error of the host.
+//! A script runs in a separate process under a small driver that is part of this program. It talks to the engine's
+//! process over a socket, which is the driver's standard input: a call goes there, requests for the guest's memory
+//! come back, and finally a result. Messages are `length of JSON u32 | length of bytes u32 | JSON | bytes`, little
+//! endian. Nothing here concerns the engine under test: any failure is an error of the host.
 
 use super::script_values::{Typed, kind, read_value, write_value};
 use crate::host::answer::ResultType;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const MOST_JSON: u32 = 1 << 20;
 const MOST_BYTES: u32 = 64 << 20;
 
-/// Most characters of a script's own words in an error.
+/// Most characters of a script's own message in an error.
 const MOST_WORDS: usize = 4000;
 
 /// A driver, and the program that runs it.
@@ -36,7 +36,7 @@ const PYTHON: (&str, &str, &str) = ("python3", "driver.py", include_str!("../../
 pub struct HostScript {
     /// The file: `.mjs` or `.js` for Node.js, `.py` for Python.
     pub file: PathBuf,
-    /// How long it may take to start, and to answer one call.
+    /// Time limit to start, and to answer one call.
     pub timeout: Duration,
 }
 
@@ -49,7 +49,7 @@ impl HostScript {
         }
     }
 
-    /// The functions that it has.
+    /// The names of its functions.
     ///
     /// # Errors
     /// In words, when it cannot be started.
@@ -59,7 +59,7 @@ impl HostScript {
     }
 }
 
-/// What the engine's process says.
+/// What the engine's process sends.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Said<'a> {
@@ -73,17 +73,17 @@ enum Said<'a> {
     Done,
     /// Size in bytes and in pages.
     Size(String, String),
-    /// The size before, in pages; null where the engine refuses.
+    /// The previous size in pages; null if the engine refuses.
     Grown(Option<String>),
-    /// Outside of memory.
+    /// Outside memory.
     Outside(String),
 }
 
-/// What a script says.
+/// What a script sends.
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Heard {
-    /// It is up: module and name of every function.
+    /// It is ready: module and name of every function.
     Functions(Vec<(String, String)>),
     Read(String, String),
     Write(String),
@@ -106,14 +106,14 @@ pub(crate) struct Script {
 
 impl Drop for Script {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
 impl Script {
-    /// Starts it with a copy of its driver in `folder`; the functions that it has.
+    /// Starts it with a copy of its driver in `folder`, and returns its functions.
     ///
     /// # Errors
     /// In words, without the name of the file.
@@ -128,7 +128,7 @@ impl Script {
         // SAFETY: between fork and exec only one system call is made; nothing is allocated and no lock taken.
         unsafe {
             command.pre_exec(|| {
-                // One that does not answer must not outlive a process that is killed.
+                // A script that does not respond must not outlive a process that is killed.
                 Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
             })
         };
@@ -146,7 +146,7 @@ impl Script {
         }
     }
 
-    /// Calls a function of it.
+    /// Calls one of its functions.
     pub(crate) fn call(
         &mut self,
         import: &Import,
@@ -158,7 +158,7 @@ impl Script {
         answer.unwrap_or_else(|why| Err(HostError::Failed(format!("the script {}: {why}", self.file.display()))))
     }
 
-    /// The conversation about one call; the outer error is what is wrong with the script.
+    /// The conversation about one call; the outer error is a fault of the script.
     fn talk(
         &mut self,
         import: &Import,
@@ -254,12 +254,12 @@ impl Script {
         Ok(())
     }
 
-    /// Why nothing comes from it any more.
+    /// Why the script has stopped responding.
     fn lost(&mut self, error: &io::Error) -> String {
         if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) {
             return format!("it did not answer within {:?} (--host-script-timeout)", self.timeout);
         }
-        // Its end of the socket is closed: it is about to end, if it has not.
+        // Its end of the socket is closed: it has ended or is about to.
         let _ = self.child.kill();
         match self.child.wait() {
             Ok(status) => format!("its process ended in the middle of a call: {status}"),
@@ -270,10 +270,10 @@ impl Script {
 
 /// A number in decimal, as the driver writes it.
 fn number(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| format!("`{}` is no address or size", clean(text)))
+    text.parse().map_err(|_| format!("`{}` is not an address or a size", clean(text)))
 }
 
-/// A stranger's words for the terminal.
+/// Hostile text, for the terminal.
 fn clean(words: &str) -> String {
     let shown = words.chars().take(MOST_WORDS);
     shown.map(|c| if c.is_control() && c != '\n' { char::REPLACEMENT_CHARACTER } else { c }).collect()

@@ -7,7 +7,7 @@ use forkpoint_traces::Hex;
 /// Type, and integer in decimal, bits of a float in decimal, bytes of a vector in hexadecimal, or `null`.
 pub(crate) type Typed = (String, String);
 
-/// A type as the driver knows it.
+/// The driver's name of a type.
 pub(crate) fn kind(ty: ResultType) -> &'static str {
     match ty {
         ResultType::I32 => "i32",
@@ -32,7 +32,7 @@ pub(crate) fn write_value(value: &WasmValue) -> Typed {
     (ty.to_string(), text)
 }
 
-/// A value of the driver's, if it is of this type.
+/// The driver's value, if it has this type.
 pub(crate) fn read_value((ty, text): &Typed, expected: ResultType) -> Option<WasmValue> {
     if ty != kind(expected) {
         return None;

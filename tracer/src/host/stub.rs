@@ -1,13 +1,13 @@
-//! Stubs: answers to imports that nobody provides, as the user writes them: `env.now=42`, `env.*=trap`.
+//! Stubs: answers to imports that nothing else provides, as the user writes them: `env.now=42`, `env.*=trap`.
 
 use forkpoint_traces::Import;
 use std::fmt;
 use std::str::FromStr;
 
-/// What an imported function answers that is not WASI's.
+/// The answer of an imported function outside WASI.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stub {
-    /// `MODULE.NAME`, or the beginning of one and `*`.
+    /// `MODULE.NAME`, or a prefix of it and `*`.
     pattern: String,
     pub(crate) answer: StubAnswer,
 }
@@ -15,7 +15,7 @@ pub struct Stub {
 /// What a stub does.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StubAnswer {
-    /// Returns these values, in the notation of arguments; none at all stands for zeros.
+    /// Returns these values, in the notation of arguments; an empty list means zeros.
     Results(Vec<String>),
     /// Traps.
     Trap,
@@ -44,7 +44,7 @@ impl FromStr for Stub {
 
     fn from_str(text: &str) -> Result<Stub, StubError> {
         let fail = || StubError(text.to_string());
-        // An answer has no equals sign, a name may.
+        // An answer contains no equals sign, but a name may.
         let (pattern, answer) = text.rsplit_once('=').ok_or_else(fail)?;
         if pattern.is_empty() || !pattern.contains(['.', '*']) {
             return Err(fail());

@@ -1,4 +1,4 @@
-//! Stretches of memory that a host call has touched, joined where they meet.
+//! Ranges of memory that a host call has touched, joined where they meet.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::ops::Range;
 pub(crate) struct Touched(BTreeMap<u64, u64>);
 
 impl Touched {
-    /// Adds a stretch; the parts of it that were not in the set, ascending.
+    /// Adds a range; returns the parts of it that were not in the set, in ascending order.
     pub(crate) fn add(&mut self, range: Range<u64>) -> Vec<Range<u64>> {
         if range.is_empty() {
             return Vec::new();

@@ -1,8 +1,8 @@
-//! A module of forwarders, so that the recorder can stand between a guest and its host functions.
+//! A module of forwarders, so that the recorder can sit between a guest and its host functions.
 //!
-//! A host function such as WASI's looks for the memory of *the instance that calls it*. Called from the host
-//! itself it would find none. The trampoline imports the guest's memory and every host function and exports
-//! both again: a call through it looks to the host function like a call from the guest.
+//! A host function such as WASI's looks for the memory of *the instance that calls it*. Called from the host itself,
+//! it would find none. The trampoline imports the guest's memory and every host function and exports both again: to
+//! the host function, a call through it looks like a call from the guest.
 
 use crate::host::answer::{HostFunction, ResultType};
 use wasm_encoder::{
@@ -13,7 +13,7 @@ use wasm_encoder::{
 /// Field name of the memory, in and out: where WASI looks for it.
 pub(crate) const MEMORY: &str = "memory";
 
-/// What makes a memory fit an import, besides its size.
+/// Properties by which a memory matches an import, besides its size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MemoryKind {
     pub(crate) memory64: bool,
@@ -22,7 +22,7 @@ pub(crate) struct MemoryKind {
 }
 
 impl MemoryKind {
-    /// The kind that WASI of preview 1 sees.
+    /// The kind that WASI preview 1 sees.
     pub(crate) const PLAIN: MemoryKind = MemoryKind { memory64: false, shared: false, page_size_log2: 16 };
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Forwarded {
 }
 
 impl Forwarded {
-    /// A function of WASI's. It has integers only: what is anything else does not fit, and the trampoline is not
+    /// A function of WASI. It has only integers: with any other type it does not match, and the trampoline is not
     /// instantiated.
     pub(crate) fn wasi(function: &HostFunction) -> Forwarded {
         let types = |types: &[ResultType]| {
@@ -50,8 +50,8 @@ impl Forwarded {
     }
 }
 
-/// Builds the trampoline for host functions that are imported from module `from`; each is exported under its number in
-/// decimal. `memory` says which kind of memory there is to pass on, if any, and from which module.
+/// Builds the trampoline for host functions imported from module `from`; each is exported under its number in
+/// decimal. `memory` gives the kind of the memory to pass on, if any, and its module.
 pub(crate) fn build(from: &str, functions: &[Forwarded], memory: Option<(&str, MemoryKind)>) -> Vec<u8> {
     let mut types = TypeSection::new();
     let mut imports = ImportSection::new();
@@ -59,7 +59,7 @@ pub(crate) fn build(from: &str, functions: &[Forwarded], memory: Option<(&str, M
     let mut exports = ExportSection::new();
     let mut code = CodeSection::new();
     if let Some((guest, MemoryKind { memory64, shared, page_size_log2 })) = memory {
-        // A memory of any size matches an import that asks for none; a shared one must name a maximum.
+        // A memory of any size matches an import that requires none; a shared one must have a maximum.
         let ty = MemoryType {
             minimum: 0,
             maximum: shared.then_some(1 << 16),

@@ -2,7 +2,7 @@
 
 use wasmparser::Operator;
 
-/// Longest expression that is kept. Compilers write one or three operators.
+/// Longest expression that is kept. Compilers emit one or three operators.
 const MAX_STEPS: usize = 256;
 
 /// The address of an active data segment: a constant, or computed from globals that the host provides.
@@ -16,7 +16,7 @@ enum Step {
     Known(u64),
     /// The value of an imported global, by global index.
     Imported(u32),
-    /// Takes two values, gives one, cut to 32 bits where `narrow`.
+    /// Takes two values and pushes one, cut to 32 bits if `narrow`.
     Arithmetic { operation: Operation, narrow: bool },
 }
 
@@ -72,7 +72,7 @@ impl Address {
         stack.pop()
     }
 
-    /// Reads an expression whose globals have these values; `None` for what is no integer.
+    /// Parses an expression whose globals have these values; `None` if it is not an integer.
     pub(super) fn read(
         expr: &wasmparser::ConstExpr<'_>,
         global: impl Fn(u32) -> Option<Address>,
@@ -101,7 +101,7 @@ impl Address {
                     let address = Address(steps);
                     return Ok(Some(address.constant().map_or(address, Address::known)));
                 }
-                // References and aggregates: no integer can come out of them again.
+                // References and aggregates: no integer can be computed from them.
                 _ => return Ok(None),
             });
         }

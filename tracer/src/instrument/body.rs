@@ -1,5 +1,4 @@
-//! Function bodies: copies them verbatim, and finds the memory-changing instructions that get the recorder's
-//! code around them.
+//! Function bodies: copies them verbatim, and adds the recorder's code around memory-changing instructions.
 
 use super::Segment;
 use super::classify::{self, Class};
@@ -36,7 +35,7 @@ pub(super) struct BodyRewriter<'m> {
     frames: Vec<bool>,
 }
 
-/// What the bodies of a module have become, besides code.
+/// The results for a module's bodies, besides code.
 #[derive(Debug, Default)]
 pub(super) struct Bodies {
     pub(super) sites: Vec<Site>,
@@ -44,7 +43,7 @@ pub(super) struct Bodies {
     pub(super) marks: Vec<Mark>,
 }
 
-/// Where a stretch of emitted operators comes from.
+/// Where a range of emitted operators comes from.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Origin {
     Verbatim(u32),
@@ -116,8 +115,8 @@ impl<'m> BodyRewriter<'m> {
         limit("bytes in a function", size as u64, MAX_FUNCTION_SIZE as u64)?;
         limit("bytes of code", (self.code.len() + size) as u64, u64::from(u32::MAX >> 1))?;
 
-        // The size of the body has no counterpart of its own. What follows is the body, whose first byte
-        // is where engines say that a function's prologue is.
+        // The size of the body has no counterpart. The body follows, whose first byte is where engines place a
+        // function's prologue.
         let body_start = body.range().start as u32;
         self.offsets.recorder(self.code.len() as u32, body_start);
         (size as u32).encode(&mut self.code);
@@ -137,13 +136,13 @@ impl<'m> BodyRewriter<'m> {
         Ok(())
     }
 
-    /// Contents of the rewritten code section, the map of offsets in it, and all else.
+    /// Contents of the rewritten code section, the map of offsets in it, and the other results.
     pub(super) fn finish(self) -> (Vec<u8>, OffsetMap, Bodies) {
         let BodyRewriter { code, offsets, sites, segments, marks, .. } = self;
         (code, offsets, Bodies { sites, segments, marks })
     }
 
-    /// Appends the helper that empties the buffer: out of line, because it runs once in a mebibyte.
+    /// Appends the helper that empties the buffer: out of line, because it runs once per mebibyte.
     pub(super) fn helper(&mut self, inline: Inline) {
         let (flush, cursor) = (self.machinery.import, inline.cursor());
         let mut body = vec![0]; // No locals.
@@ -171,8 +170,8 @@ impl<'m> BodyRewriter<'m> {
         body: &FunctionBody<'_>,
     ) -> Result<(), InstrumentError> {
         let mut reader = body.get_operators_reader()?;
-        // Behind a `br` or the like, until the frame ends, operand types are anybody's guess and nothing runs:
-        // no sites there. `frames` holds, for each open frame, whether control can reach its start.
+        // After a `br` or the like, until the frame ends, operand types are unknown and nothing runs: no sites there.
+        // `frames` holds, for each open frame, whether control can reach its start.
         let mut reachable = true;
         while !reader.eof() {
             let (op, at) = reader.read_with_offset()?;
@@ -191,7 +190,7 @@ impl<'m> BodyRewriter<'m> {
             match classify::classify(&op) {
                 Class::Plain => {}
                 Class::Record(recorded) => {
-                    // Without a memory there is nothing to replay, whatever else is asked.
+                    // Without a memory there is nothing to replay, whatever the options.
                     if reachable && self.has_memory() && self.options.scope.covers(function.index, &recorded) {
                         self.record(function, recorded, at, end);
                     }
@@ -207,7 +206,7 @@ impl<'m> BodyRewriter<'m> {
                 }
                 Class::End => {
                     if let Some(exits) = exits.filter(|_| self.frames.is_empty()) {
-                        // The block that the body has become ends here, and the function behind it.
+                        // The block that the body has become ends here, and then the function.
                         self.recorder_at(function, at);
                         self.emit(I::End);
                         self.leave(function, exits, at);
@@ -251,7 +250,7 @@ impl<'m> BodyRewriter<'m> {
         }
     }
 
-    /// Writes anew an instruction at `at..end` that is one opcode byte and a function index.
+    /// Rewrites an instruction at `at..end` that is one opcode byte and a function index.
     fn renumber(&mut self, function: &mut Function, callee: u32, at: usize, end: usize) {
         let index = self.machinery.renumber(callee);
         if index != callee {

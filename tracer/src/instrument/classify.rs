@@ -1,8 +1,8 @@
 //! What the rewriter does with each instruction.
 //!
-//! The table is default-deny: an instruction counts as harmless only when it belongs to a proposal read
-//! through and listed in [`by_table`]. A new proposal in a newer wasmparser is therefore refused until
-//! somebody looks at it, and a test walks the whole list of operators.
+//! The table is default-deny: an instruction counts as harmless only if it belongs to a proposal that was reviewed
+//! and is listed in [`by_table`]. So a new proposal in a newer wasmparser is refused until somebody reviews it, and a
+//! test walks the whole list of operators.
 
 use forkpoint_traces::MemoryOp;
 use wasmparser::{MemArg, Operator};
@@ -25,7 +25,7 @@ pub(super) struct Recorded {
 pub(super) enum Class {
     /// Changes memory: gets a site.
     Record(Recorded),
-    /// Opens a frame that control enters only from above, so a segment may go on inside.
+    /// Opens a frame that control enters only from above, so a segment may continue inside.
     Block,
     /// Opens a frame and ends the segment.
     Open,
@@ -33,7 +33,7 @@ pub(super) enum Class {
     Else,
     /// `end`.
     End,
-    /// Control never goes on behind it.
+    /// Control never continues after it.
     Leave,
     /// Control may go elsewhere and may come back: ends the segment.
     Boundary,
@@ -55,7 +55,7 @@ const LEGACY: &str = "legacy exceptions are not supported: compile with the stan
 const DESCRIPTORS: &str = "custom descriptors are not supported";
 const UNKNOWN: &str = "this version of forkpoint does not know it";
 
-/// An immediate of an instruction that the table of memory operators knows, by the name wasmparser gives it.
+/// An immediate of an instruction in the table of memory operators, by wasmparser's name for it.
 trait Immediate {
     fn note(&self, _name: &str, _recorded: &mut Recorded) {}
 }
@@ -116,7 +116,7 @@ pub(super) fn classify(op: &Operator) -> Class {
         | O::BrOnCastFail { .. }
         | O::CallIndirect { .. }
         | O::CallRef { .. } => Class::Boundary,
-        // Another stack runs meanwhile, and appends records of its own.
+        // Another stack runs meanwhile, and appends its own records.
         O::Suspend { .. }
         | O::Resume { .. }
         | O::ResumeThrow { .. }
@@ -127,8 +127,8 @@ pub(super) fn classify(op: &Operator) -> Class {
         O::ReturnCall { function_index } => Class::TailCall(*function_index),
         O::RefFunc { function_index } => Class::RefFunc(*function_index),
 
-        // Of the threads proposal, what writes nothing. Whoever else runs meanwhile is a thread, and a second
-        // thread is refused where it would be made.
+        // The instructions of the threads proposal that write nothing. Anything else that runs meanwhile is a thread,
+        // and a second thread is refused where it would be created.
         O::MemoryAtomicNotify { .. }
         | O::MemoryAtomicWait32 { .. }
         | O::MemoryAtomicWait64 { .. }
@@ -145,8 +145,8 @@ pub(super) fn classify(op: &Operator) -> Class {
     }
 }
 
-/// What to do with an instruction that has no row of its own: recorded when the table of memory operators
-/// knows it, else by the proposal it came with.
+/// What to do with an instruction that has no row of its own: record it if it is in the table of memory operators,
+/// otherwise decide by its proposal.
 fn by_table(op: &Operator) -> Class {
     macro_rules! rows {
         ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
@@ -185,7 +185,7 @@ fn by_table(op: &Operator) -> Class {
     wasmparser::for_each_operator!(rows)
 }
 
-/// The instruction's name, close to how the text format spells it.
+/// The instruction's name, close to its spelling in the text format.
 pub(super) fn name(op: &Operator) -> String {
     if let Class::Record(recorded) = classify(op) {
         return recorded.op.mnemonic().to_string();

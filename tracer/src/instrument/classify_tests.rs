@@ -64,7 +64,7 @@ fn operators() -> Vec<(&'static str, Operator<'static>)> {
     wasmparser::for_each_operator!(list)
 }
 
-/// Names that sound like a write of linear memory and are none.
+/// Names that sound like a write to linear memory but are not.
 const HARMLESS: &[&str] = &[
     "MemorySize",
     "MemoryAtomicNotify",
@@ -100,8 +100,8 @@ fn every_row_of_the_memory_operator_table_is_recorded() {
 
 #[test]
 fn every_control_operator_is_a_boundary() {
-    // The frames of wasmparser's own table: `arity custom` marks what is not a plain stack operation, and
-    // these prefixes are how control is named there.
+    // The frames in wasmparser's own table: `arity custom` marks what is not a plain stack operation, and control
+    // operators have these prefixes.
     let control = ["Br", "Call", "Return", "Throw", "Loop", "If", "Else", "End", "Try", "Unreachable", "Resume"];
     for (name, op) in operators() {
         if control.iter().any(|prefix| name.starts_with(prefix)) {

@@ -1,4 +1,4 @@
-//! What a module declares and the recorder needs to know: memories, mutable globals, data segments.
+//! The declarations of a module that the recorder needs: memories, mutable globals, data segments.
 
 use super::address::Address;
 use forkpoint_traces::{MemoryIndex, ValueType};
@@ -26,7 +26,7 @@ pub struct MemoryDecl {
 /// A mutable global of numeric type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GlobalDecl {
-    /// Its index, equal in the original and in the rewritten module.
+    /// Its index, the same in the original and in the rewritten module.
     pub index: u32,
     /// Its type; never a vector.
     pub ty: ValueType,
@@ -34,7 +34,7 @@ pub struct GlobalDecl {
     pub export: String,
 }
 
-/// What a data segment is for.
+/// The purpose of a data segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataKind {
     /// Copied into memory at instantiation.
@@ -51,7 +51,7 @@ pub enum DataKind {
 /// A data segment of the original module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataSegment {
-    /// What it is for.
+    /// Its purpose.
     pub kind: DataKind,
     /// Where its bytes are in the original module.
     pub bytes: Range<usize>,

@@ -1,6 +1,6 @@
 //! Reads raw records: a block of bytes in, sites and operands out.
 //!
-//! The hot half of a recording. Plain stores of up to 8 bytes are read in line, everything else out of it.
+//! The hot half of a recording. Plain stores of up to 8 bytes are decoded inline, everything else out of line.
 
 mod hooks;
 mod step;
@@ -31,7 +31,7 @@ pub enum RawRecordError {
         /// Length of the block in bytes.
         length: usize,
     },
-    /// What a store left in memory is told without a store before it.
+    /// A record of what a store left in memory, without a store before it.
     #[error("a raw block of {length} bytes has a read-back without a store at byte {offset}")]
     NoStore {
         /// Where in the block.
@@ -54,25 +54,26 @@ pub enum RawRecordError {
     },
 }
 
-/// Takes what the decoder reads.
+/// Receives what the decoder reads.
 pub trait RecordSink {
-    /// An event of an instruction, with the operands as [`RecordDecoder::decode_block`] says.
+    /// An event of an instruction, with the operands that [`RecordDecoder::decode_block`] describes.
     fn event(&mut self, site: SiteId, operands: [u64; 3]);
 
     /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
-    /// `address`, the last event given to [`RecordSink::event`], instead of what was stored.
+    /// `address`, the last event given to [`RecordSink::event`], instead of the stored ones.
     fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
 
     /// The next step of a host call is a call at this mark.
     fn caller(&mut self, _mark: u32) {}
 
-    /// The run has come to a mark.
+    /// The run has reached a mark.
     fn mark(&mut self, _mark: u32) {}
 
-    /// The code has something to say at this mark, if there was one.
+    /// A note at this mark, if there was one.
     fn note(&mut self, _mark: u32, _words: [u64; 2]) {}
 
-    /// A step of a host call, encoded. The rewritten module leaves none by itself: who records no host needs no such sink.
+    /// A step of a host call, encoded. The rewritten module leaves none by itself: a sink without a host needs no
+    /// such method.
     fn host(&mut self, _event: &[u8]) {}
 }
 
@@ -114,18 +115,17 @@ impl RecordDecoder {
         RecordDecoder { segments, steps, hooked: None }
     }
 
-    /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order,
-    /// with operands as an event of the site carries them: `[effective address, value, 0]` for stores of up to 8
-    /// bytes, `[effective address, low half, high half]` for vectors, `[delta, result]` for `memory.grow` with
-    /// [`u64::MAX`] for a refusal, `[destination, byte, length]` for fills, `[destination, source, length]` for
-    /// copies and inits, nothing for drops.
+    /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order, with the
+    /// operands of the site's event: `[effective address, value, 0]` for stores of up to 8 bytes, `[effective
+    /// address, low half, high half]` for vectors, `[delta, result]` for `memory.grow` with [`u64::MAX`] for a
+    /// refusal, `[destination, byte, length]` for fills, `[destination, source, length]` for copies and inits,
+    /// nothing for drops.
     ///
     /// The last segment of a block may be incomplete: a trap ended it.
     ///
     /// # Errors
     ///
-    /// When no rewritten module can have written the block. Events before the faulty place were given to
-    /// `sink`.
+    /// When no rewritten module can have written the block. `sink` has received the events before the fault.
     #[inline]
     pub fn decode_block(&self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), RawRecordError> {
         let mut at = 0;

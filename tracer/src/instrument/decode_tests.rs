@@ -83,7 +83,7 @@ fn payloads_of_every_shape() {
             [14, 15, 16],
         ]
     );
-    // A block may end behind any record and nowhere else.
+    // A block may end after any record and nowhere else.
     let mut border = 0;
     let borders: Vec<usize> = [4 + 5, 16, 20, 8, 16, 9, 16, 16]
         .iter()

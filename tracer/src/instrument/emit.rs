@@ -1,7 +1,7 @@
 //! The recorder's code around one memory-changing instruction.
 //!
-//! Operands are kept in scratch locals and given back, the instruction runs as it is, and then, inline or by a
-//! hook, an event is recorded. Optionally the stored value is loaded back and compared.
+//! Operands are saved in scratch locals and restored, the instruction runs unchanged, and then, inline or by a hook,
+//! an event is recorded. Optionally the stored value is loaded back and compared.
 
 use super::body::{BodyRewriter, Origin};
 use super::classify::Recorded;
@@ -13,22 +13,22 @@ use super::{BUFFER_LIMIT, MAX_SEGMENT, Segment};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Shape, Site, SiteId, ValueType};
 use wasm_encoder::{BlockType, Instruction as I, MemArg};
 
-/// A value that recorder's code can push.
+/// A value that the recorder's code can push.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Source {
     /// A scratch local.
     Local(u32, ValueType),
-    /// A lane of so many bytes of the vector in a scratch local.
+    /// A lane of this many bytes of the vector in a scratch local.
     Lane { local: u32, lane: u8, width: u8 },
 }
 
-/// The type of an address of a memory.
+/// The type of a memory's addresses.
 fn address(wide: bool) -> ValueType {
     if wide { ValueType::I64 } else { ValueType::I32 }
 }
 
-/// The plain store of a value into the buffer. Never the instruction under observation itself where there is
-/// another: a fault in how an engine runs it must not hit the record too.
+/// The plain store of a value into the buffer. Never the observed instruction itself if there is an alternative: a
+/// fault in how an engine runs it must not affect the record, too.
 fn plain_store(ty: ValueType, width: u32, memarg: MemArg) -> I<'static> {
     match (ty, width) {
         (ValueType::I32, 1) => I::I32Store8(memarg),
@@ -84,10 +84,10 @@ impl BodyRewriter<'_> {
         self.copy(function, at);
         self.runs.push((self.ops.len() as u32, Origin::Recorder(at as u32)));
         let site = SiteId::FIRST.0 + self.sites.len() as u32;
-        // Only stores look at the range: the others are few, and it takes a model of memory to know what they hit.
+        // Only stores check the range: the others are few, and finding out what they hit takes a model of memory.
         let range = self.options.scope.bytes.clone().filter(|_| shape.width().is_some()).map(|(_, bytes)| bytes);
-        // The head comes before the instruction: a flush in between would show the host a memory with a write
-        // that has no record yet. Where the range decides, nobody checks memory.
+        // The head comes before the instruction: a flush in between would show the host a memory with a write that
+        // has no record yet. If the range decides, nobody checks memory.
         let mut used = match self.machinery.inline {
             Some(inline) if range.is_none() => self.head(function, inline, &payload, shape),
             _ => 0,
@@ -161,11 +161,11 @@ impl BodyRewriter<'_> {
         });
     }
 
-    /// Makes room for the next record's fields: in the segment in progress, or in a new one. Gives back where
-    /// in the segment they go.
+    /// Makes room for the next record's fields, in the open segment or in a new one. Returns the offset of the fields
+    /// in the segment.
     fn head(&mut self, function: &mut Function, inline: Inline, payload: &Payload, shape: Shape) -> u32 {
-        // A drop leaves nothing but its segment number, so it needs one of its own: at the end of another
-        // segment's record nobody could tell whether it had happened.
+        // A drop leaves nothing but its segment number, so it needs its own segment: at the end of another segment's
+        // record, nobody could tell whether it had happened.
         let fits = function.segment.filter(|used| used + payload.size() <= MAX_SEGMENT);
         if let Some(used) = fits.filter(|_| shape != Shape::Drop && self.options.joins()) {
             return used;
@@ -192,8 +192,8 @@ impl BodyRewriter<'_> {
         self.emit(I::I32Store(inline.record_at(0)));
     }
 
-    /// Appends the fields of a record and commits it. One by one, so that a trap in mid-segment leaves what
-    /// has happened.
+    /// Appends the fields of a record and commits it. One by one, so that a trap in mid-segment leaves what has
+    /// happened.
     fn append(
         &mut self,
         function: &mut Function,
@@ -250,7 +250,7 @@ impl BodyRewriter<'_> {
         self.emit(I::Call(self.machinery.import));
     }
 
-    /// Turns the value on the stack, which [`BodyRewriter::push`] put there, into one or two `i64`s.
+    /// Turns the value on the stack, which [`BodyRewriter::push`] pushed, into one or two `i64`s.
     pub(super) fn as_words(&mut self, source: Source, ty: ValueType) -> u32 {
         match ty {
             ValueType::I32 => self.emit(I::I64ExtendI32U),
@@ -290,8 +290,8 @@ impl BodyRewriter<'_> {
         }
     }
 
-    /// Pushes whether a store of `width` bytes at the base address in `local` touches `range`: one comparison,
-    /// since what lies before the range wraps around to large numbers.
+    /// Pushes whether a store of `width` bytes at the base address in `local` touches `range`: a single comparison,
+    /// since addresses below the range wrap around to large numbers.
     fn in_range(&mut self, local: u32, wide: bool, offset: u64, width: u8, range: std::ops::Range<u64>) {
         let before = u64::from(width) - 1;
         let length = range.end.saturating_sub(range.start).saturating_add(before);
@@ -305,7 +305,7 @@ impl BodyRewriter<'_> {
         self.emit(I::I64LtU);
     }
 
-    /// Loads what was stored, and records what memory holds if it is something else.
+    /// Loads what was stored, and records what memory holds if it differs.
     fn read_back(&mut self, function: &mut Function, base: u32, stored: Source, width: u8, memarg: MemArg) {
         let ty = match (stored, width) {
             (Source::Local(_, ValueType::V128), _) => ValueType::V128,

@@ -1,4 +1,4 @@
-//! What becomes of each section's entries.
+//! What happens to each section's entries.
 
 use super::body::BodyRewriter;
 use super::error::{InstrumentError, limit};
@@ -44,7 +44,7 @@ impl Rewriter<'_> {
         }
     }
 
-    /// Writes a section of declarations in which function indices stand, or to which something is added.
+    /// Writes a section of declarations that contains function indices, or gets additional entries.
     fn renumbered(
         &mut self,
         id: SectionId,
@@ -181,7 +181,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// Writes a section with the original's entries, as they are, and then `added`.
+    /// Writes a section with the original's entries unchanged, followed by `added`.
     fn append(&mut self, id: SectionId, contents: &[u8], added: &[Vec<u8>]) -> Result<(), InstrumentError> {
         self.raw(id, &appended(contents, added)?);
         Ok(())

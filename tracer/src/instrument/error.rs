@@ -4,8 +4,8 @@ use crate::validity::Invalid;
 use forkpoint_traces::{CodeOffset, FuncIndex};
 use thiserror::Error;
 
-/// A module that is not valid, or that forkpoint would record wrongly or not at all. There is no partial
-/// recording: a write that escapes the recorder would make every later answer about memory a guess.
+/// A module that is invalid, or that forkpoint would record wrongly or not at all. There is no partial recording: a
+/// write that escapes the recorder would make every later answer about memory a guess.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum InstrumentError {
@@ -29,7 +29,7 @@ pub enum InstrumentError {
         "the module needs the WebAssembly proposal {proposal}, which forkpoint does not record: {message} (at byte offset {offset})"
     )]
     Proposal {
-        /// The proposal's name as the validator calls it.
+        /// The proposal's name in the validator.
         proposal: String,
         /// What the validator found.
         message: String,
@@ -37,17 +37,17 @@ pub enum InstrumentError {
         offset: CodeOffset,
     },
 
-    /// An instruction that changes memory in a way that cannot be recorded, or that is not known.
+    /// An instruction that changes memory in a way that cannot be recorded or is unknown.
     #[error(
         "function {} has `{instruction}` at byte offset {offset}, which forkpoint cannot record: {reason}",
         name.as_ref().map_or_else(|| func.0.to_string(), |name| name.escape_debug().to_string())
     )]
     Instruction {
-        /// The instruction, in words of the text format.
+        /// The instruction, close to the text format.
         instruction: String,
-        /// The function it stands in.
+        /// The function that contains it.
         func: FuncIndex,
-        /// What the name section calls it.
+        /// The function's name in the name section.
         name: Option<String>,
         /// Where.
         offset: CodeOffset,
@@ -55,7 +55,7 @@ pub enum InstrumentError {
         reason: &'static str,
     },
 
-    /// The import module of the recorder is taken.
+    /// The recorder's import module is taken.
     #[error(
         "the module imports `{name}` from `forkpoint` (at byte offset {offset}): that name is the recorder's own; is the module rewritten already?"
     )]
@@ -66,7 +66,7 @@ pub enum InstrumentError {
         offset: CodeOffset,
     },
 
-    /// An export name of the recorder is taken.
+    /// One of the recorder's export names is taken.
     #[error(
         "the module exports `{name}` (at byte offset {offset}): names that start with `forkpoint:` are the recorder's own; is the module rewritten already?"
     )]
@@ -84,7 +84,7 @@ pub enum InstrumentError {
         why: String,
     },
 
-    /// Larger than an engine accepts, after rewriting if not before.
+    /// Larger than engines accept, if not before rewriting then after.
     #[error("with the recorder's code the module has {found} {what}, but engines accept at most {limit}")]
     Limit {
         /// What is counted.
@@ -96,7 +96,7 @@ pub enum InstrumentError {
     },
 }
 
-/// Turns away what an engine would turn away after rewriting, with the cause instead of a puzzle.
+/// Refuses what an engine would refuse after rewriting, with the cause instead of a puzzle.
 pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<(), InstrumentError> {
     if found <= limit {
         return Ok(());
@@ -104,8 +104,8 @@ pub(super) fn limit(what: &str, found: u64, limit: u64) -> Result<(), Instrument
     Err(InstrumentError::Limit { what: what.to_string(), found, limit })
 }
 
-/// A file-relative offset as errors carry it. Modules of more than 2 GiB are turned away before any offset is
-/// taken, so that saturating never shows.
+/// A file-relative offset in the type of errors. Modules of more than 2 GiB are refused before any offset is taken,
+/// so saturation never shows.
 pub(super) fn offset(offset: usize) -> CodeOffset {
     CodeOffset(u32::try_from(offset).unwrap_or(u32::MAX))
 }

@@ -1,5 +1,6 @@
 //! What the specification leaves open about floats and vectors, made definite: the bits of NaNs that an instruction
-//! makes, and the results of relaxed SIMD. Two engines that part over such bits agree on the module rewritten so.
+//! makes, and the results of relaxed SIMD. Two engines that diverge over such bits agree on the module rewritten this
+//! way.
 
 use super::body::BodyRewriter;
 use super::locals::Function;
@@ -74,7 +75,7 @@ fn makes_nan(op: &Operator) -> Option<Float> {
     })
 }
 
-/// Instructions instead of one of relaxed SIMD, with one of the results that it may have. `local` is free for a vector.
+/// Instructions that replace one of relaxed SIMD, with one of its allowed results. `local` is free for a vector.
 fn fixed(op: &Operator, [local, other]: [u32; 2]) -> Option<Vec<I<'static>>> {
     use Operator as O;
     // The pairs of products of signed bytes, as 16 bits: too large a sum is the largest number.
@@ -116,14 +117,14 @@ fn fixed(op: &Operator, [local, other]: [u32; 2]) -> Option<Vec<I<'static>>> {
         O::F64x2RelaxedMax => vec![I::F64x2Max],
         O::I16x8RelaxedQ15mulrS => vec![I::I16x8Q15MulrSatS],
         O::I16x8RelaxedDotI8x16I7x16S => dot(),
-        // The third operand stays below: the dot product is added to it at last.
+        // The third operand stays below: the dot product is finally added to it.
         O::I32x4RelaxedDotI8x16I7x16AddS => return None,
         _ => return None,
     })
 }
 
 impl BodyRewriter<'_> {
-    /// Writes other instructions instead of the one at `at..end`, where it is of relaxed SIMD and asked for.
+    /// Replaces the instruction at `at..end` if it is one of relaxed SIMD and this is requested.
     pub(super) fn fix_relaxed(&mut self, function: &mut Function, op: &Operator, at: usize, end: usize) {
         if !self.options.fixed_relaxed || !is_relaxed(op) {
             return;
@@ -150,8 +151,8 @@ impl BodyRewriter<'_> {
         function.copied = end;
     }
 
-    /// Behind the instruction at `at..end`: gives the NaN that it may have made the bits that all have, and notes one,
-    /// as far as that is asked for.
+    /// After the instruction at `at..end`: gives the NaN that it may have made the common bits, and notes one, as far
+    /// as that is requested.
     pub(super) fn after_float(&mut self, function: &mut Function, op: &Operator, at: usize, end: usize) {
         let notes = matches!(self.options.ask, Ask::Nans { .. });
         if !self.options.canonical_nans && !notes {
@@ -205,7 +206,7 @@ impl BodyRewriter<'_> {
     }
 }
 
-/// Which results the specification leaves open a module can have.
+/// Which of a module's results the specification leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OpenResults {
     /// Bits of NaNs.
@@ -214,7 +215,7 @@ pub struct OpenResults {
     pub relaxed: bool,
 }
 
-/// Looks for instructions with open results in the binary `module`. One that cannot be read has none.
+/// Looks for instructions with open results in the binary `module`. A module that cannot be read has none.
 pub fn open_results(module: &[u8]) -> OpenResults {
     let mut found = OpenResults::default();
     for payload in wasmparser::Parser::new(0).parse_all(module) {

@@ -36,7 +36,7 @@ pub struct Instrumented {
     pub has_start: bool,
     /// Whether recorder's code was added: the module has a memory, or something else is asked of it.
     pub records: bool,
-    /// Whether the module needs the stack switching proposal, which not every engine setting goes with.
+    /// Whether the module needs the stack switching proposal, which some engine settings do not support.
     pub stack_switching: bool,
 }
 
@@ -47,10 +47,10 @@ impl Instrumented {
     }
 
     /// The same module with a function for each step of `steps` whose number is in `added`, exported under
-    /// [`step_export`](super::step_export): it does what the step asks for, and keeps what others need of it.
+    /// [`step_export`](super::step_export): it does what the step asks for, and keeps what other steps need.
     ///
     /// # Errors
-    /// When a step calls what the module does not export, or the module grows beyond what engines accept.
+    /// When a step calls something that the module does not export, or the module grows beyond what engines accept.
     pub(crate) fn with_steps(
         mut self,
         steps: &[Step],
@@ -61,7 +61,7 @@ impl Instrumented {
         Ok(Instrumented { module, ..self })
     }
 
-    /// About how many bytes of memory this takes.
+    /// Approximate memory use in bytes.
     pub(crate) fn size(&self) -> usize {
         self.module.len()
             + size_of_val(self.sites.as_slice())

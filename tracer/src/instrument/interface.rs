@@ -1,4 +1,4 @@
-//! What a rewritten module and its host meet by: names of imports and exports, and addresses in the buffer.
+//! What a rewritten module and its host agree on: names of imports and exports, and addresses in the buffer.
 
 /// Module name of the import that rewritten modules need.
 pub const IMPORT_MODULE: &str = "forkpoint";
@@ -7,7 +7,7 @@ pub const FLUSH_IMPORT: &str = "flush";
 /// Field name of the import of modules that record by hooks; its arguments are the number of a site and up to
 /// three operands, see [`RecordDecoder::decode_hook`](super::RecordDecoder::decode_hook).
 pub const HOOK_IMPORT: &str = "event";
-/// Start of all export names that the rewriter adds.
+/// Prefix of all export names that the rewriter adds.
 pub const EXPORT_PREFIX: &str = "forkpoint:";
 /// Export name of the buffer.
 pub const BUFFER_EXPORT: &str = "forkpoint:buffer";
@@ -21,7 +21,7 @@ pub(crate) fn step_export(number: u32) -> String {
 
 /// Address in the buffer of the cursor, an `i32`.
 pub const CURSOR_AT: usize = 0;
-/// Address in the buffer of the number of the [`Mark`](super::Mark) that the run came to last, an `i32`; 0 for none.
+/// Address in the buffer of the number of the [`Mark`](super::Mark) that the run reached last, an `i32`; 0 for none.
 pub const MARK_AT: usize = 8;
 /// Address in the buffer of the first record.
 pub const RECORDS_AT: usize = 16;

@@ -26,12 +26,12 @@ pub(super) fn section_id(number: u8) -> Option<SectionId> {
     ORDER.into_iter().find(|section| *section as u8 == number)
 }
 
-/// Where a section stands in the order.
+/// The position of a section in the order.
 pub(super) fn rank(id: SectionId) -> usize {
     ORDER.iter().position(|section| *section == id).unwrap_or(ORDER.len())
 }
 
-/// A section's entries, as they are, and then `added`.
+/// A section's entries unchanged, followed by `added`.
 pub(super) fn appended(contents: &[u8], added: &[Vec<u8>]) -> Result<Vec<u8>, InstrumentError> {
     let mut reader = BinaryReader::new(contents, 0);
     let count = reader.read_var_u32()?;

@@ -3,7 +3,7 @@
 use forkpoint_traces::ValueType;
 use wasm_encoder::ValType;
 
-/// The function at hand.
+/// The current function.
 pub(super) struct Function {
     pub(super) index: u32,
     /// Bytes of the module up to here are in `ops`, or deliberately left out.
@@ -20,7 +20,7 @@ pub(super) struct Function {
 }
 
 impl Function {
-    /// A function that has `first_local` parameters and locals of its own and whose operators start at `start`.
+    /// A function with `first_local` parameters and locals whose operators start at `start`.
     pub(super) fn new(index: u32, start: usize, first_local: u32) -> Function {
         Function {
             index,
@@ -63,7 +63,7 @@ impl Function {
         locals
     }
 
-    /// A scratch local besides those of a store's operands, which are at most two of a type.
+    /// A scratch local besides those of a store's operands, which are at most two per type.
     pub(super) fn spare(&mut self, ty: ValueType) -> u32 {
         self.scratch_at(ty, 2)
     }
@@ -97,6 +97,6 @@ fn row(ty: ValueType) -> usize {
 /// The marks of one function's exits.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Exits {
-    /// For each result the local that it is kept in, its type, and its mark.
+    /// For each result, the local that holds it, its type, and its mark.
     pub(super) results: Vec<(u32, Option<ValueType>, u32)>,
 }

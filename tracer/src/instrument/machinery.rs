@@ -10,11 +10,11 @@ use wasm_encoder::reencode::{self, Reencode};
 pub(super) struct Machinery {
     /// The imported function: flush, or the hook.
     pub(super) import: u32,
-    /// What inline records need besides.
+    /// What inline records need in addition.
     pub(super) inline: Option<Inline>,
-    /// The function that writes a note, where notes are inline records.
+    /// The function that writes a note, if notes are inline records.
     pub(super) note: Option<u32>,
-    /// The global that counts events, where each is a call of the hook and places are asked for.
+    /// The global that counts events, if each is a call of the hook and places are requested.
     pub(super) count: Option<u32>,
 }
 
@@ -26,19 +26,19 @@ pub(super) struct Inline {
 }
 
 impl Inline {
-    /// The place `at` bytes behind the cursor. Alignment 1: records have no padding.
+    /// The address `at` bytes after the cursor. Alignment 1: records have no padding.
     pub(super) fn record_at(self, at: u32) -> MemArg {
         MemArg { offset: RECORDS_AT as u64 + u64::from(at), align: 0, memory_index: self.buffer }
     }
 
-    /// The cursor itself, behind address 0.
+    /// The cursor itself, at address 0.
     pub(super) fn cursor(self) -> MemArg {
         MemArg { offset: CURSOR_AT as u64, align: 2, memory_index: self.buffer }
     }
 }
 
 impl Machinery {
-    /// A function's index in the rewritten module: the recorder's import sits behind the other imports.
+    /// A function's index in the rewritten module: the recorder's import follows the other imports.
     pub(super) fn renumber(self, function: u32) -> u32 {
         // Only names of functions that do not exist could overflow.
         if function < self.import { function } else { function.saturating_add(1) }

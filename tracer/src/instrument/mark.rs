@@ -1,4 +1,4 @@
-//! What a mark is: a place in the code, and why it is named.
+//! Marks: places in the code, and why they are named.
 
 use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
 
@@ -9,11 +9,11 @@ pub struct Mark {
     pub func: FuncIndex,
     /// The instruction; `None` for the function's beginning or end.
     pub offset: Option<CodeOffset>,
-    /// What is named.
+    /// Why it is named.
     pub what: Marked,
 }
 
-/// What a mark is for.
+/// The purpose of a mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marked {
     /// The run has come here.
@@ -22,9 +22,9 @@ pub enum Marked {
     Nan(Float),
     /// The function begins.
     Enter,
-    /// An argument of it, by number; `None` as type for a reference, of which is known whether it is null.
+    /// One of its arguments, by number; `None` as type for a reference, of which only null or not is known.
     Argument(u32, Option<ValueType>),
-    /// A result of it, by number.
+    /// One of its results, by number.
     Result(u32, Option<ValueType>),
 }
 

@@ -1,8 +1,8 @@
 //! Marks: places in the code that a rewritten module names without making an event.
 //!
-//! A mark is left in one of three ways. *Come to*: its number is kept in the buffer's head, or told to the hook, so that
-//! it can be seen where a run ended, however it did. *Caller*: a record before a direct call of an imported function.
-//! *Note*: a record with a value, see [`notes`](super::notes).
+//! A mark is left in one of three ways. *Come to*: its number is kept in the buffer's head, or passed to the hook, to
+//! show where a run ended, however it did. *Caller*: a record before a direct call of an imported function. *Note*: a
+//! record with a value, see [`notes`](super::notes).
 
 use super::MARK_AT;
 use super::body::BodyRewriter;
@@ -15,11 +15,11 @@ use forkpoint_traces::{CodeOffset, FuncIndex};
 use wasm_encoder::{BlockType, Instruction as I, MemArg};
 use wasmparser::Operator;
 
-/// Whether an instruction can trap, or go on for as long as it likes. Calls are not among them: they come to marks of
-/// their own, on both sides.
+/// Whether an instruction can trap or run for any length of time. Calls are not among them: they have their own
+/// marks, on both sides.
 fn can_trap(op: &Operator) -> bool {
     use Operator as O;
-    // Every instruction with a memory operand has an address that may be outside.
+    // Every instruction with a memory operand has an address that may be out of bounds.
     macro_rules! memory_operands {
         ($(@$proposal:ident $op:ident $({ $($arg:ident: $argty:ty),* })? => $visit:ident ($($ann:tt)*))*) => {
             match op {
@@ -97,7 +97,7 @@ fn can_trap(op: &Operator) -> bool {
     }
 }
 
-/// Whether an instruction calls, and whether it comes back.
+/// Whether an instruction calls, and whether it returns.
 fn calls(op: &Operator) -> Option<bool> {
     use Operator as O;
     match op {
@@ -107,7 +107,7 @@ fn calls(op: &Operator) -> Option<bool> {
     }
 }
 
-/// An imported function that an instruction calls by name.
+/// An imported function that an instruction calls directly.
 fn called(op: &Operator) -> Option<u32> {
     match op {
         Operator::Call { function_index } | Operator::ReturnCall { function_index } => Some(*function_index),
@@ -122,7 +122,7 @@ impl BodyRewriter<'_> {
         self.marks.len() as u32
     }
 
-    /// Whether the question is where the run ends.
+    /// Whether the place where the run ends is requested.
     fn places(&self) -> Option<u64> {
         match self.options.ask {
             Ask::Places { events } => Some(events),
@@ -139,8 +139,8 @@ impl BodyRewriter<'_> {
         }
     }
 
-    /// Before the instruction at `at`, which control can reach. Gives back the mark that the run comes to once more when
-    /// the instruction, a call, has come back.
+    /// Before the instruction at `at`, which control can reach. Returns the mark to repeat once the instruction, a
+    /// call, has returned.
     pub(super) fn mark_before(&mut self, function: &mut Function, op: &Operator, at: usize) -> Option<u32> {
         let comes_back = calls(op);
         let mut again = None;
@@ -159,14 +159,14 @@ impl BodyRewriter<'_> {
         again
     }
 
-    /// Behind a call that came back: what the callee came to is not a place of this function.
+    /// After a call that returned: the marks of the callee are not places of this function.
     pub(super) fn mark_behind(&mut self, function: &mut Function, mark: u32, at: usize, end: usize) {
         self.copy(function, end);
         self.recorder_at(function, at);
         self.come_to(mark);
     }
 
-    /// Emitted from here on is recorder's code for the instruction at `at`, which everything before has been copied for.
+    /// From here on emits the recorder's code for the instruction at `at`; everything before has been copied.
     pub(super) fn recorder_at(&mut self, function: &mut Function, at: usize) {
         if function.copied < at {
             self.copy(function, at);
@@ -191,7 +191,7 @@ impl BodyRewriter<'_> {
         self.emit(I::End);
     }
 
-    /// Leaves the place of a call among the records.
+    /// Puts the place of a call among the records.
     fn caller(&mut self, function: &mut Function, mark: u32) {
         function.segment = None;
         let Some(inline) = self.machinery.inline else {

@@ -1,7 +1,7 @@
 //! Rewrites a module so that it records what it does to its linear memories.
 //!
 //! [`instrument`] is pure: bytes in, bytes and tables out, no engine involved. The rewritten module runs on any
-//! engine with multi-memory and does exactly what the original does; besides, it appends a record of each
+//! engine with multi-memory and does exactly what the original does. In addition it appends a record of each
 //! committed memory-changing instruction to a buffer and calls the host when the buffer is full.
 //!
 //! # What is added
@@ -14,16 +14,16 @@
 //! | exports of all memories, tables and mutable numeric globals | | [`MemoryDecl::export`] and the like |
 //! | the start function, which no longer runs by itself | | [`START_EXPORT`] |
 //!
-//! The buffer starts with the *cursor* at [`CURSOR_AT`], the number of bytes of records in it. Records follow from
-//! [`RECORDS_AT`] on; what is in between is the host's. The cursor is no global, so that who shares the buffer's
-//! memory sees all records of a process that is dead.
+//! The buffer starts with the *cursor* at [`CURSOR_AT`], the number of bytes of records in it. Records start at
+//! [`RECORDS_AT`]; the space in between is the host's. The cursor is not a global, so that a process that shares the
+//! buffer's memory sees all records of a dead one.
 //!
-//! Indices of defined functions shift by one, all other indices stay. A module without memory gets the exports
-//! only, and so does any module by [`Original::expose`]. Everything else is the original's, byte for byte where nothing in
+//! Indices of defined functions shift by one, all other indices stay. A module without memory only gets the exports,
+//! and so does any module by [`Original::expose`]. Everything else is the original's, byte for byte where nothing in
 //! it had to change.
 //!
-//! With [`Style::Hooks`] there is neither buffer nor cursor nor helper: the one import is `forkpoint` `event`:
-//! `[i32 i64 i64 i64] -> []`, called behind every instruction with its site's number and its operands.
+//! With [`Style::Hooks`] there is neither buffer nor cursor nor helper: the one import is `forkpoint` `event`: `[i32
+//! i64 i64 i64] -> []`, called after every instruction with its site's number and its operands.
 //!
 //! # Records
 //!
@@ -40,17 +40,17 @@
 //! | `memory.copy`, `memory.init` | destination, source, length |
 //! | `data.drop` | nothing; it is always a segment of its own |
 //!
-//! Besides, there are records of fixed size: before a direct call of an imported function, the number 3 and that of a
+//! There are also records of fixed size: before a direct call of an imported function, the number 3 and that of a
 //! [`Mark`]; with [`Options::ask`], notes: the number 4, that of a mark, and 16 bytes of a value.
 //!
-//! With [`Options::read_back`], a store that memory does not show is followed by a record of its own: the number 1
-//! and 16 bytes, of which as many as the store has are what memory holds instead of the stored ones.
+//! With [`Options::read_back`], a store that memory does not show is followed by a separate record: the number 1
+//! and 16 bytes, the first of which are what memory holds instead, as many as the store has.
 //!
 //! Addresses, lengths and page counts have 4 bytes, or 8 where the instruction's operand is an `i64`.
 //!
 //! # Invariants
 //!
-//! - The cursor moves behind an instruction's payload only after the instruction, so a record means *committed*.
+//! - The cursor moves past an instruction's payload only after the instruction, so a record means *committed*.
 //! - At the start of a segment the cursor is at most [`BUFFER_LIMIT`], and no segment has more than 64 KiB, so a
 //!   record never leaves the buffer. The host must not set the cursor to anything but 0.
 //! - The host empties the buffer (takes the records, sets the cursor to 0) whenever a call into the
@@ -115,8 +115,7 @@ pub fn instrument(module: &[u8], options: &Options) -> Result<Instrumented, Inst
     Original::read(module.into())?.instrument(options)
 }
 
-/// The binary `module` as it is, with nothing to record: for modules that are not valid, of which engines are only
-/// asked what they make of them.
+/// The binary `module` unchanged, with nothing to record: for invalid modules, which engines only accept or reject.
 pub fn untouched(module: &[u8]) -> Instrumented {
     Instrumented {
         module: module.to_vec(),

@@ -1,11 +1,11 @@
-//! The name section: what functions are called, and the same with function indices renumbered.
+//! The name section: names of functions, and the section with function indices renumbered.
 
 use super::machinery::{Machinery, Renumber};
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{NameMap, NameSection};
 use wasmparser::{CustomSectionReader, KnownCustom, Name, NameSectionReader, Parser, Payload};
 
-/// Names of functions in a custom section, if that is the name section; what is damaged is left out.
+/// Names of functions in a custom section, if that is the name section; damaged parts are left out.
 pub(crate) fn functions<'a>(section: &CustomSectionReader<'a>) -> impl Iterator<Item = (u32, &'a str)> + use<'a> {
     let subsections = match section.as_known() {
         KnownCustom::Name(subsections) => Some(subsections),
@@ -19,7 +19,7 @@ pub(crate) fn functions<'a>(section: &CustomSectionReader<'a>) -> impl Iterator<
     names.filter(|naming| !naming.name.is_empty()).map(|naming| (naming.index, naming.name))
 }
 
-/// What the name section of a module calls a function.
+/// A function's name in a module's name section.
 pub(super) fn of_function(module: &[u8], index: u32) -> Option<String> {
     let sections = Parser::new(0).parse_all(module).map_while(Result::ok).filter_map(|payload| match payload {
         Payload::CustomSection(section) => Some(section),
@@ -30,7 +30,7 @@ pub(super) fn of_function(module: &[u8], index: u32) -> Option<String> {
 }
 
 /// The rewritten name section; `None` if the original's is damaged, which is not an error in a custom section, but
-/// then its indices could not be trusted.
+/// then its indices cannot be trusted.
 pub(super) fn rewrite(section: &CustomSectionReader<'_>, machinery: Machinery) -> Option<NameSection> {
     let KnownCustom::Name(subsections) = section.as_known() else {
         return None;

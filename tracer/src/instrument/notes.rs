@@ -1,5 +1,5 @@
-//! Notes: values that the code tells besides events, each with the mark of what it is about. Questions that are asked
-//! in a rerun get their answers so: which NaNs are made, what functions are called with and give back.
+//! Notes: values that the code reports besides events, each with the mark of its subject. They answer the questions
+//! of a rerun: which NaNs are made, what functions are called with and return.
 
 use super::body::BodyRewriter;
 use super::emit::Source;
@@ -32,8 +32,8 @@ fn encoded(ty: wasmparser::ValType) -> Result<ValType, InstrumentError> {
 }
 
 impl BodyRewriter<'_> {
-    /// At the beginning of a function whose calls are asked for: notes its arguments, and opens the block that its
-    /// body becomes, so that a branch out of it passes by its end.
+    /// At the beginning of a function whose calls are noted: notes its arguments, and opens the block that its body
+    /// becomes, so that a branch out of it passes the end of the body.
     pub(super) fn enter(
         &mut self,
         function: &mut Function,
@@ -110,7 +110,7 @@ impl BodyRewriter<'_> {
         }
     }
 
-    /// Behind the instruction at `at..end`, which has left a float in `local` and on the stack: notes it if `is_nan`,
+    /// After the instruction at `at..end`, which has left a float in `local` and on the stack: notes it if `is_nan`,
     /// which pushes whether it is one.
     pub(super) fn note_nan(
         &mut self,
@@ -129,7 +129,7 @@ impl BodyRewriter<'_> {
 
     /// Sends a note; `words` pushes its two words.
     fn note(&mut self, function: &mut Function, mark: u32, words: impl FnOnce(&mut Self)) {
-        // A record of its own: the segment in progress ends here.
+        // A separate record: the open segment ends here.
         function.segment = None;
         match self.machinery.note {
             Some(helper) => {

@@ -1,12 +1,12 @@
 //! From offsets in the rewritten module back to the original one.
 //!
-//! An engine reports traps, and native code is attributed, by offsets in the module it was given. People
+//! Engines report traps, and native code is attributed, by offsets in the module that the engine was given. People
 //! only ever see offsets of the module they wrote, so every such number goes through [`OffsetMap`].
 
 use forkpoint_traces::{CodeOffset, FuncIndex};
 
-/// Top bit of a run's original offset: the run is the recorder's code. Modules stay below 1 GiB, so the bit is
-/// free, and a run stays at 8 bytes: CPython has a million of them.
+/// Top bit of a run's original offset: the run is the recorder's code. Modules stay below 1 GiB, so the bit is free,
+/// and a run takes 8 bytes: CPython has a million of them.
 const RECORDER: u32 = 1 << 31;
 /// Original offset of code that belongs to no original function.
 const NOWHERE: u32 = u32::MAX;
@@ -15,7 +15,7 @@ const NOWHERE: u32 = u32::MAX;
 struct Run {
     /// First byte, relative to the contents of the rewritten code section.
     rewritten: u32,
-    /// The original's first byte (verbatim run), or the one byte all of it belongs to (recorder's run).
+    /// The original's first byte (verbatim run), or the single byte that all of it belongs to (recorder's run).
     original: u32,
 }
 
@@ -55,7 +55,7 @@ pub struct OffsetMap {
 }
 
 impl OffsetMap {
-    /// Bytes of memory that it takes.
+    /// Its memory use in bytes.
     pub(super) fn size(&self) -> usize {
         size_of_val(self.runs.as_slice())
     }
@@ -87,7 +87,7 @@ impl OffsetMap {
         self.push(Run { rewritten, original: NOWHERE });
     }
 
-    /// A run that turned out empty gives way to the one that starts at the same byte.
+    /// An empty run gives way to the one that starts at the same byte.
     fn push(&mut self, run: Run) {
         while self.runs.last().is_some_and(|last| last.rewritten == run.rewritten) {
             self.runs.pop();
@@ -101,14 +101,14 @@ impl OffsetMap {
         self.runs.shrink_to_fit();
     }
 
-    /// The code has moved by so many bytes, since more stands before it. What was added behind it belongs to no function of
-    /// the original.
+    /// The code has moved by this many bytes, since more precedes it. What was added after it belongs to no function
+    /// of the original.
     pub(super) fn move_by(&mut self, bytes: u32) {
         self.base = self.base.saturating_add(bytes);
     }
 
-    /// Where the byte at `rewritten`, counted from the start of the rewritten file, comes from. `None` outside
-    /// of the code section and in the recorder's helper function.
+    /// The origin of the byte at `rewritten`, counted from the start of the rewritten file. `None` outside the code
+    /// section and in the recorder's helper function.
     pub fn original(&self, rewritten: u32) -> Option<Mapped> {
         let relative = rewritten.checked_sub(self.base).filter(|relative| *relative < self.length)?;
         let at = self.runs.partition_point(|run| run.rewritten <= relative);
@@ -121,11 +121,11 @@ impl OffsetMap {
         Some(Mapped { offset: CodeOffset(run.original().checked_add(distance)?), recorder })
     }
 
-    /// Where the original's byte at `original` is in the rewritten file. `None` outside of function bodies and
-    /// in the few bytes written anew (the indices behind `call`).
+    /// The position of the original's byte at `original` in the rewritten file. `None` outside function bodies and in
+    /// the few rewritten bytes (the indices after `call`).
     pub fn rewritten(&self, original: CodeOffset) -> Option<u32> {
         let at = self.runs.partition_point(|run| run.original() <= original.0);
-        // Recorder's code behind an instruction has that instruction's offset: step back over it.
+        // Recorder's code after an instruction has that instruction's offset: step back over it.
         let at = self.runs[..at].iter().rposition(|run| !run.is_recorder())?;
         let run = self.runs[at];
         let relative = run.rewritten.checked_add(original.0 - run.original)?;

@@ -16,7 +16,7 @@ pub enum Style {
     Hooks,
 }
 
-/// What is recorded.
+/// The scope of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
     /// Only these functions' instructions; `None` for all functions.
@@ -31,8 +31,8 @@ impl Scope {
         *self == Scope::default()
     }
 
-    /// Whether the instruction gets recorder's code at all. Sizes are needed to make sense of anything, so
-    /// `memory.grow` always does.
+    /// Whether the instruction gets recorder's code at all. `memory.grow` always does, since nothing makes sense
+    /// without sizes.
     pub(super) fn covers(&self, function: u32, recorded: &Recorded) -> bool {
         if recorded.op.shape() == Shape::Grow {
             return true;
@@ -47,21 +47,21 @@ impl Scope {
 pub struct Options {
     /// How records leave the module.
     pub style: Style,
-    /// Load every stored value back, and record what memory holds where that is something else.
+    /// Load every stored value back, and record what memory holds if it differs.
     pub read_back: bool,
-    /// Give the instructions of a straight-line run one record head. Off, every event is complete before the
-    /// next instruction of the module runs.
+    /// Give the instructions of a straight-line run one record head. If off, every event is complete before the next
+    /// instruction of the module runs.
     pub join: bool,
     /// The buffer is flushed before a segment that finds more bytes than this in it. At most [`BUFFER_LIMIT`].
     pub buffer_limit: u32,
     /// What is recorded.
     pub scope: Scope,
-    /// What else the code tells on the way.
+    /// What else the code reports along the way.
     pub ask: Ask,
-    /// Give every NaN that an instruction makes the same bits. The module computes something else then, within what
+    /// Give every NaN that an instruction makes the same bits. The module then computes something else, within what
     /// the specification allows.
     pub canonical_nans: bool,
-    /// Give every instruction of relaxed SIMD one of the results that the specification allows it.
+    /// Give every instruction of relaxed SIMD one of the results that the specification allows.
     pub fixed_relaxed: bool,
 }
 
@@ -86,21 +86,21 @@ pub enum Ask {
     /// None.
     #[default]
     Nothing,
-    /// Where the run ends: before each instruction that can trap, at each loop, and around calls the code leaves the
-    /// number of a [`Mark`](super::Mark) where it can be read when the run is over, whatever way it ended.
+    /// Where the run ends: before each instruction that can trap, at each loop, and around calls, the code leaves the
+    /// number of a [`Mark`](super::Mark) where it can be read when the run is over, however it ended.
     Places {
-        /// With [`Style::Hooks`], where each number costs a call of the host: only once so many events of
-        /// instructions have been recorded.
+        /// With [`Style::Hooks`], where each number costs a host call: only after this many events of instructions
+        /// have been recorded.
         events: u64,
     },
     /// Which NaNs instructions make: a note for each, with its bits.
     Nans {
-        /// The notes to keep, counted from 0; of all others there are digests.
+        /// The notes to keep, counted from 0; all others are only kept as digests.
         window: Range<u64>,
     },
-    /// What functions are called with and give back: a note for each value.
+    /// What functions are called with and return: a note for each value.
     Calls {
-        /// The notes to keep, counted from 0; of all others there are digests.
+        /// The notes to keep, counted from 0; all others are only kept as digests.
         window: Range<u64>,
     },
 }
@@ -121,8 +121,8 @@ impl Ask {
 }
 
 impl Options {
-    /// Whether a record may share the head of the one before: what comes in between is then always recorded,
-    /// one by one.
+    /// Whether a record may share the head of the previous one: then everything in between is always recorded, one by
+    /// one.
     pub(super) fn joins(&self) -> bool {
         self.join && !self.read_back && self.scope.bytes.is_none()
     }
@@ -137,7 +137,7 @@ impl Options {
         self.scope.is_everything()
     }
 
-    /// What is added to a plain recording, in words; for a trace's header.
+    /// What is added to a plain recording, in words, for a trace's header.
     pub(crate) fn probes(&self) -> Vec<String> {
         let ask = match self.ask {
             Ask::Nothing => None,

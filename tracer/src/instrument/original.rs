@@ -1,4 +1,4 @@
-//! A module before it is rewritten: validated and scanned once, and then rewritten in as many ways as are asked for.
+//! A module before it is rewritten: validated and scanned once, then rewritten in any number of ways.
 
 use super::error::limit;
 use super::scan::{Scan, scan};
@@ -7,7 +7,7 @@ use super::{COMMON, InstrumentError, Instrumented, MemoryDecl, Options, features
 use crate::validity::{CORE, Validity};
 use std::sync::Arc;
 
-/// A valid module, of which rewritten ones are made.
+/// A valid module, from which rewritten ones are made.
 #[derive(Debug)]
 pub struct Original {
     validity: Arc<Validity>,
@@ -20,12 +20,12 @@ impl Original {
     /// Reads a binary module.
     ///
     /// # Errors
-    /// When it is not valid, or has what cannot be recorded.
+    /// When it is invalid, or contains what cannot be recorded.
     pub fn read(module: Arc<[u8]>) -> Result<Original, InstrumentError> {
         Original::of(Arc::new(Validity::new(module)))
     }
 
-    /// The same with what is known of the module already.
+    /// The same, with what is already known about the module.
     pub(crate) fn of(validity: Arc<Validity>) -> Result<Original, InstrumentError> {
         let module = validity.module();
         // Offsets are kept in 31 bits; engines accept no module of this size anyway.
@@ -33,7 +33,7 @@ impl Original {
         if wasmparser::Parser::is_component(module) {
             return Err(InstrumentError::Component);
         }
-        // The specification's answer is needed later anyway, and most modules need no proposal beyond it.
+        // The specification's answer is needed later anyway, and most modules need no further proposal.
         let common = validity.with(CORE).is_ok() || validity.with(COMMON).is_ok();
         if !common {
             validity.with(features())?;
@@ -56,8 +56,8 @@ impl Original {
         })
     }
 
-    /// Gives it the exports of a rewritten module and takes its start function out, and leaves its code as it is: for runs
-    /// without recording whose end state is looked at.
+    /// Adds the exports of a rewritten module, removes its start function, and leaves its code unchanged: for runs
+    /// without recording whose end state is examined.
     ///
     /// # Errors
     /// When it grows beyond what engines accept.

@@ -2,11 +2,11 @@
 
 use wasmparser::WasmFeatures;
 
-/// What a module may use: WebAssembly 3.0 and the proposals beyond it that Wasmtime runs.
+/// The proposals a module may use: WebAssembly 3.0, and others that Wasmtime runs.
 pub(super) fn features() -> WasmFeatures {
     COMMON | WasmFeatures::STACK_SWITCHING
 }
 
-/// What every engine setting goes with.
+/// The proposals that every engine setting supports.
 pub(super) const COMMON: WasmFeatures =
     WasmFeatures::WASM3.union(WasmFeatures::CUSTOM_PAGE_SIZES).union(WasmFeatures::WIDE_ARITHMETIC);

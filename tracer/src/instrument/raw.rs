@@ -1,4 +1,4 @@
-//! The format of raw records: what rewritten code leaves in the buffer, and what a call of the hook is in a frame.
+//! The format of raw records: what rewritten code leaves in the buffer, and the form of hook calls in a frame.
 //!
 //! The layout is described in the [module's documentation](super). [`Payload`] is its only source: the emitting side takes
 //! sizes and field positions from it, the [decoder](super::decode) its table.
@@ -8,17 +8,17 @@ use forkpoint_traces::{HostEvent, MemoryOp, Shape};
 /// Bytes of one call of the hook: the site as u32 and three operands as u64.
 pub(crate) const HOOK_SIZE: usize = 28;
 
-/// Number of the first segment in raw records. Lower numbers are free for records of the host's own.
+/// Number of the first segment in raw records. Lower numbers are for other records.
 pub const FIRST_SEGMENT: u32 = 16;
 
-/// Number of the record that says what memory held after the store before it, instead of the stored value: its
-/// payload is 16 bytes, of which as many count as the store has.
+/// Number of the record of what memory held after the preceding store, instead of the stored value: its payload is 16
+/// bytes, of which as many count as the store has.
 pub(super) const READ_BACK: u32 = 1;
 
 /// Bytes of a [`READ_BACK`] record.
 pub(super) const READ_BACK_SIZE: u32 = SEGMENT_HEAD + 16;
 
-/// Number of the record that the host leaves behind a host call's step: length u32, and an encoded `HostEvent`. The
+/// Number of the record that the host leaves after a host call's step: length u32, and an encoded `HostEvent`. The
 /// same in blocks of inline records and of hook calls.
 pub const HOST_RECORD: u32 = 2;
 
@@ -34,7 +34,7 @@ pub(super) const NOTE: u32 = 4;
 /// Bytes of a [`NOTE`] record.
 pub(super) const NOTE_SIZE: u32 = SEGMENT_HEAD + 20;
 
-/// Instead of a site in a call of the hook: the run has come to a mark, the first operand.
+/// Instead of a site in a call of the hook: the run has reached a mark, the first operand.
 pub(crate) const MARK_HOOK: u32 = 4;
 
 /// Instead of a site in a call of the hook: an imported function is called at a mark, the first operand.
@@ -62,7 +62,7 @@ pub(super) enum Payload {
     Copy { wide: bool, source_wide: bool },
     /// `destination source length`; only the destination may be wide.
     Init { wide: bool },
-    /// Nothing: the segment number alone says that it happened.
+    /// Nothing: the segment number alone shows that it happened.
     Drop,
 }
 
@@ -85,7 +85,7 @@ impl Payload {
         }
     }
 
-    /// Sizes of the fields in bytes; 0 for fields it does not have.
+    /// Sizes of the fields in bytes; 0 for missing fields.
     pub(super) fn fields(self) -> [u32; 3] {
         match self {
             Payload::Store { wide, width } => [word(wide), u32::from(width), 0],

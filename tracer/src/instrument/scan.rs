@@ -27,7 +27,7 @@ pub(super) struct Signature {
 #[derive(Debug, Default)]
 pub(super) struct Scan {
     pub(super) sections: Vec<Section>,
-    /// Each type as a function's; an empty one for what is no function.
+    /// Each type as a function's; an empty one if it is not a function type.
     pub(super) signatures: Vec<Signature>,
     /// A type `[i32] -> []`, if there is one already.
     pub(super) flush_type: Option<u32>,
@@ -120,8 +120,7 @@ impl Scan {
     }
 
     fn types(&mut self, group: &RecGroup) {
-        // Inside of a larger recursion group, a type is another one even if it looks the same, and the host
-        // could not name it.
+        // Inside a larger recursion group, a type differs even if it looks the same, and the host could not name it.
         let alone = group.types().len() == 1;
         for ty in group.types() {
             let index = self.signatures.len() as u32;
@@ -219,7 +218,7 @@ impl Scan {
         self.imported_functions + self.functions.len() as u32
     }
 
-    /// Refuses a module that is within an engine's limits only without what will be added to it.
+    /// Refuses a module that is within an engine's limits, but would not be after rewriting.
     pub(super) fn check_limits(&self) -> Result<(), InstrumentError> {
         const MANY: u64 = 1_000_000;
         limit("memories", self.memories.len() as u64 + 1, 100)?;

@@ -1,8 +1,8 @@
 //! Second pass: writes the rewritten module section by section.
 //!
-//! Sections are copied as they are, or get entries appended after bytes that stay as they are. Only where
-//! function indices stand (exports, elements, initialisers of tables and globals, code, names) entries are
-//! written anew: [`entries`](super::entries) has what becomes of each section.
+//! Sections are copied unchanged, or get entries appended after bytes that stay as they are. Only where function
+//! indices occur (exports, elements, initialisers of tables and globals, code, names) entries are written anew:
+//! [`entries`](super::entries) handles each section.
 
 use super::body::Bodies;
 use super::error::{InstrumentError, limit};
@@ -24,12 +24,12 @@ pub(super) struct Rewriter<'m> {
     pub(super) added: Option<(Machinery, &'m Options)>,
     pub(super) types: Types,
     pub(super) offsets: OffsetMap,
-    /// What the code section has become.
+    /// The rewritten code section.
     pub(super) bodies: Bodies,
     pub(super) out: Vec<u8>,
 }
 
-/// Writes the module that `scan` describes anew: with recorder's code as `options` say, or without any.
+/// Rewrites the module that `scan` describes: with recorder's code as `options` say, or without any.
 pub(super) fn rewrite(
     module: &[u8],
     scan: &Scan,
@@ -70,7 +70,7 @@ pub(super) fn rewrite(
     })
 }
 
-/// What is added to a module that records so.
+/// The additions to a module that records in this way.
 fn machinery(scan: &Scan, options: &Options) -> Machinery {
     let inline = options.style == Style::Inline;
     Machinery {
@@ -82,7 +82,7 @@ fn machinery(scan: &Scan, options: &Options) -> Machinery {
 }
 
 impl Rewriter<'_> {
-    /// Writes all sections, those the original lacks at their places in between.
+    /// Writes all sections, including those that the original lacks, in their places.
     fn sections(&mut self) -> Result<(), InstrumentError> {
         let scan = self.scan;
         let mut next = 0;
@@ -101,7 +101,7 @@ impl Rewriter<'_> {
         ORDER.iter().skip(next).try_for_each(|id| self.missing(*id))
     }
 
-    /// Writes a section that the original does not have, if something has to go there.
+    /// Writes a section that the original lacks, if it has anything to hold.
     fn missing(&mut self, id: SectionId) -> Result<(), InstrumentError> {
         let machinery = self.added.map(|(machinery, _)| machinery);
         let needed = match id {
@@ -130,10 +130,9 @@ impl Rewriter<'_> {
                 }
                 return Ok(());
             }
-            // These hold function indices or offsets of the original's code. An engine that believed them
-            // would take hints for the wrong branches, and a linker would patch the wrong bytes. DWARF holds
-            // such offsets too but stays: no engine runs differently for it, and whoever reads it has
-            // translated to original offsets first.
+            // These hold function indices or offsets of the original's code. An engine that believed them would apply
+            // hints to the wrong branches, and a linker would patch the wrong bytes. DWARF holds such offsets too but
+            // stays: no engine runs differently because of it, and its readers translate to original offsets first.
             if name.starts_with("metadata.code.") || name == "linking" || name.starts_with("reloc.") {
                 return Ok(());
             }
@@ -142,7 +141,7 @@ impl Rewriter<'_> {
         Ok(())
     }
 
-    /// Writes a section; gives back where its contents start.
+    /// Writes a section; returns where its contents start.
     pub(super) fn raw(&mut self, id: SectionId, data: &[u8]) -> u32 {
         RawSection { id: id as u8, data }.append_to(&mut self.out);
         (self.out.len() - data.len()) as u32

@@ -1,16 +1,16 @@
-//! Functions for the steps of a run that need each other, added to a module that is rewritten or exposed already.
+//! Functions for the steps of a run that need each other, added to a rewritten or exposed module.
 //!
-//! A call whose argument another one has returned, and bytes that are put where an allocator says, cannot be written down
-//! before the run. So the module gets a function for each such step, and the engine is asked for that: every engine can
-//! make a call, whatever its interface. Everything is added behind what is there, so no index changes.
+//! A call whose argument another call returns, and bytes that go where an allocator says, cannot be written down
+//! before the run. So the module gets a function for each such step, and the engine is asked to call it: every engine
+//! can make a call, whatever its interface. Everything is appended, so no index changes.
 //!
 //! | step | its function |
 //! | --- | --- |
 //! | a call | calls the export with constants and what steps before have kept, keeps its results, and returns them |
 //! | a put | copies a passive data segment of its own to the address that a step before has kept, and keeps it |
 //!
-//! What is kept is in globals, and in one more that the step is done. A step that needs one which is not done traps: so
-//! does a put to address 0, which is an allocator's word for none.
+//! Results are kept in globals, and one more says that the step is done. A step that needs one which is not done
+//! traps. So does a put to address 0, which is an allocator's word for failure.
 
 use super::error::{InstrumentError, limit};
 use super::layout::{ORDER, appended, rank, section_id};
@@ -23,7 +23,7 @@ use wasm_encoder::{
 };
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
 
-/// What the module has of each kind, and its exported functions.
+/// The module's items by kind, and its exported functions.
 #[derive(Default)]
 struct There {
     types: Vec<Option<FuncType>>,
@@ -38,7 +38,7 @@ struct There {
     code: usize,
 }
 
-/// What is added, encoded, section by section.
+/// The additions, encoded, section by section.
 #[derive(Default)]
 struct Added {
     entries: BTreeMap<SectionId, Vec<Vec<u8>>>,
@@ -47,7 +47,7 @@ struct Added {
     done: BTreeMap<u32, u32>,
 }
 
-/// Adds functions for the steps in `added`. Gives back how many bytes further the code begins, too.
+/// Adds functions for the steps in `added`. Also returns how many bytes further the code begins.
 pub(super) fn add(module: &[u8], steps: &[Step], added: &BTreeSet<u32>) -> Result<(Vec<u8>, u32), InstrumentError> {
     let there = There::of(module)?;
     limit("functions", there.functions.len() as u64 + added.len() as u64, 1_000_000)?;
@@ -117,7 +117,7 @@ impl There {
         Ok(there)
     }
 
-    /// The function that a call is of, and its type.
+    /// The function that a call names, and its type.
     fn callee(&self, call: &Call) -> Option<(u32, &FuncType)> {
         let function = *self.exports.get(&call.function)?;
         let ty = *self.functions.get(function as usize)?;
@@ -130,7 +130,7 @@ impl Added {
         self.entries.get(&id).map_or(0, |entries| entries.len() as u64)
     }
 
-    /// Adds an entry, and gives its number among those that are added.
+    /// Adds an entry, and returns its number among those added.
     fn entry(&mut self, id: SectionId, bytes: Vec<u8>) -> u32 {
         let entries = self.entries.entry(id).or_default();
         entries.push(bytes);
@@ -194,7 +194,7 @@ impl Added {
         Ok(())
     }
 
-    /// Calls an export. Gives back the types of the locals that its results are in then, and those of the results.
+    /// Calls an export. Returns the types of the locals that then hold its results, and those of the results.
     fn call(
         &mut self,
         there: &There,
@@ -287,7 +287,7 @@ impl Added {
         self.entry(SectionId::Export, export);
     }
 
-    /// Writes the module with all of it: sections that it lacks at their places in between.
+    /// Writes the module with all additions, in sections that it may lack, in their places.
     fn write(mut self, module: &[u8], there: &There) -> Result<Vec<u8>, InstrumentError> {
         let mut out = module[..module.len().min(8)].to_vec();
         let data_count = there.data + self.count(SectionId::Data) as u32;

@@ -41,7 +41,7 @@ fn rewritten(module: &[u8], steps: &[Step]) -> Vec<Instrumented> {
         .collect()
 }
 
-/// The map finds the module's `nop`, `unreachable` and `end` again, both ways.
+/// The map finds the module's `nop`, `unreachable` and `end` again, in both directions.
 fn is_where_it_was(module: &[u8], rewritten: &[u8], offsets: &OffsetMap) {
     const CODE: [u8; 3] = [0x01, 0x00, 0x0b];
     let at = CodeOffset(module.windows(3).rposition(|code| code == CODE).expect("an `unreachable`") as u32);

@@ -1,4 +1,4 @@
-//! Types of what is added to a module.
+//! Types of the additions to a module.
 
 use super::error::{InstrumentError, limit};
 use super::machinery::Machinery;
@@ -7,13 +7,13 @@ use super::{Ask, Options};
 use wasm_encoder::Encode;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 
-/// Types of the added functions: index, and the encoded type where it has to be added.
+/// Types of the added functions: index, and the encoded type if it has to be added.
 #[derive(Debug, Default)]
 pub(super) struct Types {
     pub(super) import: u32,
     pub(super) helper: u32,
     pub(super) note: u32,
-    /// For each type of the original, one without parameters and with its results, where it may be needed.
+    /// For each type of the original, one without parameters and with its results, if it may be needed.
     pub(super) blocks: Vec<Option<u32>>,
     pub(super) added: Vec<Vec<u8>>,
 }

@@ -11,8 +11,8 @@ use std::io::{self, Write};
 /// Most digests in one frame.
 const DIGESTS: usize = 1 << 16;
 
-/// Holds a checkpoint: sends the digests of all pages that are not all zero, waits for the recorder to name
-/// those that are not what it expects, and sends these.
+/// Performs a checkpoint: sends the digests of all pages that are not all zero, waits for the recorder to name those
+/// that differ from what it expects, and sends these.
 pub(crate) fn checkpoint<W: Write>(views: &[View], answers: &Answers, out: &mut FrameWriter<W>) -> io::Result<()> {
     out.message(&Message::Checkpoint { pages: views.iter().map(|view| view.pages).collect() })?;
     let mut digests = Vec::new();

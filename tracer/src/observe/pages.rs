@@ -4,17 +4,17 @@ use crate::populated::populated;
 use forkpoint_traces::{PAGE, written_pages};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// [`PAGE`], as slices of memory count.
+/// [`PAGE`] as a `usize`, for slices of memory.
 pub(super) const PAGE_BYTES: usize = PAGE as usize;
 
 /// Longest run of pages in one frame.
 pub(super) const RUN: usize = 1 << 20;
 
-/// Every page that is not all zero, by number. What was never touched is not looked at.
+/// Every page that is not all zero, by number. What was never touched is not read.
 pub(super) fn pages(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     let mut next = 0;
     populated(bytes).into_iter().flat_map(move |part| {
-        // Parts are pages of the system's, which need not be those of the memory: two may share one.
+        // Ranges consist of system pages, which may differ from the memory's: two ranges may share one.
         let first = (part.start / PAGE_BYTES).max(next);
         next = part.end.div_ceil(PAGE_BYTES).max(first);
         let part = &bytes[(first * PAGE_BYTES).min(bytes.len())..(next * PAGE_BYTES).min(bytes.len())];
@@ -22,7 +22,7 @@ pub(super) fn pages(bytes: &[u8]) -> impl Iterator<Item = (u64, &[u8])> {
     })
 }
 
-/// Digest of one page; a short last one counts as filled up with zeros.
+/// Digest of one page; a short last page is padded with zeros.
 pub(crate) fn digest(page: &[u8]) -> u64 {
     if page.len() == PAGE_BYTES {
         return xxh3_64(page);

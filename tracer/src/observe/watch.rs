@@ -5,16 +5,16 @@ use crate::job::{Watch, WatchedRange};
 use crate::protocol::FrameWriter;
 use std::io::{self, Write};
 
-/// As much of a place as there is.
+/// The part of a range that exists.
 fn watched<'a>(range: &WatchedRange, bytes: &'a [u8]) -> &'a [u8] {
     let clamp = |address: u64| usize::try_from(address).unwrap_or(usize::MAX).min(bytes.len());
     &bytes[clamp(range.address)..clamp(range.address.saturating_add(range.length))]
 }
 
-/// Looks at watched bytes whenever an event is complete, and keeps the records until they change.
+/// Checks watched bytes whenever an event is complete, and keeps the records until they change.
 pub(crate) struct Watcher {
     memory: u32,
-    /// Each place, and what it held last.
+    /// Each range, and its last contents.
     places: Vec<(WatchedRange, Vec<u8>)>,
     records: Vec<u8>,
     /// Whether these are calls of the hook.
@@ -39,8 +39,8 @@ impl Watcher {
         self.hooks = hooks;
     }
 
-    /// Sends the records and what the watched bytes hold now, if that is something else than before. `bytes` is
-    /// the watched memory behind the last of the records.
+    /// Sends the records and the contents of the watched bytes, if those have changed. `bytes` is the watched memory
+    /// after the last of the records.
     pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<()> {
         if self.records.len() >= RUN || self.places.iter().any(|(range, last)| watched(range, bytes) != last) {
             self.send(out)?;

@@ -1,4 +1,4 @@
-//! Frames of an engine's process: control frames in JSON, records and memory as they are.
+//! Frames of an engine's process: control frames in JSON, records and memory as raw bytes.
 
 use super::grammar::{self, DIGESTS, GUEST, HOOKS, IMAGE, MAX_FRAME, MESSAGE, NATIVE, PIECE, RECORDS, WATCHED, bad};
 use super::{Message, NativeFrame};
@@ -134,7 +134,7 @@ mod tests {
         ));
         assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Native(found))) if found == native));
         assert!(matches!(read_frame(&mut input), Ok(None)));
-        // Cut anywhere but between frames, it is an error and never a panic.
+        // Cut anywhere except between frames, it is an error and never a panic.
         for end in 1..bytes.len().min(64) {
             let mut input = &bytes[..end];
             while let Ok(Some(_)) = read_frame(&mut input) {}

@@ -10,7 +10,7 @@ pub(super) const PIECE: usize = 1 << 20;
 
 /// A control frame, in JSON.
 pub(super) const MESSAGE: u8 = b'J';
-/// Raw records, as the instrumented module left them in the buffer.
+/// Raw records, as the rewritten module left them in the buffer.
 pub(super) const RECORDS: u8 = b'R';
 /// Bytes of guest memory that the recorder asked for during a host call: number of the range u32, bytes.
 pub(super) const GUEST: u8 = b'G';
@@ -39,7 +39,7 @@ pub(super) fn write(out: &mut impl Write, tag: u8, head: &[u8], bytes: &[u8]) ->
     start.extend_from_slice(&((head.len() + bytes.len()) as u32).to_le_bytes());
     start.extend_from_slice(head);
     if bytes.len() <= 4096 {
-        // Small frames in one system call.
+        // Small frames go in one system call.
         start.extend_from_slice(bytes);
         return out.write_all(&start);
     }
@@ -74,7 +74,7 @@ pub(super) fn write_placed(out: &mut impl Write, tag: u8, memory: u32, address: 
     Ok(())
 }
 
-/// Takes a payload apart that [`write_placed`] has written: memory, address, bytes.
+/// Parses a payload written by [`write_placed`]: memory, address, bytes.
 pub(super) fn placed(mut payload: Vec<u8>) -> io::Result<(u32, u64, Vec<u8>)> {
     let (Some(memory), Some(address)) =
         (payload.first_chunk().copied(), payload.get(4..).and_then(|rest| rest.first_chunk().copied()))

@@ -1,4 +1,5 @@
-//! Control frames of an engine's process, in JSON, so that a runner for another engine is written in an afternoon.
+//! Control frames of an engine's process, in JSON, so that a runner for another engine can be written in an
+//! afternoon.
 
 use super::VERSION;
 use crate::values::WasmValue;
@@ -12,12 +13,12 @@ pub(crate) enum Message {
     Hello(Hello),
     /// The engine cannot be set up as asked. The last frame.
     SetupFailed(String),
-    /// What runs the engine failed, at any time: nothing of the run says anything about the engine. The last frame.
+    /// The engine's runner failed, at any time: the run says nothing about the engine. The last frame.
     Failed(String),
     /// The engine accepted the module at a stage, `validate` or `compile`.
     Accepted(Stage),
-    /// The engine did not accept the module at a stage. The last frame. The offset is one in the original module at
-    /// `validate`, in the job's module elsewhere; the code is the engine's own.
+    /// The engine rejected the module at a stage. The last frame. The offset refers to the original module at
+    /// `validate`, to the job's module elsewhere; the code is the engine's own.
     Rejected {
         stage: Stage,
         message: String,
@@ -28,9 +29,10 @@ pub(crate) enum Message {
     },
     /// A checkpoint begins: sizes of all memories in pages. Digests follow, then `CheckpointEnd`.
     Checkpoint { pages: Vec<u64> },
-    /// All digests were sent: the parent answers with [`Order::Show`](super::Order::Show), and gets these pages as images.
+    /// All digests were sent: the parent answers with [`Order::Show`](super::Order::Show), and gets these pages as
+    /// images.
     CheckpointEnd,
-    /// All pages that were asked for were sent.
+    /// All requested pages were sent.
     CheckpointDone,
     /// The guest calls an imported function that the recorder answers, by [`Order::Answer`](super::Order::Answer): the function's index.
     HostCall { function: u32, arguments: Vec<WasmValue> },
@@ -38,7 +40,7 @@ pub(crate) enum Message {
     HostAnswered(HostEnd),
     /// All bytes that [`Order::Read`](super::Order::Read) asked for were sent.
     HostReadEnd,
-    /// The guest made a host call that its host log has no answer to, or that it cannot be replayed from: why.
+    /// The guest made a host call that the host log cannot answer, or that cannot be replayed from it, and why.
     Unanswered { why: String, damaged: bool },
     /// At the end: mutable globals, and sizes of tables.
     State { globals: Vec<WasmValue>, tables: Vec<u64> },
@@ -48,16 +50,16 @@ pub(crate) enum Message {
     ImageEnd,
     /// The module is instantiated, all images were sent.
     Instantiated,
-    /// Watched bytes are looked at after every event from here on: right after `Instantiated`.
+    /// Watched bytes are checked after every event from here on: right after `Instantiated`.
     Watching,
     /// A call begins: the start function, or one of the job's calls by number.
     Call(Option<u32>),
     /// The call returned.
     Returned(Vec<WasmValue>),
-    /// The call trapped: the engine's words, and the guest's frames, innermost first. A backtrace is not part of
-    /// the words: its numbers would be those of the rewritten module.
+    /// The call trapped: the engine's message, and the guest's frames, innermost first. The message contains no
+    /// backtrace, whose numbers would be those of the rewritten module.
     Trapped { trap: TrapKind, message: String, frames: Vec<TrapFrame> },
-    /// The mark that the guest had come to last when it trapped: right before `Trapped`.
+    /// The mark that the guest had reached last when it trapped: right before `Trapped`.
     Marked(u32),
     /// The guest called `proc_exit`.
     Exited(i32),
@@ -67,7 +69,7 @@ pub(crate) enum Message {
     End,
 }
 
-/// Which engine it is, and which protocol its process speaks.
+/// The engine, and the protocol version of its process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Hello {
     /// Version 1 of the protocol had no such field.
@@ -82,7 +84,7 @@ fn first_version() -> u32 {
 }
 
 impl Hello {
-    /// The first word of a process of this version.
+    /// The first message of a process of this version.
     pub(crate) fn of(engine: EngineInfo) -> Hello {
         Hello { protocol: VERSION, engine }
     }
@@ -93,7 +95,7 @@ impl Hello {
 pub(crate) struct TrapFrame {
     pub(crate) function: u32,
     pub(crate) offset: Option<u32>,
-    /// As the module's name section has it.
+    /// Its name in the module's name section.
     pub(crate) name: Option<String>,
 }
 
@@ -102,16 +104,16 @@ pub(crate) struct TrapFrame {
 pub(crate) enum HostEnd {
     /// With these results.
     Returned(Vec<WasmValue>),
-    /// The guest traps, with these words.
+    /// The guest traps, with this message.
     Trapped(String),
-    /// The guest is over, with this exit code.
+    /// The guest exits, with this code.
     Exited(i32),
     /// The recorder wants the run to end.
     Stopped,
 }
 
 impl HostEnd {
-    /// The same, as a trace has it.
+    /// The same in the form of a trace.
     pub(crate) fn outcome(&self) -> HostOutcome {
         match self {
             HostEnd::Returned(values) => HostOutcome::Returned(values.clone()),

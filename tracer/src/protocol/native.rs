@@ -1,7 +1,7 @@
 //! Native code of one function, as an engine's process sends it.
 
-/// Native code of one function as the engine has it: `function u32, start u64, number of points u32, points
-/// (native offset u32, wasm offset u32), code`. Function and wasm offsets are those of the rewritten module.
+/// Native code of one function in the engine: `function u32, start u64, number of points u32, points (native offset
+/// u32, wasm offset u32), code`. Function and wasm offsets are those of the rewritten module.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct NativeFrame {
     pub(crate) function: u32,

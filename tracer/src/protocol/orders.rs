@@ -1,5 +1,5 @@
-//! Orders to an engine's process: control frames in JSON like its messages, and raw frames with the bytes that an answer
-//! writes.
+//! Orders to an engine's process: control frames in JSON like its messages, and raw frames with the bytes that an
+//! answer writes.
 
 use super::HostEnd;
 use super::grammar::{self, MAX_FRAME, MESSAGE, WRITE, bad};
@@ -12,9 +12,9 @@ use std::io::{self, BufWriter, Read, Write};
 pub(crate) enum Order {
     /// End the run.
     Stop,
-    /// Show these pages, and go on: the answer at a checkpoint.
+    /// Show these pages, and continue: the answer at a checkpoint.
     Show(Vec<ShownPage>),
-    /// Send these bytes, as far as there are any: a host call needs them.
+    /// Send these bytes, as far as they exist: a host call needs them.
     Read(Vec<ReadRange>),
     /// Have the engine's own host answer the call, and report how that ended by `HostAnswered`.
     CallHost,
@@ -37,7 +37,7 @@ pub(crate) struct ReadRange {
     pub(crate) length: u64,
 }
 
-/// What the host does about a call: first it grows memories, then it writes, then the call ends.
+/// What the host does in a call: first it grows memories, then it writes, then the call ends.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answer {
     pub(crate) grows: Vec<Growth>,
@@ -64,7 +64,7 @@ pub(crate) struct HostWrite {
 }
 
 impl Answer {
-    /// The call ends so, and memory stays as it is.
+    /// The call ends this way, and memory stays unchanged.
     pub(crate) fn only(end: HostEnd) -> Answer {
         Answer { grows: Vec::new(), writes: Vec::new(), end }
     }
@@ -94,7 +94,7 @@ pub(crate) fn write_order(order: &Order, out: &mut impl Write) -> io::Result<()>
 /// Reads the next order.
 ///
 /// # Errors
-/// Those of `input`, its end among them, and what is wrong with a frame.
+/// Those of `input`, including its end, and malformed frames.
 pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
     let mut writes = Vec::new();
     loop {
@@ -170,7 +170,7 @@ mod tests {
         }
     }
 
-    /// What a long write becomes is one write for who reads it: the same bytes at the same places.
+    /// A long write is split, but its reader sees the same bytes at the same places.
     #[test]
     fn a_long_write_comes_in_pieces() {
         let bytes: Vec<u8> = (0..grammar::PIECE + 3).map(|at| at as u8).collect();

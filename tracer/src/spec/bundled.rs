@@ -1,6 +1,6 @@
 //! Short names for runners that are part of this program.
 //!
-//! Only the program that runs them, `node` or `python3`, has to be there.
+//! Only the program that runs them, `node` or `python3`, has to be installed.
 
 use super::settings::{OptLevel, Target, write_target};
 use crate::switch::Switch;
@@ -12,15 +12,15 @@ use std::fmt;
 pub struct BundledSpec {
     /// Which one.
     pub runner: BundledRunner,
-    /// What Wasmtime's code is made for under Python.
+    /// Wasmtime's target under Python.
     pub target: Target,
-    /// CPU features switched on and off there, on top of what the target has.
+    /// CPU features switched on and off there, on top of the target's.
     pub cpu: Vec<Switch>,
     /// The program that runs it, if it is not the usual one in the search path.
     pub program: Option<String>,
 }
 
-/// The runners there are, with their settings.
+/// The bundled runners, with their settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BundledRunner {
     /// V8 by Node.js, with one of its compilers or, by default, both.
@@ -29,7 +29,7 @@ pub enum BundledRunner {
     Python {
         /// Its compiler, if it is not the release's default.
         compiler: Option<PythonCompiler>,
-        /// How hard it tries, if it is not the release's default.
+        /// Its optimization level, if it is not the release's default.
         opt: Option<OptLevel>,
     },
 }
@@ -43,7 +43,7 @@ pub enum V8Compiler {
     Turbofan,
 }
 
-/// A compiler of Wasmtime as its Python package has it.
+/// A compiler of Wasmtime in its Python package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PythonCompiler {
     /// The optimizing compiler.
@@ -53,7 +53,7 @@ pub enum PythonCompiler {
 }
 
 impl BundledSpec {
-    /// Reads what follows `engine` (`node` or `python`).
+    /// Parses the text after `engine` (`node` or `python`).
     pub(super) fn parse<'a>(
         engine: &str,
         variant: &str,

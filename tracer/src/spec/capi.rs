@@ -16,9 +16,9 @@ pub struct CapiSpec {
     pub library: PathBuf,
     /// Which of the engine's compilers, by its own name; `None` for its default.
     pub compiler: Option<String>,
-    /// What code is made for.
+    /// The target of the code.
     pub target: Target,
-    /// CPU features switched on and off, on top of what the target has.
+    /// CPU features switched on and off, on top of the target's.
     pub cpu: Vec<Switch>,
     /// Optimization level; `None` for the engine's default.
     pub opt: Option<OptLevel>,
@@ -29,7 +29,7 @@ pub struct CapiSpec {
 }
 
 impl CapiSpec {
-    /// Reads what stands behind `capi:`, and the settings.
+    /// Parses the text after `capi:`, including the settings.
     pub(super) fn parse<'a>(variant: &str, settings: impl Iterator<Item = &'a str>) -> Result<CapiSpec, String> {
         let mode = match variant {
             "" | "jit" => Mode::Jit,
@@ -65,7 +65,7 @@ impl CapiSpec {
     }
 }
 
-/// The shortest spelling that means this engine.
+/// The shortest notation of this engine.
 impl fmt::Display for CapiSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "capi:{},lib={}", self.mode, self.library.display())?;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
-/// How an engine comes to its native code.
+/// How an engine gets its native code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Mode {
     /// Compiled in the process that runs it.
@@ -25,7 +25,7 @@ pub enum OptLevel {
     SpeedAndSize,
 }
 
-/// What native code is made for.
+/// The target of native code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Target {
     /// This machine, with all that its processor can do. This is the default.
@@ -81,7 +81,7 @@ impl FromStr for Target {
     }
 }
 
-/// The settings `target=` and `cpu=`, with a comma before each, where they are not what they are by default.
+/// The settings `target=` and `cpu=`, each after a comma, where they are not the default.
 pub(crate) fn write_target(f: &mut fmt::Formatter<'_>, target: &Target, cpu: &[Switch]) -> fmt::Result {
     match target {
         Target::Host => {}
@@ -95,8 +95,8 @@ pub(crate) fn write_target(f: &mut fmt::Formatter<'_>, target: &Target, cpu: &[S
 }
 
 impl Target {
-    /// The triple to name to a compiler; `None` for this machine with all that it can do. To name one at all is what
-    /// switches off what a compiler finds out about the processor.
+    /// The triple to pass to a compiler; `None` for this machine with all that it can do. Passing one at all disables
+    /// the compiler's detection of processor features.
     pub(crate) fn triple(&self) -> Option<String> {
         match self {
             Target::Host => None,
@@ -105,7 +105,7 @@ impl Target {
         }
     }
 
-    /// The processor features that code may use, `cpu` switched on and off among them; sorted.
+    /// The processor features that code may use, after applying `cpu`; sorted.
     pub(crate) fn features(&self, cpu: &[Switch]) -> Vec<String> {
         let mut features = if *self == Target::Host { host_features() } else { Vec::new() };
         for cpu in cpu {
@@ -124,7 +124,7 @@ pub(crate) fn host_triple() -> String {
     format!("{}-unknown-linux-gnu", std::env::consts::ARCH)
 }
 
-/// Processor features that decide which code a compiler makes, where this machine has them.
+/// Processor features that influence code generation, if this machine has them.
 pub(crate) fn host_features() -> Vec<String> {
     let mut found = Vec::new();
     macro_rules! detect {
@@ -141,7 +141,7 @@ pub(crate) fn host_features() -> Vec<String> {
     found
 }
 
-/// A CPU feature's name among the flags of Cranelift.
+/// A CPU feature's name among Cranelift's flags.
 pub(crate) fn cranelift_flag(cpu: &Switch) -> String {
     format!("has_{}", cpu.name.replace('.', ""))
 }

@@ -1,4 +1,4 @@
-//! Engines as they are written on the command line.
+//! Engines as written on the command line.
 
 use super::*;
 

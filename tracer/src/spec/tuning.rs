@@ -1,10 +1,10 @@
-//! Settings of Wasmtime that change neither what a module means nor how hard the compiler tries, and decide
-//! nonetheless whether a bug shows: how registers are allocated, where memory lies, how traps are found.
+//! Settings of Wasmtime that change neither what a module means nor how hard the compiler tries, but can decide
+//! whether a bug shows: how registers are allocated, where memory lies, how traps are found.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Such settings. What is `None` or off is as Wasmtime has it.
+/// Such settings. `None` or off means Wasmtime's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tuning {
     /// The register allocator that goes through the code once, instead of the one that goes back.
@@ -13,7 +13,7 @@ pub struct Tuning {
     pub pooling: bool,
     /// Bytes of address space reserved for a memory.
     pub memory_reservation: Option<u64>,
-    /// Bytes of address space behind a memory in which accesses fault.
+    /// Bytes of address space after a memory in which accesses fault.
     pub memory_guard: Option<u64>,
     /// Every trap is found by code and none by a signal.
     pub no_signals: bool,
@@ -22,7 +22,7 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// Sets what `name` stands for; `false` when it is none of these.
+    /// Applies the setting `name`; `false` if it is not one of these.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         let switch = || match value {
             "on" => Ok(true),
@@ -55,7 +55,7 @@ impl Tuning {
     }
 }
 
-/// As it stands in an engine's name, a comma before each setting.
+/// The settings in an engine's name, each after a comma.
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.single_pass {

@@ -17,9 +17,10 @@ pub struct WasmEdgeSpec {
     pub opt: Option<String>,
     /// Proposals switched on and off, by WasmEdge's names in the form `multi_memories`.
     pub wasm: Vec<Switch>,
-    /// The same for the compiler only: what a compiled file was checked with need not be what it runs with.
+    /// The same for the compiler only: the proposals that a compiled file is checked with may differ from those it
+    /// runs with.
     pub compile_wasm: Vec<Switch>,
-    /// The release whose C interface a library has that does not know its own version; one of `ABIS`.
+    /// The release whose C interface is assumed for a library that does not know its own version; one of `ABIS`.
     pub abi: Option<String>,
 }
 
@@ -37,7 +38,7 @@ pub enum WasmEdgeMode {
 /// Optimization levels, in WasmEdge's order.
 pub(crate) const LEVELS: &[&str] = &["O0", "O1", "O2", "O3", "Os", "Oz"];
 
-/// Releases whose C interfaces differ, by name and number: what is not listed has that of the one before it.
+/// Releases whose C interfaces differ, by name and number: one that is not listed has that of its predecessor.
 pub(crate) const ABIS: &[(&str, (u32, u32, u32))] =
     &[("0.13", (0, 13, 0)), ("0.14", (0, 14, 0)), ("0.15", (0, 15, 0)), ("0.16", (0, 16, 0)), ("0.17", (0, 17, 0))];
 
@@ -47,7 +48,7 @@ pub(crate) fn abis() -> String {
 }
 
 impl WasmEdgeSpec {
-    /// Reads what stands behind `wasmedge:`, and the settings.
+    /// Parses the text after `wasmedge:`, including the settings.
     pub(super) fn parse<'a>(variant: &str, settings: impl Iterator<Item = &'a str>) -> Result<WasmEdgeSpec, String> {
         let mode = match variant {
             "interpreter" => WasmEdgeMode::Interpreter,
@@ -104,7 +105,7 @@ impl fmt::Display for WasmEdgeMode {
     }
 }
 
-/// The shortest spelling that means this engine.
+/// The shortest notation of this engine.
 impl fmt::Display for WasmEdgeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "wasmedge:{},lib={}", self.mode, self.library.display())?;

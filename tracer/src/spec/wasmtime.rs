@@ -13,17 +13,17 @@ pub struct WasmtimeSpec {
     pub compiler: Compiler,
     /// JIT or AOT.
     pub mode: Mode,
-    /// What code is made for.
+    /// The target of the code.
     pub target: Target,
-    /// CPU features switched on and off, on top of what the target has.
+    /// CPU features switched on and off, on top of the target's.
     pub cpu: Vec<Switch>,
     /// Optimization level.
     pub opt: OptLevel,
-    /// What else decides whether a bug shows.
+    /// Other settings that can decide whether a bug shows.
     pub tuning: Tuning,
 }
 
-/// Which of Wasmtime's compilers makes the code.
+/// The compiler of Wasmtime that makes the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Compiler {
     /// The optimizing one. This is the default.
@@ -48,7 +48,7 @@ impl Default for WasmtimeSpec {
 }
 
 impl WasmtimeSpec {
-    /// Reads what stands behind `wasmtime:`, and the settings.
+    /// Parses the text after `wasmtime:`, including the settings.
     pub(super) fn parse<'a>(variant: &str, settings: impl Iterator<Item = &'a str>) -> Result<WasmtimeSpec, String> {
         let mut engine = WasmtimeSpec::default();
         (engine.compiler, engine.mode) = match variant {
@@ -76,7 +76,7 @@ impl WasmtimeSpec {
     }
 }
 
-/// The shortest spelling that means this engine.
+/// The shortest notation of this engine.
 impl fmt::Display for WasmtimeSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.compiler, self.mode) {

@@ -1,4 +1,4 @@
-//! What a rewritten module tells besides its events, where it is asked to.
+//! What a rewritten module reports besides its events, if asked.
 
 use crate::engines::engine;
 use crate::lab::Recorded;
@@ -52,7 +52,7 @@ const TRAPS: &str = r#"(module
 #[test]
 fn a_trap_leaves_the_mark_of_its_instruction() {
     for style in STYLES {
-        // The events before each trap, so that hooks tell the marks behind them.
+        // The events before each trap, so that hooks leave the marks after them.
         let events = |name: &str| u64::from(matches!(name, "store" | "deep"));
         let names: Vec<String> =
             TRAPS.split("(export \"").skip(1).map(|rest| rest[..rest.find('"').expect("closed")].into()).collect();
@@ -228,7 +228,7 @@ fn fixed_relaxed_instructions_have_one_of_their_results() {
     ];
     let mut functions = String::new();
     for (i, op) in binary.iter().enumerate() {
-        // Lanes that are there: all others are open.
+        // Lanes that exist: all others are open.
         let other = if i == 0 { "(v128.const i8x16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1 0)" } else { other };
         functions += &format!(
             "(func (export \"b{i}\") (result i64 i64) (local v128) (local.set 0 ({op} {vector} {other})) (i64x2.extract_lane 0 (local.get 0)) (i64x2.extract_lane 1 (local.get 0)))"
@@ -251,8 +251,8 @@ fn fixed_relaxed_instructions_have_one_of_their_results() {
         [Val::I64(low), Val::I64(high)] => [low, high],
         _ => panic!("another type"),
     };
-    // Wasmtime's own choice is the same wherever nothing overflows and no NaN is there; the dot product of -128 and
-    // 127 is in the range that all agree on.
+    // Wasmtime's own choice is the same wherever nothing overflows and no NaN occurs; the dot product of -128 and 127
+    // is in the range on which all agree.
     for (i, op) in binary.iter().enumerate() {
         let name = format!("b{i}");
         assert_eq!(words(&mut fixed, &name), words(&mut relaxed, &name), "{op}");

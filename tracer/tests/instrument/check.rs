@@ -4,13 +4,13 @@ use forkpoint_tracer::instrument::Instrumented;
 use forkpoint_traces::{CodeOffset, Site};
 use wasmparser::{BinaryReader, Operator, OperatorsReader, Parser, Payload, Validator, WasmFeatures};
 
-/// The instruction at a file-relative offset. Reading it alone loses the frames around it, which only
-/// `else` and `end` need.
+/// The instruction at a file-relative offset. Parsed alone it lacks the frames around it, which only `else` and `end`
+/// need.
 fn operator_at(module: &[u8], offset: usize) -> Operator<'_> {
     OperatorsReader::new(BinaryReader::new(&module[offset..], offset)).read().expect("an instruction starts here")
 }
 
-/// Name of the operator as `MemoryOp` has it.
+/// The operator's name in `MemoryOp`.
 fn operator_name(op: &Operator) -> String {
     let debug = format!("{op:?}");
     debug.split([' ', '{']).next().expect("split gives one part at least").to_string()
@@ -47,8 +47,8 @@ fn check_site(original: &[u8], rewritten: &Instrumented, site: &Site) {
     assert_eq!(operator_at(original, offset), operator_at(&rewritten.module, there as usize));
 }
 
-/// Every instruction of the rewritten module that is not the recorder's is the original's at the mapped offset,
-/// with the same immediates but for indices of functions, and none of the original's is missing.
+/// Every instruction of the rewritten module that is not the recorder's equals the original's at the mapped offset,
+/// with the same immediates except function indices, and none of the original's is missing.
 fn check_offsets(original: &[u8], rewritten: &Instrumented) {
     let mut expected = operators(original).into_iter();
     for (offset, op) in operators(&rewritten.module) {

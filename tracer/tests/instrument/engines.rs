@@ -9,7 +9,7 @@ pub struct Mode {
     pub options: Options,
 }
 
-/// Every way to record. Hooks come first: the order of their events is the order of things, also across instances.
+/// Every way to record. Hooks come first: the order of their events is the real order, also across instances.
 pub fn modes() -> Vec<Mode> {
     let base = Options::default();
     let hooks = Options { style: Style::Hooks, ..base.clone() };
@@ -32,8 +32,8 @@ pub fn modes() -> Vec<Mode> {
     ]
 }
 
-/// Wasmtime with every proposal that the rewriter takes. Memories are small mappings that move when they grow, so
-/// that thousands of them fit beside each other.
+/// Wasmtime with every proposal that the rewriter accepts. Memories are small mappings that move when they grow, so
+/// that thousands of them fit.
 pub fn config() -> Config {
     let mut config = Config::new();
     config

@@ -7,13 +7,13 @@ use wasm_smith::{Config, InstructionKind, InstructionKinds, Module};
 /// Bytes of entropy for a module: functions get shorter when it runs out.
 const ENTROPY: usize = 12 << 10;
 
-/// A generated module, and whether it is as the generator made it: then nearly all of its functions trap soon.
+/// A generated module, and whether it is unmodified: then nearly all of its functions trap soon.
 pub struct Generated {
     pub module: Vec<u8>,
     pub raw: bool,
 }
 
-/// The module of a seed, the same on every machine; `None` where the generator finds none.
+/// The module of a seed, the same on every machine; `None` if the generator finds none.
 ///
 /// Generated control flow is mostly a way to leave early, so three modules of four have none. One of eight keeps
 /// its arbitrary addresses; half of those are guarded by the generator, the others trap.
@@ -45,7 +45,7 @@ fn config(seed: u64) -> Config {
     }
     Config {
         allowed_instructions: InstructionKinds::new(&kinds),
-        // Guards of the generator's own leave atomics out.
+        // The generator's own guards leave out atomics.
         disallow_traps: control || (is_raw(seed) && seed % 16 == 15),
         min_memories: 1,
         max_memories: 3,
@@ -70,7 +70,7 @@ fn config(seed: u64) -> Config {
         max_globals: 4,
         max_tables: if control { 2 } else { 0 },
         max_table_elements: 100,
-        // Else `table.grow` takes gigabytes.
+        // Otherwise `table.grow` takes gigabytes.
         table_max_size_required: true,
         max_element_segments: 3,
         max_elements: 5,
@@ -79,7 +79,7 @@ fn config(seed: u64) -> Config {
         max_tags: 2,
         export_everything: true,
         canonicalize_nans: true,
-        // Else a global may be an array of gigabytes.
+        // Otherwise a global may be an array of gigabytes.
         limit_arrays_in_const_exprs: true,
         ..Config::default()
     }

@@ -1,7 +1,7 @@
 //! Generated modules, rewritten in every way and run side by side with themselves.
 //!
-//! `FORKPOINT_GENERATED` says how many, or which: a number, or seeds as in `100..200`. The message of a failure
-//! names the seed.
+//! `FORKPOINT_GENERATED` gives their number, or a range of seeds as in `100..200`. The message of a failure names the
+//! seed.
 
 use crate::engines::{config, engine, modes};
 use crate::generate::generate;
@@ -25,7 +25,7 @@ struct Counts {
     calls: usize,
     traps: usize,
     ops: HashMap<MemoryOp, usize>,
-    /// Events by what is special about their memory.
+    /// Events by the kind of their memory.
     memories: BTreeMap<&'static str, usize>,
 }
 
@@ -67,7 +67,7 @@ impl Counts {
     }
 }
 
-/// Says which seed it was when a test fails.
+/// Names the seed when a test fails.
 struct Seed(u64);
 
 impl Drop for Seed {
@@ -82,7 +82,7 @@ fn run(seed: u64, engine: &Engine, other: &Engine, counts: &mut Counts) {
     let Some(generated) = generate(seed) else { return };
     let _seed = Seed(seed);
     let modes = modes();
-    // Not the seed itself: its low bits decide about the module.
+    // Not the seed itself, whose low bits determine the module's kind.
     let mut mode = &modes[(seed / 16) as usize % modes.len()];
     if mode.options.canonical_nans && leaves_nans_open(&generated.module) {
         mode = &modes[0];
@@ -181,7 +181,7 @@ fn generated_modules_behave_as_before_and_replay() {
     if seeds.end - seeds.start < SMOKE {
         return;
     }
-    // A generator that goes quiet would let everything pass.
+    // A generator that makes nothing would let everything pass.
     assert!(counts.writing * 2 > counts.modules, "{} of {} modules write", counts.writing, counts.modules);
     assert!(counts.events() > 40 * counts.modules, "{} events", counts.events());
     assert_eq!(counts.memories.len(), 4, "every kind of memory is written: {:?}", counts.memories);
@@ -189,7 +189,7 @@ fn generated_modules_behave_as_before_and_replay() {
     assert_eq!(missing, [] as [&MemoryOp; 0], "every instruction is seen");
 }
 
-/// A corpus to sweep, of the modules that the other test runs.
+/// A corpus to sweep: the modules that the other test runs.
 #[test]
 #[ignore = "writes the modules of FORKPOINT_GENERATED to the folder FORKPOINT_GENERATED_TO"]
 fn generated_modules_are_written() {

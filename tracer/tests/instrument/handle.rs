@@ -10,7 +10,7 @@ pub enum Handle {
 }
 
 impl Handle {
-    /// `None` for what is no memory.
+    /// `None` if it is not a memory.
     pub fn of(value: &Extern) -> Option<Handle> {
         match value {
             Extern::Memory(memory) => Some(Handle::Plain(*memory)),
@@ -19,7 +19,7 @@ impl Handle {
         }
     }
 
-    /// What it holds now.
+    /// Its present contents.
     pub fn bytes<'s, T: 'static>(&'s self, store: &'s Store<T>) -> &'s [u8] {
         match self {
             Handle::Plain(memory) => memory.data(store.as_context()),

@@ -1,5 +1,5 @@
-//! Memory-changing instructions with operands of their own, for places where a generated module has none: the
-//! generator rarely has the three operands of a `memory.copy` on its stack.
+//! Memory-changing instructions with their own operands, for places where a generated module has none: the generator
+//! rarely has the three operands of a `memory.copy` on its stack.
 
 use wasm_encoder::{Function, Instruction as I, MemArg};
 
@@ -7,12 +7,12 @@ use wasm_encoder::{Function, Instruction as I, MemArg};
 pub struct Surroundings<'m> {
     /// Whether each memory has 64-bit addresses.
     pub wide: &'m [bool],
-    /// How many bytes of each data segment `memory.init` can have.
+    /// How many bytes of each data segment `memory.init` may use.
     pub passive: &'m [usize],
 }
 
-/// Writes one such instruction, with nothing taken from the stack and nothing left there. Addresses and lengths are
-/// below 0x400.
+/// Writes one such instruction, which takes nothing from the stack and leaves nothing there. Addresses and lengths
+/// are below 0x400.
 pub fn implant(f: &mut Function, module: &Surroundings<'_>, random: &mut u64) {
     let mut next = |below: u64| {
         *random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
@@ -47,7 +47,7 @@ pub fn implant(f: &mut Function, module: &Surroundings<'_>, random: &mut u64) {
                 .instruction(&I::MemoryInit { mem: memory, data_index: segment as u32 });
         }
         3 => {
-            // Both operands come from memory: now and then the bytes are the expected ones.
+            // Both operands come from memory, so sometimes the bytes are the expected ones.
             let align = next(4) as u32;
             let (exchange, narrow) = compare_exchange(align, next(2) == 0, argument(align));
             let load = MemArg { offset: from & 0x38, align: 0, memory_index: memory };

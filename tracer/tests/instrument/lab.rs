@@ -10,16 +10,16 @@ use forkpoint_tracer::instrument::{
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
 use wasmtime::{Caller, Engine, Error, Instance, Linker, Module, Store, Val};
 
-/// Decoded events: where, and the operands.
+/// Decoded events: the site, and the operands.
 pub type Events = Vec<(Site, [u64; 3])>;
 
 type Event = (SiteId, [u64; 3]);
 
-/// What the host functions see.
+/// The state of the host functions.
 pub struct Host {
     decoder: RecordDecoder,
     pub seen: Sink,
-    /// All that the module handed over, byte by byte.
+    /// Everything that the module passed on, byte by byte.
     pub raw: Vec<u8>,
     pub flushes: usize,
 }
@@ -28,7 +28,7 @@ pub struct Host {
 pub struct Sink {
     events: Vec<Event>,
     pub read_backs: usize,
-    /// The last mark that the run came to, by a hook.
+    /// The last mark that the run reached, by a hook.
     pub mark: u32,
     /// Marks and values of notes.
     pub notes: Vec<(u32, [u64; 2])>,

@@ -1,4 +1,4 @@
-//! Damaged modules are refused with a reason or rewritten soundly.
+//! Damaged modules are refused with a reason or rewritten correctly.
 
 use crate::support;
 use forkpoint_tracer::instrument::{Options, instrument};

@@ -1,7 +1,7 @@
-//! Under Wasmtime: the rewritten module does what the original does, and what its records say is what happened.
+//! Under Wasmtime: the rewritten module does what the original does, and its records are true.
 //!
-//! The oracle is replay: memories as they are after instantiation, changed by the decoded events alone, must
-//! equal the engine's memories at the end, byte for byte.
+//! The oracle is replay: memories as they are after instantiation, changed only by the decoded events, must equal the
+//! engine's memories at the end, byte for byte.
 
 use crate::engines::{Mode, engine, modes};
 use crate::lab::{Recorded, short};

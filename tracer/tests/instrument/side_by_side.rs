@@ -1,4 +1,4 @@
-//! A module under the engine as it is and rewritten, compiled in different ways: the same calls, the same outcomes,
+//! A module under the engine, original and rewritten, compiled in different ways: the same calls, the same outcomes,
 //! the same raw records.
 
 use crate::engines::Mode;
@@ -8,7 +8,7 @@ use crate::support;
 use forkpoint_tracer::instrument::{MemoryDecl, START_EXPORT};
 use wasmtime::{Engine, Error, Global, Instance, Module, Store, Val};
 
-/// What a call left behind, as far as the original shows it.
+/// What a call left, as far as the original shows it.
 #[derive(Debug, PartialEq)]
 struct Seen {
     outcome: Result<Vec<String>, String>,
@@ -48,9 +48,9 @@ pub struct Happened {
     pub instantiated: bool,
 }
 
-/// Calls every function of `original` as it is and rewritten. The rewritten module is compiled by `engine` at once,
-/// by way of bytes, and by `other`, another engine, likewise: results, traps, globals and memories are the original's,
-/// replayed memories the engine's, and all raw records equal.
+/// Calls every function of `original`, original and rewritten. The rewritten module is compiled by `engine` directly,
+/// through bytes, and likewise by `other`, another engine. Results, traps, globals and memories must be the
+/// original's, replayed memories the engine's, and all raw records equal.
 pub fn compare(engine: &Engine, other: &Engine, original: &[u8], mode: &Mode) -> Happened {
     let rewritten = support::rewrite(original, &mode.options);
     let module = Module::new(engine, original).expect("a valid module compiles");
@@ -119,9 +119,9 @@ pub fn compare(engine: &Engine, other: &Engine, original: &[u8], mode: &Mode) ->
     happened
 }
 
-/// The module by way of its compiled bytes, as ahead-of-time compilation has it.
+/// The module through its compiled bytes, as in ahead-of-time compilation.
 fn reload(engine: &Engine, module: &Module) -> Module {
     let bytes = module.serialize().expect("compiled modules can be written");
-    // SAFETY: the engine wrote these bytes just now.
+    // SAFETY: the engine just wrote these bytes.
     unsafe { Module::deserialize(engine, &bytes) }.expect("and read")
 }

@@ -1,4 +1,4 @@
-//! Modules of unusual size: very many functions, a huge one, or hardly anything.
+//! Modules of unusual size: very many functions, a huge one, or almost nothing.
 
 use crate::engines::engine;
 use crate::lab::Recorded;
@@ -13,8 +13,8 @@ use wasm_encoder::{
 use wasmparser::{Parser, Payload};
 use wasmtime::{Extern, Linker, Store, Val};
 
-/// A module with `functions` functions that store `stores` times each, and call the one before them. The last one
-/// is exported as `run`.
+/// A module with `functions` functions that store `stores` times each, and call the previous one. The last one is
+/// exported as `run`.
 fn many(functions: u32, stores: u32) -> Vec<u8> {
     let mut types = TypeSection::new();
     types.ty().function([ValType::I32], []);
@@ -29,7 +29,7 @@ fn many(functions: u32, stores: u32) -> Vec<u8> {
             let offset = u64::from((index + store * 4) % 0xfff0);
             body.instruction(&I::I32Store(MemArg { offset, align: 0, memory_index: 0 }));
         }
-        // Not a chain of all of them: the stack has to hold it.
+        // Not one chain, which would not fit on the stack.
         if !index.is_multiple_of(1000) {
             body.instruction(&I::LocalGet(0)).instruction(&I::Call(index - 1));
         }
@@ -46,7 +46,7 @@ fn many(functions: u32, stores: u32) -> Vec<u8> {
     module.finish()
 }
 
-/// Rewrites and checks; far from slow, though the machine may be busy.
+/// Rewrites and checks, far from slowly, even on a busy machine.
 fn rewrite_in(limit: Duration, original: &[u8]) -> Instrumented {
     let begin = Instant::now();
     let rewritten = instrument(original, &Options::default()).expect("it is valid");
@@ -69,11 +69,11 @@ fn a_hundred_thousand_functions() {
 fn a_function_of_a_hundred_thousand_stores() {
     let rewritten = rewrite_in(Duration::from_secs(10), &many(1, 100_000));
     assert_eq!(rewritten.sites.len(), 100_000);
-    // A straight line, cut where a segment is full: 64 KiB of 8 bytes each behind a head of 4.
+    // A straight line, cut where a segment is full: 64 KiB of 8 bytes each after a head of 4.
     assert_eq!(rewritten.segments.len(), 100_000_usize.div_ceil((0x1_0000 - 4) / 8));
 }
 
-/// Records of segments that are full, and of more functions than one byte of an index can tell.
+/// Records of full segments, and of more functions than fit in a single byte of an index.
 #[test]
 fn large_modules_replay() {
     for (functions, stores) in [(2000, 3), (1, 20_000)] {
@@ -87,7 +87,7 @@ fn large_modules_replay() {
     }
 }
 
-/// A function that engines accept as it is, but not with what would be added to it.
+/// A function that engines accept unchanged, but not with the additions.
 #[test]
 fn a_function_too_large_for_the_recorder_is_refused() {
     let original = many(1, 600_000);
@@ -116,7 +116,7 @@ fn a_module_without_names_gets_none() {
     assert!(custom_sections(&rewritten.module).is_empty());
 }
 
-/// Nothing is recorded, but the start function is the host's to call all the same.
+/// Nothing is recorded, but the host must still call the start function.
 #[test]
 fn a_module_without_memory_runs() {
     let mut recorded = Recorded::from_text(
@@ -133,7 +133,7 @@ fn a_module_without_memory_runs() {
     }
 }
 
-/// Neither code nor anything defined: memories are still looked at, and the module still links.
+/// Neither code nor definitions: memories are still examined, and the module still links.
 #[test]
 fn a_module_of_imports_only_links() {
     let engine = engine();

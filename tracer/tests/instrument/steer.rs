@@ -1,5 +1,5 @@
 //! Makes generated modules do something: their addresses, lengths and divisors are arbitrary numbers, so that nearly
-//! every one would trap in its first memory access. Steered, they stay in bounds and go on.
+//! every one would trap at its first memory access. Steered, they stay in bounds and continue.
 
 use crate::implant::{Surroundings, implant};
 use forkpoint_traces::{MemoryOp, Shape, ValueType};
@@ -12,11 +12,10 @@ use wasmparser::{CompositeInnerType, DataKind, FunctionBody, Operator, Parser, P
 const ADDRESSES: u64 = 0x800;
 /// Bytes that every memory has.
 const SMALLEST: u64 = 0x1000;
-/// One `data.drop` of so many stays, since every later `memory.init` of its segment traps. Something else takes the
-/// place of the others.
+/// One `data.drop` in this many stays, since every later `memory.init` of its segment traps. The others are replaced.
 const DROPS: usize = 8;
 
-/// What the sections say that come before or behind the code.
+/// Facts from the sections before or after the code.
 #[derive(Default)]
 struct Facts {
     /// Parameters of each function.
@@ -40,8 +39,7 @@ struct Steer {
     scratch: u32,
 }
 
-/// Steers a module without imports; unless it is `bounded`, only its waits and what would keep it from being
-/// instantiated.
+/// Steers a module without imports; unless it is `bounded`, only its waits and what would prevent its instantiation.
 pub fn steer(module: &[u8], bounded: bool) -> Vec<u8> {
     let mut steer = Steer {
         facts: facts(module),
@@ -167,7 +165,7 @@ impl Steer {
         if self.facts.memories[memory as usize].0 { ValueType::I64 } else { ValueType::I32 }
     }
 
-    /// Keeps the bits of `mask` of the number on the stack.
+    /// Keeps the bits in `mask` of the number on the stack.
     fn mask(f: &mut Function, ty: ValueType, mask: u64) {
         match ty {
             ValueType::I64 => f.instruction(&I::I64Const(mask as i64)).instruction(&I::I64And),
@@ -199,7 +197,7 @@ impl Steer {
             f.instruction(&instruction);
             return Ok(());
         }
-        // Atomics trap at addresses that are no multiple of their width.
+        // Atomics trap at addresses that are not a multiple of their width.
         let reach = if name.contains("Atomic") { ADDRESSES - 8 } else { ADDRESSES - 1 };
         match MemoryOp::named(name).map(MemoryOp::shape) {
             Some(Shape::Store { ty, .. } | Shape::Rmw { ty, operands: 1, .. }) => self.address(f, reach, &[ty]),
@@ -228,7 +226,7 @@ impl Steer {
         Ok(())
     }
 
-    /// What is not a plain access.
+    /// Accesses other than plain ones.
     fn bulk(&mut self, f: &mut Function, op: &Operator<'_>, instruction: &I<'_>) {
         let lengths = ADDRESSES / 2 - 1;
         let bulk = |f: &mut Function, dst: ValueType, src: (ValueType, u64), len: (ValueType, u64)| {
@@ -269,7 +267,7 @@ impl Steer {
         f.instruction(instruction);
     }
 
-    /// A wait whose time is up at once, and none in a memory that no thread shares: that would trap.
+    /// A wait that times out at once, and none in an unshared memory, where it would trap.
     fn wait(&self, f: &mut Function, name: &str, instruction: &I<'_>) {
         f.instruction(&I::Drop);
         if !self.bounded || self.facts.memories[self.memory as usize].1 {

@@ -1,4 +1,4 @@
-//! Rewriting for tests that want every invariant checked on the way.
+//! Rewriting for tests, with every invariant checked along the way.
 
 use crate::check::check;
 use forkpoint_tracer::instrument::{Instrumented, Options, instrument};

@@ -1,7 +1,7 @@
-//! What is known not to hold. Each row is needed: an exception that does not occur fails its file.
+//! Known failures. Each row is needed: an exception that does not occur fails its file.
 //!
-//! All rows are about Wasmtime and scripts of older versions of the standard, whose rules later proposals lifted. Of
-//! the rewriter there is none: what Wasmtime does, it does with the rewritten modules too.
+//! All rows are about Wasmtime and scripts of older versions of the standard, whose rules later proposals lifted.
+//! None is about the rewriter: Wasmtime does the same with the rewritten modules.
 
 use super::run::Failure;
 
@@ -9,7 +9,7 @@ use super::run::Failure;
 pub struct Exception {
     /// `folder/file` of the suite.
     pub file: &'static str,
-    /// The mode, `original` for what Wasmtime itself does otherwise than the script says, or `*`.
+    /// The mode, `original` for what Wasmtime itself does differently from the script, or `*`.
     pub mode: &'static str,
     /// Lines of the script; none for all of them.
     pub lines: &'static [usize],
@@ -64,7 +64,7 @@ const SEGMENTS: &str = "before the bulk memory proposal no segment was copied un
 const BR_TABLE: &str = "the targets of an unreachable br_table had to agree before the reference types proposal";
 const TAGS: &str = "tags may have results since the stack switching proposal";
 
-/// A file that Wasmtime runs otherwise than the script says, with its modules as they are.
+/// A file that Wasmtime runs differently from the script, with its original modules.
 const fn row(file: &'static str, lines: &'static [usize], reason: &'static str) -> Exception {
     Exception { file, mode: "original", lines, reason }
 }
@@ -76,7 +76,7 @@ impl Exception {
     }
 }
 
-/// Failures of `file` that no row covers, and rows that cover nothing; none if all is as known.
+/// Failures of `file` that no row covers, and rows that cover nothing; none if all are known.
 pub fn unexpected(file: &str, modes: &[&str], failures: &[Failure]) -> Vec<String> {
     let rows: Vec<&Exception> = EXCEPTIONS.iter().filter(|row| row.file == file).collect();
     let unknown = failures

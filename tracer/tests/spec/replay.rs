@@ -1,7 +1,7 @@
-//! The memories of all rewritten instances of a store as their events make them.
+//! The memories of all rewritten instances of a store, rebuilt from their events.
 //!
-//! Instances share memories, so there is one model per memory of the engine, whoever imports it. Events are
-//! collected while a step of the script runs and applied behind it.
+//! Instances share memories, so there is one model per memory of the engine, whoever imports it. Events are collected
+//! while a step of the script runs and applied after it.
 
 use super::handle::Handle;
 use forkpoint_tracer::instrument::{
@@ -19,7 +19,7 @@ pub struct Event {
     pub operands: [u64; 3],
 }
 
-/// Which memory it is: each has a mapping of its own, empty ones too.
+/// The memory it models: each has its own mapping, even an empty one.
 fn start(handle: &Handle, store: &Store<Replay>) -> *const u8 {
     handle.bytes(store).as_ptr()
 }
@@ -27,11 +27,11 @@ fn start(handle: &Handle, store: &Store<Replay>) -> *const u8 {
 struct Model {
     handle: Handle,
     bytes: Vec<u8>,
-    /// Written since the last look at it.
+    /// Written since the last check.
     written: bool,
 }
 
-/// A rewritten instance, or what is left of one that could not be made.
+/// A rewritten instance, or the rest of one that could not be made.
 struct Recorder {
     rewritten: Rc<Instrumented>,
     original: Rc<[u8]>,
@@ -42,7 +42,7 @@ struct Recorder {
     buffer: Option<Memory>,
 }
 
-/// All models of a store, and the events of the step that runs.
+/// All models of a store, and the events of the current step.
 #[derive(Default)]
 pub struct Replay {
     models: Vec<Model>,
@@ -95,7 +95,7 @@ impl Replay {
     }
 }
 
-/// The model of a memory; a new one starts with what the engine has there now.
+/// The model of a memory; a new one starts with the engine's present contents.
 fn model(store: &mut Store<Replay>, handle: &Handle) -> usize {
     let wanted = start(handle, store);
     if let Some(known) = store.data().models.iter().position(|model| start(&model.handle, store) == wanted) {
@@ -132,8 +132,8 @@ pub fn defined(store: &mut Store<Replay>, id: usize, instance: &Instance) {
     store.data_mut().instances[id].buffer = buffer;
 }
 
-/// Copies an instance's active segments into the memories it imports, up to the first that does not fit: engines
-/// leave what they copied before. Memories that it defines have them already.
+/// Copies an instance's active segments into the memories that it imports, up to the first that does not fit: engines
+/// keep what they copied before. Memories that it defines have them already.
 pub fn active_segments(store: &mut Store<Replay>, id: usize, globals: &[Global]) {
     let values: Vec<Option<u64>> = globals
         .iter()
@@ -166,7 +166,7 @@ pub fn active_segments(store: &mut Store<Replay>, id: usize, globals: &[Global])
     }
 }
 
-/// Empties all buffers and gives the events since the last time.
+/// Empties all buffers and returns the events since the last time.
 pub fn drain(store: &mut Store<Replay>) -> Vec<Event> {
     for id in 0..store.data().instances.len() {
         let Some(buffer) = store.data().instances[id].buffer else { continue };
@@ -233,8 +233,8 @@ impl Replay {
     }
 }
 
-/// Compares models with the engine's memories: those that were written, those in `live`, or `all`. Gives the first
-/// difference and takes the engine's bytes over, so that it is told once.
+/// Compares models with the engine's memories: those that were written, those in `live`, or `all`. Returns the first
+/// difference and takes over the engine's bytes, so that it is reported once.
 pub fn check(store: &mut Store<Replay>, live: &[usize], all: bool) -> Result<(), String> {
     let mut difference = Ok(());
     for index in 0..store.data().models.len() {

@@ -9,7 +9,7 @@ use forkpoint_tracer::instrument::Style;
 use std::collections::BTreeMap;
 use wasmtime::{Engine, Trap};
 
-/// Something that is not as it must be.
+/// A violated expectation.
 #[derive(Debug, Clone)]
 pub struct Failure {
     pub mode: &'static str,
@@ -17,7 +17,7 @@ pub struct Failure {
     pub what: String,
 }
 
-/// What was looked at.
+/// Counts of what was checked.
 #[derive(Debug, Default, Clone)]
 pub struct Counts {
     pub files: usize,
@@ -49,7 +49,7 @@ impl Counts {
     }
 }
 
-/// Outcomes of all steps, and what is left behind them.
+/// Outcomes of all steps, and the final state.
 struct Run {
     outcomes: Vec<Outcome>,
     reasons: Vec<String>,
@@ -133,13 +133,13 @@ fn rewritten(
         world.reason.clear();
         let outcome = world.step(&step.directive);
         let (mut events, live) = world.settle();
-        // How deep a recursion gets depends on the size of its frames.
+        // The depth of a recursion depends on the size of its frames.
         let overflow = outcome == Outcome::Trap(Trap::StackOverflow);
         if let Some(hooked) = order.map(|order| &order[index]).filter(|_| !overflow) {
             let several = events.iter().any(|event| event.instance != events[0].instance);
             if several && mode.options.style == Style::Inline {
                 counts.interleaved += 1;
-                // A stable sort: the order of each instance's own events stays, and must be the hooks'.
+                // A stable sort: the order of each instance's own events stays, and must be that of the hooks.
                 let mut expected = hooked.clone();
                 expected.sort_by_key(|event| event.instance);
                 events.sort_by_key(|event| event.instance);

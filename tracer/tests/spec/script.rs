@@ -12,15 +12,15 @@ pub struct Step<'a> {
 }
 
 pub enum Directive<'a> {
-    /// A module, instantiated at once or later; `None` where the text is no module.
+    /// A module, instantiated at once or later; `None` if the text is not a module.
     Module { name: Option<&'a str>, binary: Option<Vec<u8>>, instantiate: bool },
     /// Another instance of a module seen before.
     Instance { name: Option<&'a str>, module: Option<&'a str> },
     /// Makes an instance's exports importable.
     Register { name: &'a str, instance: Option<&'a str> },
-    /// A module that is malformed or not valid; `None` where the parser of the text says so already.
+    /// A malformed or invalid module; `None` if the text parser already says so.
     Reject { binary: Option<Vec<u8>> },
-    /// Something happens.
+    /// An action.
     Run { action: Action<'a>, expected: Expected<'a> },
 }
 
@@ -47,7 +47,7 @@ pub fn lex(text: &str) -> Result<ParseBuffer<'_>, String> {
     ParseBuffer::new_with_lexer(lexer).map_err(|error| error.to_string())
 }
 
-/// Reads a script; its modules become binaries here, once for all runs.
+/// Parses a script; its modules become binaries here, once for all runs.
 pub fn parse<'a>(text: &str, buffer: &'a ParseBuffer<'a>) -> Result<Vec<Step<'a>>, String> {
     let wast: Wast<'a> = wast::parser::parse(buffer).map_err(|error| error.to_string())?;
     let line = |span: Span| span.linecol_in(text).0 + 1;

@@ -7,7 +7,7 @@ use wasmtime::{
     Store, Table, TableType, Val, ValType,
 };
 
-/// All exports of `spectest`, as the suite's reference interpreter has them.
+/// All exports of `spectest`, as in the suite's reference interpreter.
 pub fn exports(engine: &Engine, store: &mut Store<Replay>) -> HashMap<String, Extern> {
     let mut exports: HashMap<String, Extern> = HashMap::new();
     let prints: [(&str, &[ValType]); 7] = [

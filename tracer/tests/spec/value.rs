@@ -9,7 +9,7 @@ const DEPTH: u32 = 3;
 /// How many elements of an array are compared.
 const ELEMENTS: u32 = 64;
 
-/// A value: numbers bit by bit, references by kind and, where the host can look inside, by contents.
+/// A value: numbers bit by bit, references by kind and, if the host can look inside, by contents.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     I32(u32),
@@ -28,13 +28,13 @@ pub enum Value {
     I31(u32),
     Struct(Vec<Value>),
     Array(u32, Vec<Value>),
-    /// A reference below the depth that is compared.
+    /// A reference below the depth of comparison.
     Deep,
     Exception,
     Continuation,
 }
 
-/// What became of a step.
+/// The result of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     Done(Vec<Value>),
@@ -42,7 +42,7 @@ pub enum Outcome {
     Exception(Vec<Value>),
     /// The module is not valid, or the rewriter refuses it.
     Rejected,
-    /// Imports are missing or of other types.
+    /// Imports are missing or have other types.
     Unlinkable,
     /// The script names an instance or export that is not there: an earlier step failed.
     Missing,
@@ -51,7 +51,7 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What an error that came out of running code stands for.
+    /// The meaning of an error from running code.
     pub fn of_error<T: 'static>(store: &mut Store<T>, error: &wasmtime::Error) -> Outcome {
         if let Some(trap) = error.downcast_ref::<Trap>() {
             return Outcome::Trap(*trap);

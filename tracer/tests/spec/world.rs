@@ -1,4 +1,4 @@
-//! A store in which a script runs: with its modules as they are, or with each of them rewritten.
+//! A store in which a script runs: with its original modules, or with each of them rewritten.
 
 use super::check::check;
 use super::handle::Handle;
@@ -16,7 +16,7 @@ use wasmparser::{Validator, WasmFeatures};
 use wasmtime::{Caller, Engine, Extern, Func, Global, Instance, Module, Store, Val};
 use wast::core::WastArgCore;
 
-/// What the rewriter takes.
+/// The features that the rewriter accepts.
 const FEATURES: WasmFeatures = WasmFeatures::WASM3
     .union(WasmFeatures::CUSTOM_PAGE_SIZES)
     .union(WasmFeatures::WIDE_ARITHMETIC)
@@ -42,7 +42,7 @@ pub struct World<'e> {
     definitions: HashMap<Option<String>, Vec<u8>>,
     /// Modules compiled.
     pub modules: usize,
-    /// Why the last step did not get through.
+    /// Why the last step failed.
     pub reason: String,
 }
 
@@ -65,7 +65,7 @@ impl<'e> World<'e> {
         }
     }
 
-    /// Does one step.
+    /// Performs one step.
     pub fn step(&mut self, directive: &Directive<'_>) -> Outcome {
         match directive {
             Directive::Module { name, binary, instantiate } => {
@@ -173,7 +173,7 @@ impl<'e> World<'e> {
                 let (Some(id), Outcome::Trap(trap)) = (recorder, &outcome) else {
                     return Err(if matches!(outcome, Outcome::Failed(_)) { Outcome::Unlinkable } else { outcome });
                 };
-                // Tables come first: when one of their segments traps, no data segment was copied.
+                // Tables come first: if one of their segments traps, no data segment was copied.
                 if *trap == wasmtime::Trap::MemoryOutOfBounds {
                     replay::active_segments(&mut self.store, id, &globals);
                 }
@@ -223,7 +223,7 @@ impl<'e> World<'e> {
         }
     }
 
-    /// What a module imports; `None` when something is not there.
+    /// A module's imports; `None` if one is missing.
     fn imports(&mut self, module: &Module, recorder: Option<usize>) -> Option<Vec<Extern>> {
         let mut imports = Vec::new();
         for import in module.imports() {
@@ -240,7 +240,7 @@ impl<'e> World<'e> {
         Some(imports)
     }
 
-    /// The events of the step that ended, and models of memories that the script can still reach by name.
+    /// The events of the last step, and models of memories that the script can still reach by name.
     pub fn settle(&mut self) -> (Vec<Event>, Vec<usize>) {
         let events = replay::drain(&mut self.store);
         let live = self.current.iter().chain(self.named.values()).chain(self.registered.values());
@@ -253,7 +253,7 @@ impl<'e> World<'e> {
         (events, models)
     }
 
-    /// All that the instances export in the end: contents of memories, numbers in globals, sizes of tables.
+    /// Everything that the instances export at the end: contents of memories, numbers in globals, sizes of tables.
     pub fn end_state(&mut self) -> Vec<(usize, String, Vec<Value>)> {
         let mut state = Vec::new();
         for (index, live) in self.instances.clone().into_iter().enumerate() {

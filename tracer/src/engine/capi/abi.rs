@@ -1,7 +1,7 @@
-//! The standard C interface `wasm.h`, as far as it is needed here: layouts, and functions found in a library.
+//! The part of the standard C interface `wasm.h` that is needed here: layouts, and functions found in a library.
 //!
-//! Names and signatures are the standard's. A pointer to an object of the engine is a `*mut c_void`, since
-//! nothing but the engine looks into one; its kind is in the parameter's name in `wasm.h`.
+//! Names and signatures are the standard's. A pointer to an object of the engine is a `*mut c_void`, since only the
+//! engine looks inside; the parameter's name in `wasm.h` gives its kind.
 
 use crate::engine::library::functions;
 use std::ffi::c_void;
@@ -9,7 +9,7 @@ use std::ffi::c_void;
 /// An object of the engine.
 pub(super) type Object = *mut c_void;
 
-/// A vector: so many elements at an address.
+/// A vector: a number of elements at an address.
 #[repr(C)]
 pub(super) struct Vector<T> {
     pub(super) size: usize,
@@ -22,7 +22,7 @@ impl<T> Vector<T> {
         Vector { size: 0, data: std::ptr::null_mut() }
     }
 
-    /// The elements of a slice, which the engine reads only, or writes where the slice is a place for results.
+    /// The elements of a slice, which the engine only reads, or writes if the slice is a place for results.
     pub(super) fn over(elements: &mut [T]) -> Vector<T> {
         Vector { size: elements.len(), data: elements.as_mut_ptr() }
     }
@@ -30,17 +30,17 @@ impl<T> Vector<T> {
     /// Its elements.
     ///
     /// # Safety
-    /// The vector must be one that the engine filled and has not deleted, and nobody writes to it meanwhile.
+    /// The vector must be one that the engine filled and has not deleted, and nobody may write to it meanwhile.
     pub(super) unsafe fn slice(&self) -> &[T] {
         if self.data.is_null() || self.size == 0 {
             return &[];
         }
-        // SAFETY: the caller vouches for the engine's word: so many elements are there.
+        // SAFETY: the caller vouches for the engine: this many elements are there.
         unsafe { std::slice::from_raw_parts(self.data, self.size) }
     }
 }
 
-/// Values of 4 and of 8 bytes and references, in one place.
+/// A value of 4 or of 8 bytes or a reference, in one place.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) union Payload {
@@ -68,7 +68,7 @@ pub(super) const REFERENCE: u8 = 128;
 pub(super) const FUNCTION: u8 = 0;
 pub(super) const MEMORY: u8 = 3;
 
-/// A host function: what it was made with, arguments, a place for results; a trap, or null.
+/// A host function: its data, arguments, a place for results; returns a trap, or null.
 pub(super) type Callback = unsafe extern "C" fn(*mut c_void, *const Vector<Value>, *mut Vector<Value>) -> Object;
 
 functions! {
@@ -118,13 +118,13 @@ functions! {
 }
 
 impl Api {
-    /// Whether the library has a function of this name.
+    /// Whether the library has a function with this name.
     pub(super) fn has(&self, name: &str) -> bool {
         // SAFETY: the function is looked for and not called.
         unsafe { self.library.get::<unsafe extern "C" fn()>(name) }.is_ok()
     }
 
-    /// A name or message that the engine owns, without the NUL that some end it with.
+    /// A name or message that the engine owns, without the NUL at the end of some.
     ///
     /// # Safety
     /// As for [`Vector::slice`].
@@ -137,7 +137,7 @@ impl Api {
         String::from_utf8_lossy(bytes.strip_suffix(b"\0").unwrap_or(bytes)).into_owned()
     }
 
-    /// The same of a vector that is ours, and deletes it.
+    /// The same for a vector that is ours; deletes it.
     ///
     /// # Safety
     /// As for [`Vector::slice`]; it is not used afterwards.

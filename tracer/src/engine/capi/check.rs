@@ -1,4 +1,4 @@
-//! Whether a library lays values out as `wasm.h` says: not every one does, and nothing else would tell.
+//! Whether a library lays values out as `wasm.h` says: not every one does, and nothing else would show it.
 
 use super::abi::{Api, I32, I64, Object, Value, Vector};
 use std::ffi::c_void;
@@ -11,10 +11,10 @@ const MODULE: &[u8] = b"\0asm\x01\0\0\0\
     \x07\x05\x01\x01f\0\x01\
     \x0a\x0a\x01\x08\0\x41\x07\x42\x77\x10\0\x0b";
 
-/// What the import must see.
+/// The arguments that the import must see.
 const SEEN: [(u8, u64); 2] = [(I32, 7), (I64, -9i64 as u64)];
 
-/// Sets the `bool` behind `right` when the arguments are those of [`MODULE`].
+/// Sets the `bool` behind `right` if the arguments are those of [`MODULE`].
 unsafe extern "C" fn look(right: *mut c_void, arguments: *const Vector<Value>, _: *mut Vector<Value>) -> Object {
     // SAFETY: the function is made with a pointer to a `bool` that outlives the call, and the engine passes a vector.
     unsafe {
@@ -27,7 +27,7 @@ unsafe extern "C" fn look(right: *mut c_void, arguments: *const Vector<Value>, _
     std::ptr::null_mut()
 }
 
-/// Runs a small module whose host function looks at its arguments.
+/// Runs a small module whose host function checks its arguments.
 ///
 /// # Errors
 /// When they are not what they should be.
@@ -35,8 +35,8 @@ pub(super) fn values(api: &Api, store: Object) -> Result<(), String> {
     let mut right = false;
     let mut bytes = MODULE.to_vec();
     let binary = Vector::over(&mut bytes);
-    // SAFETY: the store is alive and the module is valid; what the library makes of it is used as `wasm.h` says and
-    // never given back.
+    // SAFETY: the store is alive and the module is valid; what the library makes is used as `wasm.h` says and never
+    // freed.
     unsafe {
         let module = (api.wasm_module_new)(store, &binary);
         if module.is_null() {

@@ -1,21 +1,21 @@
-//! Whether code is that of the compiler that was asked for: a release without it may take the setting and say nothing.
+//! Whether the requested compiler made the code: a release without it may silently accept the setting.
 
 use super::abi::{Api, Object, Vector};
 use super::config::{self, WINCH};
 use crate::features::FeatureSwitches;
 use crate::spec::CapiSpec;
 
-/// A module with a function that no two compilers make the same code of: a loop that counts.
+/// A module with a function for which no two compilers generate the same code: a loop that counts.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0\
     \x01\x06\x01\x60\x01\x7f\x01\x7f\
     \x03\x02\x01\0\
     \x07\x05\x01\x01f\0\0\
     \x0a\x1b\x01\x19\x01\x01\x7f\x03\x40\x20\x01\x20\0\x6a\x21\x01\x20\0\x41\x01\x6b\x22\0\x0d\0\x0b\x20\x01\x0b";
 
-/// Looks whether Winch makes other code than Cranelift, where Winch was asked for.
+/// Checks that Winch generates other code than Cranelift, if Winch was requested.
 ///
 /// # Errors
-/// When it does not, or when that cannot be told.
+/// When it does not, or when that cannot be determined.
 pub(super) fn check(api: &Api, engine: Object, spec: &CapiSpec, features: &FeatureSwitches) -> Result<(), String> {
     if spec.compiler.as_deref() != Some(WINCH) {
         return Ok(());
@@ -37,12 +37,12 @@ pub(super) fn check(api: &Api, engine: Object, spec: &CapiSpec, features: &Featu
     }
 }
 
-/// What an engine makes of [`MODULE`].
+/// The code that an engine generates for [`MODULE`].
 fn code(api: &Api, engine: Object) -> Result<Vec<u8>, String> {
     let mut bytes = MODULE.to_vec();
     let mut code = Vector::empty();
-    // SAFETY: the engine is alive and the module is valid; what the library makes of it is used as `wasm.h` says and,
-    // but for the code, never given back.
+    // SAFETY: the engine is alive and the module is valid; what the library makes is used as `wasm.h` says and,
+    // except for the code, never freed.
     let copy = unsafe {
         let store = (api.wasm_store_new)(engine);
         let module = (api.wasm_module_new)(store, &Vector::over(&mut bytes));

@@ -1,4 +1,4 @@
-//! Settings that `wasm.h` leaves to each engine, made where the library has the functions for them.
+//! Settings that `wasm.h` leaves to each engine, made if the library has the functions for them.
 
 use super::abi::{Api, Object, Vector};
 use crate::engine::words::one_line;
@@ -8,30 +8,30 @@ use crate::spec::{OptLevel, Target, cranelift_flag};
 use crate::switch::Switch;
 use std::ffi::{CString, c_char, c_void};
 
-/// Proposals switched on without being asked, where the library has the switch: what an engine is not harmed by
-/// in modules that do without. Others, which not every build of an engine can do, are the user's to name.
+/// Proposals that are switched on by default, if the library has the switch: those that do no harm to modules without
+/// them. Others, which not every build of an engine supports, are up to the user.
 ///
-/// Not for Winch, which lacks some of them and makes no engine then.
+/// Not for Winch, which lacks some of them and then refuses to start.
 const PROPOSALS: &[&str] = &["memory64", "multi_memory", "relaxed_simd", "simd", "tail_call"];
 
 /// Wasmtime's baseline compiler.
 pub(super) const WINCH: &str = "winch";
 
-/// Wasmtime's numbers of its compilers and register allocators.
+/// Wasmtime's numbers for its compilers and register allocators.
 const WASMTIME_COMPILERS: &[(&str, u8)] = &[("cranelift", 1), ("winch", 2)];
 const WASMTIME_ALLOCATORS: &[(&str, u8)] = &[("backtracking", 0), ("single-pass", 1)];
-/// Wasmer's numbers of its compilers.
+/// Wasmer's numbers for its compilers.
 const WASMER_COMPILERS: &[(&str, u8)] = &[("cranelift", 0), ("llvm", 1), ("singlepass", 2)];
 
-/// What was set, for the trace's header.
+/// The settings, for the trace's header.
 pub(super) type Settings = Vec<(String, String)>;
 
-/// Makes an engine as the specification says.
+/// Makes an engine as the spec says.
 ///
 /// # Errors
-/// What cannot be set in this library.
+/// Names the setting that this library lacks.
 pub(super) fn engine(api: &Api, spec: &CapiSpec, features: &FeatureSwitches) -> Result<(Object, Settings), String> {
-    // Wasmtime's names are those of the proposals; what the engine's own settings name comes last.
+    // Wasmtime uses the names of the proposals; what the engine's own settings name comes last.
     let general =
         features.switches().map(|switch| Switch { name: switch.name.replace('-', "_"), enabled: switch.enabled });
     let spec = &CapiSpec { wasm: general.chain(spec.wasm.iter().cloned()).collect(), ..spec.clone() };
@@ -72,11 +72,11 @@ fn configure(api: &Api, spec: &CapiSpec, config: Object, settings: &mut Settings
     let winch = spec.compiler.as_deref() == Some(WINCH);
     for name in PROPOSALS.iter().filter(|_| !winch) {
         if !spec.wasm.iter().any(|switch| switch.name == *name) {
-            // A library without the switch has the proposal or not; its answer to a module tells.
+            // A library without the switch may have the proposal or not: its answer to a module shows it.
             let _ = set.flag(&format!("wasmtime_config_wasm_{name}_set"), true);
         }
     }
-    // `wasm.h` knows no shared memory. Where it cannot be switched off alone, threads are.
+    // `wasm.h` has no shared memory. If that cannot be switched off alone, threads are.
     if !api.has("wasmtime_config_shared_memory_set") && !spec.wasm.iter().any(|switch| switch.name == "threads") {
         let _ = set.flag("wasmtime_config_wasm_threads_set", false);
     }
@@ -113,7 +113,7 @@ fn configure(api: &Api, spec: &CapiSpec, config: Object, settings: &mut Settings
     Ok(())
 }
 
-/// Calls functions that set something.
+/// Calls functions that make a setting.
 struct Setter<'a> {
     api: &'a Api,
     config: Object,
@@ -131,17 +131,17 @@ impl Setter<'_> {
         Ok(())
     }
 
-    /// Whether this build of Wasmer has a compiler, as far as it tells.
+    /// Whether this build of Wasmer has a compiler, as far as it says.
     fn wasmer_has(&self, compiler: &str) -> bool {
         type Has = unsafe extern "C" fn(u32) -> bool;
-        // SAFETY: Wasmer's function of this name takes a number of its compilers.
+        // SAFETY: Wasmer's function of this name takes the number of one of its compilers.
         let has = unsafe { self.api.extra::<Has>("wasmer_is_compiler_available") };
         let number = WASMER_COMPILERS.iter().find(|(known, _)| *known == compiler);
         // SAFETY: the number is one that it knows.
         has.zip(number).is_none_or(|(has, (_, number))| unsafe { has(u32::from(*number)) })
     }
 
-    /// Names the target that code is made for.
+    /// Sets the target of the code.
     fn target(&mut self, triple: &str) -> Result<(), String> {
         let function = "wasmtime_config_target_set";
         type Set = unsafe extern "C" fn(Object, *const c_char) -> Object;
@@ -172,20 +172,20 @@ impl Setter<'_> {
         // SAFETY: Wasmtime's function of this name has this signature.
         let set = unsafe { self.api.extra::<Set>(function) }.ok_or_else(|| missing(function))?;
         let (name, to) = (c_string(flag)?, c_string(value)?);
-        // SAFETY: the configuration is ours, and both texts are read only. A flag that there is not, or one that this
-        // processor lacks, keeps the library from making an engine.
+        // SAFETY: the configuration is ours, and both texts are only read. With a flag that does not exist, or one
+        // that this processor lacks, the library makes no engine.
         unsafe { set(self.config, name.as_ptr(), to.as_ptr()) };
         self.settings.push((format!("{function} {flag}"), value.to_string()));
         Ok(())
     }
 
-    /// Sets something to a number of an enumeration, which all these libraries pass in a register.
+    /// Makes a setting to a number of an enumeration, which all these libraries pass in a register.
     fn number(&mut self, function: &str, name: &str, known: &[(&str, u8)]) -> Result<(), String> {
         let Some((_, number)) = known.iter().find(|(known, _)| *known == name) else {
             let known: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
             return Err(format!("`{name}` is not known to `{function}`; it takes {}", known.join(", ")));
         };
-        // SAFETY: the functions in question take the configuration and a number of at most 32 bits.
+        // SAFETY: these functions take the configuration and a number of at most 32 bits.
         let set = unsafe { self.api.extra::<unsafe extern "C" fn(Object, u32)>(function) };
         let set = set.ok_or_else(|| missing(function))?;
         // SAFETY: the configuration is ours, and the number is one that the function knows.

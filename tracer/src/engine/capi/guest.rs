@@ -24,7 +24,7 @@ pub(super) struct CapiGuest<'a> {
 }
 
 impl<'a> CapiGuest<'a> {
-    /// Instantiates a module, whose start function is an export.
+    /// Instantiates a module whose start function is an export.
     pub(super) fn new(
         api: &'a Api,
         store: Object,
@@ -33,11 +33,11 @@ impl<'a> CapiGuest<'a> {
         session: Session,
     ) -> Result<CapiGuest<'a>, Rejected> {
         let shared = Box::into_raw(Box::new(Shared { api, store, session, memories: Vec::new(), host: None }));
-        // SAFETY: the module is one of this store.
+        // SAFETY: the module belongs to this store.
         let Imports { mut externals, memories } = unsafe { imports(api, store, module, shared) }?;
         let imports = Vector::over(&mut externals);
         let mut trap = std::ptr::null_mut();
-        // SAFETY: there is one import for each that the module has, in its order.
+        // SAFETY: there is one import for each of the module's, in order.
         let instance = unsafe { (api.wasm_instance_new)(store, module, &imports, &mut trap) };
         if instance.is_null() || !trap.is_null() {
             let message = match trap.is_null() {
@@ -45,14 +45,14 @@ impl<'a> CapiGuest<'a> {
                 // SAFETY: the trap is ours.
                 false => one_line(&unsafe { message(api, trap) }),
             };
-            // SAFETY: the memories are ours, and nothing runs that could change them or use what is shared.
+            // SAFETY: the memories are ours, and nothing runs that could change them or use the shared state.
             unsafe { left_behind(&mut (*shared).session, &views(&memories, &())) };
             return Err(Rejected::instantiate(message));
         }
         // SAFETY: module and instance belong together.
         let exports = unsafe { exports(api, module, instance) };
         let find = |name: &String| exports.iter().find(|(export, _)| export == name).map(|(_, export)| *export);
-        // SAFETY: exports are externals; no host function runs that could hold a reference to what is shared.
+        // SAFETY: exports are externals; no host function runs that could hold a reference to the shared state.
         unsafe {
             let shared = &mut *shared;
             let memories = run.memories.iter().filter_map(find).map(|export| (api.wasm_extern_as_memory)(export));
@@ -75,7 +75,7 @@ impl<'a> CapiGuest<'a> {
 
 impl Guest for CapiGuest<'_> {
     fn visit(&mut self, visit: Visit<'_>) -> io::Result<()> {
-        // SAFETY: the guest does not run, so this is the only reference to what is shared.
+        // SAFETY: the guest does not run, so this is the only reference to the shared state.
         let shared = unsafe { &mut *self.shared };
         visit(&mut shared.session, &views(&shared.memories, &()))
     }
@@ -91,7 +91,7 @@ impl Guest for CapiGuest<'_> {
         };
         let api = self.api;
         // SAFETY: export and store are alive, arguments and results are those of the function's type, and no
-        // reference to what is shared lives while the guest runs.
+        // reference to the shared state lives while the guest runs.
         unsafe {
             let function = (api.wasm_extern_as_func)(export);
             if function.is_null() {
@@ -143,7 +143,7 @@ impl Guest for CapiGuest<'_> {
 /// The exports of an instance, by name.
 ///
 /// # Safety
-/// The instance must be one of the module.
+/// The instance must be one of this module.
 unsafe fn exports(api: &Api, module: Object, instance: Object) -> Vec<(String, Object)> {
     let (mut types, mut externals) = (Vector::empty(), Vector::empty());
     // SAFETY: the caller vouches for both; the lists are filled by the engine and never deleted.

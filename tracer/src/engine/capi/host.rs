@@ -1,7 +1,7 @@
-//! Wasmer's own WASI, which the guest's calls reach through a trampoline: a host function of Wasmer's has the memory of one
-//! instance, which it looks for by its name, and that is how it gets the guest's.
+//! Wasmer's own WASI, which the guest's calls reach through a trampoline: a host function of Wasmer has the memory of
+//! one instance, which it finds by name, and so it gets the guest's.
 //!
-//! It lives in the guest's store, since a store's objects fit no other.
+//! It lives in the guest's store, since objects of two stores cannot be combined.
 
 use super::abi::{Api, Object, Value, Vector};
 use super::trap::message;
@@ -21,11 +21,11 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::path::Path;
 
-/// How Wasmer's words begin when the guest is over.
+/// How Wasmer's message begins when the guest has exited.
 const EXITED: &str = "WASI exited with code: ";
 
 extra_functions! {
-    /// What a library needs to have for it: Wasmer's own functions, as they are since 3.0.
+    /// The functions that a library needs for it: Wasmer's own, as they are since 3.0.
     config: "wasi_config_new" (*const c_char) -> Object;
     argument: "wasi_config_arg" (Object, *const c_char);
     variable: "wasi_config_env" (Object, *const c_char, *const c_char);
@@ -37,10 +37,10 @@ extra_functions! {
     error_message: "wasmer_last_error_message" (*mut c_char, c_int) -> c_int;
 }
 
-/// Whether Wasmer can give the guest this.
+/// Whether Wasmer can give the guest these settings.
 ///
 /// # Errors
-/// What it cannot.
+/// Names what it cannot.
 pub(super) fn check(setup: &WasiSetup) -> Result<(), String> {
     for (host, guest) in &setup.directories {
         if guest.starts_with('/') {
@@ -60,7 +60,7 @@ pub(super) fn check(setup: &WasiSetup) -> Result<(), String> {
 pub(super) struct OwnHost {
     /// Functions of the trampoline by the guest's import.
     forwarders: BTreeMap<u32, Forwarder>,
-    /// Why what the host said cannot be trusted.
+    /// Why the host's results cannot be trusted.
     failed: Cell<Option<String>>,
 }
 
@@ -78,7 +78,7 @@ impl OwnHost {
     pub(super) unsafe fn new(api: &Api, store: Object, memory: Option<Object>, run: &Run) -> Result<OwnHost, NoHost> {
         let fail = |what: String| NoHost::Failed(format!("Wasmer's own host: {what}"));
         let functions = Functions::of(api).ok_or_else(|| fail("the library has none".to_string()))?;
-        // Newer releases end the process where there is none.
+        // Newer releases end the process if there is none.
         let memory =
             memory.ok_or_else(|| fail("it needs a memory that the guest exports as `memory`".to_string()))?;
         let imported = run.answers.iter().flat_map(|answers| &answers.functions).enumerate();
@@ -89,7 +89,7 @@ impl OwnHost {
             let module = unsafe { (api.wasm_module_new)(store, &Vector::over(&mut bytes)) };
             if module.is_null() { Err(fail("the library rejects a trampoline".to_string())) } else { Ok(module) }
         };
-        // Wasmer gives imports to a module that has none but WASI's.
+        // Wasmer gives imports to a module whose only imports are WASI's.
         let asking = compile(trampoline::build(wasi::MODULE, &forwarded, None))?;
         let guest = Some((trampoline::MEMORY, MemoryKind::PLAIN));
         let module = compile(trampoline::build(wasi::MODULE, &forwarded, guest))?;
@@ -112,7 +112,7 @@ impl OwnHost {
             }
             let mut exports = Vector::empty();
             (api.wasm_instance_exports)(instance, &mut exports);
-            // Behind the memory, in the order of their numbers.
+            // After the memory, in the order of their numbers.
             let functions = exports.slice().iter().skip(1).map(|export| (api.wasm_extern_as_func)(*export));
             let forwarder = |((index, function), forwarder): (&(usize, &HostFunction), Object)| {
                 let name = function.import.name.clone();
@@ -126,7 +126,7 @@ impl OwnHost {
     /// Calls imported function number `function`.
     ///
     /// # Safety
-    /// The guest must wait for it, and nobody look at its memories.
+    /// The guest must be waiting for it, and nobody may look at its memories.
     pub(super) unsafe fn call(&self, api: &Api, function: u32, arguments: &[WasmValue]) -> HostEnd {
         let forwarder = self.forwarders.get(&function).filter(|forwarder| !forwarder.function.is_null());
         let arguments: Option<Vec<Value>> = arguments.iter().map(to_engine).collect();
@@ -149,25 +149,25 @@ impl OwnHost {
         }
     }
 
-    /// Ends a call about which nothing can be said.
+    /// Ends a call whose effect is unknown.
     fn fail(&self, why: String) -> HostEnd {
         let why = format!("Wasmer's own host: {why}");
         self.failed.set(Some(why.clone()));
         HostEnd::Trapped(why)
     }
 
-    /// Why nothing can be said about the last call, once.
+    /// Why the last call's effect is unknown, once.
     pub(super) fn take_failure(&self) -> Option<String> {
         self.failed.take()
     }
 }
 
-/// How a call of the function `name` ended that left the guest with these words. An exit is an error of Wasmer's like others;
-/// only its words tell it, with the code (3.x), or with `ExitCode::` before it, where a number that is also one of
-/// WASI's errors has that one's description first (4.0 and later).
+/// How a call of the function `name` ended that left the guest with this message. For Wasmer an exit is an error like
+/// others; only its message shows it, with the code (3.x), or with `ExitCode::` before the code, where a number that
+/// is also one of WASI's errors has that error's description first (4.0 and later).
 ///
 /// # Errors
-/// Words that may mean an exit, and name no code.
+/// A message that may mean an exit, but names no code.
 fn end(name: &str, words: &str) -> Result<HostEnd, String> {
     let unknown = || format!("{name} ended with a message that names no exit code: {}", one_line(words));
     let Some(code) = words.strip_prefix(EXITED) else {
@@ -181,22 +181,22 @@ fn end(name: &str, words: &str) -> Result<HostEnd, String> {
         Some(described) => described.rsplit_once(" (error ").map_or("", |(_, number)| number),
         None => code,
     };
-    // Of 32 bits, signed or not.
+    // In 32 bits, signed or unsigned.
     let code = code.parse::<i32>().ok().or_else(|| code.parse::<u32>().ok().map(u32::cast_signed));
     code.map(HostEnd::Exited).ok_or_else(unknown)
 }
 
-/// Makes WASI's environment. Standard streams are the process's, as by Wasmer's default.
+/// Makes WASI's environment. Standard streams are the process's, which is Wasmer's default.
 ///
 /// # Safety
-/// The functions must be those of a library, and the store alive.
+/// The functions must be those of the library, and the store alive.
 unsafe fn environment(functions: &Functions, store: Object, setup: &WasiSetup) -> Result<Object, String> {
     let text = |text: &str| CString::new(text).map_err(|_| "a string with a NUL in it".to_string());
     let path = |path: &Path| text(path.to_str().unwrap_or_default());
-    // Only who asks whether there is a host gives none.
+    // Only the check whether there is a host passes none.
     let (program, arguments) = setup.arguments.split_first().map_or(("", &[][..]), |(name, rest)| (name, rest));
-    // SAFETY: each text ends with a NUL, lives until the call with it is over, and is copied by that; the configuration
-    // is alive until it is given away.
+    // SAFETY: each text ends with a NUL, lives until its call is over, and is copied by it; the configuration is
+    // alive until it is given away.
     unsafe {
         let config = (functions.config)(text(program)?.as_ptr());
         if config.is_null() {
@@ -218,12 +218,12 @@ unsafe fn environment(functions: &Functions, store: Object, setup: &WasiSetup) -
     }
 }
 
-/// What Wasmer says about the last call that failed.
+/// Wasmer's message about the last call that failed.
 ///
 /// # Safety
-/// The functions must be those of a library.
+/// The functions must be those of the library.
 unsafe fn last_error(functions: &Functions) -> String {
-    // SAFETY: the place has as many bytes as the library is told.
+    // SAFETY: the place has the number of bytes that is passed to the library.
     let told = unsafe {
         let length = (functions.error_length)().clamp(0, 1 << 16);
         let mut text = vec![0u8; length as usize];

@@ -1,4 +1,4 @@
-//! What a guest imports under an engine with the interface `wasm.h`: the hook, host functions, fresh memories.
+//! What a guest imports under an engine with the interface `wasm.h`: the hook, host functions, new memories.
 
 use super::abi::{Api, Callback, FUNCTION, MEMORY, Object, Value, Vector};
 use super::host::OwnHost;
@@ -11,35 +11,35 @@ use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::values::WasmValue;
 use std::ffi::c_void;
 
-/// What host functions need. They reach it by a pointer that the engine keeps for them.
+/// The state of host functions, which they reach by a pointer that the engine keeps for them.
 pub(super) struct Shared {
     pub(super) api: *const Api,
     pub(super) store: Object,
     pub(super) session: Session,
     /// The original module's memories.
     pub(super) memories: Vec<CapiMemory>,
-    /// The library's own WASI, where it is live.
+    /// The library's own WASI, if it is live.
     pub(super) host: Option<OwnHost>,
 }
 
-/// What one imported function of the guest's own needs.
+/// The data of one imported function.
 struct Imported {
     shared: *mut Shared,
     index: u32,
 }
 
-/// What the module gets for its imports.
+/// The values for a module's imports.
 pub(super) struct Imports {
-    /// One external for each, in its order.
+    /// One external for each, in order.
     pub(super) externals: Vec<Object>,
     /// The memories among them.
     pub(super) memories: Vec<CapiMemory>,
 }
 
-/// Makes what the module imports: the hook, host functions, fresh memories.
+/// Makes the module's imports: the hook, host functions, new memories.
 ///
 /// # Safety
-/// The module must be one of the store, and `shared` live as long as the store.
+/// The module must belong to the store, and `shared` must live as long as the store.
 pub(super) unsafe fn imports(
     api: &Api,
     store: Object,
@@ -49,8 +49,8 @@ pub(super) unsafe fn imports(
     let mut list = Vector::empty();
     let (mut externals, mut memories) = (Vec::new(), Vec::new());
     let mut functions = 0;
-    // SAFETY: the caller vouches for the module; what the library hands out about it lives as long as the list,
-    // which is never deleted, and the callbacks get what they expect.
+    // SAFETY: the caller vouches for the module; what the library returns about it lives as long as the list, which
+    // is never deleted, and the callbacks get what they expect.
     unsafe {
         (api.wasm_module_imports)(module, &mut list);
         for import in list.slice() {
@@ -87,7 +87,7 @@ pub(super) unsafe fn imports(
 
 /// The hook of a rewritten module.
 unsafe extern "C" fn hook(shared: *mut c_void, arguments: *const Vector<Value>, _: *mut Vector<Value>) -> Object {
-    // SAFETY: the engine calls this while the guest runs, when there is no other reference to what is shared, with
+    // SAFETY: the engine calls this while the guest runs, when there is no other reference to the shared state, with
     // the pointer and the argument types that the function was made with.
     unsafe {
         let shared = &mut *shared.cast::<Shared>();
@@ -108,7 +108,8 @@ unsafe extern "C" fn host_call(
     arguments: *const Vector<Value>,
     results: *mut Vector<Value>,
 ) -> Object {
-    // SAFETY: as in `hook`; the place for results has as many as the function's type, and nobody else writes there.
+    // SAFETY: as in `hook`; there is room for as many results as the function's type has, and nobody else writes
+    // there.
     unsafe {
         let imported = &*imported.cast::<Imported>();
         let shared = &mut *imported.shared;
@@ -123,7 +124,7 @@ unsafe extern "C" fn host_call(
         let mut lent = Lent { memories: &shared.memories, store: &mut (), own_host };
         let answered = shared.session.host_call(imported.index, &arguments, &mut lent);
         if let Some(why) = shared.host.as_ref().and_then(OwnHost::take_failure) {
-            // Where nobody listens any more, the session's own error tells.
+            // If the recorder is gone, the session's own error says so.
             let _ = shared.session.host_failed(why);
         }
         let Ok(values) = answered else { return shared.trap() };

@@ -14,13 +14,13 @@ impl CapiMemory {
     /// A memory that the library made.
     ///
     /// # Safety
-    /// It must be one, and live as long as the library. Its methods may be used only while nothing runs in its store, and
-    /// slices that they give must be gone when something runs again.
+    /// It must be one, and live as long as the library. Its methods may be used only while nothing runs in its store,
+    /// and slices that they return must be gone when something runs again.
     pub(super) unsafe fn new(api: &Api, object: Object) -> CapiMemory {
         CapiMemory { api, object }
     }
 
-    /// As the library has it.
+    /// The library's pointer to it.
     pub(super) fn object(&self) -> Object {
         self.object
     }
@@ -40,7 +40,7 @@ impl EngineMemory<()> for CapiMemory {
     fn bytes<'a>(&'a self, (): &'a ()) -> &'a [u8] {
         match self.place() {
             (start, length) if start.is_null() || length == 0 => &[],
-            // SAFETY: so many bytes are there, and nothing changes or moves them meanwhile, as `new` demands.
+            // SAFETY: this many bytes are there, and nothing changes or moves them meanwhile, as `new` demands.
             (start, length) => unsafe { std::slice::from_raw_parts(start, length) },
         }
     }

@@ -1,4 +1,4 @@
-//! What a trap of `wasm.h` says.
+//! The contents of a trap of `wasm.h`.
 
 use super::abi::{Api, Object, Vector};
 use crate::protocol::TrapFrame;
@@ -27,7 +27,7 @@ pub(super) unsafe fn frames(api: &Api, trap: Object) -> Vec<TrapFrame> {
         (api.wasm_trap_trace)(trap, &mut list);
         let frame = |frame: &Object| TrapFrame {
             function: (api.wasm_frame_func_index)(*frame),
-            // All ones where the engine does not know it.
+            // All ones if the engine does not know it.
             offset: u32::try_from((api.wasm_frame_module_offset)(*frame)).ok().filter(|offset| *offset != u32::MAX),
             name: None,
         };

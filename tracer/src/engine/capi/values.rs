@@ -1,4 +1,4 @@
-//! Between values of `wasm.h` and those of the protocol.
+//! Conversion between values of `wasm.h` and those of the protocol.
 
 use super::abi::{Api, F32, F64, I32, I64, Object, Payload, REFERENCE, Value, Vector};
 use crate::values::WasmValue;
@@ -35,7 +35,7 @@ pub(super) fn from_engine(value: &Value) -> Option<WasmValue> {
     })
 }
 
-/// Gives references the kind that their parameter has.
+/// Gives references the kind of their parameter.
 ///
 /// # Safety
 /// The types must be those of parameters.

@@ -1,15 +1,15 @@
-//! Which release a library is: the interface `wasm.h` does not tell.
+//! The release of a library, which the interface `wasm.h` does not give.
 
-/// The version in a serialized module of Wasmtime. Up to 1.0 it stands behind a word: its length, and the version in ASCII.
-/// Later a section has it, with a zero before the length; of some releases it is the major number only.
+/// The version in a serialized module of Wasmtime. Up to 1.0 it follows a word: its length, and the version in ASCII.
+/// Later it is in a section, with a zero before the length; some releases give only the major number.
 pub(super) fn of_serialized(code: &[u8]) -> Option<String> {
     let (word, section) = (b"\0wasmtime-aot", b".wasmtime.engine");
     let told = if let Some(at) = find(code, word) {
         version_at(code, at + word.len())
     } else {
         find(code, section)?;
-        // The section's contents come before the table of names, at a place that only an ELF reader would know: they are
-        // recognised by what they are. Chance makes short ones.
+        // The section's contents come before the table of names, at a place that only an ELF reader would know: they
+        // are recognised by their form. Short ones occur by chance.
         let zeros = code.iter().enumerate().filter(|(_, byte)| **byte == 0);
         zeros.filter_map(|(at, _)| version_at(code, at + 1)).max_by_key(|text| text.len())
     };
@@ -20,7 +20,7 @@ fn find(code: &[u8], text: &[u8]) -> Option<usize> {
     code.windows(text.len()).position(|window| window == text)
 }
 
-/// Digits and dots in between, behind their length.
+/// Digits with dots in between, after their length.
 fn version_at(code: &[u8], start: usize) -> Option<&str> {
     let length = usize::from(*code.get(start)?);
     let text = std::str::from_utf8(code.get(start + 1..)?.get(..length)?).ok()?;
@@ -28,8 +28,8 @@ fn version_at(code: &[u8], start: usize) -> Option<&str> {
     ((1..=12).contains(&length) && text.split('.').all(part)).then_some(text)
 }
 
-/// The release that is meant by `told`, which may be a major number only: the one version with it among the texts of the
-/// library's own file. Where there are several or none, that is said.
+/// The release that `told` means, which may be only a major number: the one version with it among the texts in the
+/// library's own file. If there are several or none, the result says so.
 pub(super) fn in_full(told: String, library: &[u8]) -> String {
     if told.contains('.') {
         return told;

@@ -12,7 +12,7 @@ use crate::values::WasmValue;
 use std::io;
 
 impl Session {
-    /// Answers the call of imported function number `function`, as the recorder says. Records of the guest's own
+    /// Answers the call of imported function number `function`, as the recorder says. Records in the guest's own
     /// buffer must have been taken.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Session {
         }
     }
 
-    /// Answers a host call in this process, and leaves its steps among the records.
+    /// Answers a host call in this process, and puts its steps among the records.
     fn answer(
         &mut self,
         mut host: Host,

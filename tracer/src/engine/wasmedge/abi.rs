@@ -1,9 +1,10 @@
-//! WasmEdge's C interface, as far as it is needed here, and what differs between its releases.
+//! The part of WasmEdge's C interface that is needed here, and the differences between its releases.
 //!
-//! Types of functions and memories are taken from the module and not built here, but for `limits.rs`, so that of the
-//! three variants of the interface (0.13, 0.14 to 0.16, 0.17 and later) only two things are left to tell apart: what
-//! a value's type is, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed as 64 bits
-//! with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half is cut.
+//! Types of functions and memories are taken from the module and not built here, except in `limits.rs`. So only two
+//! differences remain between the three variants of the interface (0.13, 0.14 to 0.16, 0.17 and later): the
+//! representation of a value's type, and whether sizes of memories have 32 or 64 bits. A 32-bit parameter is passed
+//! as 64 bits with zeros above, which every 64-bit calling convention here allows; of a 32-bit result the upper half
+//! is cut.
 
 use crate::engine::drive::Rejected;
 use crate::engine::library::functions;
@@ -15,23 +16,23 @@ use std::ffi::{CStr, c_char, c_void};
 /// An object of the engine.
 pub(super) type Object = *mut c_void;
 
-/// What a call came to.
+/// The result of a call.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Answer {
     code: u32,
 }
 
-/// The part of an answer that is no category, and what it is when the guest has ended itself.
+/// The part of a result that is not the category, and its value when the guest has ended itself.
 const CODE: u32 = 0xff_ffff;
 const EXITED: u32 = 1;
 
 impl Answer {
-    /// All is well.
+    /// Success.
     pub(super) const FINE: Answer = Answer { code: 0 };
 }
 
-/// A string that is not ended by a NUL.
+/// A string without a NUL at its end.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(super) struct Text {
@@ -47,8 +48,8 @@ pub(super) struct Value {
     ty: Type,
 }
 
-/// The type of a value: a number of four bytes in releases before 0.14; since then eight bytes, some of which say
-/// nothing and may hold anything, so that only the library can compare them.
+/// The type of a value: a number of four bytes in releases before 0.14; since then eight bytes, some of them
+/// meaningless and arbitrary, so that only the library can compare them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Type {
@@ -58,7 +59,7 @@ struct Type {
 /// Whether two types are the same.
 type SameTypes = unsafe extern "C" fn(Type, Type) -> bool;
 
-/// A host function: what it was made with, the calling frame, arguments, a place for results.
+/// A host function: its data, the calling frame, arguments, a place for results.
 pub(super) type HostFunction = unsafe extern "C" fn(*mut c_void, *const c_void, *const Value, *mut Value) -> Answer;
 
 functions! {
@@ -115,20 +116,20 @@ functions! {
 }
 
 impl Text {
-    /// A string of ours, which the engine copies or looks at during the call only.
+    /// A string of ours, which the engine only copies or reads during the call.
     pub(super) fn of(text: &str) -> Text {
         Text { length: text.len() as u32, start: text.as_ptr().cast() }
     }
 
-    /// A string of the engine's.
+    /// A string of the engine.
     ///
     /// # Safety
-    /// The engine must have handed it out, and what it belongs to must still be there.
+    /// The engine must have returned it, and its owner must still be alive.
     pub(super) unsafe fn read(self) -> String {
         if self.start.is_null() {
             return String::new();
         }
-        // SAFETY: the caller vouches for the engine's word.
+        // SAFETY: the caller vouches for the engine.
         let bytes = unsafe { std::slice::from_raw_parts(self.start.cast::<u8>(), self.length as usize) };
         String::from_utf8_lossy(bytes).into_owned()
     }
@@ -137,25 +138,25 @@ impl Text {
 /// Major, minor, patch.
 pub(super) type Version = (u32, u32, u32);
 
-/// What a library says that does not know.
+/// The version of a library that does not know its own.
 const UNKNOWN: Version = (0, 0, 0);
 
 /// The oldest release whose interface is known.
 const OLDEST: Version = (0, 13, 0);
 
-/// What a release is, and how its values look.
+/// A release, and the form of its values.
 pub(super) struct Release {
-    /// As the library says.
+    /// The version that the library reports.
     pub(super) version: Version,
     /// The release whose interface it has.
     pub(super) interface: Version,
-    /// Values of each type, all zero: their types are what values are told by.
+    /// Values of each type, all zero, by which types are recognised.
     zeros: [Value; 5],
     /// The library's own comparison, since 0.14.
     same: Option<SameTypes>,
 }
 
-/// Zero in every bit, of no type.
+/// Zero in every bit, without a type.
 pub(super) const NOTHING: Value = Value { bits: [0; 2], ty: Type { bytes: [0; 8] } };
 
 impl Release {
@@ -183,11 +184,11 @@ impl Release {
         }
     }
 
-    /// Takes the interface that the user names, where the library does not know its version: one that is built from an
-    /// archive of the sources, outside of their repository, says 0.0.0.
+    /// Takes the interface that the user names, if the library does not know its version: one that is built from an
+    /// archive of the sources, outside their repository, says 0.0.0.
     ///
     /// # Errors
-    /// When it is needed and not there, or not what the library has.
+    /// When it is needed and missing, or not the library's.
     pub(super) fn with_interface(mut self, api: &Api, named: Option<&str>) -> Result<Release, String> {
         let words = self.version_words();
         let interface =
@@ -210,7 +211,7 @@ impl Release {
             }
             (version, _) => version,
         };
-        // Functions tell the variants apart that pass values and sizes in other ways.
+        // The variants that pass values and sizes differently are distinguished by their functions.
         for (function, since) in [("WasmEdge_ValTypeIsEqual", (0, 14, 0)), ("WasmEdge_LimitIs64Bit", (0, 17, 0))] {
             // SAFETY: the function is only looked for.
             let there = unsafe { api.extra::<unsafe extern "C" fn()>(function) }.is_some();
@@ -227,13 +228,13 @@ impl Release {
         Ok(self)
     }
 
-    /// The version as the library says it.
+    /// The version as the library reports it.
     fn version_words(&self) -> String {
         let (major, minor, patch) = self.version;
         format!("{major}.{minor}.{patch}")
     }
 
-    /// The same with the interface that the user named, where the library does not know.
+    /// The same with the interface that the user named, if the library does not know.
     pub(super) fn words(&self) -> String {
         match self.version {
             UNKNOWN => format!("{}, used as {}.{}", self.version_words(), self.interface.0, self.interface.1),
@@ -241,12 +242,12 @@ impl Release {
         }
     }
 
-    /// A size of a memory or table, of which older releases give 32 bits.
+    /// A size of a memory or table, of which older releases return 32 bits.
     pub(super) fn size(&self, size: u64) -> u64 {
         if self.interface >= (0, 17, 0) { size } else { size & u64::from(u32::MAX) }
     }
 
-    /// Whether two values have one type.
+    /// Whether two values have the same type.
     fn same_type(&self, a: &Value, b: &Value) -> bool {
         match self.same {
             // SAFETY: types of values that this library made, or zeros.
@@ -255,8 +256,8 @@ impl Release {
         }
     }
 
-    /// A value for the engine; of references it takes none. Floats go as their bits: passed as numbers, the
-    /// processor may make another NaN of one.
+    /// A value for the engine, which takes no references. Floats go as their bits: passed as numbers, the processor
+    /// may turn one into a different NaN.
     pub(super) fn given(&self, value: &WasmValue) -> Option<Value> {
         let (kind, bits) = match value {
             WasmValue::I32(value) => (0, [u64::from(*value as u32), 0]),
@@ -284,7 +285,7 @@ impl Release {
                 WasmValue::V128(whole.to_le_bytes())
             }
             None => {
-                // SAFETY: what is no number or vector is a reference.
+                // SAFETY: what is neither a number nor a vector is a reference.
                 let null = unsafe { (api.WasmEdge_ValueIsNullRef)(*value) };
                 WasmValue::Reference(if null { "null" } else { "reference" }.to_string())
             }
@@ -293,7 +294,7 @@ impl Release {
 }
 
 impl Api {
-    /// A rejection at a stage, if the answer is one: the engine's words and its number.
+    /// A rejection at a stage, if the result is one: the engine's message and its number.
     pub(super) fn accept(&self, stage: Stage, answer: Answer) -> Result<(), Rejected> {
         match self.complaint(answer) {
             Some(message) => {
@@ -303,15 +304,15 @@ impl Api {
         }
     }
 
-    /// Whether an answer says that the guest ended itself, which counts as well.
+    /// Whether a result says that the guest ended itself, which also counts as success.
     pub(super) fn is_exit(&self, answer: Answer) -> bool {
-        // SAFETY: any number is an answer.
+        // SAFETY: any number is a result.
         answer.code & CODE == EXITED && unsafe { (self.WasmEdge_ResultOK)(answer) }
     }
 
-    /// The engine's words about an answer, if it is not that all is well.
+    /// The engine's message about a result, unless it is success.
     pub(super) fn complaint(&self, answer: Answer) -> Option<String> {
-        // SAFETY: any number is an answer, and messages are constants of the library.
+        // SAFETY: any number is a result, and messages are constants of the library.
         unsafe {
             if (self.WasmEdge_ResultOK)(answer) {
                 return None;

@@ -8,7 +8,7 @@ use crate::switch::Switch;
 use forkpoint_traces::Stage;
 use std::ffi::{CStr, c_char, c_void};
 
-/// What was set, for the trace's header.
+/// The settings, for the trace's header.
 pub(super) type Settings = Vec<(String, String)>;
 
 /// Proposals up to tail calls have the same numbers in every release.
@@ -23,7 +23,7 @@ const FIRST: &[&str] = &[
     "tail_call",
 ];
 
-/// Those that follow, by the first release in which they do.
+/// Later proposals, with the first release in which they follow.
 #[rustfmt::skip]
 const LATER: &[(Version, &[&str])] = &[
     ((0, 16, 0), &["extended_const", "function_references", "gc", "multi_memories", "relaxed_simd", "annotations",
@@ -36,7 +36,7 @@ const LATER: &[(Version, &[&str])] = &[
                   "function_references"]),
 ];
 
-/// WasmEdge's names where they are not those of [`crate::features`].
+/// WasmEdge's names where they differ from those of [`crate::features`].
 const NAMES: &[(&str, &str)] = &[
     ("bulk-memory", "bulk_memory_operations"),
     ("exceptions", "exception_handling"),
@@ -58,7 +58,7 @@ pub(super) fn named(features: &FeatureSwitches) -> impl Iterator<Item = Switch> 
 /// The number of a proposal in a release.
 ///
 /// # Errors
-/// What the release has in its place.
+/// Names what the release has instead.
 fn proposal(release: &Release, name: &str) -> Result<u32, String> {
     let later = LATER.iter().find(|(since, _)| release.interface >= *since).map_or(&[][..], |(_, names)| names);
     let known = || FIRST.iter().chain(later);
@@ -72,7 +72,7 @@ fn proposal(release: &Release, name: &str) -> Result<u32, String> {
 /// Makes a configuration: for compiling ahead, or for running.
 ///
 /// # Errors
-/// What this release cannot do.
+/// Names what this release cannot do.
 pub(super) fn make(
     api: &Api,
     release: &Release,
@@ -111,7 +111,7 @@ pub(super) fn make(
     // SAFETY: the same.
     let format = unsafe { api.extra::<SetNumber>("WasmEdge_ConfigureCompilerSetOutputFormat") };
     if let Some(set) = format.filter(|_| compiling) {
-        // SAFETY: the configuration is ours; 0 is native code, which runs as what it is or not at all.
+        // SAFETY: the configuration is ours; 0 is native code, which runs as native code or not at all.
         unsafe { set(config, 0) };
     }
     let number = match spec.mode {
@@ -151,7 +151,7 @@ pub(super) fn make(
 /// Compiles the module in one file to another.
 ///
 /// # Errors
-/// The engine's words, or that it has no compiler.
+/// The engine's message, or that it has no compiler.
 pub(super) fn compile(api: &Api, config: Object, module: &CStr, output: &CStr) -> Result<(), Rejected> {
     type Create = unsafe extern "C" fn(*const c_void) -> Object;
     type Compile = unsafe extern "C" fn(Object, *const c_char, *const c_char) -> Answer;

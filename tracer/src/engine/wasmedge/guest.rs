@@ -26,7 +26,7 @@ pub(super) struct WasmEdgeGuest<'a> {
 }
 
 impl<'a> WasmEdgeGuest<'a> {
-    /// Instantiates the module in a machine, whose start function is an export.
+    /// Instantiates the module in a machine; its start function is an export.
     pub(super) fn new(
         engine: &'a WasmEdge,
         machine: Object,
@@ -41,13 +41,13 @@ impl<'a> WasmEdgeGuest<'a> {
             Some(message) => Err(Rejected::instantiate(message)),
             None => Ok(()),
         };
-        // SAFETY: machine and description are alive and belong together; no host function runs outside of calls, so
-        // nobody else holds a reference to what is shared.
+        // SAFETY: machine and description are alive and belong together; no host function runs outside calls, so
+        // nobody else holds a reference to the shared state.
         unsafe {
             for module in imports(guest.shared, ast, engine.page_limit)? {
                 accept((api.WasmEdge_VMRegisterModuleFromImport)(machine, module))?;
             }
-            // The JIT compiles now. Where it fails the engine interprets, and only its log would tell.
+            // The JIT compiles now. If it fails, the engine interprets, and only its log would say so.
             let before = native::unnamed_code()?;
             if let Err(rejected) = accept((api.WasmEdge_VMInstantiate)(machine)) {
                 let shared = &mut *guest.shared;
@@ -84,7 +84,7 @@ impl<'a> WasmEdgeGuest<'a> {
 
 impl Guest for WasmEdgeGuest<'_> {
     fn visit(&mut self, visit: Visit<'_>) -> io::Result<()> {
-        // SAFETY: the guest does not run, so this is the only reference to what is shared.
+        // SAFETY: the guest does not run, so this is the only reference to the shared state.
         let shared = unsafe { &mut *self.shared };
         shared.take_block()?;
         visit(&mut shared.session, &views(&shared.memories, &()))
@@ -100,7 +100,7 @@ impl Guest for WasmEdgeGuest<'_> {
             ));
         };
         // SAFETY: the machine is alive, arguments and results are as many as the function's type has, and no
-        // reference to what is shared lives while the guest runs.
+        // reference to the shared state lives while the guest runs.
         unsafe {
             let ty = (api.WasmEdge_VMGetFunctionType)(self.machine, name);
             if ty.is_null() {
@@ -123,7 +123,7 @@ impl Guest for WasmEdgeGuest<'_> {
     }
 
     fn global(&mut self, name: &str) -> Option<WasmValue> {
-        // SAFETY: the machine is alive, and its globals are as long as it.
+        // SAFETY: the machine is alive, and its globals live as long.
         unsafe {
             let instance = (self.api.WasmEdge_VMGetActiveModule)(self.machine);
             let global = (self.api.WasmEdge_ModuleInstanceFindGlobal)(instance, Text::of(name));

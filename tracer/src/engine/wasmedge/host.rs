@@ -1,7 +1,7 @@
-//! WasmEdge's own WASI, which the guest's calls reach through a trampoline: the library has no other way to call a host
-//! function with a memory at hand.
+//! WasmEdge's own WASI, which the guest's calls reach through a trampoline: the library has no other way to call a
+//! host function with access to a memory.
 //!
-//! It runs in an executor and a store of its own, always interpreted, while the guest waits for its host function.
+//! It runs in its own executor and store, always interpreted, while the guest waits for its host function.
 
 use super::abi::{Answer, Api, NOTHING, Object, Release, Text, Value};
 use crate::engine::drive::NoHost;
@@ -16,11 +16,11 @@ use forkpoint_traces::wasi;
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 
-/// The name of the guest's instance, which the machine gives none.
+/// The name of the guest's instance, to which the machine gives none.
 const GUEST: &str = "";
 
 extra_functions! {
-    /// What a library needs to have for it. All releases since 0.13 do.
+    /// The functions that a library needs for it. All releases since 0.13 have them.
     create_wasi: "WasmEdge_ModuleInstanceCreateWASI" (
         *const *const c_char, u32, *const *const c_char, u32, *const *const c_char, u32
     ) -> Object;
@@ -36,10 +36,10 @@ extra_functions! {
     invoke: "WasmEdge_ExecutorInvoke" (Object, *const c_void, *const Value, u32, *mut Value, u32) -> Answer;
 }
 
-/// Whether WasmEdge can give the guest this.
+/// Whether WasmEdge can give the guest these settings.
 ///
 /// # Errors
-/// What it cannot.
+/// Names what it cannot.
 pub(super) fn check(setup: &WasiSetup) -> Result<(), String> {
     for (host, guest) in &setup.directories {
         if guest.contains(':') || host.to_string_lossy().contains(':') {
@@ -62,7 +62,7 @@ pub(super) struct OwnHost {
 }
 
 impl OwnHost {
-    /// Makes the host of `instance`, the guest's.
+    /// Makes the host of the guest's `instance`.
     ///
     /// # Safety
     /// The instance must be alive, and stay so.
@@ -110,7 +110,7 @@ impl OwnHost {
     /// Calls imported function number `function`.
     ///
     /// # Safety
-    /// The guest must wait for it, and nobody look at its memories.
+    /// The guest must be waiting for it, and nobody may look at its memories.
     pub(super) unsafe fn call(
         &self,
         api: &Api,
@@ -148,7 +148,7 @@ impl OwnHost {
 /// Makes WASI's instance.
 ///
 /// # Safety
-/// The functions must be those of a library.
+/// The functions must be those of the library.
 unsafe fn create(functions: &Functions, setup: &WasiSetup) -> Result<Object, String> {
     let directories = setup.directories.iter().map(|(host, guest)| format!("{guest}:{}", host.display()));
     let environment = setup.environment.iter().map(|(name, value)| format!("{name}={value}"));
@@ -162,7 +162,7 @@ unsafe fn create(functions: &Functions, setup: &WasiSetup) -> Result<Object, Str
     let pointers = |texts: &[CString]| texts.iter().map(|text| text.as_ptr()).collect::<Vec<_>>();
     let lists = [pointers(&arguments), pointers(&environment), pointers(&directories)];
     let [arguments_list, environment_list, directories_list] = &lists;
-    // SAFETY: the lists and their strings live until the call is over, which copies them.
+    // SAFETY: the lists and their strings live until the call, which copies them, is over.
     let wasi = unsafe {
         (functions.create_wasi)(
             arguments_list.as_ptr(),

@@ -1,4 +1,4 @@
-//! What a guest imports under WasmEdge: the recorder's functions, host functions, fresh memories.
+//! What a guest imports under WasmEdge: the recorder's functions, host functions, new memories.
 
 use super::abi::{Answer, Api, HostFunction, Object, Release, Text, Value};
 use super::host::OwnHost;
@@ -17,23 +17,23 @@ use std::io;
 const FUNCTION: u32 = 0;
 const MEMORY: u32 = 2;
 
-/// Category of errors that are not WasmEdge's own, and our one error in it.
+/// Category of errors that are not WasmEdge's own, and our single error in it.
 const USER_ERROR: (u32, u32) = (1, 1);
 
-/// What host functions need. They reach it by a pointer that the engine keeps for them.
+/// The state of host functions, which they reach by a pointer that the engine keeps for them.
 pub(super) struct Shared {
     pub(super) api: *const Api,
     pub(super) release: *const Release,
     pub(super) session: Session,
-    /// Where a module that records inline does.
+    /// Where a module that records inline has its records.
     pub(super) buffer: Option<WasmEdgeMemory>,
     /// The original module's memories.
     pub(super) memories: Vec<WasmEdgeMemory>,
-    /// The library's own WASI, where it is live.
+    /// The library's own WASI, if it is live.
     pub(super) host: Option<OwnHost>,
 }
 
-/// What one imported function of the guest's own needs.
+/// The data of one imported function.
 struct Imported {
     shared: *mut Shared,
     index: u32,
@@ -41,20 +41,20 @@ struct Imported {
     results: usize,
 }
 
-/// Module instances with all that the module imports: the recorder's functions, host functions, fresh memories. The
-/// memories are the guest's as far as there are any before it is instantiated.
+/// Module instances with all that the module imports: the recorder's functions, host functions, new memories. The
+/// memories are those of the guest that exist before it is instantiated.
 ///
 /// # Safety
-/// The description must be alive, and of the module in the machine; what is shared lives as long as that, and nobody else
-/// may hold a reference to it.
+/// The description must be alive and belong to the module in the machine; the shared state must live as long, and
+/// nobody else may hold a reference to it.
 pub(super) unsafe fn imports(
     shared: *mut Shared,
     ast: Object,
     page_limit: Option<u64>,
 ) -> Result<Vec<Object>, Rejected> {
     let (mut modules, mut functions, mut memories) = (BTreeMap::new(), 0, Vec::new());
-    // SAFETY: the caller vouches for the description, which owns all that is read here; types and names are
-    // copied by what is made of them.
+    // SAFETY: the caller vouches for the description, which owns all that is read here; types and names are copied by
+    // the functions that use them.
     unsafe {
         let (api, release) = (&*(*shared).api, &*(*shared).release);
         let mut imports = vec![std::ptr::null(); (api.WasmEdge_ASTModuleListImportsLength)(ast) as usize];
@@ -90,7 +90,7 @@ pub(super) unsafe fn imports(
     Ok(modules.into_values().collect())
 }
 
-/// The host function that answers an import, and what it is made with.
+/// The host function that answers an import, and its data.
 fn function(
     api: &Api,
     shared: *mut Shared,
@@ -112,7 +112,7 @@ fn function(
     }
 }
 
-/// A function of the recorder's: its data is a `Shared`.
+/// The `Shared` that is the data of a recorder's function.
 ///
 /// # Safety
 /// For host functions only, while the guest waits for them: there is no other reference then.
@@ -122,13 +122,13 @@ unsafe fn shared<'a>(data: *mut c_void) -> &'a mut Shared {
 }
 
 impl Shared {
-    /// What leaves the guest. The session knows why.
+    /// The result that leaves the guest. The session knows why.
     fn leave(&self) -> Answer {
         // SAFETY: any numbers will do.
         unsafe { ((*self.api).WasmEdge_ResultGen)(USER_ERROR.0, USER_ERROR.1) }
     }
 
-    /// Takes what is in the guest's buffer, if it has one.
+    /// Takes the contents of the guest's buffer, if it has one.
     pub(super) fn take_block(&mut self) -> io::Result<()> {
         match &self.buffer {
             Some(buffer) => self.session.take_block(buffer.bytes_mut(&mut ())),

@@ -1,5 +1,5 @@
-//! A page limit for memories that the module imports: WasmEdge's own setting is for those that it defines, so an
-//! imported one is made with the limit as its maximum. Releases pass limits in two ways.
+//! A page limit for memories that the module imports. WasmEdge's own setting applies to those that the module
+//! defines, so an imported one is made with the limit as its maximum. Releases pass limits in two ways.
 
 use super::abi::{Api, Object, Release};
 use crate::engine::drive::Rejected;
@@ -22,7 +22,7 @@ struct Pages {
 }
 
 impl Pages {
-    /// The maximum that keeps to the limit.
+    /// The maximum that respects the limit.
     fn limited(self, limit: u64) -> Result<u64, Rejected> {
         if self.min > limit {
             return Err(Rejected::instantiate(format!(
@@ -34,10 +34,10 @@ impl Pages {
     }
 }
 
-/// The type of an imported memory, with at most so many pages.
+/// The type of an imported memory, with at most this many pages.
 ///
 /// # Errors
-/// When the limit leaves less than the module asks for.
+/// When the limit is below what the module requires.
 ///
 /// # Safety
 /// It must be the type of a memory.
@@ -57,7 +57,7 @@ pub(super) unsafe fn limited(
     }
 }
 
-/// As releases before 0.17 have it.
+/// The form before 0.17.
 ///
 /// # Safety
 /// It must be a type of such a release.
@@ -71,13 +71,13 @@ unsafe fn by_value(api: &Api, ty: *const c_void, limit: u64) -> Result<Option<Ob
         let (Some(get), Some(create)) = (get, create) else { return Ok(None) };
         let asked = get(ty);
         let pages = Pages { min: asked.min.into(), max: asked.has_max.then_some(asked.max.into()) };
-        // Of a memory with 32-bit addresses no limit is longer than 32 bits.
+        // With 32-bit addresses, no limit needs more than 32 bits.
         let max = u32::try_from(pages.limited(limit)?).unwrap_or(u32::MAX);
         Ok(Some(create(Limit { has_max: true, max, ..asked })))
     }
 }
 
-/// As 0.17 and later have it.
+/// The form since 0.17.
 ///
 /// # Safety
 /// It must be a type of such a release.

@@ -18,18 +18,18 @@ impl WasmEdgeMemory {
     /// A memory that the library made.
     ///
     /// # Safety
-    /// It must be one, and live as long as the library and what is known of its release. Its methods may be used only while
-    /// nothing runs in its machine, and slices that they give must be gone when something runs again.
+    /// It must be one, and live as long as the library and what is known of its release. Its methods may be used only
+    /// while nothing runs in its machine, and slices that they return must be gone when something runs again.
     pub(super) unsafe fn new(api: &Api, release: &Release, object: Object) -> WasmEdgeMemory {
         WasmEdgeMemory { api, release, object }
     }
 
-    /// Where it lies, and how many bytes it has.
+    /// Its address, and its length in bytes.
     pub(super) fn place(&self) -> (*mut u8, usize) {
         match self.pages(&()) {
             0 => (std::ptr::null_mut(), 0),
-            // SAFETY: it is a memory, and the library is there, as `new` demands. One byte is asked for, since older
-            // releases cannot say how long 4 GiB are; a memory lies in one piece.
+            // SAFETY: it is a memory, and the library is there, as `new` demands. Only one byte is requested, since
+            // older releases cannot express a length of 4 GiB; a memory is contiguous.
             pages => unsafe {
                 (((*self.api).WasmEdge_MemoryInstanceGetPointer)(self.object, 0, 1), (pages * PAGE) as usize)
             },
@@ -47,7 +47,7 @@ impl EngineMemory<()> for WasmEdgeMemory {
     fn bytes<'a>(&'a self, (): &'a ()) -> &'a [u8] {
         match self.place() {
             (start, _) if start.is_null() => &[],
-            // SAFETY: so many bytes are there, and nothing changes or moves them meanwhile, as `new` demands.
+            // SAFETY: this many bytes are there, and nothing changes or moves them meanwhile, as `new` demands.
             (start, length) => unsafe { std::slice::from_raw_parts(start, length) },
         }
     }

@@ -1,11 +1,11 @@
-//! Whether a JIT has made native code: its C interface does not tell, but this process's memory does.
+//! Whether a JIT has generated native code: the C interface does not say, but this process's memory shows it.
 
 use crate::engine::drive::Rejected;
 
-/// How many bytes of this process's memory can be executed and belong to no file.
+/// How many bytes of this process's memory are executable and belong to no file.
 ///
 /// # Errors
-/// Where the system does not say what this process has mapped.
+/// When the system does not list this process's mappings.
 pub(super) fn unnamed_code() -> Result<u64, Rejected> {
     let maps = std::fs::read_to_string("/proc/self/maps")
         .map_err(|error| Rejected::instantiate(format!("reading /proc/self/maps: {error}")))?;

@@ -1,11 +1,11 @@
-//! Between wasmi's values, errors and traps and those of the protocol.
+//! Conversion between wasmi's values, errors and traps and those of the protocol.
 
 use crate::engine::drive::Ended;
 use crate::values::WasmValue;
 use forkpoint_traces::TrapKind;
 use wasmi::{Error, F32, F64, Nullable, TrapCode, V128, Val, ValType};
 
-/// A value of this type; `None` where it is of another.
+/// A value of this type; `None` if it has another.
 pub(crate) fn to_engine(value: &WasmValue, ty: ValType) -> Option<Val> {
     let value = match value {
         WasmValue::I32(value) => Val::I32(*value),

@@ -15,11 +15,11 @@ use wasmi::{
     StoreLimits, Val,
 };
 
-/// What host functions need.
+/// The state of host functions.
 struct State {
-    /// Away while it looks at memories, which belong to the same store.
+    /// Taken out while it looks at memories, which belong to the same store.
     session: Option<Box<Session>>,
-    /// Where a module that records inline does.
+    /// Where a module that records inline has its records.
     buffer: Option<Memory>,
     /// The original module's memories.
     memories: Arc<[Memory]>,
@@ -35,7 +35,7 @@ pub(super) struct WasmiGuest {
 }
 
 impl WasmiGuest {
-    /// Instantiates a module, whose start function is an export.
+    /// Instantiates a module whose start function is an export.
     pub(super) fn new(
         engine: &Engine,
         module: &Module,
@@ -72,7 +72,7 @@ impl WasmiGuest {
                     linker.define(import.module(), import.name(), memory)?;
                 }
                 ExternType::Func(ty) if import.module() != IMPORT_MODULE => {
-                    // A module may import the same function twice.
+                    // A module may import a function twice.
                     linker.allow_shadowing(true);
                     answer(&mut linker, functions, import.module(), import.name(), ty)?;
                     functions += 1;
@@ -98,7 +98,7 @@ impl WasmiGuest {
     }
 }
 
-/// Defines an imported function of the guest's own: the session knows who answers.
+/// Defines one of the guest's imported functions: the session knows who answers it.
 fn answer(
     linker: &mut Linker<State>,
     import: u32,
@@ -153,14 +153,14 @@ fn flush(caller: &mut Caller<'_, State>) -> Result<(), Error> {
     go_on(next, |look| visit(caller, look)).map_err(Error::host)
 }
 
-/// Takes what is in the guest's buffer, if it has one.
+/// Takes the contents of the guest's buffer, if it has one.
 fn take_block(mut store: impl AsContextMut<Data = State>) -> io::Result<()> {
     let Some(buffer) = store.as_context().data().buffer else { return Ok(()) };
     let (data, state) = buffer.data_and_store_mut(&mut store);
     state.session.as_mut().map_or(Ok(()), |session| session.take_block(data))
 }
 
-/// Hands out session and memories, when all records so far are taken.
+/// Passes on session and memories, once all records so far are taken.
 fn visit(mut store: impl AsContextMut<Data = State>, visit: Visit<'_>) -> io::Result<()> {
     take_block(&mut store)?;
     let Some(mut session) = store.as_context_mut().data_mut().session.take() else { return Ok(()) };

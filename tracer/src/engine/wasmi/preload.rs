@@ -1,8 +1,8 @@
 //! Runs preloaded modules.
 //!
-//! They run in wasmi, never in the engine under test, and are recorded like any host function. What they import from
-//! `guest` reaches the guest's memory ([`Access`]). A function that does so leaves its call with the request, which is
-//! met where the memory is at hand, and the call goes on: no pointer to a memory outlives the host call.
+//! They run in wasmi, never in the engine under test, and are recorded like any host function. Their imports from
+//! `guest` reach the guest's memory ([`Access`]). Such a function leaves its call with the request, which is served
+//! where the memory is accessible, and the call resumes: no pointer to a memory outlives the host call.
 
 use super::convert::{from_engine, to_engine};
 use crate::host::embed::{HostError, HostFunctions, HostMemory};
@@ -16,7 +16,7 @@ use wasmi::{
     Store, Val, ValType,
 };
 
-/// How a function of `guest` leaves the call: what is asked for, with what.
+/// How a function of `guest` leaves the call: with its request and arguments.
 #[derive(Debug)]
 struct Asked {
     access: Access,
@@ -41,7 +41,7 @@ struct Preloaded {
 /// Adds the exports of the module in `file` to `functions`, under the module name `name`.
 ///
 /// # Errors
-/// In words, when the module cannot be read or instantiated: it may import functions of `guest` only.
+/// In words, when the module cannot be read or instantiated: it may import only functions of `guest`.
 pub(crate) fn preload(Preload { name, file }: &Preload, functions: &mut HostFunctions) -> Result<(), String> {
     let fail = |error: &dyn fmt::Display| format!("the preloaded module {}: {error}", file.display());
     let bytes = read(file).map_err(|error| fail(&error))?;
@@ -57,7 +57,7 @@ pub(crate) fn preload(Preload { name, file }: &Preload, functions: &mut HostFunc
         let ask = move |_: Caller<'_, ()>, arguments: &[Val], _: &mut [Val]| {
             Err(Error::host(Asked { access, numbers: arguments.iter().map(unsigned).collect(), result }))
         };
-        // Imported twice it is the same function.
+        // An import that occurs twice is the same function.
         linker.allow_shadowing(true);
         linker.func_new(import.module(), import.name(), ty.clone(), ask).map_err(|error| fail(&error))?;
     }
@@ -123,7 +123,7 @@ impl Preloaded {
         }
     }
 
-    /// Does to the guest's memory what is asked for.
+    /// Serves the request in the guest's memory.
     fn answer(&mut self, asked: &Asked, guest: &mut HostMemory<'_>) -> Result<Option<Val>, String> {
         let sized = |number: Option<u64>| match asked.result {
             Some(ValType::I64) => Val::I64(number.map_or(-1, |number| number as i64)),

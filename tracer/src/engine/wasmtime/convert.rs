@@ -1,4 +1,4 @@
-//! Between Wasmtime's values, errors and traps and those of the protocol.
+//! Conversion between Wasmtime's values, errors and traps and those of the protocol.
 
 use crate::engine::drive::Ended;
 use crate::protocol::TrapFrame;
@@ -48,7 +48,7 @@ pub(super) fn failure(error: &Error, module: &Module) -> Ended {
     Ended::Trapped { trap, message: words(error), frames: frames(error, module) }
 }
 
-/// What an error says, its backtrace left out.
+/// An error's message, without its backtrace.
 pub(super) fn words(error: &Error) -> String {
     let links = error.chain().map(ToString::to_string).filter(|link| !link.starts_with(BACKTRACE));
     links.collect::<Vec<_>>().join(": ")
@@ -57,7 +57,7 @@ pub(super) fn words(error: &Error) -> String {
 /// How Wasmtime begins a backtrace.
 const BACKTRACE: &str = "error while executing at wasm backtrace";
 
-/// The guest's frames. Those of the trampoline are none of its business.
+/// The guest's frames, without those of the trampoline.
 fn frames(error: &Error, module: &Module) -> Vec<TrapFrame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let own = backtrace.frames().iter().filter(|frame| std::ptr::eq(frame.module().text(), module.text()));

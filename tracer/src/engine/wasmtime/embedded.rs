@@ -1,4 +1,4 @@
-//! A host function of the embedder's, of a preloaded module or of a script, behind a wrapper that reports the call.
+//! A host function of an embedder, a preloaded module or a script, in a wrapper that reports the call.
 
 use super::convert::{from_engine, to_engine};
 use super::memories::GuestMemory;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 use wasmtime_wasi::I32Exit;
 
-/// The function that the guest calls instead of the embedder's `import`, its own import number `function`.
+/// The function that the guest calls instead of the embedder's `import`, its import number `function`.
 pub(super) fn wrapper(
     store: &mut Store<State>,
     ty: FuncType,
@@ -29,7 +29,7 @@ pub(super) fn wrapper(
         live::look(&mut caller)?;
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
         let Some(host) = hosted.get(&import) else {
-            return Err(Error::msg(format!("nobody answers {import}")));
+            return Err(Error::msg(format!("nothing answers the import {import}")));
         };
         let memory = caller.data().memory.clone();
         let called = |lent: &mut dyn Lent, index| {

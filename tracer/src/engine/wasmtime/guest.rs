@@ -14,7 +14,7 @@ use crate::values::WasmValue;
 use std::io;
 use wasmtime::{Engine, Func, Instance, Module, Store, Val};
 
-/// An instance, its store, and the module it is of.
+/// An instance, its store and its module.
 pub(super) struct WasmtimeGuest<'a> {
     module: &'a Module,
     instance: Instance,
@@ -22,7 +22,7 @@ pub(super) struct WasmtimeGuest<'a> {
 }
 
 impl<'a> WasmtimeGuest<'a> {
-    /// Instantiates a module, whose start function is an export.
+    /// Instantiates a module whose start function is an export.
     pub(super) fn new(
         engine: &Engine,
         module: &'a Module,
@@ -44,7 +44,7 @@ impl<'a> WasmtimeGuest<'a> {
         store.limiter(|state| &mut state.limit);
         let instance = instantiate(engine, module, &mut store)?;
         if let (Some(memory), Some(session)) = (store.data().buffer, &store.data().session) {
-            // SAFETY: this is the guest's buffer, no slice of it is held, and it has the size it always has.
+            // SAFETY: this is the guest's buffer, no slice of it is held, and its size never changes.
             unsafe { shared::put_under(session.buffer(), memory.data_ptr(&store), memory.data_size(&store))? };
         }
         store.data_mut().memories = GuestMemory::all(&instance, &run.memories, &mut store);

@@ -30,7 +30,7 @@ pub(super) fn wasi(run: &Run) -> wasmtime::Result<WasiP1Ctx> {
     Ok(builder.build_p1())
 }
 
-/// Gives the module what it imports, and instantiates it without its start function.
+/// Gives the module its imports, and instantiates it without its start function.
 pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<State>) -> wasmtime::Result<Instance> {
     let mut linker = Linker::new(engine);
     let mut wasi = Linker::new(engine);
@@ -53,7 +53,7 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
         if from == IMPORT_MODULE {
             continue;
         }
-        // The rewriter adds its own imports behind those of the module.
+        // The rewriter adds its own imports after those of the module.
         let function = functions.next().unwrap_or(u32::MAX);
         let host = match live_host && from == preview1::MODULE {
             true => wasi.get(&mut *store, from, name).ok().and_then(Extern::into_func),
@@ -70,7 +70,7 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
             }
             None => asked::wrapper(store, ty, function),
         };
-        // A module may import the same function twice: the second wrapper answers for both.
+        // A module may import a function twice: the second wrapper serves both.
         linker.allow_shadowing(true);
         linker.define(&*store, from, name, wrapped)?;
     }
@@ -88,7 +88,7 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
     Ok(instance)
 }
 
-/// Instantiates the trampoline between the guest's imports and the host functions behind them.
+/// Instantiates the trampoline between the guest's imports and their host functions.
 fn forward(
     engine: &Engine,
     instance: &Instance,
@@ -110,7 +110,7 @@ fn forward(
         let ty = memory.ty(&*store);
         trampoline::MemoryKind { memory64: ty.is_64(), shared: ty.is_shared(), page_size_log2: ty.page_size_log2() }
     });
-    // Imports are given by their order.
+    // Imports are passed in order.
     let module = Module::new(engine, trampoline::build("host", &functions, ty.map(|ty| ("guest", ty))))?;
     let memory_import = memory.clone().map(|memory| match memory {
         GuestMemory::Own(memory) => Extern::Memory(memory),
@@ -124,7 +124,7 @@ fn forward(
     Ok(())
 }
 
-/// A memory that the module imports: a fresh one.
+/// A new memory for an import.
 fn new_memory(engine: &Engine, ty: MemoryType, store: &mut Store<State>) -> wasmtime::Result<Extern> {
     Ok(if ty.is_shared() {
         Extern::SharedMemory(SharedMemory::new(engine, ty)?)

@@ -1,4 +1,4 @@
-//! A WASI function behind a wrapper that reports the call, what it read and what it wrote, by a [`LiveCall`].
+//! A WASI function in a wrapper that reports the call, what it read and what it wrote, by a [`LiveCall`].
 
 use super::convert::{from_engine, words};
 use super::records;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
 use wasmtime_wasi::I32Exit;
 
-/// The function that the guest calls instead of host function `number`, its own import number `function`.
+/// The function that the guest calls instead of host function `number`, its import number `function`.
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, function: u32, import: Import) -> Func {
     let signature = wasi::signature(&import.name).unwrap_or_default();
     let setup = Arc::new(store.data().run.wasi.clone());
@@ -68,8 +68,8 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, fun
     })
 }
 
-/// Around a call: a checkpoint, where the run has such, and a look at watched bytes, so that their change is taken for
-/// nobody else's.
+/// Around a call: a checkpoint, if the run has them, and a look at watched bytes, so that a change is attributed
+/// correctly.
 pub(super) fn look(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
     if caller.data().run.checkpoints == Checkpoints::Calls {
         records::visit(&mut *caller, &mut |session, views| session.around_call(views))?;
@@ -80,7 +80,7 @@ pub(super) fn look(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Leaves steps of a host call among the guest's records.
+/// Puts steps of a host call among the guest's records.
 pub(super) fn report(caller: &mut Caller<'_, State>, events: &[HostEvent]) -> wasmtime::Result<()> {
     Ok(events.iter().try_for_each(|event| records::host(&mut *caller, event))?)
 }

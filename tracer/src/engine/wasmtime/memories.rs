@@ -8,7 +8,7 @@ use wasmtime::{AsContext, AsContextMut, Extern, Instance, Memory, SharedMemory};
 pub(super) enum GuestMemory {
     /// Belongs to the store.
     Own(Memory),
-    /// May be shared with other threads, of which there are none.
+    /// May be shared with other threads, but there are none.
     Shared(SharedMemory),
 }
 
@@ -37,7 +37,7 @@ impl GuestMemory {
     }
 }
 
-/// While the guest does not run.
+/// Only while the guest does not run.
 impl<S: AsContextMut> EngineMemory<S> for GuestMemory {
     fn pages(&self, store: &S) -> u64 {
         match self {
@@ -52,7 +52,7 @@ impl<S: AsContextMut> EngineMemory<S> for GuestMemory {
             GuestMemory::Shared(memory) => {
                 let cells = memory.data();
                 // SAFETY: this process makes no second thread that runs the guest, and the one that does is here:
-                // nobody writes while the slice is borrowed. An `UnsafeCell<u8>` is laid out as a `u8`.
+                // nobody writes while the slice is borrowed. An `UnsafeCell<u8>` has the layout of a `u8`.
                 unsafe { std::slice::from_raw_parts(cells.as_ptr().cast(), cells.len()) }
             }
         }

@@ -1,4 +1,4 @@
-//! How events leave the guest: the full buffer, the hook, and what is looked at meanwhile.
+//! How events leave the guest: the full buffer, the hook, and checks of memory in between.
 
 use super::state::State;
 use crate::engine::drive::{Visit, go_on};
@@ -25,14 +25,14 @@ pub(super) fn define(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// The instrumented module's buffer is full.
+/// The rewritten module's buffer is full.
 fn flush(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
     let taken = take_block(&mut *caller);
     let next = caller.data_mut().session.as_mut().map_or(Next::Stop, |session| session.after_block(taken));
     Ok(go_on(next, |look| visit(caller, look))?)
 }
 
-/// Leaves a step of a host call among the guest's own records.
+/// Puts a step of a host call among the guest's own records.
 pub(super) fn host(mut store: impl AsContextMut<Data = State>, event: &HostEvent) -> io::Result<()> {
     host_records(event).iter().try_for_each(|record| host_record(&mut store, record))
 }
@@ -52,14 +52,14 @@ fn host_record(mut store: impl AsContextMut<Data = State>, record: &[u8]) -> io:
     }
 }
 
-/// Takes what is in the guest's buffer, if it has one.
+/// Takes the contents of the guest's buffer, if it has one.
 pub(super) fn take_block(mut store: impl AsContextMut<Data = State>) -> io::Result<()> {
     let Some(buffer) = store.as_context().data().buffer else { return Ok(()) };
     let (data, state) = buffer.data_and_store_mut(&mut store);
     state.session.as_mut().map_or(Ok(()), |session| session.take_block(data))
 }
 
-/// Hands out session and memories, when all records so far are taken.
+/// Passes on session and memories, once all records so far are taken.
 pub(super) fn visit(mut store: impl AsContextMut<Data = State>, visit: Visit<'_>) -> io::Result<()> {
     take_block(&mut store)?;
     let Some(mut session) = store.as_context_mut().data_mut().session.take() else { return Ok(()) };

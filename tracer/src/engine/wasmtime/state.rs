@@ -1,4 +1,4 @@
-//! What lives in Wasmtime's store beside a guest.
+//! The contents of Wasmtime's store besides the guest.
 
 use super::memories::GuestMemory;
 use crate::engine::limit::GrowthLimit;
@@ -7,14 +7,14 @@ use crate::job::Run;
 use wasmtime::{Func, Memory};
 use wasmtime_wasi::p1::WasiP1Ctx;
 
-/// What host functions need.
+/// The state of host functions.
 pub(super) struct State {
     pub(super) wasi: WasiP1Ctx,
-    /// Away while it looks at memories, which belong to the same store.
+    /// Taken out while it looks at memories, which belong to the same store.
     pub(super) session: Option<Box<Session>>,
     pub(super) run: Run,
     pub(super) limit: GrowthLimit,
-    /// Where a module that records inline does.
+    /// Where a module that records inline has its records.
     pub(super) buffer: Option<Memory>,
     /// The original module's memories.
     pub(super) memories: Vec<GuestMemory>,

@@ -1,13 +1,13 @@
-//! Makes the settings of a [`Tuning`] in Wasmtime.
+//! Applies the settings of a [`Tuning`] to Wasmtime.
 
 use crate::spec::Tuning;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig, RegallocAlgorithm};
 
-/// What a pool holds: enough for a guest of several memories, the recorder's buffer and the trampoline, and not so
+/// The size of a pool: enough for a guest of several memories, the recorder's buffer and the trampoline, but not so
 /// much that address space runs out.
 const POOLED: u32 = 32;
 
-/// Makes the settings.
+/// Applies the settings.
 pub(super) fn apply(tuning: &Tuning, config: &mut Config) {
     if tuning.single_pass {
         config.cranelift_regalloc_algorithm(RegallocAlgorithm::SinglePass);

@@ -9,7 +9,7 @@ impl RecordDecoder {
     /// Decodes a block of hook calls (site u32 and three operands u64 each) and host records.
     ///
     /// # Errors
-    /// When no rewritten module can have made the calls. Events before were given to `sink`.
+    /// When no rewritten module can have made the calls. `sink` has received the events before.
     pub fn decode_hooks(&mut self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), RawRecordError> {
         let mut at = 0;
         while at < bytes.len() {

@@ -1,9 +1,9 @@
-//! A site as the decoder needs it: how many bytes its record has, and what they mean.
+//! A site in the decoder's form: the size of its record, and its meaning.
 
 use super::super::raw::Payload;
 use forkpoint_traces::Site;
 
-/// Which way a record is read. Stores of up to 8 bytes in 32-bit memories are almost all there are.
+/// How a record is read. Stores of up to 8 bytes in 32-bit memories are almost all there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Store32,
@@ -13,7 +13,7 @@ pub(super) enum Kind {
     Other,
 }
 
-/// One site as the decoder needs it: 24 bytes, so that two or three steps share a cache line.
+/// One site in the decoder's form: 24 bytes, so that two or three steps share a cache line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
     /// Added to the base address of a store.
