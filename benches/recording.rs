@@ -69,7 +69,7 @@ fn request(folder: &Path, wasi: WasiSetup) -> Request {
     Request { wasi, ..request }
 }
 
-/// What one way took at best.
+/// The best time of one way.
 #[derive(Clone, Copy)]
 struct Best {
     seconds: f64,
@@ -130,7 +130,7 @@ fn event_bytes(trace: &Path) -> u64 {
     reader.event_bytes()
 }
 
-/// Peak memory of this process, the recorder, as Linux has it.
+/// Peak memory of this process, the recorder, as Linux reports it.
 fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();

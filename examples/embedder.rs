@@ -1,9 +1,9 @@
-//! Records a guest that calls host functions of an embedder's own, and runs the recording again under another engine.
+//! Records a guest that calls the embedder's host functions, and runs the recording again under another engine.
 //!
 //! `cargo run --example embedder`
 //!
 //! The host functions run in the engine's process, which is this program again: that is why `main` begins with
-//! `child::main_with`. A recording needs none of them to be run again: what they answered is in it.
+//! `child::main_with`. Replaying a recording needs none of them: it holds their answers.
 
 use forkpoint_replay::{NanBits, Report, Timeline};
 use forkpoint_tracer::{
@@ -28,12 +28,12 @@ const GUEST: &str = r#"(module
     (call $scramble)
     (i32.load (i32.const 16))))"#;
 
-/// What the guest can call. Every answer depends on the world, here on how often was asked before.
+/// What the guest can call. Every answer depends on the world, here on the number of earlier calls.
 fn sensor() -> HostFunctions {
     let asked = AtomicI32::new(20);
     let mut functions = HostFunctions::new();
     functions
-        // Writes a number of so many bytes to an address; gives back how many.
+        // Writes a number of this many bytes to an address; returns how many.
         .define("sensor", "measure", move |memory, arguments| {
             let [WasmValue::I32(address), WasmValue::I32(length)] = arguments else {
                 return Err(HostError::Trap("measure takes an address and a length".to_string()));
@@ -43,7 +43,7 @@ fn sensor() -> HostFunctions {
             memory.write(u64::from(*address as u32), &value[..length])?;
             Ok(vec![WasmValue::I32(length as i32)])
         })
-        // Reads a text: a run that reports another one diverges here.
+        // Reads a text: a run that reports a different one diverges here.
         .define("sensor", "report", |memory, arguments| {
             let [WasmValue::I32(address), WasmValue::I32(length)] = arguments else {
                 return Err(HostError::Trap("report takes an address and a length".to_string()));
@@ -52,7 +52,7 @@ fn sensor() -> HostFunctions {
             println!("the guest reports: {}", String::from_utf8_lossy(text));
             Ok(Vec::new())
         })
-        // Does as it likes with memory: what changed is found by comparing all of it.
+        // Writes anywhere in memory: comparing all of it finds what changed.
         .define("sensor", "scramble", |memory, _| {
             memory.bytes_mut()[100..200].fill(7);
             Ok(Vec::new())

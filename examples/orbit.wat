@@ -31,7 +31,7 @@
         (v128.load (i32.const 0))))
     (v128.store (local.get $history) (v128.load (i32.const 0))))
 
-  ;; Runs so many steps (at most 4000) and returns the first point's position.
+  ;; Runs this many steps (at most 4000) and returns the first point's position.
   (func $run (export "run") (param $steps i32) (result f32)
     (local $history i32)
     (local.set $history (i32.const 64))

@@ -1,4 +1,4 @@
-//! Which event of one trace stands beside which of the other.
+//! Which event of one trace is beside which of the other.
 
 use crate::divergence::Divergence;
 use crate::error::ReplayError;
@@ -6,7 +6,7 @@ use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::Position;
 
-/// One row: the events that stand side by side.
+/// One row: the events that are side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pair {
     /// Position on the left, `None` where only the right has an event.
@@ -22,26 +22,25 @@ impl Pair {
     }
 }
 
-/// Pairs two traces row by row: by position up to where they part; from there to where they agree again side
-/// by side as far as both have events; then by position again, shifted by the difference. Nothing is stored
-/// per row.
+/// Pairs two traces row by row: by position up to where they part; from there to where they agree again, side by side
+/// as long as both have events; then by position again, shifted by the difference. Nothing is stored per row.
 #[derive(Debug, Clone, Copy)]
 pub struct Alignment {
     events: [u64; 2],
-    /// First row after the stretch where the runs went different ways, and the positions there.
+    /// First row after the stretch in which the runs took different paths, and the positions there.
     resync_row: u64,
     resync: [u64; 2],
 }
 
 impl Alignment {
-    /// Pairs two traces that part as `divergence` says.
+    /// Pairs two traces that part at `divergence`.
     pub fn new(lhs: &Timeline, rhs: &Timeline, divergence: Option<&Divergence>) -> Alignment {
         let resync =
             divergence.and_then(|divergence| divergence.resync).map_or([0, 0], |resync| [resync.lhs.0, resync.rhs.0]);
         Alignment { events: [lhs.len(), rhs.len()], resync_row: resync[0].max(resync[1]), resync }
     }
 
-    /// A trace beside itself, for a view of one.
+    /// A trace without a partner, for a view of one.
     pub fn single(events: u64) -> Alignment {
         Alignment { events: [events, 0], resync_row: 0, resync: [0, 0] }
     }

@@ -6,7 +6,7 @@ use forkpoint_traces::{Event, FuncIndex, Milestone, Specification, TrapKind};
 use serde::Serialize;
 use wasmparser::{Validator, WasmFeatures};
 
-/// That the specification allows a difference, or may do so, and why.
+/// Whether the specification surely allows a difference, or may, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Allowed {
     /// Whether it is certain.
@@ -15,7 +15,7 @@ pub struct Allowed {
     pub why: String,
 }
 
-/// Whether the specification allows a divergence, at an instruction of function `site` where it is one.
+/// Whether the specification allows a divergence; `site` is the function of its instruction, if it has one.
 pub(crate) fn allowed(
     verdict: Verdict,
     site: Option<FuncIndex>,
@@ -33,7 +33,7 @@ pub(crate) fn allowed(
                 why: "it leaves the sign and the payload of NaNs open".to_string(),
             });
         }
-        // These are about what an engine accepts, holds or answers, and not about what an instruction computes.
+        // These are about what an engine accepts, holds or answers, not about what an instruction computes.
         Verdict::Validation
         | Verdict::Compilation
         | Verdict::Instantiation
@@ -64,11 +64,11 @@ pub(crate) fn allowed(
     Some(Allowed { certain: false, why })
 }
 
-/// Two traps of other kinds. Where both sides trap at one instruction they only call it otherwise; where a place is not
-/// known, they may.
+/// Two traps of different kinds. If both sides trap at one instruction, they only name the trap differently; if a
+/// place is unknown, they may.
 pub(crate) fn trapped_otherwise(lhs: Option<&Event>, rhs: Option<&Event>) -> Option<Allowed> {
     let trap = |event: Option<&Event>| match event {
-        // These are about a run's resources and its host, and not about an instruction; an exception is no trap.
+        // These are about a run's resources and its host, not about an instruction; an exception is not a trap.
         Some(Event::Milestone(Milestone::Trapped {
             trap: TrapKind::StackOverflow | TrapKind::OutOfMemory | TrapKind::HostError | TrapKind::UncaughtException,
             ..
@@ -84,7 +84,7 @@ pub(crate) fn trapped_otherwise(lhs: Option<&Event>, rhs: Option<&Event>) -> Opt
     })
 }
 
-/// Whether the module has an instruction of the relaxed SIMD proposal: it is valid with it, and not without.
+/// Whether the module has a relaxed SIMD instruction: it is valid with that proposal, and not without.
 fn uses_relaxed_simd(module: &[u8]) -> bool {
     let valid = |features| Validator::new_with_features(features).validate_all(module).is_ok();
     let all = WasmFeatures::all();

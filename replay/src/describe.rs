@@ -13,7 +13,7 @@ use std::fmt::Write;
 /// Most globals and tables that a line shows.
 const SHOWN_GLOBALS: usize = 8;
 
-/// The instruction that an event stands at; for a trap, the one that trapped; for a host call, the one that calls.
+/// The instruction of an event; for a trap, the one that trapped; for a host call, the one that calls.
 pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffset)> {
     match event {
         Event::Milestone(Milestone::Trapped { func, offset, .. }) => Some(((*func)?, (*offset)?)),
@@ -22,7 +22,7 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
     }
 }
 
-/// [`describe`], and where in the module.
+/// [`describe`], followed by the place in the module.
 pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
     let line = describe(event, sites, symbols);
     if let Some((func, offset)) = place_of(event, sites) {
@@ -46,7 +46,7 @@ pub fn describe(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
     line
 }
 
-/// [`describe`] with bytes only, for where there is less room.
+/// [`describe`] with bytes only, for narrow columns.
 pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
     let op = event.op(sites).map_or("?", |op| op.mnemonic());
     let memory_name = |memory| memory_name(memory, symbols);
@@ -120,7 +120,7 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
         Milestone::Returned { results } if results.is_empty() => "return".to_string(),
         Milestone::Returned { results } => format!("return {}", values(results)),
         Milestone::Trapped { trap, func: Some(_), offset: Some(_) } => format!("trap: {trap}"),
-        // Less than a place.
+        // Less than a whole place.
         Milestone::Trapped { trap, func, offset } => {
             let mut text = format!("trap: {trap}");
             if let Some(func) = func {
@@ -134,7 +134,7 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
         Milestone::Exited { code } => format!("exit with code {code}"),
         Milestone::End { outcome, memories, globals, tables } => {
             let mut text = format!("end: {outcome}");
-            // All of them in order, so that none needs a number.
+            // All of them are listed in order, so none needs a number.
             let named = |item, index| symbols.item_name(item, index).map_or(String::new(), |name| format!("{name}="));
             let mut list = |name: &str, items: Vec<String>| {
                 if !items.is_empty() {
@@ -162,8 +162,8 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
     }
 }
 
-/// The size before a memory grew and the one after. What no memory can have is an engine's word, and no size that is
-/// known.
+/// The sizes before and after a memory grew. A size that no memory can have is only an engine's claim, and the real
+/// one is unknown.
 fn grown(memory: MemoryIndex, before: u64, delta: u64, symbols: &Symbols) -> String {
     match before.checked_add(delta).filter(|now| *now <= symbols.most_pages(memory.0)) {
         Some(now) => format!("{before} (now {now} pages)"),
@@ -176,7 +176,7 @@ fn memory_subject(memory: MemoryIndex, symbols: &Symbols) -> String {
     if memory.0 == 0 { "memory".to_string() } else { symbols.item(Item::Memory, memory.0) }
 }
 
-/// Memory 0, nearly always the only one, is left unsaid.
+/// Memory 0, nearly always the only one, is left out.
 fn memory_name(memory: MemoryIndex, symbols: &Symbols) -> String {
     if memory.0 == 0 { String::new() } else { format!("{} ", symbols.item(Item::Memory, memory.0)) }
 }

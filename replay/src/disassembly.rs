@@ -1,8 +1,8 @@
 //! Native code kept in a trace, as text.
 //!
-//! The code is only looked at, never run, and comes from a stranger: what is not an instruction is shown as
-//! bytes. Each line says which instruction of the original module it belongs to and whether the recorder added
-//! it, so that a viewer can tell a store from what observes it.
+//! The code is only looked at, never run, and comes from a stranger: bytes that are not an instruction are shown as
+//! bytes. Each line names the instruction of the original module that it belongs to and whether the recorder added
+//! it, so that a viewer can distinguish a store from the code that observes it.
 
 use capstone::arch::{self, BuildsCapstone, BuildsCapstoneSyntax};
 use capstone::{Capstone, Insn};
@@ -10,7 +10,7 @@ use forkpoint_traces::{CodeOffset, NativeFunction};
 use serde::Serialize;
 use std::ops::Range;
 
-/// One machine instruction, or bytes that are none.
+/// One machine instruction, or bytes that do not decode to one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NativeLine {
     /// Offset of its first byte in the engine's text section.
@@ -43,7 +43,7 @@ pub enum DisassemblyError {
     Disassembler {
         /// Target triple of the trace, safe to print.
         target: String,
-        /// What it says.
+        /// The disassembler's error.
         reason: String,
     },
 }
@@ -54,7 +54,7 @@ pub enum DisassemblyError {
 pub struct SiteRange {
     /// Lines of the instruction itself.
     pub store: Vec<Range<usize>>,
-    /// Lines that the recorder added behind it.
+    /// Lines that the recorder added after it.
     pub recorder: Vec<Range<usize>>,
 }
 
@@ -107,7 +107,7 @@ pub fn disassemble(target: &str, function: &NativeFunction) -> Result<Vec<Native
     Ok(lines)
 }
 
-/// The lines that belong to `site`, the instruction itself apart from what the recorder added.
+/// The lines that belong to `site`: the instruction's, and separately those that the recorder added.
 pub fn site_range(lines: &[NativeLine], site: CodeOffset) -> SiteRange {
     let mut range = SiteRange::default();
     for (i, line) in lines.iter().enumerate().filter(|(_, line)| line.site == Some(site)) {
@@ -155,7 +155,7 @@ fn byte_text(bytes: &[u8]) -> String {
     format!(".byte {}", bytes.join(", "))
 }
 
-/// Walks the points of a function along with its code.
+/// Walks a function's points along with its code.
 struct Points<'a> {
     rest: std::iter::Peekable<std::slice::Iter<'a, forkpoint_traces::NativePoint>>,
     current: (Option<CodeOffset>, bool),

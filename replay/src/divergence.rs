@@ -21,19 +21,19 @@ pub struct Divergence {
     pub verdict: Verdict,
     /// Position of the first unequal pair, the same on both sides.
     pub position: Position,
-    /// The event on the left, `None` where the trace ends before.
+    /// The event on the left, `None` if the trace ends before.
     pub lhs: Option<Event>,
     /// The event on the right.
     pub rhs: Option<Event>,
     /// What memory held where the left event wrote, or else the right one.
     pub memory: Option<MemoryEffect>,
-    /// What memory held where the right event wrote, when that is another memory or far from the left one's bytes.
+    /// What memory held where the right event wrote, if that is another memory or far from the left one's bytes.
     pub elsewhere: Option<MemoryEffect>,
     /// Where the runs agree again.
     pub resync: Option<Resync>,
-    /// The store that is not what memory holds, or that memory should still hold: its side and position.
+    /// The store that memory does not show, or that it should still show: its side and position.
     pub culprit: Option<(Side, Position)>,
-    /// The event with which memory changed without saying so, where it is known: its side and position.
+    /// The event during which memory changed without a record, if known: its side and position.
     pub during: Option<(Side, Position)>,
 }
 
@@ -42,9 +42,9 @@ pub struct Divergence {
 pub struct Found {
     /// Where the runs part.
     pub divergence: Option<Divergence>,
-    /// Events before that differ in NaN bits only.
+    /// Earlier events that differ in NaN bits only.
     pub nan: Option<NanDifferences>,
-    /// Why there is no answer beyond the events that both have, where a run was cut short.
+    /// Why there is no answer beyond the common events, if a run was cut short.
     pub cut_short: Option<String>,
 }
 
@@ -61,12 +61,12 @@ pub struct MemoryEffect {
     pub lhs_after: Vec<u8>,
     /// The bytes after the right event.
     pub rhs_after: Vec<u8>,
-    /// The last event before that wrote one of these bytes.
+    /// The last earlier event that wrote one of these bytes.
     pub last_writer: Option<Position>,
 }
 
-/// Finds the first unequal pair of events of two traces of the same module. No divergence: all events that both
-/// have are equal and neither has more. What differs in NaN bits only is passed over as `nan_bits` says.
+/// Finds the first unequal pair of events of two traces of the same module. No divergence: all common events are
+/// equal and neither trace has more. Events that differ in NaN bits only are treated as `nan_bits` says.
 ///
 /// Chunks with equal digests are skipped unread, so the cost is that of reading the two indexes and one
 /// chunk of each side.
@@ -116,7 +116,7 @@ pub fn first_divergence(lhs: &mut Timeline, rhs: &mut Timeline, nan_bits: NanBit
     Ok(Found { divergence, nan, cut_short })
 }
 
-/// All there is to say about the unequal pair at `position`. `None` when one side was cut off there.
+/// Everything about the unequal pair at `position`. `None` when one side was cut off there.
 fn explain(
     lhs: &mut Timeline,
     rhs: &mut Timeline,
@@ -149,7 +149,7 @@ fn explain(
             break;
         }
     }
-    // What was found is a matter of one side: what the other one wrote meanwhile does not belong to it.
+    // What was found concerns one side: what the other one wrote meanwhile does not belong to it.
     let found = |event: &&Event| event.kind() == "observed";
     let places = match [&left, &right].map(|event| event.as_ref().filter(found)) {
         [None, None] => places(left.as_ref(), right.as_ref()),
@@ -167,7 +167,7 @@ fn explain(
     Ok(Some(Divergence { verdict, position, lhs: left, rhs: right, memory, elsewhere, resync, culprit, during }))
 }
 
-/// Two runs with equal events in which memory was found to hold something else than these say: the first place.
+/// Two runs with equal events in which memory was found to differ from what these make it: the first place.
 pub(crate) fn both_observed(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Divergence>, ReplayError> {
     let Some(position) = observed::first(lhs)? else { return Ok(None) };
     if position.0 >= rhs.len() {
@@ -219,7 +219,7 @@ fn event_or_end(timeline: &mut Timeline, position: Position) -> Result<Option<Ev
 /// Memory, first address and length of bytes that were written.
 type Written = (MemoryIndex, u64, u64);
 
-/// The places to show: one that holds what both events wrote, where they are near each other, else one for each.
+/// The places to show: one that covers both writes if they are close, else one for each.
 fn places(left: Option<&Event>, right: Option<&Event>) -> [Option<Written>; 2] {
     let events = [left, right];
     let written = |event: Option<&Event>| event.and_then(Event::written).filter(|(.., length)| *length > 0);
@@ -236,7 +236,7 @@ fn places(left: Option<&Event>, right: Option<&Event>) -> [Option<Written>; 2] {
     }
 }
 
-/// How many bytes at the front of two long writes are better not shown: equal ones, but for a few.
+/// How many equal bytes at the front of two long writes to leave out: all but a few.
 fn equal_front(events: [Option<&Event>; 2]) -> u64 {
     const KEPT: usize = 8;
     let [Some(left), Some(right)] = events.map(|event| event.and_then(Event::bytes)) else { return 0 };

@@ -9,7 +9,7 @@ pub enum ReplayError {
     /// The trace cannot be read.
     #[error(transparent)]
     Trace(#[from] TraceError),
-    /// An event contradicts the ones before it.
+    /// An event contradicts earlier ones.
     #[error("event {position}: {source}")]
     Event {
         /// Which event.

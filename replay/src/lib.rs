@@ -4,8 +4,8 @@
 //! Constraints: no engine is linked and no native code is run, so a viewer of strangers' traces stays small
 //! and safe; memory use does not grow with the length of a run; a wrong replay is never silent.
 //!
-//! To get started: [`Timeline`] for one trace, [`first_divergence`] for two, [`Alignment`] to walk them side
-//! by side, [`Symbols`] and [`disassemble`] for what stands at a site.
+//! To get started: [`Timeline`] for one trace, [`first_divergence`] for two, [`Alignment`] to walk them side by side,
+//! [`Symbols`] and [`disassemble`] for the code of a site.
 //!
 //! # Example
 //!
@@ -27,7 +27,7 @@
 //! # Ok::<(), ReplayError>(())
 //! ```
 
-// Who prints is the command, in one place.
+// Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod alignment;

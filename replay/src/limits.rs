@@ -1,4 +1,4 @@
-//! What engines do with a limit on a memory's pages, from what their memories were.
+//! What engines do with a limit on a memory's pages, judged by the sizes of their memories.
 
 use crate::error::ReplayError;
 use crate::symbols::Item;
@@ -9,19 +9,19 @@ use serde::Serialize;
 use std::fmt;
 use wasmparser::{MemoryType, Parser, Payload, TypeRef};
 
-/// A limit on the size of memories, and what the engine made of it.
+/// A limit on the size of memories, and what the engine did with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PageLimit {
-    /// Most pages that a memory should have, as the recorder told the engine.
+    /// Most pages that a memory should have, as the recorder set it in the engine.
     pub pages: u64,
-    /// The name of the memory that shows it, where the module has one.
+    /// The name of the memory that shows it, if it has one.
     pub memory_name: Option<String>,
     /// What the engine did.
     #[serde(flatten)]
     pub conduct: Conduct,
 }
 
-/// What an engine does with a limit. Sizes are in pages, which for this count have 64 KiB.
+/// What an engine does with a limit. Sizes are in pages of 64 KiB, whatever the memory's page size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "did", rename_all = "lowercase")]
 pub enum Conduct {
@@ -67,14 +67,14 @@ impl Conduct {
 /// Bytes in a page of the limit.
 const LIMIT_PAGE: u64 = 1 << 16;
 
-/// Most events at the front of a trace that are looked at for the sizes of memories.
+/// Most events at the front of a trace that are searched for the sizes of memories.
 const FRONT: u64 = 1 << 12;
 
 impl PageLimit {
-    /// The limit of a run and what came of it; `None` where there was none.
+    /// The limit of a run and what the engine did with it; `None` where there was none.
     ///
     /// # Errors
-    /// When the trace is damaged where it tells.
+    /// When the trace is damaged where its memories' sizes are.
     pub fn of(timeline: &mut Timeline) -> Result<Option<PageLimit>, ReplayError> {
         let Some(pages) = timeline.trace().header().limits.memory_pages else { return Ok(None) };
         let declared = declared(timeline.trace().module());
@@ -124,7 +124,7 @@ pub(crate) fn explains(verdict: Verdict, events: Option<(&Event, &Event)>, sides
         return false;
     };
     if limit != other {
-        // That was asked for.
+        // The user asked for that difference.
         return false;
     }
     let declared = declared(sides[0].trace().module());
@@ -145,14 +145,14 @@ fn in_pages(pages: u64, page_size: u32) -> u64 {
     u64::try_from((u128::from(pages) * u128::from(page_size)).div_ceil(u128::from(LIMIT_PAGE))).unwrap_or(u64::MAX)
 }
 
-/// What the module's memories start with, in pages of the limit, and the bytes in a page of each.
+/// The initial sizes of the module's memories, in pages of the limit, each with its bytes per page.
 fn declared(module: &[u8]) -> Vec<(u64, u32)> {
     let mut memories = Vec::new();
     let mut add = |memory: MemoryType| {
         let page_size = 1u32.checked_shl(memory.page_size_log2.unwrap_or(16)).unwrap_or(LIMIT_PAGE as u32);
         memories.push((in_pages(memory.initial, page_size), page_size));
     };
-    // The recorder has seen to it that the module is valid; a stranger's trace may hold anything.
+    // The recorder made sure that the module is valid; a stranger's trace may hold anything.
     for payload in Parser::new(0).parse_all(module).map_while(Result::ok) {
         match payload {
             Payload::ImportSection(section) => {

@@ -1,21 +1,21 @@
-//! What may be the machine's and not the engine's: memory that could not grow where a process may have so much address space
-//! only.
+//! What may be due to the machine and not to the engine: memory that could not grow because the process's address
+//! space was limited.
 
 use crate::divergence::Divergence;
 use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::{ADDRESS_SPACE, Event};
 
-/// A refused growth under a limit of address space.
+/// A refused growth under a limit on address space.
 pub(crate) struct Refusal {
-    /// What to know of it, in a sentence.
+    /// What is known of it, as a sentence.
     pub(crate) words: String,
     /// Whether no process could have had this memory under that limit, whatever its engine does.
     pub(crate) certain: bool,
 }
 
-/// What there is to know of a divergence in which one side's memory did not grow; `None` where it did on both, or where
-/// nothing limited that side's process.
+/// What is known of a divergence in which one side's memory did not grow; `None` if both grew, or if nothing limited
+/// that side's process.
 pub(crate) fn refusal(lhs: &Timeline, rhs: &Timeline, divergence: &Divergence) -> Option<Refusal> {
     let (Some(left), Some(right)) = (&divergence.lhs, &divergence.rhs) else { return None };
     let (Event::Grow { memory, delta, result: left, .. }, Event::Grow { result: right, .. }) = (left, right) else {

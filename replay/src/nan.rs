@@ -1,5 +1,5 @@
-//! Differences in the bits of NaNs only, which the specification allows: the sign of a NaN that an operation
-//! makes, and mostly its payload, are up to the engine.
+//! Differences in the bits of NaNs only, which the specification allows: the engine chooses the sign of a NaN that an
+//! operation makes, and mostly its payload.
 
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
@@ -13,7 +13,7 @@ use forkpoint_traces::{
 pub enum NanBits {
     /// They count as equal.
     Ignore,
-    /// The search goes on behind them; when it finds nothing else, the first of them is the divergence.
+    /// The search continues after them; if it finds nothing else, the first of them is the divergence.
     #[default]
     Report,
     /// The first of them is the divergence.
@@ -72,14 +72,14 @@ fn word64(bytes: &[u8]) -> u64 {
     bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-/// The floats that a value may be made of.
+/// The floats that a value may consist of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Floats {
     /// One of 32 bits.
     F32,
     /// One of 64 bits.
     F64,
-    /// Those of a vector, or of one of its lanes: which of the two is not known.
+    /// Those of a vector, or of one of its lanes: which of the two is unknown.
     Lanes,
 }
 
@@ -95,7 +95,7 @@ impl Floats {
         }
     }
 
-    /// Whether two unequal values are equal but for floats that are NaNs on both sides.
+    /// Whether two unequal values are equal except for floats that are NaNs on both sides.
     fn differ_in_nan_bits_only(self, lhs: &[u8], rhs: &[u8]) -> bool {
         let floats = |width: usize, nan: fn(&[u8]) -> bool| {
             lhs.len().is_multiple_of(width)
@@ -116,7 +116,7 @@ impl Floats {
     }
 }
 
-/// Whether two values are NaNs of one type, or vectors that differ in NaNs only. An integer never is one, whatever its bits.
+/// Whether two values are NaNs of one type, or vectors that differ in NaNs only. An integer never is one.
 fn nan_values(lhs: &WasmValue, rhs: &WasmValue) -> bool {
     match (lhs, rhs) {
         (WasmValue::F32(left), WasmValue::F32(right)) => is_nan32(*left) && is_nan32(*right),
@@ -149,9 +149,9 @@ pub(crate) fn only_nan_bits(lhs: &Event, rhs: &Event, sites: &SiteTable) -> bool
     }
 }
 
-/// Whether the ends of two runs differ in NaN bits only: in globals that are floats, and in memory by what events before
-/// wrote. `passed` says whether such events were passed over. All other events are equal, so replay of each trace
-/// says what these led to, wherever in memory it stands: an end that is what replay makes of it differs in nothing else.
+/// Whether the ends of two runs differ in NaN bits only: in float globals, and in memory because of earlier events.
+/// `passed` says whether such events were passed over. All other events are equal, so replaying each trace shows what
+/// these led to, wherever in memory: an end that equals its replay differs in nothing else.
 pub(crate) fn end_differs_in_nan_bits_only(
     lhs: &mut Timeline,
     rhs: &mut Timeline,
@@ -183,7 +183,7 @@ pub(crate) fn end_differs_in_nan_bits_only(
     Ok(passed && sizes && is_replayed(lhs, memories)? && is_replayed(rhs, others)?)
 }
 
-/// Whether memory at the end of a run is what replay makes of its events.
+/// Whether memory at the end of a run equals its replay.
 fn is_replayed(timeline: &mut Timeline, memories: &[MemoryState]) -> Result<bool, ReplayError> {
     if timeline.trace().header().recorder.scope.is_some() {
         return Ok(false);
@@ -197,8 +197,8 @@ fn is_replayed(timeline: &mut Timeline, memories: &[MemoryState]) -> Result<bool
 }
 
 impl NanDifferences {
-    /// Whether a pair of events takes its address or value from the first pair of NaNs: the same bytes of it on
-    /// both sides, extended either way.
+    /// Whether a pair of events takes its address or value from the first pair of NaNs: the same bytes of it on both
+    /// sides, sign- or zero-extended.
     pub fn leads_to(&self, lhs: &Event, rhs: &Event) -> bool {
         let words = |event: &Event| -> Vec<u64> {
             let address = event.written().map(|(_, address, _)| address);
@@ -251,7 +251,7 @@ mod tests {
         assert!(!Floats::Lanes.differ_in_nan_bits_only(&[], &[]));
     }
 
-    /// -1 and -2 have the bits of NaNs, and so have many pointers of 64-bit programs.
+    /// -1 and -2 have the bits of NaNs, and so do many pointers of 64-bit programs.
     #[test]
     fn integers_are_never_nans() {
         for op in MemoryOp::ALL {

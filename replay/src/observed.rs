@@ -1,8 +1,9 @@
-//! What it means that memory was found to hold something else than the events say: a store that did not arrive, or
-//! a write that no event tells of.
+//! What it means that memory was found to differ from what the events make it: a store that did not arrive, or a
+//! write without an event.
 //!
-//! Found bytes come with a certainty. Read back, they are what the store before left behind. Watched, they changed
-//! with the event before. Seen at a checkpoint, they changed at any time, and the bytes themselves have to tell.
+//! Found bytes come with a certainty. Read back, they are what the preceding store left in memory. Watched, they
+//! changed with the preceding event. Seen at a checkpoint, they changed at any time, and only the bytes themselves
+//! can show more.
 
 use crate::error::ReplayError;
 use crate::timeline::Timeline;
@@ -16,17 +17,17 @@ const MOST_EVENTS: u64 = 64;
 /// Most writers that are searched for one event.
 const MOST_WRITERS: usize = 16;
 
-/// Which of the two it is, and the events behind it.
+/// Which of the two it is, and the events responsible.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Meaning {
     pub(crate) verdict: Verdict,
-    /// The event that wrote there last, as far as the recorded events tell.
+    /// The event that wrote there last, as far as the recorded events show.
     pub(crate) writer: Option<Position>,
-    /// The event with which memory changed, where that is known.
+    /// The event with which memory changed, if known.
     pub(crate) during: Option<Position>,
 }
 
-/// Explains the event at `position`, if it tells of something that was found. Events that were found together are
+/// Explains the event at `position`, if it reports something that was found. Events that were found together are
 /// explained together: a store that went elsewhere shows in two places, and the one that lacks it names it.
 pub(crate) fn meaning(
     timeline: &mut Timeline,
@@ -44,7 +45,7 @@ pub(crate) fn meaning(
         }
         _ => return Ok(None),
     };
-    // With which event the bytes changed: all that were found together were found behind it.
+    // The event with which the bytes changed: everything found together was found after it.
     let mut first = position;
     while by == Observation::Watch && first.0 > 0 && timeline.event(Position(first.0 - 1))?.kind() == "observed" {
         first.0 -= 1;
@@ -85,7 +86,7 @@ fn is_found_by(timeline: &mut Timeline, position: Position, how: Observation) ->
     Ok(matches!(timeline.event(position)?, Event::Observed { by, .. } if by == how))
 }
 
-/// Bytes that were found, beside the replayed ones.
+/// Bytes that were found, with the replayed ones.
 struct Found {
     position: Position,
     memory: MemoryIndex,
@@ -94,7 +95,7 @@ struct Found {
     replayed: Vec<u8>,
 }
 
-/// An event that wrote some of the bytes last.
+/// An event that was the last to write some of the bytes.
 struct Writer {
     position: Position,
     written: Range<u64>,
@@ -117,13 +118,13 @@ impl Found {
         Ok(Found { position, memory, address, engine, replayed })
     }
 
-    /// Addresses of the bytes that are not the replayed ones.
+    /// Addresses of the bytes that differ from the replayed ones.
     fn differing(&self) -> impl Iterator<Item = u64> {
         let unequal = |at: &usize| self.engine[*at] != self.replayed[*at];
         (0..self.engine.len()).filter(unequal).map(|at| self.address.saturating_add(at as u64))
     }
 
-    /// The events that last wrote the bytes that differ, by address; `None` where none differs.
+    /// The events that last wrote the differing bytes, by address; `None` if no byte differs.
     fn writers(&self, timeline: &mut Timeline) -> Result<Option<Vec<Writer>>, ReplayError> {
         let mut writers: Vec<Writer> = Vec::new();
         let mut differs = false;
@@ -159,7 +160,7 @@ impl Found {
     }
 }
 
-/// The first event of a trace that tells of something that was found.
+/// The first event of a trace that reports something that was found.
 pub(crate) fn first(timeline: &mut Timeline) -> Result<Option<Position>, ReplayError> {
     let Some(chunk) = timeline.trace().chunks().iter().find(|chunk| chunk.observed > 0) else { return Ok(None) };
     for position in chunk.first.0..chunk.end().0 {

@@ -1,4 +1,4 @@
-//! Two memory images beside each other.
+//! Comparing two memory images.
 
 use forkpoint_traces::{Image, MemoryIndex, PAGE};
 use std::iter::Peekable;
@@ -14,8 +14,8 @@ pub struct PageDifference {
     pub rhs: u8,
 }
 
-/// Compares a memory of two images byte for byte, whatever their sizes. Pages that were never written are zero,
-/// so the time goes by the pages that either has.
+/// Compares a memory of two images byte for byte, whatever their sizes. Pages that were never written are zero, so
+/// the time depends on the pages that either has.
 pub(crate) fn difference(lhs: &Image, rhs: &Image, memory: MemoryIndex) -> Option<PageDifference> {
     const ZEROS: &[u8] = &[0; PAGE as usize];
     let mut left = lhs.pages_in(memory, 0..u64::MAX).peekable();

@@ -1,4 +1,4 @@
-//! A comparison in words and in data: what a bug report quotes and what `--json` prints.
+//! A comparison in words and as data: what a bug report quotes and what `--json` prints.
 
 mod ended;
 mod parts;
@@ -87,12 +87,12 @@ impl Report {
         Ok(report)
     }
 
-    /// What there is to know of one of the runs.
+    /// The report on one of the runs.
     pub fn side(&self, side: Side) -> &SideReport {
         side.of([&self.lhs, &self.rhs])
     }
 
-    /// Both have the same events: that is agreement only when both ran to an end.
+    /// Both have the same events: they agree only if both ran to an end.
     fn agreement(
         &mut self,
         lhs: &mut Timeline,
@@ -169,7 +169,7 @@ impl Report {
         match ended::ended_side(divergence) {
             None => self.site = self.lhs.site.clone().or_else(|| self.rhs.site.clone()),
             Some(side) => {
-                // An instruction of the side that went on is not where the other one ended.
+                // An instruction of the side that continued is not where the other one ended.
                 let ends = |event: &Option<Event>| event.as_ref().is_some_and(ended::ends_run);
                 let both = ends(&divergence.lhs) && ends(&divergence.rhs);
                 self.site = match side {
@@ -190,14 +190,14 @@ impl Report {
             Ok(Some(CulpritReport { side, event }))
         };
         (self.culprit, self.during) = (culprit(divergence.culprit)?, culprit(divergence.during)?);
-        // What is found has no instruction of its own: the store behind it is what matters.
-        let behind = match divergence.verdict {
+        // Found bytes have no instruction: the store responsible is what matters.
+        let responsible = match divergence.verdict {
             Verdict::UncommittedStore | Verdict::OutOfBounds => &self.culprit,
             Verdict::UnrecordedWrite => &self.during,
             _ => &None,
         };
-        if let Some(behind) = behind {
-            self.site.clone_from(&behind.event.site);
+        if let Some(responsible) = responsible {
+            self.site.clone_from(&responsible.event.site);
         }
         if matches!(divergence.lhs, Some(Event::Host(_))) && divergence.verdict == Verdict::HostWrite {
             self.host_call =
@@ -245,7 +245,7 @@ impl Report {
     }
 }
 
-/// Most steps of a host call that are gone back to find where it began.
+/// Most steps of a host call to go back to find its beginning.
 const MAX_STEPS: u64 = 1 << 16;
 
 /// The host call that the step at `position` belongs to.
@@ -310,7 +310,7 @@ fn not_asked(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     sentences
 }
 
-/// Settings of the user's own that differ between the sides.
+/// The user's settings that differ between the sides.
 fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     let (left, right) = (lhs.trace().header(), rhs.trace().header());
     let mut differences = Vec::new();
@@ -328,7 +328,7 @@ fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
     differences
 }
 
-/// The setting of an engine that says which host answered for it.
+/// The engine setting that names the host that answered for it.
 const HOST: &str = "host";
 
 fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
@@ -367,7 +367,7 @@ fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
 impl SideReport {
     fn describe(&mut self, event: Option<&Event>, sites: &SiteTable, symbols: &Symbols) {
         let Some(event) = event else { return };
-        // Both sides may have trapped, each at a place of its own.
+        // Both sides may have trapped, each at a different place.
         self.event = Some(match event {
             Event::Milestone(Milestone::Trapped { .. }) => describe_with_place(event, sites, symbols),
             event => describe(event, sites, symbols),

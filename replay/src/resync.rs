@@ -5,7 +5,7 @@ use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Milestone, Position};
 use std::collections::HashMap;
 
-/// Events on each side that are searched when the two went different ways.
+/// Events on each side that are searched when the two took different paths.
 const WINDOW: u64 = 1 << 14;
 
 /// Events searched when both still run the same instructions but with other operands.
@@ -21,8 +21,8 @@ pub struct Resync {
     pub lhs: Position,
     /// Position on the right.
     pub rhs: Position,
-    /// Whether the events from there on are equal. Otherwise the runs come through the same instructions again, with
-    /// other operands.
+    /// Whether the events from there on are equal. If not, the runs execute the same instructions again, with
+    /// different operands.
     pub equal: bool,
 }
 
@@ -39,7 +39,7 @@ fn same_path(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<boo
     let end = lhs.len().min(rhs.len()).min(at.0.saturating_add(AGREEMENT));
     for position in (at.0..end).map(Position) {
         let (left, right) = (lhs.site(position)?, rhs.site(position)?);
-        // What the recorder adds has no instruction: a return and a trap share a number, and no path.
+        // What the recorder adds has no instruction: a return and a trap share a number, but not a path.
         let same =
             left == right && (left.is_instruction() || lhs.event(position)?.kind() == rhs.event(position)?.kind());
         if !same {
@@ -50,8 +50,8 @@ fn same_path(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<boo
 }
 
 fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Option<Resync>, ReplayError> {
-    // What memory holds in the end still differs by what parted the runs.
-    let end = if end_alike(lhs, rhs)? { lhs.len() - 1 } else { lhs.len().min(rhs.len()) };
+    // What memory holds at the end still differs because of what parted the runs.
+    let end = if ends_match(lhs, rhs)? { lhs.len() - 1 } else { lhs.len().min(rhs.len()) };
     let limit = end.min(at.0.saturating_add(SAME_PATH_WINDOW));
     let mut equal = 0;
     for position in at.0 + 1..limit {
@@ -69,8 +69,8 @@ fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Op
     Ok(None)
 }
 
-/// Whether both have as many events, of which the last says that they ended in the same way.
-fn end_alike(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<bool, ReplayError> {
+/// Whether both have the same number of events, and the last ones ended in the same way.
+fn ends_match(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<bool, ReplayError> {
     let Some(last) = lhs.len().checked_sub(1).filter(|_| lhs.len() == rhs.len()).map(Position) else {
         return Ok(false);
     };
@@ -83,11 +83,11 @@ fn end_alike(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<bool, ReplayError
     })
 }
 
-/// The two went different ways: the nearest place where the same events come again, or at least the same
-/// instructions, found through runs of them that occur on both sides. A loop runs the same instructions at every
-/// turn, so where one side skipped a turn the events tell which is which.
+/// The two took different paths: the nearest place where the same events come again, or at least the same
+/// instructions, found through runs of them that occur on both sides. A loop executes the same instructions in every
+/// iteration, so where one side skipped an iteration only the events distinguish them.
 fn shifted(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Option<Resync>, ReplayError> {
-    // An event without an instruction is the same only where all of it is. The high bit keeps it apart from sites.
+    // An event without an instruction is the same only if all of it is. The high bit keeps it apart from sites.
     let site = |timeline: &mut Timeline, position| match timeline.site(position)? {
         site if site.is_instruction() => Ok(u64::from(site.0)),
         _ => Ok(timeline.event_hash(position)? | 1 << 63),

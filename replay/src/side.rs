@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The left one, or the only one where a single trace is looked at.
+    /// The left one, or the only one of a single trace.
     #[default]
     Lhs,
     /// The right one.
@@ -23,7 +23,7 @@ impl Side {
         self as usize
     }
 
-    /// The word that people use for it, in orders and in output.
+    /// The word for it, in options and in output.
     pub fn word(self) -> &'static str {
         match self {
             Side::Lhs => "lhs",
@@ -39,7 +39,7 @@ impl Side {
         }
     }
 
-    /// What belongs to this side, of one thing for each.
+    /// This side's part of a pair.
     pub fn of<T>(self, [lhs, rhs]: [T; 2]) -> T {
         match self {
             Side::Lhs => lhs,

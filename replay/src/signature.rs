@@ -7,7 +7,7 @@ use forkpoint_traces::{CodeOffset, Event, FuncIndex, HostEvent, HostOutcome, Imp
 use serde::Serialize;
 use std::fmt::Write;
 
-/// The class of a divergence and what stands around it, without what differs from module to module: offsets, addresses,
+/// The class of a divergence and its surroundings, without what differs from module to module: offsets, addresses,
 /// values, names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Signature {
@@ -17,9 +17,9 @@ pub struct Signature {
     pub words: String,
 }
 
-/// Instructions before and behind the one at the divergence that are part of the signature.
+/// Instructions before and after the one at the divergence that are part of the signature.
 const BEFORE: usize = 3;
-const BEHIND: usize = 1;
+const AFTER: usize = 1;
 
 /// Most characters of an event or a message that are part of it.
 const MOST: usize = 120;
@@ -31,10 +31,11 @@ impl Signature {
         Signature { hash, words }
     }
 
-    /// That of a report's divergence; `None` where there is none. `symbols` are those of the module that both traces hold.
+    /// The signature of a report's divergence; `None` if there is none. `symbols` are those of the module in both
+    /// traces.
     pub fn of(report: &Report, symbols: &Symbols) -> Option<Signature> {
         let mut words = format!("{}:", report.verdict?.word());
-        // Where a run ended and nothing says where, the last instruction before that is what there is.
+        // If nothing shows where a run ended, the last instruction before that has to do.
         let last = || report.between.as_ref().and_then(|between| between.after.as_ref()?.site.as_ref());
         let place = report.site.as_ref().map(|site| ("", site)).or_else(|| Some((" after", last()?)));
         let instructions =
@@ -44,7 +45,7 @@ impl Signature {
         }
         for name in Side::BOTH {
             let side = report.side(name);
-            // The instruction says what its event is: all else in it are numbers.
+            // The instruction implies what its event is: all else in it are numbers.
             if side.address.is_some() {
                 continue;
             }
@@ -59,7 +60,7 @@ impl Signature {
     }
 }
 
-/// What an event is without what differs from module to module, made of its data: what people read may be reworded.
+/// An event's kind without what differs from module to module, built from data: what people read may be reworded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventShape(String);
 
@@ -77,7 +78,7 @@ impl EventShape {
                 };
                 format!("{kind} {} {how}", import(returned))
             }
-            // Nor is it the same bug only where the engine names the function in which it trapped.
+            // Two traps are one bug even if only one engine names the function.
             Event::Milestone(Milestone::Trapped { trap, .. }) => format!("{kind} {}", trap.name()),
             Event::Milestone(Milestone::Accepted { stage }) => format!("{kind} {stage}"),
             Event::Milestone(Milestone::End { outcome, .. }) => format!("{kind} {}", ended(outcome)),
@@ -86,7 +87,7 @@ impl EventShape {
     }
 }
 
-/// An import by its names, with what may differ between modules left out.
+/// An import by its names, without what may differ between modules.
 fn import(import: &Import) -> String {
     plain(&printable(&import.to_string()))
 }
@@ -101,12 +102,12 @@ fn ended(outcome: &Outcome) -> String {
     }
 }
 
-/// The instructions around an offset, by their mnemonics; the one itself stands in brackets.
+/// The instructions around an offset, by their mnemonics; the instruction itself is in brackets.
 fn around(symbols: &Symbols, func: FuncIndex, offset: CodeOffset) -> String {
     let Some(text) = symbols.wat(func) else { return String::new() };
     let lines: Vec<_> = text.lines.iter().filter(|line| line.offset.is_some()).collect();
     let Some(at) = lines.iter().position(|line| line.offset == Some(offset)) else { return String::new() };
-    let shown = &lines[at.saturating_sub(BEFORE)..(at + 1 + BEHIND).min(lines.len())];
+    let shown = &lines[at.saturating_sub(BEFORE)..(at + 1 + AFTER).min(lines.len())];
     let mnemonic = |text: &str| text.split_whitespace().next().unwrap_or_default().to_string();
     let words = shown.iter().map(|line| match line.offset == Some(offset) {
         true => format!("[{}]", mnemonic(&line.text)),
@@ -122,7 +123,7 @@ fn plain(text: &str) -> String {
         if !plain.is_empty() {
             plain.push(' ');
         }
-        // A path's folders are a matter of the machine.
+        // A path's folders depend on the machine.
         let word = word.rsplit('/').next().unwrap_or(word);
         let (hex, word) = word.strip_prefix("0x").map_or((false, word), |word| (true, word));
         let mut number = false;

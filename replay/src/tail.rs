@@ -1,16 +1,16 @@
 //! Runs that were cut short: where their events stop says nothing about the engine.
 //!
-//! A run may be ended from outside (time limit, memory limit, Ctrl-C), and of an engine that dies the last events may never
-//! have reached the recorder. Where the events of such a run are the beginning of the other's, the two agree as far as
-//! it went, and nothing more is known.
+//! A run may be ended from outside (time limit, memory limit, Ctrl-C), and if an engine dies, its last events may
+//! never reach the recorder. If the events of such a run are the beginning of the other's, the two agree as far as it
+//! went, and nothing more is known.
 
 use crate::error::ReplayError;
 use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::{Event, Header, Milestone, Outcome, Position};
 
-/// The name of the setting in a header that says what happens to the last events of a run that comes to no end; traces
-/// without it keep them always.
+/// The name of the header setting that says what happens to the last events of a run that does not finish; traces
+/// without it always keep them.
 const SETTING: &str = "last events";
 
 /// Whether the last events before this end may be missing in a trace with this header.
@@ -23,8 +23,8 @@ fn may_lack(header: &Header, outcome: &Outcome) -> bool {
     }
 }
 
-/// Why nothing follows from the pair of events at `position`, the first that is unequal or the last: one of them is the end
-/// of a run that was cut short, and what it would have done next is not known. `None` when it is.
+/// Why nothing follows from the pair of events at `position`, the first unequal one or the last: one of them ends a
+/// run that was cut short, and what it would have done next is unknown. `None` if something does follow.
 pub(crate) fn cut_short(
     lhs: &mut Timeline,
     rhs: &mut Timeline,

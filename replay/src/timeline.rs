@@ -1,8 +1,8 @@
 //! One trace, with the memory it makes at any position.
 //!
-//! A [`Timeline`] stands at a position; its memory is the state before the event there. Going forward applies
-//! events; going back takes them back from an undo log that covers the current chunk; everything farther
-//! restores the nearest keyframe and replays from it. Only one decoded chunk is in memory at a time.
+//! A [`Timeline`] is at a position; its memory is the state before the event there. Moving forward applies events;
+//! moving back reverts them from an undo log that covers the current chunk; a longer move restores the nearest
+//! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
 mod writers;
 
@@ -15,7 +15,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-/// Longest write whose old bytes the undo log keeps; taking back a longer one replays instead.
+/// Longest write whose old bytes the undo log keeps; reverting a longer one replays instead.
 const UNDO_LIMIT: u64 = 1 << 16;
 
 /// Bytes the undo log may hold.
@@ -49,16 +49,16 @@ impl Chunk {
     }
 }
 
-/// How to take one event back.
+/// How to revert one event.
 enum Undo {
     Nothing,
     Bytes(MemoryIndex, u64, Vec<u8>),
     Pages(MemoryIndex, u64),
-    /// Too much to keep, or a memory came into being: replay from a keyframe.
+    /// Too much to keep, or the event created a memory: replay from a keyframe.
     Replay,
 }
 
-/// Is told how far long work has come, and answers whether to give up.
+/// Called with the position that long work has reached; returns whether to give up.
 type Progress = Box<dyn Fn(Position) -> bool + Send>;
 
 /// One trace and its memory at a position.
@@ -67,7 +67,7 @@ pub struct Timeline {
     chunk: Option<Chunk>,
     image: Image,
     position: Position,
-    /// The event before `position` last.
+    /// How to revert the events before `position`, the latest last.
     undo: Vec<Undo>,
     undo_bytes: usize,
     progress: Option<Progress>,
@@ -75,7 +75,7 @@ pub struct Timeline {
 }
 
 impl Timeline {
-    /// Opens a trace and stands at its beginning.
+    /// Opens a trace, at its beginning.
     pub fn open(path: &Path) -> Result<Timeline, ReplayError> {
         Ok(Timeline::new(TraceReader::open(path)?))
     }
@@ -100,12 +100,12 @@ impl Timeline {
         &self.trace
     }
 
-    /// Names, source lines and text of its module, parsed when they are asked for and once only.
+    /// Names, source lines and text of its module, parsed only once and on demand.
     pub fn symbols(&self) -> &Arc<Symbols> {
         self.symbols.get_or_init(|| Arc::new(Symbols::new(Arc::clone(self.trace.module()))))
     }
 
-    /// Takes the symbols of another timeline, where that has the same module: one comparison parses them once.
+    /// Takes over the symbols of another timeline of the same module, so that one comparison parses them once.
     pub fn share_symbols(&mut self, other: &Timeline) {
         if self.trace.header().module.hash == other.trace.header().module.hash {
             self.symbols = OnceLock::from(Arc::clone(other.symbols()));
@@ -117,8 +117,8 @@ impl Timeline {
         &mut self.trace
     }
 
-    /// Told now and then during long work, at least once a chunk, which position it has come to; where the answer is
-    /// `true` it gives up with [`ReplayError::Cancelled`].
+    /// Sets what is called now and then during long work, at least once a chunk, with the position reached; if it
+    /// returns `true`, the work gives up with [`ReplayError::Cancelled`].
     pub fn set_progress(&mut self, progress: impl Fn(Position) -> bool + Send + 'static) {
         self.progress = Some(Box::new(progress));
     }
@@ -140,7 +140,7 @@ impl Timeline {
         self.len() == 0
     }
 
-    /// Where it stands.
+    /// The current position.
     pub fn position(&self) -> Position {
         self.position
     }
@@ -168,7 +168,7 @@ impl Timeline {
         Ok(chunk.get(position).expect("the chunk was chosen by position").site)
     }
 
-    /// A number that equal events share: of site, operands and bytes.
+    /// A hash of site, operands and bytes: equal events have equal ones.
     pub(crate) fn event_hash(&mut self, position: Position) -> Result<u64, ReplayError> {
         self.load(position)?;
         let chunk = self.chunk.as_ref().expect("just loaded");
@@ -178,8 +178,8 @@ impl Timeline {
         Ok(hasher.finish())
     }
 
-    /// Whether two events are equal: site, operands and bytes. Traps that may be of one kind are equal, too, when one
-    /// side's engine does not say where they happened, and so are ends by such traps, and rejections when one shows no
+    /// Whether two events are equal: site, operands and bytes. Traps that may be of one kind are also equal if one
+    /// side's engine does not report where they happened, as are ends by such traps, and rejections if one shows no
     /// memory.
     pub(crate) fn same_event(
         &mut self,
@@ -208,7 +208,7 @@ impl Timeline {
             return Ok(());
         }
         self.come_to(position)?;
-        // Reuse the allocation; a damaged chunk must not leave a half-filled one behind.
+        // Reuse the allocation; a damaged chunk must not leave a half-filled one.
         let mut chunk = self.chunk.take().unwrap_or_default();
         chunk.events.clear();
         chunk.blobs.clear();
@@ -231,7 +231,7 @@ impl Timeline {
     /// Goes to a position from 0 to [`Timeline::len`].
     ///
     /// # Errors
-    /// When it lies past the end, a chunk is damaged, or an event contradicts the ones before it.
+    /// When it lies past the end, a chunk is damaged, or an event contradicts earlier ones.
     pub fn seek(&mut self, to: Position) -> Result<(), ReplayError> {
         if to.0 > self.len() {
             return Err(TraceError::OutOfRange { asked: to.0, events: self.len() }.into());
@@ -290,7 +290,7 @@ impl Timeline {
 
     fn restore(&mut self, to: Position) -> Result<(), ReplayError> {
         self.forget_undo();
-        // Until this succeeds the memory belongs to no position: stand at the beginning if it does not.
+        // Until this succeeds the memory belongs to no position: if it fails, go back to the beginning.
         self.position = Position(0);
         match self.trace.restore(to, &mut self.image) {
             Ok(position) => {
@@ -309,7 +309,7 @@ impl Timeline {
         self.undo_bytes = 0;
     }
 
-    /// Applies the event at the position and notes how to take it back.
+    /// Applies the event at the position and notes how to revert it.
     fn forward(&mut self) -> Result<(), ReplayError> {
         let position = self.position;
         self.load(position)?;
@@ -320,7 +320,7 @@ impl Timeline {
         }
         let raw = chunk.get(position).expect("the chunk was chosen by position");
         let undo = match Event::read(&raw, self.trace.sites())? {
-            // The size that the instruction answers may be wrong.
+            // The size that the instruction returned may be wrong.
             Event::Grow { memory, result: Some(_), .. } | Event::Host(HostEvent::Grow { memory, .. }) => {
                 self.image.size(memory).map_or(Undo::Replay, |size| Undo::Pages(memory, size.pages))
             }
@@ -365,7 +365,7 @@ fn same_trap(lhs: &Event, rhs: &Event) -> bool {
     lhs.may_be(rhs) && (here == there || here.is_none() || there.is_none())
 }
 
-/// Whether two runs ended alike, by traps that may be of one kind.
+/// Whether two runs ended in the same way, by traps that may be of one kind.
 fn same_end(lhs: &Event, rhs: &Event) -> bool {
     let (
         Event::Milestone(Milestone::End { outcome, memories, globals, tables }),

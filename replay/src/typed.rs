@@ -1,13 +1,13 @@
 //! What stored bytes mean: a value of the type that the storing instruction has.
 //!
-//! The one place that makes numbers of bytes: `dump`, reports and the screen all show what is made here.
+//! The one place that turns bytes into numbers: `dump`, reports and the screen all show its results.
 
 use crate::symbols::{Lanes, Symbols};
 use forkpoint_traces::{Event, MemoryOp, Shape, SiteTable, ValueType, WasmValue};
 use serde::Serialize;
 use std::fmt;
 
-/// Magnitudes outside of these are written with an exponent, as nobody counts zeros.
+/// Magnitudes outside of these get an exponent, since long rows of zeros are unreadable.
 const PLAIN: std::ops::Range<f64> = 1e-5..1e16;
 
 /// A value by its type. Its JSON form is documented in `docs/json.md`.
@@ -16,15 +16,15 @@ pub struct TypedValue {
     /// `i8`, `i16`, `i32`, `i64`, `f32`, `f64`, or a vector's lanes: `i8x16`, `f32x4` and so on.
     #[serde(rename = "type")]
     pub ty: &'static str,
-    /// The value as the text format spells it, an integer with its sign. Of a vector whose lanes are not known, four numbers
+    /// The value as the text format spells it, an integer with its sign. For a vector of unknown lanes, four numbers
     /// in hexadecimal.
     pub text: String,
-    /// Of an integer that is negative: the same bits without a sign.
+    /// For a negative integer: the same bits without a sign.
     pub unsigned: Option<String>,
 }
 
 impl TypedValue {
-    /// What an event stored; `None` for what is no store.
+    /// What an event stored; `None` if it is not a store.
     pub fn of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<TypedValue> {
         let Event::Store { site, value, .. } = event else { return None };
         let site = sites.get(*site)?;
@@ -33,8 +33,8 @@ impl TypedValue {
         TypedValue::stored_by(site.op, lanes, value.bytes())
     }
 
-    /// What `bytes` are that an instruction stored; `None` where it does not store so many. `lanes` are those of the vector
-    /// that it stores or takes a lane of, where that is known.
+    /// What `bytes`, stored by an instruction, are; `None` if it stores another number of them. `lanes` are those of
+    /// the vector that it stores or takes a lane of, if known.
     pub fn stored_by(op: MemoryOp, lanes: Option<Lanes>, bytes: &[u8]) -> Option<TypedValue> {
         if op.shape().width().map(usize::from) != Some(bytes.len()) {
             return None;
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!([bits(0x7fc0_0000), bits(0xffa0_0001)], ["f32 nan:0x400000", "f32 -nan:0x200001"]);
         let double = |value: f64| stored("f64.store", &value.to_le_bytes());
         assert_eq!([double(1.5), double(f64::MAX), double(0.0)], ["f64 1.5", "f64 1.7976931348623157e308", "f64 0"]);
-        // What is spelled so is read so.
+        // What is printed this way reads back as the same value.
         for value in [-0.03f32, 1e30, 1e-40, 16777216.0, f32::MAX, f32::MIN_POSITIVE] {
             let text = format!("(module (global f32 (f32.const {})))", single(value).trim_start_matches("f32 "));
             let module = wat::parse_str(&text).expect("a module");

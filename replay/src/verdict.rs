@@ -21,7 +21,7 @@ macro_rules! verdicts {
                 match self { $(Verdict::$name => $word),* }
             }
 
-            /// What it means, in a few words.
+            /// Its meaning, in a few words.
             pub fn meaning(self) -> &'static str {
                 match self { $(Verdict::$name => $meaning),* }
             }
@@ -79,7 +79,7 @@ impl Verdict {
     }
 }
 
-/// Whether a run that ends so says nothing about the engine, and why.
+/// Whether a run that ends like this says nothing about the engine, and why.
 fn cut_short(event: &Event) -> Option<Verdict> {
     match event {
         Event::Milestone(Milestone::End { outcome: Outcome::TimedOut | Outcome::Interrupted, .. }) => {
@@ -93,7 +93,7 @@ fn cut_short(event: &Event) -> Option<Verdict> {
     }
 }
 
-/// The stage at which a run ended, where it was rejected.
+/// The stage at which a run was rejected, if it was.
 fn rejected_at(event: &Event) -> Option<Stage> {
     match event {
         Event::Milestone(Milestone::End { outcome: Outcome::Rejected { stage }, .. }) => Some(*stage),
@@ -101,7 +101,7 @@ fn rejected_at(event: &Event) -> Option<Stage> {
     }
 }
 
-/// The class of an unequal pair at `at`, as far as the two events tell it.
+/// The class of an unequal pair at `at`, as far as the two events show it.
 pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, resync: Option<Resync>) -> Verdict {
     let (lhs, rhs) = match (lhs, rhs) {
         (Some(lhs), Some(rhs)) => (lhs, rhs),
@@ -119,7 +119,7 @@ pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, r
         return Verdict::Crash;
     }
     if rejected_at(lhs).is_some() && rejected_at(lhs) == rejected_at(rhs) {
-        // Both failed half-way, and left other bytes in memories that the module imports.
+        // Both failed half-way, and left different bytes in memories that the module imports.
         return Verdict::DataInit;
     }
     // Of two rejections at different stages, the earlier one is where they part.

@@ -1,9 +1,9 @@
-//! Whether a trace says the same everywhere: what `info --verify` asks.
+//! Whether a trace contradicts itself: what `info --verify` checks.
 //!
 //! A trace says many things twice: the index repeats the blocks, keyframes repeat what the events make of memory,
-//! page filters what the events touch, the end what memory was. Checksums only show that bytes are those that
-//! were written; here everything is replayed from the first event on and compared. What was found is named and
-//! has a place, and one finding does not hide the next.
+//! page filters what the events touch, the end what memory was. Checksums only show that bytes are as they were
+//! written; here everything is replayed from the first event on and compared. Each finding has a name and a place,
+//! and one finding does not hide the next.
 
 mod fault;
 
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 /// More findings are not collected.
 const MAX_FINDINGS: usize = 100;
 
-/// Pages of one event that are looked up in a page filter; one with so many pages has every bit.
+/// Most pages of one event that are looked up in a page filter; an event with more has set every bit.
 const MAX_PAGES: u64 = 1 << 14;
 
 /// What [`verify`] did and found.
@@ -31,7 +31,7 @@ pub struct Verified {
     pub keyframes: usize,
     /// Functions whose native code was read.
     pub native: usize,
-    /// What is wrong, in the order in which it was found; a hundred at most.
+    /// What is wrong, in the order found; a hundred findings at most.
     pub faults: Vec<Fault>,
 }
 
@@ -49,7 +49,7 @@ pub fn verify(trace: &mut TraceReader) -> Verified {
     verify_with(trace, &mut |_| {})
 }
 
-/// The same; `progress` is told now and then which position it has come to.
+/// The same; `progress` is called now and then with the position reached.
 pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) -> Verified {
     let mut verified = Verified::default();
     if let Err(error) = trace.check_blocks() {
@@ -110,7 +110,7 @@ impl From<TraceError> for Stop {
     }
 }
 
-/// The replay, as far as it is.
+/// The state of the replay.
 struct Run {
     image: Image,
     /// Where keyframes are restored.
@@ -120,17 +120,16 @@ struct Run {
     next_keyframe: usize,
     /// Host calls that have begun and not returned.
     host_calls: u64,
-    /// Whether a call of the guest has begun and not ended: outside of one, what is put into memory for the next is
-    /// written.
+    /// Whether a call of the guest has begun and not ended: outside of one, the bytes for the next call are written.
     calling: bool,
-    /// An instruction that wrote outside of memory, if the event behind it is to say so.
+    /// An instruction that wrote outside of memory, if the next event is to report it.
     unsaid: Option<(Position, MemoryIndex, u64)>,
-    /// The end of the run and what its memories were, once it was met.
+    /// The end of the run and its memories, once reached.
     end: Option<(Position, Vec<MemoryState>)>,
 }
 
 impl Run {
-    /// Replays a chunk. `false`: what follows means nothing any more.
+    /// Replays a chunk. `false`: what follows has no meaning.
     fn chunk(&mut self, trace: &mut TraceReader, chunk: usize, verified: &mut Verified) -> bool {
         self.keyframes(trace, trace.chunks()[chunk].first, verified);
         let entry = trace.chunks()[chunk].clone();
@@ -198,7 +197,7 @@ impl Run {
         }
     }
 
-    /// Compares the keyframes up to `position`, where the replay stands, with memory.
+    /// Compares the keyframes up to `position`, which the replay has reached, with memory.
     fn keyframes(&mut self, trace: &TraceReader, position: Position, verified: &mut Verified) {
         while let Some(&at) = self.positions.get(self.next_keyframe).filter(|at| **at <= position) {
             self.next_keyframe += 1;
@@ -224,7 +223,7 @@ impl Run {
         }
     }
 
-    /// Looks at what stands behind the last event.
+    /// Checks what follows the last event.
     fn finish(&mut self, trace: &TraceReader, verified: &mut Verified) {
         self.keyframes(trace, Position(trace.events()), verified);
         for (i, &position) in self.positions.iter().enumerate().skip(self.next_keyframe) {
@@ -240,7 +239,7 @@ impl Run {
             return verified.find(Fault::AfterEnd { position: position.next() });
         }
         if memories.is_empty() {
-            // The engine could not be asked.
+            // The engine could no longer be asked.
             return;
         }
         let say = |pages: u64, digest: u64| format!("{pages} pages and digest {digest:#018x}");

@@ -1,5 +1,5 @@
-//! What was found in the engine's memory instead of what the events say: which verdict that is and whose fault,
-//! and that replay goes on with it.
+//! What was found in the engine's memory although the events say otherwise: the verdict, the side at fault, and that
+//! replay continues with it.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -27,7 +27,7 @@ fn found(how: u64, address: u64, bytes: &[u8]) -> Step {
 const HEAD: u64 = 3;
 
 /// Verdict, and positions of the last writer and of the event with which memory changed, counted from the first of
-/// `steps`: of a run that has these events where the other one has none of what was found.
+/// `steps`: of a run with these events against one with none of what was found.
 fn judged(steps: &[Step]) -> (Verdict, Option<u64>, Option<u64>) {
     let folder = tempfile::tempdir().unwrap();
     let tail = [store(4000, 1), end(Outcome::Finished)];
@@ -62,7 +62,7 @@ fn what_is_read_back_is_the_stores_fault_whatever_it_is() {
 
 #[test]
 fn watched_bytes_that_change_with_their_store_did_not_arrive() {
-    // A lane of four bytes of which one arrives, and another one than the first.
+    // A lane of four bytes of which one arrives, and a different one from the first.
     let steps = [store(8, 0x1b1a_1918), found(WATCH, 8, &[0x12, 0, 0, 0]), store(64, 1)];
     assert_eq!(judged(&steps), (Verdict::UncommittedStore, Some(0), None));
     // The same bytes, but they were right at first.
@@ -98,7 +98,7 @@ fn sizes_and_writes_outside_of_memory_have_verdicts_of_their_own() {
     assert_eq!(judged(&steps), (Verdict::OutOfBounds, Some(0), None));
 }
 
-/// Memory 0 after all of these events, and again after going back to each event and on from there.
+/// Memory 0 after all of these events, and again after going back to each event and forward from there.
 fn last_image(steps: &[Step]) -> (u64, Vec<u8>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.fpt");
@@ -128,7 +128,7 @@ fn replay_goes_on_with_the_size_that_was_found() {
     assert_eq!((pages, bytes[100]), (2, 1));
     // What lay past the end did not come back.
     assert_eq!((bytes[65536 + 8], bytes[65536 + 16]), (0, 3));
-    // An engine that answers nonsense is not believed.
+    // An engine that returns nonsense is not believed.
     let mut steps = memories([2, 1]);
     steps.push(grow(7000));
     assert_eq!(last_image(&steps).0, 3);

@@ -1,5 +1,5 @@
-//! Two traces beside each other: where they part, what kind of divergence that is, where they agree again, and
-//! which event stands beside which.
+//! Two traces side by side: where they part, what kind of divergence that is, where they agree again, and which event
+//! is beside which.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -187,7 +187,7 @@ fn every_verdict_has_a_pair_of_runs() {
         }
         seen.push(*verdict);
     }
-    // What ends a run on one side or both.
+    // How a run ends on one side or both.
     let start = &run()[..at];
     let ends: &[(Verdict, &[Step], &[Step])] = &[
         (Verdict::Crash, &[end(Outcome::Crashed { signal: Some(11) })], &[store(9000, 1), end(Outcome::Finished)]),
@@ -220,7 +220,7 @@ fn every_verdict_has_a_pair_of_runs() {
 }
 
 #[test]
-fn the_search_goes_on_behind_nan_bits_as_asked() {
+fn the_search_continues_after_nan_bits_as_asked() {
     let at = HEAD + 30;
     let side = |nan: u32, later: u32| {
         let mut steps = run();
@@ -254,7 +254,7 @@ fn the_search_goes_on_behind_nan_bits_as_asked() {
     assert!(nan.leads_to(divergence.lhs.as_ref().unwrap(), divergence.rhs.as_ref().unwrap()));
 }
 
-/// Not every engine says where a trap happened.
+/// Not every engine reports where a trap happened.
 #[test]
 fn a_trap_without_a_place_is_equal_to_one_with() {
     let with = |trap: Step| {
@@ -276,7 +276,7 @@ fn a_trap_without_a_place_is_equal_to_one_with() {
 
 /// Not every engine shows what a failed instantiation left in the memories that a module imports.
 #[test]
-fn failed_instantiations_part_by_what_they_left_behind() {
+fn failed_instantiations_part_by_what_they_left() {
     let rejected = |memories: Vec<MemoryState>| {
         let outcome = Outcome::Rejected { stage: Stage::Instantiate };
         Step::Milestone(Milestone::End { outcome, memories, globals: Vec::new(), tables: Vec::new() })
@@ -291,7 +291,7 @@ fn failed_instantiations_part_by_what_they_left_behind() {
     assert_eq!(report(left(1), left(2)).verdict, Some(Verdict::DataInit));
 }
 
-/// An instruction of the side that went on is not where the other one trapped.
+/// An instruction of the side that continued is not where the other one trapped.
 #[test]
 fn a_trap_is_where_it_trapped_whichever_side() {
     let start = &run()[..HEAD + 30];
@@ -311,7 +311,7 @@ fn a_trap_is_where_it_trapped_whichever_side() {
         assert_eq!(report.site.as_ref().map(|site| site.offset), Some(16), "{report}");
         assert!(report.between.is_none());
     }
-    // The engine does not say where: what is known is what it lies between.
+    // The engine does not report where: only what it lies between is known.
     let unknown = trapped(TrapKind::MemoryOutOfBounds);
     let crashed = end(Outcome::Crashed { signal: Some(11) });
     for (side, report) in [
@@ -328,7 +328,7 @@ fn a_trap_is_where_it_trapped_whichever_side() {
     }
 }
 
-/// A return, a trap and an end are no instruction that both sides come through.
+/// A return, a trap and an end are not an instruction that both sides execute.
 #[test]
 fn events_without_an_instruction_are_no_resync() {
     let start = &run()[..HEAD + 30];
@@ -340,7 +340,7 @@ fn events_without_an_instruction_are_no_resync() {
     assert_eq!(resync(&rhs, &lhs).1, None);
 }
 
-/// Two engines may be wrong alike: equal events are no agreement when memory does not hold what they say.
+/// Two engines may be wrong in the same way: equal events are not agreement if memory differs from them.
 #[test]
 fn equal_observations_on_both_sides_are_no_agreement() {
     let mut steps = run();
@@ -358,7 +358,7 @@ fn equal_runs_agree_and_a_cut_one_agrees_as_far_as_it_goes() {
     assert!(same.divergence().is_none());
     let report = Report::new(&mut same.lhs, &mut same.rhs, 3, NanBits::default()).unwrap();
     assert!(report.agree == Some(true) && report.to_string().contains("agree on all"), "{report}");
-    // The right recorder was killed: no verdict may come of that.
+    // The right recorder was killed: that must not give a verdict.
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("cut.fpt");
     let mut writer = create(&path, 16);
@@ -394,7 +394,7 @@ fn traces_of_other_modules_or_sites_are_not_compared() {
     assert!(matches!(compared, Err(ReplayError::DifferentModules { .. })));
 }
 
-/// What a side does otherwise, and where both agree again.
+/// What a side does differently, and where both agree again.
 fn resync(lhs: &[Step], rhs: &[Step]) -> (u64, Option<(u64, u64)>) {
     let divergence = Sides::new(lhs, rhs, 16).divergence().unwrap();
     (divergence.position.0, divergence.resync.map(|resync| (resync.lhs.0, resync.rhs.0)))
@@ -413,13 +413,13 @@ fn runs_that_agree_again_are_found() {
     let mut shorter = steps.clone();
     shorter.drain(at..at + 2);
     assert_eq!(resync(&steps, &shorter), (position, Some((position + 2, position))), "removed on the right");
-    // Another value, another address, then equal again; two wrong values in a row.
+    // A different value, a different address, then equal again; two wrong values in a row.
     let mut other = steps.clone();
     other[at] = match &steps[at] {
         Step::Raw { site, operands: [address, value, _], .. } => {
             Step::Raw { site: *site, operands: [*address, value ^ 1, 0], blob: Vec::new() }
         }
-        step => panic!("{step:?} is no store"),
+        step => panic!("{step:?} is not a store"),
     };
     assert_eq!(resync(&steps, &other), (position, Some((position + 1, position + 1))), "another value");
     // Only a few events are left, and memory differs in the end.
@@ -451,7 +451,7 @@ fn runs_that_agree_again_are_found() {
 }
 
 #[test]
-fn rows_pair_events_by_position_and_behind_the_resync_by_shift() {
+fn rows_pair_events_by_position_and_after_the_resync_by_shift() {
     let steps = run();
     let mut longer = steps.clone();
     let at = HEAD + 20;
@@ -548,7 +548,7 @@ fn both_places_are_shown_when_the_events_write_far_apart() {
     assert!(text.contains("memory at 0x2328 held 00 00 00 00 before, 01 02 03 04 after in lhs"), "{text}");
     assert!(text.contains("Memory 1 at 0x30 held 09 09"), "{text}");
     assert!(text.contains("nothing had written there. Memory 1"), "{text}");
-    // Near each other, one place holds both.
+    // Close together, one place holds both.
     let mut rhs = run();
     rhs.insert(at, store(9008, 1));
     let mut lhs = run();
@@ -559,7 +559,7 @@ fn both_places_are_shown_when_the_events_write_far_apart() {
     assert_eq!((place.address, place.before.len()), (9000, 12));
 }
 
-/// A line shows sixteen bytes; events may differ behind them.
+/// A line shows sixteen bytes; events may differ after them.
 #[test]
 fn a_row_of_context_is_equal_only_when_its_events_are() {
     let at = HEAD + 30;
@@ -579,7 +579,7 @@ fn a_row_of_context_is_equal_only_when_its_events_are() {
     assert_eq!(equal, [true, true, false, true, true]);
 }
 
-/// A host write of thousands of bytes: what the report shows of it is what differs.
+/// A host write of thousands of bytes: the report shows the part that differs.
 #[test]
 fn long_writes_are_shown_where_they_differ() {
     let at = HEAD + 30;

@@ -1,4 +1,5 @@
-//! The report of two traces that ask for all that a short file may: its memory stays below what docs/trace-format.md says.
+//! The report on two traces that use all that a short file may: its memory stays below what docs/trace-format.md
+//! says.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -21,10 +22,11 @@ static ALLOCATOR: Counting = Counting;
 /// Bytes that one event fills: as many as are kept to take it back.
 const PIECE: u64 = 1 << 16;
 
-/// A run that fills `filled` bytes twice and then stores `last`, of a module with a custom section of so many zeros.
+/// A run that fills `filled` bytes twice and then stores `last`, of a module with a custom section of this many
+/// zeros.
 fn trace(path: &Path, section: u32, filled: u64, last: u32) {
     let mut module = b"\0asm\x01\0\0\0\0".to_vec();
-    // A length of five bytes, and a name of none.
+    // A length of five bytes, and an empty name.
     module.extend((0..5).map(|i| ((section + 1) >> (7 * i)) as u8 & 0x7f | if i < 4 { 0x80 } else { 0 }));
     module.resize(module.len() + section as usize + 1, 0);
     let header = Header { module: ModuleInfo::of("test.wasm", &module), ..support::header(1 << 17) };

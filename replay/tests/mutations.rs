@@ -1,5 +1,5 @@
-//! Traces that a stranger made: sound frames around contents that no recorder writes. Nothing that reads them panics, takes
-//! memory without bound, or never ends.
+//! Traces that a stranger made: sound frames around contents that no recorder writes. Nothing that reads them panics,
+//! takes memory without bound, or runs forever.
 //!
 //! `FORKPOINT_MUTATIONS=0..10000000 cargo test --workspace --test mutations -- --nocapture` for these instead of a few.
 

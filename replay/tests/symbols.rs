@@ -57,7 +57,7 @@ fn offsets_belong_to_the_body_that_holds_them() {
         for offset in body.start.0..body.end.0 {
             assert_eq!(symbols.function_at(CodeOffset(offset)), Some(FuncIndex(func)));
         }
-        // Before a body stands its size.
+        // Before a body is its size.
         assert_eq!(symbols.function_at(CodeOffset(body.start.0 - 1)), None);
     }
     assert_eq!(symbols.function_at(CodeOffset(0)), None);

@@ -1,4 +1,4 @@
-//! A timeline stands where it was sent, whichever way it came, and finds who wrote a byte.
+//! A timeline is where it was sent, whichever way it came, and finds which event wrote a byte.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -27,7 +27,7 @@ fn memory_at_a_position_does_not_depend_on_the_way_there() {
         let mut timeline = Timeline::open(&path).unwrap();
         assert_eq!(timeline.len(), steps.len() as u64);
         for _ in 0..12 {
-            // Far jumps, and steps to and fro that the undo log takes back.
+            // Far jumps, and steps back and forth that the undo log reverts.
             let mut at = random.usize(..=steps.len());
             for _ in 0..random.usize(1..8) {
                 timeline.seek(Position(at as u64)).unwrap();
@@ -59,7 +59,7 @@ fn stepping_back_event_by_event_undoes_every_kind_of_event() {
     }
 }
 
-/// A long run, so that the trace has keyframes: memory 0 is written all over, memory 1 comes and grows.
+/// A long run, so that the trace has keyframes: memory 0 is written all over, memory 1 appears and grows.
 fn long_run() -> Vec<Step> {
     let mut random = fastrand::Rng::with_seed(77);
     let mut steps = memories([2, 1]);
@@ -97,7 +97,7 @@ fn seeks_from_keyframes_give_the_memory_of_a_linear_replay() {
     writer.finish(EngineWords::default()).unwrap();
     let trace = TraceReader::open(&path).unwrap();
     let keyframes: Vec<u64> = trace.keyframe_positions().map(|position| position.0).collect();
-    assert!(keyframes.len() >= 3, "{keyframes:?}: the third builds on the second, which stands alone");
+    assert!(keyframes.len() >= 3, "{keyframes:?}: the third builds on the second, which is complete by itself");
     let mut timeline = Timeline::new(trace);
     let mut random = fastrand::Rng::with_seed(6);
     let mut places: Vec<u64> = keyframes.iter().flat_map(|at| [at - 1, *at, at + 1]).collect();
@@ -186,7 +186,7 @@ fn the_writer_of_zeros_on_a_fresh_page_is_found() {
             "{address:#x}"
         );
     }
-    // The next byte belongs to nobody.
+    // No event wrote the next byte.
     assert_eq!(timeline.last_writer(MemoryIndex(0), 70 * PAGE + 9..70 * PAGE + 10, end).unwrap(), None);
 }
 
@@ -201,18 +201,18 @@ fn a_timeline_survives_what_it_cannot_do() {
     assert!(timeline.seek(Position(timeline.len() + 1)).is_err());
     assert!(timeline.event(Position(timeline.len())).is_err());
     assert_eq!(replayed(&steps, 40).difference(timeline.memory()), None, "a refused seek moves nothing");
-    // A search that is stopped can be taken up again.
+    // A search that is stopped can be resumed.
     timeline.set_progress(|_| true);
     assert!(matches!(timeline.seek(Position(299)), Err(ReplayError::Cancelled)));
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
-    let told = std::sync::Arc::clone(&seen);
+    let noted = std::sync::Arc::clone(&seen);
     timeline.set_progress(move |position| {
-        told.lock().unwrap().push(position.0);
+        noted.lock().unwrap().push(position.0);
         false
     });
     timeline.seek(Position(299)).unwrap();
     assert_eq!(replayed(&steps, 299).difference(timeline.memory()), None);
-    // Each chunk on the way is told, those of a search that are skipped among them.
+    // Each chunk on the way is reported, including those that a search skips.
     let taken = || std::mem::take(&mut *seen.lock().unwrap());
     let replay = taken();
     assert!(replay.len() >= 2 && replay.is_sorted(), "{replay:?}");

@@ -1,4 +1,4 @@
-//! Verification finds what checksums cannot: traces whose parts are each whole and do not fit together.
+//! Verification finds what checksums cannot: traces whose parts are whole but do not fit together.
 
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
@@ -86,7 +86,7 @@ fn an_end_that_is_not_the_replayed_one_is_found() {
     assert!(matches!(finding(&steps), Fault::AfterEnd { position } if position.0 == last as u64 + 1));
 }
 
-/// What is said about a module, its hash above all, is about the one in the trace.
+/// What a header says about a module, its hash above all, is about the module in the trace.
 #[test]
 fn a_module_other_than_the_headers_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -118,11 +118,11 @@ fn native_code_with_points_out_of_order_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.fpt");
     let mut writer = create(&path, 4);
-    let mut behind = native(1);
-    behind.points[0].offset = 2;
+    let mut after = native(1);
+    after.points[0].offset = 2;
     let mut unordered = native(2);
-    unordered.points = [1, 0].map(|offset| forkpoint_traces::NativePoint { offset, ..behind.points[0] }).to_vec();
-    writer.native(&behind).unwrap();
+    unordered.points = [1, 0].map(|offset| forkpoint_traces::NativePoint { offset, ..after.points[0] }).to_vec();
+    writer.native(&after).unwrap();
     writer.native(&unordered).unwrap();
     push(&mut writer, &end(Outcome::Finished)).unwrap();
     writer.finish(EngineWords::default()).unwrap();
@@ -149,7 +149,7 @@ fn blocks(bytes: &[u8]) -> Vec<(u8, usize, usize)> {
     blocks
 }
 
-/// Puts another checksum on the block at `at`: a stranger can.
+/// Puts another checksum on the block at `at`, as a stranger can.
 fn reseal(bytes: &mut [u8], at: usize, end: usize) {
     let mut crc = 0xffff_ffff_u32;
     for byte in bytes[at..at + 9].iter().chain(&bytes[at + 13..end]) {
@@ -200,14 +200,14 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     bytes[at..at + 4].copy_from_slice(&(first.1 as u32).to_le_bytes());
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
-    // Pages that a keyframe before has named already: each is read once, however often a stranger names it.
+    // Pages that an earlier keyframe already named: each is read once, however often a stranger names it.
     let cut = TraceReader::open(&path).unwrap();
     assert!(cut.keyframes() == 1 && cut.incomplete().unwrap().contains("out of order"), "{:?}", cut.incomplete());
     // Another size: two pages become three.
     let mut bytes = good.clone();
     bytes.truncate(index.1);
     let at = keyframe.1 + 13 + 5;
-    assert_eq!(bytes[at..at + 2], [2, 2], "behind the position: two memories, two pages");
+    assert_eq!(bytes[at..at + 2], [2, 2], "after the position: two memories, two pages");
     bytes[at + 1] = 3;
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
@@ -221,7 +221,7 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     fs::write(&path, &bytes).unwrap();
     let found = verified(&path).faults;
     assert!(matches!(found[..], [Fault::KeyframePosition { keyframe: 2, .. }]), "{found:?}");
-    // In a closed trace the index says otherwise.
+    // In a closed trace the index contradicts it.
     let mut bytes = good.clone();
     bytes[keyframe.1 + 14] ^= 1;
     reseal(&mut bytes, keyframe.1, keyframe.2);
@@ -288,7 +288,7 @@ fn a_changed_byte_is_refused_or_found() {
         if !trace.is_complete() {
             continue;
         }
-        assert!(!verify(&mut trace).faults.is_empty(), "byte {at} of {} changed and nobody noticed", good.len());
+        assert!(!verify(&mut trace).faults.is_empty(), "byte {at} of {} changed unnoticed", good.len());
         found += 1;
     }
     assert!(found > 500, "verification was asked {found} times only");

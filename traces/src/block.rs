@@ -1,8 +1,8 @@
-//! Blocks: the frames of which a trace file consists after its first twelve bytes.
+//! Blocks: the frames that make up a trace file after its first twelve bytes.
 //!
-//! `tag u8 | stored length u32 | raw length u32 | CRC-32 u32 | stored bytes`, little endian. The checksum
-//! covers the head before it and the stored bytes. The tag decides whether the stored bytes are one zstd frame
-//! of so many raw bytes or the raw bytes themselves; in the second case both lengths are equal.
+//! `tag u8 | stored length u32 | raw length u32 | CRC-32 u32 | stored bytes`, little endian. The checksum covers the
+//! head before it and the stored bytes. Depending on the tag, the stored bytes are one zstd frame that decompresses
+//! to the raw length, or the raw bytes themselves; then both lengths are equal.
 
 use crate::compression;
 use crate::error::TraceError;
@@ -51,10 +51,10 @@ impl Tag {
         })
     }
 
-    /// Most raw bytes such a block may claim: what a hostile file can make a reader allocate.
+    /// Most raw bytes such a block may claim: bounds what a hostile file can make a reader allocate.
     fn limit(self) -> u32 {
         match self {
-            // What is put into memory for calls is in it.
+            // It holds the bytes that are put into memory for calls.
             Tag::Header => MAX_PUT as u32 + (4 << 20),
             Tag::Module => 1 << 30,
             Tag::Sites | Tag::Index => 256 << 20,
@@ -64,19 +64,19 @@ impl Tag {
         }
     }
 
-    /// How much more than it stores a compressed block may claim.
+    /// How far the length that a compressed block claims may exceed what it stores.
     fn expansion(self) -> Expansion {
         match self {
             Tag::Module => Expansion { free: 64 << 20, ratio: 32 },
-            // A header is stored as it is.
+            // A header is stored uncompressed.
             Tag::Header | Tag::Pages => Expansion { free: self.limit(), ratio: 1 },
-            // An index repeats what stands uncompressed in the blocks before it: `file::open` knows how much that is.
+            // An index repeats what the blocks before it hold uncompressed: `file::open` knows how much that is.
             Tag::Index => Expansion { free: self.limit(), ratio: 1 },
             _ => Expansion { free: 4 << 20, ratio: 16 },
         }
     }
 
-    /// Whether a block of so many raw bytes can be written, however well they compress.
+    /// Whether a block of this many raw bytes can be written, however well they compress.
     pub(crate) fn holds(self, raw: usize) -> bool {
         raw <= self.expansion().free.min(self.limit()) as usize
     }
@@ -121,8 +121,8 @@ pub(crate) fn write(out: &mut impl Write, tag: Tag, raw: &[u8], level: i32) -> s
     };
     if tag.compressed() && !tag.expansion().allows(stored.len() as u32, raw.len() as u32) {
         return Err(std::io::Error::other(format!(
-            "a {tag:?} block of {} bytes compresses to {}: the trace format takes no block that claims so much more than \
-             it stores",
+            "a {tag:?} block of {} bytes compresses to {}: the trace format limits how \
+             much more a block may claim than it stores",
             raw.len(),
             stored.len()
         )));
@@ -148,8 +148,8 @@ pub(crate) fn write(out: &mut impl Write, tag: Tag, raw: &[u8], level: i32) -> s
     Ok(HEAD + stored.len() as u64)
 }
 
-/// Reads the head of the block at `at`. `Ok(None)` where the file, `length` bytes long, ends before the block
-/// does: the mark of a recording that was cut off.
+/// Reads the head of the block at `at`. `Ok(None)` if the file, `length` bytes long, ends before the block does: the
+/// sign of a recording that was cut off.
 pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead>, TraceError> {
     if at.checked_add(HEAD).is_none_or(|end| end > length) {
         return Ok(None);
@@ -179,7 +179,7 @@ pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead
     Ok((head.end() <= length).then_some(head))
 }
 
-/// Reads, checks and decompresses the block behind `head`.
+/// Reads, checks and decompresses the block that follows `head`.
 pub(crate) fn read(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
     let stored = check(file, head)?;
     if !head.tag.compressed() {
@@ -188,7 +188,7 @@ pub(crate) fn read(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError>
     decompress(&stored, head.raw as usize, head.at)
 }
 
-/// Reads and checks the stored bytes of the block behind `head`.
+/// Reads and checks the stored bytes of the block that follows `head`.
 pub(crate) fn check(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
     let mut stored = vec![0; head.stored as usize];
     file.read_exact_at(&mut stored, head.at + HEAD)

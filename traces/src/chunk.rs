@@ -1,11 +1,11 @@
 //! A chunk: a fixed number of events in columns, readable alone.
 //!
-//! Columns: *control* (varint count of fully foreseen events, then a byte that tells what was not foreseen:
-//! bit 0 the site, bits 1 to 3 the operands), *sites*, *words* (zigzag varint differences to the last value),
-//! *values* (raw bytes), *blobs* (varint length and bytes) and *host* (the same, for host calls: a column of their
-//! own, so that the host log can be read without the stores). Each column is one zstd frame. The digest is
-//! XXH3-128 over the raw columns: they are a function of the events alone, so equal digests mean equal events
-//! whatever the engine, and hashing them costs per stored byte and not per event.
+//! Columns: *control* (varint count of fully foreseen events, then a byte that flags what was not foreseen: bit 0 the
+//! site, bits 1 to 3 the operands), *sites*, *words* (zigzag varint differences to the last value), *values* (raw
+//! bytes), *blobs* (varint length and bytes) and *host* (the same, for host calls: a separate column, so that the
+//! host log can be read without the stores). Each column is one zstd frame. The digest is XXH3-128 over the raw
+//! columns: they are a function of the events alone, so equal digests mean equal events whatever the engine, and
+//! hashing them costs per stored byte, not per event.
 
 use crate::block;
 use crate::compression;
@@ -29,11 +29,11 @@ const VALUES: usize = 3;
 const BLOBS: usize = 4;
 const HOST: usize = 5;
 
-/// A chunk is closed early when its blobs hold this much, so that big host writes cannot make one huge. The other
+/// A chunk is closed early when its blobs hold this much, so that big host writes cannot make it huge. The other
 /// columns need no count: an event adds less than 64 bytes to them, and the number of events is bounded.
 const FULL: usize = 8 << 20;
 
-/// Where the blobs of a site's events are.
+/// The column that holds the blobs of a site's events.
 #[inline]
 fn blob_column(site: SiteId) -> usize {
     if site == SiteId::HOST { HOST } else { BLOBS }
@@ -47,7 +47,7 @@ pub(crate) fn take_blob<'a>(column: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(blob)
 }
 
-/// Head of a chunk, also what an index is rebuilt from.
+/// Head of a chunk; an incomplete file's index is rebuilt from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ChunkHead {
     /// Position of the first event.
@@ -56,7 +56,7 @@ pub(crate) struct ChunkHead {
     pub(crate) count: u32,
     /// XXH3-128 over the raw columns.
     pub(crate) digest: [u8; 16],
-    /// How many of them say that memory was found to hold something else.
+    /// How many of them record that memory differed from what the events before make it.
     pub(crate) observed: u32,
     /// Which memory pages it touches, roughly.
     pub(crate) pages: PageFilter,

@@ -1,4 +1,4 @@
-//! zstd frames. A context takes longer to make than a small frame to read, so each thread keeps one of each kind.
+//! zstd frames. Creating a context takes longer than reading a small frame, so each thread keeps one of each kind.
 
 use std::cell::RefCell;
 use std::io;
@@ -9,7 +9,7 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
 }
 
-/// Makes one zstd frame.
+/// Compresses `raw` into one zstd frame.
 pub(crate) fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|kept| {
         let compressor = match kept {
@@ -21,7 +21,7 @@ pub(crate) fn compress(raw: &[u8], level: i32) -> io::Result<Vec<u8>> {
     })
 }
 
-/// Takes one zstd frame of at most `most` raw bytes apart.
+/// Decompresses one zstd frame of at most `most` raw bytes.
 pub(crate) fn decompress(frame: &[u8], most: usize) -> io::Result<Vec<u8>> {
     DECOMPRESSOR.with_borrow_mut(|kept| {
         let decompressor = match kept {

@@ -3,9 +3,9 @@
 use crate::page::{PAGE, written_pages};
 use xxhash_rust::xxh3::Xxh3;
 
-/// Digests a memory from its non-zero 4 KiB pages, given in ascending order: XXH3-64 over each page's number
-/// (u64, little endian) and bytes. Pages that were never touched cost nothing, and it does not matter whether an
-/// engine tells them from zeros.
+/// Digests a memory from its non-zero 4 KiB pages, given in ascending order: XXH3-64 over each page's number (u64,
+/// little endian) and bytes. Pages that were never touched cost nothing, and it does not matter whether an engine
+/// distinguishes them from zeros.
 #[derive(Default)]
 pub struct MemoryDigest(Xxh3);
 

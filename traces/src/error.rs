@@ -7,22 +7,22 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// The file system said no.
+    /// The file system reported an error.
     #[error("{what}: {source}")]
     Io {
         /// What was being done.
         what: String,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// The trace is whole, and its name was taken while it was written.
+    /// The trace is whole, but another file took its name while it was written.
     #[error(
         "another process wrote {} while this recording was made: that file stays, and this recording is in {}",
         target.display(),
         kept.display()
     )]
     Taken {
-        /// The name asked for.
+        /// The requested name.
         target: PathBuf,
         /// Where the trace is.
         kept: PathBuf,

@@ -34,15 +34,15 @@ impl std::fmt::Debug for Value {
     }
 }
 
-/// How the recorder came to see what memory holds.
+/// How the recorder learned what memory holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Observation {
-    /// Loaded by the guest right after the store before, instead of what was stored.
+    /// The guest loaded it right after the preceding store, instead of what was stored.
     ReadBack,
-    /// Seen by the host at a checkpoint: changed at any time since the one before.
+    /// The host saw it at a checkpoint: it changed at some time since the one before.
     Checkpoint,
-    /// Seen by the host that looks at these bytes after every event: changed with the event before, or since
-    /// the one before that.
+    /// The host, which looks at these bytes after every event, saw it: it changed with the event before, or since the
+    /// one before that.
     Watch,
 }
 
@@ -57,7 +57,7 @@ pub enum Event {
         memory: MemoryIndex,
         /// Effective address in bytes: operand plus static offset.
         address: u64,
-        /// The bytes written; of a read-modify-write, what memory holds afterwards.
+        /// The bytes written; for a read-modify-write, what memory holds afterwards.
         value: Value,
     },
     /// `memory.grow`, successful or not.
@@ -68,7 +68,7 @@ pub enum Event {
         memory: MemoryIndex,
         /// Pages asked for.
         delta: u64,
-        /// The size before in pages, `None` when the engine refused.
+        /// The size before in pages, `None` if the engine refused.
         result: Option<u64>,
     },
     /// `memory.fill`.
@@ -132,8 +132,8 @@ pub enum Event {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Bytes that memory was found to hold instead of what the events before say: a store that did not
-    /// arrive, or a write without an event. Replay goes on with what was found.
+    /// Bytes that memory was found to hold although the events before say otherwise: a store that did not arrive, or
+    /// a write without an event. Replay continues with what was found.
     Observed {
         /// Memory they are in.
         memory: MemoryIndex,
@@ -144,15 +144,16 @@ pub enum Event {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// A memory was found to have another size than the events before make it. Replay goes on with what was found.
+    /// A memory was found to differ in size from what the events before make it. Replay continues with the size
+    /// found.
     FoundSize {
         /// Which memory.
         memory: MemoryIndex,
         /// Its size in pages, as the engine gave it.
         pages: u64,
     },
-    /// The event before lies outside of memory, in whole or in part: the engine went on where it must trap.
-    /// Where its bytes went is not known; replay wrote those that lie inside.
+    /// The event before lies outside of memory, wholly or partly: the engine continued where it must trap. Where its
+    /// bytes went is unknown; replay wrote those that lie inside.
     FoundOutside {
         /// Which memory.
         memory: MemoryIndex,
@@ -164,7 +165,7 @@ pub enum Event {
 }
 
 impl Event {
-    /// The instruction's site, `None` for what is no instruction of the module.
+    /// The instruction's site, `None` for an event that is not an instruction of the module.
     pub fn site(&self) -> Option<SiteId> {
         match self {
             Event::Store { site, .. }
@@ -177,7 +178,7 @@ impl Event {
         }
     }
 
-    /// The instruction's operator in a table of sites; `None` for what is no instruction.
+    /// The instruction's operator in a table of sites; `None` for an event that is not an instruction.
     pub fn op(&self, sites: &SiteTable) -> Option<MemoryOp> {
         Some(sites.get(self.site()?)?.op)
     }
@@ -204,7 +205,7 @@ impl Event {
         }
     }
 
-    /// The bytes that a store wrote, that a host function wrote or that were found; `None` for everything else.
+    /// The bytes that a store or a host function wrote, or that were found; `None` for everything else.
     pub fn bytes(&self) -> Option<&[u8]> {
         match self {
             Event::Store { value, .. } => Some(value.bytes()),
@@ -215,7 +216,7 @@ impl Event {
         }
     }
 
-    /// The word of [`Event::kind`] for an instruction's events.
+    /// The word that [`Event::kind`] returns for an instruction's events.
     pub fn kind_of(op: MemoryOp) -> &'static str {
         match op.shape() {
             Shape::Store { .. } | Shape::Rmw { .. } | Shape::Lane { .. } => "store",
@@ -246,7 +247,7 @@ impl Event {
         }
     }
 
-    /// Every word [`Event::kind`] can answer.
+    /// Every word that [`Event::kind`] can return.
     pub const KINDS: &'static [&'static str] = &[
         "store",
         "grow",

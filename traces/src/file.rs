@@ -1,8 +1,8 @@
-//! Writer and reader of trace files, side by side: what one puts down the other must understand.
+//! Writer and reader of trace files, side by side: the reader must understand what the writer writes.
 //!
 //! `magic | version | header | module | sites | native code* | (chunk | pages | keyframe)* | index | trailer`.
-//! A file without index and trailer is *incomplete*: its recorder was killed or ran out of disk. It is
-//! readable up to its last whole chunk, and says so.
+//! A file without index and trailer is *incomplete*: its recorder was killed or ran out of disk. It is readable up to
+//! its last whole chunk, and the reader reports why it is incomplete.
 
 mod open;
 mod output;
@@ -35,6 +35,6 @@ const TRAILER: u64 = 16;
 #[derive(Serialize, Deserialize)]
 struct Sites {
     sites: Vec<Site>,
-    /// Bytes of every data segment as start and end in the module.
+    /// Where each data segment's bytes are: start and end in the module.
     data: Vec<(u32, u32)>,
 }

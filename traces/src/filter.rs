@@ -6,7 +6,7 @@ use std::ops::Range;
 /// Bits in a [`PageFilter`].
 const FILTER_BITS: u64 = 2048;
 
-/// So many pages in a row set nearly every bit: more of them are not counted one by one.
+/// This many consecutive pages set nearly every bit: more are not counted one by one.
 const MANY: u64 = 2 * FILTER_BITS;
 
 /// A Bloom filter with one hash over the 4 KiB pages that a chunk touches: fixed size, so that an index
@@ -32,7 +32,7 @@ impl PageFilter {
         self.0[byte] |= bit;
     }
 
-    /// Inserts pages in a row, in bounded time however many.
+    /// Inserts consecutive pages, in bounded time however many.
     pub(crate) fn insert_range(&mut self, memory: u32, pages: Range<u64>) {
         if pages.end.saturating_sub(pages.start) >= MANY {
             self.0.fill(u8::MAX);
@@ -41,7 +41,7 @@ impl PageFilter {
         }
     }
 
-    /// Whether the page may have been touched. A filter of a wrong size, from a strange file, filters nothing.
+    /// Whether the page may have been touched. A filter of a wrong size, from a stranger's file, excludes nothing.
     pub(crate) fn may_contain(&self, memory: u32, page: u64) -> bool {
         let (byte, bit) = Self::bit(memory, page);
         self.0.get(byte).is_none_or(|bits| bits & bit != 0)

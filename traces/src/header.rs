@@ -33,7 +33,7 @@ pub struct Header {
     pub chunk_events: u32,
 }
 
-/// The setting of an engine that says how many bytes of address space its process could have, where that was limited.
+/// The engine setting that holds the limit on its process's address space in bytes, where there was one.
 pub const ADDRESS_SPACE: &str = "most bytes of address space";
 
 /// The engine and how it was set up.
@@ -51,9 +51,9 @@ pub struct EngineInfo {
     pub compiler: String,
     /// Optimization level.
     pub opt_level: String,
-    /// Target triple that code was made for.
+    /// Target triple of the generated code.
     pub target: String,
-    /// CPU features that the compiler could use, sorted; empty means the target's baseline.
+    /// CPU features available to the compiler, sorted; empty means the target's baseline.
     pub cpu_features: Vec<String>,
     /// WebAssembly features and further settings, as name and value.
     pub settings: Vec<(String, String)>,
@@ -76,7 +76,7 @@ impl ModuleInfo {
         ModuleInfo { name: name.to_string(), hash: *blake3::hash(module).as_bytes(), length: module.len() as u64 }
     }
 
-    /// Refuses any other module than the one described; `at` is where its block ends.
+    /// Refuses any module other than the one described; `at` is where its block ends.
     pub(crate) fn check(&self, module: &[u8], at: u64) -> Result<(), TraceError> {
         let found = ModuleInfo::of("", module);
         if (found.hash, found.length) == (self.hash, self.length) {
@@ -107,13 +107,13 @@ pub struct HostInfo {
     pub environment: Vec<(String, String)>,
     /// Preopened directories as `host::guest`.
     pub directories: Vec<String>,
-    /// Whether clocks and random source were fixed.
+    /// Whether clocks and random numbers were fixed.
     pub deterministic: bool,
     /// Whether every host call was answered from the host log of another run.
     pub replayed: bool,
     /// Imports that were answered by a stub, as written on the command line.
     pub stubs: Vec<String>,
-    /// Imports that were answered by a module of the user's, as written on the command line: `env=helper.wasm`.
+    /// Imports that a module of the user's answered, as written on the command line: `env=helper.wasm`.
     pub preloads: Vec<String>,
 }
 
@@ -122,7 +122,7 @@ pub struct HostInfo {
 pub enum Step {
     /// A call of an export.
     Call(Call),
-    /// Bytes put into memory, where an allocator has made room for them.
+    /// Bytes put into memory, where an allocator made room for them.
     Put(Put),
 }
 
@@ -136,7 +136,7 @@ pub struct Call {
 }
 
 impl Step {
-    /// What it needs of steps before.
+    /// The results of earlier steps that it needs.
     pub fn needs(&self) -> impl Iterator<Item = StepResult> {
         let (arguments, room) = match self {
             Step::Call(call) => (call.arguments.as_slice(), None),
@@ -155,7 +155,7 @@ impl Step {
 pub enum Argument {
     /// This value.
     Value(WasmValue),
-    /// What a step before came to.
+    /// The result of an earlier step.
     Result(StepResult),
 }
 
@@ -164,14 +164,14 @@ pub enum Argument {
 pub struct StepResult {
     /// The step, from 0.
     pub step: u32,
-    /// Which of a call's results, from 0. Of a put it is always 0: the address of its first byte.
+    /// Which of a call's results, from 0. For a put it is always 0: the address of its first byte.
     pub result: u32,
 }
 
 /// Bytes for memory.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Put {
-    /// Where they go: to the address that the allocator's call gave.
+    /// Where they go: the address that the allocator's call returned.
     pub room: StepResult,
     /// Memory written.
     pub memory: MemoryIndex,
@@ -193,18 +193,18 @@ impl std::fmt::Debug for Put {
 pub struct RecorderInfo {
     /// Whether every event was a call of the host instead of a record written by the module's own code.
     pub hooks: bool,
-    /// Whether every store was loaded back.
+    /// Whether every store was read back.
     pub read_back: bool,
     /// How often the engine's memory was compared with the replayed one, as written on the command line.
     pub checkpoint: String,
-    /// What was recorded when it was not everything, in words. Memory cannot be replayed from such a trace.
+    /// What was recorded if not everything, in words. Memory cannot be replayed from such a trace.
     pub scope: Option<String>,
-    /// What the module's code did besides being recorded, in words: for reruns that ask for more.
+    /// What the module's code did besides recording, in words: for reruns that ask for more.
     pub probes: Vec<String>,
 }
 
-/// Proposals that were switched on and off in the engine, in the form `+tail-call`. Where a proposal is named twice,
-/// the last one counts; what is not named is as the engine has it.
+/// Proposals that were switched on and off in the engine, in the form `+tail-call`. If a proposal is named twice, the
+/// last one counts; the engine decides about proposals that are not named.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Features {
     /// While compiling ahead of time.
@@ -213,12 +213,12 @@ pub struct Features {
     pub run: Vec<String>,
 }
 
-/// What the specification says of the module, by an implementation of its validation that is not part of the engine.
+/// What the specification says of the module, according to a validator that is not part of the engine.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Specification {
     /// Why the module is not valid, and the byte offset where; `None` when it is valid.
     pub invalid: Option<(String, u64)>,
-    /// Proposals beyond WebAssembly 3.0 without which it would not be valid.
+    /// Proposals beyond WebAssembly 3.0 that it needs to be valid.
     pub beyond: Vec<String>,
 }
 
@@ -227,6 +227,6 @@ pub struct Specification {
 pub struct Limits {
     /// Time limit in milliseconds.
     pub timeout_ms: Option<u64>,
-    /// Most pages that a memory could have, where that was limited.
+    /// Most pages that a memory could have, if limited.
     pub memory_pages: Option<u64>,
 }

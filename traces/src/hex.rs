@@ -6,8 +6,8 @@ use std::fmt;
 /// Most bytes that a line for people shows.
 const SHOWN_BYTES: usize = 16;
 
-/// Bytes that are printed as hexadecimal digits: `{}` prints all of them without spaces, for programs; `{:#}` prints the
-/// first sixteen with spaces between them, for people. Serialized it is the former.
+/// Bytes printed as hexadecimal digits: `{}` prints all of them without spaces, for programs; `{:#}` prints the first
+/// sixteen with spaces between them, for people. They serialize as the former.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hex<B>(pub B);
 

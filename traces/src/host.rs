@@ -1,8 +1,8 @@
 //! The host log: what a guest asked of its host, and all that the host did about it.
 //!
 //! One call of an imported function is a [`HostEvent::Call`], what the host did to memory in order, and a
-//! [`HostEvent::Return`]. These events lie in the trace among the stores, and in a column of their own in each
-//! chunk, so that the log alone can be read fast and fed to another run ([`crate::HostLog`]).
+//! [`HostEvent::Return`]. These events lie in the trace among the stores, but in a separate column of each chunk, so
+//! that the log alone can be read fast and fed to another run ([`crate::HostLog`]).
 
 use crate::error::TraceError;
 use crate::ids::{FuncIndex, MemoryIndex};
@@ -13,7 +13,7 @@ use crate::wire;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Bytes of a read that are kept to be shown.
+/// Bytes of a read that are kept for display.
 const SHOWN: usize = 256;
 
 /// One step of a host call.
@@ -69,7 +69,7 @@ pub struct HostCall {
     pub arguments: Vec<WasmValue>,
     /// What of the guest's memory the call depends on: output buffers, paths.
     pub reads: Vec<HostRead>,
-    /// The instruction that calls it by name; `None` for a call by reference, and where it is not known.
+    /// The instruction that calls it by name; `None` for a call by reference, and if it is unknown.
     pub caller: Option<Place>,
 }
 
@@ -84,7 +84,7 @@ pub struct HostRead {
     pub length: u64,
     /// XXH3-64 of the bytes.
     pub digest: u64,
-    /// The first of them (256 at most), to be shown.
+    /// The first of them (256 at most), for display.
     #[serde(with = "wire::bytes")]
     pub start: Vec<u8>,
 }
@@ -118,7 +118,7 @@ impl HostRead {
         }
     }
 
-    /// Whether it was given just these bytes.
+    /// Whether it was given exactly these bytes.
     pub fn is(&self, bytes: &[u8]) -> bool {
         self.length == bytes.len() as u64 && self.digest == xxh3_64(bytes)
     }
@@ -133,7 +133,7 @@ impl HostEvent {
     /// The inverse of [`HostEvent::encode`].
     ///
     /// # Errors
-    /// When the bytes are none.
+    /// When the bytes do not decode.
     pub fn decode(bytes: &[u8]) -> Result<HostEvent, TraceError> {
         if bytes.len() > MAX_HOST_EVENT {
             return Err(TraceError::corrupt(0, format!("a step of a host call of {} bytes", bytes.len())));

@@ -59,7 +59,7 @@ impl SiteId {
     /// Bytes that memory was found to hold instead of what the events before say: operands are memory,
     /// address and how they were found (an [`Observation`](crate::Observation) as a number).
     pub const OBSERVED: SiteId = SiteId(3);
-    /// The first number given to an instruction; those between are kept for later use.
+    /// The first number given to an instruction; those between are reserved.
     pub const FIRST: SiteId = SiteId(8);
 
     /// Whether this is an instruction of the module (and not something the recorder adds).

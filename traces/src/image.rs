@@ -26,12 +26,12 @@ use pages::Memory;
 /// Most memories a trace may declare.
 const MAX_MEMORIES: usize = 1000;
 
-/// The environment variable by which the command lets a trace fill more memory than its length allows. The command reads
-/// it, not this crate: see [`TraceReader::allow_memory`](crate::TraceReader::allow_memory).
+/// The environment variable that lets a trace fill more memory than its length allows. The command reads it, not this
+/// crate: see [`TraceReader::allow_memory`](crate::TraceReader::allow_memory).
 pub const MEMORY_VARIABLE: &str = "FORKPOINT_TRACE_MEMORY";
 
-/// An event that cannot be replayed: of a damaged trace or a broken recorder, or one that takes more memory than the trace
-/// may fill.
+/// An event that cannot be replayed: from a damaged trace or a broken recorder, or one that takes more memory than
+/// the trace may fill.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this event cannot be replayed: {what}")]
 pub struct CorruptEvent {
@@ -44,7 +44,7 @@ impl CorruptEvent {
         CorruptEvent { what, is_limit: false }
     }
 
-    /// Whether nothing is wrong with the event but that its memory is more than was allowed.
+    /// Whether the only fault of the event is that it takes more memory than was allowed.
     pub fn is_limit(&self) -> bool {
         self.is_limit
     }
@@ -73,13 +73,13 @@ pub struct Image {
     module: Arc<[u8]>,
     data: Arc<[Range<u32>]>,
     memories: Vec<Memory>,
-    /// Pages there are, and those that the tables of pages would fill.
+    /// Existing pages, plus those that the tables of pages would fill.
     allocated: u64,
-    /// Most of them that there may be.
+    /// Limit for `allocated`.
     most_pages: u64,
     chunk: u32,
     interval: u32,
-    /// Pages written in this chunk, those that are still absent after zeros were written to them too.
+    /// Pages written in this chunk, including those that are still absent because only zeros were written to them.
     touched: PageFilter,
     dirty: u64,
     /// Memory and address of an instruction that wrote outside of memory.
@@ -95,7 +95,7 @@ impl Image {
         &self.module
     }
 
-    /// The state before the first event: no memory at all. `data` are the data segments' bytes as ranges of
+    /// The state before the first event: no memory at all. `data` gives the data segments' bytes as ranges of
     /// `module`.
     pub(crate) fn new(sites: Arc<SiteTable>, module: Arc<[u8]>, data: Arc<[Range<u32>]>) -> Image {
         Image {
@@ -113,7 +113,7 @@ impl Image {
         }
     }
 
-    /// The same, with room for so many bytes that are not zero.
+    /// The same, with room for this many bytes of existing pages.
     pub(crate) fn with_room(mut self, bytes: u64) -> Image {
         self.most_pages = bytes / PAGE;
         self
@@ -155,7 +155,7 @@ impl Image {
         inside
     }
 
-    /// Every page with a number in `range` that was ever written, ascending; all others are zero.
+    /// Every page with a number in `range` that has been written, ascending; all others are zero.
     pub fn pages_in(&self, memory: MemoryIndex, range: Range<u64>) -> impl Iterator<Item = (u64, &[u8])> {
         self.memories
             .get(memory.0 as usize)
@@ -164,7 +164,7 @@ impl Image {
             .map(|(number, page)| (number, page.bytes.as_slice()))
     }
 
-    /// Size and digest of a memory, as the end of a run has them; `None` where there is no such memory.
+    /// Size and digest of a memory, in the form that the end of a run has; `None` where there is no such memory.
     pub fn state(&self, memory: MemoryIndex) -> Option<MemoryState> {
         let size = self.size(memory)?;
         let mut digest = MemoryDigest::default();
@@ -176,7 +176,7 @@ impl Image {
         Some(MemoryState { pages: size.pages, digest: digest.finish() })
     }
 
-    /// Where an instruction since the last call wrote outside of memory, which no right engine lets it do. What it
+    /// Where an instruction since the last call wrote outside of memory, which a correct engine never allows. What it
     /// wrote inside is applied.
     #[inline]
     pub fn take_outside(&mut self) -> Option<(MemoryIndex, u64)> {
@@ -189,7 +189,7 @@ impl Image {
     /// When the event names something that the module does not have, or found bytes lie outside of memory.
     #[inline]
     pub fn apply(&mut self, event: &RawEvent) -> Result<(), CorruptEvent> {
-        // Nearly every event is a store of up to 8 bytes: applied without the detour by its readable form.
+        // Nearly every event is a store of up to 8 bytes: applied without the detour through its readable form.
         if let Some(Layout { store: width @ 1.., memory, .. }) = self.sites.layouts().get(event.site.0 as usize) {
             let (memory, width) = (*memory, *width);
             let [address, value, _] = event.operands;
@@ -246,16 +246,16 @@ impl Image {
 
     fn grow(&mut self, memory: u32, delta: u64) -> Result<(), CorruptEvent> {
         let memory = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
-        // An engine may answer with a size that memory never had. What it has is seen at the next checkpoint.
+        // An engine may report a size that memory never had. The next checkpoint shows the real one.
         memory.size.pages = memory.size.pages.saturating_add(delta);
         Ok(())
     }
 
-    /// A memory has another size than the events made it.
+    /// Gives a memory a size other than the events made it.
     fn found_size(&mut self, memory: u32, pages: u64) -> Result<(), CorruptEvent> {
         let slot = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
         let size = MemorySize { pages, ..slot.size };
-        // What lies past the new end is gone, and zero if memory grows again.
+        // What lies past the new end is lost, and reads as zero if memory grows again.
         let beyond: Vec<u64> = slot.pages_in(size.bytes() / PAGE..u64::MAX).map(|(number, _)| number).collect();
         for number in beyond {
             let start = size.bytes().saturating_sub(number.saturating_mul(PAGE)).min(PAGE) as usize;
@@ -265,7 +265,7 @@ impl Image {
         Ok(())
     }
 
-    /// Bytes of memory that the events have filled, as their reader counts them.
+    /// Bytes of memory that the events have filled, counted as their reader counts them.
     pub(crate) fn filled(&self) -> u64 {
         self.allocated * PAGE
     }
@@ -293,7 +293,7 @@ impl Image {
         }
         self.interval += 1;
         self.dirty = 0;
-        // Pages written earlier in this chunk must be seen as dirty again when they are written once more.
+        // Pages written earlier in this chunk must become dirty again when they are written once more.
         self.chunk = self.chunk.wrapping_add(1);
     }
 
@@ -301,7 +301,7 @@ impl Image {
         self.memories.iter().map(|memory| (memory.size.pages, memory.size.page_size)).collect()
     }
 
-    /// Sets up empty memories of these sizes, as a keyframe has them.
+    /// Sets up empty memories of these sizes, as a keyframe stores them.
     pub(crate) fn restore_sizes(&mut self, sizes: &[(u64, u32)]) -> Result<(), CorruptEvent> {
         if sizes.len() > MAX_MEMORIES {
             return Err(CorruptEvent::new(format!("a keyframe claims {} memories", sizes.len())));
@@ -311,7 +311,7 @@ impl Image {
         Ok(())
     }
 
-    /// Counts pages that will be there.
+    /// Counts pages that are about to be added.
     pub(super) fn reserve(&mut self, pages: u64) -> Result<(), CorruptEvent> {
         if pages > self.most_pages.saturating_sub(self.allocated) {
             let most = (self.most_pages * PAGE) >> 20;

@@ -17,7 +17,7 @@ pub struct ChunkEntry {
     pub count: u32,
     /// Digest of its events; equal digests at equal positions mean equal events, whatever the engine.
     pub digest: [u8; 16],
-    /// How many of its events say that memory was found to hold something else than the events before say.
+    /// How many of its events record that memory differed from what the events before make it.
     pub observed: u32,
     pub(crate) pages: PageFilter,
 }
@@ -28,26 +28,26 @@ impl ChunkEntry {
         Position(self.first.0 + u64::from(self.count))
     }
 
-    /// Whether an event of the chunk may have written to the 4 KiB page of `address`; `false` is certain, as far as
-    /// the recorder can be believed: nothing but the verification of a trace checks it.
+    /// Whether an event of the chunk may have written to the 4 KiB page of `address`; `false` is certain if the
+    /// recorder can be believed: only the verification of a trace checks it.
     pub fn may_touch(&self, memory: MemoryIndex, address: u64) -> bool {
         self.pages.may_contain(memory.0, address / PAGE)
     }
 }
 
-/// What the engine itself says about the end of a run. No part of the events: two engines never use the same words.
+/// What the engine itself says about the end of a run. Not part of the events: two engines never use the same words.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EngineWords {
-    /// Its message, unescaped, where it had any.
+    /// Its message, unescaped, if it had any.
     pub message: Option<String>,
-    /// Of a rejection: the byte offset in the original module that the engine points at.
+    /// For a rejection: the byte offset in the original module that the engine points at.
     pub offset: Option<u64>,
-    /// Of a rejection: the engine's own error code.
+    /// For a rejection: the engine's own error code.
     pub code: Option<String>,
-    /// The end of what the engine's process wrote to its standard error, unescaped, at most 4 KiB; `None` where it wrote
-    /// nothing, or where the run came to an end by itself.
+    /// The end of what the engine's process wrote to its standard error, unescaped, at most 4 KiB; `None` if it wrote
+    /// nothing, or if the run ended by itself.
     pub last_words: Option<String>,
-    /// Where in the module the run ended when no milestone says so: under a crash, a time limit, a memory limit.
+    /// Where in the module the run ended if no milestone records it: after a crash, a time limit, a memory limit.
     pub place: Option<Place>,
 }
 

@@ -7,7 +7,7 @@
 use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
 
-/// Events between keyframes at least.
+/// Fewest events between keyframes.
 const MIN_EVENTS: u64 = 1 << 19;
 
 /// Events between keyframes for every dirty page: keeps keyframes a small part of the file.
@@ -19,7 +19,7 @@ pub(crate) const PAGES_PER_BLOCK: usize = 1024;
 /// Where a keyframe is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyframeEntry {
-    /// The position before which memory looks like this.
+    /// The position whose memory this is.
     pub(crate) position: u64,
     /// Sizes of all memories in pages of the memory, and bytes in such a page.
     pub(crate) sizes: Vec<(u64, u32)>,
@@ -32,7 +32,7 @@ pub(crate) fn base(k: u64) -> u64 {
     k & (k.wrapping_sub(1))
 }
 
-/// Whether it is time for a keyframe, so many events and dirty pages after the last one.
+/// Whether a keyframe is due, this many events and dirty pages after the last one.
 pub(crate) fn due(events: u64, dirty_pages: u64) -> bool {
     events >= MIN_EVENTS && events >= dirty_pages.saturating_mul(EVENTS_PER_DIRTY_PAGE)
 }

@@ -17,7 +17,7 @@
 //!
 //! # Example
 //!
-//! Reads a trace from its first event to its last, and memory as these make it:
+//! Reads a trace from its first event to its last, and applies them to memory:
 //!
 //! ```
 //! use forkpoint_traces::{Event, MemoryIndex, TraceError, TraceReader};
@@ -38,7 +38,7 @@
 //! # Ok::<(), TraceError>(())
 //! ```
 
-// Who prints is the command, in one place.
+// Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod block;

@@ -1,11 +1,11 @@
-//! What happens to a run as a whole: the stages it comes through, its calls, its end.
+//! What happens to a run as a whole: its stages, its calls, its end.
 
 use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
 use crate::value::WasmValue;
 use serde::{Deserialize, Serialize};
 
-/// A step of the run as a whole. Holds nothing that two engines word differently: messages are in the
-/// trace's end record, so that equal runs have equal milestones.
+/// A step of the run as a whole. Holds nothing that two engines word differently: messages are in the trace's end
+/// record, so equal runs have equal milestones.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Milestone {
     /// A memory as it was between instantiation and start, read from the engine.
@@ -17,8 +17,8 @@ pub enum Milestone {
         /// Bytes in a page.
         page_size: u32,
     },
-    /// An active data segment: memory held its declared bytes after instantiation, but for those that
-    /// `StrayBytes` events behind it name.
+    /// An active data segment: after instantiation memory held its declared bytes, except for those that later
+    /// `StrayBytes` events name.
     DataInit {
         /// Index of the data segment.
         segment: u32,
@@ -45,9 +45,9 @@ pub enum Milestone {
     Trapped {
         /// Which trap.
         trap: TrapKind,
-        /// The function it happened in, where the engine says so.
+        /// The function it happened in, if the engine reports it.
         func: Option<FuncIndex>,
-        /// The instruction, where the engine says so.
+        /// The instruction, if the engine reports it.
         offset: Option<CodeOffset>,
     },
     /// The guest ended itself by `proc_exit`.
@@ -59,14 +59,14 @@ pub enum Milestone {
     End {
         /// How.
         outcome: Outcome,
-        /// All memories as the engine held them, empty when it could not be asked any more.
+        /// All memories as the engine held them, empty if it could no longer be asked.
         memories: Vec<MemoryState>,
-        /// All mutable globals of numeric type, by index; empty when the engine could not be asked any more.
+        /// All mutable globals of numeric type, by index; empty if the engine could no longer be asked.
         globals: Vec<GlobalState>,
-        /// Sizes of all tables in elements; empty when the engine could not be asked any more.
+        /// Sizes of all tables in elements; empty if the engine could no longer be asked.
         tables: Vec<u64>,
     },
-    /// The engine accepted the module at a stage. What a rejection says is in the end's [`Outcome`].
+    /// The engine accepted the module at a stage. A rejection is in the end's [`Outcome`].
     Accepted {
         /// Which.
         stage: Stage,
@@ -88,15 +88,15 @@ impl Milestone {
     }
 }
 
-/// What an engine does with a module before anything of it runs, in this order. At each stage it may reject it.
+/// What an engine does with a module before it runs any of it, in this order. It may reject the module at each stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// It checks that the module is valid, with the proposals that are switched on.
+    /// It checks that the module is valid with the proposals that are switched on.
     Validate,
-    /// It makes code of it, or loads what was compiled before.
+    /// It compiles the module, or loads what was compiled before.
     Compile,
-    /// It resolves imports, makes memories and tables, and copies active segments.
+    /// It resolves imports, creates memories and tables, and copies active segments.
     Instantiate,
 }
 
@@ -155,25 +155,25 @@ pub enum Outcome {
     },
     /// The engine's process died.
     Crashed {
-        /// The signal that killed it, or `None` when it left with an exit code of its own.
+        /// The signal that killed it, or `None` if it exited by itself.
         signal: Option<i32>,
     },
     /// The time limit ran out.
     TimedOut,
     /// The user ended it (Ctrl-C).
     Interrupted,
-    /// The guest asked something of its host that the host log has no answer to: it went another way.
+    /// The guest asked its host something that the host log has no answer to: it took another path.
     Unanswered,
     /// The module is not valid, so it was not instantiated although the engine compiled it.
     NotRun,
     /// The engine's process held more memory than it was allowed to, and was ended.
     OutOfMemory,
-    /// The guest's allocator gave no room for bytes that a call was to be given, so that call was not made.
+    /// The guest's allocator gave no room for an argument's bytes, so the call was not made.
     NoRoom,
 }
 
 impl Outcome {
-    /// Whether two engines may mean the same end: equal but for [`TrapKind::may_be`].
+    /// Whether two engines may mean the same end: equal up to [`TrapKind::may_be`].
     pub fn may_be(&self, other: &Outcome) -> bool {
         match (self, other) {
             (Outcome::Trapped { trap }, Outcome::Trapped { trap: other }) => trap.may_be(*other),
@@ -181,7 +181,7 @@ impl Outcome {
         }
     }
 
-    /// A word for the kind of end, which no change of its text touches.
+    /// A word for the kind of end, which stays the same when its text changes.
     pub fn kind(&self) -> &'static str {
         match self {
             Outcome::Finished => "finished",
@@ -198,7 +198,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the run was ended from outside, so that nothing follows from where it did.
+    /// Whether the run was ended from outside, so that the place where it ended means nothing.
     pub fn is_cut_short(&self) -> bool {
         matches!(self, Outcome::TimedOut | Outcome::Interrupted | Outcome::OutOfMemory)
     }
@@ -249,7 +249,7 @@ macro_rules! traps {
         pub enum TrapKind { $($name),* }
 
         impl TrapKind {
-            /// Its name in the format, which no change of its text touches.
+            /// Its name in the format, which stays the same when its text changes.
             pub fn name(self) -> &'static str {
                 match self { $(TrapKind::$name => stringify!($name)),* }
             }
@@ -287,7 +287,7 @@ traps! {
 }
 
 impl TrapKind {
-    /// Whether two engines may mean the same: some have one message for two kinds.
+    /// Whether two engines may mean the same trap: some have one message for two kinds.
     pub fn may_be(self, other: TrapKind) -> bool {
         use TrapKind::{
             IndirectCall, IndirectCallType, IntegerOverflow, InvalidConversion, Truncation, UndefinedElement,

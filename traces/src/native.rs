@@ -13,7 +13,7 @@ pub struct NativeFunction {
     /// Its machine code.
     #[serde(with = "crate::wire::bytes")]
     pub code: Vec<u8>,
-    /// Which instruction of the original module native code from `offset` on belongs to, ascending.
+    /// Which instruction of the original module each stretch of code belongs to, in ascending order.
     pub points: Vec<NativePoint>,
 }
 
@@ -24,6 +24,6 @@ pub struct NativePoint {
     pub offset: u32,
     /// Instruction of the original module, `None` for code without one (prologue, epilogue).
     pub site: Option<CodeOffset>,
-    /// Whether this is code that the recorder added behind that instruction.
+    /// Whether the recorder added this code after that instruction.
     pub recorder: bool,
 }

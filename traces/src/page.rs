@@ -1,6 +1,6 @@
 //! The unit in which memory is compared, digested and stored.
 
-/// Pages of memory in traces have this many bytes, whatever a page of a WebAssembly memory has.
+/// Bytes in a page of memory as traces count them, whatever a page of a WebAssembly memory has.
 pub const PAGE: u64 = 4096;
 
 /// The pages of `bytes` that are not all zero, each with its number counted from the start of `bytes`; the last one may

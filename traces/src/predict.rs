@@ -1,9 +1,9 @@
 //! The per-site predictor: what it foresees is not stored.
 //!
-//! For every site it keeps which site came next last time, and for every operand the last value and a
-//! stride. An operand is foreseen when it is the last value plus the stride; the stride changes only when
-//! the same difference is seen twice, so a loop that starts a new row, or a value that changes once, costs
-//! one miss and not two. Encoder and decoder drive the same [`Predictor`], so they cannot disagree.
+//! For every site it keeps which site followed last time, and for every operand the last value and a stride. An
+//! operand is foreseen when it is the last value plus the stride; the stride changes only when the same difference is
+//! seen twice, so a loop that starts a new row, or a value that changes once, costs one miss, not two. Encoder and
+//! decoder drive the same [`Predictor`], so they cannot disagree.
 //! State is forgotten at every chunk (by an epoch, not by clearing): chunks are readable alone.
 
 use crate::site::MAX_OPERANDS;

@@ -13,8 +13,8 @@
 //! | the same, found as [`FOUND_SIZE`] | memory, pages | |
 //! | the same, found as [`FOUND_OUTSIDE`] | memory, address | |
 //!
-//! Memory, and what is copied or dropped, stand in the table of sites. How operands are laid out in columns is the matter
-//! of `site.rs`.
+//! The table of sites names the memory, and what is copied or dropped. `site.rs` decides how operands are laid out in
+//! columns.
 
 use crate::error::TraceError;
 use crate::event::{Event, Observation, Value};
@@ -43,7 +43,7 @@ const FOUND_OUTSIDE: u64 = 4;
 /// The size before of a growth that the engine refused.
 const REFUSED: u64 = u64::MAX;
 
-/// An event as it is stored: site number, operands, bytes. [`Event::read`] makes the readable form of it.
+/// An event as it is stored: site number, operands, bytes. [`Event::read`] returns its readable form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RawEvent<'a> {
     /// The site, or one of the recorder's own numbers.
@@ -96,8 +96,8 @@ impl<'a> RawEvent<'a> {
         RawEvent { site: SiteId::OBSERVED, operands: [memory.0.into(), address, FOUND_OUTSIDE], blob: &[] }
     }
 
-    /// The instruction and the bytes that it wrote, as first address and length, where it always writes as many: nearly
-    /// every event is a store, and this builds no [`Event`].
+    /// The instruction and the bytes that it wrote, as first address and length, if it always writes the same number:
+    /// nearly every event is a store, and this builds no [`Event`].
     #[inline]
     pub fn stored<'t>(&self, sites: &'t SiteTable) -> Option<(&'t Site, u64, u64)> {
         let site = sites.get(self.site)?;
@@ -160,7 +160,7 @@ impl Event {
                     FOUND_OUTSIDE => return Ok(Event::FoundOutside { memory, address }),
                     READ_BACK => Observation::ReadBack,
                     WATCH => Observation::Watch,
-                    // Any other number counts as the one that says least.
+                    // Any other number counts as the least specific observation.
                     _ => Observation::Checkpoint,
                 };
                 Event::Observed { memory, address, by, bytes: bytes() }

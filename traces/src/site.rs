@@ -1,4 +1,4 @@
-//! Sites: where in the original module a memory-changing instruction stands.
+//! Sites: the places of memory-changing instructions in the original module.
 
 use crate::ids::{CodeOffset, FuncIndex, MemoryIndex, SiteId};
 use crate::op::{MemoryOp, Shape};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// A memory-changing instruction of the original module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
-    /// The function it stands in.
+    /// The function that contains it.
     pub func: FuncIndex,
     /// Offset of its first byte in the original module.
     pub offset: CodeOffset,
@@ -26,14 +26,14 @@ pub struct Site {
 pub(crate) enum Operand {
     /// An address, a length or a count: the signed difference to the site's last value, as a varint.
     Word,
-    /// A value of so many bytes (1 to 8), raw.
+    /// A value of this many bytes (1 to 8), raw.
     Bytes(u8),
 }
 
 /// Most operands an event has.
 pub(crate) const MAX_OPERANDS: usize = 3;
 
-/// Operands of a site, and whether its events carry bytes of their own.
+/// Operands of a site, and whether its events carry bytes besides.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
     pub(crate) operands: [Operand; MAX_OPERANDS],
@@ -100,7 +100,7 @@ impl SiteTable {
         SiteTable { sites, layouts }
     }
 
-    /// The instruction behind `id`, `None` for what the recorder adds and for numbers out of range.
+    /// The instruction that `id` names, `None` for what the recorder adds and for numbers out of range.
     #[inline]
     pub fn get(&self, id: SiteId) -> Option<&Site> {
         self.sites.get((id.0 as usize).checked_sub(SiteId::FIRST.0 as usize)?)

@@ -25,7 +25,8 @@ pub fn printable_lines(text: &str) -> String {
     text.lines().map(printable).collect::<Vec<_>>().join("\n")
 }
 
-/// What a program prints, so that only line ends and tabs of it act on a terminal. What is not UTF-8 becomes U+FFFD.
+/// What a program prints, escaped so that only line ends and tabs act on a terminal. What is not UTF-8 becomes
+/// U+FFFD.
 pub fn printable_output(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for c in String::from_utf8_lossy(bytes).chars() {

@@ -29,7 +29,7 @@ impl fmt::Display for WasmValue {
                 WasmValue::I64(_) => "i64:",
                 WasmValue::F32(_) => "f32:",
                 WasmValue::F64(_) => "f64:",
-                // Their own notation has it.
+                // Their notation already has it.
                 WasmValue::V128(_) | WasmValue::Reference(_) => "",
             })?;
         }

@@ -1,8 +1,8 @@
 //! What the arguments of WASI preview 1's functions mean.
 //!
 //! One entry per core argument, under the names of the WASI preview 1 specification (its witx files). The recorder
-//! takes from here which bytes of the guest's memory a call reads and which it writes, and the reports how a call
-//! is spelled out.
+//! takes from here which bytes of the guest's memory a call reads and which it writes, and reports take how a call is
+//! spelled out.
 
 /// The module name of WASI preview 1.
 pub const MODULE: &str = "wasi_snapshot_preview1";
@@ -24,7 +24,7 @@ pub enum Role {
     Fill,
     /// The same, but only as many bytes as the next [`Role::Out`] holds afterwards.
     Counted,
-    /// Address of a result of so many bytes.
+    /// Address of a result of this many bytes.
     Out(u64),
     /// `poll_oneoff`'s subscriptions: 48 bytes each, as many as argument 2 says.
     Subscriptions,

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 /// No structure may claim more than this while it is decoded.
 const LIMIT: usize = 256 << 20;
 
-/// Most that a stored byte may claim: a u64 that takes one.
+/// Most that one stored byte may claim: a u64 that takes one byte.
 const CLAIM: usize = 8;
 
 /// Encodes a structure. It cannot fail on the types of this crate: none has a fallible `Serialize`.
@@ -53,7 +53,7 @@ pub(crate) fn decode_prefix<'a, T: DeserializeOwned>(
     }
 }
 
-/// Decodes a structure that may claim so many bytes.
+/// Decodes a structure that may claim this many bytes.
 fn limited<T: DeserializeOwned, const CLAIMED: usize>(
     bytes: &[u8],
 ) -> Result<(T, usize), bincode::error::DecodeError> {
@@ -80,7 +80,7 @@ pub(crate) mod bytes {
                 Ok(bytes.to_vec())
             }
         }
-        // Taken from the input, so that it must be there before it is allocated.
+        // Taken from the input, so that the bytes must be there before any are allocated.
         deserializer.deserialize_bytes(Bytes)
     }
 }
@@ -152,10 +152,10 @@ mod tests {
         assert!(decode::<u8>(&[1, 2], 0, "byte").is_err());
         // A string that claims 2^63 bytes.
         assert!(decode::<String>(&[253, 0, 0, 0, 0, 0, 0, 0, 0x80], 0, "text").is_err());
-        // One of a megabyte in six bytes is refused for its length, and not when it has been allocated.
+        // One of a megabyte in six bytes is refused for its length, before it is allocated.
         let refused = decode::<String>(&[252, 0, 0, 0x10, 0, b'a'], 0, "text").expect_err("too long").to_string();
         assert!(refused.contains("LimitExceeded"), "{refused}");
-        // What is there may be as long as it is.
+        // Bytes that are there may be of any length.
         for length in [4 << 10, 256 << 10, 9 << 20] {
             let numbers = vec![3u64; length];
             assert_eq!(decode::<Vec<u64>>(&encode(&numbers), 0, "numbers").expect("it is there"), numbers);

@@ -163,7 +163,7 @@ fn a_changed_byte_is_never_silent() {
         fs::write(sample.path(), &bytes).unwrap();
         let read = catch_unwind(AssertUnwindSafe(|| read_all(&sample.path(), &sample.steps)));
         let Ok(read) = read else { panic!("byte {offset} of {} changed: see above", sample.bytes.len()) };
-        assert!(!matches!(read, Ok(true)), "byte {offset} of {} changed and nobody noticed", sample.bytes.len());
+        assert!(!matches!(read, Ok(true)), "byte {offset} of {} changed unnoticed", sample.bytes.len());
     }
 }
 
@@ -174,7 +174,7 @@ fn arbitrary_bytes_never_panic() {
     let mut opened = 0;
     for _ in 0..4000 {
         let mut bytes = match random.u8(..3) {
-            // Noise behind a good start, so that more than the first check is tried.
+            // Noise after a good start, so that more than the first check is tried.
             0 => {
                 let mut bytes = sample.bytes[..12].to_vec();
                 bytes.extend((0..random.usize(..300)).map(|_| random.u8(..)));
@@ -183,7 +183,7 @@ fn arbitrary_bytes_never_panic() {
             1 => (0..random.usize(..200)).map(|_| random.u8(..)).collect(),
             _ => sample.bytes.clone(),
         };
-        // Pieces moved about: whole blocks in wrong places pass every checksum.
+        // Pieces moved around: whole blocks in wrong places pass every checksum.
         for _ in 0..random.usize(..3) {
             if bytes.len() < 40 {
                 break;

@@ -85,7 +85,7 @@ fn zeros_in_fresh_memory_are_in_the_filter_however_many() {
 fn copies_over_their_own_source_are_those_of_the_specification() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.fpt");
-    // Longer than the block in which the model copies, forth and back, over pages that were never written too.
+    // Longer than the block in which the model copies, in both directions, also over pages that were never written.
     for (to, from) in [(100, 0), (0, 100), (3 * PAGE + 7, 0), (0, 3 * PAGE + 7), (1 << 20, 0), (0, 1 << 20)] {
         let mut steps = memories([64, 0]);
         for i in 0..400 {
@@ -102,7 +102,7 @@ fn copies_over_their_own_source_are_those_of_the_specification() {
     }
 }
 
-/// Such lengths come from nobody but strangers: they must neither take forever nor fail.
+/// Only strangers' traces have such lengths: they must neither take forever nor fail.
 #[test]
 fn fills_and_copies_of_what_was_never_written_cost_nothing() {
     let folder = tempfile::tempdir().unwrap();

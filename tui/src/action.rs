@@ -15,7 +15,7 @@ pub(crate) enum PromptKind {
 }
 
 impl PromptKind {
-    /// What stands before the text.
+    /// The text before the input.
     pub(crate) fn label(self) -> &'static str {
         match self {
             PromptKind::Position => "go to position (#1234, +10, -10, 50%): ",
@@ -30,24 +30,24 @@ impl PromptKind {
 pub(crate) enum ByteMove {
     /// One byte back.
     Left,
-    /// One byte on.
+    /// One byte forward.
     Right,
     /// One line back.
     Up,
-    /// One line on.
+    /// One line forward.
     Down,
 }
 
 /// Something a user asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// One event on.
+    /// One event forward.
     Step,
     /// One event back.
     StepBack,
-    /// A page on, in the pane with the focus.
+    /// A page forward, in the focused pane.
     PageDown,
-    /// A page back, in the pane with the focus.
+    /// A page back, in the focused pane.
     PageUp,
     /// To the first event.
     First,
@@ -55,7 +55,7 @@ pub(crate) enum Action {
     Last,
     /// To the first divergence.
     Divergence,
-    /// To the next or previous search hit, or mismatch when nothing is searched for.
+    /// To the next or previous search hit, or mismatch if no search is active.
     Match(Direction),
     /// To the nearest event that wrote the byte under the cursor.
     Writer(Direction),
@@ -63,17 +63,17 @@ pub(crate) enum Action {
     Prompt(PromptKind),
     /// Moves the byte cursor.
     Byte(ByteMove),
-    /// Moves code by a line.
+    /// Scrolls code by a line.
     Scroll(Direction),
     /// Shows another memory.
     Memory(Direction),
-    /// Whether the memory view goes where events write.
+    /// Switches whether the memory view follows the events' writes.
     Follow,
-    /// The next or previous pane gets the focus.
+    /// Focuses the next or previous pane.
     Focus(Direction),
-    /// The other side gets the focus.
+    /// Focuses the other side.
     OtherSide,
-    /// The pane with the focus fills the screen.
+    /// Fills the screen with the focused pane.
     Zoom,
     /// Shows or hides the keys.
     Help,
@@ -83,7 +83,7 @@ pub(crate) enum Action {
     Quit,
     /// Changes the text of the prompt.
     Edit(InputRequest),
-    /// Takes the text of the prompt.
+    /// Accepts the text of the prompt.
     Submit,
     /// A click, by column and row of the screen.
     Click(u16, u16),

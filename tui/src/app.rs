@@ -1,11 +1,11 @@
 //! The state of the viewer.
 //!
-//! Four steps, each in a file: an [`Action`](crate::action::Action) changes the state ([`App::update`], in `update.rs`); what
-//! takes long comes back as an [`Errand`](crate::errand::Errand), which takes the traces out of the state
-//! and brings them back ([`App::begin`] and [`App::finish`], in `errands.rs`); before a frame [`App::look`] lays the screen out and reads
-//! what is in view (`look.rs`); [`App::view`] composes the frame of that and changes nothing (`view.rs`). Nothing is kept per
-//! event: the state is a row, an address, a handful of switches and a screenful of what was read, whatever the length of the
-//! trace.
+//! Four steps, each in a file: an [`Action`](crate::action::Action) changes the state ([`App::update`], in
+//! `update.rs`); slow work comes back as an [`Errand`](crate::errand::Errand), which takes the traces out of the
+//! state and brings them back ([`App::begin`] and [`App::finish`], in `errands.rs`); before a frame [`App::look`]
+//! lays the screen out and reads what is in view (`look.rs`); [`App::view`] composes the frame from that and changes
+//! nothing (`view.rs`). Nothing is kept per event: the state is a row, an address, a handful of switches and a
+//! screenful of what was read, whatever the length of the trace.
 
 use crate::action::PromptKind;
 use crate::focus::{Focus, Pane};
@@ -32,7 +32,7 @@ pub(crate) struct App {
     pub(crate) outline: Arc<dyn Outline>,
     /// `None` while an errand has them.
     pub(crate) traces: Option<Box<dyn Traces>>,
-    /// How far the errand under way has come.
+    /// How far the current errand has come.
     pub(crate) headway: Arc<Headway>,
     pub(crate) theme: Theme,
     /// The row under the cursor.
@@ -51,27 +51,27 @@ pub(crate) struct App {
     pub(crate) address: u64,
     /// The first byte on screen, up to alignment.
     pub(crate) hex_top: u64,
-    /// Whether the byte cursor goes where events write.
+    /// Whether the byte cursor follows the events' writes.
     pub(crate) follow: bool,
     /// Whether the row changed and the byte cursor has not followed yet.
     pub(crate) arrived: bool,
     pub(crate) prompt: Option<Prompt>,
-    /// The help's first line, when it is open.
+    /// The help's first line, if it is open.
     pub(crate) help: Option<u16>,
-    /// What `n` and `N` look for, instead of mismatches.
+    /// What `n` and `N` search for, instead of mismatches.
     pub(crate) query: Option<Query>,
     pub(crate) message: Option<String>,
     /// The row at which memory was shown last.
     pub(crate) settled: u64,
     pub(crate) quit: bool,
-    /// Where the panes of the last frame stand.
+    /// Where the panes of the last frame are.
     pub(crate) areas: Areas,
     /// What the last frame read of the traces.
     pub(crate) seen: InView,
 }
 
 impl App {
-    /// A viewer that stands at `start`, a row; without one at the first divergence, or the beginning.
+    /// A viewer at the row `start`; without one, at the first divergence, or else the beginning.
     pub(crate) fn new(
         outline: Arc<dyn Outline>,
         mut traces: Box<dyn Traces>,
@@ -116,7 +116,7 @@ impl App {
         self.quit
     }
 
-    /// Whether an errand is under way.
+    /// Whether an errand is running.
     pub(crate) fn is_away(&self) -> bool {
         self.traces.is_none()
     }
@@ -128,7 +128,7 @@ impl App {
         self.arrived = true;
     }
 
-    /// What decides the layout of a frame.
+    /// What determines the layout of a frame.
     pub(crate) fn wish(&self) -> Wish {
         Wish { pair: self.outline.is_pair(), focus: self.focus, zoom: self.zoom, code: self.code }
     }

@@ -1,7 +1,7 @@
 //! The byte cursor, and which bytes are on screen around it.
 //!
-//! Memory is shown as it is *after* the event under the cursor, so that at the first divergence the bytes that
-//! differ are seen to differ.
+//! Memory is shown as it is *after* the event under the cursor, so that at the first divergence the differing bytes
+//! show.
 
 use crate::action::ByteMove;
 use crate::app::App;
@@ -12,12 +12,12 @@ use forkpoint_traces::MemoryIndex;
 use ratatui::layout::Rect;
 
 impl App {
-    /// Where the memory with the focus stands, or would stand.
+    /// Where the memory with the focus is, or would be.
     pub(crate) fn hex_area(&self) -> Rect {
         inside(self.areas.memory[self.focus.side.index()])
     }
 
-    /// The columns of a memory view of a width, the same for both sides.
+    /// The columns of a memory view of this width, the same for both sides.
     pub(crate) fn hex_shape(&self, width: u16) -> HexShape {
         HexShape::new(self.memory_size(), width)
     }
@@ -54,7 +54,7 @@ impl App {
         let (line, height) = (u64::from(shape.per_line), u64::from(area.height));
         let (cursor, start) = (shape.line_of(self.address), shape.line_of(self.hex_top));
         self.hex_top = if cursor < start {
-            // A line back scrolls by a line, farther lands with some lines before.
+            // A line back scrolls by a line; a longer move lands with some lines before it.
             if start - cursor == line { cursor } else { cursor.saturating_sub(height / 3 * line) }
         } else if (cursor - start) / line >= height {
             let lines = if (cursor - start) / line == height { height - 1 } else { height / 3 };
@@ -84,8 +84,8 @@ impl App {
             Direction::Forward => before.saturating_add(bytes),
             Direction::Backward => before.saturating_sub(bytes),
         });
-        // The cursor may move against the direction: where this memory is smaller than where the cursor was set, or
-        // not there yet.
+        // The cursor may move against the direction: where this memory is smaller than the one in which the cursor
+        // was set, or does not exist yet.
         self.hex_top = if self.address >= before {
             self.hex_top.saturating_add(self.address - before)
         } else {
@@ -93,7 +93,7 @@ impl App {
         };
     }
 
-    /// Puts the byte cursor on an address, or on the last byte of the memory where it is largest.
+    /// Puts the byte cursor on an address, or on the last byte of the larger memory.
     pub(crate) fn set_address(&mut self, address: u64) {
         let last = self.memory_size().saturating_sub(1);
         self.address = address.min(last);

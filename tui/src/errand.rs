@@ -1,17 +1,17 @@
-//! What may take seconds: searches through a trace, and memory at a place far away. An errand takes the traces along to
-//! another thread and brings them back when it ends; what it says on its way is in `headway.rs`.
+//! What may take seconds: searches through a trace, and memory at a distant place. An errand takes the traces to
+//! another thread and brings them back when it ends; its progress reports are in `headway.rs`.
 
 use crate::headway::Headway;
 use crate::traces::{Direction, Outline, Query, Traces, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
 
-/// What is wanted.
+/// The goal of an errand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Aim {
     /// The nearest unequal pair of events.
     Mismatch(Direction),
-    /// The nearest event that a query fits.
+    /// The nearest event that matches a query.
     Search(Query, Direction),
     /// The nearest event that wrote the byte under the cursor.
     Writer(Direction),
@@ -19,7 +19,7 @@ pub(crate) enum Aim {
     Travel,
 }
 
-/// An aim, and where the screen stands when the errand begins.
+/// An aim, and the state of the screen when the errand begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Errand {
     pub(crate) aim: Aim,
@@ -39,20 +39,20 @@ pub(crate) struct Errand {
 pub(crate) enum Ending {
     /// The row that was searched for.
     Found(u64),
-    /// There is none.
+    /// There is no such row.
     Nothing,
-    /// The user has stopped the search.
+    /// The user stopped the search.
     Stopped,
-    /// Memory stands at the row that was asked for.
+    /// Memory is at the requested row.
     Arrived,
-    /// The user has stopped the journey, and memory stands where it was shown last.
+    /// The user stopped the move, and memory is where it was shown last.
     Back,
-    /// The journey was stopped, and so was the way back, or it failed: memory may stand anywhere.
+    /// The move was stopped, and the way back was stopped too or failed: memory may be anywhere.
     Failed(String),
 }
 
 impl Errand {
-    /// Does it.
+    /// Runs the errand.
     pub(crate) fn run(&self, outline: &dyn Outline, traces: &mut dyn Traces, headway: &Headway) -> Ending {
         let ending = match self.aim {
             Aim::Travel => self.travel(outline, traces, headway),
@@ -61,7 +61,7 @@ impl Errand {
         ending.unwrap_or_else(|error| Ending::Failed(printable(&error.to_string())))
     }
 
-    /// Says what is about to be done.
+    /// Announces the leg that begins.
     pub(crate) fn announce(&self, outline: &dyn Outline, headway: &Headway) {
         let writer_of = |address: u64| format!("writer of {address:#x} in {}", outline.memory_name(self.memory));
         let (what, direction) = match &self.aim {
@@ -83,7 +83,7 @@ impl Errand {
         headway.begin(format!("memory at {to}{}", of_side(outline, side)), to, true);
     }
 
-    /// Replays memory up to the row under the cursor. Who stops that is back where memory was shown last.
+    /// Replays memory up to the row under the cursor. When stopped, it returns to where memory was shown last.
     fn travel(
         &self,
         outline: &dyn Outline,
@@ -140,7 +140,7 @@ impl Errand {
         Ok(found.map(|position| outline.row_of(self.side, position)))
     }
 
-    /// Where a search starts, so that it never answers with the event under the cursor.
+    /// Where a search starts, so that it never finds the event under the cursor.
     fn edge(&self, outline: &dyn Outline, direction: Direction) -> Position {
         match (direction, outline.row(self.row).of(self.side)) {
             (Direction::Backward, Some(here)) => here,
@@ -148,7 +148,7 @@ impl Errand {
         }
     }
 
-    /// What to say where there is nothing.
+    /// The message if nothing was found.
     pub(crate) fn nothing_found(&self, outline: &dyn Outline) -> String {
         let side = if outline.is_pair() { format!(" in {}", self.side.word()) } else { String::new() };
         let never = |address: u64, direction: Direction| {
@@ -170,7 +170,7 @@ impl Errand {
     }
 }
 
-/// Which side, where there are two.
+/// Which side, if there are two.
 fn of_side(outline: &dyn Outline, side: Side) -> String {
     if outline.is_pair() { format!(" of {}", side.word()) } else { String::new() }
 }

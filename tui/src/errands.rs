@@ -1,14 +1,14 @@
-//! How the state sends the traces on an errand, and what becomes of it.
+//! How the state sends the traces on an errand, and handles the outcome.
 
 use crate::app::App;
 use crate::errand::{Aim, Ending, Errand};
 use crate::traces::{Traces, moment, sides};
 
-/// Replaying so few events goes unnoticed.
+/// Replaying this few events goes unnoticed.
 const NEAR: u64 = 1 << 16;
 
 impl App {
-    /// An errand from where the screen stands.
+    /// An errand from the current state of the screen.
     pub(crate) fn errand(&self, aim: Aim) -> Errand {
         Errand {
             aim,
@@ -20,14 +20,14 @@ impl App {
         }
     }
 
-    /// Whether memory at the row under the cursor is far from where it stands.
+    /// Whether memory at the row under the cursor is far from its present position.
     pub(crate) fn is_far(&self) -> bool {
         let Some(traces) = &self.traces else { return false };
         sides(&*self.outline)
             .any(|side| moment(&*self.outline, side, self.row).0.abs_diff(traces.position(side).0) > NEAR)
     }
 
-    /// Gives the traces away for an errand; `None` where another one has them.
+    /// Hands the traces over for an errand; `None` if another one has them.
     pub(crate) fn begin(&mut self, errand: &Errand) -> Option<Box<dyn Traces>> {
         let traces = self.traces.take()?;
         errand.announce(&*self.outline, &self.headway);
@@ -51,7 +51,7 @@ impl App {
         }
     }
 
-    /// Does an action to its end, errand and all, on this thread.
+    /// Runs an action to its end, including its errand, on this thread.
     #[cfg(test)]
     pub(crate) fn dispatch(&mut self, action: crate::action::Action) {
         if let Some(errand) = self.update(action) {
@@ -59,7 +59,7 @@ impl App {
         }
     }
 
-    /// Does an errand on this thread.
+    /// Runs an errand on this thread.
     #[cfg(test)]
     pub(crate) fn run_here(&mut self, errand: &Errand) {
         if let Some(mut traces) = self.begin(errand) {

@@ -1,8 +1,8 @@
-//! The loop: read what was typed, change the state, draw.
+//! The loop: read input, change the state, draw.
 //!
-//! Everything waiting is taken in before a frame is drawn, so a held key that steps faster than memory can be
-//! replayed skips positions instead of queueing them. What takes long is the worker's (`worker.rs`): until it comes back, frames
-//! show how far it is, and keys are answered as far as they need no trace.
+//! All waiting input is read before a frame is drawn, so a held key that steps faster than memory can be replayed
+//! skips positions instead of queueing them. Slow work runs on the worker (`worker.rs`): until it comes back, frames
+//! show its progress, and keys are answered as far as they need no trace.
 
 use crate::action::Action;
 use crate::app::App;
@@ -18,31 +18,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tui_input::backend::crossterm::to_input_request;
 
-/// How often a frame is drawn while something is under way.
+/// How often a frame is drawn while an errand is running.
 const REDRAW: Duration = Duration::from_millis(100);
 
-/// How long a key may wait while an errand is under way.
+/// How long a key may wait while an errand is running.
 const TICK: Duration = Duration::from_millis(20);
 
 /// Where frames go and events come from.
 pub(crate) trait Console {
     /// Draws a frame.
     fn draw(&mut self, compose: &mut dyn FnMut(&mut Frame)) -> io::Result<()>;
-    /// The next event, if one comes within a time. Without a time it waits for one.
+    /// The next event, if one comes within this time. Without a time it waits for one.
     fn next(&mut self, wait: Option<Duration>) -> io::Result<Option<Event>>;
 }
 
 /// Runs the viewer until the user leaves.
 pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
     let mut worker = Worker::start(Arc::clone(&app.outline), Arc::clone(&app.headway))?;
-    // What fails is not tried again until something is typed.
+    // What fails is not retried before the next input.
     let mut travelled = false;
     while !app.is_done() {
         if !travelled && app.is_far() {
             travelled = true;
             send(app, &mut worker, app.errand(Aim::Travel));
         }
-        // Asked before the frame: what comes while it is drawn needs another one.
+        // Asked before the frame: what arrives while it is drawn needs another one.
         let wait = app.outline.is_loading().then_some(REDRAW);
         console.draw(&mut |frame| {
             app.look(frame.area());
@@ -57,7 +57,7 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes in what was typed, and waits for it, without `wait` as long as it takes. Answers whether there was anything.
+/// Reads the input, and waits for it, without `wait` as long as it takes. Returns whether there was any.
 fn take_in_all(
     app: &mut App,
     console: &mut dyn Console,
@@ -111,7 +111,7 @@ fn take_in(app: &mut App, event: &Event) -> Option<Errand> {
     app.update(translate(app, event)?)
 }
 
-/// What an event of the terminal asks for.
+/// The action for an event of the terminal.
 pub(crate) fn translate(app: &App, event: &Event) -> Option<Action> {
     match event {
         Event::Key(key) if key.kind != KeyEventKind::Release => translate_key(app, key, event),

@@ -18,7 +18,7 @@ pub(crate) enum Pane {
 }
 
 impl Pane {
-    /// The word that people use for it.
+    /// The word for it on the screen.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Pane::Events => "events",
@@ -29,7 +29,7 @@ impl Pane {
     }
 }
 
-/// The pane with the focus. The side matters for the wat too: it is the side whose site is shown.
+/// The focused pane. The side matters for the text format too: it is the side whose site is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Focus {
     /// The kind of pane.
@@ -38,7 +38,7 @@ pub(crate) struct Focus {
     pub(crate) side: Side,
 }
 
-/// The way of the Tab key through two sides; with one side the right half is left out.
+/// The order of the Tab key through two sides; with one side the right half is left out.
 const RING: [(Pane, Side); 7] = [
     (Pane::Events, Side::Lhs),
     (Pane::Events, Side::Rhs),
@@ -50,7 +50,7 @@ const RING: [(Pane, Side); 7] = [
 ];
 
 impl Focus {
-    /// The next pane in a direction. The wat keeps the side it is reached with.
+    /// The next pane in a direction. The text format keeps the side from which it is reached.
     pub(crate) fn moved(self, direction: Direction, pair: bool) -> Focus {
         let ring: Vec<(Pane, Side)> = RING.into_iter().filter(|(_, side)| pair || *side == Side::Lhs).collect();
         let here = |&(pane, side): &(Pane, Side)| pane == self.pane && (side == self.side || pane == Pane::Wat);

@@ -1,18 +1,18 @@
-//! How far an errand has come. It reports from inside its reading, on its own thread, and the screen shows what is noted here,
-//! so that time goes on even where reading takes long. The other way goes the wish to stop.
+//! How far an errand has come. It reports while it reads, on its own thread, and the screen shows what is noted here,
+//! so that the clock runs on even while reading takes long. In the other direction goes the request to stop.
 
 use forkpoint_replay::printable;
 use forkpoint_traces::Position;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Turns to show that something is going on.
+/// Turns to show activity.
 const SPINNER: [char; 4] = ['|', '/', '-', '\\'];
 
-/// How long each of them stands.
+/// How long each of them is shown.
 const TURN: u128 = 100;
 
-/// What an errand does now, how far that is, and whether it is to stop.
+/// What an errand does now, how far it is, and whether it is to stop.
 #[derive(Default)]
 pub(crate) struct Headway(Mutex<Noted>);
 
@@ -21,7 +21,7 @@ struct Noted {
     leg: Option<Leg>,
     /// Whether the user wants it to stop.
     stopped: bool,
-    /// Whether the user has left, so that no answer is wanted.
+    /// Whether the user has left, so that no answer is needed.
     abandoned: bool,
 }
 
@@ -40,12 +40,12 @@ impl Headway {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A leg begins, which ends at `to` at the latest.
+    /// Begins a leg, which ends at `to` at the latest.
     pub(crate) fn begin(&self, what: String, to: Position, can_stop: bool) {
         self.noted().leg = Some(Leg { what, begun: Instant::now(), read: None, to: to.0, can_stop });
     }
 
-    /// The leg has come to a position. Answers whether to give up there.
+    /// Notes the position that the leg has reached. Returns whether to give up there.
     pub(crate) fn at(&self, position: Position) -> bool {
         let mut noted = self.noted();
         let Noted { leg, stopped, abandoned } = &mut *noted;
@@ -55,24 +55,24 @@ impl Headway {
         *abandoned || *stopped && leg.can_stop
     }
 
-    /// The user wants the errand to stop. Where a leg cannot, it goes on.
+    /// The user wants the errand to stop. A leg that cannot stop continues.
     pub(crate) fn stop(&self) {
         self.noted().stopped = true;
     }
 
-    /// No answer is wanted any more, for good.
+    /// No answer is needed any more.
     pub(crate) fn abandon(&self) {
         self.noted().abandoned = true;
     }
 
-    /// The errand is over.
+    /// Ends the errand.
     pub(crate) fn end(&self) {
         let mut noted = self.noted();
         noted.leg = None;
         noted.stopped = false;
     }
 
-    /// The time stops at the beginning of the leg, so that a frame is the same each time.
+    /// Stops the clock at the beginning of the leg, so that a frame is the same each time.
     #[cfg(test)]
     pub(crate) fn stand_still(&self) {
         if let Some(leg) = &mut self.noted().leg {
@@ -80,14 +80,14 @@ impl Headway {
         }
     }
 
-    /// What a frame says; `None` where nothing is under way.
+    /// The progress line of a frame; `None` if no errand is running.
     pub(crate) fn line(&self) -> Option<String> {
         self.noted().leg.as_ref().map(|leg| leg.line(leg.begun.elapsed()))
     }
 }
 
 impl Leg {
-    /// Figures come first: a narrow screen cuts the end.
+    /// Figures come first: a narrow screen cuts off the end.
     fn line(&self, elapsed: Duration) -> String {
         let turn = (elapsed.as_millis() / TURN) as usize % SPINNER.len();
         let mut line = format!("{} ", SPINNER[turn]);

@@ -1,4 +1,4 @@
-//! How many bytes a line of the memory view holds, and at which column each stands.
+//! How many bytes a line of the memory view holds, and each one's column.
 //!
 //! ```text
 //! a4f0 2a 00 00*07!08 00 00 00 ........
@@ -15,7 +15,7 @@ pub(crate) struct HexShape {
     pub(crate) digits: u16,
     /// Bytes in a line: a power of two.
     pub(crate) per_line: u16,
-    /// Column of the first byte as text, where there is room.
+    /// Column of the first byte as text, if there is room.
     pub(crate) text: Option<u16>,
 }
 
@@ -37,7 +37,7 @@ impl HexShape {
         self.digits + 3 * i
     }
 
-    /// Which byte of a line stands at a column.
+    /// The byte of a line at a column.
     pub(crate) fn byte_at(self, column: u16) -> Option<u64> {
         let text = self.text.and_then(|text| column.checked_sub(text)).filter(|i| *i < self.per_line);
         let hex = column.checked_sub(self.digits).map(|column| column / 3).filter(|i| *i < self.per_line);

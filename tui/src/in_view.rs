@@ -1,4 +1,5 @@
-//! What a frame has read of the traces. It stays while an errand has them, so that there is always something to show.
+//! What a frame has read from the traces. It stays while an errand has them, so that there is always something to
+//! show.
 
 use crate::hex::HexShape;
 use crate::screen::ListRow;
@@ -16,14 +17,14 @@ pub(crate) struct InView {
     pub(crate) lists: [Vec<ListRow>; 2],
     /// The bytes in view.
     pub(crate) bytes: [Option<BytesInView>; 2],
-    /// Text format of the function at the site, `None` where it was not in view.
+    /// Text format of the function at the site, `None` if it was not in view.
     pub(crate) wat: Option<Code>,
     /// Its native code.
     pub(crate) native: [Option<Code>; 2],
 }
 
 impl InView {
-    /// The event under the cursor: a side's own, or the other's where it has none.
+    /// The event under the cursor: the side's own, or the other side's if it has none.
     pub(crate) fn event(&self, side: Side) -> Option<&EventLine> {
         self.events[side.index()].as_ref().or(self.events[side.other().index()].as_ref())
     }
@@ -37,14 +38,14 @@ pub(crate) struct BytesInView {
     pub(crate) shape: HexShape,
     /// Address of the first one.
     pub(crate) start: u64,
-    /// Past the end of memory they are 0.
+    /// Bytes past the end of memory are 0.
     pub(crate) bytes: Vec<u8>,
     /// How many are inside.
     pub(crate) inside: usize,
 }
 
 impl BytesInView {
-    /// A byte by its place, `None` past the end of memory.
+    /// The byte at a place, `None` past the end of memory.
     pub(crate) fn get(&self, at: usize) -> Option<u8> {
         self.bytes.get(at).copied().filter(|_| at < self.inside)
     }

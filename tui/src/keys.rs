@@ -1,12 +1,12 @@
-//! The one table of keys. The event loop, the help and the hint line all derive from it, so that help
-//! never lies.
+//! The one table of keys. The event loop, the help and the hint line all derive from it, so that the help is always
+//! right.
 
 use crate::action::{Action, ByteMove, PromptKind};
 use crate::focus::Pane;
 use crate::traces::Direction::{Backward, Forward};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// A key with what is held down with it. Shift counts only where the character does not tell.
+/// A key with its modifiers. Shift counts only if the character does not imply it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Key(KeyCode, KeyModifiers);
 
@@ -49,7 +49,7 @@ impl Key {
 /// What some keys do, and where.
 pub(crate) struct Binding {
     keys: &'static [Key],
-    /// The pane that must have the focus, `None` for all. The first binding that fits wins.
+    /// The pane that must have the focus, `None` for all. The first matching binding wins.
     pane: Option<Pane>,
     /// What they do.
     pub(crate) action: Action,
@@ -67,7 +67,7 @@ const fn bind_in(pane: Pane, keys: &'static [Key], action: Action, help: &'stati
     Binding { keys, pane: Some(pane), action, hint: "", help }
 }
 
-/// All keys. Order is the order of the help and of the hint line.
+/// All keys, in the order of the help and of the hint line.
 #[rustfmt::skip]
 pub(crate) const BINDINGS: &[Binding] = &[
     bind_in(Pane::Memory, &[code(KeyCode::Left), char('h')], Action::Byte(ByteMove::Left), "byte cursor left"),
@@ -104,7 +104,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind(&[code(KeyCode::Esc)], Action::Close, "", "close help, prompt, message; forget the search"),
 ];
 
-/// What a key does when a pane has the focus.
+/// What a key does while a pane has the focus.
 pub(crate) fn action_of(key: Key, focus: Pane) -> Option<Action> {
     BINDINGS
         .iter()
@@ -113,7 +113,7 @@ pub(crate) fn action_of(key: Key, focus: Pane) -> Option<Action> {
 }
 
 impl Binding {
-    /// The keys as people write them.
+    /// The keys as the help spells them.
     pub(crate) fn labels(&self) -> String {
         let labels: Vec<String> = self.keys.iter().map(|key| key.label()).collect();
         labels.join(" ")

@@ -1,5 +1,4 @@
-//! Where the panes stand. Computed anew for every frame from the size of the terminal alone, and kept for
-//! the mouse.
+//! Where the panes are. Computed anew for every frame from the size of the terminal alone, and kept for the mouse.
 //!
 //! ```text
 //!  80 columns                                120 columns and more
@@ -17,25 +16,25 @@ use crate::focus::{Focus, Pane};
 use forkpoint_replay::Side;
 use ratatui::layout::{Constraint, Layout, Position, Rect};
 
-/// From this width on, text format and native code stand side by side.
+/// From this width on, text format and native code are side by side.
 const WIDE: u16 = 120;
 
-/// Below this height one pane has the screen for itself.
+/// Below this height one pane has the screen to itself.
 const LOW: u16 = 16;
 
 /// Below this width two sides do not fit side by side.
 const NARROW: u16 = 56;
 
-/// What decides the layout besides the size.
+/// What determines the layout besides the size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish {
     /// Whether there are two sides.
     pub(crate) pair: bool,
-    /// The pane with the focus.
+    /// The focused pane.
     pub(crate) focus: Focus,
     /// Whether it fills the screen.
     pub(crate) zoom: bool,
-    /// Which code is shown when there is room for one: `Wat` or `Native`.
+    /// Which code is shown if there is room for one only: `Wat` or `Native`.
     pub(crate) code: Pane,
 }
 
@@ -111,7 +110,7 @@ impl Areas {
         }
     }
 
-    /// The pane at a column and row of the screen; the wat keeps the side of `focus`.
+    /// The pane at a column and row of the screen; the text format keeps the side of `focus`.
     pub(crate) fn pane_at(&self, column: u16, row: u16, focus: Focus) -> Option<Focus> {
         let at = Position { x: column, y: row };
         if self.wat.contains(at) {
@@ -134,7 +133,7 @@ fn sides(area: Rect, wish: Wish) -> [Rect; 2] {
     sides
 }
 
-/// The inside of a pane: without its title line, and without the column that keeps panes apart.
+/// The inside of a pane: without its title line, and without the column that separates panes.
 pub(crate) fn inside(pane: Rect) -> Rect {
     Rect {
         y: pane.y.saturating_add(1),

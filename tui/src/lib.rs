@@ -1,8 +1,8 @@
 //! Two traces in lockstep on a terminal: `forkpoint view` as a library.
 //!
-//! Constraints: nothing is read or kept but what is on screen, so a trace may have any length; no control
-//! character of a trace reaches the terminal; the terminal is given back whatever happens; nothing is shown by
-//! colour alone; a key is answered at once, whatever is being searched for.
+//! Constraints: only what is on screen is read or kept, so a trace may have any length; no control character of a
+//! trace reaches the terminal; the terminal is always restored; nothing is shown by colour alone; a key is answered
+//! at once, even during a search.
 //!
 //! To get started: [`open`] takes one trace or two, [`Viewer::show`] returns when the user leaves.
 //!
@@ -19,12 +19,12 @@
 //! }
 //! ```
 //!
-//! Inside, the path of a key press is `event_loop.rs` (terminal event to `Action`, through the table in `keys.rs`), `update.rs`
-//! (action to state), `errand.rs` and `worker.rs` (what takes long, on another thread), `look.rs` (what is in view is read,
-//! through the traits in `traces.rs`), `view.rs` (state to what is on screen, which `screen.rs` declares), `render/` (to cells,
-//! one file per pane).
+//! Inside, the path of a key press is `event_loop.rs` (terminal event to `Action`, through the table in `keys.rs`),
+//! `update.rs` (action to state), `errand.rs` and `worker.rs` (slow work, on another thread), `look.rs` (reads what
+//! is in view, through the traits in `traces.rs`), `view.rs` (state to what is on screen, which `screen.rs`
+//! declares), `render/` (to cells, one file per pane).
 
-// Who prints is the command, in one place.
+// Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod action;
@@ -64,13 +64,13 @@ use traces::Outline;
 
 /// A trace to look at.
 pub struct Opened {
-    /// What to call it: its file name.
+    /// Its name on the screen: its file name.
     pub name: String,
     /// The trace.
     pub timeline: Timeline,
 }
 
-/// Why the viewer could not start or go on.
+/// Why the viewer could not start or continue.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TuiError {
@@ -86,7 +86,7 @@ pub enum TuiError {
     /// The position to start at does not exist.
     #[error("position {asked} is past the end: {name} has {events} events")]
     PastEnd {
-        /// The position asked for.
+        /// The requested position.
         asked: Position,
         /// The trace.
         name: String,
@@ -101,9 +101,10 @@ pub enum TuiError {
 /// One trace, or two in lockstep, ready to be shown.
 pub struct Viewer(app::App);
 
-/// Lines up the traces, which reads as much of them as it takes to find their first divergence.
+/// Lines up the traces; reads only as much of them as it takes to find their first divergence.
 ///
-/// The viewer starts at `start`, a position of the left trace; without one at the first divergence, or the beginning.
+/// The viewer starts at `start`, a position of the left trace; without one, at the first divergence, or else the
+/// beginning.
 ///
 /// # Errors
 /// When a trace cannot be read, the two are not of the same module, `start` is past the end, or there is no

@@ -1,5 +1,5 @@
-//! What happens before a frame is composed: the screen is laid out, lists and memory scroll so that the cursors are in view, and
-//! what is in view is read.
+//! What happens before a frame is composed: the screen is laid out, lists and memory scroll so that the cursors are
+//! in view, and what is in view is read.
 
 use crate::app::App;
 use crate::focus::{Focus, Pane};
@@ -12,8 +12,8 @@ use forkpoint_traces::CodeOffset;
 use ratatui::layout::Rect;
 
 impl App {
-    /// Lays out a screen and reads what is in view. What cannot be read is left out, with a message; while an errand has the
-    /// traces, what was seen last stays.
+    /// Lays out a screen and reads what is in view. What cannot be read is left out, with a message; while an errand
+    /// has the traces, what was seen last stays.
     pub(crate) fn look(&mut self, screen: Rect) {
         self.areas = Areas::new(screen, self.wish());
         if self.is_away() {
@@ -73,7 +73,7 @@ impl App {
         Ok(events)
     }
 
-    /// Makes memory what it is after the row under the cursor. What is far has been tried by an errand, and failed.
+    /// Moves memory to its state after the row under the cursor. If it is far, an errand has tried that, and failed.
     fn seek_memory(&mut self) {
         if self.is_far() {
             return;
@@ -89,7 +89,7 @@ impl App {
         self.settled = self.row;
     }
 
-    /// Takes the byte cursor to what the event under the cursor wrote.
+    /// Moves the byte cursor to what the event under the cursor wrote.
     fn follow_event(&mut self, event: Option<&EventLine>) {
         if std::mem::take(&mut self.arrived)
             && self.follow
@@ -137,7 +137,7 @@ impl App {
         Ok(ListRow { selected, mark, event })
     }
 
-    /// Both sides are read even when one is shown: the other decides which bytes differ.
+    /// Both sides are read even if only one is shown: the other decides which bytes differ.
     fn read_bytes(&self, side: Side) -> Option<BytesInView> {
         let traces = self.traces.as_ref().filter(|_| !self.is_far())?;
         let area = inside(self.areas.memory[side.index()]);
@@ -164,7 +164,7 @@ impl App {
         self.keep_code_in_view(place.map(|place| place.offset));
     }
 
-    /// Scrolling past an end must not have to be scrolled back.
+    /// Scrolling past an end must not have to be undone.
     fn keep_code_in_view(&mut self, site: Option<CodeOffset>) {
         let Focus { pane, side } = self.focus;
         let code = match pane {
@@ -180,7 +180,7 @@ impl App {
     }
 }
 
-/// The first line of code on screen: with the site in the middle, or scrolled away from it, as far as there are lines.
+/// The first line of code on screen: with the site in the middle, or scrolled away from it within the lines.
 pub(crate) fn code_top(code: &Code, site: Option<CodeOffset>, height: u16, scroll: i64) -> usize {
     let first = code.iter().position(|line| line.offset == site && !line.recorder).unwrap_or(0);
     let last_top = code.len().saturating_sub(height.into());

@@ -1,15 +1,15 @@
-//! The mouse: which pane, row and byte is under the pointer, as the last frame was laid out.
+//! The mouse: which pane, row and byte is under the pointer, by the layout of the last frame.
 
 use crate::app::App;
 use crate::focus::Pane;
 use crate::layout::inside;
 use crate::traces::Direction;
 
-/// Events and lines that a turn of the wheel moves.
+/// Events and lines that a turn of the wheel scrolls.
 pub(crate) const WHEEL: u64 = 3;
 
 impl App {
-    /// What is under the pointer scrolls.
+    /// Scrolls what is under the pointer.
     pub(crate) fn wheel(&mut self, column: u16, row: u16, direction: Direction) {
         let Some(focus) = self.areas.pane_at(column, row, self.focus) else { return };
         match focus.pane {
@@ -23,7 +23,7 @@ impl App {
         }
     }
 
-    /// The pane gets the focus, and what is under the pointer is selected.
+    /// Focuses the pane, and selects what is under the pointer.
     pub(crate) fn click(&mut self, column: u16, row: u16) {
         let Some(focus) = self.areas.pane_at(column, row, self.focus) else { return };
         self.set_focus(focus);

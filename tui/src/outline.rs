@@ -14,12 +14,12 @@ pub(crate) struct TraceOutline {
     alignment: Alignment,
     parting: Option<Parting>,
     symbols: Arc<Symbols>,
-    /// Whether debug information is read, so that asking for a source line takes no time.
+    /// Whether debug information has been read, so that looking up a source line takes no time.
     lines: Arc<AtomicBool>,
 }
 
 impl TraceOutline {
-    /// Of traces that are lined up so and part there.
+    /// An outline of traces with this alignment and divergence.
     pub(crate) fn new(
         infos: [Info; 2],
         pair: bool,
@@ -35,8 +35,8 @@ impl TraceOutline {
         TraceOutline { pair, infos, alignment, parting, symbols, lines: Arc::default() }
     }
 
-    /// Reads the module's debug information on another thread: of a large module that takes seconds, and the frames until
-    /// then do without source lines.
+    /// Reads the module's debug information on another thread: for a large module that takes seconds, and until then
+    /// frames lack source lines.
     pub(crate) fn read_lines(&self, site: CodeOffset) {
         let (symbols, lines) = (Arc::clone(&self.symbols), Arc::clone(&self.lines));
         let read = move || {
@@ -44,13 +44,13 @@ impl TraceOutline {
             lines.store(true, Ordering::Release);
         };
         if Builder::new().name("forkpoint symbols".to_string()).spawn(read).is_err() {
-            // No thread is to be had: the first frame that needs a line waits for it.
+            // Without a thread, the first frame that needs a line waits for it.
             self.lines.store(true, Ordering::Release);
         }
     }
 }
 
-/// What stands in the titles of a trace.
+/// What a trace's titles show.
 pub(crate) fn info(name: &str, timeline: &Timeline) -> Info {
     let trace = timeline.trace();
     let engine = &trace.header().engine;

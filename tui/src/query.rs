@@ -1,9 +1,9 @@
-//! Reading what people type: positions, addresses, things to search for.
+//! Parsing what people type: positions, addresses, search texts.
 
 use crate::traces::Query;
 use forkpoint_traces::Position;
 
-/// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` from where one is, `50%` of the
+/// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` relative to the row shown, `50%` of the
 /// trace. `here` and `count` are the row shown and the number of rows.
 pub(crate) fn position(text: &str, here: u64, count: u64) -> Result<GoTo, String> {
     let text = text.trim();
@@ -54,7 +54,7 @@ pub(crate) fn address(text: &str) -> Result<u64, String> {
         .ok_or_else(|| format!("`{text}` is not an address: expected hexadecimal digits such as a4f0 or 0xa4f0"))
 }
 
-/// Something to search for.
+/// A search text.
 pub(crate) fn search(text: &str) -> Result<Query, String> {
     let text = text.trim();
     match text.strip_prefix('@') {

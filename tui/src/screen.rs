@@ -40,7 +40,7 @@ pub(crate) struct Byte {
     pub(crate) value: u8,
     /// Written by the event under the cursor.
     pub(crate) written: bool,
-    /// Another one on the other side.
+    /// Different on the other side.
     pub(crate) differs: bool,
 }
 
@@ -63,9 +63,9 @@ pub(crate) struct CodeView {
     pub(crate) code: Code,
     /// The first line on screen.
     pub(crate) top: usize,
-    /// The instruction that the event stands at.
+    /// The instruction of the event.
     pub(crate) site: Option<CodeOffset>,
-    /// What to say instead of code.
+    /// The text shown instead of code.
     pub(crate) empty: &'static str,
 }
 
@@ -88,10 +88,10 @@ pub(crate) struct Screen {
     pub(crate) wat: Option<CodeView>,
     pub(crate) native: [Option<CodeView>; 2],
     pub(crate) status: String,
-    /// The same without bytes, for where it does not fit: memory shows them, and not what they mean.
+    /// The same without bytes, for narrow screens: the memory pane shows the bytes, but not their meaning.
     pub(crate) short_status: Option<String>,
     pub(crate) message: Option<String>,
     pub(crate) prompt: Option<PromptView>,
-    /// The help's first line, when it is open.
+    /// The help's first line, if it is open.
     pub(crate) help: Option<u16>,
 }

@@ -1,4 +1,4 @@
-//! What was typed into a prompt, taken.
+//! Accepting the text of a prompt.
 
 use crate::action::PromptKind;
 use crate::app::App;
@@ -24,7 +24,7 @@ impl App {
                 self.prompt = None;
                 errand
             }
-            // The prompt stays open, so that a slip of the finger costs one key.
+            // The prompt stays open, so that a typing error costs one key.
             Err(message) => {
                 self.message = Some(message);
                 None
@@ -60,7 +60,7 @@ impl App {
         Ok(())
     }
 
-    /// What is searched for, in words.
+    /// The search, in words.
     pub(crate) fn query_text(&self) -> Option<String> {
         match self.query.as_ref()? {
             Query::Address(address) => Some(format!("@{address:x}")),

@@ -1,5 +1,5 @@
-//! Taking over the terminal, and giving it back whatever happens: at the end, on an error, on a panic before
-//! its message is printed, and on a signal that ends the program.
+//! Taking over the terminal, and restoring it whatever happens: at the end, on an error, on a panic before its
+//! message is printed, and on a signal that ends the program.
 
 use crate::event_loop::Console;
 use crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
@@ -15,8 +15,8 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Whether the terminal is ours at the moment: giving it back twice would switch screens once too often. A process has one
-/// terminal, and its handlers of signals and panics know no viewer, so this belongs to the process.
+/// Whether the viewer has the terminal at the moment: restoring it twice would switch screens once too often. A
+/// process has one terminal, and its handlers of signals and panics know no viewer, so this belongs to the process.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// The terminal while the viewer has it.
@@ -29,7 +29,7 @@ impl Tty {
         hook_signals()?;
         enable_raw_mode()?;
         TAKEN.store(true, Ordering::SeqCst);
-        // From here on an error must give back what was taken; dropping a `Tty` does.
+        // From here on an error must restore the terminal; dropping a `Tty` does.
         let entered = execute!(io::stdout(), EnterAlternateScreen, EnableMouseCapture, cursor::Hide)
             .and_then(|()| Terminal::new(CrosstermBackend::new(io::stdout())));
         match entered {
@@ -44,7 +44,7 @@ impl Tty {
 
 impl Console for Tty {
     fn draw(&mut self, compose: &mut dyn FnMut(&mut Frame)) -> io::Result<()> {
-        // A panic on another thread gives the terminal back before it comes here.
+        // A panic on another thread restores the terminal before it comes here.
         if TAKEN.load(Ordering::SeqCst) {
             self.0.draw(compose)?;
         }
@@ -65,7 +65,7 @@ impl Drop for Tty {
     }
 }
 
-/// Gives the terminal back. Errors are ignored: they could not be shown, and each step must be tried.
+/// Restores the terminal. Errors are ignored: they could not be shown, and each step must be tried.
 fn leave() {
     if TAKEN.swap(false, Ordering::SeqCst) {
         let mut out = io::stdout();
@@ -77,8 +77,8 @@ fn leave() {
     }
 }
 
-/// A signal ends the viewer as it would end any program, but not before the terminal is the shell's again. A
-/// thread waits for it: the viewer itself may be asleep until a key is pressed.
+/// A signal ends the viewer as it would end any program, but only after the terminal is restored. A thread waits for
+/// it: the viewer itself may be asleep until a key is pressed.
 fn hook_signals() -> io::Result<()> {
     static HOOKED: Once = Once::new();
     let mut result = Ok(());
@@ -96,7 +96,7 @@ fn hook_signals() -> io::Result<()> {
     result
 }
 
-/// A panic's message belongs on the screen that stays.
+/// A panic's message belongs on the screen that remains.
 fn hook_panics() {
     static HOOKED: Once = Once::new();
     HOOKED.call_once(|| {

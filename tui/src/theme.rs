@@ -1,5 +1,5 @@
-//! Styles by meaning. Colour is an addition: everything differs by a modifier or a character, so
-//! that the screen works without (`NO_COLOR`) and for people who see colours differently.
+//! Styles by meaning. Colour is an addition: everything also differs by a modifier or a character, so that the screen
+//! works without (`NO_COLOR`) and for people who see colours differently.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -15,7 +15,7 @@ impl Theme {
         Theme { color }
     }
 
-    /// As the environment says: <https://no-color.org>.
+    /// By the environment: <https://no-color.org>.
     pub(crate) fn from_environment() -> Theme {
         Theme::new(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
     }
@@ -35,7 +35,7 @@ impl Theme {
         if focused { self.style(Color::Cyan, Modifier::BOLD) } else { self.style(Color::DarkGray, Modifier::empty()) }
     }
 
-    /// The line that the cursor is on.
+    /// The cursor's line.
     pub(crate) fn selected(self) -> Style {
         Style::new().add_modifier(Modifier::REVERSED)
     }
@@ -60,7 +60,7 @@ impl Theme {
         self.style(Color::Green, Modifier::BOLD | Modifier::UNDERLINED)
     }
 
-    /// A byte that is another one on the other side.
+    /// A byte that differs on the other side.
     pub(crate) fn differs(self) -> Style {
         self.style(Color::Red, Modifier::REVERSED)
     }
@@ -70,7 +70,7 @@ impl Theme {
         self.style(Color::Cyan, Modifier::BOLD)
     }
 
-    /// What matters less: margins, the recorder's own code.
+    /// Less important text: margins, the recorder's own code.
     pub(crate) fn dim(self) -> Style {
         Style::new().add_modifier(Modifier::DIM)
     }

@@ -11,7 +11,7 @@ use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, Site
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Code of so many functions is kept.
+/// Number of functions whose code is kept.
 const KEPT: usize = 16;
 
 /// One trace or two.
@@ -25,7 +25,7 @@ pub(crate) struct Timelines {
 }
 
 impl Timelines {
-    /// Lines up two traces, which reads as much of them as it takes to find their first divergence, or takes one.
+    /// Takes one trace, or lines up two; reads only as much of them as it takes to find their first divergence.
     pub(crate) fn open(lhs: Opened, rhs: Option<Opened>) -> Result<(Arc<TraceOutline>, Timelines), TuiError> {
         let mut infos = [info(&lhs.name, &lhs.timeline), Info::default()];
         let symbols = Arc::new(Symbols::new(Arc::clone(lhs.timeline.trace().module())));
@@ -155,7 +155,7 @@ impl Traces for Timelines {
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError> {
         let Some(run) = self.sides.get_mut(side.index()) else { return Ok(None) };
-        // Names are looked at once per function, not once per event.
+        // Names are looked up once per function, not once per event.
         let mut names: HashMap<FuncIndex, bool> = HashMap::new();
         let named = self.sites.iter().map(|(_, site)| {
             let named = names
@@ -163,7 +163,7 @@ impl Traces for Timelines {
                 .or_insert_with(|| self.symbols.function_name(site.func).to_lowercase().contains(text));
             *named || site.op.mnemonic().contains(text)
         });
-        // One entry per site number: this is looked at for every event on the way.
+        // One entry per site number: it is looked up for every event on the way.
         let matching: Vec<bool> = std::iter::repeat_n(false, SiteId::FIRST.0 as usize).chain(named).collect();
         let (sites, symbols) = (Arc::clone(&self.sites), &self.symbols);
         let events = run.len();

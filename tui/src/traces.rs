@@ -1,15 +1,15 @@
 //! What the viewer needs to know about one trace or two, and nothing more.
 //!
-//! The screen is written against two traits. An [`Outline`] answers at once and is always there; [`Traces`] are read, have one
-//! owner, and are away while an errand is under way. `outline.rs` and `timelines.rs` implement them over real traces, the tests
-//! over a few hundred made-up events. Invariant: every text that they hand out is free of control characters, because a
-//! trace comes from a stranger and a terminal obeys.
+//! The screen is written against two traits. An [`Outline`] answers at once and is always there; [`Traces`] are read,
+//! have one owner, and are away during an errand. `outline.rs` and `timelines.rs` implement them over real traces,
+//! the tests over a few hundred made-up events. Invariant: every text that they return is free of control characters,
+//! because a trace comes from a stranger and a terminal obeys.
 
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
 use std::sync::Arc;
 
-/// Which way a search goes.
+/// The direction of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Direction {
     /// To later positions.
@@ -18,7 +18,7 @@ pub(crate) enum Direction {
     Backward,
 }
 
-/// What stands in the titles.
+/// What a trace's titles show.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Info {
     /// The trace's file name.
@@ -60,14 +60,14 @@ pub(crate) struct EventLine {
     pub(crate) text: String,
     /// What the bytes mean.
     pub(crate) value: Option<TypedValue>,
-    /// The instruction, where there is one.
+    /// The instruction, if there is one.
     pub(crate) place: Option<CodePlace>,
     /// The bytes it wrote: memory, first address, length.
     pub(crate) written: Option<(MemoryIndex, u64, u64)>,
 }
 
 impl EventLine {
-    /// The same with nothing but what the bytes mean; `None` where that is not known.
+    /// The same with only what the bytes mean; `None` if that is unknown.
     pub(crate) fn without_bytes(&self) -> Option<EventLine> {
         self.value.as_ref()?;
         let (text, _) = self.text.split_once(" <- ")?;
@@ -78,9 +78,9 @@ impl EventLine {
 /// A line of code, text format or native.
 #[derive(Debug, Clone)]
 pub(crate) struct CodeLine {
-    /// The instruction of the module it is or belongs to.
+    /// The instruction of the module that it is or belongs to.
     pub(crate) offset: Option<CodeOffset>,
-    /// What stands in the margin: an offset or a native address.
+    /// The margin: an offset or a native address.
     pub(crate) margin: String,
     /// The code.
     pub(crate) text: String,
@@ -88,10 +88,10 @@ pub(crate) struct CodeLine {
     pub(crate) recorder: bool,
 }
 
-/// Lines of code, shared so that a frame costs no copy of a function of a hundred thousand lines.
+/// Lines of code, shared so that a frame does not copy a function of a hundred thousand lines.
 pub(crate) type Code = Arc<[CodeLine]>;
 
-/// What is searched for.
+/// What to search for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Query {
     /// Events that write this byte of the memory on screen.
@@ -100,19 +100,19 @@ pub(crate) enum Query {
     Text(String),
 }
 
-/// Takes how far long work has come, and answers whether to give up.
+/// Called with the position that long work has reached; returns whether to give up.
 pub(crate) type Reached = dyn Fn(Position) -> bool + Send + Sync;
 
 /// What is known of one trace or two in lockstep without reading, shared by screen and errands.
 ///
-/// Rows are what is on screen: an event of either side or of both. A side that is asked for but not there
-/// answers as an empty trace does.
+/// Rows are what is on screen: an event of either side or of both. A side that does not exist behaves like an empty
+/// trace.
 pub(crate) trait Outline: Send + Sync {
     /// Whether there are two traces.
     fn is_pair(&self) -> bool;
-    /// What stands in a side's titles.
+    /// What a side's titles show.
     fn info(&self, side: Side) -> &Info;
-    /// Where the runs part, `None` where they agree and for a single trace.
+    /// Where the runs part, `None` if they agree and for a single trace.
     fn parting(&self) -> Option<&Parting>;
     /// Number of rows.
     fn rows(&self) -> u64;
@@ -120,33 +120,33 @@ pub(crate) trait Outline: Send + Sync {
     fn row(&self, row: u64) -> Pair;
     /// The row of a position.
     fn row_of(&self, side: Side, position: Position) -> u64;
-    /// A memory, by its name where it has one.
+    /// A memory, by its name if it has one.
     fn memory_name(&self, memory: MemoryIndex) -> String;
     /// A function's name.
     fn function_name(&self, func: FuncIndex) -> String;
     /// File and line an instruction was compiled from; `None` while that is read for the first time.
     fn source_line(&self, offset: CodeOffset) -> Option<String>;
-    /// Whether something is still read in the background that a frame could show.
+    /// Whether something that a frame could show is still being read in the background.
     fn is_loading(&self) -> bool;
 }
 
 /// The events of one trace or two, and memory at a position of each.
 ///
-/// A side that is not there answers as an empty trace does.
+/// A side that does not exist behaves like an empty trace.
 pub(crate) trait Traces: Send {
-    /// Whether both events of a row are equal; always, for a single trace.
+    /// Whether both events of a row are equal; always true for a single trace.
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError>;
     /// The nearest row with unequal events: from `row` on, or before `row`.
     fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError>;
     /// The event at a position.
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError>;
-    /// Where a side's memory stands.
+    /// The position of a side's memory.
     fn position(&self, side: Side) -> Position;
-    /// Makes memory the state before the event at `position`.
+    /// Moves memory to its state before the event at `position`.
     fn seek(&mut self, side: Side, position: Position) -> Result<(), ReplayError>;
-    /// How many memories a side has where it was last sought to.
+    /// How many memories a side has at the position of its last seek.
     fn memories(&self, side: Side) -> u32;
-    /// Size of a memory in bytes, `None` where there is no such memory (yet).
+    /// Size of a memory in bytes, `None` if there is no such memory (yet).
     fn memory_bytes(&self, side: Side, memory: MemoryIndex) -> Option<u64>;
     /// Copies bytes of memory; what lies past the end is 0. Returns how many are inside.
     fn read(&self, side: Side, memory: MemoryIndex, address: u64, out: &mut [u8]) -> usize;
@@ -167,23 +167,23 @@ pub(crate) trait Traces: Send {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError>;
-    /// A function in the text format, empty when it cannot be printed.
+    /// A function in the text format, empty if it cannot be printed.
     fn wat(&mut self, func: FuncIndex) -> Code;
-    /// A function's native code, empty when the trace has none.
+    /// A function's native code, empty if the trace has none.
     fn native(&mut self, side: Side, func: FuncIndex) -> Code;
-    /// Asked now and then during long work, with the position that it has come to: `true` gives up with
+    /// Sets what is called now and then during long work, with the position reached: on `true` the work gives up with
     /// [`ReplayError::Cancelled`].
     fn set_progress(&mut self, progress: Arc<Reached>);
 }
 
-/// The sides that are there.
+/// The sides that exist.
 pub(crate) fn sides(outline: &dyn Outline) -> impl Iterator<Item = Side> + use<> {
     Side::BOTH.into_iter().take(if outline.is_pair() { 2 } else { 1 })
 }
 
-/// How many events a side has made once `row` is done: as a position, the state *after* the row.
+/// How many events a side has executed after `row`: as a position, the state *after* the row.
 ///
-/// In a row that has no event of that side, the side waits where it stands.
+/// In a row without an event of that side, the side waits.
 pub(crate) fn moment(outline: &dyn Outline, side: Side, row: u64) -> Position {
     if let Some(position) = outline.row(row).of(side) {
         return position.next();

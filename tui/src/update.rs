@@ -1,4 +1,4 @@
-//! What an action does to the state. Nothing here takes long: what may is handed back as an [`Errand`].
+//! What an action does to the state. Nothing here takes long: slow work is handed back as an [`Errand`].
 
 use crate::action::{Action, ByteMove};
 use crate::app::{App, Prompt};
@@ -11,7 +11,7 @@ use crate::traces::Direction;
 use tui_input::{Input, InputRequest};
 
 impl App {
-    /// Applies an action; what takes long comes back.
+    /// Applies an action; returns slow work as an errand.
     pub(crate) fn update(&mut self, action: Action) -> Option<Errand> {
         if !matches!(action, Action::Edit(_) | Action::Close) {
             self.message = None;
@@ -78,7 +78,7 @@ impl App {
         }
     }
 
-    /// While an errand has the traces, what needs none of them is done, and the rest is dropped.
+    /// While an errand has the traces, actions that need none of them are done, and the others are dropped.
     fn update_meanwhile(&mut self, action: Action) {
         match action {
             Action::Close if self.prompt.take().is_some() => {}
@@ -95,8 +95,8 @@ impl App {
         }
     }
 
-    /// While the help is open, what moves moves the help, and what leaves closes it. Answers whether the action
-    /// was one of those.
+    /// While the help is open, moves scroll the help, and leaving closes it. Returns whether the action was one of
+    /// those.
     fn update_help(&mut self, action: Action) -> bool {
         let Some(top) = self.help else { return false };
         let height = self.areas.hints.bottom();
@@ -122,7 +122,7 @@ impl App {
 
     pub(crate) fn set_focus(&mut self, focus: Focus) {
         if focus.side != self.focus.side {
-            // The other side's event may stand at another site.
+            // The other side's event may be at another site.
             self.scroll = 0;
             self.arrived = true;
         }

@@ -32,7 +32,7 @@ impl App {
             }),
             help: self.help,
         };
-        // What takes long is shown where its answer will be.
+        // Progress is shown where the answer will be.
         if self.is_away()
             && let Some(line) = self.headway.line()
         {

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// The thread, seen from the viewer: it takes one errand at a time.
+/// The thread, as the viewer sees it: it takes one errand at a time.
 pub(crate) struct Worker {
     orders: Sender<(Errand, Box<dyn Traces>)>,
     reports: Receiver<(Errand, Box<dyn Traces>, Ending)>,
@@ -43,7 +43,7 @@ impl Worker {
         }
     }
 
-    /// Waits for the answer to an errand, for so long.
+    /// Waits this long for the answer to an errand.
     pub(crate) fn wait(&mut self, time: Duration) -> Option<(Errand, Box<dyn Traces>, Ending)> {
         match self.reports.recv_timeout(time) {
             Ok(report) => Some(report),
@@ -64,7 +64,7 @@ impl Worker {
 }
 
 impl Drop for Worker {
-    /// What is under way gives up soon, without being waited for: the user has left.
+    /// Makes the current errand give up soon, without waiting for it: the user has left.
     fn drop(&mut self) {
         self.headway.abandon();
     }

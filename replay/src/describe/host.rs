@@ -30,7 +30,7 @@ pub(super) fn describe(step: &HostEvent, symbols: &Symbols) -> String {
     }
 }
 
-/// WASI's functions go by their own names, others by both.
+/// WASI's functions go by their name, others by module and name.
 fn name(import: &Import) -> String {
     if import.module == wasi::MODULE { printable(&import.name) } else { printable(&import.to_string()) }
 }
@@ -57,7 +57,7 @@ fn describe_call(call: &HostCall) -> String {
             let arguments = signature.iter().zip(before).zip(&call.arguments);
             arguments
                 .filter_map(|((&(name, role), before), value)| match (before, role) {
-                    // How much the guest asks for is worth knowing where it is not shown what it gets.
+                    // The size of the guest's buffer is worth knowing, as its contents are not shown.
                     (Role::Fill | Role::Counted, Role::Length) => Some(format!("{name}={value}")),
                     _ => in_words(name, role, value, &call.reads),
                 })
@@ -72,7 +72,7 @@ fn describe_call(call: &HostCall) -> String {
     format!("{}({}){reading}", name(&call.import), arguments.join(", "))
 }
 
-/// An argument by its name; what only says where a result goes is left out.
+/// An argument by its name; an argument that only points to a result is left out.
 fn in_words(name: &str, role: Role, value: &WasmValue, reads: &[HostRead]) -> Option<String> {
     let address = match value {
         WasmValue::I32(value) => u64::from(*value as u32),
@@ -97,7 +97,7 @@ fn in_words(name: &str, role: Role, value: &WasmValue, reads: &[HostRead]) -> Op
     }
 }
 
-/// The bytes of several reads as one text in quotation marks, and their number where it is not all shown.
+/// The bytes of several reads as one quoted text, followed by their number if some are not shown.
 fn text(reads: &[&HostRead]) -> String {
     let length = reads.iter().fold(0u64, |sum, read| sum.saturating_add(read.length));
     let mut known = Vec::new();

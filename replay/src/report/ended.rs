@@ -1,4 +1,4 @@
-//! Where a run ended that trapped, crashed or was ended: its place, or the instructions between which that lies.
+//! Where a run stopped that trapped, crashed or was ended: its place, or the instructions between which it lies.
 
 use super::parts::{BetweenReport, EventReport, SiteReport};
 use super::places::site_at;
@@ -24,13 +24,13 @@ pub(super) fn ends_run(event: &Event) -> bool {
     }
 }
 
-/// The side whose event at the divergence ends its run: of two, the left one.
+/// The side whose event at the divergence ends its run: the left one if both do.
 pub(super) fn ended_side(divergence: &Divergence) -> Option<Side> {
     let ends = |side: &Side| side.of([&divergence.lhs, &divergence.rhs]).as_ref().is_some_and(ends_run);
     Side::BOTH.into_iter().find(ends)
 }
 
-/// Where a run stood when it crashed or was ended, as far as its trace says.
+/// Where a run stopped that crashed or was ended, as far as its trace says.
 pub(super) fn place(event: &Event, timeline: &Timeline, sites: &SiteTable, symbols: &Symbols) -> Option<SiteReport> {
     match event {
         Event::Milestone(Milestone::End { .. }) if ends_run(event) => {
@@ -41,7 +41,7 @@ pub(super) fn place(event: &Event, timeline: &Timeline, sites: &SiteTable, symbo
     }
 }
 
-/// The instructions around the end of `side`, whose place is not known.
+/// The instructions around the end of `side`, whose place is unknown.
 pub(super) fn between(
     side: Side,
     at: Position,
@@ -51,7 +51,7 @@ pub(super) fn between(
 ) -> Result<Option<BetweenReport>, ReplayError> {
     let (own, other) = if side == Side::Lhs { (lhs, rhs) } else { (rhs, lhs) };
     if !calls_before(own, at)? {
-        // It ended while the module was validated, compiled or instantiated: in no instruction.
+        // It ended while the module was validated, compiled or instantiated: not in an instruction.
         return Ok(None);
     }
     let after = (at.0.saturating_sub(MOST_EVENTS)..at.0).rev();
@@ -70,7 +70,7 @@ fn calls_before(timeline: &mut Timeline, at: Position) -> Result<bool, ReplayErr
             return Ok(true);
         }
     }
-    // So many events are those of calls.
+    // Only calls produce this many events.
     Ok(at.0 > MOST_EVENTS)
 }
 

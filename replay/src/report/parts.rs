@@ -9,16 +9,17 @@ use crate::verdict::Verdict;
 use forkpoint_traces::{Hex, Outcome};
 use serde::{Serialize, Serializer};
 
-/// What two traces have to say about each other. Its JSON form is documented in `docs/json.md`.
+/// What a comparison of two traces found. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
     /// Whether all events are equal and both runs were recorded to their end. `None`: no answer, see `reason`.
     pub agree: Option<bool>,
     /// Why there is no answer.
     pub reason: Option<String>,
-    /// Whether both engines accepted less than it takes to run the module: they agree in that, and nothing ran.
+    /// Whether both engines refused to run the module: they agree in that, and nothing ran.
     pub nothing_ran: bool,
-    /// What of the program did not run under these engines, so that agreement says nothing about it: as sentences.
+    /// Parts of the program that did not run under these engines, so that agreement says nothing about them: as
+    /// sentences.
     pub not_asked: Vec<String>,
     /// The class of the divergence.
     pub verdict: Option<Verdict>,
@@ -26,42 +27,42 @@ pub struct Report {
     pub meaning: Option<&'static str>,
     /// Position of the first unequal pair.
     pub position: Option<u64>,
-    /// Where in the module: where a run trapped, crashed or was ended, whichever side did; else the instruction of the
+    /// Where in the module: where a run trapped, crashed or was ended, on either side; else the instruction of the
     /// left event, or of the right one.
     pub site: Option<SiteReport>,
-    /// Where a run ended whose engine does not say where.
+    /// Around where a run ended, if its engine does not report the place.
     pub between: Option<BetweenReport>,
     /// Index of the memory written.
     pub memory: Option<u32>,
-    /// Its name, where the module has one.
+    /// Its name, if it has one.
     pub memory_name: Option<String>,
     /// First address shown in `before` and each side's `after`.
     pub address: Option<u64>,
     /// What memory held there before, in hexadecimal.
     pub before: Option<Hex<Vec<u8>>>,
-    /// Who wrote these bytes before.
+    /// The event that last wrote these bytes before.
     pub last_writer: Option<EventReport>,
-    /// What memory held where the right event wrote, when that is not near the place above.
+    /// What memory held where the right event wrote, if that is not near the place above.
     pub elsewhere: Option<PlaceReport>,
-    /// The store that is not what memory holds, or that memory should still hold.
+    /// The store that memory does not show, or that it should still show.
     pub culprit: Option<CulpritReport>,
-    /// The event with which memory changed without saying so, where a second run found it.
+    /// The event during which memory changed without a record, if a second run found it.
     pub during: Option<CulpritReport>,
-    /// The host call in which the runs diverge, where they do so in the middle of one.
+    /// The host call in which the runs diverge, if they do so in the middle of one.
     pub host_call: Option<String>,
     /// Events before the divergence that differ in NaN bits only.
     pub nan_bits: Option<NanReport>,
-    /// Whether the specification allows the difference: null where nothing says so.
+    /// Whether the specification allows the difference: null if nothing suggests it.
     pub allowed: Option<Allowed>,
     /// Where the runs agree again: left and right position.
     pub resync: Option<[u64; 2]>,
     /// Whether the events from there on are equal, or only the instructions; `None` without a resync.
     pub resync_equal: Option<bool>,
-    /// What the specification says of the module, with the proposals that the left run was told.
+    /// What the specification says of the module, with the proposals of the left run.
     pub specification: String,
-    /// That the machine may have refused what one side did not get, as a sentence.
+    /// That the machine may have refused what one side lacks, as a sentence.
     pub machine: Option<String>,
-    /// In what the two runs differ because it was asked for, as sentences.
+    /// How the two runs differ on request, as sentences.
     pub asked_for: Vec<String>,
     /// The module that both ran.
     pub module: ModuleReport,
@@ -95,7 +96,7 @@ pub struct SiteReport {
     pub offset: u32,
     /// The instruction in the text format.
     pub instruction: String,
-    /// Source file, where debug information names one.
+    /// Source file, if debug information names one.
     pub file: Option<String>,
     /// Source line.
     pub line: Option<u32>,
@@ -117,7 +118,7 @@ pub struct EventReport {
 pub struct PlaceReport {
     /// Index of the memory.
     pub memory: u32,
-    /// Its name, where the module has one.
+    /// Its name, if it has one.
     pub memory_name: Option<String>,
     /// First address shown.
     pub address: u64,
@@ -127,11 +128,11 @@ pub struct PlaceReport {
     pub lhs_after: Hex<Vec<u8>>,
     /// What it holds after the right event.
     pub rhs_after: Hex<Vec<u8>>,
-    /// Who wrote these bytes before.
+    /// The event that last wrote these bytes before.
     pub last_writer: Option<EventReport>,
 }
 
-/// The store behind bytes that memory does not hold.
+/// The store responsible for bytes that memory does not hold.
 #[derive(Debug, Clone, Serialize)]
 pub struct CulpritReport {
     /// The side on which memory does not hold them.
@@ -159,20 +160,20 @@ pub struct SideReport {
     pub engine: String,
     /// Engine name and version, target and CPU features.
     pub version: String,
-    /// The host that answered the module's calls for real; `None` where the module makes none, or a recording answered.
+    /// The host that answered the module's calls for real; `None` if the module makes none, or a recording answered.
     pub host: Option<String>,
-    /// How the run ended, `None` when the trace does not say. In JSON in words.
+    /// How the run ended, `None` if the trace does not say. In JSON in words.
     #[serde(serialize_with = "in_words")]
     pub outcome: Option<Outcome>,
     /// The engine's own words about that.
     pub message: Option<String>,
-    /// Of a rejection: the byte offset in the original module that the engine names.
+    /// For a rejection: the byte offset in the original module that the engine names.
     pub offset: Option<u64>,
-    /// Of a rejection: the engine's own error code.
+    /// For a rejection: the engine's own error code.
     pub code: Option<String>,
     /// What the engine's process wrote to its standard error before it died or was ended.
     pub last_words: Option<String>,
-    /// What became of the limit on the pages of memories, where there was one.
+    /// What the engine did with the limit on the pages of memories, if there was one.
     pub page_limit: Option<PageLimit>,
     /// Number of events.
     pub events: u64,
@@ -180,7 +181,7 @@ pub struct SideReport {
     pub complete: bool,
     /// The event at the divergence, in one line.
     pub event: Option<String>,
-    /// Where in the module that event is: an instruction's, a trap's, or where the run crashed or was ended.
+    /// Where in the module that event is: the place of an instruction, of a trap, or of the end of the run.
     pub site: Option<SiteReport>,
     /// Address written by it.
     pub address: Option<u64>,
@@ -190,7 +191,7 @@ pub struct SideReport {
     pub bytes: Option<Hex<Vec<u8>>>,
     /// What these bytes mean, by the instruction that stores them.
     pub value: Option<TypedValue>,
-    /// What memory holds afterwards where the report's `address` points.
+    /// What memory holds afterwards at the report's `address`.
     pub after: Option<Hex<Vec<u8>>>,
     /// What the event is, for signatures.
     #[serde(skip)]
@@ -206,16 +207,16 @@ pub struct ContextRow {
     pub equal: bool,
     /// The left event.
     pub lhs: Option<String>,
-    /// The right event, where it is another.
+    /// The right event, if it differs.
     pub rhs: Option<String>,
 }
 
-/// The instructions between which a run ended whose engine does not say where.
+/// The instructions between which a run ended whose engine does not report the place.
 #[derive(Debug, Clone, Serialize)]
 pub struct BetweenReport {
     /// The side that ended.
     pub side: Side,
-    /// The last instruction that was recorded before, on both sides.
+    /// The last instruction recorded before that, on both sides.
     pub after: Option<EventReport>,
     /// The first instruction that the other side recorded from there on.
     pub before: Option<EventReport>,

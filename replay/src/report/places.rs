@@ -1,4 +1,4 @@
-//! The places a report names: instructions, and who wrote before.
+//! The places that a report names: instructions, and last writers.
 
 use super::parts::{EventReport, PlaceReport, SiteReport};
 use crate::describe::{describe, place_of};
@@ -8,7 +8,7 @@ use crate::symbols::{Item, Symbols};
 use crate::timeline::Timeline;
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, MemoryOp, Milestone, SiteTable};
 
-/// Who last wrote the bytes of a place. Before the divergence both timelines have the same events.
+/// The event that last wrote the bytes of a place. Before the divergence both timelines have the same events.
 pub(super) fn writer(
     effect: &MemoryEffect,
     timeline: &mut Timeline,
@@ -24,7 +24,7 @@ pub(super) fn writer(
     }))
 }
 
-/// The instruction behind an event: its site, or where it trapped.
+/// The instruction of an event: its site, or where it trapped.
 pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<SiteReport> {
     let (func, offset) = match event {
         Event::Milestone(Milestone::Trapped { func, offset: Some(offset), .. }) => {
@@ -35,7 +35,7 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
     Some(site_at(func, offset, event.op(sites).map(MemoryOp::mnemonic), symbols))
 }
 
-/// An instruction by its place; `mnemonic` is what it is called where the module does not tell.
+/// An instruction by its place; `mnemonic` is its name for a module that does not show it.
 pub(super) fn site_at(func: FuncIndex, offset: CodeOffset, mnemonic: Option<&str>, symbols: &Symbols) -> SiteReport {
     let frame = symbols.source(offset).into_iter().next();
     SiteReport {

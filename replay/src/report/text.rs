@@ -7,10 +7,10 @@ use crate::verdict::Verdict;
 use forkpoint_traces::Hex;
 use std::fmt;
 
-/// Most lines of what its process wrote last: of a panic, what it is and where.
+/// Most lines of what its process wrote last: of a panic, its message and place.
 const LAST_LINES: usize = 8;
 
-/// Most lines of an engine's message in a report for people: what it says, and the innermost frames of a trap.
+/// Most lines of an engine's message in a report for people: the message, and a trap's innermost frames.
 const MESSAGE_LINES: usize = 5;
 
 impl fmt::Display for SiteReport {
@@ -24,7 +24,7 @@ impl fmt::Display for SiteReport {
     }
 }
 
-/// A sentence on a place in memory. Memory 0, nearly always the only one, has neither number nor name.
+/// A sentence about a place in memory. Memory 0, nearly always the only one, has neither number nor name.
 fn write_place(
     f: &mut fmt::Formatter<'_>,
     memory: &str,
@@ -92,7 +92,7 @@ impl fmt::Display for Report {
         let (Some(verdict), Some(position)) = (self.verdict, self.position) else {
             return self.fmt_without_divergence(f);
         };
-        // What kind it is fits on a line; what follows is a paragraph.
+        // The class fits on a line; what follows is a paragraph.
         write!(f, "The runs diverge at #{position} ({verdict}): {}.\n ", verdict.meaning())?;
         if let Some(site) = &self.site {
             write!(f, " At {site}:")?;
@@ -235,7 +235,7 @@ impl Report {
     }
 }
 
-/// How a run ended, or `otherwise` where its trace does not say.
+/// How a run ended, or `otherwise` if its trace does not say.
 fn in_words(side: &SideReport, otherwise: &str) -> String {
     side.outcome.as_ref().map_or_else(|| otherwise.to_string(), ToString::to_string)
 }

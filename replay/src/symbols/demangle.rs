@@ -3,19 +3,19 @@
 use gimli::DwLang;
 use std::borrow::Cow;
 
-/// Longer names are shown as they are.
+/// Longer names are shown unchanged.
 const MAX_MANGLED: usize = 2_000;
 
 /// Bytes of text that one name may become, by an upper estimate.
 const MAX_DEMANGLED: f64 = 16e6;
 
-/// `name` as its author wrote it, or as it is. `language` is what the debug information says of its unit.
+/// `name` as its author wrote it, or unchanged. `language` is what the debug information says of its unit.
 pub(super) fn demangle(name: &str, language: Option<DwLang>) -> Cow<'_, str> {
     if name.len() > MAX_MANGLED || !looks_mangled(name) || growth(name) > MAX_DEMANGLED {
         return Cow::Borrowed(name);
     }
     match addr2line::demangle_auto(Cow::Borrowed(name), language) {
-        // Rust and C++ are told apart by the name itself: a Rust unit may hold C++ names and the reverse.
+        // The name itself distinguishes Rust from C++: a Rust unit may hold C++ names and vice versa.
         Cow::Borrowed(_) if language.is_some() => addr2line::demangle_auto(Cow::Borrowed(name), None),
         demangled => demangled,
     }

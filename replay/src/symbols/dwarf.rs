@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// One function on the way to an instruction: the one it stands in, or one that this was inlined into.
+/// One function on the way to an instruction: the one that contains it, or one that this was inlined into.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SourceFrame {
     /// Name of the function, demangled and safe to print.
@@ -33,14 +33,14 @@ pub(super) struct DebugInfo {
     supply: Arc<Supply>,
     /// Units of reading that one query may take.
     limit: u64,
-    /// `None` once a query took more than that: the next one would as well.
+    /// `None` once a query took more than that: the next one would too.
     context: Mutex<Option<Context<MeteredReader>>>,
 }
 
-/// Real debug information takes less than one read per byte for everything it holds; a query that reads each
-/// byte so often is not looking at any.
+/// Real debug information takes less than one read per byte for everything it holds; a query that reads each byte
+/// this often is not reading real debug information.
 const READS_PER_BYTE: u64 = 8;
-/// And so many reads on top, for small modules.
+/// And this many reads on top, for small modules.
 const SPARE_READS: u64 = 1_000_000;
 /// Deeper nesting of entries is refused: `addr2line` recurses into inlined functions.
 const MAX_DEPTH: isize = 256;
@@ -52,7 +52,7 @@ const MAX_FRAMES: usize = 256;
 const MAX_PATH: usize = 1_000;
 
 impl DebugInfo {
-    /// Finds the units of the module's debug information, `None` if there is none that can be read.
+    /// Finds the units of the module's debug information, `None` if none can be read.
     pub(super) fn load(module: &Arc<[u8]>, layout: &Layout) -> Option<DebugInfo> {
         layout.custom(module, ".debug_info")?;
         let supply = Supply::new(module.clone());
@@ -115,7 +115,7 @@ fn name_of(name: &FunctionName<MeteredReader>) -> Option<String> {
     (!raw.is_empty()).then(|| printable_name(&demangle(&raw, name.language)))
 }
 
-/// Walks every entry once, without recursion, and says whether none is nested too deep or has too many attributes.
+/// Walks every entry once, without recursion, and checks that none is nested too deep or has too many attributes.
 fn is_sane(dwarf: &Dwarf<MeteredReader>) -> gimli::Result<bool> {
     let mut tables = HashSet::new();
     let mut headers = dwarf.units();
@@ -132,7 +132,7 @@ fn is_sane(dwarf: &Dwarf<MeteredReader>) -> gimli::Result<bool> {
             if entries.next_depth() > MAX_DEPTH {
                 return Ok(false);
             }
-            // A unit that cannot be read to its end is no danger: nobody else reads past that point either.
+            // A unit that cannot be read to its end is harmless: no other code reads past that point either.
             let Ok(abbreviation) = entries.read_abbreviation() else {
                 break;
             };

@@ -7,8 +7,8 @@ use std::ops::Range;
 
 impl Symbols {
     /// A name to show for a table, memory, global or data segment: from the name section, else its import as
-    /// `module.name`, else its export. Safe to print, bounded; `None` where there is only a number, and where the name is
-    /// but the noun, as that of most memories is.
+    /// `module.name`, else its export. Safe to print, bounded; `None` if there is only a number, or if the name is
+    /// just the noun, as for most memories.
     pub fn item_name(&self, item: Item, index: u32) -> Option<String> {
         self.known_item(item, index).filter(|name| name != item.noun())
     }
@@ -27,12 +27,12 @@ impl Symbols {
         items.exports.get(&(item, index)).and_then(text).filter(|name| !name.is_empty()).map(printable_name)
     }
 
-    /// The noun, and the name or, where there is none, the number: `memory heap`, `memory 1`.
+    /// The noun, followed by the name or else the number: `memory heap`, `memory 1`.
     pub fn item(&self, item: Item, index: u32) -> String {
         format!("{item} {}", self.item_label(item, index))
     }
 
-    /// The name or, where there is none, the number.
+    /// The name, or else the number.
     pub fn item_label(&self, item: Item, index: u32) -> String {
         self.item_name(item, index).unwrap_or_else(|| index.to_string())
     }
@@ -42,12 +42,12 @@ impl Symbols {
         format!("{pages} pages{}", self.doubt(memory, pages))
     }
 
-    /// What to add to a size that no memory can have: it is an engine's word, and not known.
+    /// A note on a size that no memory can have: it is an engine's claim, and the real one is unknown.
     pub fn doubt(&self, memory: u32, pages: u64) -> &'static str {
         if pages > self.most_pages(memory) { ", says the engine" } else { "" }
     }
 
-    /// Most pages that a memory can have: as many as there are addresses for.
+    /// Most pages that a memory can have: as many as it has addresses for.
     pub fn most_pages(&self, memory: u32) -> u64 {
         let known = self.items().most_pages.get(memory as usize);
         known.copied().unwrap_or(1 << (32 - PAGE_LOG2))

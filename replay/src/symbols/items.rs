@@ -7,10 +7,10 @@ use std::ops::Range;
 use wasmparser::{BinaryReader, ExportSectionReader, ExternalKind, ImportSectionReader, MemorySectionReader};
 use wasmparser::{MemoryType, TypeRef};
 
-/// Most items of a kind that are looked at.
+/// Most items of a kind that are read.
 const MAX_ITEMS: usize = 1_000;
 
-/// Bytes in a page where the module says nothing else.
+/// Bytes in a page unless the module says otherwise.
 pub(super) const PAGE_LOG2: u32 = 16;
 
 /// What a module numbers besides functions.
@@ -27,7 +27,7 @@ pub enum Item {
 }
 
 impl Item {
-    /// The word that stands before the name or the number.
+    /// The word before the name or the number.
     pub fn noun(self) -> &'static str {
         match self {
             Item::Table => "table",
@@ -44,7 +44,7 @@ impl fmt::Display for Item {
     }
 }
 
-/// What imports, exports and the memory section say of these.
+/// What imports, exports and the memory section say of these items.
 #[derive(Debug, Default)]
 pub(super) struct Items {
     /// Module and name of imported ones, by kind and index.

@@ -1,5 +1,5 @@
-//! What the lanes of a stored vector are. `v128.store` does not say, but the instruction before it, which makes the vector,
-//! mostly does: `f32x4.add` makes four floats.
+//! What the lanes of a stored vector are. `v128.store` does not say, but the instruction before it, which makes the
+//! vector, mostly does: `f32x4.add` makes four floats.
 
 use std::collections::HashMap;
 use wasmparser::{BinaryReader, FunctionBody, Operator};
@@ -21,11 +21,11 @@ pub enum Lanes {
     F64x2,
 }
 
-/// By the offsets of stores, those of one function.
+/// The lanes by the offsets of stores, those of one function.
 pub(super) type StoredLanes = HashMap<u32, Lanes>;
 
 impl Lanes {
-    /// What an instruction makes; `None` where its name does not tell, and for comparisons, which make masks.
+    /// What an instruction makes; `None` if its name does not show it, and for comparisons, which make masks.
     fn made_by(operator: &Operator<'_>) -> Option<Lanes> {
         let name = format!("{operator:?}");
         let name = name.split([' ', '{']).next().unwrap_or_default();
@@ -68,7 +68,7 @@ pub(super) fn stored(body: BinaryReader<'_>) -> StoredLanes {
                 }
                 before = None;
             }
-            // The value stays where it is.
+            // The value keeps its place on the stack.
             Operator::LocalTee { .. } => {}
             other => before = Some(other),
         }

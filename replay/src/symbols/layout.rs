@@ -53,7 +53,7 @@ impl Layout {
                 return;
             };
             let start = reader.original_position();
-            // What is left of a cut-off section is still read.
+            // The rest of a cut-off section is still read.
             let end = module.len().min(start.saturating_add(size as usize));
             if reader.read_bytes(end - start).is_err() {
                 return;
@@ -116,7 +116,7 @@ impl Layout {
         Some(&module[self.known[TYPE].clone()?])
     }
 
-    /// Imports, memories and exports: what tells of items other than functions.
+    /// Imports, memories and exports: the sections about items other than functions.
     pub(super) fn item_sections<'a>(&self, module: &'a [u8]) -> [Option<BinaryReader<'a>>; 3] {
         [IMPORT, MEMORY, EXPORT].map(|section| self.reader(module, section))
     }

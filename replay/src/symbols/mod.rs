@@ -1,4 +1,4 @@
-//! What stands in the **original** module: names, source lines and text.
+//! What is in the **original** module: names, source lines and text.
 //!
 //! Everything here is best effort over bytes that a stranger chose. A module without names or debug
 //! information still works, what cannot be parsed is absent, and nothing makes a query panic, loop or allocate
@@ -83,7 +83,7 @@ impl Symbols {
         self.known_name(func).unwrap_or_else(|| format!("func[{}]", func.0))
     }
 
-    /// The name of a parameter or local, where the module has one. Safe to print, bounded.
+    /// The name of a parameter or local, if it has one. Safe to print, bounded.
     pub fn local_name(&self, func: FuncIndex, local: u32) -> Option<String> {
         let locals = self.names().locals(&self.module, func.0);
         let name = locals.into_iter().rfind(|(index, name)| *index == local && !name.is_empty());
@@ -116,8 +116,8 @@ impl Symbols {
         self.layout.custom(&self.module, ".debug_info").is_some()
     }
 
-    /// The lanes of the vector that the instruction at `offset` stores, or takes one lane of, where the instruction before
-    /// it tells.
+    /// The lanes of the vector that the instruction at `offset` stores, or takes one lane of, if the instruction
+    /// before it shows them.
     pub fn lanes(&self, offset: CodeOffset) -> Option<Lanes> {
         let number = self.layout.body_at(offset.0)?;
         let mut known = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,7 +140,7 @@ impl Symbols {
         self.debug.get_or_init(|| DebugInfo::load(&self.module, &self.layout)).as_ref()
     }
 
-    /// A real name, `None` where only a number is left.
+    /// A real name, `None` if there is only a number.
     fn known_name(&self, func: FuncIndex) -> Option<String> {
         let names = self.names();
         if let Some(name) = names.function(&self.module, func.0).filter(|name| !name.is_empty()) {

@@ -9,7 +9,7 @@ use wasmparser::{BinaryReader, IndirectNameMap, IndirectNaming, Name, NameMap, N
 /// Most names kept of each small kind (types, tables, memories, segments, tags).
 const MAX_SMALL: usize = 1_000;
 
-/// Where the names of one module lie in its file. A name given twice is the last one given.
+/// Where the names of one module lie in its file. If a name is given twice, the last one counts.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     functions: HashMap<u32, Range<usize>>,

@@ -1,14 +1,14 @@
 //! A minimal module around one function, so that printing that function does not print the module around it.
 //!
-//! Indices in the body stay those of the original module. The printer does not mind that they point nowhere,
-//! and names come from a name section that holds just those the body uses.
+//! Indices in the body stay those of the original module. The printer does not mind that they point nowhere, and
+//! names come from a name section with exactly those that the body uses.
 
 use forkpoint_traces::clip;
 
 /// Most characters of a name in the text: it is repeated at every use.
 const MAX_IDENTIFIER: usize = 100;
 
-/// What the synthetic module is made of.
+/// The parts of the synthetic module.
 #[derive(Default)]
 pub(super) struct Parts<'a> {
     /// Contents of the type section.

@@ -26,7 +26,7 @@ pub struct WatLine {
     pub text: String,
 }
 
-/// A longer function is cut there, and says so.
+/// A longer function is cut there, with a note.
 const MAX_LINES: usize = 200_000;
 /// A longer line (a large `br_table`, a head with very many parameters) is cut there.
 const MAX_LINE: usize = 2_000;

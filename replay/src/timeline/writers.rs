@@ -1,4 +1,4 @@
-//! Who wrote bytes. Chunks whose page filter denies their pages are skipped unread.
+//! Which events wrote bytes. Chunks whose page filter excludes their pages are skipped unread.
 
 use super::Timeline;
 use crate::error::ReplayError;
@@ -24,7 +24,7 @@ impl Timeline {
             let number = self.trace.chunk_of(Position(end.0 - 1))?;
             let entry = &self.trace.chunks()[number];
             let first = entry.first;
-            // Many chunks can be skipped, which takes its time, too.
+            // Skipping many chunks takes time, too.
             self.come_to(end)?;
             if may_touch(entry, memory, &bytes) {
                 self.load(first)?;

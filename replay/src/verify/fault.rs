@@ -8,7 +8,7 @@ use forkpoint_traces::{CorruptEvent, FuncIndex, MemoryIndex, MemorySize, Positio
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// A block is damaged, or the index does not say what the blocks say.
+    /// A block is damaged, or the index contradicts the blocks.
     #[error("{0}")]
     Blocks(TraceError),
     /// A chunk cannot be read. No event from there on is verified.
@@ -19,7 +19,7 @@ pub enum Fault {
         /// What is wrong with it.
         source: TraceError,
     },
-    /// An event contradicts the ones before it. No event from there on is verified.
+    /// An event contradicts earlier ones. No event from there on is verified.
     #[error("event {position}: {source}")]
     Event {
         /// Which event.
@@ -41,7 +41,7 @@ pub enum Fault {
         /// Which event.
         position: Position,
     },
-    /// An event writes outside of memory, and no event behind it says that this was found.
+    /// An event writes outside of memory, and the next event does not report it.
     #[error("event {position} writes outside of memory {} at {address:#x}, and no event reports it", .memory.0)]
     Outside {
         /// Which event.
@@ -59,7 +59,7 @@ pub enum Fault {
         /// What is wrong with it.
         source: TraceError,
     },
-    /// The filter of a chunk denies a page that an event of the chunk wrote: searches would miss the event.
+    /// A chunk's filter excludes a page that an event of the chunk wrote: searches would miss the event.
     #[error("event {position} writes memory {} at {address:#x}, which the page filter of its chunk denies", .memory.0)]
     PageFilter {
         /// Which event.
@@ -69,7 +69,7 @@ pub enum Fault {
         /// An address on the page.
         address: u64,
     },
-    /// A keyframe stands where no chunk ends.
+    /// A keyframe's position is not the end of a chunk.
     #[error("keyframe {keyframe} is at position {position}, where no chunk ends")]
     KeyframePosition {
         /// Its number, from 1.
@@ -87,7 +87,7 @@ pub enum Fault {
         /// What is wrong with it.
         source: TraceError,
     },
-    /// A keyframe has another number of memories, or a memory of another size, than the events make.
+    /// A keyframe has a different number of memories, or a memory of a different size, than the events make.
     #[error("keyframe {keyframe} at {position}: memory {} is {}, replayed it is {}", .memory.0, size(.stored), size(.replayed))]
     KeyframeSize {
         /// Its number, from 1.
@@ -96,12 +96,12 @@ pub enum Fault {
         position: Position,
         /// Which memory.
         memory: MemoryIndex,
-        /// Size in the keyframe, `None` where it has no such memory.
+        /// Size in the keyframe, `None` if it has no such memory.
         stored: Option<MemorySize>,
         /// Size as the events make it.
         replayed: Option<MemorySize>,
     },
-    /// A keyframe holds another byte than the events make.
+    /// A keyframe holds a different byte than the events make.
     #[error(
         "keyframe {keyframe} at {position}: memory {} holds {:#04x} at {:#x}, replayed it is {:#04x}",
         .memory.0, .difference.lhs, .difference.address, .difference.rhs
@@ -124,7 +124,7 @@ pub enum Fault {
         /// What is wrong with it.
         what: String,
     },
-    /// An event stands behind the end of the run.
+    /// An event follows the end of the run.
     #[error("event {position} comes after the end of the run")]
     AfterEnd {
         /// Which event.
@@ -146,7 +146,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The finding, and the name of the memory or function that it numbers, where the module has one.
+    /// The finding, and the name of the memory or function that it numbers, if it has one.
     pub fn in_words(&self, symbols: &Symbols) -> String {
         let memory = |memory: &MemoryIndex| {
             let name = symbols.item_name(Item::Memory, memory.0)?;

@@ -1,4 +1,4 @@
-//! How much memory is held: of the whole process, so one test has a program to itself.
+//! How much memory the whole process holds: so one test has a program to itself.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

@@ -1,4 +1,4 @@
-//! Which inputs a test of many tries, and where they lie.
+//! Which inputs a test of many tries, and where they are.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,7 +12,7 @@ pub fn numbers(few: u64) -> Range<u64> {
     number(start)..number(end)
 }
 
-/// A folder in memory where there is one: a disk would be most of the time.
+/// A folder in memory if there is one: a disk would take most of the time.
 pub fn folder() -> TempDir {
     let memory = Path::new("/dev/shm");
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.expect("a folder")

@@ -1,5 +1,5 @@
-//! Everything that is done with a trace that may be a stranger's: the one body of the tests and of the targets in `fuzz/`.
-//! Whatever the trace is, none of it panics or takes memory without bound, and what is printed does not act on a terminal.
+//! Everything that is done with a trace that may be a stranger's, for the tests and the targets in `fuzz/`. Whatever
+//! the trace is, nothing panics or takes memory without bound, and what is printed does not act on a terminal.
 
 use fastrand::Rng;
 use forkpoint_replay::{NanBits, Report, Symbols, Timeline, describe_with_place, is_active, verify};
@@ -47,7 +47,8 @@ pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
         let _ = timeline.last_writer(MemoryIndex(0), address..address + random.u64(..20), position);
         let _ = timeline.next_writer(MemoryIndex(1), address..address + 1, position);
     }
-    // Whatever way leads there. What cannot be replayed, or has keyframes that say otherwise, may depend on it.
+    // Whatever way leads there. What cannot be replayed, or has keyframes that contradict the events, may depend on
+    // it.
     if verified.faults.is_empty() {
         for (position, before) in states.iter().rev() {
             timeline.seek(*position).expect("it was there before");

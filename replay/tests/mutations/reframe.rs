@@ -1,7 +1,7 @@
-//! Takes a trace apart and puts it together again, changed, with every length, checksum, digest and offset made right: so
-//! that what a stranger may write gets past the checks that stop mere damage.
+//! Takes a trace apart and puts it together again, changed, with every length, checksum, digest and offset corrected,
+//! so that what a stranger may write gets past the checks that stop mere damage.
 //!
-//! Written after docs/trace-format.md and not after the code.
+//! Written after docs/trace-format.md, not after the code.
 
 use fastrand::Rng;
 use std::cell::RefCell;
@@ -23,7 +23,7 @@ const TRAILER_MAGIC: &[u8] = b"FPTRIDX\n";
 #[derive(Clone)]
 struct Block {
     tag: u8,
-    /// Where it stood, so that keyframes can find their pages again.
+    /// Where it was, so that keyframes can find their pages again.
     at: u64,
     raw: Vec<u8>,
     chunk: Option<Chunk>,
@@ -125,7 +125,7 @@ impl Chunk {
         Some(Chunk { first, count, observed, pages, columns })
     }
 
-    /// The entry of an index, but for the offset in front; and the head of a chunk, but for the sizes behind.
+    /// The entry of an index without its leading offset; and the head of a chunk without its trailing sizes.
     fn head(&self) -> Vec<u8> {
         let mut digest = xxhash_rust::xxh3::Xxh3::new();
         for column in &self.columns {
@@ -157,7 +157,7 @@ impl Chunk {
 }
 
 impl Parts {
-    /// Takes a trace apart, up to its index, which is made anew. `None` for what has no sound frames.
+    /// Takes a trace apart, up to its index, which is rebuilt. `None` if it has no sound frames.
     pub fn of(trace: &[u8]) -> Option<Parts> {
         let mut reader = Reader(trace);
         let preamble = reader.bytes(PREAMBLE)?;
@@ -193,7 +193,7 @@ impl Parts {
     }
 }
 
-/// Has each chunk begin where the one before it ends: otherwise the trace is refused before its events are read.
+/// Makes each chunk begin where the one before it ends: otherwise the trace is refused before its events are read.
 fn renumber(blocks: &mut [Block]) {
     let mut next = 0u64;
     for block in blocks {
@@ -232,7 +232,7 @@ fn change(blocks: &mut Vec<Block>, random: &mut Rng) {
                 2 => chunk.observed = interesting(random, chunk.observed),
                 3 => change_bytes(&mut chunk.pages, random),
                 4 => {
-                    // Another site at any place: its operands come from wherever the columns stand.
+                    // Another site at any place: its operands come from wherever the columns are.
                     let column = &mut chunk.columns[1];
                     let mut varint = Vec::new();
                     leb128(&mut varint, random.u64(..1000));
@@ -316,7 +316,7 @@ fn change_bytes(bytes: &mut Vec<u8>, random: &mut Rng) {
     }
 }
 
-/// The blocks as a file, with an index that is right for them, most of the time.
+/// The blocks as a file, mostly with an index that is right for them.
 fn join(preamble: &[u8], blocks: &[Block], random: &mut Rng) -> Vec<u8> {
     let mut out = preamble.to_vec();
     let (mut chunks, mut keyframes, mut native) = (Vec::new(), Vec::new(), Vec::new());
@@ -364,7 +364,7 @@ fn join(preamble: &[u8], blocks: &[Block], random: &mut Rng) -> Vec<u8> {
         number(&mut index, count);
         index.extend_from_slice(&entries);
     }
-    // No words of the engine's, and no time.
+    // No words of the engine, and no time.
     index.extend_from_slice(&[0; 6]);
     if random.u8(..6) == 0 {
         change_bytes(&mut index, random);
@@ -375,7 +375,7 @@ fn join(preamble: &[u8], blocks: &[Block], random: &mut Rng) -> Vec<u8> {
     out
 }
 
-/// A keyframe whose pages stand elsewhere now.
+/// A keyframe whose pages have moved.
 fn relocated(raw: &[u8], moved: &[(u64, u64)]) -> Option<Vec<u8>> {
     let mut reader = Reader(raw);
     let mut out = Vec::new();

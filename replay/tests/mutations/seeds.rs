@@ -1,4 +1,5 @@
-//! Sound traces to change: with every kind of event, in chunks of any size, with native code, and the committed samples.
+//! Sound traces to change: with every kind of event, in chunks of any size, with native code, and the committed
+//! samples.
 
 use super::support;
 use forkpoint_traces::{EngineWords, Outcome, TraceReader};

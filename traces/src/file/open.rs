@@ -1,8 +1,8 @@
-//! Opening a trace: what stands before the first event, and the index, stored or rebuilt.
+//! Opening a trace: what precedes the first event, and the index, stored or rebuilt.
 //!
-//! A file is *complete* when its trailer leads to a whole index. Everything else that has a whole header,
-//! module and site table is *incomplete* and opens too: [`rescue`] walks its blocks and stops, with a reason,
-//! where they stop making sense. What was recorded before that place is never given up for what comes behind.
+//! A file is *complete* when its trailer leads to a whole index. Any other file with a whole header, module and site
+//! table is *incomplete* and opens too: [`rescue`] walks its blocks and stops, with a reason, where they stop making
+//! sense. Nothing recorded before that place is given up because of what follows it.
 
 use super::{FORMAT_VERSION, MAGIC, PREAMBLE, TRAILER, TRAILER_MAGIC};
 use crate::block::{self, BlockHead, Tag};
@@ -22,7 +22,7 @@ use std::os::unix::fs::FileExt;
 /// Most bytes that the head of a chunk takes; its columns are checked when they are read.
 const CHUNK_HEAD: usize = 1024;
 
-/// Refuses what is no trace, or one of another version.
+/// Refuses a file that is not a trace, or a trace of another version.
 pub(super) fn check_preamble(file: &File, length: u64) -> Result<(), TraceError> {
     let mut bytes = vec![0; length.min(PREAMBLE) as usize];
     file.read_exact_at(&mut bytes, 0).map_err(TraceError::io("reading the start of the file"))?;
@@ -39,7 +39,7 @@ pub(super) fn check_preamble(file: &File, length: u64) -> Result<(), TraceError>
     Ok(())
 }
 
-/// Reads the block at `at`, which must have `tag`, and moves `at` behind it.
+/// Reads the block at `at`, which must have `tag`, and moves `at` past it.
 pub(super) fn expect(
     file: &File,
     at: &mut u64,
@@ -56,8 +56,8 @@ pub(super) fn expect(
     Ok(bytes)
 }
 
-/// The index that the trailer points to. The inner error says why there is none, in the words of a reason for
-/// being incomplete; the outer one is that of a file that cannot be read at all.
+/// The index that the trailer points to. The inner error says why there is none, worded as a reason for being
+/// incomplete; the outer error means that the file cannot be read at all.
 pub(super) fn read_index(file: &File, length: u64) -> Result<Result<Index, String>, TraceError> {
     let Some(start) = length.checked_sub(TRAILER) else { return Ok(Err(unclosed())) };
     let mut trailer = [0; TRAILER as usize];
@@ -85,11 +85,11 @@ fn index_at(file: &File, at: u64, length: u64) -> Result<Index, TraceError> {
     read_index_block(file, &head, at, length)
 }
 
-/// Room in an index for what no block before it repeats: the engine's words.
+/// Room in an index for what no block before it has: the engine's words.
 const WORDS: u64 = 4 << 20;
 
-/// Decodes an index. What it says of chunks and keyframes stands in these, too, uncompressed, so it is not longer than the
-/// file by more than the engine's words.
+/// Decodes an index. The blocks before it also hold what it says of chunks and keyframes, uncompressed, so it exceeds
+/// the file's length by no more than the engine's words.
 fn read_index_block(file: &File, head: &BlockHead, at: u64, length: u64) -> Result<Index, TraceError> {
     if u64::from(head.raw) > length.saturating_add(WORDS) {
         return Err(TraceError::corrupt(at, format!("an index of {} bytes in a file of {length}", head.raw)));
@@ -102,16 +102,16 @@ pub(super) struct Rescued {
     pub(super) index: Index,
     /// Where the readable part ends.
     pub(super) end: u64,
-    /// Why it ends there, `None` where the file ends there too or an index follows.
+    /// Why it ends there, `None` if the file ends there too or an index follows.
     pub(super) why: Option<String>,
     /// Most events of a chunk.
     chunk_events: u32,
 }
 
-/// Rebuilds the index from the blocks behind the site table, which ends at `at`.
+/// Rebuilds the index from the blocks after the site table, which ends at `at`.
 ///
 /// # Errors
-/// Only when the file cannot be read at all: damage ends the readable part and is its reason.
+/// Only when the file cannot be read at all: damage merely ends the readable part and becomes its reason.
 pub(super) fn rescue(file: &File, at: u64, length: u64, chunk_events: u32) -> Result<Rescued, TraceError> {
     let mut rescued = Rescued { index: Index::default(), end: at, why: None, chunk_events };
     let mut last_chunk = None;
@@ -131,8 +131,8 @@ pub(super) fn rescue(file: &File, at: u64, length: u64, chunk_events: u32) -> Re
             }
         }
     }
-    // A file system that lost the tail leaves a whole head in front of zeros. Only the last chunk can be hit
-    // like that: chunks before it are whole, or are found damaged when they are read.
+    // When a file system loses the tail, a whole head may precede zeros. Only the last chunk can be affected: earlier
+    // chunks are whole, or are found damaged when they are read.
     if let Some(head) = last_chunk {
         match block::read(file, &head) {
             Ok(_) => {}
@@ -152,8 +152,8 @@ impl Rescued {
     }
 }
 
-/// Notes the block at the end of what was rescued and returns its head. `None`: the file ends in or before it,
-/// or it is an index, behind which nothing else stands.
+/// Notes the block at the end of what was rescued and returns its head. `None`: the file ends in or before it, or it
+/// is an index, after which nothing may follow.
 fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<BlockHead>, TraceError> {
     let (index, at) = (&mut rescued.index, rescued.end);
     let Some(head) = block::head(file, at, length)? else {
@@ -189,7 +189,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
         }
         Tag::Pages => {}
         Tag::Index => {
-            // Cut inside the trailer. What only the index has is taken from it; the rest was found already.
+            // Cut inside the trailer. Only what the index alone has is taken from it; the rest was already found.
             if let Ok(stored) = read_index_block(file, &head, at, length) {
                 (index.words, index.wall_ms) = (stored.words, stored.wall_ms);
             }
@@ -202,7 +202,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
     Ok(Some(head))
 }
 
-/// Checks every block in `range` of the file, from behind the site table on, and compares `index` with them.
+/// Checks every block in `range` of the file, which begins after the site table, and compares `index` with them.
 pub(super) fn check_blocks(
     file: &File,
     index: &Index,
@@ -238,13 +238,13 @@ pub(super) fn check_blocks(
         }
         let end = block::head(file, at, length)?.map_or(at, |head| head.end());
         if end.checked_add(TRAILER) != Some(length) {
-            return Err(TraceError::corrupt(end, "something stands between the index and the trailer"));
+            return Err(TraceError::corrupt(end, "there is something between the index and the trailer"));
         }
     }
     Ok(())
 }
 
-/// Chunks must follow each other and keyframes be in order: everything that seeks relies on it.
+/// Chunks must follow each other and keyframes must be in order: every seek relies on it.
 pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceError> {
     let mut next = 0;
     for chunk in &index.chunks {
@@ -259,8 +259,8 @@ pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceE
     Ok(())
 }
 
-/// Keyframes are in order, so far apart that there are few of them for the events there are, and each has pages of its own:
-/// reading all of them costs by the length of the file.
+/// Keyframes are in order, so far apart that the number of events bounds theirs, and no two share pages: the cost of
+/// reading them all is bounded by the length of the file.
 fn check_keyframe(frame: &KeyframeEntry, last: Option<&KeyframeEntry>, at: u64) -> Result<(), TraceError> {
     let before = last.map_or(0, |last| last.position);
     if frame.position.checked_sub(before).is_none_or(|events| events < MIN_KEYFRAME_EVENTS) {
@@ -278,8 +278,8 @@ fn check_keyframe(frame: &KeyframeEntry, last: Option<&KeyframeEntry>, at: u64) 
     Ok(())
 }
 
-/// A chunk must start at event `next`, have an event and no more than the header allows, and leave the number of its end
-/// a u64.
+/// A chunk must start at event `next`, have at least one event and no more than the header allows, and end at a
+/// number that fits a u64.
 fn check_chunk(chunk: &ChunkEntry, next: u64, chunk_events: u32) -> Result<(), TraceError> {
     if chunk.count > chunk_events {
         let count = chunk.count;

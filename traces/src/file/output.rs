@@ -1,9 +1,8 @@
-//! The file of a trace while it is written: under a name of its own, which it trades for the one asked for when it is
-//! whole.
+//! The file of a trace while it is written: it has a temporary name, and gets the requested one when it is whole.
 //!
-//! So whoever opens the name asked for finds what was there before or the new trace, never a part of it. The file is
-//! made with `O_EXCL` in the same folder: no link that somebody put at its name is followed. A recorder that is killed
-//! leaves it there, and [`unfinished`] finds it. Devices and FIFOs are written to as they are.
+//! So whoever opens the requested name finds what was there before or the new trace, never a part of it. The file is
+//! created with `O_EXCL` in the same folder: a link that somebody put at its name is not followed. A killed recorder
+//! leaves the file there, and [`unfinished`] finds it. Devices and FIFOs are written directly.
 
 use crate::error::TraceError;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -15,32 +14,32 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How the name of an unfinished recording ends.
+/// Suffix of an unfinished recording's name.
 const ENDING: &str = ".partial";
 
-/// Most bytes of the name asked for that the other one begins with: file systems take 255 in all.
+/// Most bytes of the requested name that the temporary one begins with: file systems allow 255 in all.
 const MAX_STEM: usize = 200;
 
-/// Most names that are tried.
+/// Most temporary names that are tried.
 const ATTEMPTS: usize = 1000;
 
 /// Where a trace goes. Dropped without [`Output::publish`], an incomplete trace takes its name if nothing was there.
 pub(super) struct Output {
-    /// `None` for what is written to directly, and once everything is done.
+    /// `None` for a file that is written directly, and once everything is done.
     naming: Option<Naming>,
     is_direct: bool,
 }
 
 struct Naming {
-    /// The name while it is written.
+    /// The temporary name.
     partial: PathBuf,
-    /// The name asked for, links followed.
+    /// The requested name, links followed.
     target: PathBuf,
     /// The file that had this name when the recording began.
     before: Option<Identity>,
 }
 
-/// What tells one file, as it is written now, from another.
+/// Identifies a file in its present state.
 #[derive(PartialEq, Eq)]
 struct Identity {
     device: u64,
@@ -60,7 +59,7 @@ impl Identity {
     }
 }
 
-/// A recording that did not come to its end.
+/// A recording that did not finish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfinished {
     /// Its file: an incomplete trace.
@@ -70,7 +69,7 @@ pub struct Unfinished {
 }
 
 impl Output {
-    /// Makes the file.
+    /// Creates the file.
     pub(super) fn create(path: &Path) -> io::Result<(File, Output)> {
         let before = match fs::metadata(path) {
             Ok(file) if file.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
@@ -83,7 +82,7 @@ impl Output {
             Err(error) => return Err(error),
         };
         let target = match &before {
-            // A link stays, and the file that it leads to is replaced.
+            // A link stays; the file that it leads to is replaced.
             Some(_) => fs::canonicalize(path)?,
             None if path.is_symlink() => {
                 return Err(io::Error::new(
@@ -94,7 +93,7 @@ impl Output {
             None => path.to_path_buf(),
         };
         if before.is_some() {
-            // A folder that can be written does not make its read-only files replaceable.
+            // A writable folder does not make the read-only files in it replaceable.
             OpenOptions::new().write(true).open(&target)?;
         }
         let (file, partial) = make(&target)?;
@@ -110,17 +109,17 @@ impl Output {
         self.is_direct
     }
 
-    /// Takes the file away: nothing of it is worth keeping.
+    /// Removes the file: nothing in it is worth keeping.
     pub(super) fn discard(mut self) {
         if let Some(naming) = self.naming.take() {
             let _ = fs::remove_file(naming.partial);
         }
     }
 
-    /// Gives the file the name asked for.
+    /// Gives the file the requested name.
     ///
     /// # Errors
-    /// When another writer was faster: its file stays, and so does this one under its own name.
+    /// When another writer was faster: its file stays, and so does this one under its temporary name.
     pub(super) fn publish(&mut self) -> Result<(), TraceError> {
         let Some(naming) = self.naming.take() else { return Ok(()) };
         match naming.publish() {
@@ -144,7 +143,7 @@ impl Drop for Output {
 }
 
 impl Naming {
-    /// Whether the name was still as it was when the recording began.
+    /// Whether the file with that name is still the one of when the recording began.
     fn publish(&self) -> io::Result<bool> {
         let Some(before) = &self.before else { return rename_to_free(&self.partial, &self.target) };
         match renameat_with(CWD, &self.partial, CWD, &self.target, RenameFlags::EXCHANGE) {
@@ -156,7 +155,7 @@ impl Naming {
                 renameat_with(CWD, &self.partial, CWD, &self.target, RenameFlags::EXCHANGE)?;
                 Ok(false)
             }
-            // It was removed meanwhile.
+            // Removed in the meantime.
             Err(rustix::io::Errno::NOENT) => rename_to_free(&self.partial, &self.target),
             // Not every file system can exchange names.
             Err(_) => {
@@ -170,12 +169,12 @@ impl Naming {
     }
 }
 
-/// Renames where nothing is; false where something is.
+/// Renames if nothing has the new name; otherwise returns false.
 fn rename_to_free(from: &Path, to: &Path) -> io::Result<bool> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         Ok(()) => Ok(true),
         Err(rustix::io::Errno::EXIST) => Ok(false),
-        // Not every file system can promise it.
+        // Not every file system can guarantee it.
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS) => {
             if fs::symlink_metadata(to).is_ok() {
                 return Ok(false);
@@ -187,7 +186,7 @@ fn rename_to_free(from: &Path, to: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes a file beside the one asked for, under a name that nothing has.
+/// Creates a file beside the requested one, under an unused name.
 fn make(target: &Path) -> io::Result<(File, PathBuf)> {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let Some(name) = target.file_name() else { return Err(io::ErrorKind::InvalidInput.into()) };
@@ -211,7 +210,7 @@ fn stem(name: &OsStr) -> OsString {
     OsString::from_vec(bytes[..bytes.len().min(MAX_STEM)].to_vec())
 }
 
-/// The recordings to `path` that did not come to their end, or have not yet: `NAME.PROCESS-NUMBER.partial` beside it.
+/// The recordings to `path` that did not finish, or have not yet: `NAME.PROCESS-NUMBER.partial` beside it.
 pub fn unfinished(path: &Path) -> Vec<Unfinished> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let Some(name) = path.file_name() else { return Vec::new() };

@@ -31,7 +31,7 @@ use std::sync::Arc;
 pub struct TraceReader {
     file: File,
     length: u64,
-    /// Where the blocks behind the site table begin.
+    /// Where the blocks after the site table begin.
     start: u64,
     /// Where the readable part ends.
     end: u64,
@@ -52,8 +52,8 @@ impl TraceReader {
     /// Opens a trace, complete or not.
     ///
     /// # Errors
-    /// When the file cannot be read, is no trace, has another format version, ends before its first event
-    /// could have been recorded, or contradicts itself.
+    /// When the file cannot be read, is not a trace, has another format version, ends before its first event could
+    /// have been recorded, or contradicts itself.
     pub fn open(path: &Path) -> Result<TraceReader, TraceError> {
         let file = File::open(path).map_err(TraceError::io(format!("opening {}", path.display())))?;
         let metadata = file.metadata().map_err(TraceError::io(format!("reading {}", path.display())))?;
@@ -118,8 +118,8 @@ impl TraceReader {
         })
     }
 
-    /// Lets the events fill so many bytes of memory, if that is more than what the length of the file allows: for a file
-    /// that is trusted.
+    /// Lets the events fill this many bytes of memory, if that is more than the length of the file allows: for a
+    /// trusted file.
     pub fn allow_memory(&mut self, bytes: u64) {
         self.memory = self.memory.max(bytes.min(limits::MAX_MEMORY));
     }
@@ -164,7 +164,7 @@ impl TraceReader {
         self.incomplete.as_deref()
     }
 
-    /// The engine's own word about the end of the run, as it gave it: print it escaped.
+    /// The engine's own message about the end of the run, unescaped: escape it before printing.
     pub fn message(&self) -> Option<&str> {
         self.index.words.message.as_deref()
     }
@@ -174,7 +174,7 @@ impl TraceReader {
         &self.index.words
     }
 
-    /// How many events say that memory was found to hold something else than the events before say.
+    /// Number of events that record that memory differed from what the events before make it.
     pub fn observed(&self) -> u64 {
         self.index.chunks.iter().map(|chunk| u64::from(chunk.observed)).sum()
     }
@@ -233,10 +233,10 @@ impl TraceReader {
         columns.decode(self.sites.layouts(), &mut self.predictor, sink)
     }
 
-    /// Walks all blocks behind the site table, checks their sums, and compares the index with them.
+    /// Walks all blocks after the site table, checks their sums, and compares the index with them.
     ///
     /// # Errors
-    /// When a block is damaged, stands where none may, or is not what the index says.
+    /// When a block is damaged, is where none may be, or contradicts the index.
     pub fn check_blocks(&self) -> Result<(), TraceError> {
         open::check_blocks(
             &self.file,
@@ -259,12 +259,12 @@ impl TraceReader {
         wire::decode(&block::read(&self.file, &head)?, *at, "native code").map(Some)
     }
 
-    /// The target triple that native code in this trace is for, `None` where none was kept.
+    /// The target triple of the native code in this trace, `None` where none was kept.
     pub fn native_target(&self) -> Option<&str> {
         (!self.index.native.is_empty()).then_some(self.header.engine.target.as_str())
     }
 
-    /// How the run ended: the last event, where the trace has it.
+    /// How the run ended: the last event, if the trace has it.
     pub fn outcome(&mut self) -> Result<Option<Outcome>, TraceError> {
         let Some(last) = self.index.chunks.len().checked_sub(1) else { return Ok(None) };
         let (mut left, mut outcome) = (self.index.chunks[last].count, None);

@@ -40,17 +40,18 @@ const LEVEL: i32 = 3;
 pub struct Finished {
     /// Length of the file in bytes.
     pub length: u64,
-    /// Bytes of memory that its reader must allow it ([`TraceReader::allow_memory`](crate::TraceReader::allow_memory)), where
-    /// its events fill more than those of a stranger's file of this length may.
+    /// Bytes of memory that its reader must allow it
+    /// ([`TraceReader::allow_memory`](crate::TraceReader::allow_memory)), if its events fill more than those of a
+    /// stranger's file of this length may.
     pub to_allow: Option<u64>,
 }
 
-/// Writes a trace while it happens, under a name of its own that ends with `.partial`; with [`TraceWriter::finish`] it
-/// gets the one asked for. What was written stays readable whatever happens next: drop the writer before, and the file
-/// is an incomplete trace, by the name asked for if nothing else has it.
+/// Writes a trace during the run, under a temporary name that ends with `.partial`; [`TraceWriter::finish`] gives it
+/// the requested one. What was written stays readable whatever happens next: if the writer is dropped before that,
+/// the file is an incomplete trace, under the requested name unless something else has it.
 pub struct TraceWriter {
     out: BufWriter<File>,
-    /// After `out`, which must be flushed before the file gets its name.
+    /// Declared after `out`, which must be flushed before the file gets its name.
     output: Output,
     /// Offset in the file of the next block.
     at: u64,
@@ -87,7 +88,7 @@ impl TraceWriter {
         let table = Sites { sites, data: data.iter().map(|range| (range.start, range.end)).collect() };
         let sites = wire::encode(&table);
         let header = wire::encode(header);
-        // What a reader would refuse is refused here, before there is a file.
+        // What a reader would refuse is refused now, before there is a file.
         wire::decode::<Header>(&header, 0, "header")?;
         wire::decode::<Sites>(&sites, 0, "sites")?;
         let creating = TraceError::io(format!("creating the trace {}", path.display()));
@@ -115,7 +116,7 @@ impl TraceWriter {
         }
     }
 
-    /// What stands before the first event.
+    /// Writes what precedes the first event.
     fn head(&mut self, header: &[u8], module: &[u8], sites: &[u8]) -> Result<(), TraceError> {
         self.raw(&MAGIC)?;
         self.raw(&FORMAT_VERSION.to_le_bytes())?;
@@ -143,8 +144,8 @@ impl TraceWriter {
         self.out.flush().map_err(TraceError::io("writing the trace"))
     }
 
-    /// Keeps the native code of a function, for the target in the header's engine. Before the first event only. A
-    /// function of more code than a block takes is left out.
+    /// Keeps the native code of a function, for the target in the header's engine. Only before the first event. A
+    /// function with more code than a block holds is left out.
     pub fn native(&mut self, function: &NativeFunction) -> Result<(), TraceError> {
         let code = wire::encode(function);
         if !Tag::Native.holds(code.len()) {
@@ -155,10 +156,10 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Records an event. The model sees it too: an event that cannot have happened is an error.
+    /// Records an event. The model sees it too: an impossible event is an error.
     ///
     /// # Errors
-    /// When the file cannot be written or the event contradicts the ones before it.
+    /// When the file cannot be written or the event contradicts earlier ones.
     #[inline]
     pub fn push(&mut self, event: &RawEvent) -> Result<(), TraceError> {
         self.image
@@ -189,7 +190,7 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Refuses what no reader would take.
+    /// Refuses what no reader would accept.
     fn fits(&self, length: usize, most: usize, what: &str) -> Result<(), TraceError> {
         if length <= most {
             return Ok(());
@@ -210,7 +211,7 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Records what memory was found to hold instead of what the events so far say.
+    /// Records what memory was found to hold where the events so far say otherwise.
     pub fn observed(
         &mut self,
         memory: MemoryIndex,
@@ -224,13 +225,13 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Records that a memory was found to have another size than the events so far make it.
+    /// Records that a memory was found to differ in size from what the events so far make it.
     pub fn found_size(&mut self, memory: MemoryIndex, pages: u64) -> Result<(), TraceError> {
         self.push(&RawEvent::found_size(memory, pages))
     }
 
-    /// Where the event pushed last lies outside of memory, if it does: to be recorded by
-    /// [`TraceWriter::found_outside`].
+    /// Where the event pushed last lies outside of memory, if it does; [`TraceWriter::found_outside`] is to record
+    /// it.
     #[inline]
     pub fn take_outside(&mut self) -> Option<(MemoryIndex, u64)> {
         self.image.take_outside()
@@ -280,7 +281,7 @@ impl TraceWriter {
         if keyframe::due(self.events - self.last_keyframe, self.image.dirty_pages()) {
             self.keyframe()?;
         }
-        // A reader of an unfinished file sees whole chunks soon.
+        // So that a reader of an unfinished file sees whole chunks soon.
         self.flush()
     }
 
@@ -305,11 +306,11 @@ impl TraceWriter {
         Ok(())
     }
 
-    /// Closes the trace and gives it its name. `words` are the engine's own about the end.
+    /// Closes the trace and gives it its name. `words` are what the engine itself said about the end.
     ///
     /// # Errors
     /// When the file cannot be written; it is then an incomplete trace. When another process has written a file of
-    /// this name since [`TraceWriter::create`]: [`TraceError::Taken`] says where this one is.
+    /// this name since [`TraceWriter::create`]: [`TraceError::Taken`] has the name of this one.
     pub fn finish(mut self, words: EngineWords) -> Result<Finished, TraceError> {
         self.end_chunk()?;
         self.index.words = words;

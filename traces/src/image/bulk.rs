@@ -1,7 +1,7 @@
 //! Bulk instructions on the model: `memory.fill`, `memory.copy`, `memory.init`.
 //!
-//! A stranger's trace may fill or copy 2^63 bytes of a memory that holds nothing: time goes by the pages there
-//! are, not by the length.
+//! A stranger's trace may fill or copy 2^63 bytes of a memory that holds nothing: the time depends on the pages that
+//! exist, not on the length.
 
 use super::{CorruptEvent, Image, MemoryIndex};
 use crate::page::PAGE;
@@ -41,7 +41,7 @@ impl Image {
         source: u64,
         length: u64,
     ) -> Result<(), CorruptEvent> {
-        // What lies outside of the source is not known.
+        // What lies outside of the source is unknown.
         let length = self.inside(to, address, length)?.min(self.inside(from, source, length)?);
         // Overlapping ranges behave as if through a buffer: copy away from the overlap, a block at a time.
         let backwards = to == from && address > source;
@@ -91,15 +91,15 @@ impl Image {
         self.write_clipped(memory, address, bytes.unwrap_or(rest))
     }
 
-    /// How much of an instruction's range is inside of memory; noted where not all is.
+    /// How much of an instruction's range is inside of memory; notes it when not all is.
     fn inside(&mut self, memory: u32, address: u64, length: u64) -> Result<u64, CorruptEvent> {
         let Some(inside) = self.clipped(memory, address, length)? else { return Ok(length) };
         self.note_outside(memory, address, length);
         Ok(inside)
     }
 
-    /// The first part of `range`, or the last one where `at_end`, in which no page is there. `range` counts from
-    /// `base` in a memory in whose bounds it is.
+    /// The first part of `range`, or the last one if `at_end`, in which no page exists. `range` counts from `base`
+    /// and lies within the memory.
     fn absent(&self, memory: u32, base: u64, range: &Range<u64>, at_end: bool) -> Range<u64> {
         if range.is_empty() {
             return range.clone();
@@ -116,7 +116,7 @@ impl Image {
         }
     }
 
-    /// Notes zeros that were written where no page is.
+    /// Notes zeros that were written where no page exists.
     fn touch(&mut self, memory: u32, addresses: Range<u64>) {
         if !addresses.is_empty() {
             self.touched.insert_range(memory, addresses.start / PAGE..(addresses.end - 1) / PAGE + 1);

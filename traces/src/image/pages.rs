@@ -10,7 +10,7 @@ use std::ops::Range;
 /// Pages below this number (4 GiB) are found by index, those above in a map.
 const LOW_PAGES: u64 = 1 << 20;
 
-/// A page that something was written to.
+/// A page that has been written.
 pub(super) struct Page {
     pub(super) bytes: [u8; PAGE as usize],
     /// Number of the chunk that last wrote it.
@@ -32,7 +32,7 @@ impl Memory {
         Memory { size: MemorySize { pages, page_size }, low: Vec::new(), high: BTreeMap::new() }
     }
 
-    /// The page with this number, `None` where all zeros stand for it.
+    /// The page with this number, `None` for one that is absent and reads as zeros.
     #[inline]
     pub(super) fn page(&self, number: u64) -> Option<&Page> {
         if number < LOW_PAGES {
@@ -51,14 +51,14 @@ impl Memory {
         }
     }
 
-    /// How many pages' worth of memory the table of pages takes more, once it has a page with this number.
+    /// How many pages' worth of memory the table of pages grows by when a page with this number is added.
     #[cold]
     pub(super) fn table_pages(&self, number: u64) -> u64 {
         if number >= LOW_PAGES {
             return 0;
         }
         let more = (number + 1).saturating_sub(self.low.len() as u64);
-        // Growing tables have room for as much again.
+        // A growing table reserves as much again.
         2 * more * size_of::<Option<Box<Page>>>() as u64 / PAGE
     }
 
@@ -76,7 +76,7 @@ impl Memory {
         self.low[number] = Some(new_page());
     }
 
-    /// Every page there is with a number in `range`, ascending.
+    /// Every existing page with a number in `range`, ascending.
     pub(super) fn pages_in(&self, range: Range<u64>) -> impl Iterator<Item = (u64, &Page)> {
         let low = self.low_in(range.clone()).filter_map(|i| Some((i as u64, self.low[i].as_deref()?)));
         let high = range.start..range.end.max(range.start);
@@ -89,12 +89,12 @@ impl Memory {
         range.start.min(most) as usize..range.end.min(most) as usize
     }
 
-    /// The first page there is with a number in `range`.
+    /// The first existing page with a number in `range`.
     pub(super) fn first_page_in(&self, range: Range<u64>) -> Option<u64> {
         self.pages_in(range).next().map(|(page, _)| page)
     }
 
-    /// The last page there is with a number in `range`.
+    /// The last existing page with a number in `range`.
     pub(super) fn last_page_in(&self, range: Range<u64>) -> Option<u64> {
         let high = self.high.range(range.clone()).next_back().map(|(page, _)| *page);
         high.or_else(|| self.low_in(range).rev().find(|i| self.low[*i].is_some()).map(|i| i as u64))

@@ -5,7 +5,7 @@ use super::{CorruptEvent, Image, MemoryIndex, no_memory};
 use crate::page::{PAGE, is_zero};
 
 impl Image {
-    /// How many of these bytes are inside of memory where not all are.
+    /// How many of these bytes are inside of memory; `None` if all are.
     #[inline]
     pub(super) fn clipped(&self, memory: u32, address: u64, length: u64) -> Result<Option<u64>, CorruptEvent> {
         let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
@@ -45,8 +45,8 @@ impl Image {
         Err(outside(memory, address, length, size))
     }
 
-    /// The page to write, noted as written. `None` where it does not exist and only zeros would be written:
-    /// zeros are what it reads as.
+    /// The page to write, marked as written. `None` where it does not exist and only zeros would be written: an
+    /// absent page reads as zeros.
     #[inline]
     fn writable(
         &mut self,
@@ -112,7 +112,7 @@ impl Image {
         Ok(())
     }
 
-    /// Writes bytes, as an event does. Also how replay takes an event back.
+    /// Writes bytes, as an event does. Replay also takes an event back with it.
     pub fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
         self.check(memory, address, bytes.len() as u64)?;
         let start = (address % PAGE) as usize;

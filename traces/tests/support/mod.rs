@@ -1,4 +1,4 @@
-//! Traces made by hand or by chance, and a second model of memory to judge the first by. The tests of
+//! Traces made by hand or at random, and a second model of memory to judge the first by. The tests of
 //! `forkpoint-replay` use this file too.
 
 #![allow(dead_code, reason = "each test program uses a part")]
@@ -95,7 +95,7 @@ pub fn host_return(result: i32) -> Step {
     host(&HostEvent::Return { import: import(), outcome: HostOutcome::Returned(vec![WasmValue::I32(result)]) })
 }
 
-/// Declares memories 0 and 1 with so many pages.
+/// Declares memories 0 and 1 with this many pages.
 pub fn memories(pages: [u64; 2]) -> Vec<Step> {
     let memory = |index: u32| Milestone::Memory {
         memory: MemoryIndex(index),
@@ -115,7 +115,7 @@ pub fn end(outcome: Outcome) -> Step {
     Step::Milestone(Milestone::End { outcome, memories: Vec::new(), globals: Vec::new(), tables: Vec::new() })
 }
 
-/// A header that promises chunks of so many events.
+/// A header that promises chunks of this many events.
 pub fn header(chunk_events: u32) -> Header {
     Header {
         forkpoint: "0.1.0".to_string(),
@@ -186,7 +186,7 @@ pub fn read(trace: &mut TraceReader) -> (Vec<Step>, Result<(), TraceError>) {
     (steps, Ok(()))
 }
 
-/// Memory as the specification has it: plain bytes, written without a thought to speed.
+/// Memory as the specification has it: plain bytes, written without regard to speed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plain(pub Vec<Vec<u8>>);
 
@@ -281,8 +281,8 @@ fn data(segment: u32, start: u64, length: u64) -> Vec<u8> {
     module()[from as usize..end as usize][start as usize..][..length as usize].to_vec()
 }
 
-/// A run made by chance from `seed`: two memories, every instruction, host writes, milestones, zeros where
-/// nothing was yet, and now and then a loop that a predictor foresees. Returns its events and its last memory.
+/// A random run from `seed`: two memories, every instruction, host writes, milestones, zeros where nothing was yet,
+/// and now and then a loop that a predictor foresees. Returns its events and its last memory.
 pub fn random_run(seed: u64, events: usize) -> (Vec<Step>, Plain) {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut steps = memories([random.u64(1..4), random.u64(0..3)]);
@@ -366,7 +366,7 @@ fn random_length(random: &mut fastrand::Rng) -> u64 {
     if random.u8(..6) == 0 { random.u64(..3 * WASM_PAGE) } else { random.u64(..40) }
 }
 
-/// Whether an event writes inside of memory, as an engine would have made sure.
+/// Whether an event writes inside of memory, as an engine would ensure.
 fn fits(step: &Step, plain: &Plain) -> bool {
     let inside = |memory: u32, address: u64, length: u64| address + length <= plain.0[memory as usize].len() as u64;
     match step {

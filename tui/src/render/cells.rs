@@ -17,8 +17,8 @@ pub(super) fn rule(buffer: &mut Buffer, pane: Rect, title: &str, focused: bool, 
     put(buffer, line, 1, 0, &fit(&format!(" {title} "), line.width.saturating_sub(2)), style);
 }
 
-/// Writes a text at a column and line of a region, cut at its edge. Every cell of the screen comes from here, so nothing
-/// acts on the terminal, whoever forgot to escape it.
+/// Writes a text at a column and line of a region, cut at its edge. Every cell of the screen comes from here, so
+/// nothing acts on the terminal, even where escaping was forgotten.
 pub(super) fn put(buffer: &mut Buffer, area: Rect, column: u16, line: u16, text: &str, style: Style) {
     let area = area.intersection(buffer.area);
     if column < area.width && line < area.height {

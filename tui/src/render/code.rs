@@ -1,4 +1,4 @@
-//! Code around the site, text format or native: `>` what belongs to the site, `~` what the recorder added.
+//! Code around the site, text format or native: `>` marks the site's code, `~` the recorder's.
 
 use super::cells::{put, rule};
 use super::text::fit;
@@ -9,7 +9,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Narrower than this, the margin with the addresses is left out.
+/// In narrower panes the margin with the addresses is left out.
 const MARGIN_FROM: u16 = 36;
 
 /// Draws lines of code.

@@ -10,7 +10,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// So many digits of a position are shown where room is short.
+/// Digits of a position that are shown in a narrow column.
 const SHORT_DIGITS: usize = 5;
 
 /// Draws one side's list.
@@ -20,7 +20,7 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
     let events = || list.rows.iter().filter_map(|row| row.event.as_ref());
     let digits = events().map(|(position, _)| position.0.to_string().len()).max().unwrap_or(1);
     let room = |digits: usize| area.width.saturating_sub(digits as u16 + 3);
-    // All rows in one way: addresses of different lengths side by side are hard to compare.
+    // All rows in one way: addresses of different lengths are hard to compare.
     let crowded = events().any(|(_, event)| !fits(&event.text, room(digits)));
     // The status line has the whole position.
     let digits = if crowded { digits.min(SHORT_DIGITS + 1) } else { digits };
@@ -45,7 +45,7 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
             Some((_, event)) => event.text.clone(),
             None => String::new(),
         };
-        // What the bytes mean is on the status line, too.
+        // The status line also shows what the bytes mean.
         if let Some(value) = row.event.as_ref().and_then(|(_, event)| event.value.as_ref()) {
             let forms = [format!("{text} = {value}"), format!("{text} = {} {}", value.ty, value.text)];
             text = forms.into_iter().find(|form| fits(form, room)).unwrap_or(text);

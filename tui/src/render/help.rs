@@ -19,7 +19,7 @@ const MARKS: &[(&str, &str)] = &[
 
 /// The help as lines of text.
 pub(crate) fn lines() -> Vec<String> {
-    // The table has the keys of single panes first, because they win there; people want the others first.
+    // The table lists the keys of single panes first, because they win there; readers want the others first.
     let (everywhere, in_panes): (Vec<_>, Vec<_>) = BINDINGS.iter().partition(|binding| binding.scope().is_empty());
     let mut lines: Vec<String> = everywhere
         .into_iter()
@@ -35,7 +35,7 @@ pub(crate) fn lines() -> Vec<String> {
     lines
 }
 
-/// How far the help can be scrolled on a screen of a height.
+/// How far the help can be scrolled at this height.
 pub(crate) fn last_top(height: u16) -> u16 {
     (lines().len() as u16 + 2).saturating_sub(height)
 }

@@ -1,4 +1,4 @@
-//! Bytes of memory: `*` written by the event under the cursor, `!` another byte on the other side, `#` both.
+//! Bytes of memory: `*` written by the event under the cursor, `!` different on the other side, `#` both.
 
 use super::cells::{put, rule};
 use crate::layout::inside;
@@ -57,7 +57,7 @@ fn byte_cells(buffer: &mut Buffer, area: Rect, line: u16, hex: &HexView, cell: (
     }
 }
 
-/// Where the byte cursor stands on the screen.
+/// Where the byte cursor is on the screen.
 pub(super) fn cursor(pane: Rect, hex: &HexView) -> Option<Position> {
     let area = inside(pane);
     let offset = hex.address.checked_sub(hex.start)?;

@@ -45,7 +45,7 @@ pub(crate) fn draw(frame: &mut Frame, areas: &Areas, screen: &Screen, theme: The
     place_cursor(frame, areas, screen);
 }
 
-/// The terminal's own cursor shows where typing goes: in the prompt, or on the byte in a focused memory screen.
+/// The terminal's own cursor shows where typing goes: into the prompt, or to the byte in a focused memory pane.
 fn place_cursor(frame: &mut Frame, areas: &Areas, screen: &Screen) {
     let at = if let Some(prompt) = &screen.prompt {
         status::prompt_cursor(areas.status, prompt)

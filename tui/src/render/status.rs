@@ -19,8 +19,7 @@ pub(super) fn title(buffer: &mut Buffer, area: Rect, screen: &Screen, theme: The
     put(buffer, area, area.width - length, 0, verdict, theme.title());
 }
 
-/// Draws the two lines at the bottom. A message takes the place of the status, and that of the keys while a
-/// prompt is open.
+/// Draws the two lines at the bottom. A message replaces the status, or the keys while a prompt is open.
 pub(super) fn draw(buffer: &mut Buffer, areas: &Areas, screen: &Screen, theme: Theme) {
     let (status, bottom) = (areas.status, areas.hints);
     let message = screen.message.as_deref();

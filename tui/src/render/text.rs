@@ -1,4 +1,4 @@
-//! Texts in columns: how wide they are, and what is left of them where room is short. A character may take two columns, or none.
+//! Texts in columns: their width, and how they are cut to fit. A character may take two columns, or none.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -7,7 +7,7 @@ pub(super) fn columns(text: &str) -> u16 {
     u16::try_from(text.width()).unwrap_or(u16::MAX)
 }
 
-/// A text with blanks after it, up to a width.
+/// A text padded with blanks to a width.
 pub(super) fn pad(mut text: String, width: u16) -> String {
     let missing = width.saturating_sub(columns(&text));
     text.extend(std::iter::repeat_n(' ', missing.into()));
@@ -32,13 +32,13 @@ pub(super) fn fit(text: &str, width: u16) -> String {
     cut
 }
 
-/// Whether a text fits into so many columns.
+/// Whether a text fits into this many columns.
 pub(super) fn fits(text: &str, room: u16) -> bool {
     columns(text) <= room
 }
 
-/// Takes out what can be guessed, so that the value stays in view on 80 columns: leading zeros of addresses,
-/// then blanks until the text fits.
+/// Removes what can be guessed, so that the value stays in view on 80 columns: leading zeros of addresses, then
+/// blanks until the text fits.
 pub(super) fn shorten(text: &str, room: u16) -> String {
     let mut short = String::with_capacity(text.len());
     let mut rest = text;

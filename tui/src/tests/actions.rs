@@ -78,7 +78,7 @@ fn writers_of_a_byte_chain() {
     let mut app = viewer(Fake::pair(), Some(300));
     ask(&mut app, PromptKind::Address, "a404");
     act(&mut app, &[Action::Writer(Backward)]);
-    // 97 and 193 and 289 write it, shifted by the gap; so do no others.
+    // 97 and 193 and 289 write it, shifted by the gap; no others do.
     assert_eq!(app.row, 289 + EXTRA);
     act(&mut app, &[Action::Writer(Backward), Action::Writer(Backward)]);
     assert_eq!(app.row, 97);
@@ -166,7 +166,7 @@ fn tab_goes_round() {
         assert_eq!(app.focus, start);
         for focus in seen.iter().rev() {
             act(&mut app, &[Action::Focus(Backward)]);
-            // The wat is one pane for both sides and keeps the side it is reached with.
+            // The text format is one pane for both sides and keeps the side from which it is reached.
             assert_eq!((app.focus.pane, app.focus.pane == Pane::Wat || app.focus == *focus), (focus.pane, true));
         }
     }
@@ -191,7 +191,7 @@ fn mouse_selects_events_bytes_and_panes() {
     let wat = app.areas.wat;
     act(&mut app, &[Action::Click(wat.x + 3, wat.y + 1)]);
     assert_eq!(app.focus.pane, Pane::Wat);
-    // The title and the key line are no panes.
+    // The title and the key line are not panes.
     let focus = app.focus;
     act(&mut app, &[Action::Click(3, 0), Action::Click(3, 23), Action::Click(500, 500)]);
     assert_eq!(app.focus, focus);

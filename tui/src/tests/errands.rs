@@ -1,5 +1,5 @@
-//! What takes long runs on another thread: meanwhile keys are answered and frames drawn, and viewers do not notice each
-//! other. The loop of the viewer itself runs here, on a screen of a test.
+//! Slow work runs on another thread: meanwhile keys are answered and frames drawn, and viewers do not notice each
+//! other. The loop of the viewer itself runs here, on a test screen.
 
 use super::fake::{DIVERGENCE, Fake};
 use super::real::write;
@@ -17,7 +17,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::Duration;
 
-/// Before so many turns without what it waits for, a script gives up.
+/// Turns after which a script gives up waiting.
 const PATIENCE: u32 = 1000;
 
 /// Something typed as soon as the screen shows a text.
@@ -41,7 +41,7 @@ struct Script {
     terminal: Terminal<TestBackend>,
     steps: VecDeque<Step>,
     patience: u32,
-    /// Where to say that a step is done.
+    /// Where to report that a step is done.
     done: Option<Sender<()>>,
 }
 
@@ -164,7 +164,7 @@ fn two_viewers_at_once_do_not_notice_each_other() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.fpt");
     write(&path, None);
-    // The first searches until the second has found what it looks for and left.
+    // The first searches until the second has found its result and left.
     let (searches, has_begun) = channel();
     let (left, has_left) = channel::<()>();
     let first = std::thread::spawn(move || {

@@ -19,7 +19,7 @@ use std::path::Path;
 fn inputs() -> Vec<Event> {
     let keys = BINDINGS.iter().flat_map(|binding| binding.events()).map(Event::Key);
     let mouse = [MouseEventKind::ScrollDown, MouseEventKind::ScrollUp, MouseEventKind::Down(MouseButton::Left)];
-    // Over the pane of events, that of memory, and that of code.
+    // Over the panes of events, of memory, and of code.
     let pointer = mouse.into_iter().flat_map(|kind| {
         [(5, 3), (5, 12), (5, 20), (60, 12)]
             .map(|(column, row)| Event::Mouse(MouseEvent { kind, column, row, modifiers: KeyModifiers::NONE }))
@@ -34,7 +34,7 @@ fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
     app.go_to(u64::MAX);
     draw(app, size.0, size.1);
     app.set_address(u64::MAX);
-    // A cursor that stands far up in memory as it is at the end, and one that stands at its start.
+    // A cursor far up in memory as it is at the end, and one at its start.
     let addresses = [app.address, 0];
     for pane in PANES {
         for address in addresses {
@@ -73,7 +73,7 @@ fn press_everywhere(mut app: App) {
     }
 }
 
-/// A trace of these milestones and nothing else.
+/// A trace of exactly these milestones.
 fn trace(path: &Path, milestones: &[Milestone]) -> Opened {
     let mut writer =
         TraceWriter::create(path, &header(&[]), Vec::new().into(), Vec::new(), Vec::new()).expect("a trace");

@@ -41,20 +41,20 @@ pub(super) struct Fake {
     runs: Vec<FakeSide>,
     none: Info,
     parting: Option<Parting>,
-    /// Every search is given up, as when Esc is pressed.
+    /// Every search is given up, as after Esc.
     stopped: bool,
-    /// So many seeks are given up.
+    /// This many seeks are given up.
     stopped_seeks: u32,
     /// Every search goes on until it is given up.
     endless: bool,
-    /// Memory stands far away, and the first seek goes on until it is given up.
+    /// Memory is far away, and the first seek goes on until it is given up.
     distant: bool,
     /// Every search panics.
     broken: bool,
     progress: Option<Arc<Reached>>,
-    /// For so many questions source lines are still being read.
+    /// For this many questions source lines are still being read.
     loading: Arc<AtomicU32>,
-    /// What is put before every text, to see what reaches the screen.
+    /// Put before every text, to see what reaches the screen.
     prefix: &'static str,
 }
 
@@ -143,7 +143,7 @@ impl Fake {
         Fake { endless: true, ..Fake::pair() }
     }
 
-    /// A pair whose memory is far from everywhere, until somebody gives up going there.
+    /// A pair whose memory is far from everywhere, until the seek is given up.
     pub(super) fn distant() -> Fake {
         Fake { distant: true, ..Fake::pair() }
     }
@@ -153,7 +153,7 @@ impl Fake {
         Fake { loading: Arc::new(AtomicU32::new(10)), ..Fake::pair() }
     }
 
-    /// A pair in which searches fail as nothing should.
+    /// A pair whose searches panic.
     pub(super) fn broken() -> Fake {
         Fake { broken: true, ..Fake::pair() }
     }
@@ -173,7 +173,7 @@ impl Fake {
         Ok(run.events.get(position.0 as usize).ok_or_else(out_of_range)?)
     }
 
-    /// Goes on until it is given up.
+    /// Runs until it is given up.
     fn go_on<T>(&self, at: Position) -> Result<T, ReplayError> {
         while !self.progress.as_ref().is_some_and(|given_up| given_up(at)) {
             std::thread::sleep(Duration::from_millis(1));

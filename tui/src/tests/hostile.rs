@@ -1,5 +1,5 @@
-//! Traces that a stranger made, with sound frames around contents that no recorder writes: whatever is done with them, the
-//! viewer shows them or says why not, and nothing of theirs acts on the terminal.
+//! Traces that a stranger made, with sound frames around contents that no recorder writes: whatever is done with
+//! them, the viewer shows them or says why not, and nothing in them acts on the terminal.
 //!
 //! `FORKPOINT_MUTATIONS=0..1000000 cargo test -p forkpoint-tui hostile -- --nocapture` for these instead of a few.
 
@@ -24,7 +24,7 @@ fn open(path: &Path) -> Option<Opened> {
     Some(Opened { name: "m.fpt".to_string(), timeline: Timeline::open(path).ok()? })
 }
 
-/// Looks at the trace, alone or beside its partner; `false` where it is refused.
+/// Looks at the trace, alone or beside its partner; `false` if it is refused.
 fn look(path: &Path, partner: &Path, random: &mut Random) -> bool {
     let Some(run) = open(path) else { return false };
     let app = match (random.below(3), open(partner)) {

@@ -1,6 +1,6 @@
-//! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), that nothing makes
-//! it panic (`smoke.rs`, `every_key.rs`), nor any trace (`hostile.rs`), that real traces are read right (`real.rs`), and that keys
-//! are answered while something takes long (`errands.rs`).
+//! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), that it does not panic
+//! (`smoke.rs`, `every_key.rs`), whatever the trace (`hostile.rs`), that real traces are read right (`real.rs`), and
+//! that keys are answered during slow work (`errands.rs`).
 
 mod actions;
 mod errands;
@@ -23,14 +23,14 @@ use ratatui::backend::TestBackend;
 use std::sync::Arc;
 use tui_input::InputRequest;
 
-/// A viewer on a screen of 80x24, drawn once: by the first frame the viewer knows how large its panes are.
+/// A viewer on a screen of 80x24, drawn once: from the first frame the viewer knows how large its panes are.
 fn viewer(fake: Fake, start: Option<u64>) -> App {
     let mut app = app_of(fake, Theme::new(true), start);
     draw(&mut app, 80, 24);
     app
 }
 
-/// A viewer that nothing is drawn of yet.
+/// A viewer that has not been drawn yet.
 fn app_of(fake: Fake, theme: Theme, start: Option<u64>) -> App {
     App::new(Arc::new(fake.clone()), Box::new(fake), theme, start)
 }
@@ -52,7 +52,7 @@ fn draw(app: &mut App, width: u16, height: u16) -> TestBackend {
     terminal.backend().clone()
 }
 
-/// Does one thing after another, with a frame in between as on a real terminal.
+/// Performs one action after another, with a frame in between as on a real terminal.
 fn act(app: &mut App, actions: &[Action]) {
     for action in actions {
         app.dispatch(*action);

@@ -46,7 +46,7 @@ pub(super) fn header(module: &[u8]) -> Header {
     }
 }
 
-/// Writes a trace whose store number `wrong` has another value.
+/// Writes a trace whose store number `wrong` has a different value.
 pub(super) fn write(path: &Path, wrong: Option<u64>) {
     let module = wat::parse_str(MODULE).expect("the module is right");
     let offset_of = |opcode: &[u8]| {
@@ -100,7 +100,7 @@ fn open(folder: &Path, name: &str, wrong: Option<u64>) -> Opened {
     Opened { name: name.to_string(), timeline: Timeline::open(&path).expect("the trace just written") }
 }
 
-/// Two traces, of which the right one's store number `wrong` has another value.
+/// Two traces, of which the right one's store number `wrong` has a different value.
 fn pair(wrong: Option<u64>) -> (tempfile::TempDir, Opened, Opened) {
     let folder = tempfile::tempdir().expect("a folder");
     let (lhs, rhs) = (open(folder.path(), "a.fpt", None), open(folder.path(), "b.fpt", wrong));
@@ -210,7 +210,7 @@ fn a_damaged_trace_says_so_and_stays_usable() {
 #[test]
 fn output_that_is_no_terminal_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
-    // Tests may run on a terminal: only a refusal is looked at.
+    // Tests may run on a terminal: only a refusal is checked.
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         let refused = crate::open(open(folder.path(), "a.fpt", None), None, None);
         assert!(matches!(refused, Err(TuiError::NoTerminal)));

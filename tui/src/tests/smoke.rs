@@ -6,7 +6,7 @@ use crate::action::{Action, ByteMove, PromptKind};
 use crate::traces::Direction::{Backward, Forward};
 use tui_input::InputRequest;
 
-/// A small generator: the same actions in every run, so that a failure can be repeated.
+/// A small generator: the same actions in every run, so that a failure can be reproduced.
 pub(super) struct Random(pub(super) u64);
 
 impl Random {

@@ -7,12 +7,12 @@ use crate::error::TraceError;
 use crate::host::HostEvent;
 use std::fs::File;
 
-/// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. What was put
-/// into memory between calls of the guest is no step of one.
+/// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. Bytes
+/// that were put into memory between calls of the guest are not a step.
 pub struct HostLog {
     file: File,
     length: u64,
-    /// Offsets of the chunks that were not read yet, the next one last.
+    /// Offsets of the chunks still to be read, the next one last.
     chunks: Vec<u64>,
     column: Vec<u8>,
     at: usize,

@@ -26,8 +26,8 @@ impl TraceReader {
         self.index.keyframes.iter().map(|frame| Position(frame.position))
     }
 
-    /// Sets `image` to the last keyframe at or before `position` and returns the position it stands at: 0 and
-    /// empty memory where there is none.
+    /// Sets `image` to the last keyframe at or before `position` and returns that keyframe's position: 0 and empty
+    /// memory where there is none.
     ///
     /// # Errors
     /// When the keyframe is damaged.
@@ -36,7 +36,7 @@ impl TraceReader {
         self.restore_keyframe(number, image)
     }
 
-    /// Sets `image` to the keyframe of this number, from 1, and returns its position. Keyframe 0, and each that the
+    /// Sets `image` to the keyframe of this number, from 1, and returns its position. Keyframe 0, like any that the
     /// trace does not have, is empty memory before the first event.
     ///
     /// # Errors
@@ -68,12 +68,13 @@ impl TraceReader {
                     let address = page
                         .checked_mul(PAGE)
                         .ok_or_else(|| TraceError::corrupt(at, "a keyframe's page lies past 2^64"))?;
-                    // The last page of a memory with small pages may stick out; nothing is behind its end.
+                    // The last page of a memory with small pages may extend past the memory's end, where nothing is
+                    // stored.
                     let inside =
                         image.size(MemoryIndex(*memory)).map_or(0, |size| size.bytes().saturating_sub(address));
                     let bytes = &bytes[..bytes.len().min(inside as usize)];
                     if bytes.is_empty() && image.size(MemoryIndex(*memory)).is_some() {
-                        // A page of a memory that was found to be smaller later.
+                        // A page of a memory that was later found to be smaller.
                         continue;
                     }
                     image.write(*memory, address, bytes).map_err(corrupt(at))?;
