@@ -154,7 +154,7 @@ fn words(finding: &Mismatch, symbols: &Symbols) -> String {
             }
         ),
         Differs::Size { engine, replayed } => {
-            let engine = symbols.pages(finding.memory.0, *engine);
+            let engine = symbols.pages(finding.memory, *engine);
             format!("{memory} has {engine}; by the recorded events it has {replayed}")
         }
         Differs::Outside { address } => {

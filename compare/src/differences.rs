@@ -2,7 +2,7 @@
 
 use forkpoint_replay::{Item, Symbols, printable};
 use forkpoint_tracer::EndDifference;
-use forkpoint_traces::Hex;
+use forkpoint_traces::{Hex, MemoryIndex};
 use serde::{Serialize, Serializer};
 
 /// A difference between the ends of two runs. Its JSON form is just the sentence.
@@ -47,7 +47,7 @@ fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Symbols
             format!("{}: {left} {}, {right} {}", printable(function), printable(lhs), printable(rhs))
         }
         EndDifference::MemorySize { memory, lhs, rhs } => {
-            let [lhs, rhs] = [lhs, rhs].map(|pages| symbols.pages(*memory, *pages));
+            let [lhs, rhs] = [lhs, rhs].map(|pages| symbols.pages(MemoryIndex(*memory), *pages));
             format!("{}: {left} {lhs}; {right} {rhs}", symbols.item(Item::Memory, *memory))
         }
         EndDifference::Bytes { memory, address, lhs, rhs } => {

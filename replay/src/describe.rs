@@ -68,10 +68,10 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
             memory_name(*source_memory)
         ),
         Event::Init { memory, address, segment, source, length, .. } => {
-            let segment = symbols.item(Item::Data, *segment);
+            let segment = symbols.item(Item::Data, segment.0);
             format!("{op} {}[{address:#010x}; {length}] <- {segment}[{source:#x}]", memory_name(*memory))
         }
-        Event::Drop { segment, .. } => format!("{op} {}", symbols.item_label(Item::Data, *segment)),
+        Event::Drop { segment, .. } => format!("{op} {}", symbols.item_label(Item::Data, segment.0)),
         Event::Host(step) => host::describe(step, symbols),
         Event::StrayBytes { memory, address, bytes } => {
             format!("stray bytes {}[{address:#010x}; {}] = {:#}", memory_name(*memory), bytes.len(), Hex(bytes))
@@ -88,7 +88,7 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
             }
         ),
         Event::FoundSize { memory, pages } => {
-            format!("{} has {}", memory_subject(*memory, symbols), symbols.pages(memory.0, *pages))
+            format!("{} has {}", memory_subject(*memory, symbols), symbols.pages(*memory, *pages))
         }
         Event::FoundOutside { memory, address } => {
             format!("the event before lies outside of memory: {}[{address:#010x}]", memory_name(*memory))
@@ -107,11 +107,11 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
         Milestone::Accepted { stage } => format!("accepted at {stage}"),
         Milestone::Memory { memory, pages, page_size } => {
             let unit = if *page_size == 65536 { String::new() } else { format!(" of {page_size} bytes") };
-            let doubt = symbols.doubt(memory.0, *pages);
+            let doubt = symbols.doubt(*memory, *pages);
             format!("{}: {pages} pages{unit}{doubt}", symbols.item(Item::Memory, memory.0))
         }
         Milestone::DataInit { segment, memory, address, length } => {
-            let segment = symbols.item(Item::Data, *segment);
+            let segment = symbols.item(Item::Data, segment.0);
             format!("{segment} -> {}[{address:#010x}; {length}]", memory_name(*memory, symbols))
         }
         Milestone::Invoke { function, arguments } => {
@@ -143,14 +143,14 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
             };
             // The digest's first digits are enough to see that two differ.
             let memory = |(index, memory): (u32, &MemoryState)| {
-                let (pages, doubt) = (memory.pages, symbols.doubt(index, memory.pages));
+                let (pages, doubt) = (memory.pages, symbols.doubt(MemoryIndex(index), memory.pages));
                 format!("{}{pages}{doubt} ({:08x})", named(Item::Memory, index), memory.digest >> 32)
             };
             list("memory pages (digest)", (0..).zip(memories).map(memory).collect());
             let global = |global: &GlobalState| {
                 format!(
                     "{}={}",
-                    symbols.item_label(Item::Global, global.index),
+                    symbols.item_label(Item::Global, global.index.0),
                     printable(&format!("{:#}", global.value))
                 )
             };
@@ -165,7 +165,7 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
 /// The sizes before and after a memory grew. A size that no memory can have is only an engine's claim, and the real
 /// one is unknown.
 fn grown(memory: MemoryIndex, before: u64, delta: u64, symbols: &Symbols) -> String {
-    match before.checked_add(delta).filter(|now| *now <= symbols.most_pages(memory.0)) {
+    match before.checked_add(delta).filter(|now| *now <= symbols.most_pages(memory)) {
         Some(now) => format!("{before} (now {now} pages)"),
         None => format!("{before}, says the engine"),
     }

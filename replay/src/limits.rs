@@ -4,7 +4,7 @@ use crate::error::ReplayError;
 use crate::symbols::Item;
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
-use forkpoint_traces::{Event, Milestone, Outcome, Position};
+use forkpoint_traces::{Event, MemoryIndex, Milestone, Outcome, Position};
 use serde::Serialize;
 use std::fmt;
 use wasmparser::{MemoryType, Parser, Payload, TypeRef};
@@ -30,14 +30,14 @@ pub enum Conduct {
     /// It rejected the module, one of whose memories starts with more.
     Refused {
         /// Which memory.
-        memory: u32,
+        memory: MemoryIndex,
         /// How many pages it starts with.
         declared: u64,
     },
     /// A memory started with less than the module declares.
     Clamped {
         /// Which memory.
-        memory: u32,
+        memory: MemoryIndex,
         /// How many pages it should start with.
         declared: u64,
         /// How many it had.
@@ -46,7 +46,7 @@ pub enum Conduct {
     /// A memory had more.
     Ignored {
         /// Which memory.
-        memory: u32,
+        memory: MemoryIndex,
         /// How many it had.
         found: u64,
     },
@@ -54,7 +54,7 @@ pub enum Conduct {
 
 impl Conduct {
     /// The memory that shows it.
-    fn memory(self) -> Option<u32> {
+    fn memory(self) -> Option<MemoryIndex> {
         match self {
             Conduct::Kept => None,
             Conduct::Refused { memory, .. } | Conduct::Clamped { memory, .. } | Conduct::Ignored { memory, .. } => {
@@ -101,19 +101,19 @@ impl PageLimit {
         let largest = |memory: usize| found.get(memory).copied().max(ends.get(memory).copied());
         let ignored = first(&|memory| {
             let found = largest(memory).filter(|found| *found > pages)?;
-            Some(Conduct::Ignored { memory: memory as u32, found })
+            Some(Conduct::Ignored { memory: MemoryIndex(memory as u32), found })
         });
         let clamped = first(&|memory| {
             let (declared, found) = (declared[memory].0, *found.get(memory)?);
-            (found < declared).then_some(Conduct::Clamped { memory: memory as u32, declared, found })
+            (found < declared).then_some(Conduct::Clamped { memory: MemoryIndex(memory as u32), declared, found })
         });
         let refused = first(&|memory| {
             let declared = declared[memory].0;
             let refused = declared > pages && matches!(outcome, Some(Outcome::Rejected { .. }));
-            refused.then_some(Conduct::Refused { memory: memory as u32, declared })
+            refused.then_some(Conduct::Refused { memory: MemoryIndex(memory as u32), declared })
         });
         let conduct = ignored.or(clamped).or(refused).unwrap_or(Conduct::Kept);
-        let memory_name = conduct.memory().and_then(|memory| timeline.symbols().item_name(Item::Memory, memory));
+        let memory_name = conduct.memory().and_then(|memory| timeline.symbols().item_name(Item::Memory, memory.0));
         Ok(Some(PageLimit { pages, memory_name, conduct }))
     }
 }
@@ -173,7 +173,7 @@ fn declared(module: &[u8]) -> Vec<(u64, u32)> {
 impl fmt::Display for PageLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "limit of {} pages ", self.pages)?;
-        let memory = |number: u32| match &self.memory_name {
+        let memory = |MemoryIndex(number)| match &self.memory_name {
             Some(name) => format!("memory {name}"),
             None => format!("memory {number}"),
         };

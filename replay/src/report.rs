@@ -18,7 +18,7 @@ use crate::symbols::{Item, Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::typed::TypedValue;
 use crate::verdict::Verdict;
-use forkpoint_traces::{Event, FuncIndex, Hex, HostEvent, Milestone, Outcome, Position, SiteTable};
+use forkpoint_traces::{Event, Hex, HostEvent, Milestone, Outcome, Position, SiteTable};
 pub use parts::{
     BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport,
     SiteReport,
@@ -62,7 +62,7 @@ impl Report {
             during: None,
             host_call: None,
             nan_bits: nan.map(|nan| NanReport {
-                first: nan.first.0,
+                first: nan.first,
                 count: nan.count,
                 leads_to_divergence: divergence
                     .as_ref()
@@ -160,7 +160,7 @@ impl Report {
         }
         self.verdict = Some(divergence.verdict);
         self.meaning = Some(divergence.verdict.meaning());
-        self.position = Some(divergence.position.0);
+        self.position = Some(divergence.position);
         let place = |event: &Option<Event>, timeline: &Timeline| {
             event.as_ref().and_then(|event| ended::place(event, timeline, &sites, &symbols))
         };
@@ -186,7 +186,7 @@ impl Report {
             let Some((side, position)) = place else { return Ok(None) };
             let event = side.of([&mut *lhs, &mut *rhs]).event(position)?;
             let site = site_of(&event, &sites, &symbols);
-            let event = EventReport { position: position.0, event: describe(&event, &sites, &symbols), site };
+            let event = EventReport { position, event: describe(&event, &sites, &symbols), site };
             Ok(Some(CulpritReport { side, event }))
         };
         (self.culprit, self.during) = (culprit(divergence.culprit)?, culprit(divergence.during)?);
@@ -203,10 +203,10 @@ impl Report {
             self.host_call =
                 host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites, &symbols));
         }
-        let site = self.site.as_ref().map(|site| FuncIndex(site.function));
+        let site = self.site.as_ref().map(|site| site.function);
         self.allowed = trapped_otherwise(divergence.lhs.as_ref(), divergence.rhs.as_ref())
             .or_else(|| allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification));
-        self.resync = divergence.resync.map(|resync| [resync.lhs.0, resync.rhs.0]);
+        self.resync = divergence.resync.map(|resync| [resync.lhs, resync.rhs]);
         self.resync_equal = divergence.resync.map(|resync| resync.equal);
         self.lhs.describe(divergence.lhs.as_ref(), &sites, &symbols);
         self.rhs.describe(divergence.rhs.as_ref(), &sites, &symbols);
@@ -215,7 +215,7 @@ impl Report {
             None => None,
         };
         if let Some(effect) = &divergence.memory {
-            self.memory = Some(effect.memory.0);
+            self.memory = Some(effect.memory);
             self.memory_name = symbols.item_name(Item::Memory, effect.memory.0);
             self.address = Some(effect.address);
             self.before = Some(Hex(effect.before.clone()));
@@ -224,20 +224,19 @@ impl Report {
             self.last_writer = writer(effect, lhs, &sites, &symbols)?;
         }
         let at = divergence.position.0;
-        for position in at.saturating_sub(context)..=at.saturating_add(context) {
+        for position in (at.saturating_sub(context)..=at.saturating_add(context)).map(Position) {
             let line = |timeline: &mut Timeline| -> Result<Option<String>, ReplayError> {
-                if position >= timeline.len() {
+                if position.0 >= timeline.len() {
                     return Ok(None);
                 }
-                let event = timeline.event(Position(position))?;
+                let event = timeline.event(position)?;
                 Ok(Some(describe_with_place(&event, &sites, &symbols)))
             };
             let (left, right) = (line(lhs)?, line(rhs)?);
             if left.is_none() && right.is_none() {
                 break;
             }
-            let equal =
-                left.is_some() && right.is_some() && lhs.same_event(Position(position), rhs, Position(position))?;
+            let equal = left.is_some() && right.is_some() && lhs.same_event(position, rhs, position)?;
             let rhs = right.filter(|_| !equal);
             self.context.push(ContextRow { position, equal, lhs: left, rhs });
         }

@@ -38,8 +38,7 @@ impl Signature {
         // If nothing shows where a run ended, the last instruction before that has to do.
         let last = || report.between.as_ref().and_then(|between| between.after.as_ref()?.site.as_ref());
         let place = report.site.as_ref().map(|site| ("", site)).or_else(|| Some((" after", last()?)));
-        let instructions =
-            place.map(|(after, site)| (after, around(symbols, FuncIndex(site.function), CodeOffset(site.offset))));
+        let instructions = place.map(|(after, site)| (after, around(symbols, site.function, site.offset)));
         if let Some((after, instructions)) = instructions.filter(|(_, instructions)| !instructions.is_empty()) {
             let _ = write!(words, "{after} {instructions};");
         }

@@ -234,7 +234,7 @@ impl Timeline {
     /// When it lies past the end, a chunk is damaged, or an event contradicts earlier ones.
     pub fn seek(&mut self, to: Position) -> Result<(), ReplayError> {
         if to.0 > self.len() {
-            return Err(TraceError::OutOfRange { asked: to.0, events: self.len() }.into());
+            return Err(TraceError::OutOfRange { asked: to, events: self.len() }.into());
         }
         while to < self.position {
             match self.undo.pop() {
@@ -247,7 +247,7 @@ impl Timeline {
                 Some(Undo::Bytes(memory, address, bytes)) => {
                     self.undo_bytes -= bytes.len();
                     self.image
-                        .write(memory.0, address, &bytes)
+                        .write(memory, address, &bytes)
                         .map_err(|source| ReplayError::Event { position: self.position, source })?;
                 }
                 Some(Undo::Pages(memory, pages)) => self.image.set_pages(memory, pages),

@@ -42,7 +42,7 @@ fn judged(steps: &[Step]) -> (Verdict, Option<u64>, Option<u64>) {
     let mut answers = [1, 3, 100].map(|chunk_events| {
         let (mut lhs, mut rhs) = (open("l.fpt", &right, chunk_events), open("r.fpt", steps, chunk_events));
         let report = Report::new(&mut lhs, &mut rhs, 3, NanBits::default()).unwrap();
-        let position = |event: &forkpoint_replay::CulpritReport| event.event.position - HEAD;
+        let position = |event: &forkpoint_replay::CulpritReport| event.event.position.0 - HEAD;
         (report.verdict.unwrap(), report.culprit.as_ref().map(position), report.during.as_ref().map(position))
     });
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");

@@ -10,8 +10,8 @@ use forkpoint_replay::{
     Alignment, Divergence, NanBits, Pair, ReplayError, Report, Side, Signature, Timeline, Verdict, first_divergence,
 };
 use forkpoint_traces::{
-    CodeOffset, EngineWords, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position, SiteId,
-    Stage, TrapKind, WasmValue,
+    CodeOffset, DataIndex, EngineWords, FuncIndex, MemoryIndex, MemoryOp, MemoryState, Milestone, Outcome, Position,
+    SiteId, Stage, TrapKind, WasmValue,
 };
 use std::slice;
 use support::{
@@ -74,7 +74,7 @@ fn memory(pages: u64) -> Step {
 }
 
 fn data_init(address: u64) -> Step {
-    Step::Milestone(Milestone::DataInit { segment: 0, memory: MemoryIndex(0), address, length: 5 })
+    Step::Milestone(Milestone::DataInit { segment: DataIndex(0), memory: MemoryIndex(0), address, length: 5 })
 }
 
 /// Memory found to hold a byte.
@@ -308,7 +308,7 @@ fn a_trap_is_where_it_trapped_whichever_side() {
     };
     for report in [report(&known, &on), report(&on, &known)] {
         assert_eq!(report.verdict, Some(Verdict::Trap));
-        assert_eq!(report.site.as_ref().map(|site| site.offset), Some(16), "{report}");
+        assert_eq!(report.site.as_ref().map(|site| site.offset), Some(CodeOffset(16)), "{report}");
         assert!(report.between.is_none());
     }
     // The engine does not report where: only what it lies between is known.
@@ -323,7 +323,8 @@ fn a_trap_is_where_it_trapped_whichever_side() {
         assert!(report.site.is_none(), "{report}");
         let between = report.between.as_ref().unwrap();
         let positions = [&between.after, &between.before].map(|event| event.as_ref().map(|event| event.position));
-        assert_eq!((between.side, positions), (side, [Some(HEAD as u64 + 29), Some(HEAD as u64 + 30)]), "{report}");
+        let expected = [29, 30].map(|store| Some(Position(HEAD as u64 + store)));
+        assert_eq!((between.side, positions), (side, expected), "{report}");
         assert!(report.to_string().contains("ended is not known: after `"), "{report}");
     }
 }
@@ -348,7 +349,7 @@ fn equal_observations_on_both_sides_are_no_agreement() {
     let mut sides = Sides::new(&steps, &steps, 16);
     let report = Report::new(&mut sides.lhs, &mut sides.rhs, 3, NanBits::default()).unwrap();
     assert_eq!((report.agree, report.verdict), (Some(false), Some(Verdict::UncommittedStore)));
-    assert_eq!(report.culprit.map(|culprit| culprit.event.position), Some(HEAD as u64));
+    assert_eq!(report.culprit.map(|culprit| culprit.event.position), Some(Position(HEAD as u64)));
 }
 
 #[test]
@@ -571,9 +572,9 @@ fn a_row_of_context_is_equal_only_when_its_events_are() {
     rhs.insert(at, host_write(9000, &bytes));
     let mut sides = Sides::new(&lhs, &rhs, 16);
     let report = Report::new(&mut sides.lhs, &mut sides.rhs, 2, NanBits::default()).unwrap();
-    assert_eq!(report.position, Some(at as u64));
+    assert_eq!(report.position, Some(Position(at as u64)));
     let row = &report.context[2];
-    assert_eq!(row.position, at as u64);
+    assert_eq!(row.position, Position(at as u64));
     assert!(row.lhs.is_some() && row.lhs == row.rhs, "this test is of two equal lines: {row:?}");
     let equal: Vec<bool> = report.context.iter().map(|row| row.equal).collect();
     assert_eq!(equal, [true, true, false, true, true]);

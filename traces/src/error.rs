@@ -1,5 +1,6 @@
 //! Errors of reading and writing trace files.
 
+use crate::ids::Position;
 use std::io;
 use std::path::PathBuf;
 
@@ -63,10 +64,10 @@ pub enum TraceError {
         at: u64,
     },
     /// A position past the end.
-    #[error("position #{asked} is past the end: this trace has {events} events")]
+    #[error("position {asked} is past the end: this trace has {events} events")]
     OutOfRange {
         /// The position asked for.
-        asked: u64,
+        asked: Position,
         /// Events in the trace.
         events: u64,
     },

@@ -1,7 +1,7 @@
 //! What a trace holds: events, as people and programs read them.
 
 use crate::host::HostEvent;
-use crate::ids::{MemoryIndex, SiteId};
+use crate::ids::{DataIndex, MemoryIndex, SiteId};
 use crate::milestone::Milestone;
 use crate::op::{MemoryOp, Shape};
 use crate::site::SiteTable;
@@ -108,7 +108,7 @@ pub enum Event {
         /// First byte written.
         address: u64,
         /// Data segment read.
-        segment: u32,
+        segment: DataIndex,
         /// First byte of the segment read.
         source: u64,
         /// Length in bytes.
@@ -119,7 +119,7 @@ pub enum Event {
         /// Where in the module.
         site: SiteId,
         /// The segment dropped.
-        segment: u32,
+        segment: DataIndex,
     },
     /// A step of a host call.
     Host(HostEvent),

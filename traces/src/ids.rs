@@ -41,6 +41,14 @@ impl fmt::Display for CodeOffset {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct MemoryIndex(pub u32);
 
+/// Index of a global in the original module, imports first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GlobalIndex(pub u32);
+
+/// Index of a data segment in the original module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DataIndex(pub u32);
+
 /// Number of a site in a trace's [`SiteTable`](crate::SiteTable), equal on both sides of a comparison
 /// because both run the same rewritten module.
 ///

@@ -215,7 +215,7 @@ impl Image {
             }
             Event::Host(HostEvent::Write { memory, address, bytes })
             | Event::StrayBytes { memory, address, bytes }
-            | Event::Observed { memory, address, bytes, .. } => self.write(memory.0, *address, bytes),
+            | Event::Observed { memory, address, bytes, .. } => self.write(*memory, *address, bytes),
             Event::FoundSize { memory, pages } => self.found_size(memory.0, *pages),
             Event::Milestone(milestone) => self.milestone(milestone),
             Event::Drop { .. }

@@ -80,7 +80,7 @@ pub use header::{
 };
 pub use hex::Hex;
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
-pub use ids::{CodeOffset, FuncIndex, MemoryIndex, Position, SiteId};
+pub use ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, Position, SiteId};
 pub use image::{CorruptEvent, Image, MEMORY_VARIABLE, MemorySize};
 pub use index::{ChunkEntry, EngineWords, Place};
 pub use limits::{MAX_CHUNK_EVENTS, MAX_PUT};

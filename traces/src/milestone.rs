@@ -1,6 +1,6 @@
 //! What happens to a run as a whole: its stages, its calls, its end.
 
-use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+use crate::ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex};
 use crate::value::WasmValue;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +21,7 @@ pub enum Milestone {
     /// `StrayBytes` events name.
     DataInit {
         /// Index of the data segment.
-        segment: u32,
+        segment: DataIndex,
         /// Memory written.
         memory: MemoryIndex,
         /// First byte.
@@ -128,7 +128,7 @@ pub struct MemoryState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GlobalState {
     /// Its index in the original module, imports first.
-    pub index: u32,
+    pub index: GlobalIndex,
     /// Its value.
     pub value: WasmValue,
 }

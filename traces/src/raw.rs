@@ -19,7 +19,7 @@
 use crate::error::TraceError;
 use crate::event::{Event, Observation, Value};
 use crate::host::HostEvent;
-use crate::ids::{MemoryIndex, SiteId};
+use crate::ids::{DataIndex, MemoryIndex, SiteId};
 use crate::milestone::Milestone;
 use crate::op::Shape;
 use crate::site::{MAX_OPERANDS, Site, SiteTable};
@@ -130,10 +130,15 @@ impl<'a> RawEvent<'a> {
                 source: second,
                 length: third,
             },
-            Shape::Init => {
-                Event::Init { site: at, memory, address, segment: site.source, source: second, length: third }
-            }
-            Shape::Drop => Event::Drop { site: at, segment: site.source },
+            Shape::Init => Event::Init {
+                site: at,
+                memory,
+                address,
+                segment: DataIndex(site.source),
+                source: second,
+                length: third,
+            },
+            Shape::Drop => Event::Drop { site: at, segment: DataIndex(site.source) },
         }
     }
 }

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::header::{Argument, Call, Put, Step, StepResult};
     use crate::host::{HostCall, HostEvent, Import};
-    use crate::ids::{CodeOffset, FuncIndex, MemoryIndex};
+    use crate::ids::{CodeOffset, FuncIndex, GlobalIndex, MemoryIndex};
     use crate::index::Place;
     use crate::milestone::{GlobalState, Milestone, Outcome, TrapKind};
     use crate::op::MemoryOp;
@@ -141,7 +141,7 @@ mod tests {
         let end = Milestone::End {
             outcome: Outcome::Finished,
             memories: Vec::new(),
-            globals: vec![GlobalState { index: 4, value: WasmValue::I32(2) }],
+            globals: vec![GlobalState { index: GlobalIndex(4), value: WasmValue::I32(2) }],
             tables: vec![6],
         };
         assert_eq!(encode(&end), [6, 0, 0, 1, 4, 0, 4, 1, 6]);

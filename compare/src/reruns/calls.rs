@@ -59,7 +59,7 @@ impl Asked<'_> {
             return Ok(None);
         }
         let ask = |window| Ask::Calls { window };
-        let position = report.position.unwrap_or(u64::MAX);
+        let position = report.position.map_or(u64::MAX, |position| position.0);
         let Some(notes) = self.notes(ask, 0, position, why_not)? else { return Ok(None) };
         let cut = notes.iter().any(|notes| notes.cut);
         let Some((number, notes)) = self.first_difference(notes, ask, position)? else {

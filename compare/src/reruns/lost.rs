@@ -17,7 +17,7 @@ impl Asked<'_> {
         report: &Report,
         notes: &mut Vec<String>,
     ) -> Result<Option<[Recorded; 2]>, CompareError> {
-        let Some(position) = report.position.map(Position) else { return Ok(None) };
+        let Some(position) = report.position else { return Ok(None) };
         let mut timelines = [open_recorded(self.trace(Side::Lhs))?, open_recorded(self.trace(Side::Rhs))?];
         let [lhs, rhs] = &mut timelines;
         let outcomes = [lhs.trace_mut().outcome()?, rhs.trace_mut().outcome()?];

@@ -62,7 +62,7 @@ impl Asked<'_> {
     ) -> Result<Option<FollowsFrom>, CompareError> {
         let module = self.runs.program.original();
         let uses = forkpoint_tracer::instrument::open_results(module);
-        let position = report.position.unwrap_or(u64::MAX);
+        let position = report.position.map_or(u64::MAX, |position| position.0);
         let notes = if uses.nans { self.notes(nans, 0, position, why_not)? } else { None };
         // Where no NaN is made, its bits cannot be the cause.
         let made = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);

@@ -80,7 +80,7 @@ impl Asked<'_> {
         for side in Side::BOTH {
             let name = side.word();
             let mut timeline = open_recorded(self.trace(side))?;
-            let position = Position(report.position.unwrap_or(timeline.len().saturating_sub(1)));
+            let position = report.position.unwrap_or(Position(timeline.len().saturating_sub(1)));
             let Some(missing) = missing(&mut timeline, position)? else { continue };
             let events = instructions_before(&mut timeline, position)?;
             drop(timeline);

@@ -94,9 +94,9 @@ pub struct ModuleSite {
 impl From<&SiteReport> for ModuleSite {
     fn from(site: &SiteReport) -> ModuleSite {
         ModuleSite {
-            function: site.function,
+            function: site.function.0,
             name: site.name.clone(),
-            offset: site.offset,
+            offset: site.offset.0,
             instruction: site.instruction.clone(),
         }
     }
@@ -208,7 +208,7 @@ fn deviation(
     Some(Deviation {
         engines: engines.collect(),
         verdict: report.verdict?.word().to_string(),
-        position: report.position,
+        position: report.position.map(|position| position.0),
         site: report.site.as_ref().map(ModuleSite::from),
         allowed: report.allowed.as_ref().map(allowed),
         signature: hash,

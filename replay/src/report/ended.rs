@@ -58,8 +58,8 @@ pub(super) fn between(
     let before = at.0..other.len().min(at.0.saturating_add(MOST_EVENTS));
     Ok(Some(BetweenReport {
         side,
-        after: first_instruction(own, after, sites, symbols)?,
-        before: first_instruction(other, before, sites, symbols)?,
+        after: first_instruction(own, after.map(Position), sites, symbols)?,
+        before: first_instruction(other, before.map(Position), sites, symbols)?,
     }))
 }
 
@@ -76,15 +76,15 @@ fn calls_before(timeline: &mut Timeline, at: Position) -> Result<bool, ReplayErr
 
 fn first_instruction(
     timeline: &mut Timeline,
-    positions: impl Iterator<Item = u64>,
+    positions: impl Iterator<Item = Position>,
     sites: &SiteTable,
     symbols: &Symbols,
 ) -> Result<Option<EventReport>, ReplayError> {
     for position in positions {
-        if !timeline.site(Position(position))?.is_instruction() {
+        if !timeline.site(position)?.is_instruction() {
             continue;
         }
-        let event = timeline.event(Position(position))?;
+        let event = timeline.event(position)?;
         let site = super::places::site_of(&event, sites, symbols);
         return Ok(Some(EventReport { position, event: describe(&event, sites, symbols), site }));
     }

@@ -6,7 +6,7 @@ use crate::side::Side;
 use crate::signature::EventShape;
 use crate::typed::TypedValue;
 use crate::verdict::Verdict;
-use forkpoint_traces::{Hex, Outcome};
+use forkpoint_traces::{CodeOffset, FuncIndex, Hex, MemoryIndex, Outcome, Position};
 use serde::{Serialize, Serializer};
 
 /// What a comparison of two traces found. Its JSON form is documented in `docs/json.md`.
@@ -26,14 +26,14 @@ pub struct Report {
     /// The class in words.
     pub meaning: Option<&'static str>,
     /// Position of the first unequal pair.
-    pub position: Option<u64>,
+    pub position: Option<Position>,
     /// Where in the module: where a run trapped, crashed or was ended, on either side; else the instruction of the
     /// left event, or of the right one.
     pub site: Option<SiteReport>,
     /// Around where a run ended, if its engine does not report the place.
     pub between: Option<BetweenReport>,
     /// Index of the memory written.
-    pub memory: Option<u32>,
+    pub memory: Option<MemoryIndex>,
     /// Its name, if it has one.
     pub memory_name: Option<String>,
     /// First address shown in `before` and each side's `after`.
@@ -55,7 +55,7 @@ pub struct Report {
     /// Whether the specification allows the difference: null if nothing suggests it.
     pub allowed: Option<Allowed>,
     /// Where the runs agree again: left and right position.
-    pub resync: Option<[u64; 2]>,
+    pub resync: Option<[Position; 2]>,
     /// Whether the events from there on are equal, or only the instructions; `None` without a resync.
     pub resync_equal: Option<bool>,
     /// What the specification says of the module, with the proposals of the left run.
@@ -89,11 +89,11 @@ pub struct ModuleReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SiteReport {
     /// Function index.
-    pub function: u32,
+    pub function: FuncIndex,
     /// Function name.
     pub name: String,
     /// Byte offset in the original module.
-    pub offset: u32,
+    pub offset: CodeOffset,
     /// The instruction in the text format.
     pub instruction: String,
     /// Source file, if debug information names one.
@@ -106,7 +106,7 @@ pub struct SiteReport {
 #[derive(Debug, Clone, Serialize)]
 pub struct EventReport {
     /// Position.
-    pub position: u64,
+    pub position: Position,
     /// The event in one line.
     pub event: String,
     /// Where in the module.
@@ -117,7 +117,7 @@ pub struct EventReport {
 #[derive(Debug, Clone, Serialize)]
 pub struct PlaceReport {
     /// Index of the memory.
-    pub memory: u32,
+    pub memory: MemoryIndex,
     /// Its name, if it has one.
     pub memory_name: Option<String>,
     /// First address shown.
@@ -146,7 +146,7 @@ pub struct CulpritReport {
 #[derive(Debug, Clone, Serialize)]
 pub struct NanReport {
     /// Position of the first.
-    pub first: u64,
+    pub first: Position,
     /// How many there are before the divergence.
     pub count: u64,
     /// Whether address or value at the divergence are bytes of the first one's NaNs.
@@ -202,7 +202,7 @@ pub struct SideReport {
 #[derive(Debug, Clone, Serialize)]
 pub struct ContextRow {
     /// Position, the same on both sides.
-    pub position: u64,
+    pub position: Position,
     /// Whether the two events are equal.
     pub equal: bool,
     /// The left event.

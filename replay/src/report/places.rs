@@ -17,11 +17,7 @@ pub(super) fn writer(
 ) -> Result<Option<EventReport>, ReplayError> {
     let Some(position) = effect.last_writer else { return Ok(None) };
     let event = timeline.event(position)?;
-    Ok(Some(EventReport {
-        position: position.0,
-        event: describe(&event, sites, symbols),
-        site: site_of(&event, sites, symbols),
-    }))
+    Ok(Some(EventReport { position, event: describe(&event, sites, symbols), site: site_of(&event, sites, symbols) }))
 }
 
 /// The instruction of an event: its site, or where it trapped.
@@ -39,9 +35,9 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
 pub(super) fn site_at(func: FuncIndex, offset: CodeOffset, mnemonic: Option<&str>, symbols: &Symbols) -> SiteReport {
     let frame = symbols.source(offset).into_iter().next();
     SiteReport {
-        function: func.0,
+        function: func,
         name: symbols.function_name(func),
-        offset: offset.0,
+        offset,
         instruction: symbols.instruction(offset).or_else(|| mnemonic.map(ToString::to_string)).unwrap_or_default(),
         file: frame.as_ref().and_then(|frame| frame.file.clone()),
         line: frame.as_ref().and_then(|frame| frame.line),
@@ -63,7 +59,7 @@ impl PlaceReport {
         symbols: &Symbols,
     ) -> Result<PlaceReport, ReplayError> {
         Ok(PlaceReport {
-            memory: effect.memory.0,
+            memory: effect.memory,
             memory_name: symbols.item_name(Item::Memory, effect.memory.0),
             address: effect.address,
             before: Hex(effect.before.clone()),

@@ -4,7 +4,7 @@ use super::{BetweenReport, CulpritReport, EventReport, Report, SideReport, SiteR
 use crate::allowed::Allowed;
 use crate::side::Side;
 use crate::verdict::Verdict;
-use forkpoint_traces::Hex;
+use forkpoint_traces::{Hex, MemoryIndex};
 use std::fmt;
 
 /// Most lines of what its process wrote last: of a panic, its message and place.
@@ -15,7 +15,7 @@ const MESSAGE_LINES: usize = 5;
 
 impl fmt::Display for SiteReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` in {} at {:#x}", self.instruction, self.name, self.offset)?;
+        write!(f, "`{}` in {} at {}", self.instruction, self.name, self.offset)?;
         match (&self.file, self.line) {
             (Some(file), Some(line)) => write!(f, " ({file}:{line})"),
             (Some(file), None) => write!(f, " ({file})"),
@@ -28,7 +28,7 @@ impl fmt::Display for SiteReport {
 fn write_place(
     f: &mut fmt::Formatter<'_>,
     memory: &str,
-    (index, name): (u32, Option<&str>),
+    (MemoryIndex(index), name): (MemoryIndex, Option<&str>),
     address: u64,
     before: &Hex<Vec<u8>>,
     after: [Option<&Hex<Vec<u8>>>; 2],
@@ -46,7 +46,7 @@ fn write_place(
         }
     }
     let Some(writer) = writer else { return f.write_str("; nothing had written there.") };
-    write!(f, "; last written at #{}", writer.position)?;
+    write!(f, "; last written at {}", writer.position)?;
     match &writer.site {
         Some(site) => write!(f, " by {site}."),
         None => write!(f, " ({}).", writer.event),
@@ -56,7 +56,7 @@ fn write_place(
 impl CulpritReport {
     fn write(&self, f: &mut fmt::Formatter<'_>, what: &str) -> fmt::Result {
         let EventReport { position, event, site } = &self.event;
-        write!(f, " {what} #{position} of {}, {event}", self.side)?;
+        write!(f, " {what} {position} of {}, {event}", self.side)?;
         match site {
             Some(site) => write!(f, ", {site}."),
             None => f.write_str("."),
@@ -69,16 +69,16 @@ impl BetweenReport {
         let (side, other) = (self.side, self.side.other());
         write!(f, " Where {side} ended is not known:")?;
         match &self.after {
-            Some(EventReport { position, event, site: None }) => write!(f, " after {event} (#{position})")?,
-            Some(EventReport { position, site: Some(site), .. }) => write!(f, " after {site} (#{position})")?,
+            Some(EventReport { position, event, site: None }) => write!(f, " after {event} ({position})")?,
+            Some(EventReport { position, site: Some(site), .. }) => write!(f, " after {site} ({position})")?,
             None => f.write_str(" before its first recorded instruction")?,
         }
         match &self.before {
             Some(EventReport { position, event, site: None }) => {
-                write!(f, "; {other} went on to {event} (#{position}).")?
+                write!(f, "; {other} went on to {event} ({position}).")?
             }
             Some(EventReport { position, site: Some(site), .. }) => {
-                write!(f, "; {other} went on to {site} (#{position}).")?
+                write!(f, "; {other} went on to {site} ({position}).")?
             }
             None => write!(f, "; {other} recorded no instruction after that.")?,
         }
@@ -93,7 +93,7 @@ impl fmt::Display for Report {
             return self.fmt_without_divergence(f);
         };
         // The class fits on a line; what follows is a paragraph.
-        write!(f, "The runs diverge at #{position} ({verdict}): {}.\n ", verdict.meaning())?;
+        write!(f, "The runs diverge at {position} ({verdict}): {}.\n ", verdict.meaning())?;
         if let Some(site) = &self.site {
             write!(f, " At {site}:")?;
         }
@@ -126,7 +126,7 @@ impl fmt::Display for Report {
         if let Some(nan) = &self.nan_bits
             && verdict != Verdict::NanBits
         {
-            write!(f, " {} events before differ in NaN bits only, the first at #{}; ", nan.count, nan.first)?;
+            write!(f, " {} events before differ in NaN bits only, the first at {}; ", nan.count, nan.first)?;
             f.write_str(match nan.leads_to_divergence {
                 true => "this follows from it.",
                 false => "this may follow from it.",
@@ -137,11 +137,11 @@ impl fmt::Display for Report {
         }
         match self.resync {
             Some([lhs, rhs]) if self.resync_equal == Some(true) => {
-                writeln!(f, " The runs agree again from lhs #{lhs}, rhs #{rhs} on, for a while.")?;
+                writeln!(f, " The runs agree again from lhs {lhs}, rhs {rhs} on, for a while.")?;
             }
             Some([lhs, rhs]) => writeln!(
                 f,
-                " The runs execute the same instructions again from lhs #{lhs}, rhs #{rhs} on, with different operands."
+                " The runs execute the same instructions again from lhs {lhs}, rhs {rhs} on, with different operands."
             )?,
             None => writeln!(f, " forkpoint found no place where the runs agree again.")?,
         }
@@ -158,7 +158,7 @@ impl fmt::Display for Report {
             for side in Side::BOTH {
                 if let Some(line) = side.of([&row.lhs, &row.rhs]) {
                     let side = if row.equal { "" } else { side.word() };
-                    writeln!(f, "{mark} {:>10} {side:3} {line}", format!("#{}", row.position))?;
+                    writeln!(f, "{mark} {:>10} {side:3} {line}", row.position.to_string())?;
                 }
             }
         }
@@ -182,7 +182,7 @@ impl Report {
                 let outcome = in_words(&self.lhs, "ended");
                 write!(f, "The runs agree on all {} events", self.lhs.events)?;
                 if let Some(nan) = &self.nan_bits {
-                    write!(f, ", but for NaN bits in {} of them (first at #{})", nan.count, nan.first)?;
+                    write!(f, ", but for NaN bits in {} of them (first at {})", nan.count, nan.first)?;
                 }
                 write!(f, "; both {outcome}")?;
                 self.not_asked.iter().try_for_each(|what| write!(f, "; {what}"))?;

@@ -2,7 +2,7 @@
 
 use super::Symbols;
 use super::items::{Item, PAGE_LOG2};
-use forkpoint_traces::{MAX_NAME, clip, printable_name};
+use forkpoint_traces::{MAX_NAME, MemoryIndex, clip, printable_name};
 use std::ops::Range;
 
 impl Symbols {
@@ -38,18 +38,18 @@ impl Symbols {
     }
 
     /// A size in words.
-    pub fn pages(&self, memory: u32, pages: u64) -> String {
+    pub fn pages(&self, memory: MemoryIndex, pages: u64) -> String {
         format!("{pages} pages{}", self.doubt(memory, pages))
     }
 
     /// A note on a size that no memory can have: it is an engine's claim, and the real one is unknown.
-    pub fn doubt(&self, memory: u32, pages: u64) -> &'static str {
+    pub fn doubt(&self, memory: MemoryIndex, pages: u64) -> &'static str {
         if pages > self.most_pages(memory) { ", says the engine" } else { "" }
     }
 
     /// Most pages that a memory can have: as many as it has addresses for.
-    pub fn most_pages(&self, memory: u32) -> u64 {
-        let known = self.items().most_pages.get(memory as usize);
+    pub fn most_pages(&self, memory: MemoryIndex) -> u64 {
+        let known = self.items().most_pages.get(memory.0 as usize);
         known.copied().unwrap_or(1 << (32 - PAGE_LOG2))
     }
 }
@@ -84,12 +84,12 @@ mod tests {
         let symbols =
             symbols("(module (memory 1) (memory i64 1) (memory 1 (pagesize 1)) (memory i64 1 (pagesize 1)))");
         assert_eq!(
-            [0, 1, 2, 3, 4].map(|memory| symbols.most_pages(memory)),
+            [0, 1, 2, 3, 4].map(|memory| symbols.most_pages(MemoryIndex(memory))),
             [1 << 16, 1 << 48, 1 << 32, u64::MAX, 1 << 16]
         );
-        assert_eq!(symbols.pages(0, 65_536), "65536 pages");
-        assert_eq!(symbols.pages(0, 65_537), "65537 pages, says the engine");
-        assert_eq!(symbols.pages(1, 65_537), "65537 pages");
+        assert_eq!(symbols.pages(MemoryIndex(0), 65_536), "65536 pages");
+        assert_eq!(symbols.pages(MemoryIndex(0), 65_537), "65537 pages, says the engine");
+        assert_eq!(symbols.pages(MemoryIndex(1), 65_537), "65537 pages");
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl EndState {
         for (left, right) in lhs.globals.iter().zip(&rhs.globals) {
             if left != right {
                 let [lhs, rhs] = [left, right].map(|global| format!("{:#}", global.value));
-                found.push(EndDifference::Global { index: left.index, lhs, rhs });
+                found.push(EndDifference::Global { index: left.index.0, lhs, rhs });
             }
         }
         for (table, (left, right)) in lhs.tables.iter().zip(&rhs.tables).enumerate() {

@@ -13,7 +13,7 @@ use crate::instrument::Instrumented;
 use crate::job::{Checkpoints, Run};
 use crate::protocol::{Frame, Message};
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, GlobalState, Outcome, PAGE, Put, Step, TrapKind, written_pages};
+use forkpoint_traces::{EngineInfo, GlobalIndex, GlobalState, Outcome, PAGE, Put, Step, TrapKind, written_pages};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -223,7 +223,10 @@ impl Seen<'_> {
             }
             Message::State { globals, tables } => {
                 let indices = self.global_indices.iter().copied();
-                self.end.globals = indices.zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
+                self.end.globals = indices
+                    .zip(globals)
+                    .map(|(index, value)| GlobalState { index: GlobalIndex(index), value })
+                    .collect();
                 self.end.tables = tables;
             }
             _ => {}

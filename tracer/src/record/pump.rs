@@ -19,8 +19,8 @@ use crate::instrument::{Instrumented, RecordDecoder, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, Finished, FuncIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome,
-    Place, Stage, Step, TraceError, TraceWriter, TrapKind,
+    EngineInfo, EngineWords, Finished, FuncIndex, GlobalIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone,
+    Outcome, Place, Stage, Step, TraceError, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -409,7 +409,10 @@ impl<'a> Pump<'a> {
             }
             Message::State { globals, tables } => {
                 let indices = self.rewritten.globals.iter().map(|global| global.index);
-                self.globals = indices.zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
+                self.globals = indices
+                    .zip(globals)
+                    .map(|(index, value)| GlobalState { index: GlobalIndex(index), value })
+                    .collect();
                 self.tables = tables;
                 Ok(())
             }

@@ -203,7 +203,7 @@ impl TraceReader {
         if chunk < self.index.chunks.len() {
             Ok(chunk)
         } else {
-            Err(TraceError::OutOfRange { asked: position.0, events: self.events() })
+            Err(TraceError::OutOfRange { asked: position, events: self.events() })
         }
     }
 
@@ -222,7 +222,7 @@ impl TraceReader {
         sink: impl FnMut(RawEvent) -> Result<(), E>,
     ) -> Result<(), E> {
         let Some(entry) = self.index.chunks.get(chunk) else {
-            return Err(TraceError::OutOfRange { asked: u64::MAX, events: self.events() }.into());
+            return Err(TraceError::OutOfRange { asked: Position(u64::MAX), events: self.events() }.into());
         };
         let head = self.block_at(entry.offset, Tag::Chunk)?;
         let columns = ChunkColumns::new(&block::read(&self.file, &head)?, entry.offset)?;

@@ -4,6 +4,7 @@
 //! exist, not on the length.
 
 use super::{CorruptEvent, Image, MemoryIndex};
+use crate::ids::DataIndex;
 use crate::page::PAGE;
 use std::ops::Range;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ impl Image {
             };
             let bytes = &mut block[..(piece.end - piece.start) as usize];
             self.read(MemoryIndex(from), source + piece.start, bytes);
-            self.write(to, address + piece.start, bytes)?;
+            self.write(MemoryIndex(to), address + piece.start, bytes)?;
             rest = if backwards { rest.start..piece.start } else { piece.end..rest.end };
         }
         Ok(())
@@ -73,16 +74,16 @@ impl Image {
         &mut self,
         memory: u32,
         address: u64,
-        segment: u32,
+        segment: DataIndex,
         source: u64,
         length: u64,
     ) -> Result<(), CorruptEvent> {
         let module = Arc::clone(&self.module);
         let bytes = self
             .data
-            .get(segment as usize)
+            .get(segment.0 as usize)
             .and_then(|range| module.get(range.start as usize..range.end as usize))
-            .ok_or_else(|| CorruptEvent::new(format!("there is no data segment {segment}")))?;
+            .ok_or_else(|| CorruptEvent::new(format!("there is no data segment {}", segment.0)))?;
         let rest = usize::try_from(source).ok().and_then(|source| bytes.get(source..)).unwrap_or_default();
         let bytes = usize::try_from(length).ok().and_then(|length| rest.get(..length));
         if bytes.is_none() {

@@ -28,10 +28,10 @@ impl Image {
     /// Writes as much of an instruction's bytes as is inside of memory.
     pub(super) fn write_clipped(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
         match self.clipped(memory, address, bytes.len() as u64)? {
-            None => self.write(memory, address, bytes),
+            None => self.write(MemoryIndex(memory), address, bytes),
             Some(inside) => {
                 self.note_outside(memory, address, bytes.len() as u64);
-                if inside == 0 { Ok(()) } else { self.write(memory, address, &bytes[..inside as usize]) }
+                if inside == 0 { Ok(()) } else { self.write(MemoryIndex(memory), address, &bytes[..inside as usize]) }
             }
         }
     }
@@ -113,7 +113,8 @@ impl Image {
     }
 
     /// Writes bytes, as an event does. Replay also takes an event back with it.
-    pub fn write(&mut self, memory: u32, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
+    pub fn write(&mut self, memory: MemoryIndex, address: u64, bytes: &[u8]) -> Result<(), CorruptEvent> {
+        let MemoryIndex(memory) = memory;
         self.check(memory, address, bytes.len() as u64)?;
         let start = (address % PAGE) as usize;
         if start + bytes.len() <= PAGE as usize {

@@ -5,9 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use forkpoint_traces::{
-    CodeOffset, EngineInfo, EngineWords, Event, FuncIndex, Header, HostCall, HostEvent, HostInfo, HostOutcome, Image,
-    Import, Limits, MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, NativeFunction, NativePoint, Outcome,
-    RawEvent, RecorderInfo, Shape, Site, SiteId, TraceError, TraceReader, TraceWriter, WasmValue,
+    CodeOffset, DataIndex, EngineInfo, EngineWords, Event, FuncIndex, Header, HostCall, HostEvent, HostInfo,
+    HostOutcome, Image, Import, Limits, MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, NativeFunction,
+    NativePoint, Outcome, RawEvent, RecorderInfo, Shape, Site, SiteId, TraceError, TraceReader, TraceWriter,
+    WasmValue,
 };
 use std::ops::Range;
 use std::path::Path;
@@ -199,7 +200,7 @@ impl Plain {
                 return;
             }
             Step::Milestone(Milestone::DataInit { segment, memory, address, length }) => {
-                let bytes = data(*segment, 0, *length);
+                let bytes = data(segment.0, 0, *length);
                 return self.put(memory.0, *address, &bytes);
             }
             Step::Milestone(_) => return,
@@ -332,7 +333,7 @@ pub fn random_run(seed: u64, events: usize) -> (Vec<Step>, Plain) {
                     Step::Raw { site: SiteId::STRAY_BYTES, operands, blob: vec![random.u8(..3); random.usize(..70)] }
                 }
                 1 => {
-                    let segment = random.u32(..2);
+                    let segment = DataIndex(random.u32(..2));
                     let (memory, length) = (MemoryIndex(memory), random.u64(..8));
                     Step::Milestone(Milestone::DataInit { segment, memory, address: near(size), length })
                 }

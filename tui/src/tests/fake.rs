@@ -169,7 +169,7 @@ impl Fake {
 
     fn store(&self, side: Side, position: Position) -> Result<&Store, ReplayError> {
         let run = &self.runs[side.index()];
-        let out_of_range = || TraceError::OutOfRange { asked: position.0, events: run.info.events };
+        let out_of_range = || TraceError::OutOfRange { asked: position, events: run.info.events };
         Ok(run.events.get(position.0 as usize).ok_or_else(out_of_range)?)
     }
 

@@ -8,7 +8,9 @@ use crate::record::Phase;
 use crate::record::checkpoints;
 use crate::record::images::{self, Difference};
 use crate::record::mismatches::{self, Differs, Mismatch};
-use forkpoint_traces::{Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages};
+use forkpoint_traces::{
+    DataIndex, Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages,
+};
 use std::fmt::Write;
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
@@ -55,8 +57,8 @@ impl Pump<'_> {
                 let address = address.constant().ok_or_else(|| {
                     RecordError::Protocol(format!("the address of data segment {segment} is not known"))
                 })?;
-                let length = data.bytes.len() as u64;
-                writer.milestone(&Milestone::DataInit { segment: segment as u32, memory, address, length })?;
+                let (segment, length) = (DataIndex(segment as u32), data.bytes.len() as u64);
+                writer.milestone(&Milestone::DataInit { segment, memory, address, length })?;
                 mismatches::outside(writer, &mut self.mismatches)?;
             }
         }

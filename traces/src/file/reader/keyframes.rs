@@ -77,7 +77,7 @@ impl TraceReader {
                         // A page of a memory that was later found to be smaller.
                         continue;
                     }
-                    image.write(*memory, address, bytes).map_err(corrupt(at))?;
+                    image.write(MemoryIndex(*memory), address, bytes).map_err(corrupt(at))?;
                 }
             }
         }
