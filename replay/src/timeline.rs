@@ -4,22 +4,16 @@
 //! moving back reverts them from an undo log that covers the current chunk; a longer move restores the nearest
 //! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
+mod equality;
+mod undo;
 mod writers;
 
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
-use forkpoint_traces::{
-    Event, HostEvent, Image, MemoryIndex, Milestone, Outcome, Position, RawEvent, SiteId, TraceError, TraceReader,
-};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use forkpoint_traces::{Event, Image, Position, RawEvent, SiteId, TraceError, TraceReader};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
-
-/// Longest write whose old bytes the undo log keeps; reverting a longer one replays instead.
-const UNDO_LIMIT: u64 = 1 << 16;
-
-/// Bytes the undo log may hold.
-const UNDO_BUDGET: usize = 16 << 20;
+use undo::{Undo, UndoLog};
 
 #[derive(Debug, Clone)]
 struct Stored {
@@ -49,15 +43,6 @@ impl Chunk {
     }
 }
 
-/// How to revert one event.
-enum Undo {
-    Nothing,
-    Bytes(MemoryIndex, u64, Vec<u8>),
-    Pages(MemoryIndex, u64),
-    /// Too much to keep, or the event created a memory: replay from a keyframe.
-    Replay,
-}
-
 /// Called with the position that long work has reached; returns whether to give up.
 type Progress = Box<dyn Fn(Position) -> bool + Send>;
 
@@ -67,9 +52,8 @@ pub struct Timeline {
     chunk: Option<Chunk>,
     image: Image,
     position: Position,
-    /// How to revert the events before `position`, the latest last.
-    undo: Vec<Undo>,
-    undo_bytes: usize,
+    /// How to revert the events before `position`.
+    undo: UndoLog,
     progress: Option<Progress>,
     symbols: OnceLock<Arc<Symbols>>,
 }
@@ -88,8 +72,7 @@ impl Timeline {
             chunk: None,
             image,
             position: Position(0),
-            undo: Vec::new(),
-            undo_bytes: 0,
+            undo: UndoLog::default(),
             progress: None,
             symbols: OnceLock::new(),
         }
@@ -168,40 +151,6 @@ impl Timeline {
         Ok(chunk.get(position).expect("the chunk was chosen by position").site)
     }
 
-    /// A hash of site, operands and bytes: equal events have equal ones.
-    pub(crate) fn event_hash(&mut self, position: Position) -> Result<u64, ReplayError> {
-        self.load(position)?;
-        let chunk = self.chunk.as_ref().expect("just loaded");
-        let raw = chunk.get(position).expect("the chunk was chosen by position");
-        let mut hasher = DefaultHasher::new();
-        (raw.site, raw.operands, raw.blob).hash(&mut hasher);
-        Ok(hasher.finish())
-    }
-
-    /// Whether two events are equal: site, operands and bytes. Traps that may be of one kind are also equal if one
-    /// side's engine does not report where they happened, as are ends by such traps, and rejections if one shows no
-    /// memory.
-    pub(crate) fn same_event(
-        &mut self,
-        at: Position,
-        other: &mut Timeline,
-        there: Position,
-    ) -> Result<bool, ReplayError> {
-        self.load(at)?;
-        other.load(there)?;
-        let lhs = self.chunk.as_ref().and_then(|chunk| chunk.get(at));
-        let rhs = other.chunk.as_ref().and_then(|chunk| chunk.get(there));
-        if lhs == rhs {
-            return Ok(true);
-        }
-        let milestones = [lhs, rhs].into_iter().flatten().filter(|event| event.site == SiteId::MILESTONE).count();
-        if milestones < 2 {
-            return Ok(false);
-        }
-        let (left, right) = (self.event(at)?, other.event(there)?);
-        Ok(same_trap(&left, &right) || same_end(&left, &right) || same_rejection(&left, &right))
-    }
-
     fn load(&mut self, position: Position) -> Result<(), ReplayError> {
         let number = self.trace.chunk_of(position)?;
         if self.chunk.as_ref().is_some_and(|chunk| chunk.number == number) {
@@ -239,13 +188,11 @@ impl Timeline {
         while to < self.position {
             match self.undo.pop() {
                 None | Some(Undo::Replay) => {
-                    self.undo.clear();
                     self.restore(to)?;
                     break;
                 }
                 Some(Undo::Nothing) => {}
                 Some(Undo::Bytes(memory, address, bytes)) => {
-                    self.undo_bytes -= bytes.len();
                     self.image
                         .write(memory, address, &bytes)
                         .map_err(|source| ReplayError::Event { position: self.position, source })?;
@@ -272,7 +219,7 @@ impl Timeline {
 
     fn replay_chunk(&mut self, number: usize) -> Result<(), ReplayError> {
         self.come_to(self.position)?;
-        self.forget_undo();
+        self.undo.clear();
         let (image, position) = (&mut self.image, &mut self.position);
         self.trace.read_chunk(number, |event| {
             image.apply(&event).map_err(|source| ReplayError::Event { position: *position, source })?;
@@ -289,7 +236,7 @@ impl Timeline {
     }
 
     fn restore(&mut self, to: Position) -> Result<(), ReplayError> {
-        self.forget_undo();
+        self.undo.clear();
         // Until this succeeds the memory belongs to no position: if it fails, go back to the beginning.
         self.position = Position(0);
         match self.trace.restore(to, &mut self.image) {
@@ -304,75 +251,19 @@ impl Timeline {
         }
     }
 
-    fn forget_undo(&mut self) {
-        self.undo.clear();
-        self.undo_bytes = 0;
-    }
-
     /// Applies the event at the position and notes how to revert it.
     fn forward(&mut self) -> Result<(), ReplayError> {
         let position = self.position;
         self.load(position)?;
         let chunk = self.chunk.as_ref().expect("just loaded");
-        if position.0 == chunk.first || self.undo_bytes > UNDO_BUDGET {
+        if position.0 == chunk.first || self.undo.is_full() {
             self.undo.clear();
-            self.undo_bytes = 0;
         }
         let raw = chunk.get(position).expect("the chunk was chosen by position");
-        let undo = match Event::read(&raw, self.trace.sites())? {
-            // The size that the instruction returned may be wrong.
-            Event::Grow { memory, result: Some(_), .. } | Event::Host(HostEvent::Grow { memory, .. }) => {
-                self.image.size(memory).map_or(Undo::Replay, |size| Undo::Pages(memory, size.pages))
-            }
-            Event::Milestone(Milestone::Memory { .. }) | Event::FoundSize { .. } => Undo::Replay,
-            event => match event.written() {
-                Some((memory, address, length)) if length <= UNDO_LIMIT => {
-                    let mut bytes = vec![0; length as usize];
-                    let inside = self.image.read(memory, address, &mut bytes);
-                    bytes.truncate(inside);
-                    self.undo_bytes += inside;
-                    if inside == 0 { Undo::Nothing } else { Undo::Bytes(memory, address, bytes) }
-                }
-                Some(_) => Undo::Replay,
-                None => Undo::Nothing,
-            },
-        };
+        let undo = Undo::of(&Event::read(&raw, self.trace.sites())?, &self.image);
         self.image.apply(&raw).map_err(|source| ReplayError::Event { position, source })?;
         self.undo.push(undo);
         self.position = position.next();
         Ok(())
     }
-}
-
-/// Whether two runs ended with the same rejection, and one engine did not show what it left in imported memories.
-fn same_rejection(lhs: &Event, rhs: &Event) -> bool {
-    let end = |event: &Event| match event {
-        Event::Milestone(Milestone::End { outcome: outcome @ Outcome::Rejected { .. }, memories, .. }) => {
-            Some((outcome.clone(), memories.is_empty()))
-        }
-        _ => None,
-    };
-    matches!((end(lhs), end(rhs)), (Some((lhs, here)), Some((rhs, there))) if lhs == rhs && (here || there))
-}
-
-/// Whether two events are traps that may be of one kind, at the same place if both have one.
-fn same_trap(lhs: &Event, rhs: &Event) -> bool {
-    let trap = |event: &Event| match event {
-        Event::Milestone(Milestone::Trapped { trap, func, offset }) => Some((*trap, func.zip(*offset))),
-        _ => None,
-    };
-    let (Some((lhs, here)), Some((rhs, there))) = (trap(lhs), trap(rhs)) else { return false };
-    lhs.may_be(rhs) && (here == there || here.is_none() || there.is_none())
-}
-
-/// Whether two runs ended in the same way, by traps that may be of one kind.
-fn same_end(lhs: &Event, rhs: &Event) -> bool {
-    let (
-        Event::Milestone(Milestone::End { outcome, memories, globals, tables }),
-        Event::Milestone(Milestone::End { outcome: other, memories: others, globals: theirs, tables: others_tables }),
-    ) = (lhs, rhs)
-    else {
-        return false;
-    };
-    outcome.may_be(other) && memories == others && globals == theirs && tables == others_tables
 }

@@ -5,18 +5,16 @@
 //! something other than zero is written to them.
 
 use crate::digest::MemoryDigest;
-use crate::event::Event;
 use crate::filter::PageFilter;
-use crate::host::HostEvent;
 use crate::ids::MemoryIndex;
 use crate::limits;
-use crate::milestone::{MemoryState, Milestone};
+use crate::milestone::MemoryState;
 use crate::page::PAGE;
-use crate::raw::RawEvent;
-use crate::site::{Layout, SiteTable};
+use crate::site::SiteTable;
 use std::ops::Range;
 use std::sync::Arc;
 
+mod apply;
 mod bulk;
 mod pages;
 mod writes;
@@ -42,6 +40,11 @@ pub struct CorruptEvent {
 impl CorruptEvent {
     fn new(what: String) -> CorruptEvent {
         CorruptEvent { what, is_limit: false }
+    }
+
+    #[cold]
+    fn no_memory(index: u32) -> CorruptEvent {
+        CorruptEvent::new(format!("there is no memory {index}"))
     }
 
     /// Whether the only fault of the event is that it takes more memory than was allowed.
@@ -183,88 +186,6 @@ impl Image {
         self.outside.take()
     }
 
-    /// Applies one event.
-    ///
-    /// # Errors
-    /// When the event names something that the module does not have, or found bytes lie outside of memory.
-    #[inline]
-    pub fn apply(&mut self, event: &RawEvent) -> Result<(), CorruptEvent> {
-        // Nearly every event is a store of up to 8 bytes: applied without the detour through its readable form.
-        if let Some(Layout { store: width @ 1.., memory, .. }) = self.sites.layouts().get(event.site.0 as usize) {
-            let (memory, width) = (*memory, *width);
-            let [address, value, _] = event.operands;
-            return self.store(memory, address, value, width);
-        }
-        let event = Event::read(event, &self.sites).map_err(|error| CorruptEvent::new(error.to_string()))?;
-        self.apply_read(&event)
-    }
-
-    fn apply_read(&mut self, event: &Event) -> Result<(), CorruptEvent> {
-        match event {
-            Event::Store { memory, address, value, .. } => self.write_clipped(memory.0, *address, value.bytes()),
-            Event::Grow { result: None, .. } => Ok(()),
-            Event::Grow { memory, delta, .. } | Event::Host(HostEvent::Grow { memory, delta, .. }) => {
-                self.grow(memory.0, *delta)
-            }
-            Event::Fill { memory, address, byte, length, .. } => self.fill(memory.0, *address, *byte, *length),
-            Event::Copy { memory, address, source_memory, source, length, .. } => {
-                self.copy(memory.0, *address, source_memory.0, *source, *length)
-            }
-            Event::Init { memory, address, segment, source, length, .. } => {
-                self.init(memory.0, *address, *segment, *source, *length)
-            }
-            Event::Host(HostEvent::Write { memory, address, bytes })
-            | Event::StrayBytes { memory, address, bytes }
-            | Event::Observed { memory, address, bytes, .. } => self.write(*memory, *address, bytes),
-            Event::FoundSize { memory, pages } => self.found_size(memory.0, *pages),
-            Event::Milestone(milestone) => self.milestone(milestone),
-            Event::Drop { .. }
-            | Event::FoundOutside { .. }
-            | Event::Host(HostEvent::Call(_) | HostEvent::Return { .. }) => Ok(()),
-        }
-    }
-
-    fn milestone(&mut self, milestone: &Milestone) -> Result<(), CorruptEvent> {
-        match milestone {
-            Milestone::Memory { memory, pages, page_size } => {
-                if memory.0 as usize != self.memories.len() || self.memories.len() >= MAX_MEMORIES {
-                    return Err(CorruptEvent::new(format!(
-                        "memory {} is declared where memory {} was expected",
-                        memory.0,
-                        self.memories.len()
-                    )));
-                }
-                self.memories.push(Memory::new(*pages, *page_size));
-                Ok(())
-            }
-            Milestone::DataInit { segment, memory, address, length } => {
-                self.init(memory.0, *address, *segment, 0, *length)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn grow(&mut self, memory: u32, delta: u64) -> Result<(), CorruptEvent> {
-        let memory = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
-        // An engine may report a size that memory never had. The next checkpoint shows the real one.
-        memory.size.pages = memory.size.pages.saturating_add(delta);
-        Ok(())
-    }
-
-    /// Gives a memory a size other than the events made it.
-    fn found_size(&mut self, memory: u32, pages: u64) -> Result<(), CorruptEvent> {
-        let slot = self.memories.get_mut(memory as usize).ok_or_else(|| no_memory(memory.into()))?;
-        let size = MemorySize { pages, ..slot.size };
-        // What lies past the new end is lost, and reads as zero if memory grows again.
-        let beyond: Vec<u64> = slot.pages_in(size.bytes() / PAGE..u64::MAX).map(|(number, _)| number).collect();
-        for number in beyond {
-            let start = size.bytes().saturating_sub(number.saturating_mul(PAGE)).min(PAGE) as usize;
-            self.write_page(memory, number, start, &[0; PAGE as usize][start..])?;
-        }
-        self.memories[memory as usize].size = size;
-        Ok(())
-    }
-
     /// Bytes of memory that the events have filled, counted as their reader counts them.
     pub(crate) fn filled(&self) -> u64 {
         self.allocated * PAGE
@@ -331,9 +252,4 @@ impl Image {
             memory.size.pages = pages;
         }
     }
-}
-
-#[cold]
-fn no_memory(index: u64) -> CorruptEvent {
-    CorruptEvent::new(format!("there is no memory {index}"))
 }

@@ -92,8 +92,9 @@ mod tests {
     use crate::host::{HostCall, HostEvent, Import};
     use crate::ids::{CodeOffset, FuncIndex, GlobalIndex, MemoryIndex};
     use crate::index::Place;
-    use crate::milestone::{GlobalState, Milestone, Outcome, TrapKind};
+    use crate::milestone::{GlobalState, Milestone};
     use crate::op::MemoryOp;
+    use crate::outcome::{Outcome, TrapKind};
     use crate::site::Site;
     use crate::value::WasmValue;
 

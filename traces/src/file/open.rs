@@ -278,8 +278,7 @@ fn check_keyframe(frame: &KeyframeEntry, last: Option<&KeyframeEntry>, at: u64) 
     Ok(())
 }
 
-/// A chunk must start at event `next`, have at least one event and no more than the header allows, and end at a
-/// number that fits a u64.
+/// A chunk must start at event `next`, hold 1 to `chunk_events` events, and end at a number that fits a u64.
 fn check_chunk(chunk: &ChunkEntry, next: u64, chunk_events: u32) -> Result<(), TraceError> {
     if chunk.count > chunk_events {
         let count = chunk.count;

@@ -1,14 +1,14 @@
 //! Plain writes to the model: stores and runs of bytes. Nearly every event of a run comes through here, while it is
 //! recorded and whenever it is replayed.
 
-use super::{CorruptEvent, Image, MemoryIndex, no_memory};
+use super::{CorruptEvent, Image, MemoryIndex};
 use crate::page::{PAGE, is_zero};
 
 impl Image {
     /// How many of these bytes are inside of memory; `None` if all are.
     #[inline]
     pub(super) fn clipped(&self, memory: u32, address: u64, length: u64) -> Result<Option<u64>, CorruptEvent> {
-        let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
+        let size = self.memories.get(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?.size.bytes();
         if address.checked_add(length).is_some_and(|end| end <= size) {
             return Ok(None);
         }
@@ -38,7 +38,7 @@ impl Image {
 
     #[inline]
     fn check(&self, memory: u32, address: u64, length: u64) -> Result<(), CorruptEvent> {
-        let size = self.memories.get(memory as usize).ok_or_else(|| no_memory(memory.into()))?.size.bytes();
+        let size = self.memories.get(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?.size.bytes();
         if address.checked_add(length).is_some_and(|end| end <= size) {
             return Ok(());
         }
