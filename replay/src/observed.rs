@@ -6,10 +6,9 @@
 //! can show more.
 
 use crate::error::ReplayError;
-use crate::timeline::Timeline;
+use crate::timeline::{LastWriters, Timeline, Writer};
 use crate::verdict::Verdict;
 use forkpoint_traces::{Event, MemoryIndex, Observation, Position};
-use std::ops::Range;
 
 /// Most events of one checkpoint that are looked at.
 const MOST_EVENTS: u64 = 64;
@@ -95,12 +94,6 @@ struct Found {
     replayed: Vec<u8>,
 }
 
-/// An event that was the last to write some of the bytes.
-struct Writer {
-    position: Position,
-    written: Range<u64>,
-}
-
 impl Found {
     fn at(timeline: &mut Timeline, position: Position) -> Result<Found, ReplayError> {
         let Event::Observed { memory, address, bytes: engine, .. } = timeline.event(position)? else {
@@ -126,6 +119,7 @@ impl Found {
 
     /// The events that last wrote the differing bytes, by address; `None` if no byte differs.
     fn writers(&self, timeline: &mut Timeline) -> Result<Option<Vec<Writer>>, ReplayError> {
+        let mut last = LastWriters::new(self.memory, self.differing(), self.position);
         let mut writers: Vec<Writer> = Vec::new();
         let mut differs = false;
         let mut searched = 0;
@@ -136,14 +130,7 @@ impl Found {
                 continue;
             }
             searched += 1;
-            let Some(position) =
-                timeline.last_writer(self.memory, address..address.saturating_add(1), self.position)?
-            else {
-                continue;
-            };
-            if let Some((_, start, length)) = timeline.event(position)?.written() {
-                writers.push(Writer { position, written: start..start.saturating_add(length) });
-            }
+            writers.extend(last.of(timeline, address)?);
         }
         Ok(differs.then_some(writers))
     }

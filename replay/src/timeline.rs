@@ -14,6 +14,7 @@ use forkpoint_traces::{Event, Image, Position, RawEvent, SiteId, TraceError, Tra
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use undo::{Undo, UndoLog};
+pub(crate) use writers::{LastWriters, Writer};
 
 #[derive(Debug, Clone)]
 struct Stored {

@@ -3,6 +3,7 @@
 use super::Timeline;
 use crate::error::ReplayError;
 use forkpoint_traces::{ChunkEntry, Event, MemoryIndex, PAGE, Position};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 /// A range of more pages than this is searched for in every chunk.
@@ -70,14 +71,72 @@ impl Timeline {
 
     /// Whether the event at `position`, in the loaded chunk, wrote any of the bytes.
     fn writes(&self, position: Position, memory: MemoryIndex, bytes: &Range<u64>) -> Result<bool, ReplayError> {
+        let written = self.written_at(position, memory)?;
+        Ok(written.is_some_and(|written| written.start < bytes.end && bytes.start < written.end))
+    }
+
+    /// The bytes of `memory` that the event at `position`, in the loaded chunk, wrote.
+    fn written_at(&self, position: Position, memory: MemoryIndex) -> Result<Option<Range<u64>>, ReplayError> {
         let chunk = self.chunk.as_ref().expect("the caller loaded it");
         let raw = chunk.get(position).expect("the caller loaded it");
-        let overlap = |start: u64, length: u64| start < bytes.end && bytes.start < start.saturating_add(length);
-        if let Some((site, address, width)) = raw.stored(self.trace.sites()) {
-            return Ok(site.memory == memory && overlap(address, width));
+        let written = match raw.stored(self.trace.sites()) {
+            Some((site, address, width)) => Some((site.memory, address, width)),
+            None => Event::read(&raw, self.trace.sites())?.written(),
+        };
+        let written = written.filter(|(written, ..)| *written == memory);
+        Ok(written.map(|(_, start, length)| start..start.saturating_add(length)))
+    }
+}
+
+/// An event that wrote bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Writer {
+    pub(crate) position: Position,
+    pub(crate) written: Range<u64>,
+}
+
+/// The last writer of each of many bytes. All of them share one walk back through the trace, which goes on only while
+/// the writer of a byte that is asked for is missing.
+pub(crate) struct LastWriters {
+    memory: MemoryIndex,
+    missing: BTreeSet<u64>,
+    found: HashMap<u64, Writer>,
+    /// Where the walk has come to: the events before are still to be searched.
+    end: Position,
+}
+
+impl LastWriters {
+    /// The writers of these bytes before an event.
+    pub(crate) fn new(memory: MemoryIndex, bytes: impl Iterator<Item = u64>, before: Position) -> LastWriters {
+        LastWriters { memory, missing: bytes.collect(), found: HashMap::new(), end: before }
+    }
+
+    /// The last writer of one of the bytes.
+    pub(crate) fn of(&mut self, timeline: &mut Timeline, byte: u64) -> Result<Option<Writer>, ReplayError> {
+        while self.end.0 > 0 && self.missing.contains(&byte) {
+            self.walk_chunk(timeline)?;
         }
-        let written = Event::read(&raw, self.trace.sites())?.written();
-        Ok(written.is_some_and(|(written, start, length)| written == memory && overlap(start, length)))
+        Ok(self.found.get(&byte).cloned())
+    }
+
+    fn walk_chunk(&mut self, timeline: &mut Timeline) -> Result<(), ReplayError> {
+        let (Some(&first), Some(&last)) = (self.missing.first(), self.missing.last()) else { return Ok(()) };
+        let number = timeline.trace.chunk_of(Position(self.end.0 - 1))?;
+        let entry = &timeline.trace.chunks()[number];
+        let start = entry.first;
+        timeline.come_to(self.end)?;
+        if may_touch(entry, self.memory, &(first..last.saturating_add(1))) {
+            timeline.load(start)?;
+            for position in (start.0..self.end.0).rev().map(Position) {
+                let Some(written) = timeline.written_at(position, self.memory)? else { continue };
+                while let Some(&byte) = self.missing.range(written.clone()).next() {
+                    self.missing.remove(&byte);
+                    self.found.insert(byte, Writer { position, written: written.clone() });
+                }
+            }
+        }
+        self.end = start;
+        Ok(())
     }
 }
 
@@ -86,4 +145,24 @@ fn may_touch(entry: &ChunkEntry, memory: MemoryIndex, bytes: &Range<u64>) -> boo
     let pages = bytes.start / PAGE..bytes.end.div_ceil(PAGE);
     pages.end.saturating_sub(pages.start) > MOST_PAGES
         || pages.into_iter().any(|page| entry.may_touch(memory, page * PAGE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_walk_finds_the_writers_that_searches_find() {
+        let mut timeline = Timeline::open("../traces/samples/orbit-jit.fpt".as_ref()).expect("a sample");
+        let (memory, events) = (MemoryIndex(0), timeline.len());
+        for end in [events, events / 2, 3, 0].map(Position) {
+            let bytes = (0..200).step_by(3);
+            let mut writers = LastWriters::new(memory, bytes.clone(), end);
+            for byte in bytes {
+                let found = writers.of(&mut timeline, byte).expect("a whole trace").map(|writer| writer.position);
+                let expected = timeline.last_writer(memory, byte..byte + 1, end).expect("a whole trace");
+                assert_eq!(found, expected, "byte {byte} before {end}");
+            }
+        }
+    }
 }
