@@ -9,6 +9,7 @@ mod bundled;
 mod calls;
 mod checkpoints;
 mod conduct;
+mod course;
 mod end;
 mod environment;
 mod every;

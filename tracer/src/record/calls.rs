@@ -59,7 +59,7 @@ impl<'a> Resolver<'a> {
         Resolver { interface, memories, allocator, steps, calls, length: None, put: 0 }
     }
 
-    /// Adds a call that takes no arguments and that nobody asked for.
+    /// Adds a call without arguments that the user did not ask for.
     fn plain(&mut self, function: &str, ty: &FuncType) {
         self.steps.call(Call { function: function.to_string(), arguments: Vec::new() }, ty);
     }

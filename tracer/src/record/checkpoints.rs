@@ -20,7 +20,7 @@ pub enum Checkpoint {
     End,
     /// Around every call of a host function, too.
     Calls,
-    /// Whenever about so many events were recorded, too.
+    /// Also after about this many events.
     Every(u64),
 }
 

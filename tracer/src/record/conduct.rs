@@ -30,7 +30,7 @@ enum Part {
     Loading,
     /// Calls are made.
     Running,
-    /// A first memory was shown behind the calls.
+    /// A first memory was shown after the calls.
     Ending,
     /// The module was rejected.
     Over,
@@ -88,7 +88,7 @@ impl FrameCheck {
                 self.digests += digests.len();
                 (self.digests > MOST_DIGESTS).then(|| format!("more than {MOST_DIGESTS} digests at one checkpoint"))
             }
-            // The index names them, and a trace has them before its first event.
+            // The index names them, and in a trace they come before the first event.
             Frame::Native(_) if self.part != Part::Loading => Some("native code after `Instantiated`".to_string()),
             Frame::Native(_) => {
                 self.native += 1;
@@ -208,10 +208,10 @@ fn values(message: &Message) -> &[WasmValue] {
     }
 }
 
-/// Most bytes of what stands for a reference.
+/// Most bytes of the word for a reference.
 const MOST_REFERENCE: usize = 64;
 
-/// The length of a reference that is no word: all values are printed.
+/// The length of a reference that is not a word: all values are printed.
 fn odd_reference(value: &WasmValue) -> Option<usize> {
     let WasmValue::Reference(text) = value else { return None };
     let word = text.len() <= MOST_REFERENCE && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());

@@ -39,7 +39,7 @@ pub struct EndMemory {
 pub enum EndPage {
     /// Its bytes.
     Bytes(Box<[u8]>),
-    /// XXH3-64 of them: of a run that leaves very much behind, not all bytes are kept.
+    /// XXH3-64 of them: after a run that leaves very much, not all bytes are kept.
     Digest(u64),
 }
 
@@ -73,7 +73,7 @@ pub(super) struct EndMemories {
 }
 
 impl EndMemories {
-    /// Another memory, of so many pages of the memory's own.
+    /// Begins another memory, of this size in its own pages.
     pub(super) fn begin(&mut self, pages: u64) {
         self.memories.push(EndMemory { pages, digest: MemoryDigest::default().finish(), written: BTreeMap::new() });
         (self.digest, self.next) = (MemoryDigest::default(), 0);
@@ -173,14 +173,14 @@ pub enum EndDifference {
     },
 }
 
-/// Most stretches of bytes that are told one by one, and most bytes of each.
+/// Most stretches of bytes that are listed one by one, and most bytes of each.
 const MOST_STRETCHES: usize = 16;
 const LONGEST: usize = 64;
 
 /// So many equal bytes in a row end a stretch.
 const GAP: usize = 8;
 
-/// Whether two engines may have answered a call alike.
+/// Whether two engines may both have answered a call correctly.
 fn same_result(lhs: &CallResult, rhs: &CallResult) -> bool {
     match (&lhs.result, &rhs.result) {
         (Err(lhs), Err(rhs)) => lhs.may_be(*rhs),

@@ -30,7 +30,7 @@ const USUAL: u64 = 16 << 30;
 /// What no engine asks for in its right mind.
 const NONSENSE: u64 = 1 << 40;
 
-/// A limit of address space that no engine comes to with a few memories.
+/// A limit of address space that no engine reaches with a few memories.
 const AMPLE: u64 = 128 << 30;
 
 /// What this machine lacks according to an engine's `words`, and what to do about it; `None` when it is not that.
@@ -58,7 +58,7 @@ pub(super) fn address_space() -> Option<u64> {
     getrlimit(Resource::As).current.filter(|limit| *limit < AMPLE)
 }
 
-/// Whether this process can reserve so many bytes, as an engine does.
+/// Whether this process can reserve this many bytes, as an engine does.
 fn can_reserve(length: u64) -> bool {
     let Ok(length) = usize::try_from(length.max(1)) else { return false };
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;

@@ -1,4 +1,4 @@
-//! Calls for a module that nobody says how to call.
+//! Calls for a module when the user names none.
 
 use super::interface::Interface;
 use super::invocation::Invocation;
@@ -9,7 +9,7 @@ use wasmparser::{FuncType, ValType};
 /// Most calls that are made up for one module.
 const MOST_CALLS: usize = 256;
 
-/// Every so many calls of a function have arguments that may be any number.
+/// One call of a function in this many has arguments that may be any number.
 const ANY: usize = 4;
 
 /// Integers of both widths at which code is often wrong.
@@ -131,7 +131,7 @@ struct Walk {
 
 impl Walk {
     fn new(ty: ValType, memory: Option<u64>, tame: bool, rng: &mut Rng) -> Walk {
-        // Just below, at, and just behind the end of memory.
+        // Just below, at, and just past the end of memory.
         let ends =
             memory.into_iter().flat_map(|size| [-16, -8, -4, -1, 0, 1].map(|by| (size as i64).saturating_add(by)));
         let ends = ends.filter(|end| *end >= 0);

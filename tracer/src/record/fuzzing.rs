@@ -96,7 +96,7 @@ pub fn frames(bytes: &[u8]) -> bool {
     request.host = HostSource::Live;
     let Ok(rewritten) = program.rewritten_as(&request.effective_options()) else { return false };
     let Ok((mut socket, other)) = UnixStream::pair() else { return false };
-    // Nobody reads the answers: what does not fit is an error, as with a process that is deaf.
+    // The answers are not read: what does not fit is an error, as with a process that does not read them.
     if socket.set_nonblocking(true).is_err() {
         return false;
     }
@@ -121,7 +121,7 @@ pub fn frames(bytes: &[u8]) -> bool {
     sense
 }
 
-/// Replays a trace that the recorder wrote, if it came to write one.
+/// Replays the trace that the recorder wrote, if it wrote one.
 fn read_back(path: &Path, complete: bool) {
     if !path.exists() {
         return;

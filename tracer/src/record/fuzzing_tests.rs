@@ -1,6 +1,6 @@
 //! Streams of frames, orders and notations by chance, and those that once were taken wrongly.
 //!
-//! `FORKPOINT_FRAMES=1000000 cargo test --workspace --lib fuzzing` for so many instead of a few.
+//! `FORKPOINT_FRAMES=1000000 cargo test --workspace --lib fuzzing` runs this many instead of a few.
 
 use super::*;
 use crate::host::WasiSetup;
@@ -19,7 +19,7 @@ use forkpoint_traces::{
     TraceWriter, TrapKind,
 };
 
-/// An engine with a host of its own.
+/// An engine that has its own host.
 fn engine() -> EngineInfo {
     EngineInfo { settings: vec![(header::HOST.to_string(), "by chance".to_string())], ..EngineInfo::default() }
 }
@@ -219,7 +219,7 @@ fn taken(send: impl FnOnce(&mut FrameWriter<Vec<u8>>)) -> bool {
 
 #[test]
 fn memory_that_is_no_image_is_not_held() {
-    // A checkpoint has no bound of its own for what it shows, so it may not come while images are held.
+    // The bytes that a checkpoint shows are not bounded, so none may come while images are held.
     let early = |announced: bool| {
         taken(|out| {
             out.message(&Message::Hello(Hello::of(engine()))).expect("memory");

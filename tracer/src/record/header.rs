@@ -13,8 +13,7 @@ pub(super) const LAST_EVENTS: &str = "last events";
 /// The value with which a runner offers to keep them in a crash, too, when it is asked for care.
 pub(super) const KEPT_WITH_CARE: &str = "kept but in a crash";
 
-/// The setting by which an engine says which host of its own answers WASI's calls, and the one by which it says why it has
-/// none.
+/// The setting in which an engine names its own WASI host, and the one in which it says why it has none.
 pub(super) const HOST: &str = "host";
 pub(super) const NO_HOST: &str = "no host";
 

@@ -1,4 +1,4 @@
-//! Comparing what the engine holds with what the events make of it, page by page as it arrives.
+//! Compares the engine's memory with the one that the events make, page by page as it arrives.
 
 use crate::error::RecordError;
 use forkpoint_traces::{Image, MemoryDigest, MemoryIndex, MemoryState, PAGE};
@@ -62,7 +62,7 @@ impl ShownImage {
         MemoryState { pages: self.pages, digest: self.digest.finish() }
     }
 
-    /// From where it stands up to `to` the engine holds zeros.
+    /// From the next byte up to `to` the engine holds zeros.
     fn zeros(&self, to: u64, model: &Image, sink: &mut impl FnMut(Difference)) {
         for (number, page) in model.pages_in(self.memory, self.next.div_ceil(PAGE)..to / PAGE) {
             differences(number * PAGE, &[0; PAGE as usize], page, sink);

@@ -27,7 +27,7 @@ pub(super) struct Needed {
 }
 
 impl Needed {
-    /// Whether it is a function with so many parameters and results, all of them integers.
+    /// Whether it is a function with this many parameters and results, all of them integers.
     pub(super) fn is_function_of_integers(&self, (parameters, results): (usize, usize)) -> bool {
         let NeededKind::Function(Some(ty)) = &self.kind else { return false };
         let mut types = ty.params().iter().chain(ty.results());

@@ -1,6 +1,6 @@
 //! Calls of exports as the user writes them: a name and arguments, some of them texts and files for guest memory.
 //!
-//! Only notation is known here. Which type an argument has, where bytes go and what the calls before came to is found
+//! Only notation is known here. Which type an argument has, where bytes go and the results of earlier calls are found
 //! out by [`super::steps`].
 
 use std::fmt;
@@ -55,7 +55,7 @@ pub(super) enum Source {
 /// What becomes of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// A NUL is put behind them, which does not count as part of them.
+    /// A NUL follows them, and is not counted.
     Nul,
     /// Nothing is.
     Bare,
@@ -76,7 +76,7 @@ impl FromStr for Invocation {
     }
 }
 
-/// As the command line has it: the name, and the arguments behind it.
+/// As on the command line: the name, then the arguments.
 impl fmt::Display for Invocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.function;
@@ -89,7 +89,7 @@ impl fmt::Display for Invocation {
     }
 }
 
-/// What stands between spaces outside of quotation marks, as it is.
+/// The words between spaces outside of quotation marks, unchanged.
 fn words(text: &str) -> Result<Vec<String>, CallError> {
     let mut words: Vec<String> = Vec::new();
     let (mut word, mut quote) = (String::new(), None);
@@ -119,7 +119,7 @@ fn words(text: &str) -> Result<Vec<String>, CallError> {
     Ok(words)
 }
 
-/// What stands between the quotation marks of a word, if all of it is in one pair of them.
+/// The text between the quotation marks of a word, if one pair encloses all of it.
 fn unquoted(word: &str) -> String {
     let between = |mark: char| word.strip_prefix(mark)?.strip_suffix(mark).filter(|inside| !inside.contains(mark));
     between('"').or_else(|| between('\'')).unwrap_or(word).to_string()

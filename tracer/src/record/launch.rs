@@ -20,8 +20,8 @@ pub(super) struct Launched {
 }
 
 impl Launched {
-    /// Whether the process came to an end that is none of the engine's: it left with a status of its own, or fell
-    /// silent, before it had said how the run ended. `said` is what it did say.
+    /// The error where the process ended for a reason that is not the engine's: it exited, or fell silent, before it
+    /// said how the run ended. `said` is what it did say.
     pub(super) fn failure(&self, said: Option<&Outcome>, request: &Request) -> Option<RecordError> {
         let told = self.finished || matches!(said, Some(Outcome::Rejected { .. }));
         if told || self.ended.stopped.is_some() || self.ended.signal().is_some() {

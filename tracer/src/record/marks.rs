@@ -1,4 +1,4 @@
-//! What the recorder makes of marks: the place where a run ended, the places of host calls, and notes.
+//! What marks are for: the place where a run ended, the places of host calls, and notes.
 
 use crate::instrument::{Ask, Instrumented, Mark, Options, Style};
 use forkpoint_traces::{HostEvent, Place};
@@ -14,7 +14,7 @@ const MOST_KEPT: u64 = 4 * NOTES_IN_A_DIGEST;
 /// Most notes that are taken: the run ends then. Their records are 800 MB.
 const MOST_NOTES: u64 = 1 << 25;
 
-/// A value that the guest's code told besides its events.
+/// A value that the guest's code reported besides its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Note {
     /// What it is about.
@@ -73,7 +73,7 @@ impl Notes {
 /// Marks of a recording in progress.
 pub(super) struct Marks {
     marks: Vec<Mark>,
-    /// With hooks, how many events of instructions there must have been for a place to be told.
+    /// With hooks, how many events of instructions must have come before a place counts.
     told_at: Option<u64>,
     /// Whether the question is where the run ends.
     places: bool,
@@ -148,7 +148,7 @@ impl Marks {
         self.caller = self.mark(mark).map(place);
     }
 
-    /// A step of a host call, with its place where it is a call whose place was told right before.
+    /// A step of a host call; a call gets its place where a mark right before it gave one.
     pub(super) fn placed(&mut self, mut event: HostEvent) -> HostEvent {
         let caller = self.caller.take();
         if let HostEvent::Call(call) = &mut event {

@@ -26,7 +26,7 @@ pub enum Differs {
         address: u64,
         /// What the engine holds.
         engine: Vec<u8>,
-        /// What replay makes of it.
+        /// What replay has.
         replayed: Vec<u8>,
         /// How it was found.
         by: Observation,
@@ -35,7 +35,7 @@ pub enum Differs {
     Size {
         /// The engine's.
         engine: u64,
-        /// What replay makes of it.
+        /// What replay has.
         replayed: u64,
     },
     /// The event before wrote at this address, outside of memory.

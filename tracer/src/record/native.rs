@@ -1,4 +1,4 @@
-//! Native code, told in offsets of the original module.
+//! Native code, mapped to offsets in the original module.
 
 use crate::instrument::Instrumented;
 use crate::protocol::{NO_OFFSET, NativeFrame};

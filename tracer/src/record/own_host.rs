@@ -4,8 +4,8 @@ use super::{HostSource, Imports, Invocation, Program, Request, header};
 use crate::error::RecordError;
 use forkpoint_traces::{EngineInfo, Outcome};
 
-/// The host of its own with which an engine answers WASI's calls, in its words; or why it has none, where it says so. Asks
-/// the engine with a small module.
+/// The engine's own WASI host, in the engine's words; or why it has none, where it says. Asks the engine with a small
+/// module.
 ///
 /// # Errors
 /// When the engine cannot be started.

@@ -44,7 +44,7 @@ pub struct Program {
 enum Source {
     /// The module, ready to be rewritten.
     Valid(Box<Original>),
-    /// The module as it is: engines are asked what they make of it, and nothing of it runs.
+    /// An invalid module, unchanged: engines are asked whether they accept it, and nothing of it runs.
     Invalid { why: InstrumentError, module: Arc<Instrumented> },
 }
 
@@ -62,7 +62,7 @@ impl Program {
     /// WASI command: its `_start` is called. With calls, `_initialize` is called first where it exists.
     ///
     /// # Errors
-    /// When the module does what cannot be recorded, needs an import that nobody provides, or the
+    /// When the module does what cannot be recorded, needs an import that is not provided, or the
     /// calls do not fit it. One that is not valid is not an error: engines are asked whether they accept it
     /// ([`Program::invalid`]). A module that can make threads is refused unless `imports` allow it; then it gets none.
     pub fn new(name: &str, module: Vec<u8>, calls: &[Invocation], imports: &Imports) -> Result<Program, RecordError> {
@@ -213,7 +213,7 @@ impl Program {
         self.made(None, Original::expose)
     }
 
-    /// What `make` makes of a valid module, once.
+    /// The result of `make` for a valid module, computed once.
     fn made(
         &self,
         options: Option<&Options>,

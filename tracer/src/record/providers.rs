@@ -1,4 +1,4 @@
-//! Who answers an imported function: a script, a preloaded module, a stub, the engine's process, or nobody.
+//! What answers an imported function: a script, a preloaded module, a stub, the engine's process, or nothing.
 
 use super::interface::{Interface, Needed, NeededKind};
 use super::types::signature;
@@ -17,7 +17,7 @@ use wasmparser::{FuncType, ValType};
 /// Module, name and type of the import that makes a thread.
 const THREAD_SPAWN: (&str, &str, &str) = (THREADS_MODULE, THREADS_NAME, "func (i32) -> (i32)");
 
-/// Who answers a module's imports.
+/// What answers a module's imports.
 #[derive(Debug, Default)]
 pub struct Imports<'a> {
     /// Stubs for functions that are not WASI's; the first that fits counts.
@@ -34,7 +34,7 @@ pub struct Imports<'a> {
     pub scripts: &'a [HostScript],
 }
 
-/// Finds out who answers each imported function, and whether all else can be had.
+/// Finds what answers each imported function, and whether all other imports can be provided.
 pub(super) fn provide(interface: &Interface, imports: &Imports) -> Result<Vec<HostFunction>, RecordError> {
     let mut memories = BTreeSet::new();
     let mut functions = Vec::new();
@@ -44,7 +44,7 @@ pub(super) fn provide(interface: &Interface, imports: &Imports) -> Result<Vec<Ho
     for needed in &interface.imports {
         let Needed { import, ty, kind } = needed;
         let provided = match kind {
-            // A memory is provided, fresh and of its own. Imported twice it would be one under two numbers.
+            // Each imported memory is a fresh one. Imported twice, it would be one memory under two numbers.
             NeededKind::Memory => memories.insert(import),
             NeededKind::Other => false,
             NeededKind::Function(signature) => {
@@ -145,7 +145,7 @@ fn preloaded(
     Ok(false)
 }
 
-/// Who answers an imported function of this type.
+/// What answers an imported function of this type.
 fn provider(import: &Import, ty: &str, results: &[ValType], imports: &Imports) -> Result<Provider, RecordError> {
     if let Some(stub) = imports.stubs.iter().find(|stub| stub.fits(import)) {
         let fail = |why: String| RecordError::Stub {

@@ -1,31 +1,28 @@
 //! Turns the child's frames into a trace.
 
+mod close;
 mod memory;
-mod put;
 
-use super::conduct::FrameCheck;
+use super::course::{Course, Turn};
 use super::images::ShownImage;
-use super::launch::Launched;
 use super::marks::Marks;
 use super::mismatches::Mismatches;
-use super::process::{ProcessEnd, answer};
+use super::process::answer;
 use super::sink::WriterSink;
-use super::stepping::Stepping;
 use super::watch::Watching;
-use super::{CallResult, Program, Progress, Recorded, Request, checkpoints, environment, header, native, trap};
+use super::{Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::host::answer::{Host, Reply};
 use crate::instrument::{Instrumented, RecordDecoder, Style};
-use crate::protocol::{Frame, Message, NativeFrame, Order};
+use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, Finished, FuncIndex, GlobalIndex, GlobalState, MAX_CHUNK_EVENTS, MemoryState, Milestone,
-    Outcome, Place, Stage, Step, TraceError, TraceWriter, TrapKind,
+    EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
+    TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Events in a chunk: see docs/performance.md for what other sizes cost.
 const CHUNK_EVENTS: u32 = MAX_CHUNK_EVENTS;
@@ -36,6 +33,7 @@ type Pieces = Vec<(u64, Vec<u8>)>;
 /// A recording in progress.
 pub(super) struct Pump<'a> {
     program: &'a Program,
+    course: Course<'a>,
     rewritten: &'a Instrumented,
     request: &'a Request,
     output: &'a Path,
@@ -43,8 +41,6 @@ pub(super) struct Pump<'a> {
     own_host: Option<String>,
     /// Whether the engine's runner may lose events in a crash and can do otherwise.
     offers_care: bool,
-    host: Option<Host>,
-    conduct: FrameCheck,
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
@@ -57,30 +53,18 @@ pub(super) struct Pump<'a> {
     initial: Vec<(ShownImage, Pieces)>,
     /// The last stage at which the engine accepted the module.
     accepted: Option<Stage>,
-    instantiated: bool,
-    /// When the last instantiation was seen, and how long the calls took.
-    /// When the engine first answered.
-    greeted: Option<Instant>,
     compiling: Option<Duration>,
-    started: Option<Instant>,
-    running: Duration,
-    /// The call in progress: nothing, the start function, or a call by number.
-    call: Option<Option<u32>>,
-    stepping: Stepping<'a>,
-    calls: Vec<CallResult>,
     final_memories: Vec<MemoryState>,
-    globals: Vec<GlobalState>,
-    tables: Vec<u64>,
     mismatches: Mismatches,
     marks: Marks,
-    /// Whether the run was told to end because there are enough notes.
+    /// Whether the run was asked to end because there are enough notes.
     cut: bool,
     /// How many bytes of memory were not what the events say, and how many may be once there are many.
     observed: u64,
     most_observed: Option<u64>,
     /// Pages that the model has for no other reason than that.
     found_pages: u64,
-    outcome: Option<Outcome>,
+    /// The engine's words at the end, but for the course's message.
     words: EngineWords,
     /// Blocks of records received.
     blocks: u32,
@@ -94,13 +78,9 @@ impl<'a> Pump<'a> {
         output: &'a Path,
         progress: Progress<'a>,
     ) -> Result<Pump<'a>, RecordError> {
-        // Only a runner asks.
-        let asks = !request.engine.is_of_this_program();
-        let host = asks.then(|| Host::open(&program.host_spec(request))).transpose()?;
         Ok(Pump {
             program,
-            host,
-            conduct: FrameCheck::new(rewritten),
+            course: Course::new(program, rewritten, request)?,
             rewritten,
             request,
             output,
@@ -116,118 +96,16 @@ impl<'a> Pump<'a> {
             incoming: None,
             initial: Vec::new(),
             accepted: None,
-            instantiated: false,
-            greeted: None,
             compiling: None,
-            started: None,
-            running: Duration::ZERO,
-            call: None,
-            stepping: Stepping::new(&program.steps),
-            calls: Vec::new(),
             final_memories: Vec::new(),
-            globals: Vec::new(),
-            tables: Vec::new(),
             mismatches: Mismatches::default(),
             marks: Marks::new(rewritten, &request.effective_options()),
             cut: false,
             observed: 0,
             most_observed: None,
             found_pages: 0,
-            outcome: None,
             words: EngineWords::default(),
             blocks: 0,
-        })
-    }
-
-    /// Decides how the run ended, from what the child said and from how its process ended.
-    pub(super) fn conclude(&mut self, launched: &Launched) -> Result<(), RecordError> {
-        if self.writer.is_none() && launched.ended.stopped.is_none() {
-            return Err(RecordError::NoEngine(launched.ended.words()));
-        }
-        if let Some(failure) = launched.failure(self.outcome.as_ref(), self.request) {
-            return Err(failure);
-        }
-        if self.instantiated && !launched.finished {
-            self.rescue(&launched.ended)?;
-        }
-        if !launched.finished {
-            self.words.last_words = launched.ended.last_words();
-            if launched.ended.stopped.is_none() {
-                not_the_engines(self.request, self.words.last_words.as_deref().unwrap_or_default())?;
-            }
-        }
-        let outcome = launched.outcome(self.outcome.take(), self.instantiated);
-        // Ended from outside, it may have come to its end in good order.
-        if self.instantiated && (!launched.finished || outcome.is_cut_short()) {
-            self.words.place = self.words.place.or(self.last_place(&launched.ended)?);
-        }
-        self.outcome = Some(outcome);
-        Ok(())
-    }
-
-    /// Whether its last events may have died with the engine's process, and would not if its runner took care.
-    pub(super) fn offers_care(&self) -> bool {
-        self.offers_care
-    }
-
-    /// Where a process that came to no end was, as far as its code told.
-    fn last_place(&self, ended: &ProcessEnd) -> Result<Option<Place>, RecordError> {
-        let mark = ended.buffer.mark().map_err(RecordError::io("reading the buffer of a dead process"))?;
-        Ok(self.marks.place_of(mark).or(self.marks.place()))
-    }
-
-    /// Takes the records that a process which came to no end left in its buffer.
-    fn rescue(&mut self, ended: &ProcessEnd) -> Result<(), RecordError> {
-        let bytes =
-            ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
-        match self.records(&bytes, self.style) {
-            // Whatever killed the engine may have written there before: what made sense until then is kept.
-            Err(error @ (RecordError::RawRecord(_) | RecordError::Trace(TraceError::Corrupt { .. }))) => {
-                let note = format!("the last records are damaged, some events are missing: {error}");
-                let message = &mut self.words.message;
-                *message = Some(message.take().map_or(note.clone(), |message| format!("{message}\n{note}")));
-                Ok(())
-            }
-            result => result,
-        }
-    }
-
-    /// Writes the end of the trace.
-    pub(super) fn finish(mut self, elapsed: Duration) -> Result<Recorded, RecordError> {
-        let outcome = self.outcome.take().unwrap_or(Outcome::Interrupted);
-        if self.call.is_some() {
-            // It did not come to the end of its call.
-            self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
-        }
-        let Some(mut writer) = self.writer.take() else {
-            // Stopped before the engine was up: nothing was recorded and no file made.
-            return Err(RecordError::NoEngine(outcome.to_string()));
-        };
-        writer.milestone(&Milestone::End {
-            outcome: outcome.clone(),
-            memories: self.final_memories.clone(),
-            globals: self.globals.clone(),
-            tables: self.tables.clone(),
-        })?;
-        let events = writer.events();
-        let Finished { length: bytes, to_allow } = writer.finish(self.words.clone())?;
-        Ok(Recorded {
-            events,
-            bytes,
-            to_allow,
-            host: self.own_host,
-            outcome,
-            message: self.words.message,
-            last_words: self.words.last_words,
-            calls: self.calls,
-            memories: self.final_memories,
-            globals: self.globals,
-            tables: self.tables,
-            mismatches: self.mismatches,
-            notes: self.marks.finish(),
-            elapsed,
-            compiling: self.compiling,
-            running: self.running,
         })
     }
 
@@ -237,37 +115,13 @@ impl<'a> Pump<'a> {
 
     /// Takes a frame; answers go to `socket`.
     pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
-        self.conduct.see(&frame)?;
+        let model = self.writer.as_ref().map(TraceWriter::image);
+        let turn = self.course.take(frame, |memory| Some(model?.size(memory)?.bytes()))?;
         if self.marks.enough() && !self.cut {
             self.cut = true;
             answer(&Order::Stop, socket)?;
         }
-        match frame {
-            Frame::Records(bytes) => {
-                shared::count_block(&mut self.blocks);
-                self.records(&bytes, Style::Inline)
-            }
-            Frame::Hooks(bytes) => {
-                shared::count_block(&mut self.blocks);
-                self.records(&bytes, Style::Hooks)
-            }
-            Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes),
-            Frame::Watched { address, bytes } => {
-                if let Some(watching) = &mut self.watching {
-                    watching.engine_holds(address, bytes);
-                }
-                Ok(())
-            }
-            Frame::Digests { memory, digests } => {
-                if let Some(checkpoint) = &mut self.checkpoint {
-                    checkpoint.add(memory, &digests);
-                }
-                Ok(())
-            }
-            Frame::Image { memory, address, bytes } => self.image_bytes(memory, address, bytes),
-            Frame::Native(native) => self.native(native),
-            Frame::Message(message) => self.message(message, socket),
-        }
+        self.turn(turn, socket)
     }
 
     fn records(&mut self, bytes: &[u8], style: Style) -> Result<(), RecordError> {
@@ -293,145 +147,112 @@ impl<'a> Pump<'a> {
         Ok(())
     }
 
-    fn message(&mut self, message: Message, socket: &mut UnixStream) -> Result<(), RecordError> {
-        match message {
-            Message::Hello(hello) => self.hello(hello.engine),
-            Message::SetupFailed(message) => {
-                Err(RecordError::Setup { spec: self.request.engine.to_string(), message })
-            }
-            Message::Accepted(stage) => self.accepted(stage),
-            Message::Rejected { stage, message, offset, code } => {
-                not_the_engines(self.request, &message)?;
-                self.outcome = Some(Outcome::Rejected { stage });
+    /// Records what a turn of the run's course means.
+    fn turn(&mut self, turn: Turn, socket: &mut UnixStream) -> Result<(), RecordError> {
+        match turn {
+            Turn::Nothing => Ok(()),
+            Turn::Up(engine) => self.up(engine),
+            Turn::Accepted(stage) => self.accepted(stage),
+            Turn::Rejected { stage, offset, code } => {
                 if stage == Stage::Instantiate {
                     self.accepted(Stage::Compile)?;
                 }
-                let message = message + &self.left_behind()?;
+                let left = self.left_behind()?;
+                self.course.message.get_or_insert_default().push_str(&left);
                 let offset = if stage == Stage::Validate { offset } else { self.original_offset(offset) };
-                self.words = EngineWords { message: Some(message), offset, code, ..EngineWords::default() };
+                self.words = EngineWords { offset, code, ..EngineWords::default() };
                 Ok(())
             }
-            Message::Image { memory, pages } => {
-                self.incoming = Some(ShownImage::new(memory, pages));
-                if self.instantiated {
-                    return self.size(memory, pages);
+            Turn::Instantiated => self.instantiated(),
+            Turn::Began(invoked) => {
+                self.marks.begin_call();
+                let Some((function, arguments)) = invoked else { return Ok(()) };
+                Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)
+            }
+            Turn::Stepped(written) => {
+                if let Some(write) = written {
+                    if let (Some(watching), HostEvent::Write { memory, address, bytes }) =
+                        (&mut self.watching, &write)
+                    {
+                        watching.was_written(*memory, *address, bytes);
+                    }
+                    self.writer()?.host(&write)?;
                 }
-                self.initial.push((ShownImage::new(memory, pages), Vec::new()));
+                self.settle()
+            }
+            Turn::Returned(results) => {
+                self.settle()?;
+                Ok(self.writer()?.milestone(&Milestone::Returned { results })?)
+            }
+            Turn::Trapped { trap, frames } => self.trapped(trap, frames),
+            Turn::Exited(code) => {
+                self.settle()?;
+                Ok(self.writer()?.milestone(&Milestone::Exited { code })?)
+            }
+            Turn::Host(reply) => {
+                self.settle()?;
+                for event in reply.events {
+                    let event = self.marks.placed(event);
+                    self.writer()?.host(&event)?;
+                }
+                answer(&reply.order, socket)
+            }
+            Turn::Other(frame) => self.other(frame, socket),
+        }
+    }
+
+    /// Takes a frame that is about events and memories alone.
+    fn other(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
+        match frame {
+            Frame::Records(bytes) => {
+                shared::count_block(&mut self.blocks);
+                self.records(&bytes, Style::Inline)
+            }
+            Frame::Hooks(bytes) => {
+                shared::count_block(&mut self.blocks);
+                self.records(&bytes, Style::Hooks)
+            }
+            Frame::Watched { address, bytes } => {
+                if let Some(watching) = &mut self.watching {
+                    watching.engine_holds(address, bytes);
+                }
                 Ok(())
             }
-            Message::ImageEnd => self.image_end(),
-            Message::Instantiated => self.instantiated(),
-            Message::Watching => {
+            Frame::Digests { memory, digests } => {
+                if let Some(checkpoint) = &mut self.checkpoint {
+                    checkpoint.add(memory, &digests);
+                }
+                Ok(())
+            }
+            Frame::Image { memory, address, bytes } => self.image_bytes(memory, address, bytes),
+            Frame::Native(native) => self.native(native),
+            Frame::Message(Message::Image { memory, pages }) => self.image(memory, pages),
+            Frame::Message(Message::ImageEnd) => self.image_end(),
+            Frame::Message(Message::Watching) => {
                 let Some(model) = self.writer.as_ref().map(TraceWriter::image) else {
                     return Err(unannounced("a watch"));
                 };
                 self.watching = self.request.watch.as_ref().map(|watch| Watching::new(watch, model));
                 Ok(())
             }
-            Message::Call(call) => self.begin_call(call),
-            Message::Returned(_) | Message::Trapped { .. } if self.is_left_out() => {
-                self.call = None;
-                self.settle()
-            }
-            Message::Returned(_) if self.putting().is_some() => self.has_put(),
-            Message::Trapped { .. } if self.has_no_room() => self.not_put(),
-            Message::Returned(values) => {
-                self.settle()?;
-                self.writer()?.milestone(&Milestone::Returned { results: values.clone() })?;
-                self.outcome.get_or_insert(Outcome::Finished);
-                self.end_call(Ok(values));
-                Ok(())
-            }
-            Message::Trapped { trap, message, frames } => {
-                self.settle()?;
-                let frames = trap::original(frames, self.rewritten, &self.program.functions);
-                let (mut func, mut offset) =
-                    frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
-                // The engine's own word counts for more.
-                if let Some(place) = self.marks.place()
-                    && offset.is_none()
-                    && func.is_none_or(|func| func == place.func)
-                {
-                    (func, offset) = (Some(place.func), place.offset);
-                }
-                self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
-                if self.outcome != Some(Outcome::NoRoom) {
-                    self.outcome = Some(Outcome::Trapped { trap });
-                    self.words.message = Some(trap::with_frames(message, &frames));
-                }
-                self.end_call(Err(trap));
-                Ok(())
-            }
-            Message::Marked(mark) => {
+            Frame::Message(Message::Marked(mark)) => {
                 self.marks.come_to(mark);
                 Ok(())
             }
-            Message::Exited(code) => {
-                self.settle()?;
-                self.writer()?.milestone(&Milestone::Exited { code })?;
-                self.outcome = Some(Outcome::Exited { code });
-                Ok(())
-            }
-            Message::Stopped => {
-                // How the calls before ended is not how the run did; that its host had no answer is.
-                self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered);
-                Ok(())
-            }
-            Message::Unanswered { why, damaged: true } => Err(RecordError::HostLog { what: why }),
-            Message::Unanswered { why, damaged: false } => {
-                self.outcome = Some(Outcome::Unanswered);
-                self.words.message = Some(why);
-                Ok(())
-            }
-            Message::HostCall { function, arguments } => {
-                let reply = self.host()?.call(function, arguments)?;
-                self.reply(reply, socket)
-            }
-            Message::HostAnswered(end) => {
-                let reply = self.host()?.answered(end)?;
-                self.reply(reply, socket)
-            }
-            Message::HostReadEnd => {
-                let reply = self.host()?.read_end()?;
-                self.reply(reply, socket)
-            }
-            Message::Checkpoint { pages } => {
-                for (memory, engine) in pages.iter().enumerate() {
-                    self.size(memory as u32, *engine)?;
-                }
-                self.checkpoint = Some(checkpoints::Digests::new(pages));
-                Ok(())
-            }
-            Message::CheckpointEnd => self.checkpoint_end(socket),
-            Message::CheckpointDone => {
+            Frame::Message(Message::Checkpoint { pages }) => self.checkpoint_begin(pages),
+            Frame::Message(Message::CheckpointEnd) => self.checkpoint_end(socket),
+            Frame::Message(Message::CheckpointDone) => {
                 self.checkpoint = None;
                 Ok(())
             }
-            Message::State { globals, tables } => {
-                let indices = self.rewritten.globals.iter().map(|global| global.index);
-                self.globals = indices
-                    .zip(globals)
-                    .map(|(index, value)| GlobalState { index: GlobalIndex(index), value })
-                    .collect();
-                self.tables = tables;
-                Ok(())
-            }
-            Message::Failed(message) => {
-                Err(RecordError::Failed { engine: self.request.engine.to_string(), words: message })
-            }
-            // The process's own matter.
-            Message::End => Ok(()),
+            // The course's, all of them, and `End` is the process's own matter.
+            Frame::Guest { .. } | Frame::Message(_) => Ok(()),
         }
     }
 
-    fn hello(&mut self, mut engine: EngineInfo) -> Result<(), RecordError> {
-        if self.writer.is_some() {
-            // The running child of an AOT engine; its compiling child said the same.
-            return Ok(());
-        }
-        self.program.check_own_host(self.request, &engine)?;
-        self.greeted = Some(Instant::now());
-        // As the user wrote it, whatever a runner makes of that.
+    /// The engine is up: the trace begins.
+    fn up(&mut self, mut engine: EngineInfo) -> Result<(), RecordError> {
+        // As the user wrote it, whatever a runner calls it.
         engine.spec = self.request.engine.to_string();
         self.offers_care =
             engine.settings.iter().any(|(name, kept)| name == header::LAST_EVENTS && kept == header::KEPT_WITH_CARE);
@@ -457,7 +278,7 @@ impl<'a> Pump<'a> {
             self.writer()?.milestone(&Milestone::Accepted { stage })?;
         }
         if passed < Some(Stage::Compile) && stage >= Stage::Compile {
-            self.compiling = self.greeted.map(|greeted| greeted.elapsed());
+            self.compiling = self.course.since_up();
         }
         self.accepted = passed.max(Some(stage));
         Ok(())
@@ -472,25 +293,6 @@ impl<'a> Pump<'a> {
         Some(u64::from(mapped.offset.0))
     }
 
-    fn host(&mut self) -> Result<&mut Host, RecordError> {
-        let unasked = || RecordError::Protocol("a host call of an engine that answers them itself".to_string());
-        self.host.as_mut().ok_or_else(unasked)
-    }
-
-    /// Records what the host does about a call, and tells the child.
-    fn reply(&mut self, reply: Reply, socket: &mut UnixStream) -> Result<(), RecordError> {
-        self.settle()?;
-        for event in reply.events {
-            let event = self.marks.placed(event);
-            self.writer()?.host(&event)?;
-        }
-        if let Some(why) = reply.unanswered {
-            self.outcome = Some(Outcome::Unanswered);
-            self.words.message = Some(why);
-        }
-        answer(&reply.order, socket)
-    }
-
     fn native(&mut self, native: NativeFrame) -> Result<(), RecordError> {
         match native::original(native, self.rewritten, &self.recorded_functions) {
             Some(function) => Ok(self.writer()?.native(&function)?),
@@ -498,32 +300,22 @@ impl<'a> Pump<'a> {
         }
     }
 
-    fn begin_call(&mut self, call: Option<u32>) -> Result<(), RecordError> {
-        let invoked = match call.map(|number| self.stepping.step(number).ok_or(number)) {
-            None => Some(("(start)".to_string(), Vec::new())),
-            Some(Err(number)) => {
-                return Err(RecordError::Protocol(format!("call number {number} was not asked for")));
-            }
-            Some(Ok(Step::Put(_))) => None,
-            Some(Ok(Step::Call(call))) => {
-                self.stepping.arguments(call).map(|arguments| (call.function.clone(), arguments))
-            }
-        };
-        self.call = Some(call);
-        self.marks.begin_call();
-        let Some((function, arguments)) = invoked else { return Ok(()) };
-        Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)
-    }
-
-    fn end_call(&mut self, result: Result<Vec<crate::values::WasmValue>, TrapKind>) {
-        self.running = self.started.map_or(Duration::ZERO, |started| started.elapsed());
-        let Some(Some(number)) = self.call.take() else { return };
-        if let Ok(values) = &result {
-            self.stepping.done(number, values);
+    fn trapped(&mut self, trap: TrapKind, frames: Vec<TrapFrame>) -> Result<(), RecordError> {
+        self.settle()?;
+        let frames = trap::original(frames, self.rewritten, &self.program.functions);
+        let (mut func, mut offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
+        // The engine's own word counts for more.
+        if let Some(place) = self.marks.place()
+            && offset.is_none()
+            && func.is_none_or(|func| func == place.func)
+        {
+            (func, offset) = (Some(place.func), place.offset);
         }
-        if let Some(Step::Call(call)) = self.stepping.step(number) {
-            self.calls.push(CallResult { function: call.function.clone(), result });
+        self.writer()?.milestone(&Milestone::Trapped { trap, func, offset })?;
+        if self.course.outcome == Some(Outcome::Trapped { trap }) {
+            self.course.message = self.course.message.take().map(|message| trap::with_frames(message, &frames));
         }
+        Ok(())
     }
 
     /// Compares watched bytes after the last event, where there are any.
@@ -532,17 +324,6 @@ impl<'a> Pump<'a> {
             watching.settle(writer, &mut self.mismatches)?;
         }
         Ok(())
-    }
-}
-
-/// An error where an engine's words are about what this machine lacks.
-pub(super) fn not_the_engines(request: &Request, words: &str) -> Result<(), RecordError> {
-    match environment::lacks(words) {
-        None => Ok(()),
-        Some(what) => {
-            let (engine, words) = (request.engine.to_string(), words.trim_end().to_string());
-            Err(RecordError::Environment { engine, words, what })
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a recording comes to.
+//! The result of a recording.
 
 use super::{Mismatches, Notes};
 use crate::values::WasmValue;
@@ -29,11 +29,11 @@ pub struct Recorded {
     pub outcome: Outcome,
     /// The engine's own words about the end, where it had any; unescaped.
     pub message: Option<String>,
-    /// What its process wrote to its standard error last, where the run came to no end by itself; unescaped.
+    /// The last lines of its process's standard error, where the run did not end by itself; unescaped.
     pub last_words: Option<String>,
     /// What became of the calls asked for.
     pub calls: Vec<CallResult>,
-    /// What it left behind, as far as the engine could be asked.
+    /// Its memories at the end, as far as the engine could be asked.
     pub memories: Vec<MemoryState>,
     /// All mutable globals of numeric type at the end.
     pub globals: Vec<GlobalState>,
@@ -41,7 +41,7 @@ pub struct Recorded {
     pub tables: Vec<u64>,
     /// Where the engine's memory was not the replayed one. The events say so, too.
     pub mismatches: Mismatches,
-    /// What the code told besides, where it was asked to.
+    /// What the code reported besides events, where it was asked to.
     pub notes: Notes,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,

@@ -20,13 +20,13 @@ pub struct Request {
     pub engine: EngineSpec,
     /// What the guest is given, where its host is live.
     pub wasi: WasiSetup,
-    /// Who answers its host calls.
+    /// What answers its host calls.
     pub host: HostSource,
     /// Whether what it prints is shown although its host calls come from a log.
     pub echo: bool,
     /// The file to write. It is begun when the engine's process is up, and gets its name when it is whole.
     pub output: PathBuf,
-    /// Most pages of 64 KiB that a memory may have, told to the engine in its own way.
+    /// Most pages of 64 KiB that a memory may have, passed to the engine in its own way.
     pub memory_page_limit: Option<u64>,
     /// Proposals to switch on and off in the engine, while compiling and while running.
     pub features: FeatureSwitches,
@@ -48,7 +48,7 @@ pub struct Request {
     pub interrupt: Arc<AtomicBool>,
     /// Where the recording shows how far it is.
     pub gauge: Arc<Gauge>,
-    /// Keep native code in the trace when the engine made at most so many bytes of it; 0 keeps none.
+    /// Keep native code in the trace when the engine made at most this many bytes of it; 0 keeps none.
     pub native_limit: u64,
     /// How the module is rewritten.
     pub options: Options,
@@ -106,7 +106,7 @@ impl Request {
     }
 }
 
-/// Who answers a guest's host calls.
+/// What answers a guest's host calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HostSource {
     /// WASI, by an engine that has it; what is recorded can be replayed.

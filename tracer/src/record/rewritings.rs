@@ -27,7 +27,7 @@ impl Rewritings {
         options: Option<&Options>,
         make: impl FnOnce() -> Result<Instrumented, RecordError>,
     ) -> Result<Arc<Instrumented>, RecordError> {
-        // Held while the module is made: nobody else shall do the same work meanwhile.
+        // Held while the module is made, so that the work is done once.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.modules.iter().position(|(made, _)| made.as_ref() == options);
         let entry = match found {

@@ -6,7 +6,7 @@ use super::watch::Watching;
 use crate::instrument::RecordSink;
 use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
 
-/// Writes what the decoder reads. Keeps the first error and ignores what comes behind it.
+/// Writes what the decoder reads. Keeps the first error and ignores what follows.
 pub(super) struct WriterSink<'a> {
     pub(super) writer: &'a mut TraceWriter,
     pub(super) watching: Option<&'a mut Watching>,

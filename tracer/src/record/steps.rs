@@ -1,4 +1,4 @@
-//! The steps of a run: calls of exports, and bytes for memory in between; each may need what one before came to.
+//! The steps of a run: calls of exports, and bytes for memory in between; each may need the result of an earlier one.
 //!
 //! All engines make such calls by code that is added to the module (`instrument/steps.rs`), and need to know nothing of it.
 
@@ -91,7 +91,7 @@ impl Steps {
         number
     }
 
-    /// The type of what a step comes to, where it is one that can be passed on: a number or a vector.
+    /// The type of a step's result, where it can be passed on: a number or a vector.
     pub(super) fn type_of(&self, from: StepResult) -> Option<ValType> {
         let ty = self.results.get(from.step as usize)?.get(from.result as usize).copied();
         ty.filter(|ty| !matches!(ty, ValType::Ref(_)))

@@ -1,4 +1,4 @@
-//! Where a trap happened: the engine's frames, told in numbers of the original module.
+//! Where a trap happened: the engine's frames, in numbers of the original module.
 
 use crate::instrument::Instrumented;
 use crate::protocol::TrapFrame;
@@ -6,7 +6,7 @@ use forkpoint_traces::{CodeOffset, FuncIndex};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Most frames of a trap that are kept: more than engines tell by themselves.
+/// Most frames of a trap that are kept: more than engines give by default.
 const MOST_FRAMES: usize = 256;
 
 /// A frame of the original module.
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn frames_are_lines_behind_the_message() {
+    fn frames_are_lines_after_the_message() {
         let frame = |func, offset: Option<u32>, name: Option<&str>| OriginalFrame {
             func: FuncIndex(func),
             offset: offset.map(CodeOffset),

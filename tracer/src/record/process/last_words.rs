@@ -32,7 +32,7 @@ impl LastWords {
             let mut piece = [0; 16 << 10];
             while let Ok(read @ 1..) = stderr.read(&mut piece) {
                 let said = &piece[..read];
-                // Who cannot be shown more, by a closed pipe for one, is not written to again.
+                // Where a write fails, on a closed pipe for example, none is tried again.
                 let written = |shown: &mut File| match raw {
                     true => shown.write_all(said),
                     false => shown.write_all(printable_output(said).as_bytes()),
@@ -42,7 +42,7 @@ impl LastWords {
                 }
                 kept.take(said);
             }
-            // Nobody may want to know.
+            // The receiver may be gone.
             let _ = sender.send(kept.end());
         });
         LastWords(words)

@@ -4,16 +4,14 @@ use super::{Pump, answer, unannounced};
 use crate::error::RecordError;
 use crate::instrument::DataKind;
 use crate::protocol::Order;
-use crate::record::Phase;
 use crate::record::checkpoints;
-use crate::record::images::{self, Difference};
+use crate::record::images::{self, Difference, ShownImage};
 use crate::record::mismatches::{self, Differs, Mismatch};
 use forkpoint_traces::{
     DataIndex, Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages,
 };
 use std::fmt::Write;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
 use wasmparser::{Parser, Payload, TypeRef};
 
 /// Bytes of memory that may always be something else than the events say: all of them are kept.
@@ -74,9 +72,6 @@ impl Pump<'_> {
                 writer.stray_bytes(memory, address, &engine)?;
             }
         }
-        self.instantiated = true;
-        self.started = Some(Instant::now());
-        self.request.gauge.enter(Phase::Running);
         Ok(())
     }
 
@@ -102,8 +97,18 @@ impl Pump<'_> {
         Ok(words)
     }
 
+    /// A memory's image begins.
+    pub(super) fn image(&mut self, memory: u32, pages: u64) -> Result<(), RecordError> {
+        self.incoming = Some(ShownImage::new(memory, pages));
+        if self.course.is_instantiated() {
+            return self.size(memory, pages);
+        }
+        self.initial.push((ShownImage::new(memory, pages), Vec::new()));
+        Ok(())
+    }
+
     pub(super) fn image_bytes(&mut self, memory: u32, address: u64, bytes: Vec<u8>) -> Result<(), RecordError> {
-        if !self.instantiated {
+        if !self.course.is_instantiated() {
             if let Some((_, pieces)) = self.initial.last_mut() {
                 // Zeros may be sent, and need not be kept.
                 pieces.extend(written_pages(&bytes).map(|(number, page)| (address + number * PAGE, page.to_vec())));
@@ -126,7 +131,7 @@ impl Pump<'_> {
         let (Some(incoming), Some(writer)) = (self.incoming.take(), self.writer.as_ref()) else {
             return Err(unannounced("the end"));
         };
-        if !self.instantiated {
+        if !self.course.is_instantiated() {
             return Ok(());
         }
         let memory = incoming.memory();
@@ -134,6 +139,15 @@ impl Pump<'_> {
         let state = incoming.end(writer.image(), &mut |difference| found.push(difference));
         self.final_memories.push(state);
         self.observe(memory, found)
+    }
+
+    /// A checkpoint begins: memories have these sizes in pages.
+    pub(super) fn checkpoint_begin(&mut self, pages: Vec<u64>) -> Result<(), RecordError> {
+        for (memory, engine) in pages.iter().enumerate() {
+            self.size(memory as u32, *engine)?;
+        }
+        self.checkpoint = Some(checkpoints::Digests::new(pages));
+        Ok(())
     }
 
     /// All digests of a checkpoint are there: asks for the pages that are not what they should be.
@@ -147,7 +161,7 @@ impl Pump<'_> {
     }
 
     /// Compares a memory's size, in pages, with the replayed one.
-    pub(super) fn size(&mut self, memory: u32, engine: u64) -> Result<(), RecordError> {
+    fn size(&mut self, memory: u32, engine: u64) -> Result<(), RecordError> {
         let (memory, checks) = (MemoryIndex(memory), self.checks());
         let writer = self.writer()?;
         let Some(replayed) = writer.image().size(memory).map(|size| size.pages) else {

@@ -1,0 +1,140 @@
+//! Starts the engine's process, and the thread that reads its frames.
+
+use super::Child;
+use super::last_words::LastWords;
+use crate::error::RecordError;
+use crate::job::{ARGUMENT, Job, Task};
+use crate::protocol::read_frame;
+use crate::record::{Request, Stdio, bundled};
+use crate::shared::SharedBuffer;
+use crate::spec::EngineSpec;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::os::fd::{AsFd, AsRawFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Mutex;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+/// Frames that may wait between the socket and the encoder: what keeps memory use constant.
+const QUEUE: usize = 8;
+
+/// How long a child may leave an order unread that fills its socket.
+const DEAF: Duration = Duration::from_secs(10);
+
+impl Child {
+    /// Starts a child for `job`; `folder` is for its files.
+    pub(in crate::record) fn spawn(
+        request: &Request,
+        job: &Job,
+        folder: &Path,
+        stdin: &Stdio,
+    ) -> Result<Child, RecordError> {
+        let path = folder.join("job.json");
+        let json = serde_json::to_vec(job).map_err(|error| RecordError::io("writing the job")(error.into()))?;
+        std::fs::write(&path, json).map_err(RecordError::io("writing the job"))?;
+        // Between here and the start of the process its ends are inheritable, and several recordings may be going on.
+        static STARTING: Mutex<()> = Mutex::new(());
+        let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
+        socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the engine's socket"))?;
+        let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
+        let (their_buffer, number) = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
+        // The child inherits these two descriptors; all others are closed on exec.
+        rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
+            .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
+        let mut command = program(request, folder)?;
+        command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(number.to_string());
+        command.stdin(stdin.open("standard input")?);
+        command.stdout(request.output_streams.open("standard output")?);
+        // All of it comes through us: the last words of a process that dies are worth keeping.
+        command.stderr(std::process::Stdio::piped());
+        let shown = request.output_streams.shown("standard error")?;
+        // Backtraces would push what matters out of its last words and into the engine's messages.
+        command.env("RUST_BACKTRACE", "0").env("RUST_LIB_BACKTRACE", "0");
+        let grouped = !request.engine.is_of_this_program();
+        if grouped {
+            // A runner may start other programs, which must end with it.
+            command.process_group(0);
+        }
+        let mut process = command.spawn().map_err(|source| RecordError::NoProgram {
+            engine: request.engine.to_string(),
+            program: command.get_program().to_string_lossy().into_owned(),
+            source,
+        })?;
+        drop((theirs, their_buffer));
+        drop(starting);
+        let live = matches!(&job.task, Task::Run(run) if run.live_host);
+        let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
+        let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
+        let (sender, frames) = sync_channel(QUEUE);
+        // In a thread, so that the engine goes on while events are encoded.
+        std::thread::spawn(move || {
+            let mut input = BufReader::with_capacity(256 << 10, reading);
+            loop {
+                let frame = match read_frame(&mut input) {
+                    Ok(Some(frame)) => Ok(frame),
+                    Ok(None) => return,
+                    Err(error) => Err(error),
+                };
+                let last = frame.is_err();
+                if sender.send(frame).is_err() || last {
+                    return;
+                }
+            }
+        });
+        Ok(Child { process, grouped, reaped: false, socket, frames, last_words, buffer })
+    }
+}
+
+/// The program that is the engine's process.
+fn program(request: &Request, folder: &Path) -> Result<Command, RecordError> {
+    Ok(match &request.engine {
+        EngineSpec::Runner { command } => {
+            let words = shell_words::split(command).map_err(|error| RecordError::NoProgram {
+                engine: request.engine.to_string(),
+                program: command.clone(),
+                source: io::Error::new(io::ErrorKind::InvalidInput, error),
+            })?;
+            let mut words = words.into_iter();
+            let mut program = Command::new(words.next().unwrap_or_default());
+            program.args(words);
+            program
+        }
+        EngineSpec::Bundled(spec) => {
+            bundled::command(spec, folder).map_err(RecordError::io("writing the runner's files"))?
+        }
+        _ => Command::new(&request.executable),
+    })
+}
+
+impl Stdio {
+    fn open(&self, what: &str) -> Result<std::process::Stdio, RecordError> {
+        Ok(match self {
+            Stdio::Inherit => std::process::Stdio::inherit(),
+            Stdio::Null => std::process::Stdio::null(),
+            Stdio::Stderr => io::stderr().into(),
+            Stdio::File(file) => {
+                use std::io::Seek;
+                let mut file = file.try_clone().map_err(RecordError::io(what))?;
+                file.rewind().map_err(RecordError::io(what))?;
+                file.into()
+            }
+        })
+    }
+
+    /// Where a copy of what is written goes, if it is shown to anybody.
+    fn shown(&self, what: &str) -> Result<Option<File>, RecordError> {
+        Ok(match self {
+            Stdio::Inherit | Stdio::Stderr => {
+                let ours = io::stderr().as_fd().try_clone_to_owned().map_err(RecordError::io(what))?;
+                Some(ours.into())
+            }
+            Stdio::Null => None,
+            Stdio::File(file) => Some(file.try_clone().map_err(RecordError::io(what))?),
+        })
+    }
+}
