@@ -126,7 +126,7 @@ pub struct RecordArgs {
     /// Compile for this target: host, portable (this architecture's baseline) or a target triple
     #[arg(long, value_name = "TARGET")]
     pub target: Option<Target>,
-    /// Switch CPU features on and off: +fma-avx2
+    /// Switch CPU features on and off: +fma,-avx2
     #[arg(long, value_name = "FEATURES", value_parser = Switch::parse_cpu, allow_hyphen_values = true)]
     pub cpu: Option<CpuList>,
     /// Optimization level: none, speed or speed-and-size

@@ -1,7 +1,7 @@
 //! Proposals of WebAssembly, switched on and off by one set of names for all engines, and what the specification
 //! says of a module under them.
 
-use crate::switch::{self, Switch};
+use crate::switch::{self, SEPARATORS, Switch, Unsigned};
 use crate::validity::{CORE, Invalid, Validity};
 use forkpoint_traces::Specification;
 use serde::{Deserialize, Serialize};
@@ -40,7 +40,7 @@ pub struct FeatureSwitches(Vec<Switch>);
 
 /// Why a list of proposals is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{part}` is not a known proposal switch: write +NAME or -NAME with commas between, NAME one of {known}")]
+#[error("`{part}` is not a known proposal switch: write each as +NAME or -NAME, NAME one of {known}")]
 pub struct FeatureError {
     part: String,
     known: String,
@@ -51,14 +51,15 @@ pub(crate) fn flag(switch: &Switch) -> WasmFeatures {
     PROPOSALS.iter().find(|(name, _)| *name == switch.name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
 }
 
-/// Parses `+gc-simd`, proposals by an engine's own names. A name may be written with hyphens, as in `--features`, or
+/// Parses `+gc,-simd`, proposals by an engine's own names. A name may be written with hyphens, as in `--features`, or
 /// with underscores, as engines do: a hyphen belongs to a name if a known name continues with it.
 ///
 /// # Errors
 /// A sentence that names the part with the error.
 pub(crate) fn own_names(list: &str) -> Result<Vec<Switch>, String> {
-    let end = |text: &str| hyphenated_at(text).or_else(|| text.find(['+', '-'])).unwrap_or(text.len());
-    let switches = switch::split(list, end)?.into_iter().map(|(enabled, name)| {
+    let end = |text: &str| known_at(text).or_else(|| text.find(SEPARATORS)).unwrap_or(text.len());
+    let parts = switch::split(list, end).map_err(|error| error.to_string())?;
+    let switches = parts.into_iter().map(|(enabled, name)| {
         let name = name.replace('-', "_");
         match name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             true => Err(format!("`{name}` is not the name of a proposal; write it as `multi_memory`")),
@@ -68,24 +69,22 @@ pub(crate) fn own_names(list: &str) -> Result<Vec<Switch>, String> {
     switches.collect()
 }
 
-/// The length of the longest proposal's name with a hyphen that `text` begins with; `None` if there is none.
-fn hyphenated_at(text: &str) -> Option<usize> {
-    let names = PROPOSALS.iter().map(|(name, _)| *name).filter(|name| name.contains('-'));
-    let begun = names
-        .filter(|name| text.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '-'])));
-    begun.map(str::len).max()
+/// The length of the longest known proposal's name that `text` begins with, with hyphens or underscores; `None` if
+/// there is none.
+fn known_at(text: &str) -> Option<usize> {
+    let hyphenated = text.replace('_', "-");
+    let begins = |name: &&str| hyphenated.starts_with(name) && text[name.len()..].chars().take(1).all(is_separator);
+    PROPOSALS.iter().map(|(name, _)| *name).filter(begins).map(str::len).max()
 }
 
-/// Parses one switch of a known proposal.
-fn known(text: &str) -> Result<Switch, FeatureError> {
-    let known = |name: String| PROPOSALS.iter().any(|(known, _)| *known == name).then_some(name);
-    let sign = text.chars().next().filter(|sign| ['+', '-'].contains(sign));
-    match sign.and_then(|sign| Some((sign == '+', known(text[1..].replace('_', "-"))?))) {
-        Some((enabled, name)) => Ok(Switch { name, enabled }),
-        None => {
-            let known: Vec<&str> = PROPOSALS.iter().map(|(name, _)| *name).collect();
-            Err(FeatureError { part: text.escape_debug().to_string(), known: known.join(", ") })
-        }
+fn is_separator(c: char) -> bool {
+    SEPARATORS.contains(&c) || c.is_whitespace()
+}
+
+impl FeatureError {
+    fn new(part: String) -> FeatureError {
+        let known: Vec<&str> = PROPOSALS.iter().map(|(name, _)| *name).collect();
+        FeatureError { part, known: known.join(", ") }
     }
 }
 
@@ -93,7 +92,7 @@ impl TryFrom<Vec<String>> for FeatureSwitches {
     type Error = FeatureError;
 
     fn try_from(words: Vec<String>) -> Result<FeatureSwitches, FeatureError> {
-        words.iter().map(|word| known(word)).collect::<Result<_, _>>().map(FeatureSwitches)
+        words.iter().try_fold(FeatureSwitches::default(), |all, word| Ok(all.then(&word.parse()?)))
     }
 }
 
@@ -107,7 +106,17 @@ impl FromStr for FeatureSwitches {
     type Err = FeatureError;
 
     fn from_str(text: &str) -> Result<FeatureSwitches, FeatureError> {
-        text.split(',').map(|part| known(part.trim())).collect::<Result<_, _>>().map(FeatureSwitches)
+        // An unknown name is quoted with its hyphens.
+        let end = |text: &str| known_at(text).or_else(|| text.find([',', '+'])).unwrap_or(text.len());
+        let parts = switch::split(text, end).map_err(|Unsigned(found)| FeatureError::new(found))?;
+        let switches = parts.into_iter().map(|(enabled, name)| match known_at(name) {
+            Some(length) if length == name.len() => Ok(Switch { name: name.replace('_', "-"), enabled }),
+            _ => Err(FeatureError::new(Switch { name: name.escape_debug().to_string(), enabled }.to_string())),
+        });
+        match switches.collect::<Result<Vec<_>, _>>()? {
+            none if none.is_empty() => Err(FeatureError::new(String::new())),
+            switches => Ok(FeatureSwitches(switches)),
+        }
     }
 }
 
@@ -174,10 +183,27 @@ mod tests {
         let switches = parse("+tail-call, -simd").then(&parse("-tail_call"));
         assert_eq!(switches.words(), ["-simd", "-tail-call"]);
         assert!(switches.switch_off("tail-call") && !switches.switch_off("gc"));
-        for wrong in ["", "simd", "+nothing", "+simd,", "-é"] {
-            let error = wrong.parse::<FeatureSwitches>().expect_err("no list of proposals");
-            assert!(error.to_string().contains("tail-call"), "{error}");
+        for (wrong, named) in [
+            ("", "``"),
+            ("simd", "`simd`"),
+            ("+nothing", "`+nothing`"),
+            ("+simd,", "``"),
+            ("-é", "`-é`"),
+            ("+gc-tail-calls,-simd", "`-tail-calls`"),
+            ("+gc,,-simd", "`,-simd`"),
+        ] {
+            let error = wrong.parse::<FeatureSwitches>().expect_err("no list of proposals").to_string();
+            assert!(error.starts_with(named) && error.contains("tail-call"), "{wrong}: {error}");
         }
+    }
+
+    #[test]
+    fn commas_between_proposals_are_optional() {
+        let switches = parse("+multi-memory,-tail_call,+gc,-simd,-relaxed-simd");
+        assert_eq!(parse("+multi-memory-tail_call+gc-simd-relaxed-simd"), switches);
+        assert_eq!(switches.words(), ["+multi-memory", "-tail-call", "+gc", "-simd", "-relaxed-simd"]);
+        let names = own_names("+multi_memories,-tail-call, -simd").expect("a list");
+        assert_eq!(Switch::list(&names), "+multi_memories-tail_call-simd");
     }
 
     #[test]

@@ -77,6 +77,9 @@ const NAMES: &[&str] = &[
     "runner:COMMAND",
 ];
 
+/// Settings that are lists of switches.
+const LISTS: &[&str] = &["cpu", "wasm", "compile-wasm"];
+
 /// Similarity of two names, from 0 to 1, above which one is suggested for the other.
 const ALIKE: f64 = 0.75;
 
@@ -153,6 +156,23 @@ impl EngineSpec {
     }
 }
 
+/// The name and the settings of an engine. In a list of switches, as in `cpu=+fma,-avx2`, a comma before a sign does not
+/// end the setting: no other one begins with a sign.
+fn parts(spec: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut start = 0;
+    for at in spec.match_indices(',').map(|(at, _)| at).chain([spec.len()]) {
+        let part = &spec[start..at];
+        let is_list = LISTS.iter().any(|list| part.strip_prefix(list).is_some_and(|rest| rest.starts_with('=')));
+        let goes_on = spec[at..].strip_prefix(',').is_some_and(|next| next.trim_start().starts_with(['+', '-']));
+        if !(is_list && goes_on) {
+            parts.push(part);
+            start = at + 1;
+        }
+    }
+    parts
+}
+
 impl FromStr for EngineSpec {
     type Err = SpecError;
 
@@ -174,7 +194,7 @@ impl FromStr for EngineSpec {
             }
             return Ok(EngineSpec::Runner { command: command.to_string() });
         }
-        let mut parts = spec.split(',');
+        let mut parts = parts(spec).into_iter();
         let name = parts.next().unwrap_or_default();
         let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
         match engine {

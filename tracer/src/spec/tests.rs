@@ -39,6 +39,32 @@ fn specs_read_back_as_they_are_written() {
 }
 
 #[test]
+fn commas_between_switches_do_not_end_a_setting() {
+    for (written, shortest) in [
+        ("wasmtime:aot,cpu=+fma,-avx2,opt=none", "wasmtime:aot,cpu=+fma-avx2,opt=none"),
+        ("wasmtime:aot,opt=none,cpu=+fma, -avx2", "wasmtime:aot,cpu=+fma-avx2,opt=none"),
+        (
+            "wasmedge:aot,lib=w.so,compile-wasm=+tail-call,-simd,wasm=-gc,+threads",
+            "wasmedge:aot,lib=w.so,wasm=-gc+threads,compile-wasm=+tail_call-simd",
+        ),
+        ("capi:jit,lib=e.so,wasm=+gc,+function-references", "capi:jit,lib=e.so,wasm=+gc+function_references"),
+        ("python,cpu=-avx2,-fma,program=python3", "python,cpu=-avx2-fma,program=python3"),
+    ] {
+        assert_eq!(written.parse::<EngineSpec>().expect(written).to_string(), shortest);
+    }
+    for (spec, named) in [
+        ("wasmtime:jit,-avx2", "`-avx2`"),
+        ("wasmtime:jit,opt=none,+fma", "`+fma`"),
+        ("capi:jit,lib=a,-b.so", "`-b.so`"),
+        ("wasmtime:jit,cpu=+fma,avx2", "`avx2`"),
+        ("wasmtime:jit,cpu=+fma,", "``"),
+    ] {
+        let error = spec.parse::<EngineSpec>().expect_err(spec).to_string();
+        assert!(error.contains(named), "{error}");
+    }
+}
+
+#[test]
 fn what_is_not_understood_is_named() {
     for (spec, named) in [
         ("v8", "v8"),
