@@ -55,8 +55,8 @@ impl fmt::Display for InWords<'_, Nondeterminism> {
             differences(f, &found.plain_differences)?;
         }
         match found.events {
-            Some([first, last]) if first == last => writeln!(f, "Its recordings diverge at #{first}."),
-            Some([first, last]) => writeln!(f, "Its recordings diverge between #{first} and #{last}."),
+            Some([first, last]) if first == last => writeln!(f, "Its recordings diverge at {first}."),
+            Some([first, last]) => writeln!(f, "Its recordings diverge between {first} and {last}."),
             None => writeln!(f, "Its recordings are equal."),
         }
     }

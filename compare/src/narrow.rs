@@ -51,5 +51,5 @@ fn watched(findings: &[Mismatch], finding: &Mismatch) -> Option<Watch> {
     // Later checkpoints find the same places again.
     ranges.sort_by_key(|range| (range.address, std::cmp::Reverse(range.length)));
     ranges.dedup_by_key(|range| range.address);
-    Some(Watch { memory: finding.memory.0, ranges })
+    Some(Watch { memory: finding.memory, ranges })
 }

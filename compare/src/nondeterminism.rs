@@ -10,7 +10,7 @@ use crate::files::open_recorded;
 use crate::runs::Runs;
 use forkpoint_replay::{first_divergence, printable};
 use forkpoint_tracer::{EndState, Request};
-use forkpoint_traces::Outcome;
+use forkpoint_traces::{Outcome, Position};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ pub struct Nondeterminism {
     /// How two runs without recording ended differently, the first few.
     pub plain_differences: Vec<PlainDifference>,
     /// The first and the last position at which two of its recordings were seen to diverge; `None` if they are equal.
-    pub events: Option<[u64; 2]>,
+    pub events: Option<[Position; 2]>,
 }
 
 impl Runs<'_> {
@@ -55,7 +55,7 @@ impl Runs<'_> {
     }
 
     /// The first and the last position at which two recordings of a side diverge.
-    fn parting(&self, side: &Request, recorded: Option<&Path>) -> Result<Option<[u64; 2]>, CompareError> {
+    fn parting(&self, side: &Request, recorded: Option<&Path>) -> Result<Option<[Position; 2]>, CompareError> {
         let mut traces: Vec<PathBuf> = recorded.map(Path::to_path_buf).into_iter().collect();
         for number in 0..AGAIN {
             let output = self.aside(&format!("again-{number}.fpt"));
@@ -68,12 +68,12 @@ impl Runs<'_> {
                 traces.push(output);
             }
         }
-        let mut seen: Option<[u64; 2]> = None;
+        let mut seen: Option<[Position; 2]> = None;
         for (number, one) in traces.iter().enumerate() {
             for other in &traces[number + 1..] {
                 let (mut one, mut other) = (open_recorded(one)?, open_recorded(other)?);
                 let found = first_divergence(&mut one, &mut other, self.settings.nan_bits)?;
-                let Some(position) = found.divergence.map(|divergence| divergence.position.0) else { continue };
+                let Some(position) = found.divergence.map(|divergence| divergence.position) else { continue };
                 let [first, last] = seen.get_or_insert([position; 2]);
                 (*first, *last) = ((*first).min(position), (*last).max(position));
             }

@@ -7,6 +7,7 @@ use crate::host::preload::Preload;
 use crate::host::script::HostScript;
 use crate::spec::EngineSpec;
 use crate::values::WasmValue;
+use forkpoint_traces::MemoryIndex;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -104,7 +105,7 @@ pub(crate) struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Watch {
     /// The memory that holds them.
-    pub memory: u32,
+    pub memory: MemoryIndex,
     /// The places, each with a different address.
     pub ranges: Vec<WatchedRange>,
 }

@@ -6,7 +6,7 @@ use crate::runs::Runs;
 use forkpoint_replay::{NanBits, Side, first_divergence};
 use forkpoint_tracer::instrument::{Ask, Options};
 use forkpoint_tracer::{NOTES_IN_A_DIGEST, Notes, Recorded, Request};
-use forkpoint_traces::Outcome;
+use forkpoint_traces::{Outcome, Position};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +52,7 @@ impl<'a> Asked<'a> {
         &self,
         side: Side,
         options: Options,
-        position: u64,
+        position: Position,
     ) -> Result<Result<Recorded, String>, CompareError> {
         let recorded = self.again(side, options)?;
         if recorded.notes.cut {
@@ -70,7 +70,7 @@ impl<'a> Asked<'a> {
         &self,
         ask: impl Fn(Range<u64>) -> Ask,
         start: u64,
-        position: u64,
+        position: Position,
         why_not: &mut Vec<String>,
     ) -> Result<Option<[Notes; 2]>, CompareError> {
         let mut both = Vec::new();
@@ -92,7 +92,7 @@ impl<'a> Asked<'a> {
         &self,
         notes: [Notes; 2],
         ask: impl Fn(Range<u64>) -> Ask,
-        position: u64,
+        position: Position,
     ) -> Result<Option<(u64, [Notes; 2])>, CompareError> {
         let Some(number) = notes[0].first_difference(&notes[1]) else { return Ok(None) };
         if notes.iter().any(|notes| notes.get(number).is_some()) {
@@ -106,7 +106,7 @@ impl<'a> Asked<'a> {
 
 /// How two recordings of one run differ up to an event or at the end, if they do. A known place equals an unknown
 /// one. What follows the event may have been recorded in another way.
-fn differs(first: &Path, again: &Path, position: u64) -> Result<Option<String>, CompareError> {
+fn differs(first: &Path, again: &Path, position: Position) -> Result<Option<String>, CompareError> {
     let (mut first, mut again) = (open_recorded(first)?, open_recorded(again)?);
     let outcomes = [first.trace_mut().outcome()?, again.trace_mut().outcome()?];
     if outcomes[0] != outcomes[1] {
@@ -117,6 +117,6 @@ fn differs(first: &Path, again: &Path, position: u64) -> Result<Option<String>, 
     // Where a run was cut short depends on timing.
     let cut_short = outcomes[0].as_ref().is_some_and(Outcome::is_cut_short);
     let end = if cut_short { first.len().min(again.len()).saturating_sub(1) } else { u64::MAX };
-    let first = divergence.map(|divergence| divergence.position.0).filter(|at| *at <= position && *at < end);
-    Ok(first.map(|at| format!("other events from #{at} on")))
+    let first = divergence.map(|divergence| divergence.position).filter(|at| *at <= position && at.0 < end);
+    Ok(first.map(|at| format!("other events from {at} on")))
 }

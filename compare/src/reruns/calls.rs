@@ -6,7 +6,7 @@ use crate::error::CompareError;
 use forkpoint_replay::{Report, Symbols, Verdict};
 use forkpoint_tracer::instrument::{Ask, Mark, Marked};
 use forkpoint_tracer::{Note, Notes, WasmValue};
-use forkpoint_traces::{FuncIndex, ValueType};
+use forkpoint_traces::{FuncIndex, Position, ValueType};
 use serde::Serialize;
 
 /// The first call or return that differs.
@@ -59,7 +59,7 @@ impl Asked<'_> {
             return Ok(None);
         }
         let ask = |window| Ask::Calls { window };
-        let position = report.position.map_or(u64::MAX, |position| position.0);
+        let position = report.position.unwrap_or(Position(u64::MAX));
         let Some(notes) = self.notes(ask, 0, position, why_not)? else { return Ok(None) };
         let cut = notes.iter().any(|notes| notes.cut);
         let Some((number, notes)) = self.first_difference(notes, ask, position)? else {
@@ -70,7 +70,7 @@ impl Asked<'_> {
             }
             return Ok(None);
         };
-        let before = |note: &Note| note.events <= position;
+        let before = |note: &Note| note.events <= position.0;
         let notes = [0, 1].map(|side: usize| Notes::get(&notes[side], number).copied().filter(before));
         // If one side has no more of them, that shows only that it ended.
         let [Some(left), Some(right)] = notes else { return Ok(None) };

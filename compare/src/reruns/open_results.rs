@@ -7,7 +7,7 @@ use crate::files::open_recorded;
 use forkpoint_replay::{Allowed, NanBits, Report, Side, SiteReport, TypedValue, first_divergence};
 use forkpoint_tracer::instrument::{Ask, Float, Marked, Options};
 use forkpoint_tracer::{Note, Notes};
-use forkpoint_traces::{Hex, Outcome, ValueType};
+use forkpoint_traces::{Hex, Outcome, Position, ValueType};
 use serde::Serialize;
 
 /// That a divergence follows from results that the specification leaves open.
@@ -62,7 +62,7 @@ impl Asked<'_> {
     ) -> Result<Option<FollowsFrom>, CompareError> {
         let module = self.runs.program.original();
         let uses = forkpoint_tracer::instrument::open_results(module);
-        let position = report.position.map_or(u64::MAX, |position| position.0);
+        let position = report.position.unwrap_or(Position(u64::MAX));
         let notes = if uses.nans { self.notes(nans, 0, position, why_not)? } else { None };
         // Where no NaN is made, its bits cannot be the cause.
         let made = notes.as_ref().is_some_and(|[lhs, rhs]| lhs.count + rhs.count > 0);
@@ -98,7 +98,7 @@ impl Asked<'_> {
     }
 
     /// Whether both sides agree when the module is rewritten this way: to their end, or at least beyond `position`.
-    fn agree_with(&self, options: Options, position: u64) -> Result<Option<bool>, CompareError> {
+    fn agree_with(&self, options: Options, position: Position) -> Result<Option<bool>, CompareError> {
         let outcomes = [self.again(Side::Lhs, options.clone())?, self.again(Side::Rhs, options)?]
             .map(|recorded| recorded.outcome);
         let (mut lhs, mut rhs) = (open_recorded(&self.file(Side::Lhs))?, open_recorded(&self.file(Side::Rhs))?);
@@ -109,17 +109,17 @@ impl Asked<'_> {
         }
         let answered = !outcomes.contains(&Outcome::Unanswered);
         // The last event is the end.
-        let beyond = lhs.len().saturating_sub(1) > position;
+        let beyond = lhs.len().saturating_sub(1) > position.0;
         Ok((answered || beyond).then_some(answered))
     }
 
-    fn first_nan(&self, notes: Option<[Notes; 2]>, position: u64) -> Result<Option<FirstNan>, CompareError> {
+    fn first_nan(&self, notes: Option<[Notes; 2]>, position: Position) -> Result<Option<FirstNan>, CompareError> {
         let Some(notes) = notes else { return Ok(None) };
         let Some((number, notes)) = self.first_difference(notes, nans, position)? else {
             return Ok(None);
         };
         let (Some(left), Some(right)) = (notes[0].get(number), notes[1].get(number)) else { return Ok(None) };
-        let (Some(offset), true) = (left.mark.offset, left.mark == right.mark && left.events <= position) else {
+        let (Some(offset), true) = (left.mark.offset, left.mark == right.mark && left.events <= position.0) else {
             return Ok(None);
         };
         // One mark has one type.

@@ -85,7 +85,7 @@ impl Asked<'_> {
             let events = instructions_before(&mut timeline, position)?;
             drop(timeline);
             let options = Options { ask: Ask::Places { events }, ..self.options.clone() };
-            if let Err(why) = self.ask(side, options, position.0)? {
+            if let Err(why) = self.ask(side, options, position)? {
                 notes.push(format!("the place where {name} ended is not known: {why}"));
                 continue;
             }

@@ -80,12 +80,13 @@ mod tests {
     use super::super::row::Deviation;
     use super::super::summary::Summary;
     use super::*;
+    use forkpoint_traces::Position;
 
     fn row(module: &str, answer: ModuleAnswer, signatures: &[&str]) -> ModuleRow {
         let finding = |signature: &&str| Deviation {
             engines: vec!["wasmi".to_string()],
             verdict: "value".to_string(),
-            position: Some(3),
+            position: Some(Position(3)),
             site: None,
             allowed: None,
             signature: signature.to_string(),

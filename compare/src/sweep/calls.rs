@@ -73,18 +73,18 @@ impl ModuleCalls {
 
 /// The call in progress at an event of a trace, as an index into the requested calls; `None` if there was none. Calls
 /// made without a request are not counted.
-pub(super) fn call_at(trace: &Path, position: u64) -> Result<Option<usize>, CompareError> {
+pub(super) fn call_at(trace: &Path, position: Position) -> Result<Option<usize>, CompareError> {
     let mut trace = open_trace(trace)?;
     let mut begun = 0usize;
     for chunk in 0..trace.chunks().len() {
         let mut at = trace.chunks()[chunk].first;
-        if at > Position(position) {
+        if at > position {
             break;
         }
         let sites = trace.sites().clone();
         trace.read_chunk(chunk, |event| {
             if event.site == SiteId::MILESTONE
-                && at <= Position(position)
+                && at <= position
                 && let Event::Milestone(Milestone::Invoke { function, .. }) = Event::read(&event, &sites)?
                 && !matches!(function.as_str(), "(start)" | "_initialize")
             {

@@ -2,7 +2,7 @@
 
 use crate::survey::{EngineGroup, EngineRow, Surveyed};
 use forkpoint_replay::{Allowed, Signature, SiteReport, Symbols, Verdict};
-use forkpoint_traces::Outcome;
+use forkpoint_traces::{CodeOffset, FuncIndex, Outcome, Position};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub struct Deviation {
     /// The class of the divergence.
     pub verdict: String,
     /// The first event that differs.
-    pub position: Option<u64>,
+    pub position: Option<Position>,
     /// Its instruction.
     pub site: Option<ModuleSite>,
     /// Whether the specification allows it: `certain`, `perhaps`, or null.
@@ -82,11 +82,11 @@ pub struct Deviation {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ModuleSite {
     /// The function's index.
-    pub function: u32,
+    pub function: FuncIndex,
     /// Its name.
     pub name: String,
     /// The instruction's offset in the module.
-    pub offset: u32,
+    pub offset: CodeOffset,
     /// The instruction in the text format.
     pub instruction: String,
 }
@@ -94,9 +94,9 @@ pub struct ModuleSite {
 impl From<&SiteReport> for ModuleSite {
     fn from(site: &SiteReport) -> ModuleSite {
         ModuleSite {
-            function: site.function.0,
+            function: site.function,
             name: site.name.clone(),
-            offset: site.offset.0,
+            offset: site.offset,
             instruction: site.instruction.clone(),
         }
     }
@@ -208,7 +208,7 @@ fn deviation(
     Some(Deviation {
         engines: engines.collect(),
         verdict: report.verdict?.word().to_string(),
-        position: report.position.map(|position| position.0),
+        position: report.position,
         site: report.site.as_ref().map(ModuleSite::from),
         allowed: report.allowed.as_ref().map(allowed),
         signature: hash,

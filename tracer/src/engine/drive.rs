@@ -224,7 +224,7 @@ fn play(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<()> {
     guest.visit(&mut |session, views| {
         let sent = send_images(session, views);
         if let Some(watch) = &run.watch {
-            let watched = views.iter().find(|view| view.memory == watch.memory);
+            let watched = views.iter().find(|view| view.memory == watch.memory.0);
             session.watch(Watcher::new(watch, watched.map_or(&[], |view| view.bytes)));
         }
         sent

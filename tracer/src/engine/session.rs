@@ -186,7 +186,7 @@ impl Session {
         self.drain()?;
         let Session { watcher, out, .. } = self;
         let Some(watcher) = watcher else { return Ok(()) };
-        match views.iter().find(|view| view.memory == watcher.memory()) {
+        match views.iter().find(|view| view.memory == watcher.memory().0) {
             Some(view) => watcher.look(view.bytes, out),
             None => Ok(()),
         }

@@ -3,6 +3,7 @@
 use super::pages::RUN;
 use crate::job::{Watch, WatchedRange};
 use crate::protocol::FrameWriter;
+use forkpoint_traces::MemoryIndex;
 use std::io::{self, Write};
 
 /// The part of a range that exists.
@@ -13,7 +14,7 @@ fn watched<'a>(range: &WatchedRange, bytes: &'a [u8]) -> &'a [u8] {
 
 /// Checks watched bytes whenever an event is complete, and keeps the records until they change.
 pub(crate) struct Watcher {
-    memory: u32,
+    memory: MemoryIndex,
     /// Each range, and its last contents.
     places: Vec<(WatchedRange, Vec<u8>)>,
     records: Vec<u8>,
@@ -29,7 +30,7 @@ impl Watcher {
     }
 
     /// The memory that is watched.
-    pub(crate) fn memory(&self) -> u32 {
+    pub(crate) fn memory(&self) -> MemoryIndex {
         self.memory
     }
 
@@ -48,7 +49,7 @@ impl Watcher {
         for (range, last) in &mut self.places {
             let now = watched(range, bytes);
             if now != last {
-                out.watched(self.memory, range.address, now)?;
+                out.watched(self.memory.0, range.address, now)?;
                 *last = now.to_vec();
             }
         }

@@ -18,7 +18,7 @@ pub(super) struct Watching {
 impl Watching {
     /// Watches from now on, when the engine holds what the model does.
     pub(super) fn new(watch: &Watch, model: &Image) -> Watching {
-        let memory = MemoryIndex(watch.memory);
+        let memory = watch.memory;
         let engine = watch.ranges.iter().take(MOST_RANGES).map(|range| {
             let mut bytes = vec![0; range.length.min(MOST_WATCHED) as usize];
             let inside = model.read(memory, range.address, &mut bytes);
