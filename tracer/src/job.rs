@@ -60,7 +60,7 @@ pub(crate) struct Run {
     pub(crate) tables: Vec<String>,
     /// Whether there is a start function to call.
     pub(crate) has_start: bool,
-    pub(crate) calls: Vec<Call>,
+    pub(crate) calls: Vec<ExportCall>,
     pub(crate) wasi: WasiSetup,
     /// Whether the engine's process answers WASI itself; otherwise the recorder answers every host call.
     pub(crate) live_host: bool,
@@ -94,7 +94,7 @@ pub(crate) enum Checkpoints {
 
 /// A call of an export.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct Call {
+pub(crate) struct ExportCall {
     pub(crate) function: String,
     pub(crate) arguments: Vec<WasmValue>,
     /// Whether its type has vectors, which not every interface to an engine can pass.

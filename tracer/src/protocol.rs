@@ -68,7 +68,7 @@ mod tests {
                 globals: Vec::new(),
                 tables: Vec::new(),
                 has_start: false,
-                calls: vec![crate::job::Call {
+                calls: vec![crate::job::ExportCall {
                     function: "f".to_string(),
                     arguments: vec![WasmValue::I32(0)],
                     vectors: false,

@@ -7,7 +7,7 @@
 use super::session::{Halt, Next, Session};
 use super::words;
 use crate::instrument::START_EXPORT;
-use crate::job::{Call, Job, Run, Task};
+use crate::job::{ExportCall, Job, Run, Task};
 use crate::link::{Control, Out};
 use crate::memories::View;
 use crate::observe::{Watcher, send_image};
@@ -120,7 +120,7 @@ pub(crate) trait Guest {
     fn visit(&mut self, visit: Visit<'_>) -> io::Result<()>;
 
     /// Calls an export.
-    fn call(&mut self, call: &Call) -> Ended;
+    fn call(&mut self, call: &ExportCall) -> Ended;
 
     /// The value of an exported global.
     fn global(&mut self, name: &str) -> Option<WasmValue>;
@@ -251,7 +251,7 @@ pub(crate) fn left_behind(session: &mut Session, views: &[View]) {
 
 /// Makes all calls. The inner error names the one that cannot be made.
 fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(), String>> {
-    let start = Call { function: START_EXPORT.to_string(), arguments: Vec::new(), vectors: false };
+    let start = ExportCall { function: START_EXPORT.to_string(), arguments: Vec::new(), vectors: false };
     let start = run.has_start.then_some((None, &start));
     let calls = run.calls.iter().enumerate().map(|(i, call)| (Some(i as u32), call));
     for (number, call) in start.into_iter().chain(calls) {

@@ -45,14 +45,14 @@ pub(super) fn write(memory: &mut [u8], address: u64, bytes: &[u8]) -> bool {
 pub(super) type OwnHostCall<'a> = &'a mut dyn FnMut(u32, &[WasmValue]) -> HostEnd;
 
 /// A guest's memories during a host call.
-pub(super) struct Lent<'a, M, S> {
+pub(super) struct LentMemories<'a, M, S> {
     pub(super) memories: &'a [M],
     pub(super) store: &'a mut S,
     /// The engine's own host, if it has one and that is live.
     pub(super) own_host: Option<OwnHostCall<'a>>,
 }
 
-impl<M: EngineMemory<S>, S> Memories for Lent<'_, M, S> {
+impl<M: EngineMemory<S>, S> Memories for LentMemories<'_, M, S> {
     fn views(&self) -> Vec<View<'_>> {
         views(self.memories, self.store)
     }
@@ -105,7 +105,7 @@ mod tests {
     fn only_what_fits_is_written() {
         let mut store = [vec![0; 4], vec![0; 8]];
         let memories = [Plain(0), Plain(1)];
-        let mut lent = Lent { memories: &memories, store: &mut store, own_host: None };
+        let mut lent = LentMemories { memories: &memories, store: &mut store, own_host: None };
         assert!(lent.write(1, 6, b"ab") && lent.write(0, 4, b""));
         for (memory, address, bytes) in [(0, 3, &b"ab"[..]), (0, 5, b""), (0, u64::MAX, b"a"), (2, 0, b"")] {
             assert!(!lent.write(memory, address, bytes), "{memory} {address}");

@@ -82,7 +82,7 @@ impl From<OutOfBounds> for HostError {
 }
 
 /// A guest's memory, as an engine lends it during a host call.
-pub(crate) trait Lent {
+pub(crate) trait LentMemory {
     /// Its bytes.
     fn bytes(&self) -> &[u8];
 
@@ -99,7 +99,7 @@ pub(crate) trait Lent {
 /// The memory of a guest that exports none.
 pub(crate) struct NoMemory;
 
-impl Lent for NoMemory {
+impl LentMemory for NoMemory {
     fn bytes(&self) -> &[u8] {
         &[]
     }
@@ -119,7 +119,7 @@ impl Lent for NoMemory {
 
 /// The guest's memory during a host call: the one that it exports as `memory`.
 pub struct HostMemory<'a> {
-    lent: &'a mut dyn Lent,
+    lent: &'a mut dyn LentMemory,
     index: MemoryIndex,
     /// Size in bytes when the call began: everything beyond came from the host.
     given: u64,
@@ -137,7 +137,7 @@ pub struct HostMemory<'a> {
 }
 
 impl<'a> HostMemory<'a> {
-    pub(crate) fn new(index: u32, lent: &'a mut dyn Lent) -> HostMemory<'a> {
+    pub(crate) fn new(index: u32, lent: &'a mut dyn LentMemory) -> HostMemory<'a> {
         let given = lent.bytes().len() as u64;
         HostMemory {
             lent,
@@ -279,7 +279,7 @@ mod tests {
     /// A memory of 16-byte pages, at most four.
     struct Small(Vec<u8>);
 
-    impl Lent for Small {
+    impl LentMemory for Small {
         fn bytes(&self) -> &[u8] {
             &self.0
         }

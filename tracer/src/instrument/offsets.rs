@@ -5,21 +5,21 @@
 
 use forkpoint_traces::{CodeOffset, FuncIndex};
 
-/// Top bit of a run's original offset: the run is the recorder's code. Modules stay below 1 GiB, so the bit is free,
-/// and a run takes 8 bytes: CPython has a million of them.
+/// Top bit of a stretch's original offset, set for the recorder's code. Modules stay below 1 GiB, so the bit is free,
+/// and a stretch takes 8 bytes: CPython has a million of them.
 const RECORDER: u32 = 1 << 31;
 /// Original offset of code that belongs to no original function.
 const NOWHERE: u32 = u32::MAX;
 
 #[derive(Debug, Clone, Copy)]
-struct Run {
+struct Stretch {
     /// First byte, relative to the contents of the rewritten code section.
     rewritten: u32,
-    /// The original's first byte (verbatim run), or the single byte that all of it belongs to (recorder's run).
+    /// The original's first byte (verbatim code), or the single byte that all of it belongs to (recorder's code).
     original: u32,
 }
 
-impl Run {
+impl Stretch {
     fn is_recorder(self) -> bool {
         self.original & RECORDER != 0
     }
@@ -41,7 +41,7 @@ pub struct Mapped {
 /// Rewritten to original, for code offsets and function indices.
 #[derive(Debug, Clone, Default)]
 pub struct OffsetMap {
-    runs: Vec<Run>,
+    stretches: Vec<Stretch>,
     /// Where the contents of the rewritten code section start.
     base: u32,
     /// Length of these contents.
@@ -57,48 +57,48 @@ pub struct OffsetMap {
 impl OffsetMap {
     /// Its memory use in bytes.
     pub(super) fn size(&self) -> usize {
-        size_of_val(self.runs.as_slice())
+        size_of_val(self.stretches.as_slice())
     }
 
     pub(super) fn new(imported: u32, functions: u32, shifted: bool) -> OffsetMap {
         OffsetMap { imported, functions, shifted, ..OffsetMap::default() }
     }
 
-    /// The code at `rewritten` (until the next run) is the original's from `original` on.
+    /// The code at `rewritten` (until the next stretch) is the original's from `original` on.
     pub(super) fn verbatim(&mut self, rewritten: u32, original: u32) {
-        let goes_on = self.runs.last().is_some_and(|last| {
+        let goes_on = self.stretches.last().is_some_and(|last| {
             !last.is_recorder() && last.original.wrapping_sub(last.rewritten) == original.wrapping_sub(rewritten)
         });
         if !goes_on {
-            self.push(Run { rewritten, original });
+            self.push(Stretch { rewritten, original });
         }
     }
 
-    /// The code at `rewritten` (until the next run) was added for the original's byte at `original`.
+    /// The code at `rewritten` (until the next stretch) was added for the original's byte at `original`.
     pub(super) fn recorder(&mut self, rewritten: u32, original: u32) {
-        let run = Run { rewritten, original: original | RECORDER };
-        if self.runs.last().is_none_or(|last| last.original != run.original) {
-            self.push(run);
+        let stretch = Stretch { rewritten, original: original | RECORDER };
+        if self.stretches.last().is_none_or(|last| last.original != stretch.original) {
+            self.push(stretch);
         }
     }
 
-    /// The code at `rewritten` (until the next run) belongs to no original function.
+    /// The code at `rewritten` (until the next stretch) belongs to no original function.
     pub(super) fn nowhere(&mut self, rewritten: u32) {
-        self.push(Run { rewritten, original: NOWHERE });
+        self.push(Stretch { rewritten, original: NOWHERE });
     }
 
-    /// An empty run gives way to the one that starts at the same byte.
-    fn push(&mut self, run: Run) {
-        while self.runs.last().is_some_and(|last| last.rewritten == run.rewritten) {
-            self.runs.pop();
+    /// An empty stretch gives way to the one that starts at the same byte.
+    fn push(&mut self, stretch: Stretch) {
+        while self.stretches.last().is_some_and(|last| last.rewritten == stretch.rewritten) {
+            self.stretches.pop();
         }
-        self.runs.push(run);
+        self.stretches.push(stretch);
     }
 
     pub(super) fn finish(&mut self, base: u32, length: u32) {
         self.base = base;
         self.length = length;
-        self.runs.shrink_to_fit();
+        self.stretches.shrink_to_fit();
     }
 
     /// The code has moved by this many bytes, since more precedes it. What was added after it belongs to no function
@@ -111,25 +111,25 @@ impl OffsetMap {
     /// section and in the recorder's helper function.
     pub fn original(&self, rewritten: u32) -> Option<Mapped> {
         let relative = rewritten.checked_sub(self.base).filter(|relative| *relative < self.length)?;
-        let at = self.runs.partition_point(|run| run.rewritten <= relative);
-        let run = *self.runs.get(at.checked_sub(1)?)?;
-        if run.original == NOWHERE {
+        let at = self.stretches.partition_point(|stretch| stretch.rewritten <= relative);
+        let stretch = *self.stretches.get(at.checked_sub(1)?)?;
+        if stretch.original == NOWHERE {
             return None;
         }
-        let recorder = run.is_recorder();
-        let distance = if recorder { 0 } else { relative - run.rewritten };
-        Some(Mapped { offset: CodeOffset(run.original().checked_add(distance)?), recorder })
+        let recorder = stretch.is_recorder();
+        let distance = if recorder { 0 } else { relative - stretch.rewritten };
+        Some(Mapped { offset: CodeOffset(stretch.original().checked_add(distance)?), recorder })
     }
 
     /// The position of the original's byte at `original` in the rewritten file. `None` outside function bodies and in
     /// the few rewritten bytes (the indices after `call`).
     pub fn rewritten(&self, original: CodeOffset) -> Option<u32> {
-        let at = self.runs.partition_point(|run| run.original() <= original.0);
+        let at = self.stretches.partition_point(|stretch| stretch.original() <= original.0);
         // Recorder's code after an instruction has that instruction's offset: step back over it.
-        let at = self.runs[..at].iter().rposition(|run| !run.is_recorder())?;
-        let run = self.runs[at];
-        let relative = run.rewritten.checked_add(original.0 - run.original)?;
-        let end = self.runs.get(at + 1).map_or(self.length, |next| next.rewritten);
+        let at = self.stretches[..at].iter().rposition(|stretch| !stretch.is_recorder())?;
+        let stretch = self.stretches[at];
+        let relative = stretch.rewritten.checked_add(original.0 - stretch.original)?;
+        let end = self.stretches.get(at + 1).map_or(self.length, |next| next.rewritten);
         (relative < end).then_some(self.base.checked_add(relative)?)
     }
 
@@ -180,7 +180,7 @@ mod tests {
         }
         assert_eq!(map.rewritten(CodeOffset(99)), None);
         assert_eq!(map.rewritten(CodeOffset(123)), None);
-        assert_eq!(map.runs.len(), 6);
+        assert_eq!(map.stretches.len(), 6);
     }
 
     #[test]

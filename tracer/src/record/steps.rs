@@ -7,7 +7,7 @@ use super::types::signature;
 use crate::error::RecordError;
 use crate::host::answer::ResultType;
 use crate::instrument::{MemoryDecl, step_export};
-use crate::job::Call as Job;
+use crate::job::ExportCall;
 use crate::values::WasmValue;
 use forkpoint_traces::{Argument, Call, MAX_PUT, Put, Step, StepResult};
 use std::collections::BTreeSet;
@@ -109,16 +109,16 @@ impl Steps {
     }
 
     /// The calls that an engine is asked to make, one for each step.
-    pub(super) fn jobs(&self) -> Vec<Job> {
+    pub(super) fn jobs(&self) -> Vec<ExportCall> {
         let job = |(number, step): (usize, &Step)| {
             let vectors = self.vectors.get(number).copied().unwrap_or_default();
             match step {
-                Step::Call(call) if !self.added.contains(&(number as u32)) => Job {
+                Step::Call(call) if !self.added.contains(&(number as u32)) => ExportCall {
                     function: call.function.clone(),
                     arguments: call.arguments.iter().filter_map(value).cloned().collect(),
                     vectors,
                 },
-                _ => Job { function: step_export(number as u32), arguments: Vec::new(), vectors },
+                _ => ExportCall { function: step_export(number as u32), arguments: Vec::new(), vectors },
             }
         };
         self.list.iter().enumerate().map(job).collect()

@@ -10,7 +10,7 @@ use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
 use crate::engine::lent::views;
 use crate::engine::session::Session;
 use crate::engine::words::{one_line, trap_kind, without_backtrace};
-use crate::job::{Call, Run};
+use crate::job::{ExportCall, Run};
 use crate::values::WasmValue;
 use std::io;
 
@@ -80,7 +80,7 @@ impl Guest for CapiGuest<'_> {
         visit(&mut shared.session, &views(&shared.memories, &()))
     }
 
-    fn call(&mut self, call: &Call) -> Ended {
+    fn call(&mut self, call: &ExportCall) -> Ended {
         let Some(export) = self.export(&call.function) else { return Ended::no_function(&call.function) };
         let arguments: Option<Vec<Value>> = call.arguments.iter().map(to_engine).collect();
         let Some(mut arguments) = arguments.filter(|_| !call.vectors) else {

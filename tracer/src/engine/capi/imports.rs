@@ -5,7 +5,7 @@ use super::host::OwnHost;
 use super::memories::CapiMemory;
 use super::values::{from_engine, to_engine};
 use crate::engine::drive::{Rejected, go_on};
-use crate::engine::lent::{Lent, OwnHostCall, views};
+use crate::engine::lent::{LentMemories, OwnHostCall, views};
 use crate::engine::session::Session;
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::values::WasmValue;
@@ -121,7 +121,7 @@ unsafe extern "C" fn host_call(
         // No view of a memory is left when it is called, since it is lent mutably.
         let mut call = host.map(|host| |function: u32, arguments: &[WasmValue]| host.call(api, function, arguments));
         let own_host = call.as_mut().map(|call| call as OwnHostCall<'_>);
-        let mut lent = Lent { memories: &shared.memories, store: &mut (), own_host };
+        let mut lent = LentMemories { memories: &shared.memories, store: &mut (), own_host };
         let answered = shared.session.host_call(imported.index, &arguments, &mut lent);
         if let Some(why) = shared.host.as_ref().and_then(OwnHost::take_failure) {
             // If the recorder is gone, the session's own error says so.

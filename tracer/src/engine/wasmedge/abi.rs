@@ -19,7 +19,7 @@ pub(super) type Object = *mut c_void;
 /// The result of a call.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub(super) struct Answer {
+pub(super) struct Status {
     code: u32,
 }
 
@@ -27,9 +27,9 @@ pub(super) struct Answer {
 const CODE: u32 = 0xff_ffff;
 const EXITED: u32 = 1;
 
-impl Answer {
+impl Status {
     /// Success.
-    pub(super) const FINE: Answer = Answer { code: 0 };
+    pub(super) const FINE: Status = Status { code: 0 };
 }
 
 /// A string without a NUL at its end.
@@ -60,7 +60,7 @@ struct Type {
 type SameTypes = unsafe extern "C" fn(Type, Type) -> bool;
 
 /// A host function: its data, the calling frame, arguments, a place for results.
-pub(super) type HostFunction = unsafe extern "C" fn(*mut c_void, *const c_void, *const Value, *mut Value) -> Answer;
+pub(super) type HostFunction = unsafe extern "C" fn(*mut c_void, *const c_void, *const Value, *mut Value) -> Status;
 
 functions! {
     WasmEdge_VersionGetMajor() -> u32;
@@ -73,7 +73,7 @@ functions! {
     WasmEdge_ConfigureSetForceInterpreter(Object, bool);
     WasmEdge_ConfigureSetMaxMemoryPage(Object, u64);
     WasmEdge_LoaderCreate(*const c_void) -> Object;
-    WasmEdge_LoaderParseFromFile(Object, *mut Object, *const c_char) -> Answer;
+    WasmEdge_LoaderParseFromFile(Object, *mut Object, *const c_char) -> Status;
     WasmEdge_ASTModuleListImportsLength(*const c_void) -> u32;
     WasmEdge_ASTModuleListImports(*const c_void, *mut *const c_void, u32) -> u32;
     WasmEdge_ImportTypeGetExternalType(*const c_void) -> u32;
@@ -82,13 +82,13 @@ functions! {
     WasmEdge_ImportTypeGetFunctionType(*const c_void, *const c_void) -> *const c_void;
     WasmEdge_ImportTypeGetMemoryType(*const c_void, *const c_void) -> *const c_void;
     WasmEdge_VMCreate(*const c_void, Object) -> Object;
-    WasmEdge_VMRegisterModuleFromImport(Object, *const c_void) -> Answer;
-    WasmEdge_VMLoadWasmFromFile(Object, *const c_char) -> Answer;
-    WasmEdge_VMValidate(Object) -> Answer;
-    WasmEdge_VMInstantiate(Object) -> Answer;
+    WasmEdge_VMRegisterModuleFromImport(Object, *const c_void) -> Status;
+    WasmEdge_VMLoadWasmFromFile(Object, *const c_char) -> Status;
+    WasmEdge_VMValidate(Object) -> Status;
+    WasmEdge_VMInstantiate(Object) -> Status;
     WasmEdge_VMGetActiveModule(*const c_void) -> *const c_void;
     WasmEdge_VMGetFunctionType(*const c_void, Text) -> *const c_void;
-    WasmEdge_VMExecute(Object, Text, *const Value, u32, *mut Value, u32) -> Answer;
+    WasmEdge_VMExecute(Object, Text, *const Value, u32, *mut Value, u32) -> Status;
     WasmEdge_FunctionTypeGetParametersLength(*const c_void) -> u32;
     WasmEdge_FunctionTypeGetReturnsLength(*const c_void) -> u32;
     WasmEdge_ModuleInstanceCreate(Text) -> Object;
@@ -100,7 +100,7 @@ functions! {
     WasmEdge_FunctionInstanceCreate(*const c_void, HostFunction, *mut c_void, u64) -> Object;
     WasmEdge_MemoryInstanceCreate(*const c_void) -> Object;
     WasmEdge_MemoryInstanceGetPageSize(*const c_void) -> u64;
-    WasmEdge_MemoryInstanceGrowPage(Object, u64) -> Answer;
+    WasmEdge_MemoryInstanceGrowPage(Object, u64) -> Status;
     WasmEdge_MemoryInstanceGetPointer(Object, u64, u64) -> *mut u8;
     WasmEdge_GlobalInstanceGetValue(*const c_void) -> Value;
     WasmEdge_TableInstanceGetSize(*const c_void) -> u64;
@@ -110,9 +110,9 @@ functions! {
     WasmEdge_ValueGenF64(f64) -> Value;
     WasmEdge_ValueGenV128(i128) -> Value;
     WasmEdge_ValueIsNullRef(Value) -> bool;
-    WasmEdge_ResultOK(Answer) -> bool;
-    WasmEdge_ResultGen(u32, u32) -> Answer;
-    WasmEdge_ResultGetMessage(Answer) -> *const c_char;
+    WasmEdge_ResultOK(Status) -> bool;
+    WasmEdge_ResultGen(u32, u32) -> Status;
+    WasmEdge_ResultGetMessage(Status) -> *const c_char;
 }
 
 impl Text {
@@ -295,31 +295,31 @@ impl Release {
 
 impl Api {
     /// A rejection at a stage, if the result is one: the engine's message and its number.
-    pub(super) fn accept(&self, stage: Stage, answer: Answer) -> Result<(), Rejected> {
-        match self.complaint(answer) {
+    pub(super) fn accept(&self, stage: Stage, status: Status) -> Result<(), Rejected> {
+        match self.complaint(status) {
             Some(message) => {
-                Err(Rejected { code: Some(format!("{:#06x}", answer.code)), ..Rejected::at(stage, message) })
+                Err(Rejected { code: Some(format!("{:#06x}", status.code)), ..Rejected::at(stage, message) })
             }
             None => Ok(()),
         }
     }
 
     /// Whether a result says that the guest ended itself, which also counts as success.
-    pub(super) fn is_exit(&self, answer: Answer) -> bool {
+    pub(super) fn is_exit(&self, status: Status) -> bool {
         // SAFETY: any number is a result.
-        answer.code & CODE == EXITED && unsafe { (self.WasmEdge_ResultOK)(answer) }
+        status.code & CODE == EXITED && unsafe { (self.WasmEdge_ResultOK)(status) }
     }
 
     /// The engine's message about a result, unless it is success.
-    pub(super) fn complaint(&self, answer: Answer) -> Option<String> {
+    pub(super) fn complaint(&self, status: Status) -> Option<String> {
         // SAFETY: any number is a result, and messages are constants of the library.
         unsafe {
-            if (self.WasmEdge_ResultOK)(answer) {
+            if (self.WasmEdge_ResultOK)(status) {
                 return None;
             }
-            let message = (self.WasmEdge_ResultGetMessage)(answer);
+            let message = (self.WasmEdge_ResultGetMessage)(status);
             Some(match message.is_null() {
-                true => format!("error {:#x}", answer.code),
+                true => format!("error {:#x}", status.code),
                 false => CStr::from_ptr(message).to_string_lossy().into_owned(),
             })
         }

@@ -1,6 +1,6 @@
 //! Settings of WasmEdge. Proposals are numbers that differ between releases.
 
-use super::abi::{Answer, Api, Object, Release, Version};
+use super::abi::{Api, Object, Release, Status, Version};
 use crate::engine::drive::Rejected;
 use crate::features::FeatureSwitches;
 use crate::spec::{LEVELS, WasmEdgeMode, WasmEdgeSpec};
@@ -154,7 +154,7 @@ pub(super) fn make(
 /// The engine's message, or that it has no compiler.
 pub(super) fn compile(api: &Api, config: Object, module: &CStr, output: &CStr) -> Result<(), Rejected> {
     type Create = unsafe extern "C" fn(*const c_void) -> Object;
-    type Compile = unsafe extern "C" fn(Object, *const c_char, *const c_char) -> Answer;
+    type Compile = unsafe extern "C" fn(Object, *const c_char, *const c_char) -> Status;
     // SAFETY: WasmEdge's functions of these names have these signatures.
     let functions =
         unsafe { (api.extra::<Create>("WasmEdge_CompilerCreate"), api.extra::<Compile>("WasmEdge_CompilerCompile")) };

@@ -1,6 +1,6 @@
 //! A guest under WasmEdge.
 
-use super::abi::{Answer, Api, NOTHING, Object, Release, Text, Value};
+use super::abi::{Api, NOTHING, Object, Release, Status, Text, Value};
 use super::host::OwnHost;
 use super::imports::{Shared, imports};
 use super::memories::WasmEdgeMemory;
@@ -10,7 +10,7 @@ use crate::engine::lent::views;
 use crate::engine::session::Session;
 use crate::engine::words::trap_kind;
 use crate::instrument::BUFFER_EXPORT;
-use crate::job::{Call, Run};
+use crate::job::{ExportCall, Run};
 use crate::shared;
 use crate::spec::WasmEdgeMode;
 use crate::values::WasmValue;
@@ -37,7 +37,7 @@ impl<'a> WasmEdgeGuest<'a> {
         let (api, release) = (&engine.api, &engine.release);
         let shared = Shared { api, release, session, buffer: None, memories: Vec::new(), host: None };
         let guest = WasmEdgeGuest { api, release, machine, shared: Box::into_raw(Box::new(shared)) };
-        let accept = |answer: Answer| match api.complaint(answer) {
+        let accept = |status: Status| match api.complaint(status) {
             Some(message) => Err(Rejected::instantiate(message)),
             None => Ok(()),
         };
@@ -90,7 +90,7 @@ impl Guest for WasmEdgeGuest<'_> {
         visit(&mut shared.session, &views(&shared.memories, &()))
     }
 
-    fn call(&mut self, call: &Call) -> Ended {
+    fn call(&mut self, call: &ExportCall) -> Ended {
         let (api, name) = (self.api, Text::of(&call.function));
         let arguments: Option<Vec<Value>> = call.arguments.iter().map(|value| self.release.given(value)).collect();
         let Some(arguments) = arguments else {
@@ -107,7 +107,7 @@ impl Guest for WasmEdgeGuest<'_> {
                 return Ended::no_function(&call.function);
             }
             let mut results = vec![NOTHING; (api.WasmEdge_FunctionTypeGetReturnsLength)(ty) as usize];
-            let answer = (api.WasmEdge_VMExecute)(
+            let status = (api.WasmEdge_VMExecute)(
                 self.machine,
                 name,
                 arguments.as_ptr(),
@@ -115,7 +115,7 @@ impl Guest for WasmEdgeGuest<'_> {
                 results.as_mut_ptr(),
                 results.len() as u32,
             );
-            match api.complaint(answer) {
+            match api.complaint(status) {
                 None => Ended::Returned(results.iter().map(|value| self.release.taken(api, value)).collect()),
                 Some(message) => Ended::Trapped { trap: trap_kind(&message), message, frames: Vec::new() },
             }

@@ -3,7 +3,7 @@
 //!
 //! It runs in its own executor and store, always interpreted, while the guest waits for its host function.
 
-use super::abi::{Answer, Api, NOTHING, Object, Release, Text, Value};
+use super::abi::{Api, NOTHING, Object, Release, Status, Text, Value};
 use crate::engine::drive::NoHost;
 use crate::engine::library::extra_functions;
 use crate::host::WasiSetup;
@@ -26,14 +26,14 @@ extra_functions! {
     ) -> Object;
     exit_code: "WasmEdge_ModuleInstanceWASIGetExitCode" (*const c_void) -> u32;
     find_function: "WasmEdge_ModuleInstanceFindFunction" (*const c_void, Text) -> Object;
-    parse: "WasmEdge_LoaderParseFromBuffer" (Object, *mut Object, *const u8, u32) -> Answer;
+    parse: "WasmEdge_LoaderParseFromBuffer" (Object, *mut Object, *const u8, u32) -> Status;
     create_validator: "WasmEdge_ValidatorCreate" (*const c_void) -> Object;
-    validate: "WasmEdge_ValidatorValidate" (Object, *const c_void) -> Answer;
+    validate: "WasmEdge_ValidatorValidate" (Object, *const c_void) -> Status;
     create_store: "WasmEdge_StoreCreate" () -> Object;
     create_executor: "WasmEdge_ExecutorCreate" (*const c_void, Object) -> Object;
-    register: "WasmEdge_ExecutorRegisterImport" (Object, Object, *const c_void) -> Answer;
-    instantiate: "WasmEdge_ExecutorInstantiate" (Object, *mut Object, Object, *const c_void) -> Answer;
-    invoke: "WasmEdge_ExecutorInvoke" (Object, *const c_void, *const Value, u32, *mut Value, u32) -> Answer;
+    register: "WasmEdge_ExecutorRegisterImport" (Object, Object, *const c_void) -> Status;
+    instantiate: "WasmEdge_ExecutorInstantiate" (Object, *mut Object, Object, *const c_void) -> Status;
+    invoke: "WasmEdge_ExecutorInvoke" (Object, *const c_void, *const Value, u32, *mut Value, u32) -> Status;
 }
 
 /// Whether WasmEdge can give the guest these settings.
@@ -74,7 +74,7 @@ impl OwnHost {
         let memory = run.wasi_memory.map(|_| (GUEST, MemoryKind::PLAIN));
         let forwarded: Vec<Forwarded> = called.iter().map(|(_, function)| Forwarded::wasi(function)).collect();
         let module = trampoline::build(wasi::MODULE, &forwarded, memory);
-        let accept = |what: &str, answer: Answer| match api.complaint(answer) {
+        let accept = |what: &str, status: Status| match api.complaint(status) {
             Some(message) => Err(fail(format!("{what}: {message}"))),
             None => Ok(()),
         };
@@ -124,7 +124,7 @@ impl OwnHost {
         let (Some(arguments), false) = (arguments, forwarder.is_null()) else { return lacks() };
         let mut returned = vec![NOTHING; results];
         // SAFETY: a function of the trampoline, with as many arguments and results as its type has.
-        let answer = unsafe {
+        let status = unsafe {
             (self.functions.invoke)(
                 self.executor,
                 forwarder,
@@ -134,11 +134,11 @@ impl OwnHost {
                 results as u32,
             )
         };
-        if api.is_exit(answer) {
+        if api.is_exit(status) {
             // SAFETY: WASI's instance is alive.
             return HostEnd::Exited(unsafe { (self.functions.exit_code)(self.wasi) } as i32);
         }
-        match api.complaint(answer) {
+        match api.complaint(status) {
             Some(message) => HostEnd::Trapped(message),
             None => HostEnd::Returned(returned.iter().map(|value| release.taken(api, value)).collect()),
         }

@@ -1,11 +1,11 @@
 //! What a guest imports under WasmEdge: the recorder's functions, host functions, new memories.
 
-use super::abi::{Answer, Api, HostFunction, Object, Release, Text, Value};
+use super::abi::{Api, HostFunction, Object, Release, Status, Text, Value};
 use super::host::OwnHost;
 use super::limits;
 use super::memories::WasmEdgeMemory;
 use crate::engine::drive::{Rejected, go_on};
-use crate::engine::lent::{EngineMemory, Lent, OwnHostCall, views};
+use crate::engine::lent::{EngineMemory, LentMemories, OwnHostCall, views};
 use crate::engine::session::{Next, Session};
 use crate::instrument::{FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::values::WasmValue;
@@ -123,7 +123,7 @@ unsafe fn shared<'a>(data: *mut c_void) -> &'a mut Shared {
 
 impl Shared {
     /// The result that leaves the guest. The session knows why.
-    fn leave(&self) -> Answer {
+    fn leave(&self) -> Status {
         // SAFETY: any numbers will do.
         unsafe { ((*self.api).WasmEdge_ResultGen)(USER_ERROR.0, USER_ERROR.1) }
     }
@@ -136,17 +136,17 @@ impl Shared {
         }
     }
 
-    fn go_on(&mut self, next: Next) -> Answer {
+    fn go_on(&mut self, next: Next) -> Status {
         let Shared { session, memories, .. } = self;
         match go_on(next, |look| look(session, &views(memories, &()))) {
-            Ok(()) => Answer::FINE,
+            Ok(()) => Status::FINE,
             Err(_) => self.leave(),
         }
     }
 }
 
 /// The hook of a rewritten module.
-unsafe extern "C" fn hook(data: *mut c_void, _: *const c_void, arguments: *const Value, _: *mut Value) -> Answer {
+unsafe extern "C" fn hook(data: *mut c_void, _: *const c_void, arguments: *const Value, _: *mut Value) -> Status {
     // SAFETY: the engine calls this while the guest waits, with four arguments.
     let (shared, arguments) = unsafe { (shared(data), std::slice::from_raw_parts(arguments, 4)) };
     let operand = |i: usize| arguments[i].bits[0];
@@ -155,7 +155,7 @@ unsafe extern "C" fn hook(data: *mut c_void, _: *const c_void, arguments: *const
 }
 
 /// The buffer of a module that records inline is full.
-unsafe extern "C" fn flush(data: *mut c_void, _: *const c_void, _: *const Value, _: *mut Value) -> Answer {
+unsafe extern "C" fn flush(data: *mut c_void, _: *const c_void, _: *const Value, _: *mut Value) -> Status {
     // SAFETY: the engine calls this while the guest waits.
     let shared = unsafe { shared(data) };
     let taken = shared.take_block();
@@ -169,7 +169,7 @@ unsafe extern "C" fn host_call(
     _: *const c_void,
     arguments: *const Value,
     results: *mut Value,
-) -> Answer {
+) -> Status {
     // SAFETY: the engine calls this while the guest waits, with as many arguments and places for results as the
     // function's type has.
     unsafe {
@@ -189,7 +189,7 @@ unsafe extern "C" fn host_call(
         let mut call =
             host.map(|host| |function: u32, arguments: &[WasmValue]| host.call(api, release, function, arguments));
         let own_host = call.as_mut().map(|call| call as OwnHostCall<'_>);
-        let mut lent = Lent { memories: &shared.memories, store: &mut (), own_host };
+        let mut lent = LentMemories { memories: &shared.memories, store: &mut (), own_host };
         let Ok(values) = shared.session.host_call(imported.index, &arguments, &mut lent) else {
             return shared.leave();
         };
@@ -200,6 +200,6 @@ unsafe extern "C" fn host_call(
             let Some(value) = release.given(value) else { return shared.leave() };
             results.add(i).write(value);
         }
-        Answer::FINE
+        Status::FINE
     }
 }

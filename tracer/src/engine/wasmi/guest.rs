@@ -2,11 +2,11 @@
 
 use super::convert::{failure, from_engine, to_engine};
 use crate::engine::drive::{self, Ended, Guest, Visit, go_on};
-use crate::engine::lent::{EngineMemory, Lent, views};
+use crate::engine::lent::{EngineMemory, LentMemories, views};
 use crate::engine::limit::GrowthLimit;
 use crate::engine::session::{Halt, Next, Session};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
-use crate::job::{Call, Run};
+use crate::job::{ExportCall, Run};
 use crate::values::WasmValue;
 use std::io;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ fn answer(
         let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::host(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
         let memories = Arc::clone(&caller.data().memories);
-        let mut lent = Lent { memories: &memories, store: &mut caller, own_host: None };
+        let mut lent = LentMemories { memories: &memories, store: &mut caller, own_host: None };
         let answer = session.host_call(import, &arguments, &mut lent);
         caller.data_mut().session = Some(session);
         let values = answer.map_err(Error::host)?;
@@ -175,7 +175,7 @@ impl Guest for WasmiGuest {
         visit(&mut self.store, visit_)
     }
 
-    fn call(&mut self, call: &Call) -> Ended {
+    fn call(&mut self, call: &ExportCall) -> Ended {
         let Some(function) = self.instance.get_func(&self.store, &call.function) else {
             return Ended::no_function(&call.function);
         };
@@ -198,7 +198,7 @@ impl Guest for WasmiGuest {
     }
 }
 
-fn invoke(function: Func, call: &Call, store: &mut Store<State>) -> Result<Vec<WasmValue>, Error> {
+fn invoke(function: Func, call: &ExportCall, store: &mut Store<State>) -> Result<Vec<WasmValue>, Error> {
     let ty = function.ty(&*store);
     let arguments = call.arguments.iter().zip(ty.params()).map(|(value, ty)| to_engine(value, *ty));
     let arguments: Option<Vec<Val>> = arguments.collect();

@@ -3,7 +3,7 @@
 use super::convert::{from_engine, to_engine};
 use super::records;
 use super::state::State;
-use crate::engine::lent::Lent;
+use crate::engine::lent::LentMemories;
 use crate::engine::session::Halt;
 use crate::values::WasmValue;
 use wasmtime::{Caller, Error, Func, FuncType, Store};
@@ -16,7 +16,7 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> 
         let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::new(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
         let memories = caller.data().memories.clone();
-        let mut lent = Lent { memories: &memories, store: &mut caller, own_host: None };
+        let mut lent = LentMemories { memories: &memories, store: &mut caller, own_host: None };
         let answer = session.host_call(function, &arguments, &mut lent);
         caller.data_mut().session = Some(session);
         let values = answer.map_err(Error::new)?;

@@ -6,7 +6,7 @@ use super::state::State;
 use super::{live, records};
 use crate::engine::lent::EngineMemory;
 use crate::engine::session::Halt;
-use crate::host::embed::{HostError, HostFunctions, HostMemory, Lent, NoMemory};
+use crate::host::embed::{HostError, HostFunctions, HostMemory, LentMemory, NoMemory};
 use crate::values::WasmValue;
 use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostOutcome, Import};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) fn wrapper(
             return Err(Error::msg(format!("nothing answers the import {import}")));
         };
         let memory = caller.data().memory.clone();
-        let called = |lent: &mut dyn Lent, index| {
+        let called = |lent: &mut dyn LentMemory, index| {
             let mut access = HostMemory::new(index, lent);
             let answer = host(&mut access, &arguments);
             Ok::<_, HostError>((answer, access.finish()?))
@@ -87,7 +87,7 @@ struct Borrowed<'a, 'b> {
     caller: &'a mut Caller<'b, State>,
 }
 
-impl Lent for Borrowed<'_, '_> {
+impl LentMemory for Borrowed<'_, '_> {
     fn bytes(&self) -> &[u8] {
         self.memory.bytes(self.caller)
     }

@@ -8,7 +8,7 @@ use super::state::State;
 use crate::engine::drive::{Ended, Guest, Visit};
 use crate::engine::limit::GrowthLimit;
 use crate::engine::session::Session;
-use crate::job::{Call, Run};
+use crate::job::{ExportCall, Run};
 use crate::shared;
 use crate::values::WasmValue;
 use std::io;
@@ -51,7 +51,7 @@ impl<'a> WasmtimeGuest<'a> {
         Ok(WasmtimeGuest { module, instance, store })
     }
 
-    fn invoke(&mut self, function: Func, call: &Call) -> wasmtime::Result<Vec<WasmValue>> {
+    fn invoke(&mut self, function: Func, call: &ExportCall) -> wasmtime::Result<Vec<WasmValue>> {
         let types = function.ty(&self.store);
         let arguments: Vec<Val> =
             call.arguments.iter().zip(types.params()).map(|(value, ty)| to_engine(value, &ty)).collect();
@@ -66,7 +66,7 @@ impl Guest for WasmtimeGuest<'_> {
         records::visit(&mut self.store, visit)
     }
 
-    fn call(&mut self, call: &Call) -> Ended {
+    fn call(&mut self, call: &ExportCall) -> Ended {
         let Some(function) = self.instance.get_func(&mut self.store, &call.function) else {
             return Ended::no_function(&call.function);
         };
