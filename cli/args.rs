@@ -1,22 +1,24 @@
 //! The command line.
 
+mod compare;
 mod engines;
 mod guest;
 mod parse;
+mod record;
 mod sweep;
 
+pub use compare::CompareArgs;
 pub use engines::EngineList;
 pub use guest::{GuestArgs, RunArgs, options_for};
 pub use parse::parse_size;
+pub use record::{RecordArgs, RecordHost};
 pub use sweep::SweepArgs;
 
-use clap::{Args, ColorChoice, Parser, Subcommand, ValueEnum};
-use forkpoint_compare::HostMode;
+use clap::{Args, ColorChoice, Parser, Subcommand};
 use forkpoint_replay::NanBits;
-use forkpoint_tracer::{EngineSpec, OptLevel, Switch, Target};
-use forkpoint_traces::Outcome;
+use forkpoint_tracer::EngineSpec;
 pub use parse::TimeLimit;
-use parse::{host_modes, parse_limit, parse_position, parse_range};
+use parse::{parse_limit, parse_position, parse_range};
 use std::path::PathBuf;
 
 /// Where two WebAssembly runs part.
@@ -106,153 +108,6 @@ pub enum Command {
         /// The folder to write the pages to
         folder: Option<PathBuf>,
     },
-}
-
-#[derive(Debug, Args)]
-pub struct RecordArgs {
-    #[command(flatten)]
-    pub guest: GuestArgs,
-    /// The trace to write [default: the module's name with .fpt]
-    #[arg(short, long, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// The engine and its settings, separated by commas: wasmtime:aot,target=portable,opt=none
-    ///
-    /// wasmtime:jit, :aot, :winch-jit, :winch-aot, :pulley or :pulley-aot; wasmi; node, node:liftoff or node:turbofan;
-    /// python, python:cranelift or python:winch; capi:jit,lib=PATH or capi:aot,lib=PATH for a library with the interface
-    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; runner:COMMAND. `forkpoint engines` tests which of them
-    /// work here; docs/engines.md lists their settings.
-    #[arg(short, long, default_value = "wasmtime:jit")]
-    pub engine: EngineSpec,
-    /// Compile for this target: host, portable (this architecture's baseline) or a target triple
-    #[arg(long, value_name = "TARGET")]
-    pub target: Option<Target>,
-    /// Switch CPU features on and off: +fma,-avx2
-    #[arg(long, value_name = "FEATURES", value_parser = Switch::parse_cpu, allow_hyphen_values = true)]
-    pub cpu: Option<CpuList>,
-    /// Optimization level: none, speed or speed-and-size
-    #[arg(long, value_name = "LEVEL")]
-    pub opt: Option<OptLevel>,
-    /// Who answers the guest's WASI calls: the linked Wasmtime's host or the engine's own
-    ///
-    /// By default Wasmtime's host answers, whatever the engine: other engines get its recorded answers. With `own` the
-    /// engine's own host answers, such as node:wasi; `forkpoint engines` lists the engines that have one.
-    #[arg(long, value_enum, default_value_t = RecordHost::Wasmtime)]
-    pub host: RecordHost,
-    /// Fix clocks and random numbers, so that separately made recordings can be compared
-    #[arg(long)]
-    pub deterministic: bool,
-    /// Exit with 1 if the run ends in one of these ways, separated by commas: trap, crash, rejected, timeout, out-of-memory,
-    /// unanswered, no-room, interrupted or exit (a code other than 0). By default the command succeeds however the run ends
-    #[arg(long, value_name = "END,...", value_delimiter = ',')]
-    pub fail_on: Vec<End>,
-    /// Print a summary as JSON instead of the guest's results
-    #[arg(long)]
-    pub json: bool,
-    /// Print no summary
-    #[arg(short, long)]
-    pub quiet: bool,
-}
-
-/// The ways a run can end, for `--fail-on`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum End {
-    /// A call trapped
-    Trap,
-    /// The engine's process crashed
-    Crash,
-    /// The engine rejected the module
-    Rejected,
-    /// --timeout ended it
-    Timeout,
-    /// --max-memory ended it
-    OutOfMemory,
-    /// A host call had no answer
-    Unanswered,
-    /// --alloc made no room for an argument
-    NoRoom,
-    /// Ctrl-C or SIGTERM ended it
-    Interrupted,
-    /// The guest exited with a code other than 0
-    Exit,
-}
-
-impl End {
-    /// Whether the run ended this way.
-    pub fn is(self, outcome: &Outcome) -> bool {
-        match outcome {
-            Outcome::Trapped { .. } => self == End::Trap,
-            Outcome::Crashed { .. } => self == End::Crash,
-            Outcome::Rejected { .. } => self == End::Rejected,
-            Outcome::TimedOut => self == End::Timeout,
-            Outcome::OutOfMemory => self == End::OutOfMemory,
-            Outcome::Unanswered => self == End::Unanswered,
-            Outcome::NoRoom => self == End::NoRoom,
-            Outcome::Interrupted => self == End::Interrupted,
-            Outcome::Exited { code } => self == End::Exit && *code != 0,
-            _ => false,
-        }
-    }
-}
-
-/// A type alias, since clap takes a plain `Vec` for a repeatable option; this option holds a list.
-pub type CpuList = std::vec::Vec<Switch>;
-
-#[derive(Debug, Args)]
-pub struct CompareArgs {
-    #[command(flatten)]
-    pub guest: GuestArgs,
-    /// The left engine, the reference
-    #[arg(long, default_value = "wasmtime:jit")]
-    pub lhs: EngineSpec,
-    /// The right engine
-    #[arg(long, default_value = "wasmtime:aot")]
-    pub rhs: EngineSpec,
-    /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
-    ///
-    /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
-    /// Quote a runner's word that holds a semicolon. The reference is the first engine that can answer host calls and
-    /// finishes its run.
-    #[arg(long, value_name = "ENGINE[;ENGINE...]")]
-    #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
-    pub engines: Vec<EngineList>,
-    /// Who answers the guest's host calls
-    ///
-    /// With `pinned` the linked Wasmtime's host answers once, and all other runs get its recorded answers. With `live` each
-    /// engine that has its own host (`forkpoint engines` lists them: node:wasi, for example) uses it, and every other engine
-    /// is answered by Wasmtime's host from a live run. Use `live` to see whether the host makes the difference, `own` to
-    /// see whether a bug needs the left engine's host.
-    #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]
-    pub host: HostMode,
-    /// The limit of --memory-page-limit for the left side only
-    #[arg(long, value_name = "PAGES")]
-    pub lhs_memory_page_limit: Option<u64>,
-    /// The limit of --memory-page-limit for the right side only
-    #[arg(long, value_name = "PAGES")]
-    pub rhs_memory_page_limit: Option<u64>,
-    /// Keep the traces in this directory: lhs.fpt and rhs.fpt, or with --engines 01-ENGINE.fpt and so on
-    #[arg(short, long, value_name = "DIR")]
-    pub output: Option<PathBuf>,
-    /// Skip the runs without recording, which show whether recording changes a result
-    #[arg(long)]
-    pub no_guard: bool,
-    /// Skip the reruns that find out more about a divergence: the place of a trap that the engine does not report, whether
-    /// it follows from the bits of NaNs, which function first returned another value
-    #[arg(long)]
-    pub no_reruns: bool,
-    /// Show the left guest's output on standard error
-    #[arg(long)]
-    pub echo: bool,
-    #[command(flatten)]
-    pub report: ReportArgs,
-}
-
-/// Who answers host calls when a run is recorded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum RecordHost {
-    /// The host of the linked Wasmtime
-    Wasmtime,
-    /// The engine's own host
-    Own,
 }
 
 #[derive(Debug, Args)]

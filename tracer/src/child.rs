@@ -4,8 +4,8 @@ pub use crate::job::ARGUMENT;
 
 use crate::engine;
 use crate::engine::wasmi::preload::preload;
-use crate::host::answer::HostFunction;
 use crate::host::embed::{HostError, HostFunctions};
+use crate::host::function::HostFunction;
 use crate::host::script::Script;
 use crate::job::{Job, Run, Task};
 use crate::link::{Socket, listen};

@@ -6,123 +6,24 @@
 //! conversation in their own process ([`crate::engine`]), where a call costs no round trip; runners hold it with the
 //! recorder.
 
+mod logged;
+
 use crate::error::RecordError;
+use crate::host::function::{HostFunction, Provider};
 use crate::host::live::{LiveCall, Step};
 use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
 use crate::host::{NO_THREAD, WasiSetup};
 use crate::protocol::HostEnd;
-use crate::protocol::{Answer, Growth, HostWrite, Order, ReadRange};
+use crate::protocol::{Answer, HostWrite, Order, ReadRange};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
 use forkpoint_traces::{
-    FuncIndex, HostCall, HostEvent, HostLog, HostOutcome, HostRead, Import, MemoryIndex, TraceReader,
-    printable_output,
+    FuncIndex, HostCall, HostEvent, HostLog, HostRead, MemoryIndex, TraceReader, printable_output,
 };
 use serde::{Deserialize, Serialize};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
-use wasmparser::ValType;
-
-/// An imported function.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct HostFunction {
-    pub(crate) import: Import,
-    pub(crate) parameters: Vec<ResultType>,
-    pub(crate) results: Vec<ResultType>,
-    pub(crate) provider: Provider,
-}
-
-/// The type of a result or a parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum ResultType {
-    I32,
-    I64,
-    F32,
-    F64,
-    V128,
-    Nullable,
-    /// A reference that is never null: no value for it can be given.
-    Reference,
-}
-
-impl ResultType {
-    /// Whether a value is of this type.
-    pub(crate) fn fits(self, value: &WasmValue) -> bool {
-        match (value, self) {
-            (WasmValue::I32(_), ResultType::I32)
-            | (WasmValue::I64(_), ResultType::I64)
-            | (WasmValue::F32(_), ResultType::F32)
-            | (WasmValue::F64(_), ResultType::F64)
-            | (WasmValue::V128(_), ResultType::V128) => true,
-            (WasmValue::Reference(word), ResultType::Nullable) => word == "null",
-            _ => false,
-        }
-    }
-}
-
-impl From<ValType> for ResultType {
-    fn from(ty: ValType) -> ResultType {
-        match ty {
-            ValType::I32 => ResultType::I32,
-            ValType::I64 => ResultType::I64,
-            ValType::F32 => ResultType::F32,
-            ValType::F64 => ResultType::F64,
-            ValType::V128 => ResultType::V128,
-            ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
-            ValType::Ref(_) => ResultType::Reference,
-        }
-    }
-}
-
-impl HostFunction {
-    /// The meaning of its arguments, if it is a function of WASI.
-    fn signature(&self) -> Option<Signature> {
-        (self.import.module == wasi::MODULE).then(|| wasi::signature(&self.import.name)).flatten()
-    }
-
-    /// Whether only the host of an engine's process, or a host log, can answer it.
-    pub(crate) fn needs_engine(&self) -> bool {
-        matches!(self.provider, Provider::Engine)
-    }
-
-    /// Those that are WASI's.
-    pub(crate) fn needs_wasi(&self) -> bool {
-        self.needs_engine() && self.signature().is_some()
-    }
-
-    /// Whether it can return these values.
-    fn returns(&self, values: &[WasmValue]) -> bool {
-        values.len() == self.results.len() && values.iter().zip(&self.results).all(|(value, ty)| ty.fits(value))
-    }
-}
-
-/// Who answers an imported function without a host log.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Provider {
-    /// The process of an engine that has a host.
-    Engine,
-    /// Always the same answer.
-    Stub(HostEnd),
-    /// There is no new thread.
-    NoThreads,
-    /// Nobody: only a host log can answer it.
-    Nobody,
-}
-
-/// Most bytes of memory that a recorded call may have changed: all of it is held, and a stranger's recording of a few
-/// kilobytes may claim any amount.
-const MOST_ANSWER: u64 = 256 << 20;
-
-/// The cost of a call's step besides its bytes.
-const STEP: u64 = 256;
-
-fn cost(event: &HostEvent) -> u64 {
-    match event {
-        HostEvent::Write { bytes, .. } => STEP + bytes.len() as u64,
-        _ => STEP,
-    }
-}
 
 /// What answers the host calls of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -361,74 +262,6 @@ impl Host {
             vec![HostEvent::Call(call), HostEvent::Return { import: import.clone(), outcome: end.outcome() }];
         Ok(Reply { order: Order::Answer(Answer::only(end)), events, unanswered: None })
     }
-
-    fn logged(&mut self, call: HostCall) -> Result<Reply, RecordError> {
-        let Some(log) = &mut self.log else { return Err(RecordError::Protocol("no host log".to_string())) };
-        let next = match self.ahead.take() {
-            Some(event) => Some(event),
-            None => log.next_event()?,
-        };
-        let why = match next {
-            // The place of a call in the module is not part of the question.
-            Some(HostEvent::Call(logged)) if (HostCall { caller: None, ..logged.clone() }) == call => None,
-            Some(HostEvent::Call(logged)) if logged.import == call.import => {
-                Some("the recording has other arguments, or other bytes that they point to".to_string())
-            }
-            Some(HostEvent::Call(logged)) => Some(format!("the recording has a call of {}", logged.import)),
-            Some(_) => return Err(damaged("a step of a call without its call")),
-            None => Some("the recording has no further host call".to_string()),
-        };
-        if let Some(why) = why {
-            let why = format!("the guest called {} where {why}", call.import);
-            let order = Order::Answer(Answer::only(HostEnd::Stopped));
-            return Ok(Reply { order, events: vec![HostEvent::Call(call)], unanswered: Some(why) });
-        }
-        let mut answer = Answer::only(HostEnd::Stopped);
-        let function = call.function.0 as usize;
-        let import = call.import.clone();
-        let mut events = vec![HostEvent::Call(call)];
-        let mut room = MOST_ANSWER;
-        loop {
-            let event = log.next_event()?;
-            room = event.as_ref().map_or(Some(room), |event| room.checked_sub(cost(event))).ok_or_else(|| {
-                damaged(&format!("the call of {import} does more to memory than {} MiB", MOST_ANSWER >> 20))
-            })?;
-            match &event {
-                Some(HostEvent::Write { memory, address, bytes }) => {
-                    let write = HostWrite { memory: *memory, address: *address, bytes: bytes.clone() };
-                    answer.writes.push(write);
-                }
-                Some(HostEvent::Grow { memory, delta, .. }) => {
-                    answer.grows.push(Growth { memory: *memory, pages: *delta });
-                }
-                Some(HostEvent::Return { outcome, .. }) => {
-                    answer.end = match outcome {
-                        HostOutcome::Returned(values) if !self.functions[function].returns(values) => {
-                            return Err(damaged("results that are not of the function's type"));
-                        }
-                        HostOutcome::Returned(values) => HostEnd::Returned(values.clone()),
-                        HostOutcome::Trapped(message) => HostEnd::Trapped(message.clone()),
-                        HostOutcome::Exited(code) => HostEnd::Exited(*code),
-                    };
-                    events.extend(event);
-                    return Ok(Reply { order: Order::Answer(answer), events, unanswered: None });
-                }
-                Some(HostEvent::Call(_)) => {
-                    return Err(damaged("a call inside of a call: the host called back, which cannot be replayed"));
-                }
-                // The recording ends inside the call: its engine crashed there, or ran out of time.
-                None => {
-                    let why = "the recording ends inside this host call".to_string();
-                    return Ok(Reply { order: Order::Answer(answer), events, unanswered: Some(why) });
-                }
-            }
-            events.extend(event);
-        }
-    }
-}
-
-fn damaged(what: &str) -> RecordError {
-    RecordError::HostLog { what: format!("the host log of the recording cannot be replayed: {what}") }
 }
 
 /// Prints the guest's output. A closed output does not end a run. The guest may be hostile, so nothing it prints acts

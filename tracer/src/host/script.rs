@@ -6,8 +6,9 @@
 //! endian. Nothing here concerns the engine under test: any failure is an error of the host.
 
 use super::script_values::{Typed, kind, read_value, write_value};
-use crate::host::answer::ResultType;
-use crate::host::embed::{HostError, HostMemory};
+use crate::host::embed::HostError;
+use crate::host::function::ResultType;
+use crate::host::memory::{HostMemory, OutOfBounds};
 use crate::values::WasmValue;
 use forkpoint_traces::Import;
 use serde::{Deserialize, Serialize};
@@ -176,7 +177,7 @@ impl Script {
         self.say(&call, &[])?;
         loop {
             let (heard, bytes) = self.hear(until)?;
-            let outside = |error: crate::host::embed::OutOfBounds| Said::Outside(error.to_string());
+            let outside = |error: OutOfBounds| Said::Outside(error.to_string());
             match heard {
                 Heard::Read(address, length) => {
                     let (address, length) = (number(&address)?, number(&length)?);

@@ -1,6 +1,6 @@
 //! Values between the engine's process and a host script: type and text, since JSON has no 64-bit integers and no NaNs.
 
-use crate::host::answer::ResultType;
+use crate::host::function::ResultType;
 use crate::values::WasmValue;
 use forkpoint_traces::Hex;
 

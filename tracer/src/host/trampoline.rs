@@ -4,7 +4,7 @@
 //! it would find none. The trampoline imports the guest's memory and every host function and exports both again: to
 //! the host function, a call through it looks like a call from the guest.
 
-use crate::host::answer::{HostFunction, ResultType};
+use crate::host::function::{HostFunction, ResultType};
 use wasm_encoder::{
     CodeSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection, MemoryType, Module,
     TypeSection, ValType,

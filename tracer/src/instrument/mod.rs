@@ -78,6 +78,7 @@ mod marks;
 pub(crate) mod names;
 mod notes;
 mod offsets;
+mod operands;
 mod options;
 mod original;
 mod proposals;

@@ -2,11 +2,11 @@
 //! of a rerun: which NaNs are made, what functions are called with and return.
 
 use super::body::BodyRewriter;
-use super::emit::Source;
 use super::error::offset as code_offset;
 use super::locals::{Exits, Function};
 use super::machinery::Inline;
 use super::mark::Marked;
+use super::operands::Source;
 use super::options::Ask;
 use super::raw::{NOTE, NOTE_HOOK, NOTE_SIZE};
 use super::scan::Signature;

@@ -12,31 +12,19 @@
 //! Results are kept in globals, and one more says that the step is done. A step that needs one which is not done
 //! traps. So does a put to address 0, which is an allocator's word for failure.
 
+mod there;
+
 use super::error::{InstrumentError, limit};
 use super::layout::{ORDER, appended, rank, section_id};
 use super::step_export;
 use forkpoint_traces::{Argument, Call, Put, Step, StepResult, WasmValue};
 use std::collections::{BTreeMap, BTreeSet};
+use there::There;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     ConstExpr, Encode, GlobalType, Ieee32, Ieee64, Instruction as I, RawSection, Section as _, SectionId, ValType,
 };
-use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, TypeRef};
-
-/// The module's items by kind, and its exported functions.
-#[derive(Default)]
-struct There {
-    types: Vec<Option<FuncType>>,
-    /// Type indices of all functions.
-    functions: Vec<u32>,
-    globals: u32,
-    memories: Vec<bool>,
-    data: u32,
-    has_data_count: bool,
-    exports: BTreeMap<String, u32>,
-    /// Where the first function body begins.
-    code: usize,
-}
+use wasmparser::Parser;
 
 /// The additions, encoded, section by section.
 #[derive(Default)]
@@ -64,65 +52,6 @@ pub(super) fn add(module: &[u8], steps: &[Step], added: &BTreeSet<u32>) -> Resul
     // A module without code has none that could move.
     let moved = if there.code == 0 { 0 } else { There::of(&out)?.code - there.code };
     Ok((out, moved as u32))
-}
-
-impl There {
-    fn of(module: &[u8]) -> Result<There, InstrumentError> {
-        let mut there = There::default();
-        for payload in Parser::new(0).parse_all(module) {
-            match payload? {
-                Payload::TypeSection(section) => {
-                    for group in section {
-                        there.types.extend(group?.into_types().map(|ty| match ty.composite_type.inner {
-                            CompositeInnerType::Func(ty) => Some(ty),
-                            _ => None,
-                        }));
-                    }
-                }
-                Payload::ImportSection(section) => {
-                    for import in section.into_imports() {
-                        match import?.ty {
-                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => there.functions.push(ty),
-                            TypeRef::Global(_) => there.globals += 1,
-                            TypeRef::Memory(memory) => there.memories.push(memory.memory64),
-                            TypeRef::Table(_) | TypeRef::Tag(_) => {}
-                        }
-                    }
-                }
-                Payload::FunctionSection(section) => {
-                    for ty in section {
-                        there.functions.push(ty?);
-                    }
-                }
-                Payload::MemorySection(section) => {
-                    for memory in section {
-                        there.memories.push(memory?.memory64);
-                    }
-                }
-                Payload::GlobalSection(section) => there.globals += section.count(),
-                Payload::ExportSection(section) => {
-                    for export in section {
-                        let export = export?;
-                        if export.kind == ExternalKind::Func {
-                            there.exports.insert(export.name.to_string(), export.index);
-                        }
-                    }
-                }
-                Payload::DataCountSection { .. } => there.has_data_count = true,
-                Payload::DataSection(section) => there.data = section.count(),
-                Payload::CodeSectionEntry(body) if there.code == 0 => there.code = body.range().start,
-                _ => {}
-            }
-        }
-        Ok(there)
-    }
-
-    /// The function that a call names, and its type.
-    fn callee(&self, call: &Call) -> Option<(u32, &FuncType)> {
-        let function = *self.exports.get(&call.function)?;
-        let ty = *self.functions.get(function as usize)?;
-        Some((function, self.types.get(ty as usize)?.as_ref()?))
-    }
 }
 
 impl Added {

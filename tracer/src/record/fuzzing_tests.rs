@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::host::WasiSetup;
-use crate::host::answer::{Host, HostFunction, HostSpec, Provider};
+use crate::host::answer::{Host, HostSpec};
+use crate::host::function::{HostFunction, Provider};
 use crate::protocol::HostEnd;
 use crate::protocol::VERSION;
 use crate::protocol::{

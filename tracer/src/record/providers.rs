@@ -3,7 +3,7 @@
 use super::interface::{Interface, Needed, NeededKind};
 use super::types::signature;
 use crate::error::RecordError;
-use crate::host::answer::{HostFunction, Provider, ResultType};
+use crate::host::function::{HostFunction, Provider, ResultType};
 use crate::host::preload::{self, Access, GUEST, MEMORY, Preload};
 use crate::host::script::HostScript;
 use crate::host::stub::{Stub, StubAnswer};

@@ -5,7 +5,7 @@
 use super::interface::Interface;
 use super::types::signature;
 use crate::error::RecordError;
-use crate::host::answer::ResultType;
+use crate::host::function::ResultType;
 use crate::instrument::{MemoryDecl, step_export};
 use crate::job::ExportCall;
 use crate::values::WasmValue;

@@ -10,7 +10,7 @@ use crate::engine::drive::NoHost;
 use crate::engine::library::extra_functions;
 use crate::engine::words::one_line;
 use crate::host::WasiSetup;
-use crate::host::answer::HostFunction;
+use crate::host::function::HostFunction;
 use crate::host::trampoline::{self, Forwarded, MemoryKind};
 use crate::job::Run;
 use crate::protocol::HostEnd;

@@ -7,7 +7,7 @@ use super::abi::{Api, NOTHING, Object, Release, Status, Text, Value};
 use crate::engine::drive::NoHost;
 use crate::engine::library::extra_functions;
 use crate::host::WasiSetup;
-use crate::host::answer::HostFunction;
+use crate::host::function::HostFunction;
 use crate::host::trampoline::{self, Forwarded, MemoryKind};
 use crate::job::Run;
 use crate::protocol::HostEnd;

@@ -5,7 +5,8 @@
 //! where the memory is accessible, and the call resumes: no pointer to a memory outlives the host call.
 
 use super::convert::{from_engine, to_engine};
-use crate::host::embed::{HostError, HostFunctions, HostMemory};
+use crate::host::embed::{HostError, HostFunctions};
+use crate::host::memory::HostMemory;
 use crate::host::preload::{Access, MEMORY, Preload, read};
 use crate::values::WasmValue;
 use std::fmt;

@@ -6,7 +6,8 @@ use super::state::State;
 use super::{live, records};
 use crate::engine::lent::EngineMemory;
 use crate::engine::session::Halt;
-use crate::host::embed::{HostError, HostFunctions, HostMemory, LentMemory, NoMemory};
+use crate::host::embed::{HostError, HostFunctions};
+use crate::host::memory::{HostMemory, LentMemory, NoMemory};
 use crate::values::WasmValue;
 use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostOutcome, Import};
 use std::sync::Arc;
@@ -35,21 +36,20 @@ pub(super) fn wrapper(
         let called = |lent: &mut dyn LentMemory, index| {
             let mut access = HostMemory::new(index, lent);
             let answer = host(&mut access, &arguments);
-            Ok::<_, HostError>((answer, access.finish()?))
+            access.finish().map(|noted| (answer, noted))
         };
         let called = match memory {
             Some((memory, index)) => called(&mut Borrowed { memory, caller: &mut caller }, index),
             None => called(&mut NoMemory, 0),
         };
         let (answer, (reads, writes)) = match called {
-            Ok((Err(HostError::Failed(why)), _)) | Err(HostError::Failed(why)) => {
+            Ok((Err(HostError::Failed(why)), _)) | Err(why) => {
                 records::take_block(&mut caller)?;
                 if let Some(session) = caller.data_mut().session.as_mut() {
                     session.host_failed(format!("the host function {import}: {why}"))?;
                 }
                 return Err(Error::new(Halt));
             }
-            Err(error) => return Err(Error::new(error)),
             Ok(called) => called,
         };
         let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };

@@ -1,0 +1,57 @@
+//! The command line of `compare`.
+
+use super::parse::host_modes;
+use super::{EngineList, GuestArgs, ReportArgs};
+use clap::Args;
+use forkpoint_compare::HostMode;
+use forkpoint_tracer::EngineSpec;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// The left engine, the reference
+    #[arg(long, default_value = "wasmtime:jit")]
+    pub lhs: EngineSpec,
+    /// The right engine
+    #[arg(long, default_value = "wasmtime:aot")]
+    pub rhs: EngineSpec,
+    /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
+    ///
+    /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
+    /// Quote a runner's word that holds a semicolon. The reference is the first engine that can answer host calls and
+    /// finishes its run.
+    #[arg(long, value_name = "ENGINE[;ENGINE...]")]
+    #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
+    pub engines: Vec<EngineList>,
+    /// Who answers the guest's host calls
+    ///
+    /// With `pinned` the linked Wasmtime's host answers once, and all other runs get its recorded answers. With `live` each
+    /// engine that has its own host (`forkpoint engines` lists them: node:wasi, for example) uses it, and every other engine
+    /// is answered by Wasmtime's host from a live run. Use `live` to see whether the host makes the difference, `own` to
+    /// see whether a bug needs the left engine's host.
+    #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]
+    pub host: HostMode,
+    /// The limit of --memory-page-limit for the left side only
+    #[arg(long, value_name = "PAGES")]
+    pub lhs_memory_page_limit: Option<u64>,
+    /// The limit of --memory-page-limit for the right side only
+    #[arg(long, value_name = "PAGES")]
+    pub rhs_memory_page_limit: Option<u64>,
+    /// Keep the traces in this directory: lhs.fpt and rhs.fpt, or with --engines 01-ENGINE.fpt and so on
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Skip the runs without recording, which show whether recording changes a result
+    #[arg(long)]
+    pub no_guard: bool,
+    /// Skip the reruns that find out more about a divergence: the place of a trap that the engine does not report, whether
+    /// it follows from the bits of NaNs, which function first returned another value
+    #[arg(long)]
+    pub no_reruns: bool,
+    /// Show the left guest's output on standard error
+    #[arg(long)]
+    pub echo: bool,
+    #[command(flatten)]
+    pub report: ReportArgs,
+}
