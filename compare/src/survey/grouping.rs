@@ -4,18 +4,19 @@ use super::rows::{EngineGroup, EngineRun};
 use crate::error::{CompareError, in_one_line};
 use crate::files::open_recorded;
 use crate::runs::Runs;
-use forkpoint_replay::{Report, first_divergence, printable};
+use forkpoint_replay::{Report, Timeline, first_divergence, printable};
 use forkpoint_traces::Outcome;
 
 /// Puts every engine into its group, the reference first. Also returns what the specification says of the module.
 pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) -> (Vec<EngineGroup>, Option<String>) {
     let mut specification = None;
     let mut groups: Vec<EngineGroup> = Vec::new();
+    let mut held = None;
     for index in std::iter::once(reference).chain((0..engines.len()).filter(|index| *index != reference)) {
         let Some(recorded) = engines[index].recorded.as_ref() else { continue };
         let outcome = recorded.outcome.clone();
         let (events, message) = (recorded.events, recorded.message.clone());
-        let placed = place(runs, engines, [reference, index], &groups);
+        let placed = place(runs, engines, &mut held, [reference, index], &groups);
         let row = &mut engines[index].row;
         (row.events, row.outcome, row.message) = (Some(events), Some(outcome.clone()), message);
         match placed {
@@ -52,20 +53,29 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
     (groups, specification)
 }
 
-/// An engine's report against the reference, and the existing group that it belongs to, if any.
+/// An engine's report against the reference, and the existing group that it belongs to, if any. `held` keeps the
+/// reference's trace open, so that its module is parsed once for all engines.
 fn place(
     runs: &Runs,
     engines: &[EngineRun],
+    held: &mut Option<Timeline>,
     [reference, index]: [usize; 2],
     groups: &[EngineGroup],
 ) -> Result<(Report, Option<usize>), CompareError> {
     let open = |index: usize| open_recorded(&engines[index].side.output);
     let settings = runs.settings;
     let mut own = open(index)?;
-    let against = Report::new(&mut open(reference)?, &mut own, settings.context, settings.nan_bits)?;
+    let first = match held {
+        Some(first) => first,
+        None => held.insert(open(reference)?),
+    };
+    let against = Report::new(first, &mut own, settings.context, settings.nan_bits)?;
     for (number, group) in groups.iter().enumerate() {
-        let Some(first) = group.engines.first() else { continue };
-        let found = first_divergence(&mut open(*first)?, &mut own, settings.nan_bits)?;
+        let found = match group.engines.first() {
+            Some(member) if *member == reference => first_divergence(first, &mut own, settings.nan_bits)?,
+            Some(member) => first_divergence(&mut open(*member)?, &mut own, settings.nan_bits)?,
+            None => continue,
+        };
         if found.divergence.is_none() && found.cut_short.is_none() {
             return Ok((against, Some(number)));
         }
