@@ -61,13 +61,13 @@ pub use host::preload::Preload;
 pub use host::script::HostScript;
 pub use host::stub::{Stub, StubError};
 pub use job::{Watch, WatchedRange};
-#[doc(hidden)]
-pub use record::fuzzing;
 pub use record::{
     CallError, CallResult, Checkpoint, Differs, EndDifference, EndMemory, EndPage, EndState, Gauge, HostSource,
     Imports, Invocation, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program,
     Progress, Recorded, Request, Stdio, Work, every_call, own_host,
 };
+#[doc(hidden)]
+pub use record::{fuzzing, write_block};
 pub use scratch::Scratch;
 pub use spec::{
     BundledRunner, BundledSpec, CapiSpec, Compiler, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError, Target,

@@ -53,6 +53,8 @@ pub use program::{Program, Work};
 pub use providers::Imports;
 pub use recorded::{CallResult, Recorded};
 pub use request::{HostSource, Request, Stdio};
+#[doc(hidden)]
+pub use sink::write_block;
 
 use crate::error::RecordError;
 use crate::job::Run;

@@ -14,6 +14,7 @@ use crate::limits::{MAX_BLOB, MAX_COLUMNS};
 use crate::varint;
 use serde::{Deserialize, Serialize};
 
+mod column;
 mod decoder;
 mod encoder;
 

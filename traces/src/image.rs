@@ -136,7 +136,7 @@ impl Image {
 
     /// Size of a memory, `None` where there is no such memory (yet).
     pub fn size(&self, memory: MemoryIndex) -> Option<MemorySize> {
-        Some(self.memories.get(memory.0 as usize)?.size)
+        Some(self.memories.get(memory.0 as usize)?.size())
     }
 
     /// Copies bytes of a memory from `address` on into `out`. What lies past the end of memory reads as 0;
@@ -144,14 +144,14 @@ impl Image {
     pub fn read(&self, memory: MemoryIndex, address: u64, out: &mut [u8]) -> usize {
         out.fill(0);
         let Some(memory) = self.memories.get(memory.0 as usize) else { return 0 };
-        let inside = memory.size.bytes().saturating_sub(address).min(out.len() as u64) as usize;
+        let inside = memory.bytes().saturating_sub(address).min(out.len() as u64) as usize;
         let mut done = 0;
         while done < inside {
             let at = address + done as u64;
             let start = (at % PAGE) as usize;
             let length = (PAGE as usize - start).min(inside - done);
             if let Some(page) = memory.page(at / PAGE) {
-                out[done..done + length].copy_from_slice(&page.bytes[start..start + length]);
+                out[done..done + length].copy_from_slice(&page[start..start + length]);
             }
             done += length;
         }
@@ -164,7 +164,7 @@ impl Image {
             .get(memory.0 as usize)
             .into_iter()
             .flat_map(move |memory| memory.pages_in(range.clone()))
-            .map(|(number, page)| (number, page.bytes.as_slice()))
+            .map(|(number, page)| (number, page.as_slice()))
     }
 
     /// Size and digest of a memory, in the form that the end of a run has; `None` where there is no such memory.
@@ -183,7 +183,8 @@ impl Image {
     /// wrote inside is applied.
     #[inline]
     pub fn take_outside(&mut self) -> Option<(MemoryIndex, u64)> {
-        self.outside.take()
+        // Taking it writes it back, and it hardly ever is there.
+        if self.outside.is_some() { self.outside.take() } else { None }
     }
 
     /// Bytes of memory that the events have filled, counted as their reader counts them.
@@ -206,11 +207,7 @@ impl Image {
     /// Ends keyframe interval `k` and calls `sink` with every page written after keyframe `base`.
     pub(crate) fn dirty_since(&mut self, base: u64, mut sink: impl FnMut(u32, u64, &[u8])) {
         for (index, memory) in self.memories.iter().enumerate() {
-            for (number, page) in memory.pages_in(0..u64::MAX) {
-                if u64::from(page.interval) > base {
-                    sink(index as u32, number, &page.bytes);
-                }
-            }
+            memory.written_since(base).for_each(|(number, page)| sink(index as u32, number, page));
         }
         self.interval += 1;
         self.dirty = 0;
@@ -219,7 +216,7 @@ impl Image {
     }
 
     pub(crate) fn sizes(&self) -> Vec<(u64, u32)> {
-        self.memories.iter().map(|memory| (memory.size.pages, memory.size.page_size)).collect()
+        self.memories.iter().map(|memory| (memory.size().pages, memory.size().page_size)).collect()
     }
 
     /// Sets up empty memories of these sizes, as a keyframe stores them.
@@ -249,7 +246,7 @@ impl Image {
     /// Sets the size of a memory: how replay takes a `memory.grow` back.
     pub fn set_pages(&mut self, memory: MemoryIndex, pages: u64) {
         if let Some(memory) = self.memories.get_mut(memory.0 as usize) {
-            memory.size.pages = pages;
+            memory.resize(pages);
         }
     }
 }

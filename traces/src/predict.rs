@@ -6,7 +6,7 @@
 //! decoder drive the same [`Predictor`], so they cannot disagree.
 //! State is forgotten at every chunk (by an epoch, not by clearing): chunks are readable alone.
 
-use crate::site::MAX_OPERANDS;
+use crate::site::Layout;
 
 /// History of one operand of one site.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,31 +40,51 @@ impl Lane {
     }
 }
 
-/// History of one site within a chunk.
+/// History of one site within a chunk, and what a store there writes. One cache line: of everything that is kept per
+/// site, an event of a store looks at this alone.
 #[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
 pub(crate) struct SiteState {
     epoch: u32,
     successor: u32,
-    pub(crate) lanes: [Lane; MAX_OPERANDS],
+    /// Memory and width of a store of up to 8 bytes; a width of 0 is anything else.
+    pub(crate) memory: u32,
+    pub(crate) width: u8,
+    /// The first two operands. Few events have a third.
+    pub(crate) lanes: [Lane; 2],
+}
+
+/// History of a site's third operand, in the chunk with this epoch.
+#[derive(Debug, Clone, Copy, Default)]
+struct Third {
+    epoch: u32,
+    lane: Lane,
 }
 
 /// History of all sites.
 #[derive(Debug)]
 pub(crate) struct Predictor {
     states: Vec<SiteState>,
+    third: Vec<Third>,
     epoch: u32,
     previous: usize,
 }
 
 impl Predictor {
-    pub(crate) fn new(sites: usize) -> Predictor {
-        Predictor { states: vec![SiteState::default(); sites.max(1)], epoch: 0, previous: 0 }
+    /// No history of the sites with these layouts. A chunk begins with [`Predictor::reset`].
+    pub(crate) fn new(layouts: &[Layout]) -> Predictor {
+        let state =
+            |layout: &Layout| SiteState { memory: layout.memory, width: layout.store, ..SiteState::default() };
+        let mut states: Vec<SiteState> = layouts.iter().map(state).collect();
+        states.resize(states.len().max(1), SiteState::default());
+        Predictor { third: vec![Third::default(); states.len()], states, epoch: 0, previous: 0 }
     }
 
     /// Forgets everything: a chunk begins.
     pub(crate) fn reset(&mut self) {
         if self.epoch == u32::MAX {
-            self.states.fill(SiteState::default());
+            self.states.iter_mut().for_each(|state| state.epoch = 0);
+            self.third.fill(Third::default());
             self.epoch = 0;
         }
         self.epoch += 1;
@@ -73,7 +93,8 @@ impl Predictor {
     }
 
     fn fresh(&mut self, site: usize) {
-        self.states[site] = SiteState { epoch: self.epoch, successor: site as u32 + 1, lanes: Default::default() };
+        let state = &mut self.states[site];
+        (state.epoch, state.successor, state.lanes) = (self.epoch, site as u32 + 1, Default::default());
     }
 
     /// The site expected next.
@@ -82,15 +103,45 @@ impl Predictor {
         self.states[self.previous].successor
     }
 
-    /// Moves on to `site`, which must be below the number given to [`Predictor::new`], and returns its history.
+    /// Moves on to `site`, which must be one of those given to [`Predictor::new`], and returns its history.
     #[inline]
     pub(crate) fn enter(&mut self, site: u32) -> &mut SiteState {
-        self.states[self.previous].successor = site;
+        let previous = &mut self.states[self.previous];
+        // Mostly it is there already, and a line that is not written stays clean.
+        if previous.successor != site {
+            previous.successor = site;
+        }
         let site = site as usize;
         if self.states[site].epoch != self.epoch {
             self.fresh(site);
         }
         self.previous = site;
         &mut self.states[site]
+    }
+
+    /// History of the site that was entered last.
+    #[inline]
+    pub(crate) fn entered(&mut self) -> &mut SiteState {
+        &mut self.states[self.previous]
+    }
+
+    /// Memory and width of the store at `site`, `None` for anything else.
+    #[inline]
+    pub(crate) fn store(&self, site: u32) -> Option<(u32, u8)> {
+        let state = self.states.get(site as usize).filter(|state| state.width != 0)?;
+        Some((state.memory, state.width))
+    }
+
+    /// History of an operand of the site that was entered last.
+    #[inline]
+    pub(crate) fn lane(&mut self, operand: usize) -> &mut Lane {
+        if let Some(lane) = self.states[self.previous].lanes.get_mut(operand) {
+            return lane;
+        }
+        let third = &mut self.third[self.previous];
+        if third.epoch != self.epoch {
+            *third = Third { epoch: self.epoch, lane: Lane::default() };
+        }
+        &mut third.lane
     }
 }

@@ -4,7 +4,7 @@ mod host_calls;
 
 use crate::host::answer::Host;
 use crate::host::embed::HostFunctions;
-use crate::instrument::{HOOK_SIZE, MARK_HOOK};
+use crate::instrument::MARK_HOOK;
 use crate::job::{Checkpoints, Run};
 use crate::link::{Control, Out};
 use crate::memories::View;
@@ -104,16 +104,11 @@ impl Session {
             self.hooks.set_mark(self.mark);
             return if self.stops() { Next::Stop } else { Next::GoOn };
         }
-        let mut record = [0; HOOK_SIZE];
-        record[..4].copy_from_slice(&site.to_le_bytes());
-        for (place, operand) in record[4..].chunks_exact_mut(8).zip(operands) {
-            place.copy_from_slice(&operand.to_le_bytes());
-        }
-        if !self.hooks.append(&record) {
+        if !self.hooks.append_call(site, operands) {
             if let Err(error) = self.drain() {
                 return self.fail(error);
             }
-            self.hooks.append(&record);
+            self.hooks.append_call(site, operands);
             if self.stops() {
                 return Next::Stop;
             }

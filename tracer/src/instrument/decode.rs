@@ -59,6 +59,12 @@ pub trait RecordSink {
     /// An event of an instruction, with the operands that [`RecordDecoder::decode_block`] describes.
     fn event(&mut self, site: SiteId, operands: [u64; 3]);
 
+    /// The event of a store of up to 8 bytes: the same as [`RecordSink::event`] with `[address, value, 0]`.
+    #[inline]
+    fn store(&mut self, site: SiteId, address: u64, value: u64) {
+        self.event(site, [address, value, 0]);
+    }
+
     /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
     /// `address`, the last event given to [`RecordSink::event`], instead of the stored ones.
     fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
@@ -186,17 +192,25 @@ impl RecordDecoder {
                     }
                     return Err(cut(bytes, at, size));
                 }
-                let operands = match step.kind {
+                let number = SiteId(site);
+                let address = match step.kind {
                     Kind::Store32 => {
-                        [read_u32(bytes, at).wrapping_add(step.offset), read_u64(bytes, at + 4) & step.mask, 0]
+                        let address = read_u32(bytes, at).wrapping_add(step.offset);
+                        sink.store(number, address, read_u64(bytes, at + 4) & step.mask);
+                        address
                     }
                     Kind::Store64 => {
-                        [read_u64(bytes, at).wrapping_add(step.offset), read_u64(bytes, at + 8) & step.mask, 0]
+                        let address = read_u64(bytes, at).wrapping_add(step.offset);
+                        sink.store(number, address, read_u64(bytes, at + 8) & step.mask);
+                        address
                     }
-                    _ => step.rare(bytes, at),
+                    _ => {
+                        let operands = step.rare(bytes, at);
+                        sink.event(number, operands);
+                        operands[0]
+                    }
                 };
-                sink.event(SiteId(site), operands);
-                last = Some((SiteId(site), operands[0]));
+                last = Some((number, address));
                 site = site.wrapping_add(1);
                 at += size;
             }

@@ -3,7 +3,8 @@
 use super::marks::Marks;
 use super::mismatches::{self, Differs, Mismatch, Mismatches};
 use super::watch::Watching;
-use crate::instrument::RecordSink;
+use crate::error::RecordError;
+use crate::instrument::{Instrumented, Options, RecordSink};
 use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
 
 /// Writes what the decoder reads. Keeps the first error and ignores what follows.
@@ -15,20 +16,44 @@ pub(super) struct WriterSink<'a> {
     pub(super) failed: Option<TraceError>,
 }
 
-impl RecordSink for WriterSink<'_> {
+impl WriterSink<'_> {
+    /// What comes before each event; `false` where no more events count.
     #[inline]
-    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+    fn before(&mut self) -> bool {
         if self.failed.is_some() {
-            return;
+            return false;
         }
         self.marks.event();
         if let Some(watching) = &mut self.watching {
             // The event before this one is all the engine has done since it last showed the bytes.
             self.failed = watching.settle(self.writer, self.mismatches).err();
         }
-        let pushed = self.writer.push(&RawEvent::instruction(site, operands));
+        self.failed.is_none()
+    }
+
+    /// What comes after each event.
+    #[inline]
+    fn after(&mut self, pushed: Result<(), TraceError>) {
         if let Err(error) = pushed.and_then(|()| mismatches::outside(self.writer, self.mismatches)) {
-            self.failed.get_or_insert(error);
+            self.failed = Some(error);
+        }
+    }
+}
+
+impl RecordSink for WriterSink<'_> {
+    #[inline]
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        if self.before() {
+            let pushed = self.writer.push(&RawEvent::instruction(site, operands));
+            self.after(pushed);
+        }
+    }
+
+    #[inline]
+    fn store(&mut self, site: SiteId, address: u64, value: u64) {
+        if self.before() {
+            let pushed = self.writer.store(site, address, value);
+            self.after(pushed);
         }
     }
 
@@ -81,4 +106,17 @@ impl RecordSink for WriterSink<'_> {
         }
         self.mismatches.add(Mismatch { memory, events, what: Differs::Bytes { address, engine, replayed, by } });
     }
+}
+
+/// Writes the events of a block of records, as a recording does: for `benches/encoder.rs`, which has blocks and no engine.
+///
+/// # Errors
+/// As a recording's.
+pub fn write_block(rewritten: &Instrumented, block: &[u8], writer: &mut TraceWriter) -> Result<(), RecordError> {
+    let mut marks = Marks::new(rewritten, &Options::default());
+    let mut mismatches = Mismatches::default();
+    let mut sink =
+        WriterSink { writer, watching: None, mismatches: &mut mismatches, marks: &mut marks, failed: None };
+    rewritten.decoder().decode_block(block, &mut sink)?;
+    sink.failed.map_or(Ok(()), |error| Err(error.into()))
 }

@@ -100,10 +100,10 @@ impl ChunkColumns {
                     TraceError::corrupt(self.at, format!("event of site {site}, which is not in the table")).into()
                 );
             };
-            let state = predictor.enter(site);
+            predictor.enter(site);
             let mut operands = [0; MAX_OPERANDS];
             for (i, operand) in operands.iter_mut().enumerate().take(usize::from(layout.count)) {
-                let lane = &mut state.lanes[i];
+                let lane = predictor.lane(i);
                 if flags & (2 << i) == 0 {
                     *operand = lane.predict();
                     lane.hit(*operand);

@@ -1,5 +1,6 @@
 //! Writing a chunk: events become columns.
 
+use super::column::Column;
 use super::{COLUMNS, CONTROL, ChunkHead, SITES, VALUES, WORDS, blob_column};
 use crate::compression;
 use crate::filter::PageFilter;
@@ -19,7 +20,7 @@ const FULL: usize = 8 << 20;
 pub(crate) struct ChunkEncoder {
     layouts: Arc<[Layout]>,
     predictor: Predictor,
-    columns: [Vec<u8>; COLUMNS],
+    columns: [Column; COLUMNS],
     run: u64,
     count: u32,
     observed: u32,
@@ -28,7 +29,7 @@ pub(crate) struct ChunkEncoder {
 
 impl ChunkEncoder {
     pub(crate) fn new(layouts: Arc<[Layout]>) -> ChunkEncoder {
-        let mut predictor = Predictor::new(layouts.len());
+        let mut predictor = Predictor::new(&layouts);
         predictor.reset();
         ChunkEncoder { layouts, predictor, columns: Default::default(), run: 0, count: 0, observed: 0, bytes: 0 }
     }
@@ -45,61 +46,74 @@ impl ChunkEncoder {
         self.bytes >= FULL
     }
 
-    /// Adds an event. Its site must be in the table.
+    /// Memory and width of the store of up to 8 bytes at a site, `None` for anything else.
     #[inline]
+    pub(crate) fn store_at(&self, site: SiteId) -> Option<(u32, u8)> {
+        self.predictor.store(site.0)
+    }
+
+    /// Adds a store that [`ChunkEncoder::store_at`] knows: nearly every event there is. Its address and value come in
+    /// registers: as a [`RawEvent`] they would be written to memory and read back at once, which costs more than
+    /// everything else here.
+    #[inline]
+    pub(crate) fn store(&mut self, site: SiteId, address: u64, value: u64, width: u8) {
+        let mut flags = self.enter(site);
+        let [first, second] = &mut self.predictor.entered().lanes;
+        if address == first.predict() {
+            first.hit(address);
+        } else {
+            flags |= 2;
+            self.columns[WORDS].varint(varint::zigzag(address.wrapping_sub(first.last)));
+            first.miss(address);
+        }
+        if value == second.predict() {
+            second.hit(value);
+        } else {
+            flags |= 4;
+            self.columns[VALUES].value(value, width);
+            second.miss(value);
+        }
+        self.end_event(flags);
+    }
+
+    /// Moves on to a site; gives the flag that says whether it was foreseen.
+    #[inline]
+    fn enter(&mut self, site: SiteId) -> u8 {
+        let expected = self.predictor.successor();
+        self.predictor.enter(site.0);
+        if site.0 == expected {
+            return 0;
+        }
+        let difference = i64::from(site.0) - i64::from(expected);
+        self.columns[SITES].varint(varint::zigzag(difference as u64));
+        1
+    }
+
+    /// Adds an event. Its site must be in the table.
     pub(crate) fn push(&mut self, event: &RawEvent) {
         let layout = &self.layouts[event.site.0 as usize];
-        let mut flags = 0u8;
-        let expected = self.predictor.successor();
-        if event.site.0 != expected {
-            flags |= 1;
-            let difference = i64::from(event.site.0) - i64::from(expected);
-            varint::write(&mut self.columns[SITES], varint::zigzag(difference as u64));
-        }
-        let state = self.predictor.enter(event.site.0);
         if layout.store != 0 {
-            // Address and value, as in the loop below: unrolled, since nearly every event is a store.
             let [address, value, _] = event.operands;
-            let [first, second, _] = &mut state.lanes;
-            if address == first.predict() {
-                first.hit(address);
-            } else {
-                flags |= 2;
-                varint::write(&mut self.columns[WORDS], varint::zigzag(address.wrapping_sub(first.last)));
-                first.miss(address);
-            }
-            if value == second.predict() {
-                second.hit(value);
-            } else {
-                flags |= 4;
-                self.columns[VALUES].extend_from_slice(&value.to_le_bytes()[..usize::from(layout.store)]);
-                second.miss(value);
-            }
-            self.end_event(flags);
-            return;
+            return self.store(event.site, address, value, layout.store);
         }
-        for i in 0..usize::from(layout.count) {
-            let lane = &mut state.lanes[i];
-            let value = event.operands[i];
+        let (layout, mut flags) = (*layout, self.enter(event.site));
+        for (i, value) in event.operands.into_iter().enumerate().take(usize::from(layout.count)) {
+            let lane = self.predictor.lane(i);
             if value == lane.predict() {
                 lane.hit(value);
                 continue;
             }
             flags |= 2 << i;
             match layout.operands[i] {
-                Operand::Word => {
-                    varint::write(&mut self.columns[WORDS], varint::zigzag(value.wrapping_sub(lane.last)));
-                }
-                Operand::Bytes(width) => {
-                    self.columns[VALUES].extend_from_slice(&value.to_le_bytes()[..usize::from(width)]);
-                }
+                Operand::Word => self.columns[WORDS].varint(varint::zigzag(value.wrapping_sub(lane.last))),
+                Operand::Bytes(width) => self.columns[VALUES].value(value, width),
             }
             lane.miss(value);
         }
         if layout.blob {
             let column = &mut self.columns[blob_column(event.site)];
-            varint::write(column, event.blob.len() as u64);
-            column.extend_from_slice(event.blob);
+            column.varint(event.blob.len() as u64);
+            column.extend(event.blob);
             self.bytes += event.blob.len();
             self.observed += u32::from(event.site == SiteId::OBSERVED);
         }
@@ -112,8 +126,8 @@ impl ChunkEncoder {
         if flags == 0 {
             self.run += 1;
         } else {
-            varint::write(&mut self.columns[CONTROL], self.run);
-            self.columns[CONTROL].push(flags);
+            self.columns[CONTROL].varint(self.run);
+            self.columns[CONTROL].byte(flags);
             self.run = 0;
         }
     }
@@ -124,7 +138,7 @@ impl ChunkEncoder {
         let mut digest = Xxh3::new();
         let mut sizes = [(0, 0); COLUMNS];
         let mut stored = Vec::new();
-        for (size, column) in sizes.iter_mut().zip(&self.columns) {
+        for (size, column) in sizes.iter_mut().zip(self.columns.iter().map(Column::bytes)) {
             digest.update(&(column.len() as u64).to_le_bytes());
             digest.update(column);
             let start = stored.len();
@@ -144,7 +158,7 @@ impl ChunkEncoder {
         };
         let mut payload = wire::encode(&head);
         payload.extend_from_slice(&stored);
-        self.columns.iter_mut().for_each(Vec::clear);
+        self.columns.iter_mut().for_each(Column::clear);
         self.predictor.reset();
         (self.run, self.count, self.observed, self.bytes) = (0, 0, 0, 0);
         Ok((head, payload))

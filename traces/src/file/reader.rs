@@ -98,7 +98,7 @@ impl TraceReader {
                 (rescued.index, rescued.end, Some(rescued.why.unwrap_or(why)))
             }
         };
-        let predictor = Predictor::new(sites.layouts().len());
+        let predictor = Predictor::new(sites.layouts());
         let data = table.data.iter().map(|&(start, end)| start..end).collect();
         let native = index.native.iter().rev().copied().collect();
         let memory = limits::memory(length, module.len());

@@ -74,21 +74,21 @@ impl Image {
     fn grow(&mut self, memory: u32, delta: u64) -> Result<(), CorruptEvent> {
         let memory = self.memories.get_mut(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?;
         // An engine may report a size that memory never had. The next checkpoint shows the real one.
-        memory.size.pages = memory.size.pages.saturating_add(delta);
+        memory.resize(memory.size().pages.saturating_add(delta));
         Ok(())
     }
 
     /// Gives a memory a size other than the events made it.
     fn found_size(&mut self, memory: u32, pages: u64) -> Result<(), CorruptEvent> {
         let slot = self.memories.get_mut(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?;
-        let size = MemorySize { pages, ..slot.size };
+        let size = MemorySize { pages, ..slot.size() };
         // What lies past the new end is lost, and reads as zero if memory grows again.
         let beyond: Vec<u64> = slot.pages_in(size.bytes() / PAGE..u64::MAX).map(|(number, _)| number).collect();
         for number in beyond {
             let start = size.bytes().saturating_sub(number.saturating_mul(PAGE)).min(PAGE) as usize;
             self.write_page(memory, number, start, &[0; PAGE as usize][start..])?;
         }
-        self.memories[memory as usize].size = size;
+        self.memories[memory as usize].resize(pages);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Plain writes to the model: stores and runs of bytes. Nearly every event of a run comes through here, while it is
 //! recorded and whenever it is replayed.
 
+use super::pages::{Bytes, Memory};
 use super::{CorruptEvent, Image, MemoryIndex};
 use crate::page::{PAGE, is_zero};
 
@@ -8,7 +9,7 @@ impl Image {
     /// How many of these bytes are inside of memory; `None` if all are.
     #[inline]
     pub(super) fn clipped(&self, memory: u32, address: u64, length: u64) -> Result<Option<u64>, CorruptEvent> {
-        let size = self.memories.get(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?.size.bytes();
+        let size = self.memories.get(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?.bytes();
         if address.checked_add(length).is_some_and(|end| end <= size) {
             return Ok(None);
         }
@@ -38,7 +39,7 @@ impl Image {
 
     #[inline]
     fn check(&self, memory: u32, address: u64, length: u64) -> Result<(), CorruptEvent> {
-        let size = self.memories.get(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?.size.bytes();
+        let size = self.memories.get(memory as usize).ok_or_else(|| CorruptEvent::no_memory(memory))?.bytes();
         if address.checked_add(length).is_some_and(|end| end <= size) {
             return Ok(());
         }
@@ -53,7 +54,7 @@ impl Image {
         memory: u32,
         number: u64,
         zeros: impl FnOnce() -> bool,
-    ) -> Result<Option<&mut [u8; PAGE as usize]>, CorruptEvent> {
+    ) -> Result<Option<&mut Bytes>, CorruptEvent> {
         let slot = &self.memories[memory as usize];
         if slot.page(number).is_none() {
             if zeros() {
@@ -64,38 +65,39 @@ impl Image {
             self.reserve(1 + table)?;
             self.memories[memory as usize].add(number);
         }
-        let page = self.memories[memory as usize].page_mut(number).expect("it was there or was just added");
-        if page.chunk != self.chunk {
-            page.chunk = self.chunk;
+        let page = self.memories[memory as usize].page_mut(number);
+        let (bytes, stamp) = page.expect("it was there or was just added");
+        if stamp.chunk != self.chunk {
+            stamp.chunk = self.chunk;
             self.touched.insert(memory, number);
-            if page.interval != self.interval {
-                page.interval = self.interval;
+            if stamp.interval != self.interval {
+                stamp.interval = self.interval;
                 self.dirty += 1;
             }
         }
-        Ok(Some(&mut page.bytes))
+        Ok(Some(bytes))
     }
 
     /// A store of 1, 2, 4 or 8 bytes: nearly every event there is.
     #[inline]
-    pub(super) fn store(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
+    pub(crate) fn store(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
         let start = (address % PAGE) as usize;
-        if start + usize::from(width) > PAGE as usize {
-            return self.write_clipped(memory, address, &value.to_le_bytes()[..usize::from(width)]);
+        let inside = |memory: &Memory| address.checked_add(width.into()).is_some_and(|end| end <= memory.bytes());
+        if let Some(memory) = self.memories.get_mut(memory as usize)
+            && inside(memory)
+            && let Some((bytes, stamp)) = memory.page_mut(address / PAGE)
+            && stamp.chunk == self.chunk
+            && put(bytes, start, value, width)
+        {
+            return Ok(());
         }
-        if self.clipped(memory, address, width.into())?.is_some() {
-            return self.write_clipped(memory, address, &value.to_le_bytes()[..usize::from(width)]);
-        }
-        if let Some(page) = self.writable(memory, address / PAGE, || value == 0)? {
-            // Copies of a known length are single instructions.
-            match width {
-                1 => page[start] = value as u8,
-                2 => page[start..start + 2].copy_from_slice(&(value as u16).to_le_bytes()),
-                4 => page[start..start + 4].copy_from_slice(&(value as u32).to_le_bytes()),
-                _ => page[start..start + 8].copy_from_slice(&value.to_le_bytes()),
-            }
-        }
-        Ok(())
+        self.store_slowly(memory, address, value, width)
+    }
+
+    /// A store that is the first to its page in this chunk, crosses two pages, or is not all inside of memory.
+    #[cold]
+    fn store_slowly(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
+        self.write_clipped(memory, address, &value.to_le_bytes()[..usize::from(width.min(8))])
     }
 
     /// Writes within one page; the caller has checked the bounds.
@@ -130,6 +132,20 @@ impl Image {
         }
         Ok(())
     }
+}
+
+/// Puts the first `width` bytes of `value` into a page; `false` where the page ends before. Copies of a known length are
+/// single instructions.
+#[inline]
+fn put(page: &mut Bytes, start: usize, value: u64, width: u8) -> bool {
+    let place = &mut page[start..];
+    match width {
+        1 => place.first_chunk_mut().map(|place| *place = (value as u8).to_le_bytes()),
+        2 => place.first_chunk_mut().map(|place| *place = (value as u16).to_le_bytes()),
+        4 => place.first_chunk_mut().map(|place| *place = (value as u32).to_le_bytes()),
+        _ => place.first_chunk_mut().map(|place| *place = value.to_le_bytes()),
+    }
+    .is_some()
 }
 
 #[cold]

@@ -68,7 +68,12 @@ impl RecordDecoder {
         let step = step.ok_or(RawRecordError::UnknownSite(site.0))?;
         let [first, second, third] = operands;
         let operands = match step.kind {
-            Kind::Store32 | Kind::Store64 => [first.wrapping_add(step.offset), second & step.mask, 0],
+            Kind::Store32 | Kind::Store64 => {
+                let address = first.wrapping_add(step.offset);
+                self.hooked = Some((site, address));
+                sink.store(site, address, second & step.mask);
+                return Ok(());
+            }
             Kind::Vector => [first.wrapping_add(step.offset), second, third],
             Kind::Grow if second == step.mask => [first, u64::MAX, 0],
             Kind::Grow | Kind::Other => {

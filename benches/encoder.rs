@@ -1,0 +1,122 @@
+//! The recorder's loop without an engine: canned blocks of records go through decoder, model and encoder into a file.
+//!
+//! `cargo bench --profile dev --bench encoder`. Three shapes of programs, named by what their stores do: `sieve` (one
+//! store in a loop, everything foreseen), `frames` (three stores to a stack frame that moves) and `random` (four stores of
+//! values that nothing foresees, two of them to random addresses in 4 MiB). Nanoseconds per event, and the fastest of
+//! five rounds: what else runs on the machine can only make it slower.
+
+use forkpoint_tracer::instrument::{FIRST_SEGMENT, Instrumented, Options, instrument};
+use forkpoint_tracer::write_block;
+use forkpoint_traces::{
+    EngineInfo, EngineWords, Features, Header, HostInfo, Limits, MAX_CHUNK_EVENTS, MemoryIndex, Milestone,
+    ModuleInfo, RecorderInfo, Specification, TraceWriter,
+};
+use std::path::Path;
+use std::time::Instant;
+
+/// Bytes of a block, as the guest's buffer has them.
+const BLOCK: usize = 1 << 20;
+
+/// Blocks per round.
+const BLOCKS: usize = 40;
+
+/// Takes a module's stores, in the order of the code: appends one record's fields for turn `turn`.
+type Fields = fn(turn: u64, bytes: &mut Vec<u8>);
+
+const SHAPES: &[(&str, &str, u64, Fields)] = &[
+    ("sieve", "(i32.store8 (local.get 0) (i32.const 1))", 1, |turn, bytes| {
+        bytes.extend_from_slice(&((turn * 7 % (4 << 20)) as u32).to_le_bytes());
+        bytes.push(1);
+    }),
+    (
+        "frames",
+        "(i32.store (local.get 0) (local.get 0)) (i32.store offset=4 (local.get 0) (local.get 0)) (i64.store offset=8 (local.get 0) (i64.const 0))",
+        3,
+        |turn, bytes| {
+            let depth = random(turn) % 32;
+            let frame = ((1 << 20) - 16 * depth) as u32;
+            bytes.extend_from_slice(&frame.to_le_bytes());
+            bytes.extend_from_slice(&((turn / 3) as u32).to_le_bytes());
+            bytes.extend_from_slice(&frame.to_le_bytes());
+            bytes.extend_from_slice(&frame.to_le_bytes());
+            bytes.extend_from_slice(&frame.to_le_bytes());
+            bytes.extend_from_slice(&(turn % 5).to_le_bytes());
+        },
+    ),
+    (
+        "random",
+        "(i64.store (local.get 0) (i64.const 0)) (i32.store (local.get 0) (i32.const 0)) (i64.store (local.get 0) (i64.const 0)) (i32.store (local.get 0) (i32.const 0))",
+        4,
+        |turn, bytes| {
+            let mut value = random(turn);
+            for (field, width) in [(turn * 8, 8), (value, 4), (turn * 16, 8), (value >> 20, 4)] {
+                bytes.extend_from_slice(&((field % (4 << 20)) as u32).to_le_bytes());
+                value = random(value);
+                bytes.extend_from_slice(&value.to_le_bytes()[..width]);
+            }
+        },
+    ),
+];
+
+/// A number that looks random: the finalizer of MurmurHash3.
+fn random(mut number: u64) -> u64 {
+    number = (number ^ (number >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    number = (number ^ (number >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    number ^ (number >> 33)
+}
+
+fn main() {
+    println!("| stores | events | ns/event | bytes/event |\n| --- | --- | --- | --- |");
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, stores, per_record, fields) in SHAPES {
+        let text = format!(r#"(module (memory 80) (func (export "run") (param i32) {stores}))"#);
+        let module = wat::parse_str(text).expect("a module");
+        let rewritten = instrument(&module, &Options::default()).expect("a module that can be rewritten");
+        let blocks: Vec<Vec<u8>> = (0..BLOCKS as u64).map(|number| block(number, *fields)).collect();
+        let path = folder.path().join("bench.fpt");
+        let runs = (0..5).map(|_| run(&path, &module, &rewritten, &blocks));
+        let (seconds, events, bytes) = runs.min_by(|a, b| a.0.total_cmp(&b.0)).expect("five rounds");
+        assert!((events - 1).is_multiple_of(*per_record), "the milestone, and whole records");
+        let per_event = |figure: f64| figure / events as f64;
+        println!("| {name} | {events} | {:.1} | {:.3} |", per_event(seconds * 1e9), per_event(bytes as f64));
+    }
+}
+
+/// The records of one block.
+fn block(number: u64, fields: Fields) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(BLOCK + 64);
+    let mut turn = number << 20;
+    while bytes.len() < BLOCK {
+        bytes.extend_from_slice(&FIRST_SEGMENT.to_le_bytes());
+        fields(turn, &mut bytes);
+        turn += 1;
+    }
+    bytes
+}
+
+/// Seconds of CPU, more or less, as only this thread works; events; bytes of the file.
+fn run(path: &Path, module: &[u8], rewritten: &Instrumented, blocks: &[Vec<u8>]) -> (f64, u64, u64) {
+    let header = Header {
+        forkpoint: env!("CARGO_PKG_VERSION").to_string(),
+        engine: EngineInfo::default(),
+        module: ModuleInfo::of("bench.wasm", module),
+        host: HostInfo::default(),
+        steps: Vec::new(),
+        limits: Limits::default(),
+        features: Features::default(),
+        specification: Specification::default(),
+        recorder: RecorderInfo::default(),
+        command: Vec::new(),
+        chunk_events: MAX_CHUNK_EVENTS,
+    };
+    let mut writer =
+        TraceWriter::create(path, &header, module.into(), rewritten.sites.clone(), Vec::new()).expect("a trace");
+    writer.milestone(&Milestone::Memory { memory: MemoryIndex(0), pages: 80, page_size: 1 << 16 }).expect("a memory");
+    let started = Instant::now();
+    for block in blocks {
+        write_block(rewritten, block, &mut writer).expect("records");
+    }
+    let events = writer.events();
+    let finished = writer.finish(EngineWords::default()).expect("a trace");
+    (started.elapsed().as_secs_f64(), events, finished.length)
+}
