@@ -17,6 +17,7 @@ pub use sweep::SweepArgs;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::EngineSpec;
+use forkpoint_traces::Position;
 pub use parse::TimeLimit;
 use parse::{parse_limit, parse_position, parse_range};
 use std::path::PathBuf;
@@ -182,10 +183,10 @@ pub struct DumpArgs {
     pub file: PathBuf,
     /// First position
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
-    pub from: Option<u64>,
+    pub from: Option<Position>,
     /// One past the last position
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
-    pub to: Option<u64>,
+    pub to: Option<Position>,
     /// Only events of this function: its index or its name
     #[arg(long, value_name = "FUNC")]
     pub func: Option<String>,
@@ -217,5 +218,5 @@ pub struct ViewArgs {
     pub rhs: Option<PathBuf>,
     /// Where to start [default: the first divergence, or the beginning]
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
-    pub at: Option<u64>,
+    pub at: Option<Position>,
 }

@@ -8,7 +8,7 @@ use crate::progress;
 use anyhow::{Result, bail};
 use forkpoint_compare::json_line;
 use forkpoint_replay::{Item, Symbols, TypedValue, describe, place_of, printable};
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, Position, SiteTable, TraceReader};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, MemoryIndex, Position, SiteTable, TraceReader};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
 use std::io::{self, IsTerminal};
@@ -24,17 +24,18 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
         None => None,
     };
     let sites = trace.sites().clone();
-    let from = args.from.unwrap_or(0);
+    let from = args.from.unwrap_or_default();
+    let end = Position(trace.events());
     if let Some(to) = args.to.filter(|to| from >= *to) {
-        bail!("--from #{from} is not before --to #{to}: --to is one past the last event");
+        bail!("--from {from} is not before --to {to}: --to is one past the last event");
     }
-    if args.from.is_some() && from >= trace.events() {
-        bail!("--from #{from} is past the end: this trace has {} events", trace.events());
+    if args.from.is_some() && from >= end {
+        bail!("--from {from} is past the end: this trace has {} events", trace.events());
     }
-    if args.to.is_some_and(|to| to > trace.events()) {
+    if args.to.is_some_and(|to| to > end) {
         tell(&format!("note: this trace ends before --to: it has {} events", trace.events()));
     }
-    let to = args.to.unwrap_or(u64::MAX).min(trace.events());
+    let to = args.to.unwrap_or(end).min(end);
     let wanted = |event: &Event| {
         let function = place_of(event, &sites).map(|(function, _)| function);
         functions.as_ref().is_none_or(|wanted| function.is_some_and(|function| wanted.contains(&function)))
@@ -47,19 +48,19 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     };
     // On a terminal, the events themselves show progress.
     let shown = progress::show(io::stdout().is_terminal());
-    let done = progress::events("dump", to.saturating_sub(from));
+    let done = progress::events("dump", to.0.saturating_sub(from.0));
     let mut out = Lines::new();
     let mut places = Places { symbols, functions: HashMap::new(), instructions: HashMap::new() };
     if from < to {
-        for chunk in trace.chunk_of(Position(from))?..trace.chunks().len() {
-            let first = trace.chunks()[chunk].first.0;
+        for chunk in trace.chunk_of(from)?..trace.chunks().len() {
+            let first = trace.chunks()[chunk].first;
             if first >= to {
                 break;
             }
             let mut next = first;
             trace.read_chunk(chunk, |raw| {
                 let position = next;
-                next += 1;
+                next = next.next();
                 if !(from..to).contains(&position) {
                     return Ok(());
                 }
@@ -84,27 +85,33 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
 /// A line of `--json`.
 #[derive(Serialize)]
 struct Line<'a> {
-    position: u64,
+    position: Position,
     kind: &'static str,
     event: String,
-    memory: Option<u32>,
+    memory: Option<MemoryIndex>,
     memory_name: Option<String>,
     address: Option<u64>,
     width: Option<u64>,
     bytes: Option<Hex<&'a [u8]>>,
     /// The stored bytes as a value, typed by the instruction that stores them.
     value: Option<TypedValue>,
-    function: Option<u32>,
+    function: Option<FuncIndex>,
     /// The function's name.
     name: Option<String>,
-    offset: Option<u32>,
+    offset: Option<CodeOffset>,
     /// The instruction in the text format.
     instruction: Option<String>,
     file: Option<String>,
     line: Option<u32>,
 }
 
-fn write_json(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, places: &mut Places) -> Result<()> {
+fn write_json(
+    out: &mut Lines,
+    position: Position,
+    event: &Event,
+    sites: &SiteTable,
+    places: &mut Places,
+) -> Result<()> {
     let place = place_of(event, sites);
     let instruction = place.map(|(_, offset)| places.instruction(offset).clone());
     let written = event.written();
@@ -112,15 +119,15 @@ fn write_json(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, 
         position,
         kind: event.kind(),
         event: describe(event, sites, &places.symbols),
-        memory: written.map(|(memory, ..)| memory.0),
+        memory: written.map(|(memory, ..)| memory),
         memory_name: written.and_then(|(memory, ..)| places.symbols.item_name(Item::Memory, memory.0)),
         address: written.map(|(_, address, _)| address),
         width: written.map(|(.., length)| length),
         bytes: event.bytes().map(Hex),
         value: TypedValue::of(event, sites, &places.symbols),
-        function: place.map(|(function, _)| function.0),
+        function: place.map(|(function, _)| function),
         name: place.map(|(function, _)| places.function(function).to_string()),
-        offset: place.map(|(_, offset)| offset.0),
+        offset: place.map(|(_, offset)| offset),
         instruction: instruction.as_ref().map(|at| at.text.clone()),
         file: instruction.as_ref().and_then(|at| at.source.as_ref().map(|(file, _)| file.clone())),
         line: instruction.as_ref().and_then(|at| at.source.as_ref().and_then(|(_, line)| *line)),
@@ -131,9 +138,15 @@ fn write_json(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, 
 }
 
 /// The text of `describe_with_place`, and the source line if the module has one.
-fn write_line(out: &mut Lines, position: u64, event: &Event, sites: &SiteTable, places: &mut Places) -> Result<()> {
+fn write_line(
+    out: &mut Lines,
+    position: Position,
+    event: &Event,
+    sites: &SiteTable,
+    places: &mut Places,
+) -> Result<()> {
     let event_line = describe(event, sites, &places.symbols);
-    let mut line = format!("{:>10}  {event_line}", Position(position).to_string());
+    let mut line = format!("{:>10}  {event_line}", position.to_string());
     if let Some((function, offset)) = place_of(event, sites) {
         line.push_str(&format!("  in {} at {offset}", places.function(function)));
         if let Some((file, number)) = &places.instruction(offset).source {

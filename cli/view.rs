@@ -4,7 +4,6 @@ use crate::answer::Answer;
 use crate::args::ViewArgs;
 use crate::{files, progress};
 use anyhow::Result;
-use forkpoint_traces::Position;
 use forkpoint_tui::Opened;
 use std::path::Path;
 
@@ -14,7 +13,7 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
     let mut lhs = named(&args.lhs)?;
     let rhs = args.rhs.as_deref().map(named).transpose()?;
     progress::follow("looking for the first divergence", &mut lhs.timeline);
-    let viewer = forkpoint_tui::open(lhs, rhs, args.at.map(Position))?;
+    let viewer = forkpoint_tui::open(lhs, rhs, args.at)?;
     // From here on the viewer owns the screen.
     drop(shown);
     viewer.show()?;

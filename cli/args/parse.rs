@@ -3,6 +3,7 @@
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use forkpoint_compare::HostMode;
 use forkpoint_tracer::Preload;
+use forkpoint_traces::Position;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,8 +96,8 @@ pub fn parse_number(text: &str) -> Result<u64, String> {
     parsed.map_err(|error| format!("{error}: write a number, in decimal or as 0x..."))
 }
 
-pub fn parse_position(text: &str) -> Result<u64, String> {
-    parse_number(text.strip_prefix('#').unwrap_or(text))
+pub fn parse_position(text: &str) -> Result<Position, String> {
+    parse_number(text.strip_prefix('#').unwrap_or(text)).map(Position)
 }
 
 /// `A` means `A..A+1`.

@@ -234,7 +234,7 @@ impl<'m> BodyRewriter<'m> {
             if runs {
                 self.after_float(function, &op, at, end);
                 if let Some(mark) = again {
-                    self.mark_behind(function, mark, at, end);
+                    self.mark_after(function, mark, at, end);
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! The declarations of a module that the recorder needs: memories, mutable globals, data segments.
 
 use super::address::Address;
-use forkpoint_traces::{MemoryIndex, ValueType};
+use forkpoint_traces::{GlobalIndex, MemoryIndex, ValueType};
 use std::ops::Range;
 
 /// A linear memory of the original module.
@@ -27,7 +27,7 @@ pub struct MemoryDecl {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GlobalDecl {
     /// Its index, the same in the original and in the rewritten module.
-    pub index: u32,
+    pub index: GlobalIndex,
     /// Its type; never a vector.
     pub ty: ValueType,
     /// The name under which the rewritten module exports it.

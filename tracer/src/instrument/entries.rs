@@ -136,7 +136,7 @@ impl Rewriter<'_> {
             exports.export(table, ExportKind::Table, index as u32);
         }
         for global in &scan.globals {
-            exports.export(&global.export, ExportKind::Global, global.index);
+            exports.export(&global.export, ExportKind::Global, global.index.0);
         }
         if let Some(start) = scan.start {
             exports.export(START_EXPORT, ExportKind::Func, renumbered(start));

@@ -160,7 +160,7 @@ impl BodyRewriter<'_> {
     }
 
     /// After a call that returned: the marks of the callee are not places of this function.
-    pub(super) fn mark_behind(&mut self, function: &mut Function, mark: u32, at: usize, end: usize) {
+    pub(super) fn mark_after(&mut self, function: &mut Function, mark: u32, at: usize, end: usize) {
         self.copy(function, end);
         self.recorder_at(function, at);
         self.come_to(mark);

@@ -8,7 +8,7 @@
 //!
 //! | what | where | exported as |
 //! | --- | --- | --- |
-//! | function import `forkpoint` `flush`: `[i32] -> []` | behind the other function imports | |
+//! | function import `forkpoint` `flush`: `[i32] -> []` | after the other function imports | |
 //! | the *buffer*: a 32-bit memory of [`BUFFER_PAGES`] | last memory | [`BUFFER_EXPORT`] |
 //! | a function that calls `flush(cursor)` and sets the cursor to 0 | last function | |
 //! | exports of all memories, tables and mutable numeric globals | | [`MemoryDecl::export`] and the like |

@@ -3,7 +3,7 @@
 use super::error::{InstrumentError, limit, offset};
 use super::layout::section_id;
 use super::{Address, DataKind, DataSegment, EXPORT_PREFIX, GlobalDecl, IMPORT_MODULE, MemoryDecl, features};
-use forkpoint_traces::{MemoryIndex, ValueType};
+use forkpoint_traces::{GlobalIndex, MemoryIndex, ValueType};
 use std::ops::Range;
 use wasm_encoder::SectionId;
 use wasmparser::{CompositeInnerType, GlobalType, MemoryType, Parser, Payload, RecGroup, TypeRef, ValType};
@@ -192,7 +192,11 @@ impl Scan {
             ValType::F64 if ty.mutable => ValueType::F64,
             _ => return,
         };
-        self.globals.push(GlobalDecl { index, ty, export: format!("{EXPORT_PREFIX}global.{index}") });
+        self.globals.push(GlobalDecl {
+            index: GlobalIndex(index),
+            ty,
+            export: format!("{EXPORT_PREFIX}global.{index}"),
+        });
     }
 
     fn data(&mut self, data: wasmparser::Data<'_>) -> Result<(), InstrumentError> {

@@ -84,7 +84,7 @@ impl<'a> Course<'a> {
             check: FrameCheck::new(module),
             host: asks.then(|| Host::open(&program.host_spec(request))).transpose()?,
             stepping: Stepping::new(&program.steps),
-            shown_globals: module.globals.iter().map(|global| GlobalIndex(global.index)).collect(),
+            shown_globals: module.globals.iter().map(|global| global.index).collect(),
             up: None,
             instantiated: None,
             running: Duration::ZERO,

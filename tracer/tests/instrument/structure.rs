@@ -4,7 +4,7 @@ use crate::support::rewrite_text;
 use forkpoint_tracer::instrument::{
     BUFFER_EXPORT, BUFFER_PAGES, DataKind, InstrumentError, Options, START_EXPORT, Segment, instrument,
 };
-use forkpoint_traces::{FuncIndex, MemoryIndex, MemoryOp, ValueType};
+use forkpoint_traces::{FuncIndex, GlobalIndex, MemoryIndex, MemoryOp, ValueType};
 use wasmparser::{Export, ExternalKind, KnownCustom, Name, Parser, Payload};
 
 fn refusal(text: &str) -> InstrumentError {
@@ -62,7 +62,7 @@ fn machinery_is_appended_behind_everything() {
     );
     assert!(rewritten.has_start && rewritten.records);
     assert_eq!((rewritten.memories[0].minimum, rewritten.memories[0].maximum), (2, Some(5)));
-    assert_eq!((rewritten.globals[0].index, rewritten.globals[0].ty), (1, ValueType::I64));
+    assert_eq!((rewritten.globals[0].index, rewritten.globals[0].ty), (GlobalIndex(1), ValueType::I64));
     assert!(section(&rewritten.module, 8).is_none(), "the start section is gone");
     let memories = section(&rewritten.module, 5).expect("has memories");
     assert_eq!(memories[0], 2);
