@@ -63,7 +63,7 @@ pub use host::stub::{Stub, StubError};
 pub use job::{Watch, WatchedRange};
 pub use record::{
     CallError, CallResult, Checkpoint, Differs, EndDifference, EndMemory, EndPage, EndState, Gauge, HostSource,
-    Imports, Invocation, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program,
+    Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program,
     Progress, Recorded, Request, Stdio, Work, every_call, own_host,
 };
 #[doc(hidden)]

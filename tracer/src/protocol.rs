@@ -5,12 +5,14 @@
 //! Both directions are frames of one [grammar]: control frames in JSON, [`Message`]s from the engine's process and
 //! [`Order`]s to it, and raw frames for records and memory.
 
+mod block;
 mod frames;
 mod grammar;
 mod messages;
 mod native;
 mod orders;
 
+pub(crate) use block::Spares;
 pub(crate) use frames::{Frame, FrameWriter, PageDigest, read_frame};
 pub(crate) use messages::{Hello, HostEnd, Message, TrapFrame};
 pub(crate) use native::{NO_OFFSET, NativeFrame};

@@ -52,7 +52,7 @@ pub use plain::Plain;
 pub use program::{Program, Work};
 pub use providers::Imports;
 pub use recorded::{CallResult, Recorded};
-pub use request::{HostSource, Request, Stdio};
+pub use request::{HostSource, Keep, Request, Stdio};
 #[doc(hidden)]
 pub use sink::write_block;
 

@@ -4,7 +4,7 @@
 //! look at. The result is in `NAME.WAY.wat` in the same folder; `BLESS=1` writes these files. A way is `inline`,
 //! `hooks` or `exposed`, followed by other options, as in `inline+read-back`: [`options`] has all the words.
 
-use forkpoint_tracer::instrument::{Ask, FIRST_SEGMENT, Instrumented, Options, Original, Style};
+use forkpoint_tracer::instrument::{Ask, Commit, FIRST_SEGMENT, Instrumented, Options, Original, Style};
 use forkpoint_traces::{FuncIndex, MemoryIndex, MemoryOp, SiteId};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::collections::BTreeSet;
@@ -85,6 +85,7 @@ fn options(way: &str) -> Result<Options, Failed> {
             "read-back" => options.read_back = true,
             // Each record has its own head.
             "alone" => options.join = false,
+            "at-calls" => options.commit = Commit::AtCalls,
             "function" => options.scope.functions = Some([FuncIndex(value.parse()?)].into()),
             // Bytes of memory 0.
             "bytes" => {

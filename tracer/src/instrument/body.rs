@@ -24,6 +24,8 @@ pub(super) struct BodyRewriter<'m> {
     pub(super) options: &'m Options,
     /// Whether each memory is 64-bit.
     pub(super) wide: &'m [bool],
+    /// Whether the module has exceptions, by which a function may end anywhere.
+    pub(super) throws: bool,
     pub(super) sites: Vec<Site>,
     pub(super) segments: Vec<Segment>,
     pub(super) marks: Vec<Mark>,
@@ -56,6 +58,7 @@ impl<'m> BodyRewriter<'m> {
         machinery: Machinery,
         options: &'m Options,
         wide: &'m [bool],
+        throws: bool,
         offsets: OffsetMap,
     ) -> Self {
         BodyRewriter {
@@ -63,6 +66,7 @@ impl<'m> BodyRewriter<'m> {
             machinery,
             options,
             wide,
+            throws,
             sites: Vec::new(),
             segments: Vec::new(),
             marks: Vec::new(),
@@ -98,6 +102,9 @@ impl<'m> BodyRewriter<'m> {
         let mut function = Function::new(index, start, u32::try_from(count).unwrap_or(u32::MAX));
         self.mark_entry(&mut function, start);
         let exits = self.enter(&mut function, signature, block_type, start)?;
+        if self.keeps_cursor(index, body)? {
+            self.keep_cursor(&mut function, signature, block_type, start)?;
+        }
         self.operators(&mut function, exits.as_ref(), body)?;
         self.copy(&mut function, body.range().end);
 
@@ -177,9 +184,10 @@ impl<'m> BodyRewriter<'m> {
             let (op, at) = reader.read_with_offset()?;
             let end = reader.original_position();
             let runs = reachable;
-            let mut again = None;
+            let (mut again, mut stale) = (None, false);
             if runs {
                 again = self.mark_before(function, &op, at);
+                stale = self.before_others(function, &op, at);
                 self.fix_relaxed(function, &op, at, end);
                 if let Some(exits) = exits
                     && matches!(op, Operator::Return)
@@ -205,6 +213,11 @@ impl<'m> BodyRewriter<'m> {
                     function.segment = None;
                 }
                 Class::End => {
+                    if function.keeps_cursor && self.frames.is_empty() {
+                        self.recorder_at(function, at);
+                        self.emit(I::End);
+                        self.write_back(function, at);
+                    }
                     if let Some(exits) = exits.filter(|_| self.frames.is_empty()) {
                         // The block that the body has become ends here, and then the function.
                         self.recorder_at(function, at);
@@ -233,6 +246,9 @@ impl<'m> BodyRewriter<'m> {
             }
             if runs {
                 self.after_float(function, &op, at, end);
+                if stale {
+                    self.after_others(function, at, end);
+                }
                 if let Some(mark) = again {
                     self.mark_after(function, mark, at, end);
                 }

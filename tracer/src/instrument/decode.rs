@@ -2,6 +2,7 @@
 //!
 //! The hot half of a recording. Plain stores of up to 8 bytes are decoded inline, everything else out of line.
 
+mod digested;
 mod hooks;
 mod step;
 
@@ -9,6 +10,7 @@ use super::raw::{
     CALLER, CALLER_SIZE, FIRST_SEGMENT, HOST_RECORD, NOTE, NOTE_SIZE, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD,
 };
 use super::{MemoryDecl, Segment};
+use digested::Extent;
 use forkpoint_traces::{Site, SiteId};
 use step::{Kind, Step, read_u32, read_u64};
 use thiserror::Error;
@@ -101,7 +103,11 @@ fn host_event(bytes: &[u8], at: usize) -> Result<(&[u8], usize), RawRecordError>
 pub struct RecordDecoder {
     /// First step and the one past the last, by segment.
     segments: Vec<(u32, u32)>,
+    /// The same segments, as a digest needs them.
+    extents: Vec<Extent>,
     steps: Vec<Step>,
+    /// Bytes in a page of each memory.
+    page_sizes: Vec<u32>,
     /// Site and address of the hook call before.
     hooked: Option<(SiteId, u64)>,
 }
@@ -111,14 +117,25 @@ impl RecordDecoder {
     pub fn new(sites: &[Site], segments: &[Segment], memories: &[MemoryDecl]) -> RecordDecoder {
         let wide = |memory: u32| memories.get(memory as usize).is_some_and(|memory| memory.memory64);
         let steps: Vec<Step> = sites.iter().map(|site| Step::new(site, wide)).collect();
-        let segments = segments
+        let segments: Vec<(u32, u32)> = segments
             .iter()
             .map(|segment| {
                 let end = segment.first.saturating_add(segment.count).min(steps.len() as u32);
                 (segment.first.min(end), end)
             })
             .collect();
-        RecordDecoder { segments, steps, hooked: None }
+        let extents = segments.iter().map(|(first, end)| Extent::of(&steps, *first, *end)).collect();
+        RecordDecoder {
+            segments,
+            extents,
+            steps,
+            page_sizes: memories.iter().map(|memory| memory.page_size).collect(),
+            hooked: None,
+        }
+    }
+
+    fn step(&self, site: SiteId) -> Option<&Step> {
+        self.steps.get(site.0.checked_sub(SiteId::FIRST.0)? as usize)
     }
 
     /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order, with the

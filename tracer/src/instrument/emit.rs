@@ -10,13 +10,21 @@ use super::locals::Function;
 use super::machinery::Inline;
 use super::operands::{Source, plain_load, plain_store};
 use super::raw::{FIRST_SEGMENT, Payload, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD};
-use super::{BUFFER_LIMIT, MAX_SEGMENT, Segment};
+use super::{MAX_SEGMENT, Segment};
 use forkpoint_traces::{FuncIndex, MemoryIndex, Shape, Site, SiteId, ValueType};
 use wasm_encoder::{BlockType, Instruction as I, MemArg};
 
 /// The type of a memory's addresses.
 fn address(wide: bool) -> ValueType {
     if wide { ValueType::I64 } else { ValueType::I32 }
+}
+
+/// Where a record's fields go.
+struct Place {
+    /// Offset in the segment.
+    used: u32,
+    /// The number of the segment that begins with them.
+    opens: Option<u32>,
 }
 
 impl BodyRewriter<'_> {
@@ -51,7 +59,9 @@ impl BodyRewriter<'_> {
         // has no record yet. If the range decides, nobody checks memory.
         let mut used = match self.machinery.inline {
             Some(inline) if range.is_none() => self.head(function, inline, &payload, shape),
-            _ => 0,
+            Some(_) => 0,
+            // Calls of the hook have no heads. Segments show where inline records would have them, for digests.
+            None => self.segment(function, &payload, shape).used,
         };
         let locals = function.scratch(operands);
         let popped = if shape == Shape::Grow { &locals[..1] } else { &locals[..] };
@@ -95,7 +105,10 @@ impl BodyRewriter<'_> {
         }
         match self.machinery.inline {
             Some(inline) => self.append(function, inline, &fields, &payload, used),
-            None => self.hook(site, &fields),
+            None => {
+                self.hook(site, &fields);
+                function.segment = (!fields.is_empty()).then_some(used + payload.size());
+            }
         }
         if range.is_some() {
             self.emit(I::End);
@@ -122,35 +135,27 @@ impl BodyRewriter<'_> {
         });
     }
 
-    /// Makes room for the next record's fields, in the open segment or in a new one. Returns the offset of the fields
-    /// in the segment.
-    fn head(&mut self, function: &mut Function, inline: Inline, payload: &Payload, shape: Shape) -> u32 {
+    /// The place of the next record's fields: their offset in the open segment, or in a new one.
+    fn segment(&mut self, function: &mut Function, payload: &Payload, shape: Shape) -> Place {
         // A drop leaves nothing but its segment number, so it needs its own segment: at the end of another segment's
         // record, nobody could tell whether it had happened.
         let fits = function.segment.filter(|used| used + payload.size() <= MAX_SEGMENT);
         if let Some(used) = fits.filter(|_| shape != Shape::Drop && self.options.joins()) {
-            return used;
+            return Place { used, opens: None };
         }
-        let cursor = function.cursor();
         let number = FIRST_SEGMENT + self.segments.len() as u32;
         self.segments.push(Segment { first: self.sites.len() as u32, count: 0 });
-        self.begin_record(cursor, inline, number);
-        SEGMENT_HEAD
+        Place { used: SEGMENT_HEAD, opens: Some(number) }
     }
 
-    /// Makes room for a record, if there is none left, and begins it with a word.
-    pub(super) fn begin_record(&mut self, cursor: u32, inline: Inline, word: u32) {
-        self.load_cursor(inline);
-        self.emit(I::LocalTee(cursor));
-        self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
-        self.emit(I::I32GtU);
-        self.emit(I::If(BlockType::Empty));
-        self.emit(I::Call(inline.helper));
-        self.emit(I::LocalSet(cursor));
-        self.emit(I::End);
-        self.emit(I::LocalGet(cursor));
-        self.emit(I::I32Const(word as i32));
-        self.emit(I::I32Store(inline.record_at(0)));
+    /// Makes room for the next record's fields, in the open segment or in a new one. Returns the offset of the fields
+    /// in the segment.
+    fn head(&mut self, function: &mut Function, inline: Inline, payload: &Payload, shape: Shape) -> u32 {
+        let Place { used, opens } = self.segment(function, payload, shape);
+        if let Some(number) = opens {
+            self.begin_record(function, inline, number);
+        }
+        used
     }
 
     /// Appends the fields of a record and commits it. One by one, so that a trap in mid-segment leaves what has
@@ -164,27 +169,17 @@ impl BodyRewriter<'_> {
         mut used: u32,
     ) {
         let cursor = function.cursor();
+        let start = self.place_of(function, used);
+        let mut place = start;
         for (field, size) in fields.iter().zip(payload.fields()) {
             self.emit(I::LocalGet(cursor));
             let ty = self.push(*field);
-            self.emit(plain_store(ty, size, inline.record_at(used)));
-            used += size;
+            self.emit(plain_store(ty, size, inline.record_at(place)));
+            place += size;
         }
-        self.commit(cursor, inline, used);
+        used += place - start;
+        self.end_event(function, inline, place);
         function.segment = (!fields.is_empty()).then_some(used);
-    }
-
-    pub(super) fn load_cursor(&mut self, inline: Inline) {
-        self.emit(I::I32Const(0));
-        self.emit(I::I32Load(inline.cursor()));
-    }
-
-    pub(super) fn commit(&mut self, cursor: u32, inline: Inline, used: u32) {
-        self.emit(I::I32Const(0));
-        self.emit(I::LocalGet(cursor));
-        self.emit(I::I32Const(used as i32));
-        self.emit(I::I32Add);
-        self.emit(I::I32Store(inline.cursor()));
     }
 
     /// Calls the hook with the number of a site and its operands: an event.

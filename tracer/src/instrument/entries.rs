@@ -157,7 +157,7 @@ impl Rewriter<'_> {
         let scan = self.scan;
         let wide: Vec<bool> = scan.memories.iter().map(|memory| memory.memory64).collect();
         let offsets = std::mem::take(&mut self.offsets);
-        let mut bodies = BodyRewriter::new(self.module, machinery, options, &wide, offsets);
+        let mut bodies = BodyRewriter::new(self.module, machinery, options, &wide, scan.throws, offsets);
         let added = u32::from(machinery.inline.is_some()) + u32::from(machinery.note.is_some());
         (section.count() + added).encode(&mut bodies.code);
         let none = Signature::default();

@@ -11,8 +11,10 @@ pub(super) struct Function {
     /// First local that the recorder adds.
     first_local: u32,
     pub(super) added: Vec<ValType>,
-    /// The local that holds the cursor during a segment.
+    /// The local that holds the cursor during a segment, or always.
     cursor: Option<u32>,
+    /// Whether it holds it always.
+    pub(super) keeps_cursor: bool,
     /// Scratch locals by value type, up to three of each.
     scratch: [[Option<u32>; 3]; 5],
     /// Bytes of the open segment's record so far.
@@ -28,6 +30,7 @@ impl Function {
             first_local,
             added: Vec::new(),
             cursor: None,
+            keeps_cursor: false,
             scratch: [[None; 3]; 5],
             segment: None,
         }

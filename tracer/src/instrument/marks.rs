@@ -150,13 +150,18 @@ impl BodyRewriter<'_> {
             self.come_to(mark);
             again = comes_back.filter(|back| *back).map(|_| mark);
         }
-        let places_host_calls = self.has_memory() && self.options.places_host_calls();
-        if places_host_calls && called(op).is_some_and(|callee| callee < self.machinery.import) {
+        if self.places_call(op) {
             let mark = self.new_mark(function, Some(code_offset(at)), Marked::Place);
             self.recorder_at(function, at);
             self.caller(function, mark);
         }
         again
+    }
+
+    /// Whether an instruction is a call whose place is left among the records.
+    pub(super) fn places_call(&self, op: &Operator) -> bool {
+        let places_host_calls = self.has_memory() && self.options.places_host_calls();
+        places_host_calls && called(op).is_some_and(|callee| callee < self.machinery.import)
     }
 
     /// After a call that returned: the marks of the callee are not places of this function.
@@ -199,11 +204,11 @@ impl BodyRewriter<'_> {
             return;
         };
         let cursor = function.cursor();
-        self.begin_record(cursor, inline, CALLER);
+        self.begin_record(function, inline, CALLER);
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(mark as i32));
         self.emit(I::I32Store(inline.record_at(4)));
-        self.commit(cursor, inline, CALLER_SIZE);
+        self.end_event(function, inline, CALLER_SIZE);
     }
 
     /// Calls the hook with one operand.

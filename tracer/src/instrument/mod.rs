@@ -62,8 +62,10 @@
 mod address;
 mod body;
 mod classify;
+mod cursor;
 mod declared;
 mod decode;
+mod digest;
 mod emit;
 mod entries;
 mod error;
@@ -90,6 +92,7 @@ mod types;
 pub use address::Address;
 pub use declared::{DataKind, DataSegment, GlobalDecl, MemoryDecl};
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
+pub use digest::{Digester, RunDigest, STRETCH};
 pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
 pub use instrumented::Instrumented;
@@ -101,7 +104,7 @@ pub use interface::{
 };
 pub use mark::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
-pub use options::{Ask, Options, Scope, Style};
+pub use options::{Ask, Commit, Options, Scope, Style};
 pub use original::Original;
 use proposals::{COMMON, features};
 pub use raw::{FIRST_SEGMENT, HOST_RECORD, Segment, host_records};

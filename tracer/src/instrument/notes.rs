@@ -2,6 +2,7 @@
 //! of a rerun: which NaNs are made, what functions are called with and return.
 
 use super::body::BodyRewriter;
+use super::cursor;
 use super::error::offset as code_offset;
 use super::locals::{Exits, Function};
 use super::machinery::Inline;
@@ -61,15 +62,7 @@ impl BodyRewriter<'_> {
             let mark = self.new_mark(function, None, Marked::Result(number as u32, noted(*ty)));
             exits.results.push((local, noted(*ty), mark));
         }
-        let ty = match (&*signature.results, block_type) {
-            ([], _) => BlockType::Empty,
-            ([one], _) => BlockType::Result(encoded(*one)?),
-            (_, Some(index)) => BlockType::FunctionType(index),
-            (_, None) => {
-                return Err(InstrumentError::Limit { what: "types".to_string(), found: 0, limit: 0 });
-            }
-        };
-        self.emit(I::Block(ty));
+        self.emit(I::Block(cursor::block_type(signature, block_type)?));
         Ok(Some(exits))
     }
 

@@ -16,6 +16,18 @@ pub enum Style {
     Hooks,
 }
 
+/// When inline records count: when the cursor in the buffer includes them, so that whoever shares the buffer sees them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Commit {
+    /// After each event. Whatever ends the run, all records are there.
+    #[default]
+    EachEvent,
+    /// Before calls, and where a function ends: in between, the cursor is in a local. Half the cost for the guest, but
+    /// a trap or a crash takes the records of its function along. Of recordings of everything that ask nothing else, in
+    /// modules without exceptions; others commit each event.
+    AtCalls,
+}
+
 /// The scope of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scope {
@@ -47,6 +59,8 @@ impl Scope {
 pub struct Options {
     /// How records leave the module.
     pub style: Style,
+    /// When inline records count.
+    pub commit: Commit,
     /// Load every stored value back, and record what memory holds if it differs.
     pub read_back: bool,
     /// Give the instructions of a straight-line run one record head. If off, every event is complete before the next
@@ -69,6 +83,7 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             style: Style::default(),
+            commit: Commit::default(),
             read_back: false,
             join: true,
             buffer_limit: BUFFER_LIMIT,
@@ -125,6 +140,12 @@ impl Options {
     /// one.
     pub(super) fn joins(&self) -> bool {
         self.join && !self.read_back && self.scope.bytes.is_none()
+    }
+
+    /// Whether functions may keep the cursor in a local.
+    pub(super) fn keeps_cursor(&self) -> bool {
+        let asks = self.asks() || self.read_back || !self.scope.is_everything();
+        self.commit == Commit::AtCalls && self.style == Style::Inline && !asks
     }
 
     /// Whether a module without memory gets code, too.

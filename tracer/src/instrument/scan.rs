@@ -41,6 +41,8 @@ pub(super) struct Scan {
     pub(super) globals: Vec<GlobalDecl>,
     pub(super) tables: Vec<String>,
     pub(super) start: Option<u32>,
+    /// Whether it has tags, imported ones included: no exception is thrown without.
+    pub(super) throws: bool,
     pub(super) data: Vec<DataSegment>,
     /// Values of the globals that constant expressions may use.
     constants: Vec<Option<Address>>,
@@ -108,6 +110,7 @@ impl Scan {
                     }
                 }
             }
+            Payload::TagSection(_) => self.throws = true,
             Payload::StartSection { func, .. } => self.start = Some(func),
             Payload::DataSection(section) => {
                 for data in section {
@@ -157,7 +160,7 @@ impl Scan {
                 self.global(ty, value);
             }
             TypeRef::Table(_) => self.table(),
-            TypeRef::Tag(_) => {}
+            TypeRef::Tag(_) => self.throws = true,
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Frames of an engine's process: control frames in JSON, records and memory as raw bytes.
 
+use super::block::{Block, Spares};
 use super::grammar::{self, DIGESTS, GUEST, HOOKS, IMAGE, MAX_FRAME, MESSAGE, NATIVE, PIECE, RECORDS, WATCHED, bad};
 use super::{Message, NativeFrame};
 use std::io::{self, Read, Write};
@@ -14,8 +15,8 @@ pub(crate) struct PageDigest {
 /// A frame as the parent sees it.
 pub(crate) enum Frame {
     Message(Message),
-    Records(Vec<u8>),
-    Hooks(Vec<u8>),
+    Records(Block),
+    Hooks(Block),
     Digests { memory: u32, digests: Vec<PageDigest> },
     Watched { address: u64, bytes: Vec<u8> },
     Native(NativeFrame),
@@ -78,15 +79,18 @@ impl<W: Write> FrameWriter<W> {
 }
 
 /// Reads the next frame; `None` at a clean end.
-pub(crate) fn read_frame(input: &mut impl Read) -> io::Result<Option<Frame>> {
-    let Some((tag, payload)) = grammar::read(input)? else { return Ok(None) };
+pub(crate) fn read_frame(input: &mut impl Read, spares: &Spares) -> io::Result<Option<Frame>> {
+    let mut payload = spares.take();
+    let Some(tag) = grammar::read(input, &mut payload)? else { return Ok(None) };
     Ok(Some(match tag {
-        MESSAGE => Frame::Message(
-            serde_json::from_slice(&payload).map_err(|error| bad(format!("a control frame: {error}")))?,
-        ),
-        RECORDS => Frame::Records(payload),
+        MESSAGE => {
+            let payload = spares.block(payload);
+            let message = serde_json::from_slice(&payload);
+            Frame::Message(message.map_err(|error| bad(format!("a control frame: {error}")))?)
+        }
+        RECORDS => Frame::Records(spares.block(payload)),
         NATIVE => Frame::Native(NativeFrame::decode(&payload).ok_or_else(|| bad("a cut frame of native code"))?),
-        HOOKS => Frame::Hooks(payload),
+        HOOKS => Frame::Hooks(spares.block(payload)),
         DIGESTS => {
             let (memory, entries) = grammar::numbered(payload, "digests")?;
             let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
@@ -125,21 +129,23 @@ mod tests {
         writer.guest(1, &[2, 3]).expect("memory");
         writer.native(&native).expect("memory");
         let bytes = writer.0;
-        let mut input = bytes.as_slice();
-        assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Message(Message::Call(Some(3)))))));
-        assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Records(records))) if records == [1; 10_000]));
+        let (mut input, spares) = (bytes.as_slice(), Spares::new());
+        assert!(matches!(read_frame(&mut input, &spares), Ok(Some(Frame::Message(Message::Call(Some(3)))))));
+        assert!(
+            matches!(read_frame(&mut input, &spares), Ok(Some(Frame::Records(records))) if *records == [1; 10_000])
+        );
         assert!(matches!(
-            read_frame(&mut input),
+            read_frame(&mut input, &spares),
             Ok(Some(Frame::Guest { range: 1, bytes })) if bytes == [2, 3]
         ));
-        assert!(matches!(read_frame(&mut input), Ok(Some(Frame::Native(found))) if found == native));
-        assert!(matches!(read_frame(&mut input), Ok(None)));
+        assert!(matches!(read_frame(&mut input, &spares), Ok(Some(Frame::Native(found))) if found == native));
+        assert!(matches!(read_frame(&mut input, &spares), Ok(None)));
         // Cut anywhere except between frames, it is an error and never a panic.
         for end in 1..bytes.len().min(64) {
             let mut input = &bytes[..end];
-            while let Ok(Some(_)) = read_frame(&mut input) {}
+            while let Ok(Some(_)) = read_frame(&mut input, &spares) {}
         }
-        assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice()).is_err());
-        assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice()).is_err());
+        assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice(), &spares).is_err());
+        assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice(), &spares).is_err());
     }
 }

@@ -47,8 +47,8 @@ pub(super) fn write(out: &mut impl Write, tag: u8, head: &[u8], bytes: &[u8]) ->
     out.write_all(bytes)
 }
 
-/// Reads the next frame, tag and payload; `None` at a clean end.
-pub(super) fn read(input: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
+/// Reads the next frame, its payload into `payload`, which is empty, and returns its tag; `None` at a clean end.
+pub(super) fn read(input: &mut impl Read, payload: &mut Vec<u8>) -> io::Result<Option<u8>> {
     let mut head = [0; 5];
     if input.read(&mut head[..1])? == 0 {
         return Ok(None);
@@ -58,9 +58,11 @@ pub(super) fn read(input: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
     if length > MAX_FRAME {
         return Err(bad(format!("a frame of {length} bytes, more than the {MAX_FRAME} allowed")));
     }
-    let mut payload = vec![0; length as usize];
-    input.read_exact(&mut payload)?;
-    Ok(Some((head[0], payload)))
+    payload.reserve(length as usize);
+    if input.take(u64::from(length)).read_to_end(payload)? < length as usize {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(head[0]))
 }
 
 /// Writes bytes of a memory with their place, in as many frames as they need.

@@ -98,7 +98,8 @@ pub(crate) fn write_order(order: &Order, out: &mut impl Write) -> io::Result<()>
 pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
     let mut writes = Vec::new();
     loop {
-        let (tag, payload) = grammar::read(input)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let mut payload = Vec::new();
+        let tag = grammar::read(input, &mut payload)?.ok_or(io::ErrorKind::UnexpectedEof)?;
         match tag {
             WRITE => {
                 let (memory, address, bytes) = grammar::placed(payload)?;

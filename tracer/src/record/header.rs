@@ -1,6 +1,6 @@
 //! The header of a trace: everything that decides whether a bug shows.
 
-use super::{HostSource, Program, Request, environment};
+use super::{HostSource, Keep, Program, Request, environment};
 use crate::instrument::{Scope, Style};
 use forkpoint_traces::{
     ADDRESS_SPACE, EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo,
@@ -70,11 +70,19 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             hooks: request.effective_options().style == Style::Hooks,
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
-            scope: (!request.options.scope.is_everything()).then(|| words(&request.options.scope, program)),
+            scope: scope(request, program),
             probes: request.options.probes(),
         },
         command: request.command.clone(),
         chunk_events,
+    }
+}
+
+/// What the trace holds, where that is not everything.
+fn scope(request: &Request, program: &Program) -> Option<String> {
+    match request.keep {
+        Keep::Digests => Some("host calls and sizes of memories".to_string()),
+        Keep::Full => (!request.options.scope.is_everything()).then(|| words(&request.options.scope, program)),
     }
 }
 

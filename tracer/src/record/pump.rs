@@ -8,16 +8,16 @@ use super::images::ShownImage;
 use super::marks::Marks;
 use super::mismatches::Mismatches;
 use super::process::answer;
-use super::sink::WriterSink;
+use super::sink::{Counted, WriterSink};
 use super::watch::Watching;
-use super::{Program, Progress, Request, checkpoints, header, native, trap};
+use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{Instrumented, RecordDecoder, Style};
+use crate::instrument::{Digester, Instrumented, RecordDecoder, STRETCH, Style, host_records};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
-    TraceWriter, TrapKind,
+    EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryIndex, MemorySize, MemoryState, Milestone,
+    Outcome, Stage, TraceWriter, TrapKind,
 };
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
@@ -29,6 +29,15 @@ const CHUNK_EVENTS: u32 = MAX_CHUNK_EVENTS;
 
 /// An initial memory image in pieces: address and bytes. Held until every memory is known.
 type Pieces = Vec<(u64, Vec<u8>)>;
+
+/// A milestone that a digest covers, as a byte.
+#[derive(Clone, Copy)]
+enum Covered {
+    Invoke = 1,
+    Returned,
+    Trapped,
+    Exited,
+}
 
 /// A recording in progress.
 pub(super) struct Pump<'a> {
@@ -44,6 +53,10 @@ pub(super) struct Pump<'a> {
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
+    /// Digests events, where no more of them is kept.
+    digester: Option<Digester>,
+    /// Events of instructions in the trace although there are digests: how memories grow.
+    grown: u64,
     recorded_functions: HashSet<FuncIndex>,
     writer: Option<TraceWriter>,
     /// Where watched bytes are compared after every event.
@@ -89,6 +102,8 @@ impl<'a> Pump<'a> {
             style: request.effective_options().style,
             progress,
             decoder: rewritten.decoder(),
+            digester: (request.keep == Keep::Digests).then(|| Digester::every(STRETCH)),
+            grown: 0,
             recorded_functions: rewritten.sites.iter().map(|site| site.func).collect(),
             writer: None,
             watching: None,
@@ -135,16 +150,49 @@ impl<'a> Pump<'a> {
             marks: &mut self.marks,
             failed: None,
         };
-        match style {
-            Style::Inline => self.decoder.decode_block(bytes, &mut sink)?,
-            Style::Hooks => self.decoder.decode_hooks(bytes, &mut sink)?,
+        match (&mut self.digester, style) {
+            (None, Style::Inline) => self.decoder.decode_block(bytes, &mut sink)?,
+            (None, Style::Hooks) => self.decoder.decode_hooks(bytes, &mut sink)?,
+            (Some(digester), style) => {
+                // A host may have grown a memory.
+                let image = sink.writer.image();
+                digester.set_sizes(
+                    (0..image.memories()).map(|memory| image.size(MemoryIndex(memory)).map_or(0, MemorySize::bytes)),
+                );
+                let mut sink = Counted { sink: &mut sink, events: &mut self.grown };
+                match style {
+                    Style::Inline => self.decoder.digest_block(bytes, digester, &mut sink)?,
+                    Style::Hooks => self.decoder.digest_hooks(bytes, digester, &mut sink)?,
+                }
+            }
         }
         if let Some(error) = sink.failed {
             return Err(error.into());
         }
-        self.request.gauge.count(writer.events(), writer.written());
-        (self.progress)(writer.events(), writer.written());
+        let (events, written) = (self.events(), self.writer.as_ref().map_or(0, TraceWriter::written));
+        self.request.gauge.count(events, written);
+        (self.progress)(events, written);
         Ok(())
+    }
+
+    /// Number of events so far, whether the trace has them or a digest covers them.
+    fn events(&self) -> u64 {
+        let digested = self.digester.as_ref().map_or(0, Digester::events);
+        self.writer.as_ref().map_or(0, TraceWriter::events) - self.grown + digested
+    }
+
+    /// Has the digest cover a milestone. What it holds is in the trace, and its place among the events is here.
+    fn cover(&mut self, milestone: Covered) {
+        if let Some(digester) = &mut self.digester {
+            digester.update(&[milestone as u8]);
+        }
+    }
+
+    /// Has the digest cover a step of a host call that the recorder answered.
+    fn cover_host(&mut self, event: &HostEvent) {
+        if let Some(digester) = &mut self.digester {
+            host_records(event).iter().for_each(|record| digester.update(record));
+        }
     }
 
     /// Records what a turn of the run's course means.
@@ -167,6 +215,7 @@ impl<'a> Pump<'a> {
             Turn::Began(invoked) => {
                 self.marks.begin_call();
                 let Some((function, arguments)) = invoked else { return Ok(()) };
+                self.cover(Covered::Invoke);
                 Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)
             }
             Turn::Stepped(written) => {
@@ -176,22 +225,26 @@ impl<'a> Pump<'a> {
                     {
                         watching.was_written(*memory, *address, bytes);
                     }
+                    self.cover_host(&write);
                     self.writer()?.host(&write)?;
                 }
                 self.settle()
             }
             Turn::Returned(results) => {
                 self.settle()?;
+                self.cover(Covered::Returned);
                 Ok(self.writer()?.milestone(&Milestone::Returned { results })?)
             }
             Turn::Trapped { trap, frames } => self.trapped(trap, frames),
             Turn::Exited(code) => {
                 self.settle()?;
+                self.cover(Covered::Exited);
                 Ok(self.writer()?.milestone(&Milestone::Exited { code })?)
             }
             Turn::Host(reply) => {
                 self.settle()?;
                 for event in reply.events {
+                    self.cover_host(&event);
                     let event = self.marks.placed(event);
                     self.writer()?.host(&event)?;
                 }
@@ -302,6 +355,7 @@ impl<'a> Pump<'a> {
 
     fn trapped(&mut self, trap: TrapKind, frames: Vec<TrapFrame>) -> Result<(), RecordError> {
         self.settle()?;
+        self.cover(Covered::Trapped);
         let frames = trap::original(frames, self.rewritten, &self.program.functions);
         let (mut func, mut offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
         // The engine's own word counts for more.

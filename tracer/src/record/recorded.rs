@@ -1,6 +1,7 @@
 //! The result of a recording.
 
 use super::{Mismatches, Notes};
+use crate::instrument::RunDigest;
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
 use std::time::Duration;
@@ -17,8 +18,10 @@ pub struct CallResult {
 /// A finished recording.
 #[derive(Debug, Clone)]
 pub struct Recorded {
-    /// Number of events.
+    /// Number of events, whether the trace has them or a digest covers them.
     pub events: u64,
+    /// Digests of the events, where the request asked for no more.
+    pub digest: Option<RunDigest>,
     /// Length of the trace in bytes.
     pub bytes: u64,
     /// Bytes of memory that a reader must allow it, where its events fill more than a stranger's trace of this length may.

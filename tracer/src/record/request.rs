@@ -3,7 +3,7 @@
 use super::{Checkpoint, Gauge};
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
-use crate::instrument::{BUFFER_PAGES, Options, Style};
+use crate::instrument::{BUFFER_PAGES, Commit, Options, Style};
 use crate::job::Watch;
 use crate::spec::EngineSpec;
 use std::fs::File;
@@ -52,6 +52,8 @@ pub struct Request {
     pub native_limit: u64,
     /// How the module is rewritten.
     pub options: Options,
+    /// What is kept of the events.
+    pub keep: Keep,
     /// When the engine's memory is compared with the replayed one.
     pub checkpoint: Checkpoint,
     /// Bytes to compare after every event; for modules that record inline, one record at a time.
@@ -84,6 +86,7 @@ impl Request {
             gauge: Arc::default(),
             native_limit: 0,
             options: Options::default(),
+            keep: Keep::Full,
             checkpoint: Checkpoint::default(),
             watch: None,
         })
@@ -97,13 +100,26 @@ impl Request {
         let no_buffer = one_memory || small && self.engine.limits_buffer();
         let inline = self.engine.records_inline() && !no_buffer;
         let style = if inline { self.options.style } else { Style::Hooks };
-        Options { style, ..self.options.clone() }
+        // Calls of the hook have no cursor; the same module serves both.
+        let commit = if style == Style::Inline { self.options.commit } else { Commit::EachEvent };
+        Options { style, commit, ..self.options.clone() }
     }
 
     /// The switches while running.
     pub(crate) fn run_features(&self) -> FeatureSwitches {
         self.features.then(&self.run_features)
     }
+}
+
+/// What a recording keeps of the events of instructions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// All of them, and the engine's memory is held against the one that they make.
+    Full,
+    /// [Digests](crate::instrument::RunDigest) only: the trace has host calls, milestones and sizes of memories. No
+    /// memory is replayed, so a store that memory does not hold is not found. Of a recording with the default options
+    /// but for their style, and without checkpoints.
+    Digests,
 }
 
 /// What answers a guest's host calls.

@@ -108,6 +108,31 @@ impl RecordSink for WriterSink<'_> {
     }
 }
 
+/// A sink that counts the events of instructions it gets.
+pub(super) struct Counted<'a, S> {
+    pub(super) sink: &'a mut S,
+    pub(super) events: &'a mut u64,
+}
+
+impl<S: RecordSink> RecordSink for Counted<'_, S> {
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        *self.events += 1;
+        self.sink.event(site, operands);
+    }
+
+    fn caller(&mut self, mark: u32) {
+        self.sink.caller(mark);
+    }
+
+    fn host(&mut self, event: &[u8]) {
+        self.sink.host(event);
+    }
+
+    fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]) {
+        self.sink.read_back(site, address, found);
+    }
+}
+
 /// Writes the events of a block of records, as a recording does: for `benches/encoder.rs`, which has blocks and no engine.
 ///
 /// # Errors

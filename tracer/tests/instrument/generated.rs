@@ -3,9 +3,10 @@
 //! `FORKPOINT_GENERATED` gives their number, or a range of seeds as in `100..200`. The message of a failure names the
 //! seed.
 
-use crate::engines::{config, engine, modes};
+use crate::engines::{Mode, config, engine, modes};
 use crate::generate::generate;
 use crate::side_by_side::compare;
+use forkpoint_tracer::instrument::{Commit, Options, Style};
 use forkpoint_traces::{MemoryOp, Shape};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -24,6 +25,10 @@ struct Counts {
     writing: usize,
     calls: usize,
     traps: usize,
+    /// Those whose digests were compared.
+    digested: usize,
+    /// Those among them that were also committed at calls only.
+    kept: usize,
     ops: HashMap<MemoryOp, usize>,
     /// Events by the kind of their memory.
     memories: BTreeMap<&'static str, usize>,
@@ -40,6 +45,8 @@ impl Counts {
         self.instantiated += other.instantiated;
         self.writing += other.writing;
         self.calls += other.calls;
+        self.digested += other.digested;
+        self.kept += other.kept;
         self.traps += other.traps;
         for (op, count) in other.ops {
             *self.ops.entry(op).or_default() += count;
@@ -51,9 +58,11 @@ impl Counts {
 
     fn print(&self) {
         println!(
-            "{} modules ({} with arbitrary addresses), {} instantiated, {} with events; {} calls, {} traps, {} events",
+            "{} modules ({} with arbitrary addresses, {} digested, {} of them committed at calls), {} instantiated, {} with events; {} calls, {} traps, {} events",
             self.modules,
             self.raw,
+            self.digested,
+            self.kept,
             self.instantiated,
             self.writing,
             self.calls,
@@ -88,6 +97,24 @@ fn run(seed: u64, engine: &Engine, other: &Engine, counts: &mut Counts) {
         mode = &modes[0];
     }
     let happened = compare(engine, other, &generated.module, mode);
+    if let Some(digest) = &happened.digest {
+        // Whatever the way to record, the digests are the same, and cover every event.
+        let other_way = if mode.options.style == Style::Hooks { "inline" } else { "hooks" };
+        let other_way = modes.iter().find(|mode| mode.name == other_way).expect("one of the modes");
+        let again = compare(engine, other, &generated.module, other_way).digest;
+        assert_eq!(again.as_ref(), Some(digest), "{} and {}", mode.name, other_way.name);
+        // A trap takes records along that were not committed.
+        if happened.traps == 0 {
+            let options = Options { commit: Commit::AtCalls, ..Options::default() };
+            let kept = Mode { name: "inline, committed at calls", options };
+            let again = compare(engine, other, &generated.module, &kept).digest;
+            assert_eq!(again.as_ref(), Some(digest), "{} and {}", mode.name, kept.name);
+            counts.kept += 1;
+        }
+        assert!(!digest.outside, "a store outside of memory traps");
+        assert!(digest.events >= happened.events.len() as u64, "{digest:?}");
+        counts.digested += 1;
+    }
     counts.modules += 1;
     counts.raw += usize::from(generated.raw);
     counts.instantiated += usize::from(happened.instantiated);
@@ -184,6 +211,7 @@ fn generated_modules_behave_as_before_and_replay() {
     // A generator that makes nothing would let everything pass.
     assert!(counts.writing * 2 > counts.modules, "{} of {} modules write", counts.writing, counts.modules);
     assert!(counts.events() > 40 * counts.modules, "{} events", counts.events());
+    assert!(counts.digested > 5 && counts.kept > 2, "{} modules digested, {} kept", counts.digested, counts.kept);
     assert_eq!(counts.memories.len(), 4, "every kind of memory is written: {:?}", counts.memories);
     let missing: Vec<_> = MemoryOp::ALL.iter().filter(|op| !counts.ops.contains_key(op)).collect();
     assert_eq!(missing, [] as [&MemoryOp; 0], "every instruction is seen");

@@ -4,7 +4,7 @@ use crate::engines::engine;
 use crate::handle::Handle;
 use crate::support;
 use forkpoint_tracer::instrument::{
-    BUFFER_EXPORT, CURSOR_AT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT,
+    BUFFER_EXPORT, CURSOR_AT, Digester, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE, Instrumented, Options, RECORDS_AT,
     RecordDecoder, RecordSink,
 };
 use forkpoint_traces::{MemoryOp, Shape, Site, SiteId};
@@ -21,6 +21,8 @@ pub struct Host {
     pub seen: Sink,
     /// Everything that the module passed on, byte by byte.
     pub raw: Vec<u8>,
+    /// Digests the same, if that is wanted.
+    pub digester: Option<Digester>,
     pub flushes: usize,
 }
 
@@ -60,9 +62,12 @@ impl RecordSink for Sink {
 
 impl Host {
     fn take(&mut self, block: &[u8]) {
-        let Host { decoder, seen, raw, .. } = self;
+        let Host { decoder, seen, raw, digester, .. } = self;
         raw.extend_from_slice(block);
         decoder.decode_block(block, seen).expect("a legal block");
+        if let Some(digester) = digester {
+            decoder.digest_block(block, digester, &mut Sink::default()).expect("a legal block");
+        }
     }
 }
 
@@ -84,7 +89,8 @@ impl Recorded {
     /// Instantiates the compiled form of a rewritten module.
     pub fn of(module: &Module, original: Vec<u8>, rewritten: Instrumented) -> Result<Recorded, Error> {
         let engine = module.engine();
-        let host = Host { decoder: rewritten.decoder(), seen: Sink::default(), raw: Vec::new(), flushes: 0 };
+        let host =
+            Host { decoder: rewritten.decoder(), seen: Sink::default(), raw: Vec::new(), digester: None, flushes: 0 };
         let mut store = Store::new(engine, host);
         let mut linker = Linker::new(engine);
         linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, Host>, length: i32| {
@@ -97,9 +103,13 @@ impl Recorded {
             IMPORT_MODULE,
             HOOK_IMPORT,
             |mut caller: Caller<'_, Host>, site: u32, a: u64, b: u64, c: u64| {
-                let Host { decoder, seen, raw, .. } = caller.data_mut();
+                let Host { decoder, seen, raw, digester, .. } = caller.data_mut();
+                let start = raw.len();
                 raw.extend(site.to_le_bytes());
                 raw.extend([a, b, c].iter().flat_map(|operand| operand.to_le_bytes()));
+                if let Some(digester) = digester {
+                    decoder.digest_hooks(&raw[start..], digester, &mut Sink::default()).expect("a legal call");
+                }
                 decoder.decode_hook(site, [a, b, c], seen).expect("a legal call");
             },
         )?;
@@ -129,6 +139,13 @@ impl Recorded {
         let name = &self.rewritten.memories[index].export;
         let export = self.instance.get_export(&mut self.store, name).expect("exported");
         Handle::of(&export).expect("a memory")
+    }
+
+    /// Digests events from here on, with a digest for every `stretch` of them.
+    pub fn digest_every(&mut self, stretch: u64) {
+        let mut digester = Digester::every(stretch);
+        digester.set_sizes(self.images.iter().map(|image| image.len() as u64));
+        self.store.data_mut().digester = Some(digester);
     }
 
     /// Calls an export.

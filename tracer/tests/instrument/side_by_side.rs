@@ -5,7 +5,7 @@ use crate::engines::Mode;
 use crate::handle::Handle;
 use crate::lab::{Events, Recorded};
 use crate::support;
-use forkpoint_tracer::instrument::{MemoryDecl, START_EXPORT};
+use forkpoint_tracer::instrument::{Digester, MemoryDecl, Options, RunDigest, START_EXPORT};
 use wasmtime::{Engine, Error, Global, Instance, Module, Store, Val};
 
 /// What a call left, as far as the original shows it.
@@ -42,6 +42,8 @@ pub struct Happened {
     pub calls: usize,
     pub traps: usize,
     pub events: Events,
+    /// Digests of the events, one for every three, if the module was rewritten for nothing but events.
+    pub digest: Option<RunDigest>,
     /// Memories of the module.
     pub memories: Vec<MemoryDecl>,
     /// The rewritten module was made, and its calls are comparable.
@@ -60,6 +62,10 @@ pub fn compare(engine: &Engine, other: &Engine, original: &[u8], mode: &Mode) ->
     let other_aot = reload(other, &other_jit);
     let start = |module: &Module| {
         let mut recorded = Recorded::of(module, original.to_vec(), rewritten.clone())?;
+        let Options { style, commit, .. } = mode.options;
+        if mode.options == (Options { style, commit, ..Options::default() }) {
+            recorded.digest_every(3);
+        }
         if rewritten.has_start {
             recorded.call(START_EXPORT, &[]).0?;
         }
@@ -115,6 +121,11 @@ pub fn compare(engine: &Engine, other: &Engine, original: &[u8], mode: &Mode) ->
     for others in &recorded[1..] {
         let (one, another) = (&recorded[0].store.data().raw, &others.store.data().raw);
         assert!(one == another, "raw records differ, {}: {} and {} bytes", mode.name, one.len(), another.len());
+    }
+    let digests = recorded.iter_mut().map(|recorded| recorded.store.data_mut().digester.take().map(Digester::finish));
+    for digest in digests {
+        assert!(happened.digest.is_none() || digest == happened.digest, "digests differ, {}", mode.name);
+        happened.digest = digest;
     }
     happened
 }

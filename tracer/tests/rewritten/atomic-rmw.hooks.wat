@@ -1,6 +1,8 @@
 ;; site 8 (0x8): i32.atomic.rmw.add of function 0 at 0x2d
 ;; site 9 (0x9): i32.atomic.rmw.cmpxchg of function 0 at 0x37
 ;; site 10 (0xa): i64.atomic.rmw8.xchg_u of function 1 at 0x42
+;; segment 16 (0x10): sites 8 to 9
+;; segment 17 (0x11): sites 10 to 10
 (module
   (type (;0;) (func (param i32 i32 i32) (result i32 i32)))
   (type (;1;) (func (param i32 i64) (result i64)))

@@ -5,6 +5,7 @@
 ;; site 12 (0xc): i64.atomic.store8 of function 0 at 0x44
 ;; site 13 (0xd): i64.atomic.store16 of function 0 at 0x4c
 ;; site 14 (0xe): i64.atomic.store32 of function 0 at 0x54
+;; segment 16 (0x10): sites 8 to 14
 (module
   (type (;0;) (func (param i32 i32 i64)))
   (type (;1;) (func (param i32 i64 i64 i64)))

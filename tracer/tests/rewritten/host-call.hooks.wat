@@ -1,5 +1,7 @@
 ;; site 8 (0x8): i32.store of function 1 at 0x30
 ;; site 9 (0x9): i32.store of function 1 at 0x3b
+;; segment 16 (0x10): sites 8 to 8
+;; segment 17 (0x11): sites 9 to 9
 ;; mark 1: Place in function 1 at 0x35
 (module
   (type (;0;) (func (param i32) (result i32)))

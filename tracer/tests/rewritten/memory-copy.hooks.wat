@@ -1,5 +1,7 @@
 ;; site 8 (0x8): memory.copy of function 0 at 0x2e
 ;; site 9 (0x9): memory.copy of function 1 at 0x3b
+;; segment 16 (0x10): sites 8 to 8
+;; segment 17 (0x11): sites 9 to 9
 (module
   (type (;0;) (func (param i32 i32 i32)))
   (type (;1;) (func (param i64 i32 i32)))

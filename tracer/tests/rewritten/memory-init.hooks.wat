@@ -1,5 +1,7 @@
 ;; site 8 (0x8): memory.init of function 0 at 0x26
 ;; site 9 (0x9): data.drop of function 0 at 0x2a
+;; segment 16 (0x10): sites 8 to 8
+;; segment 17 (0x11): sites 9 to 9
 (module
   (type (;0;) (func (param i32)))
   (type (;1;) (func (param i32 i64 i64 i64)))

@@ -1,6 +1,9 @@
 ;; site 8 (0x8): f32.store of function 0 at 0x27
 ;; site 9 (0x9): f64.store of function 0 at 0x2f
 ;; site 10 (0xa): v128.store of function 0 at 0x3b
+;; segment 16 (0x10): sites 8 to 8
+;; segment 17 (0x11): sites 9 to 9
+;; segment 18 (0x12): sites 10 to 10
 ;; mark 1: Nan(F32) in function 0 at 0x25
 ;; mark 2: Nan(F64) in function 0 at 0x2e
 ;; mark 3: Nan(F32x4) in function 0 at 0x38

@@ -1,4 +1,5 @@
 ;; site 8 (0x8): i32.store of function 1 at 0x31
+;; segment 16 (0x10): sites 8 to 8
 ;; mark 1: Place in function 0
 ;; mark 2: Place in function 1
 ;; mark 3: Place in function 1 at 0x2b

@@ -1,6 +1,9 @@
 ;; site 8 (0x8): i32.store of function 0 at 0x22
 ;; site 9 (0x9): i32.store of function 1 at 0x2c
 ;; site 10 (0xa): memory.fill of function 1 at 0x35
+;; segment 16 (0x10): sites 8 to 8
+;; segment 17 (0x11): sites 9 to 9
+;; segment 18 (0x12): sites 10 to 10
 (module
   (type (;0;) (func (param i32)))
   (type (;1;) (func (param i32 i64 i64 i64)))

@@ -1,5 +1,6 @@
 ;; site 8 (0x8): i32.store of function 0 at 0x3e
 ;; site 9 (0x9): i32.store of function 0 at 0x45
+;; segment 16 (0x10): sites 8 to 9
 (module
   (type (;0;) (func (param i32)))
   (type (;1;) (func (param i32 i64 i64 i64)))

@@ -1,5 +1,6 @@
 ;; site 8 (0x8): f32.store of function 0 at 0x23
 ;; site 9 (0x9): f64.store of function 0 at 0x2a
+;; segment 16 (0x10): sites 8 to 9
 (module
   (type (;0;) (func (param i32 f32 f64)))
   (type (;1;) (func (param i32 i64 i64 i64)))

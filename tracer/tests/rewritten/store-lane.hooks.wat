@@ -2,6 +2,7 @@
 ;; site 9 (0x9): v128.store16_lane of function 0 at 0x2b
 ;; site 10 (0xa): v128.store32_lane of function 0 at 0x34
 ;; site 11 (0xb): v128.store64_lane of function 0 at 0x3d
+;; segment 16 (0x10): sites 8 to 11
 (module
   (type (;0;) (func (param i32 v128)))
   (type (;1;) (func (param i32 i64 i64 i64)))

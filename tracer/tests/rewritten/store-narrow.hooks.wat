@@ -4,6 +4,7 @@
 ;; site 11 (0xb): i64.store16 of function 0 at 0x38
 ;; site 12 (0xc): i64.store32 of function 0 at 0x3f
 ;; site 13 (0xd): i64.store of function 0 at 0x46
+;; segment 16 (0x10): sites 8 to 13
 (module
   (type (;0;) (func (param i32 i32 i64)))
   (type (;1;) (func (param i32 i64 i64 i64)))

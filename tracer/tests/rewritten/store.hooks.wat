@@ -1,4 +1,5 @@
 ;; site 8 (0x8): i32.store of function 0 at 0x22
+;; segment 16 (0x10): sites 8 to 8
 (module
   (type (;0;) (func (param i32 i32)))
   (type (;1;) (func (param i32 i64 i64 i64)))

@@ -64,28 +64,13 @@ impl RecordDecoder {
             sink.read_back(store, address, [operands[0], operands[1]]);
             return Ok(());
         }
-        let step = site.0.checked_sub(SiteId::FIRST.0).and_then(|index| self.steps.get(index as usize));
-        let step = step.ok_or(RawRecordError::UnknownSite(site.0))?;
-        let [first, second, third] = operands;
-        let operands = match step.kind {
-            Kind::Store32 | Kind::Store64 => {
-                let address = first.wrapping_add(step.offset);
-                self.hooked = Some((site, address));
-                sink.store(site, address, second & step.mask);
-                return Ok(());
-            }
-            Kind::Vector => [first.wrapping_add(step.offset), second, third],
-            Kind::Grow if second == step.mask => [first, u64::MAX, 0],
-            Kind::Grow | Kind::Other => {
-                let mut operands = [first, second, third];
-                for (operand, size) in operands.iter_mut().zip(step.fields) {
-                    *operand &= u64::MAX.checked_shr(64 - 8 * u32::from(size)).unwrap_or(0);
-                }
-                operands
-            }
-        };
+        let step = self.step(site).ok_or(RawRecordError::UnknownSite(site.0))?;
+        let (operands, kind) = (step.operands(operands), step.kind);
         self.hooked = Some((site, operands[0]));
-        sink.event(site, operands);
+        match kind {
+            Kind::Store32 | Kind::Store64 => sink.store(site, operands[0], operands[1]),
+            _ => sink.event(site, operands),
+        }
         Ok(())
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Step {
     pub(super) size: u8,
     pub(super) kind: Kind,
     pub(super) fields: [u8; 3],
+    /// The memory that is written. A module has at most a thousand.
+    pub(super) memory: u16,
 }
 
 impl Step {
@@ -45,6 +47,46 @@ impl Step {
             size: payload.size() as u8,
             kind,
             fields: fields.map(|size| size as u8),
+            memory: u16::try_from(site.memory.0).unwrap_or(u16::MAX),
+        }
+    }
+
+    /// The operands of an event, of the raw operands of a call of the hook.
+    #[inline]
+    pub(super) fn operands(&self, raw: [u64; 3]) -> [u64; 3] {
+        let [first, second, third] = raw;
+        match self.kind {
+            Kind::Store32 | Kind::Store64 => [first.wrapping_add(self.offset), second & self.mask, 0],
+            Kind::Vector => [first.wrapping_add(self.offset), second, third],
+            Kind::Grow if second == self.mask => [first, u64::MAX, 0],
+            Kind::Grow | Kind::Other => {
+                let mut operands = raw;
+                for (operand, size) in operands.iter_mut().zip(self.fields) {
+                    *operand &= u64::MAX.checked_shr(64 - 8 * u32::from(size)).unwrap_or(0);
+                }
+                operands
+            }
+        }
+    }
+
+    /// The address past the last byte of the store whose record `record` begins with.
+    #[inline(always)]
+    pub(super) fn end_of(&self, record: &[u8]) -> u64 {
+        let base = if self.fields[0] == 4 { read_u32(record, 0) } else { read_u64(record, 0) };
+        base.wrapping_add(self.offset).saturating_add(u64::from(self.size - self.fields[0]))
+    }
+
+    /// Appends the record of a call of the hook with these raw operands, as inline code would have written it.
+    #[inline]
+    pub(super) fn encode(&self, raw: [u64; 3], record: &mut Vec<u8>) {
+        if self.kind == Kind::Vector {
+            record.extend_from_slice(&raw[0].to_le_bytes()[..usize::from(self.fields[0])]);
+            record.extend_from_slice(&raw[1].to_le_bytes());
+            record.extend_from_slice(&raw[2].to_le_bytes());
+            return;
+        }
+        for (operand, size) in raw.iter().zip(self.fields) {
+            record.extend_from_slice(&operand.to_le_bytes()[..usize::from(size)]);
         }
     }
 

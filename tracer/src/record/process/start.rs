@@ -4,7 +4,7 @@ use super::Child;
 use super::last_words::LastWords;
 use crate::error::RecordError;
 use crate::job::{ARGUMENT, Job, Task};
-use crate::protocol::read_frame;
+use crate::protocol::{Spares, read_frame};
 use crate::record::{Request, Stdio, bundled};
 use crate::shared::SharedBuffer;
 use crate::spec::EngineSpec;
@@ -74,8 +74,9 @@ impl Child {
         // In a thread, so that the engine goes on while events are encoded.
         std::thread::spawn(move || {
             let mut input = BufReader::with_capacity(256 << 10, reading);
+            let spares = Spares::new();
             loop {
-                let frame = match read_frame(&mut input) {
+                let frame = match read_frame(&mut input, &spares) {
                     Ok(Some(frame)) => Ok(frame),
                     Ok(None) => return,
                     Err(error) => Err(error),

@@ -2,6 +2,7 @@
 
 use super::Pump;
 use crate::error::RecordError;
+use crate::instrument::Digester;
 use crate::record::Recorded;
 use crate::record::launch::Launched;
 use crate::record::process::ProcessEnd;
@@ -57,6 +58,7 @@ impl Pump<'_> {
     pub(in crate::record) fn finish(mut self, elapsed: Duration) -> Result<Recorded, RecordError> {
         let running = self.course.running();
         let outcome = self.course.outcome.take().unwrap_or(Outcome::Interrupted);
+        let events = self.events();
         let Some(mut writer) = self.writer.take() else {
             // Stopped before the engine was up: nothing was recorded and no file made.
             return Err(RecordError::NoEngine(outcome.to_string()));
@@ -69,10 +71,12 @@ impl Pump<'_> {
         })?;
         self.words.message = self.course.message.take();
         self.course.calls.retain(|call| call.function != START);
-        let events = writer.events();
+        // The end is one more.
+        let events = events + 1;
         let Finished { length: bytes, to_allow } = writer.finish(self.words.clone())?;
         Ok(Recorded {
             events,
+            digest: self.digester.map(Digester::finish),
             bytes,
             to_allow,
             host: self.own_host,

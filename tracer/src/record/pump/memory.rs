@@ -180,7 +180,7 @@ impl Pump<'_> {
 
     /// Whether everything is recorded, so that replayed memory must be the engine's.
     fn checks(&self) -> bool {
-        self.request.options.scope.is_everything()
+        self.digester.is_none() && self.request.options.scope.is_everything()
     }
 
     /// Records what the engine's memory holds instead of the replayed bytes.

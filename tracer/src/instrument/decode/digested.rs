@@ -1,0 +1,213 @@
+//! Reads blocks for their digests: of most events, it looks at nothing but where they write.
+
+use super::super::digest::Digester;
+use super::super::raw::{CALLER, CALLER_HOOK, CALLER_SIZE, FIRST_SEGMENT, HOOK_SIZE, HOST_RECORD, SEGMENT_HEAD};
+use super::step::{Kind, Step, read_u32, read_u64};
+use super::{RawRecordError, RecordDecoder, RecordSink, cut, host_event};
+use forkpoint_traces::{MemoryIndex, SiteId};
+
+/// A segment as a whole, in one load.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Extent {
+    /// Its first step, and the one past the last.
+    first: u32,
+    end: u32,
+    /// Bytes of its record.
+    size: u32,
+    /// Whether it has stores only. Others are rare, and decoded.
+    stores: bool,
+}
+
+impl Extent {
+    /// The extent of the segment with the steps `first..end` of `steps`.
+    pub(super) fn of(steps: &[Step], first: u32, end: u32) -> Extent {
+        let steps = &steps[first as usize..end as usize];
+        let is_store = |step: &Step| matches!(step.kind, Kind::Store32 | Kind::Store64 | Kind::Vector);
+        let size = SEGMENT_HEAD + steps.iter().map(|step| u32::from(step.size)).sum::<u32>();
+        Extent { first, end, size, stores: steps.iter().all(is_store) }
+    }
+}
+
+/// Hands on what is needed besides a digest, growing memories, and notes the rest in the digester.
+struct Noted<'a, S> {
+    decoder: &'a RecordDecoder,
+    digester: &'a mut Digester,
+    sink: &'a mut S,
+}
+
+impl<S: RecordSink> RecordSink for Noted<'_, S> {
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        self.digester.count(1);
+        let Some(step) = self.decoder.step(site) else { return };
+        let [address, second, length] = operands;
+        match step.kind {
+            Kind::Grow => {
+                if second != u64::MAX {
+                    let page_size = self.decoder.page_sizes.get(usize::from(step.memory)).copied().unwrap_or(0);
+                    let bytes = address.saturating_mul(u64::from(page_size));
+                    self.digester.grow(MemoryIndex(u32::from(step.memory)), bytes);
+                }
+                self.sink.event(site, operands);
+            }
+            // A drop has no operands, and a length of 0 at address 0.
+            Kind::Other => self.digester.wrote(step.memory, address.saturating_add(length)),
+            _ => self.digester.wrote(step.memory, address.saturating_add(u64::from(step.size - step.fields[0]))),
+        }
+    }
+
+    fn read_back(&mut self, _: SiteId, _: u64, _: [u64; 2]) {}
+}
+
+impl RecordDecoder {
+    /// Digests a block of inline records. `sink` gets growing memories, steps of host calls and their places. Where a host
+    /// call may have grown a memory, [`Digester::set_sizes`] must say so before the next block.
+    ///
+    /// # Errors
+    /// When no rewritten module that is asked for nothing but events can have written the block.
+    pub fn digest_block(
+        &self,
+        bytes: &[u8],
+        digester: &mut Digester,
+        sink: &mut impl RecordSink,
+    ) -> Result<(), RawRecordError> {
+        // What is covered, and how far this has come.
+        let (mut covered, mut at) = (0, 0);
+        // Nearly all stores are to the first memory. These are the digester's, in registers.
+        let (mut limit, mut outside) = (digester.size_of_first(), false);
+        let (mut events, mut room) = (0, digester.room());
+        let (mut segment, mut extent) = (0, Extent::default());
+        while at < bytes.len() {
+            let Some(head) = bytes[at..].first_chunk() else { return Err(cut(bytes, at, SEGMENT_HEAD as usize)) };
+            let number = u32::from_le_bytes(*head);
+            // In a loop it is the same again. Then nothing of the next record waits for a table.
+            if number != segment {
+                let Some(found) = self.extents.get(number.wrapping_sub(FIRST_SEGMENT) as usize) else {
+                    at = self.digest_other(bytes, at, number, sink)?;
+                    continue;
+                };
+                (segment, extent) = (number, *found);
+            }
+            if events >= room {
+                digester.update(&bytes[covered..at]);
+                digester.count(events);
+                digester.end_stretch();
+                (covered, events, room) = (at, 0, digester.room());
+            }
+            let record = bytes.get(at..at + extent.size as usize).filter(|_| extent.stores);
+            let Some(mut record) = record else {
+                // The last one of a block may be incomplete: a trap ended it.
+                let end = bytes.len().min(at + extent.size as usize);
+                digester.count(events);
+                self.decode_block(&bytes[at..end], &mut Noted { decoder: self, digester, sink })?;
+                (at, events, room, limit) = (end, 0, digester.room(), digester.size_of_first());
+                continue;
+            };
+            at += record.len();
+            record = &record[SEGMENT_HEAD as usize..];
+            for step in &self.steps[extent.first as usize..extent.end as usize] {
+                let end = step.end_of(record);
+                match step.memory {
+                    0 => outside |= end > limit,
+                    memory => digester.wrote(memory, end),
+                }
+                record = record.get(usize::from(step.size)..).unwrap_or_default();
+            }
+            events += u64::from(extent.end - extent.first);
+        }
+        digester.update(&bytes[covered..]);
+        digester.count(events);
+        digester.note_outside(outside);
+        Ok(())
+    }
+
+    /// Reads a record that is not a segment's; gives the place of the next one.
+    #[cold]
+    fn digest_other(
+        &self,
+        bytes: &[u8],
+        at: usize,
+        number: u32,
+        sink: &mut impl RecordSink,
+    ) -> Result<usize, RawRecordError> {
+        match number {
+            HOST_RECORD => {
+                let (event, end) = host_event(bytes, at)?;
+                sink.host(event);
+                Ok(end)
+            }
+            CALLER if bytes.len() - at < CALLER_SIZE as usize => Err(cut(bytes, at, CALLER_SIZE as usize)),
+            CALLER => {
+                sink.caller(read_u32(bytes, at + 4) as u32);
+                Ok(at + CALLER_SIZE as usize)
+            }
+            _ => Err(RawRecordError::UnknownSegment {
+                segment: number,
+                offset: at,
+                end: FIRST_SEGMENT.saturating_add(self.extents.len() as u32),
+                length: bytes.len(),
+            }),
+        }
+    }
+
+    /// Digests a block of calls of the hook: as the inline records that they stand for.
+    ///
+    /// # Errors
+    /// When no rewritten module that is asked for nothing but events can have made the calls.
+    pub fn digest_hooks(
+        &self,
+        bytes: &[u8],
+        digester: &mut Digester,
+        sink: &mut impl RecordSink,
+    ) -> Result<(), RawRecordError> {
+        let mut records = Vec::with_capacity(bytes.len() / 2);
+        let mut at = 0;
+        while at < bytes.len() {
+            if bytes.len() - at < SEGMENT_HEAD as usize {
+                return Err(cut(bytes, at, SEGMENT_HEAD as usize));
+            }
+            let site = read_u32(bytes, at) as u32;
+            if site == HOST_RECORD {
+                let (event, end) = host_event(bytes, at)?;
+                sink.host(event);
+                records.extend_from_slice(&bytes[at..end]);
+                at = end;
+                continue;
+            }
+            if bytes.len() - at < HOOK_SIZE {
+                return Err(cut(bytes, at, HOOK_SIZE));
+            }
+            let operands = [read_u64(bytes, at + 4), read_u64(bytes, at + 12), read_u64(bytes, at + 20)];
+            at += HOOK_SIZE;
+            if site == CALLER_HOOK {
+                sink.caller(operands[0] as u32);
+                records.extend_from_slice(&CALLER.to_le_bytes());
+                records.extend_from_slice(&(operands[0] as u32).to_le_bytes());
+                continue;
+            }
+            let site = SiteId(site);
+            let (Some(step), Some(opens)) = (self.step(site), self.opens(site)) else {
+                return Err(RawRecordError::UnknownSite(site.0));
+            };
+            if let Some(segment) = opens {
+                if digester.is_full() {
+                    digester.update(&records);
+                    digester.end_stretch();
+                    records.clear();
+                }
+                records.extend_from_slice(&segment.to_le_bytes());
+            }
+            step.encode(operands, &mut records);
+            Noted { decoder: self, digester, sink }.event(site, step.operands(operands));
+        }
+        digester.update(&records);
+        Ok(())
+    }
+
+    /// The number of the segment that a site is the first of, if it is; `None` for a site that does not exist.
+    fn opens(&self, site: SiteId) -> Option<Option<u32>> {
+        let index = site.0.checked_sub(SiteId::FIRST.0)?;
+        let after = self.segments.partition_point(|(first, _)| *first <= index);
+        let segment = after.checked_sub(1)?;
+        Some((self.segments[segment].0 == index).then_some(FIRST_SEGMENT + segment as u32))
+    }
+}

@@ -1,0 +1,117 @@
+//! Digests of a run's events: whether two runs did the same, without a trace of either.
+//!
+//! A digest covers the run as inline records would encode it: segment numbers and fields as in the [buffer](super::raw),
+//! steps of host calls as the records that the host leaves, and a byte for each milestone. Calls of the hook are encoded
+//! the same way, and where a buffer was sent does not show. So runs of one module have equal digests exactly if they have
+//! the same events in the same order, whatever the engine and the way to record. One digest covers a *stretch* of events,
+//! [`STRETCH`] or a few more: a stretch ends where a segment begins.
+
+use forkpoint_traces::MemoryIndex;
+use xxhash_rust::xxh3::Xxh3;
+
+/// Events of instructions in a stretch, at least.
+pub const STRETCH: u64 = 1 << 20;
+
+/// The digests of a whole run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDigest {
+    /// How many events of instructions there were.
+    pub events: u64,
+    /// XXH3-128 of each stretch. The last one may be short.
+    pub stretches: Vec<u128>,
+    /// Whether an instruction wrote outside of memory and went on, which no correct engine lets it do.
+    pub outside: bool,
+}
+
+/// Digests events as they come: see [`RecordDecoder::digest_block`](super::RecordDecoder::digest_block).
+#[derive(Clone)]
+pub struct Digester {
+    hasher: Xxh3,
+    events: u64,
+    /// Events in a stretch, and the number of events at which the next one begins.
+    stretch: u64,
+    next: u64,
+    stretches: Vec<u128>,
+    /// Sizes of memories in bytes.
+    sizes: Vec<u64>,
+    outside: bool,
+}
+
+impl Digester {
+    /// A digest for every `stretch` events.
+    pub fn every(stretch: u64) -> Digester {
+        let (events, next, outside) = (0, stretch, false);
+        Digester { hasher: Xxh3::new(), events, stretch, next, stretches: Vec::new(), sizes: Vec::new(), outside }
+    }
+
+    /// Covers bytes of the encoded run.
+    #[inline]
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    /// Events of instructions so far.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// Says how large memories are now, in bytes and by index.
+    pub fn set_sizes(&mut self, sizes: impl IntoIterator<Item = u64>) {
+        self.sizes.clear();
+        self.sizes.extend(sizes);
+    }
+
+    /// Grows a memory by so many bytes.
+    pub(super) fn grow(&mut self, memory: MemoryIndex, bytes: u64) {
+        if let Some(size) = self.sizes.get_mut(memory.0 as usize) {
+            *size = size.saturating_add(bytes);
+        }
+    }
+
+    /// Notes where a store to a memory ends.
+    #[inline(always)]
+    pub(super) fn wrote(&mut self, memory: u16, end: u64) {
+        self.outside |= self.sizes.get(usize::from(memory)).is_none_or(|size| end > *size);
+    }
+
+    /// The size of the first memory in bytes.
+    pub(super) fn size_of_first(&self) -> u64 {
+        self.sizes.first().copied().unwrap_or(0)
+    }
+
+    /// Notes whether stores lie outside of the first memory.
+    pub(super) fn note_outside(&mut self, outside: bool) {
+        self.outside |= outside;
+    }
+
+    /// Counts events of instructions whose bytes are covered, or will be before the stretch ends.
+    #[inline]
+    pub(super) fn count(&mut self, events: u64) {
+        self.events += events;
+    }
+
+    /// How many events the stretch still takes.
+    #[inline]
+    pub(super) fn room(&self) -> u64 {
+        self.next.saturating_sub(self.events)
+    }
+
+    /// Whether the stretch has all its events. It must end before the next segment.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.events >= self.next
+    }
+
+    /// Ends the stretch: all its bytes are covered.
+    pub(super) fn end_stretch(&mut self) {
+        self.stretches.push(self.hasher.digest128());
+        self.hasher.reset();
+        self.next = self.events + self.stretch;
+    }
+
+    /// The digests, now that the run is over.
+    pub fn finish(mut self) -> RunDigest {
+        self.end_stretch();
+        RunDigest { events: self.events, stretches: self.stretches, outside: self.outside }
+    }
+}
