@@ -8,7 +8,7 @@ use crate::render::{print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{CompareError, Comparison, Reask, Settings, Survey};
-use forkpoint_tracer::{Program, Request, Scratch, Stdio};
+use forkpoint_tracer::{Keep, Program, Request, Scratch, Stdio};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -26,8 +26,17 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         output_streams: if args.echo { Stdio::Stderr } else { Stdio::Null },
         ..guest_request(&args.guest, false)?
     };
+    let keep = match (args.keep, &args.output) {
+        (Some(Keep::Digests), Some(_)) => {
+            bail!("-o keeps full traces, which --keep none does not make: leave out one of them")
+        }
+        (Some(keep), _) => keep,
+        (None, Some(_)) => Keep::Full,
+        (None, None) => Keep::Digests,
+    };
     let settings = Settings {
         host: args.host,
+        keep,
         guard: !args.no_guard,
         reruns: if args.no_reruns { Reask::Never } else { Reask::Always },
         context: args.report.context,

@@ -2,7 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use forkpoint_compare::HostMode;
-use forkpoint_tracer::Preload;
+use forkpoint_tracer::{Keep, Preload};
 use forkpoint_traces::Position;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +16,15 @@ pub fn host_modes() -> impl TypedValueParser<Value = HostMode> {
     };
     let values = HostMode::ALL.map(|mode| PossibleValue::new(mode.to_string()).help(help(mode)));
     PossibleValuesParser::new(values).try_map(|mode| mode.parse::<HostMode>())
+}
+
+/// What is kept of the runs of a comparison.
+pub fn keeps() -> impl TypedValueParser<Value = Keep> {
+    let values = [
+        PossibleValue::new("full").help("Record every run in full at once"),
+        PossibleValue::new("none").help("Compare digests; record in full only runs that may differ"),
+    ];
+    PossibleValuesParser::new(values).map(|word| if word == "full" { Keep::Full } else { Keep::Digests })
 }
 
 pub fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -10,7 +10,7 @@ use forkpoint_replay::{Report, Side};
 
 /// Prints a result and gives the command's answer. `hint` is printed after a result in text.
 pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hint: &str) -> Result<Answer> {
-    let Compared { report, reruns, guard, host } = compared;
+    let Compared { report, reruns, guard, host, .. } = compared;
     let answer = Answer::of(report.agree);
     if json {
         print_json(compared)?;

@@ -36,12 +36,14 @@ pub struct Compared {
     pub guard: Option<Guard>,
     /// Who answered host calls; `None` where the module has none.
     pub host: Option<HostMode>,
+    /// Whether digests of the events were compared, and no traces: the runs agree.
+    pub by_digests: bool,
 }
 
 impl From<Report> for Compared {
     /// The result of a comparison of two traces alone.
     fn from(report: Report) -> Compared {
-        Compared { report, reruns: None, guard: None, host: None }
+        Compared { report, reruns: None, guard: None, host: None, by_digests: false }
     }
 }
 
@@ -59,6 +61,14 @@ impl<'a> Comparison<'a> {
     pub fn run(&self) -> Result<Compared, CompareError> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
         let [left, right] = &self.sides;
+
+        // Most runs agree, and that is known for a fraction of a recording's cost.
+        let host = self.program.needs_host().then_some(self.settings.host);
+        if runs.begins_with_digests(&[left, right])
+            && let Some(compared) = runs.agree_by_digests(&self.sides)?
+        {
+            return Ok(Compared { host, ..compared });
+        }
 
         // The left side's host answers for real; from here on its log answers every other run. A better trace that
         // replaces this one has the same log.
@@ -79,8 +89,7 @@ impl<'a> Comparison<'a> {
         let (report, recorded, reruns) = asked.ask_all(report, [lhs, rhs])?;
 
         // Whether the runs would diverge without recording, too.
-        let mut compared = Compared { report, reruns: Some(reruns), guard: None, host: None };
-        compared.host = self.program.needs_host().then_some(self.settings.host);
+        let mut compared = Compared { reruns: Some(reruns), host, ..Compared::from(report) };
         if let Some(plain) = plain.filter(|plain| !plain.cut_short() && compared.report.agree.is_some()) {
             let mut guard = plain.judge(&recorded, compared.report.agree == Some(true), runs.symbols());
             guard.repeat(&runs, [left, right], &plain, &recorded, asked.by_hooks());

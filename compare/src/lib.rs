@@ -36,6 +36,7 @@
 
 mod comparison;
 mod differences;
+mod digests;
 mod error;
 mod files;
 mod guard;

@@ -22,6 +22,8 @@ pub(crate) struct Runs<'a> {
     aside: Scratch,
     /// The trace whose host log answers all further runs.
     pinned: Option<PathBuf>,
+    /// The host that answered the left side's first run, where that was not the one whose trace is reported.
+    pub first_host: Option<String>,
     symbols: OnceCell<Symbols>,
 }
 
@@ -32,7 +34,7 @@ impl<'a> Runs<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Runs<'a>, CompareError> {
         let aside = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
-        Ok(Runs { program, settings, progress, aside, pinned: None, symbols: OnceCell::new() })
+        Ok(Runs { program, settings, progress, aside, pinned: None, first_host: None, symbols: OnceCell::new() })
     }
 
     /// A file for a trace that is not part of the result.
@@ -97,7 +99,9 @@ impl<'a> Runs<'a> {
     pub fn report(&self, traces: [&Path; 2]) -> Result<Report, CompareError> {
         let [mut lhs, mut rhs] = [open_recorded(traces[0])?, open_recorded(traces[1])?];
         self.progress.comparing(&mut lhs);
-        Ok(Report::new(&mut lhs, &mut rhs, self.settings.context, self.settings.nan_bits)?)
+        let mut report = Report::new(&mut lhs, &mut rhs, self.settings.context, self.settings.nan_bits)?;
+        report.lhs.host = report.lhs.host.or_else(|| self.first_host.clone());
+        Ok(report)
     }
 
     /// The request with its host calls answered as the settings say.

@@ -2,6 +2,7 @@
 
 use crate::host::{HostMode, OwnHosts};
 use forkpoint_replay::NanBits;
+use forkpoint_tracer::Keep;
 use std::path::PathBuf;
 
 /// How runs are compared: the same for two engines, for many, and for many modules.
@@ -13,6 +14,9 @@ pub struct Settings {
     pub guard: bool,
     /// Whether engines run again to ask more about a divergence.
     pub reruns: Reask,
+    /// With [`Keep::Digests`], runs are compared by digests first, and recorded in full only if they may differ: then
+    /// there may be no traces. With [`Keep::Full`] every run is recorded in full at once.
+    pub keep: Keep,
     /// Events shown before and after a divergence.
     pub context: u64,
     /// What to do about events that differ in NaN bits only.
@@ -40,6 +44,7 @@ impl Default for Settings {
             host: HostMode::Pinned,
             guard: true,
             reruns: Reask::Always,
+            keep: Keep::Full,
             context: 3,
             nan_bits: NanBits::default(),
             inputs: Vec::new(),

@@ -10,11 +10,13 @@ mod rows;
 
 pub use rows::{EngineGroup, EngineRow, Surveyed};
 
+use crate::digests::same_digests;
 use crate::error::CompareError;
 use crate::progress::{Progress, Silent};
 use crate::reruns::{Asked, Reruns};
 use crate::runs::Runs;
 use crate::settings::Settings;
+use forkpoint_replay::printable;
 use forkpoint_tracer::{EngineSpec, Program, Request, Scratch};
 use grouping::group;
 use guarding::guard;
@@ -67,6 +69,12 @@ impl<'a> Survey<'a> {
                 EngineRun { side, recorded: None, kept: self.folder.is_some(), row: EngineRow::of(engine) }
             })
             .collect();
+        let sides: Vec<&Request> = engines.iter().map(|engine| &engine.side).collect();
+        if runs.begins_with_digests(&sides)
+            && let Some(agreed) = self.agree_by_digests(&mut runs)?
+        {
+            return Ok(agreed);
+        }
 
         let reference = record_all(&mut runs, &mut engines)?;
         let (mut groups, mut specification) = (Vec::new(), None);
@@ -76,10 +84,53 @@ impl<'a> Survey<'a> {
                 ask(&runs, &engines, reference, group)?;
             }
             guard(&runs, &mut engines, reference)?;
+            let row = &mut engines[reference].row;
+            row.host = row.host.take().or_else(|| runs.first_host.clone());
         }
+        Ok(self.conclude(engines, groups, specification, reference))
+    }
+
+    /// The same by digests of events. `None` if engines differ in anything, or may.
+    fn agree_by_digests(&self, runs: &mut Runs) -> Result<Option<Surveyed>, CompareError> {
+        let mut engines: Vec<EngineRun> = self
+            .engines
+            .iter()
+            .enumerate()
+            .map(|(index, engine)| {
+                let side = Request { engine: engine.clone(), ..self.base.clone() };
+                let side = runs.by_digests(&side, &format!("digests-{index}.fpt"));
+                EngineRun { side, recorded: None, kept: false, row: EngineRow::of(engine) }
+            })
+            .collect();
+        let Some(reference) = record_all(runs, &mut engines)? else { return Ok(None) };
+        let recorded = engines[reference].recorded.as_ref();
+        runs.first_host = recorded.and_then(|recorded| recorded.host.as_deref()).map(printable);
+        let agrees = |engine: &EngineRun| match (&engine.recorded, recorded) {
+            (Some(run), Some(reference)) => same_digests(reference, run),
+            _ => true,
+        };
+        if !engines.iter().all(agrees) {
+            return Ok(None);
+        }
+        let (groups, specification) = group(runs, &mut engines, reference);
+        guard(runs, &mut engines, reference)?;
+        let parted = groups.len() > 1 || groups.iter().any(|group| group.divergence.is_some());
+        if parted || engines.iter().any(|engine| engine.row.is_remarkable()) {
+            return Ok(None);
+        }
+        Ok(Some(self.conclude(engines, groups, specification, Some(reference))))
+    }
+
+    fn conclude(
+        &self,
+        engines: Vec<EngineRun>,
+        groups: Vec<EngineGroup>,
+        specification: Option<String>,
+        reference: Option<usize>,
+    ) -> Surveyed {
         let host = self.program.needs_host().then_some(self.settings.host);
         let rows = engines.into_iter().map(EngineRun::into_row).collect();
-        Ok(Surveyed { host, specification, ..conclude(rows, groups, reference) })
+        Surveyed { host, specification, ..conclude(rows, groups, reference) }
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
         let Some(recorded) = engines[index].recorded.as_ref() else { continue };
         let outcome = recorded.outcome.clone();
         let (events, message) = (recorded.events, recorded.message.clone());
+        let by_digests = recorded.digest.is_some();
         let placed = place(runs, engines, &mut held, [reference, index], &groups);
         let row = &mut engines[index].row;
         (row.events, row.outcome, row.message) = (Some(events), Some(outcome.clone()), message);
@@ -23,7 +24,9 @@ pub(super) fn group(runs: &Runs, engines: &mut [EngineRun], reference: usize) ->
             Ok((report, found)) => {
                 specification.get_or_insert_with(|| report.specification.clone());
                 // The report is about the trace, which a second run may have replaced.
-                row.events = Some(report.rhs.events);
+                if !by_digests {
+                    row.events = Some(report.rhs.events);
+                }
                 row.nothing_ran = report.nothing_ran;
                 row.host.clone_from(&report.rhs.host);
                 if report.agree.is_none() && !report.nothing_ran {

@@ -4,7 +4,7 @@ use super::rows::EngineRun;
 use crate::error::{CompareError, in_one_line, without_partial};
 use crate::runs::Runs;
 use forkpoint_replay::printable;
-use forkpoint_tracer::Request;
+use forkpoint_tracer::{Keep, Request};
 use forkpoint_traces::Outcome;
 
 impl EngineRun {
@@ -46,6 +46,9 @@ pub(super) fn record_all(runs: &mut Runs, engines: &mut [EngineRun]) -> Result<O
         let outcome = engines[index].recorded.as_ref().map(|recorded| &recorded.outcome);
         if matches!(outcome, Some(Outcome::Finished | Outcome::Exited { .. } | Outcome::Trapped { .. })) {
             ended = Some(index);
+        } else if outcome.is_some() && engines[index].side.keep == Keep::Digests {
+            // Digests of a run that was cut short say nothing, and the next engine may take as long.
+            return Ok(None);
         }
     }
     let recorded = |index: &usize| engines[*index].recorded.is_some();

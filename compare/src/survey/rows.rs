@@ -90,6 +90,15 @@ pub struct EngineGroup {
 }
 
 impl EngineRow {
+    /// Whether the guard found anything that a full recording may explain.
+    pub(super) fn is_remarkable(&self) -> bool {
+        self.changed_by_recording == Some(true)
+            || self.nondeterminism.is_some()
+            || self.observer_effect
+            || !self.plain_differences.is_empty()
+            || !self.notes.is_empty()
+    }
+
     pub(super) fn of(engine: &EngineSpec) -> EngineRow {
         EngineRow { engine: engine.to_string(), ..EngineRow::default() }
     }

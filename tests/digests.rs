@@ -1,0 +1,113 @@
+//! Comparisons that begin with digests: they give the answers of full recordings.
+
+mod common;
+
+use common::{Ran, folder_with, run};
+use serde_json::Value;
+
+/// Stores of every width, bulk instructions, growth, two memories and a host call, for more events than a digest covers.
+/// What it stores in the middle shows whether memory could grow.
+const BUSY: &[u8] = br#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1) (memory $second 1)
+    (data $text "half way\n")
+    (func $store (param $at i32) (param $value i64)
+      (i32.store8 (local.get $at) (i32.wrap_i64 (local.get $value)))
+      (i64.store offset=8 (local.get $at) (local.get $value))
+      (f32.store offset=16 (local.get $at) (f32.convert_i64_u (local.get $value)))
+      (v128.store offset=32 (local.get $at) (i64x2.splat (local.get $value)))
+      (i32.store16 $second (local.get $at) (i32.const 7)))
+    (func $half_way
+      (memory.init $text (i32.const 1024) (i32.const 0) (i32.const 9))
+      (data.drop $text)
+      (i32.store (i32.const 2048) (i32.const 1024))
+      (i32.store (i32.const 2052) (i32.const 9))
+      (drop (call $write (i32.const 1) (i32.const 2048) (i32.const 1) (i32.const 2056)))
+      (i32.store (i32.const 4096) (memory.grow (i32.const 1)))
+      (memory.fill (i32.const 8192) (i32.const 3) (i32.const 5000))
+      (memory.copy $second 0 (i32.const 0) (i32.const 8192) (i32.const 100)))
+    (func (export "run") (param $turns i32) (result i64) (local $turn i32)
+      (loop $again
+        (call $store (i32.rem_u (i32.mul (local.get $turn) (i32.const 48)) (i32.const 1000)) (i64.extend_i32_u (local.get $turn)))
+        (if (i32.eq (i32.shl (local.get $turn) (i32.const 1)) (local.get $turns)) (then (call $half_way)))
+        (br_if $again (i32.lt_u (local.tee $turn (i32.add (local.get $turn) (i32.const 1))) (local.get $turns))))
+      (i64.load (i32.const 8))))"#;
+
+/// The report of a comparison, and whether digests gave it.
+fn compare(folder: &std::path::Path, arguments: &[&str]) -> (Ran, Value, bool) {
+    let ran = run(folder, &[&["compare", "m.wat", "--json"], arguments].concat());
+    let mut report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    let by_digests = report["by_digests"].take();
+    // After digests the left side is answered from a recording, too: its own.
+    report["not_asked"].take();
+    (ran, report, by_digests == true)
+}
+
+#[test]
+fn runs_that_agree_need_no_recording() {
+    let folder = folder_with(&[("m.wat", BUSY)]);
+    for engine in ["wasmtime:aot", "wasmtime:winch-jit", "wasmi"] {
+        let asked = ["--invoke", "run 220000", "--rhs", engine];
+        let (ran, report, by_digests) = compare(folder.path(), &asked);
+        assert!(ran.code == 0 && by_digests, "{engine}: {ran:?}");
+        let (_, full, by_digests) = compare(folder.path(), &[&asked[..], &["--keep", "full"]].concat());
+        assert!(!by_digests);
+        assert_eq!(report, full, "{engine}");
+        assert!(report["rhs"]["events"].as_u64() > Some(1_100_000), "{report:#}");
+    }
+}
+
+#[test]
+fn runs_that_diverge_are_recorded_in_full() {
+    let folder = folder_with(&[("m.wat", BUSY)]);
+    // Memory cannot grow on the right, which shows half way.
+    let asked = ["--invoke", "run 220000", "--rhs-memory-page-limit", "1"];
+    let (ran, report, by_digests) = compare(folder.path(), &asked);
+    assert!(ran.code == 1 && !by_digests, "{ran:?}");
+    let (_, full, _) = compare(folder.path(), &[&asked[..], &["--keep", "full"]].concat());
+    assert_eq!(report, full);
+    assert!(report["position"].as_u64() > Some(550_000), "{report:#}");
+}
+
+#[test]
+fn a_trap_takes_no_difference_along() {
+    let folder = folder_with(&[(
+        "m.wat",
+        br#"(module (memory 1)
+            (func (export "run") (param i32)
+              (i32.store (i32.const 0) (memory.grow (i32.const 1)))
+              (drop (i32.div_u (i32.const 1) (local.get 0))))
+            (func (export "rest") (drop (memory.grow (i32.const 0)))))"#,
+    )]);
+    let limit = ["--rhs-memory-page-limit", "1"];
+    // The store that differs is lost with the trap in a module that commits at calls, whatever comes after it.
+    for calls in [&["--invoke", "run 0"][..], &["--invoke", "run 0", "--invoke", "rest"]] {
+        let (ran, report, by_digests) = compare(folder.path(), &[calls, &limit].concat());
+        assert!(ran.code == 1 && !by_digests, "{ran:?}");
+        assert_eq!(report["position"], 5, "{report:#}");
+        let (ran, report, by_digests) = compare(folder.path(), calls);
+        assert!(ran.code == 0 && !by_digests && report["agree"] == true, "{ran:?}");
+    }
+}
+
+#[test]
+fn many_engines_agree_by_digests_too() {
+    let folder = folder_with(&[("m.wat", BUSY)]);
+    let asked =
+        ["compare", "m.wat", "--invoke", "run 1000", "--engines", "wasmtime:jit;wasmtime:aot;wasmi", "--json"];
+    let report = |more: &[&str]| {
+        let ran = run(folder.path(), &[&asked[..], more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        serde_json::from_str::<Value>(&ran.stdout).expect("JSON")
+    };
+    assert_eq!(report(&[]), report(&["--keep", "full"]));
+}
+
+#[test]
+fn traces_cannot_be_kept_that_are_not_made() {
+    let folder = folder_with(&[("m.wat", BUSY)]);
+    let ran = run(folder.path(), &["compare", "m.wat", "--invoke", "run 2", "-o", "out", "--keep", "none"]);
+    assert!(ran.code == 2 && ran.stderr.contains("leave out one of them"), "{ran:?}");
+    let ran = run(folder.path(), &["compare", "m.wat", "--invoke", "run 2", "-o", "out"]);
+    assert!(ran.code == 0 && folder.path().join("out/lhs.fpt").exists(), "{ran:?}");
+}
