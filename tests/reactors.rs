@@ -261,7 +261,7 @@ fn what_cannot_be_put_is_said() {
         (&["--alloc", "mallok", "--invoke", r#"strlen "a""#], "exports no function `mallok`"),
         (&["--alloc", "malloc", "--invoke", "strlen @nowhere"], "reading nowhere: No such file"),
         (&["--alloc", "malloc", "--invoke", r#"strlen "a"#], "a quotation mark is not closed"),
-        (&["--alloc", "malloc", "--invoke", r#"strlen "\q""#], "`\\q` is no escape"),
+        (&["--alloc", "malloc", "--invoke", r#"strlen "\q""#], "`\\q` is not an escape"),
         (&["--alloc", "malloc", "--features=-bulk-memory", "--invoke", r#"strlen "a""#], "leave out -bulk-memory"),
         (&["--alloc", "malloc", "--invoke", "strlen result"], "there is no call before this one"),
         (&["--alloc", "malloc", "--invoke", "strlen @numbers.bin", "-o", "numbers.bin"], "numbers.bin"),

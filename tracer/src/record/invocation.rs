@@ -138,7 +138,7 @@ pub(super) fn notation(text: &str) -> Result<Notation, String> {
     if let Some(file) = bytes.strip_prefix('@') {
         let file = unquoted(file);
         return match file.is_empty() {
-            true => Err("`@` needs the name of a file behind it".to_string()),
+            true => Err("`@` must be followed by the name of a file".to_string()),
             false => Ok(Notation::Bytes(Source::File(file.into()), ending)),
         };
     }
@@ -178,7 +178,7 @@ fn unescaped(text: &str) -> Result<Vec<u8>, String> {
     while let Some(at) = rest.find(['\\', '"']) {
         bytes.extend_from_slice(&rest.as_bytes()[..at]);
         let wrong =
-            || format!("`{}` is no escape: there are {ESCAPES}", rest[at..].chars().take(4).collect::<String>());
+            || format!("`{}` is not an escape: there are {ESCAPES}", rest[at..].chars().take(4).collect::<String>());
         if rest[at..].starts_with('"') {
             return Err("the text continues after its quotation mark".to_string());
         }
