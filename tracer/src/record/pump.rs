@@ -2,23 +2,24 @@
 
 mod close;
 mod memory;
+mod records;
 
 use super::course::{Course, Turn};
 use super::images::ShownImage;
 use super::marks::Marks;
 use super::mismatches::Mismatches;
 use super::process::answer;
-use super::sink::{Counted, WriterSink};
 use super::watch::Watching;
 use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{Digester, Instrumented, RecordDecoder, STRETCH, Style, host_records};
+use crate::instrument::{Digester, Instrumented, RecordDecoder, STRETCH, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
 use forkpoint_traces::{
-    EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryIndex, MemorySize, MemoryState, Milestone,
-    Outcome, Stage, TraceWriter, TrapKind,
+    EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
+    TraceWriter, TrapKind,
 };
+use records::Covered;
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -29,15 +30,6 @@ const CHUNK_EVENTS: u32 = MAX_CHUNK_EVENTS;
 
 /// An initial memory image in pieces: address and bytes. Held until every memory is known.
 type Pieces = Vec<(u64, Vec<u8>)>;
-
-/// A milestone that a digest covers, as a byte.
-#[derive(Clone, Copy)]
-enum Covered {
-    Invoke = 1,
-    Returned,
-    Trapped,
-    Exited,
-}
 
 /// A recording in progress.
 pub(super) struct Pump<'a> {
@@ -137,62 +129,6 @@ impl<'a> Pump<'a> {
             answer(&Order::Stop, socket)?;
         }
         self.turn(turn, socket)
-    }
-
-    fn records(&mut self, bytes: &[u8], style: Style) -> Result<(), RecordError> {
-        let Some(writer) = self.writer.as_mut() else {
-            return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
-        };
-        let mut sink = WriterSink {
-            writer,
-            watching: self.watching.as_mut(),
-            mismatches: &mut self.mismatches,
-            marks: &mut self.marks,
-            failed: None,
-        };
-        match (&mut self.digester, style) {
-            (None, Style::Inline) => self.decoder.decode_block(bytes, &mut sink)?,
-            (None, Style::Hooks) => self.decoder.decode_hooks(bytes, &mut sink)?,
-            (Some(digester), style) => {
-                // A host may have grown a memory.
-                let image = sink.writer.image();
-                digester.set_sizes(
-                    (0..image.memories()).map(|memory| image.size(MemoryIndex(memory)).map_or(0, MemorySize::bytes)),
-                );
-                let mut sink = Counted { sink: &mut sink, events: &mut self.grown };
-                match style {
-                    Style::Inline => self.decoder.digest_block(bytes, digester, &mut sink)?,
-                    Style::Hooks => self.decoder.digest_hooks(bytes, digester, &mut sink)?,
-                }
-            }
-        }
-        if let Some(error) = sink.failed {
-            return Err(error.into());
-        }
-        let (events, written) = (self.events(), self.writer.as_ref().map_or(0, TraceWriter::written));
-        self.request.gauge.count(events, written);
-        (self.progress)(events, written);
-        Ok(())
-    }
-
-    /// Number of events so far, whether the trace has them or a digest covers them.
-    fn events(&self) -> u64 {
-        let digested = self.digester.as_ref().map_or(0, Digester::events);
-        self.writer.as_ref().map_or(0, TraceWriter::events) - self.grown + digested
-    }
-
-    /// Has the digest cover a milestone. What it holds is in the trace, and its place among the events is here.
-    fn cover(&mut self, milestone: Covered) {
-        if let Some(digester) = &mut self.digester {
-            digester.update(&[milestone as u8]);
-        }
-    }
-
-    /// Has the digest cover a step of a host call that the recorder answered.
-    fn cover_host(&mut self, event: &HostEvent) {
-        if let Some(digester) = &mut self.digester {
-            host_records(event).iter().for_each(|record| digester.update(record));
-        }
     }
 
     /// Records what a turn of the run's course means.
