@@ -7,25 +7,47 @@ use super::{RawRecordError, RecordDecoder, RecordSink, cut, host_event};
 use forkpoint_traces::{MemoryIndex, SiteId};
 
 /// A segment as a whole, in one load.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
     /// Its first step, and the one past the last.
     first: u32,
     end: u32,
     /// Bytes of its record.
     size: u32,
-    /// Whether it has stores only. Others are rare, and decoded.
-    stores: bool,
+    /// Whether it has nothing but stores to the first memory, a 32-bit one. Others are rare, and decoded.
+    plain: bool,
 }
 
 impl Extent {
     /// The extent of the segment with the steps `first..end` of `steps`.
     pub(super) fn of(steps: &[Step], first: u32, end: u32) -> Extent {
         let steps = &steps[first as usize..end as usize];
-        let is_store = |step: &Step| matches!(step.kind, Kind::Store32 | Kind::Store64 | Kind::Vector);
+        let is_store = |step: &Step| matches!(step.kind, Kind::Store32 | Kind::Vector);
+        let is_plain = |step: &Step| is_store(step) && step.memory == 0 && step.fields[0] == 4;
         let size = SEGMENT_HEAD + steps.iter().map(|step| u32::from(step.size)).sum::<u32>();
-        Extent { first, end, size, stores: steps.iter().all(is_store) }
+        Extent { first, end, size, plain: steps.iter().all(is_plain) }
     }
+}
+
+/// How many whole records of one plain segment `bytes` begin with, in as few as have `room` events or a few more; and
+/// whether one of their stores ends beyond `limit`. Programs are loops: the same segment often comes again at once. A function
+/// of its own, so that the compiler keeps all of it in registers.
+#[inline(never)]
+fn repeated(bytes: &[u8], head: [u8; 4], steps: &[Step], extent: &Extent, room: u64, limit: u64) -> (u64, bool) {
+    let most = room.div_ceil(steps.len().max(1) as u64);
+    let (mut records, mut outside) = (0, false);
+    for record in bytes.chunks_exact(extent.size.max(SEGMENT_HEAD) as usize) {
+        if records == most || record[..SEGMENT_HEAD as usize] != head {
+            break;
+        }
+        let mut fields = &record[SEGMENT_HEAD as usize..];
+        for step in steps {
+            outside |= step.end_of(fields) > limit;
+            fields = fields.get(usize::from(step.size)..).unwrap_or_default();
+        }
+        records += 1;
+    }
+    (records, outside)
 }
 
 /// Hands on what is needed besides a digest, growing memories, and notes the rest in the digester.
@@ -72,51 +94,36 @@ impl RecordDecoder {
     ) -> Result<(), RawRecordError> {
         // What is covered, and how far this has come.
         let (mut covered, mut at) = (0, 0);
-        // Nearly all stores are to the first memory. These are the digester's, in registers.
-        let (mut limit, mut outside) = (digester.size_of_first(), false);
-        let (mut events, mut room) = (0, digester.room());
-        let (mut segment, mut extent) = (0, Extent::default());
+        let mut room = digester.room();
         while at < bytes.len() {
             let Some(head) = bytes[at..].first_chunk() else { return Err(cut(bytes, at, SEGMENT_HEAD as usize)) };
             let number = u32::from_le_bytes(*head);
-            // In a loop it is the same again. Then nothing of the next record waits for a table.
-            if number != segment {
-                let Some(found) = self.extents.get(number.wrapping_sub(FIRST_SEGMENT) as usize) else {
-                    at = self.digest_other(bytes, at, number, sink)?;
-                    continue;
-                };
-                (segment, extent) = (number, *found);
-            }
-            if events >= room {
-                digester.update(&bytes[covered..at]);
-                digester.count(events);
-                digester.end_stretch();
-                (covered, events, room) = (at, 0, digester.room());
-            }
-            let record = bytes.get(at..at + extent.size as usize).filter(|_| extent.stores);
-            let Some(mut record) = record else {
-                // The last one of a block may be incomplete: a trap ended it.
-                let end = bytes.len().min(at + extent.size as usize);
-                digester.count(events);
-                self.decode_block(&bytes[at..end], &mut Noted { decoder: self, digester, sink })?;
-                (at, events, room, limit) = (end, 0, digester.room(), digester.size_of_first());
+            let Some(extent) = self.extents.get(number.wrapping_sub(FIRST_SEGMENT) as usize) else {
+                at = self.digest_other(bytes, at, number, sink)?;
                 continue;
             };
-            at += record.len();
-            record = &record[SEGMENT_HEAD as usize..];
-            for step in &self.steps[extent.first as usize..extent.end as usize] {
-                let end = step.end_of(record);
-                match step.memory {
-                    0 => outside |= end > limit,
-                    memory => digester.wrote(memory, end),
-                }
-                record = record.get(usize::from(step.size)..).unwrap_or_default();
+            if room == 0 {
+                digester.update(&bytes[covered..at]);
+                digester.end_stretch();
+                (covered, room) = (at, digester.room());
             }
-            events += u64::from(extent.end - extent.first);
+            if extent.plain {
+                let steps = &self.steps[extent.first as usize..extent.end as usize];
+                let (records, outside) = repeated(&bytes[at..], *head, steps, extent, room, digester.size_of_first());
+                if records > 0 {
+                    at += records as usize * extent.size as usize;
+                    digester.count(records * u64::from(extent.end - extent.first));
+                    digester.note_outside(outside);
+                    room = digester.room();
+                    continue;
+                }
+            }
+            // The last one of a block may be incomplete: a trap ended it.
+            let end = bytes.len().min(at + extent.size as usize);
+            self.decode_block(&bytes[at..end], &mut Noted { decoder: self, digester, sink })?;
+            (at, room) = (end, digester.room());
         }
         digester.update(&bytes[covered..]);
-        digester.count(events);
-        digester.note_outside(outside);
         Ok(())
     }
 

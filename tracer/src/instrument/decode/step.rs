@@ -69,11 +69,10 @@ impl Step {
         }
     }
 
-    /// The address past the last byte of the store whose record `record` begins with.
+    /// The address past the last byte of the store to a 32-bit memory whose fields `fields` begins with.
     #[inline(always)]
-    pub(super) fn end_of(&self, record: &[u8]) -> u64 {
-        let base = if self.fields[0] == 4 { read_u32(record, 0) } else { read_u64(record, 0) };
-        base.wrapping_add(self.offset).saturating_add(u64::from(self.size - self.fields[0]))
+    pub(super) fn end_of(&self, fields: &[u8]) -> u64 {
+        read_u32(fields, 0).wrapping_add(self.offset).saturating_add(u64::from(self.size) - 4)
     }
 
     /// Appends the record of a call of the hook with these raw operands, as inline code would have written it.
