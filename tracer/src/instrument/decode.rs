@@ -10,9 +10,8 @@ use super::raw::{
     CALLER, CALLER_SIZE, FIRST_SEGMENT, HOST_RECORD, NOTE, NOTE_SIZE, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD,
 };
 use super::{MemoryDecl, Segment};
-use digested::Extent;
 use forkpoint_traces::{Site, SiteId};
-use step::{Kind, Step, read_u32, read_u64};
+use step::{Extent, Kind, Step, read_u32, read_u64};
 use thiserror::Error;
 
 /// A raw block that no rewritten module can have written.

@@ -23,6 +23,19 @@ pub struct RunDigest {
     pub outside: bool,
 }
 
+/// A milestone whose place among the events a digest covers.
+#[derive(Debug, Clone, Copy)]
+pub enum Covered {
+    /// A call begins.
+    Invoke = 1,
+    /// It returned.
+    Returned,
+    /// It trapped.
+    Trapped,
+    /// The guest called `proc_exit`.
+    Exited,
+}
+
 /// Digests events as they come: see [`RecordDecoder::digest_block`](super::RecordDecoder::digest_block).
 #[derive(Clone)]
 pub struct Digester {
@@ -48,6 +61,11 @@ impl Digester {
     #[inline]
     pub fn update(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
+    }
+
+    /// Covers a milestone.
+    pub fn cover(&mut self, milestone: Covered) {
+        self.update(&[milestone as u8]);
     }
 
     /// Events of instructions so far.

@@ -50,7 +50,8 @@
 //!
 //! # Invariants
 //!
-//! - The cursor moves past an instruction's payload only after the instruction, so a record means *committed*.
+//! - The cursor moves past an instruction's payload only after the instruction, so a record means *committed*. With
+//!   [`Commit::AtCalls`] it moves in a local, and the one in the buffer follows at calls and exits.
 //! - At the start of a segment the cursor is at most [`BUFFER_LIMIT`], and no segment has more than 64 KiB, so a
 //!   record never leaves the buffer. The host must not set the cursor to anything but 0.
 //! - The host empties the buffer (takes the records, sets the cursor to 0) whenever a call into the
@@ -92,7 +93,7 @@ mod types;
 pub use address::Address;
 pub use declared::{DataKind, DataSegment, GlobalDecl, MemoryDecl};
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
-pub use digest::{Digester, RunDigest, STRETCH};
+pub use digest::{Covered, Digester, RunDigest, STRETCH};
 pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
 pub use instrumented::Instrumented;

@@ -3,7 +3,7 @@
 //! without bound.
 
 use super::pump::Pump;
-use super::{Checkpoint, HostSource, Imports, Invocation, Program, Request};
+use super::{Checkpoint, HostSource, Imports, Invocation, Keep, Program, Request};
 use crate::features::FeatureSwitches;
 use crate::host::stub::Stub;
 use crate::protocol::{Spares, read_frame, read_order};
@@ -87,13 +87,18 @@ fn program() -> &'static Program {
 }
 
 /// Takes `bytes` for what an engine's process sends while it is recorded; true where all of it made sense. Whatever it
-/// was, what is in the trace can be read.
+/// was, what is in the trace can be read. The same frames are digested, too.
 pub fn frames(bytes: &[u8]) -> bool {
+    taken(bytes, Keep::Digests);
+    taken(bytes, Keep::Full)
+}
+
+fn taken(bytes: &[u8], keep: Keep) -> bool {
     let program = program();
     let Ok(folder) = tempfile::tempdir() else { return false };
     let engine = EngineSpec::Runner { command: "fuzz".to_string() };
     let Ok(mut request) = Request::new(engine, folder.path().join("t.fpt")) else { return false };
-    request.host = HostSource::Live;
+    (request.host, request.keep) = (HostSource::Live, keep);
     let Ok(rewritten) = program.rewritten_as(&request.effective_options()) else { return false };
     let Ok((mut socket, other)) = UnixStream::pair() else { return false };
     // The answers are not read: what does not fit is an error, as with a process that does not read them.

@@ -12,14 +12,13 @@ use super::process::answer;
 use super::watch::Watching;
 use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{Digester, Instrumented, RecordDecoder, STRETCH, Style};
+use crate::instrument::{Covered, Digester, Instrumented, RecordDecoder, STRETCH, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
 use forkpoint_traces::{
     EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
     TraceWriter, TrapKind,
 };
-use records::Covered;
 use std::collections::HashSet;
 use std::os::unix::net::UnixStream;
 use std::path::Path;

@@ -1,33 +1,11 @@
 //! Reads blocks for their digests: of most events, it looks at nothing but where they write.
 
 use super::super::digest::Digester;
-use super::super::raw::{CALLER, CALLER_HOOK, CALLER_SIZE, FIRST_SEGMENT, HOOK_SIZE, HOST_RECORD, SEGMENT_HEAD};
-use super::step::{Kind, Step, read_u32, read_u64};
+use super::super::raw::{CALLER, CALLER_HOOK, CALLER_SIZE, FIRST_SEGMENT, HOST_RECORD, SEGMENT_HEAD};
+use super::hooks::{HookRecord, hook_record};
+use super::step::{Extent, Kind, Step, read_u32};
 use super::{RawRecordError, RecordDecoder, RecordSink, cut, host_event};
 use forkpoint_traces::{MemoryIndex, SiteId};
-
-/// A segment as a whole, in one load.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Extent {
-    /// Its first step, and the one past the last.
-    first: u32,
-    end: u32,
-    /// Bytes of its record.
-    size: u32,
-    /// Whether it has nothing but stores to the first memory, a 32-bit one. Others are rare, and decoded.
-    plain: bool,
-}
-
-impl Extent {
-    /// The extent of the segment with the steps `first..end` of `steps`.
-    pub(super) fn of(steps: &[Step], first: u32, end: u32) -> Extent {
-        let steps = &steps[first as usize..end as usize];
-        let is_store = |step: &Step| matches!(step.kind, Kind::Store32 | Kind::Vector);
-        let is_plain = |step: &Step| is_store(step) && step.memory == 0 && step.fields[0] == 4;
-        let size = SEGMENT_HEAD + steps.iter().map(|step| u32::from(step.size)).sum::<u32>();
-        Extent { first, end, size, plain: steps.iter().all(is_plain) }
-    }
-}
 
 /// How many whole records of one plain segment `bytes` begin with, in as few as have `room` events or a few more; and
 /// whether one of their stores ends beyond `limit`. Programs are loops: the same segment often comes again at once. A function
@@ -169,22 +147,16 @@ impl RecordDecoder {
         let mut records = Vec::with_capacity(bytes.len() / 2);
         let mut at = 0;
         while at < bytes.len() {
-            if bytes.len() - at < SEGMENT_HEAD as usize {
-                return Err(cut(bytes, at, SEGMENT_HEAD as usize));
-            }
-            let site = read_u32(bytes, at) as u32;
-            if site == HOST_RECORD {
-                let (event, end) = host_event(bytes, at)?;
-                sink.host(event);
-                records.extend_from_slice(&bytes[at..end]);
-                at = end;
-                continue;
-            }
-            if bytes.len() - at < HOOK_SIZE {
-                return Err(cut(bytes, at, HOOK_SIZE));
-            }
-            let operands = [read_u64(bytes, at + 4), read_u64(bytes, at + 12), read_u64(bytes, at + 20)];
-            at += HOOK_SIZE;
+            let (record, end) = hook_record(bytes, at)?;
+            let start = std::mem::replace(&mut at, end);
+            let (site, operands) = match record {
+                HookRecord::Call(site, operands) => (site, operands),
+                HookRecord::Host(event) => {
+                    sink.host(event);
+                    records.extend_from_slice(&bytes[start..end]);
+                    continue;
+                }
+            };
             if site == CALLER_HOOK {
                 sink.caller(operands[0] as u32);
                 records.extend_from_slice(&CALLER.to_le_bytes());

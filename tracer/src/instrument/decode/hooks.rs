@@ -5,6 +5,32 @@ use super::step::{Kind, read_u32, read_u64};
 use super::{RawRecordError, RecordDecoder, RecordSink, cut, host_event};
 use forkpoint_traces::SiteId;
 
+/// A record in a block of calls of the hook.
+pub(super) enum HookRecord<'a> {
+    /// A step of a host call, encoded.
+    Host(&'a [u8]),
+    /// A call: the number of a site, or of something else, and raw operands.
+    Call(u32, [u64; 3]),
+}
+
+/// The record at `at`, and where the next one begins.
+#[inline]
+pub(super) fn hook_record(bytes: &[u8], at: usize) -> Result<(HookRecord<'_>, usize), RawRecordError> {
+    if bytes.len() - at < SEGMENT_HEAD as usize {
+        return Err(cut(bytes, at, SEGMENT_HEAD as usize));
+    }
+    let site = read_u32(bytes, at) as u32;
+    if site == HOST_RECORD {
+        let (event, end) = host_event(bytes, at)?;
+        return Ok((HookRecord::Host(event), end));
+    }
+    if bytes.len() - at < HOOK_SIZE {
+        return Err(cut(bytes, at, HOOK_SIZE));
+    }
+    let operands = [read_u64(bytes, at + 4), read_u64(bytes, at + 12), read_u64(bytes, at + 20)];
+    Ok((HookRecord::Call(site, operands), at + HOOK_SIZE))
+}
+
 impl RecordDecoder {
     /// Decodes a block of hook calls (site u32 and three operands u64 each) and host records.
     ///
@@ -13,22 +39,15 @@ impl RecordDecoder {
     pub fn decode_hooks(&mut self, bytes: &[u8], sink: &mut impl RecordSink) -> Result<(), RawRecordError> {
         let mut at = 0;
         while at < bytes.len() {
-            if bytes.len() - at < SEGMENT_HEAD as usize {
-                return Err(cut(bytes, at, SEGMENT_HEAD as usize));
+            let (record, end) = hook_record(bytes, at)?;
+            match record {
+                HookRecord::Host(event) => {
+                    sink.host(event);
+                    self.hooked = None;
+                }
+                HookRecord::Call(site, operands) => self.decode_hook(site, operands, sink)?,
             }
-            let site = read_u32(bytes, at) as u32;
-            if site == HOST_RECORD {
-                let (event, end) = host_event(bytes, at)?;
-                sink.host(event);
-                (at, self.hooked) = (end, None);
-                continue;
-            }
-            if bytes.len() - at < HOOK_SIZE {
-                return Err(cut(bytes, at, HOOK_SIZE));
-            }
-            let operands = [read_u64(bytes, at + 4), read_u64(bytes, at + 12), read_u64(bytes, at + 20)];
-            self.decode_hook(site, operands, sink)?;
-            at += HOOK_SIZE;
+            at = end;
         }
         Ok(())
     }

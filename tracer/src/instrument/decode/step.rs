@@ -1,6 +1,6 @@
-//! A site in the decoder's form: the size of its record, and its meaning.
+//! Sites and segments in the decoder's form: the sizes of their records, and their meaning.
 
-use super::super::raw::Payload;
+use super::super::raw::{Payload, SEGMENT_HEAD};
 use forkpoint_traces::Site;
 
 /// How a record is read. Stores of up to 8 bytes in 32-bit memories are almost all there are.
@@ -112,6 +112,29 @@ impl Step {
             operands[1] = u64::MAX;
         }
         operands
+    }
+}
+
+/// A segment as a whole, in one load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    /// Its first step, and the one past the last.
+    pub(super) first: u32,
+    pub(super) end: u32,
+    /// Bytes of its record.
+    pub(super) size: u32,
+    /// Whether it has nothing but stores to the first memory, a 32-bit one. Others are rare, and decoded.
+    pub(super) plain: bool,
+}
+
+impl Extent {
+    /// The extent of the segment with the steps `first..end` of `steps`.
+    pub(super) fn of(steps: &[Step], first: u32, end: u32) -> Extent {
+        let steps = &steps[first as usize..end as usize];
+        let is_store = |step: &Step| matches!(step.kind, Kind::Store32 | Kind::Vector);
+        let is_plain = |step: &Step| is_store(step) && step.memory == 0 && step.fields[0] == 4;
+        let size = SEGMENT_HEAD + steps.iter().map(|step| u32::from(step.size)).sum::<u32>();
+        Extent { first, end, size, plain: steps.iter().all(is_plain) }
     }
 }
 

@@ -2,18 +2,9 @@
 
 use super::Pump;
 use crate::error::RecordError;
-use crate::instrument::{Digester, Style, host_records};
+use crate::instrument::{Covered, Digester, Style, host_records};
 use crate::record::sink::{Counted, WriterSink};
 use forkpoint_traces::{HostEvent, MemoryIndex, MemorySize, TraceWriter};
-
-/// A milestone that a digest covers, as a byte.
-#[derive(Clone, Copy)]
-pub(super) enum Covered {
-    Invoke = 1,
-    Returned,
-    Trapped,
-    Exited,
-}
 
 impl Pump<'_> {
     pub(super) fn records(&mut self, bytes: &[u8], style: Style) -> Result<(), RecordError> {
@@ -55,13 +46,13 @@ impl Pump<'_> {
     /// Number of events so far, whether the trace has them or a digest covers them.
     pub(super) fn events(&self) -> u64 {
         let digested = self.digester.as_ref().map_or(0, Digester::events);
-        self.writer.as_ref().map_or(0, TraceWriter::events) - self.grown + digested
+        self.writer.as_ref().map_or(0, TraceWriter::events).saturating_sub(self.grown) + digested
     }
 
     /// Has the digest cover a milestone. What it holds is in the trace, and its place among the events is here.
     pub(super) fn cover(&mut self, milestone: Covered) {
         if let Some(digester) = &mut self.digester {
-            digester.update(&[milestone as u8]);
+            digester.cover(milestone);
         }
     }
 
