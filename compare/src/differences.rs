@@ -2,7 +2,7 @@
 
 use forkpoint_replay::{Item, Symbols, printable};
 use forkpoint_tracer::EndDifference;
-use forkpoint_traces::{Hex, MemoryIndex};
+use forkpoint_traces::Hex;
 use serde::{Serialize, Serializer};
 
 /// A difference between the ends of two runs. Its JSON form is just the sentence.
@@ -47,19 +47,19 @@ fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Symbols
             format!("{}: {left} {}, {right} {}", printable(function), printable(lhs), printable(rhs))
         }
         EndDifference::MemorySize { memory, lhs, rhs } => {
-            let [lhs, rhs] = [lhs, rhs].map(|pages| symbols.pages(MemoryIndex(*memory), *pages));
-            format!("{}: {left} {lhs}; {right} {rhs}", symbols.item(Item::Memory, *memory))
+            let [lhs, rhs] = [lhs, rhs].map(|pages| symbols.pages(*memory, *pages));
+            format!("{}: {left} {lhs}; {right} {rhs}", symbols.item(Item::Memory, memory.0))
         }
         EndDifference::Bytes { memory, address, lhs, rhs } => {
-            let memory = symbols.item(Item::Memory, *memory);
+            let memory = symbols.item(Item::Memory, memory.0);
             format!("{memory} at {address:#x}: {left} {:#}, {right} {:#}", Hex(lhs), Hex(rhs))
         }
         EndDifference::Page { memory, address } => {
-            let memory = symbols.item(Item::Memory, *memory);
+            let memory = symbols.item(Item::Memory, memory.0);
             format!("{memory} at {address:#x}: {left} and {right} differ in this page, whose bytes are not kept")
         }
         EndDifference::Global { index, lhs, rhs } => {
-            let global = symbols.item(Item::Global, *index);
+            let global = symbols.item(Item::Global, index.0);
             format!("{global}: {left} {}, {right} {}", printable(lhs), printable(rhs))
         }
         EndDifference::TableSize { table, lhs, rhs } => {
@@ -71,11 +71,12 @@ fn words(difference: &EndDifference, [left, right]: [&str; 2], symbols: &Symbols
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forkpoint_traces::{GlobalIndex, MemoryIndex};
 
     #[test]
     fn a_kind_is_the_same_whatever_names_and_numbers_are() {
         let symbols = Symbols::new(wat::parse_str("(module (memory $heap 1))").expect("a module"));
-        let bytes = |address| EndDifference::Bytes { memory: 0, address, lhs: vec![1], rhs: vec![2] };
+        let bytes = |address| EndDifference::Bytes { memory: MemoryIndex(0), address, lhs: vec![1], rhs: vec![2] };
         let [one, other] = [1, 2].map(|at| PlainDifference::new(&bytes(at), ["lhs", "rhs"], &symbols));
         assert_eq!((one.kind.as_str(), other.kind.as_str()), ("memory", "memory"));
         assert_ne!(one.words, other.words);
@@ -88,10 +89,14 @@ mod tests {
             (global $count (mut i32) (i32.const 0)) (table $jumps 1 funcref))"#;
         let symbols = Symbols::new(wat::parse_str(module).expect("a module"));
         let line = |difference: EndDifference| words(&difference, ["lhs", "rhs"], &symbols);
-        let global = |index| EndDifference::Global { index, lhs: "i32:1".to_string(), rhs: "i32:2".to_string() };
+        let global = |index| EndDifference::Global {
+            index: GlobalIndex(index),
+            lhs: "i32:1".to_string(),
+            rhs: "i32:2".to_string(),
+        };
         assert_eq!(line(global(0)), "global 0: lhs i32:1, rhs i32:2");
         assert_eq!(line(global(1)), "global count: lhs i32:1, rhs i32:2");
-        let bytes = EndDifference::Bytes { memory: 1, address: 16, lhs: vec![1, 2], rhs: vec![3, 4] };
+        let bytes = EndDifference::Bytes { memory: MemoryIndex(1), address: 16, lhs: vec![1, 2], rhs: vec![3, 4] };
         assert_eq!(line(bytes), "memory heap at 0x10: lhs 01 02, rhs 03 04");
         let size = EndDifference::TableSize { table: 0, lhs: 1, rhs: 2 };
         assert_eq!(line(size), "table jumps: lhs 1 elements, rhs 2 elements");

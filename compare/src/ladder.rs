@@ -154,7 +154,7 @@ impl PlainRuns {
         let differences = self.lhs.differences(&self.rhs);
         let bytes = differences.iter().filter_map(|difference| match difference {
             EndDifference::Bytes { memory, address, lhs, .. } => {
-                Some((MemoryIndex(*memory), *address..address + (lhs.len() as u64).min(NARROW)))
+                Some((*memory, *address..address + (lhs.len() as u64).min(NARROW)))
             }
             _ => None,
         });

@@ -2,7 +2,7 @@
 
 use super::{CallResult, Recorded};
 use crate::error::RecordError;
-use forkpoint_traces::{GlobalState, MemoryDigest, MemoryState, Outcome, PAGE};
+use forkpoint_traces::{GlobalIndex, GlobalState, MemoryDigest, MemoryIndex, MemoryState, Outcome, PAGE};
 use std::collections::{BTreeMap, BTreeSet};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -129,7 +129,7 @@ pub enum EndDifference {
     /// The size of a memory in pages.
     MemorySize {
         /// Which memory.
-        memory: u32,
+        memory: MemoryIndex,
         /// In the left run.
         lhs: u64,
         /// In the right run.
@@ -138,7 +138,7 @@ pub enum EndDifference {
     /// A stretch of bytes.
     Bytes {
         /// Which memory.
-        memory: u32,
+        memory: MemoryIndex,
         /// The first byte.
         address: u64,
         /// The bytes in the left run.
@@ -149,14 +149,14 @@ pub enum EndDifference {
     /// A page whose bytes are not kept.
     Page {
         /// Which memory.
-        memory: u32,
+        memory: MemoryIndex,
         /// Its first byte.
         address: u64,
     },
     /// The value of a mutable global.
     Global {
         /// Its index.
-        index: u32,
+        index: GlobalIndex,
         /// In the left run.
         lhs: String,
         /// In the right run.
@@ -240,7 +240,7 @@ impl EndState {
             }
         }
         for (memory, (left, right)) in lhs.memories.iter().zip(&rhs.memories).enumerate() {
-            let memory = memory as u32;
+            let memory = MemoryIndex(memory as u32);
             if left.pages != right.pages {
                 found.push(EndDifference::MemorySize { memory, lhs: left.pages, rhs: right.pages });
             }
@@ -249,7 +249,7 @@ impl EndState {
         for (left, right) in lhs.globals.iter().zip(&rhs.globals) {
             if left != right {
                 let [lhs, rhs] = [left, right].map(|global| format!("{:#}", global.value));
-                found.push(EndDifference::Global { index: left.index.0, lhs, rhs });
+                found.push(EndDifference::Global { index: left.index, lhs, rhs });
             }
         }
         for (table, (left, right)) in lhs.tables.iter().zip(&rhs.tables).enumerate() {
@@ -261,7 +261,7 @@ impl EndState {
     }
 }
 
-fn bytes(memory: u32, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDifference>) {
+fn bytes(memory: MemoryIndex, lhs: &EndMemory, rhs: &EndMemory, found: &mut Vec<EndDifference>) {
     let numbers: BTreeSet<u64> = lhs.written.keys().chain(rhs.written.keys()).copied().collect();
     let mut stretches = 0;
     for number in numbers {
