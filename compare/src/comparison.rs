@@ -70,8 +70,8 @@ impl<'a> Comparison<'a> {
             return Ok(Compared { host, ..compared });
         }
 
-        // The left side's host answers for real; from here on its log answers every other run. A better trace that
-        // replaces this one has the same log.
+        // The left side's host answers for real, unless it did so for the digests; from here on its log answers every
+        // other run. A better trace that replaces this one has the same log.
         let lhs = runs.record_shown(left)?;
         runs.pin(&left.output);
         runs.narrow(left, &lhs)?;

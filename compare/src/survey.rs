@@ -59,16 +59,10 @@ impl<'a> Survey<'a> {
         let folder = self.folder.as_deref().unwrap_or(scratch.path());
         std::fs::create_dir_all(folder).map_err(CompareError::io(format!("creating {}", folder.display())))?;
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
-        let mut engines: Vec<EngineRun> = self
-            .engines
-            .iter()
-            .enumerate()
-            .map(|(index, engine)| {
-                let output = folder.join(file_name(index, engine));
-                let side = Request { engine: engine.clone(), output, ..self.base.clone() };
-                EngineRun { side, recorded: None, kept: self.folder.is_some(), row: EngineRow::of(engine) }
-            })
-            .collect();
+        let mut engines = self.engine_runs(|index, side| {
+            let output = folder.join(file_name(index, &side.engine));
+            EngineRun { kept: self.folder.is_some(), ..EngineRun::of(Request { output, ..side }) }
+        });
         let sides: Vec<&Request> = engines.iter().map(|engine| &engine.side).collect();
         if runs.begins_with_digests(&sides)
             && let Some(agreed) = self.agree_by_digests(&mut runs)?
@@ -90,18 +84,16 @@ impl<'a> Survey<'a> {
         Ok(self.conclude(engines, groups, specification, reference))
     }
 
+    /// Every engine, not yet recorded: `run` makes it of the engine's number and request.
+    fn engine_runs(&self, run: impl Fn(usize, Request) -> EngineRun) -> Vec<EngineRun> {
+        let side = |engine: &EngineSpec| Request { engine: engine.clone(), ..self.base.clone() };
+        self.engines.iter().map(side).enumerate().map(|(index, side)| run(index, side)).collect()
+    }
+
     /// The same by digests of events. `None` if engines differ in anything, or may.
     fn agree_by_digests(&self, runs: &mut Runs) -> Result<Option<Surveyed>, CompareError> {
-        let mut engines: Vec<EngineRun> = self
-            .engines
-            .iter()
-            .enumerate()
-            .map(|(index, engine)| {
-                let side = Request { engine: engine.clone(), ..self.base.clone() };
-                let side = runs.by_digests(&side, &format!("digests-{index}.fpt"));
-                EngineRun { side, recorded: None, kept: false, row: EngineRow::of(engine) }
-            })
-            .collect();
+        let mut engines =
+            self.engine_runs(|index, side| EngineRun::of(runs.by_digests(&side, &format!("digests-{index}.fpt"))));
         let Some(reference) = record_all(runs, &mut engines)? else { return Ok(None) };
         let recorded = engines[reference].recorded.as_ref();
         runs.first_host = recorded.and_then(|recorded| recorded.host.as_deref()).map(printable);

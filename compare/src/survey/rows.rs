@@ -99,7 +99,7 @@ impl EngineRow {
             || !self.notes.is_empty()
     }
 
-    pub(super) fn of(engine: &EngineSpec) -> EngineRow {
+    fn of(engine: &EngineSpec) -> EngineRow {
         EngineRow { engine: engine.to_string(), ..EngineRow::default() }
     }
 }
@@ -117,6 +117,11 @@ pub(super) struct EngineRun {
 }
 
 impl EngineRun {
+    /// An engine that is not yet recorded, and whose trace does not stay.
+    pub fn of(side: Request) -> EngineRun {
+        EngineRun { recorded: None, kept: false, row: EngineRow::of(&side.engine), side }
+    }
+
     /// What is known about the engine, with its trace if that is kept.
     pub fn into_row(self) -> EngineRow {
         let trace = (self.kept && self.side.output.exists()).then_some(self.side.output);

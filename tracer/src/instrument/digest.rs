@@ -108,16 +108,10 @@ impl Digester {
         self.events += events;
     }
 
-    /// How many events the stretch still takes.
+    /// How many events the stretch still takes. Without room, it must end before the next segment.
     #[inline]
     pub(super) fn room(&self) -> u64 {
         self.next.saturating_sub(self.events)
-    }
-
-    /// Whether the stretch has all its events. It must end before the next segment.
-    #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.events >= self.next
     }
 
     /// Ends the stretch: all its bytes are covered.

@@ -168,7 +168,7 @@ impl RecordDecoder {
                 return Err(RawRecordError::UnknownSite(site.0));
             };
             if let Some(segment) = opens {
-                if digester.is_full() {
+                if digester.room() == 0 {
                     digester.update(&records);
                     digester.end_stretch();
                     records.clear();
