@@ -10,6 +10,7 @@ use crate::host::script::Script;
 use crate::job::{Job, Run, Task};
 use crate::link::{Socket, listen};
 use crate::protocol::{FrameWriter, Message};
+use crate::shared::Slots;
 use std::collections::BTreeSet;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -34,18 +35,20 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
 /// Those of [`main`].
 pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), String> {
     tell_panics_apart();
-    let [job, socket, buffer] = arguments else {
-        return Err(format!("{ARGUMENT} is for forkpoint's own use: it takes a job, a socket and a buffer"));
+    let [job, socket, memory, free] = arguments else {
+        let what = "it takes a job, a socket, shared memory and a semaphore";
+        return Err(format!("{ARGUMENT} is for forkpoint's own use: {what}"));
     };
     let bytes = std::fs::read(job).map_err(|error| format!("reading the job {job}: {error}"))?;
     let job: Job = serde_json::from_slice(&bytes).map_err(|error| format!("the job {job}: {error}"))?;
     let number = |text: &String| text.parse::<i32>().ok().filter(|fd| *fd > 2);
-    let (Some(socket), Some(buffer)) = (number(socket), number(buffer)) else {
-        return Err("the socket or the buffer is not a file descriptor".to_string());
+    let (Some(socket), Some(memory), Some(free)) = (number(socket), number(memory), number(free)) else {
+        return Err("the socket, the memory or the semaphore is not a file descriptor".to_string());
     };
-    // SAFETY: the parent left these two descriptors open for us and names them in the arguments; nothing else in this
+    // SAFETY: the parent left these descriptors open for us and names them in the arguments; nothing else in this
     // process has used them, so each has one owner from here on.
-    let (socket, buffer) = unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(buffer)) };
+    let (socket, memory, free) =
+        unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(memory), OwnedFd::from_raw_fd(free)) };
     let mut control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
     // The parent handles Ctrl-C and SIGTERM, and stops us through the socket.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -62,7 +65,8 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
         }
     }
     control.hosted = Arc::new(hosted);
-    engine::run(&job, out, control, buffer).map_err(|error| format!("talking to the recorder: {error}"))
+    let slots = Slots::new(memory, free).map_err(|error| format!("the shared memory: {error}"))?;
+    engine::run(&job, out, control, slots).map_err(|error| format!("talking to the recorder: {error}"))
 }
 
 /// Crates that belong to engines linked into this program.

@@ -14,10 +14,10 @@ mod words;
 use crate::job::Job;
 use crate::link::{Control, Out};
 use crate::protocol::Message;
+use crate::shared::Slots;
 use crate::spec::EngineSpec;
 use drive::Engine;
 use std::io;
-use std::os::fd::OwnedFd;
 
 /// Name and version of the engines that are part of this program. Other engines report theirs when they run.
 pub fn linked_engines() -> [(&'static str, &'static str); 2] {
@@ -25,7 +25,7 @@ pub fn linked_engines() -> [(&'static str, &'static str); 2] {
 }
 
 /// Does a child's job under its engine; an error means that the parent is gone.
-pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) -> io::Result<()> {
+pub(crate) fn run(job: &Job, mut out: Out, control: Control, slots: Slots) -> io::Result<()> {
     let engine: Result<Box<dyn Engine>, String> = match &job.engine {
         EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job),
         EngineSpec::Wasmi => wasmi::open(job),
@@ -35,7 +35,7 @@ pub(crate) fn run(job: &Job, mut out: Out, control: Control, buffer: OwnedFd) ->
         EngineSpec::Runner { command } => Err(format!("`{command}` is a separate program")),
     };
     match engine {
-        Ok(engine) => drive::drive(&*engine, job, out, control, buffer),
+        Ok(engine) => drive::drive(&*engine, job, out, control, slots),
         Err(error) => out.message(&Message::SetupFailed(error)),
     }
 }

@@ -13,7 +13,7 @@ mod native;
 mod orders;
 
 pub(crate) use block::Spares;
-pub(crate) use frames::{Frame, FrameWriter, PageDigest, read_frame};
+pub(crate) use frames::{Frame, FrameWriter, PageDigest, Passed, no_block, read_frame};
 pub(crate) use messages::{Hello, HostEnd, Message, TrapFrame};
 pub(crate) use native::{NO_OFFSET, NativeFrame};
 pub(crate) use orders::{Answer, Growth, HostWrite, Order, ReadRange, ShownPage, read_order, write_order};

@@ -13,10 +13,10 @@ use crate::memories::View;
 use crate::observe::{Watcher, send_image};
 use crate::protocol::HostEnd;
 use crate::protocol::{Hello, Message, TrapFrame};
+use crate::shared::Slots;
 use crate::values::WasmValue;
 use forkpoint_traces::{EngineInfo, Stage, TrapKind};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 
 /// An engine, configured.
@@ -150,13 +150,7 @@ impl Ended {
 }
 
 /// Does the job and reports; an error means that the parent is gone.
-pub(crate) fn drive(
-    engine: &dyn Engine,
-    job: &Job,
-    mut out: Out,
-    control: Control,
-    buffer: OwnedFd,
-) -> io::Result<()> {
+pub(crate) fn drive(engine: &dyn Engine, job: &Job, mut out: Out, control: Control, slots: Slots) -> io::Result<()> {
     let mut about = engine.about();
     about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
     for switch in job.features.switches() {
@@ -166,7 +160,7 @@ pub(crate) fn drive(
         about.settings.push((own, switch.enabled.to_string()));
     }
     out.message(&Message::Hello(Hello::of(about)))?;
-    match stages(engine, job, &mut out, control, buffer)? {
+    match stages(engine, job, &mut out, control, slots)? {
         Ok(()) => out.message(&Message::End),
         Err(Rejected { stage, mut message, code }) => {
             // Where the recorder puts files for a run is not a setting.
@@ -185,7 +179,7 @@ fn stages(
     job: &Job,
     out: &mut Out,
     control: Control,
-    buffer: OwnedFd,
+    slots: Slots,
 ) -> io::Result<Result<(), Rejected>> {
     // A compiled module has been validated already.
     if !matches!(&job.task, Task::Run(run) if run.precompiled) {
@@ -212,7 +206,7 @@ fn stages(
         return Ok(Ok(()));
     }
     module.send_native(run.native_limit, out)?;
-    let session = Session::new(out.clone(), control, buffer, run)?;
+    let session = Session::new(out.clone(), control, slots, run)?;
     match module.instantiate(run, session) {
         Ok(mut guest) => play(&mut *guest, run, out).map(Ok),
         Err(rejected) => Ok(Err(rejected)),

@@ -6,13 +6,12 @@ use crate::host::answer::Host;
 use crate::host::embed::HostFunctions;
 use crate::instrument::MARK_HOOK;
 use crate::job::{Checkpoints, Run};
-use crate::link::{Control, Out};
+use crate::link::{Control, Out, Socket};
 use crate::memories::View;
 use crate::observe::{self, Watcher};
 use crate::protocol::{HostEnd, Message};
-use crate::shared::{self, HookBuffer};
+use crate::shared::{self, Receiver, Slots};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -43,17 +42,13 @@ impl std::error::Error for Halt {}
 pub(crate) struct Session {
     pub(crate) out: Out,
     control: Control,
-    /// The buffer for calls of the hook.
-    hooks: HookBuffer,
-    /// The memory behind it, which a guest's own buffer can share.
-    buffer: OwnedFd,
+    /// Where records are until they are sent: calls of the hook always, those of the guest if its buffer shares them.
+    slots: Slots,
     checkpoints: Checkpoints,
     /// The mark that the guest reached last in this call; 0 for none.
     mark: u32,
     /// Whether the mark in the guest's buffer is from an earlier call.
     stale: bool,
-    /// Number of blocks of records sent.
-    sent: u32,
     /// Bytes of records sent since the last checkpoint.
     unchecked: u64,
     watcher: Option<Watcher>,
@@ -66,17 +61,15 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(out: Out, control: Control, buffer: OwnedFd, run: &Run) -> io::Result<Session> {
+    pub(crate) fn new(out: Out, control: Control, slots: Slots, run: &Run) -> io::Result<Session> {
         let host = run.answers.as_ref().map(Host::open).transpose().map_err(io::Error::other)?;
         Ok(Session {
             out,
             control,
-            hooks: HookBuffer::new(buffer.as_fd())?,
-            buffer,
+            slots,
             checkpoints: run.checkpoints,
             mark: 0,
             stale: false,
-            sent: 0,
             unchecked: 0,
             watcher: None,
             host,
@@ -85,9 +78,13 @@ impl Session {
         })
     }
 
-    /// The arguments for [`shared::put_under`].
-    pub(crate) fn buffer(&self) -> BorrowedFd<'_> {
-        self.buffer.as_fd()
+    /// Puts shared memory under the guest's buffer.
+    ///
+    /// # Safety
+    /// That of [`Slots::put_under`].
+    pub(crate) unsafe fn share_buffer(&mut self, start: *mut u8, length: usize) -> io::Result<()> {
+        // SAFETY: the caller's.
+        unsafe { self.slots.put_under(start, length) }
     }
 
     /// Watches bytes from now on.
@@ -101,14 +98,14 @@ impl Session {
         if site == MARK_HOOK {
             // No event: of all marks only the last one counts.
             self.mark = operands[0] as u32;
-            self.hooks.set_mark(self.mark);
+            self.slots.set_mark(self.mark);
             return if self.stops() { Next::Stop } else { Next::GoOn };
         }
-        if !self.hooks.append_call(site, operands) {
+        if !self.slots.append_call(site, operands) {
             if let Err(error) = self.drain() {
                 return self.fail(error);
             }
-            self.hooks.append_call(site, operands);
+            self.slots.append_call(site, operands);
             if self.stops() {
                 return Next::Stop;
             }
@@ -122,17 +119,14 @@ impl Session {
             shared::set_mark(buffer, 0);
         }
         self.mark = shared::mark(buffer);
-        let Session { sent, unchecked, watcher, out, .. } = self;
-        shared::send(buffer, sent, |bytes| {
-            *unchecked += bytes.len() as u64;
-            match watcher {
-                Some(watcher) => {
-                    watcher.keep(bytes, false);
-                    Ok(())
-                }
-                None => out.records(bytes),
+        let Session { slots, unchecked, watcher, out, .. } = self;
+        *unchecked += match watcher {
+            Some(watcher) => {
+                slots.send_guest(buffer, Receiver::<Socket>::Keeper(&mut |bytes, hooks| watcher.keep(bytes, hooks)))
             }
-        })
+            None => slots.send_guest(buffer, Receiver::Recorder(out)),
+        }? as u64;
+        Ok(())
     }
 
     /// What a module that records inline must do after [`Session::take_block`] during the run.
@@ -147,17 +141,14 @@ impl Session {
 
     /// Sends what the hook recorded.
     fn drain(&mut self) -> io::Result<()> {
-        let Session { hooks, sent, unchecked, watcher, out, .. } = self;
-        shared::send(hooks.bytes(), sent, |bytes| {
-            *unchecked += bytes.len() as u64;
-            match watcher {
-                Some(watcher) => {
-                    watcher.keep(bytes, true);
-                    Ok(())
-                }
-                None => out.hooks(bytes),
+        let Session { slots, unchecked, watcher, out, .. } = self;
+        *unchecked += match watcher {
+            Some(watcher) => {
+                slots.send_hooks(Receiver::<Socket>::Keeper(&mut |bytes, hooks| watcher.keep(bytes, hooks)))
             }
-        })
+            None => slots.send_hooks(Receiver::Recorder(out)),
+        }? as u64;
+        Ok(())
     }
 
     /// Looks at the memories after the last event: at watched bytes, and at all of them if a checkpoint is due.
@@ -179,23 +170,29 @@ impl Session {
     /// Sends all records so far, and the contents of watched bytes.
     pub(crate) fn glance(&mut self, views: &[View]) -> io::Result<()> {
         self.drain()?;
-        let Session { watcher, out, .. } = self;
+        let Session { watcher, out, slots, .. } = self;
         let Some(watcher) = watcher else { return Ok(()) };
-        match views.iter().find(|view| view.memory == watcher.memory().0) {
-            Some(view) => watcher.look(view.bytes, out),
-            None => Ok(()),
+        let Some(view) = views.iter().find(|view| view.memory == watcher.memory().0) else { return Ok(()) };
+        if watcher.look(view.bytes, out)? {
+            slots.count_sent();
         }
+        Ok(())
     }
 
     /// The same; also sends the records that wait for watched bytes to change.
     pub(crate) fn settle(&mut self, views: &[View]) -> io::Result<()> {
         self.glance(views)?;
-        let Session { watcher, out, .. } = self;
-        watcher.as_mut().map_or(Ok(()), |watcher| watcher.send(out))
+        let Session { watcher, out, slots, .. } = self;
+        if let Some(watcher) = watcher
+            && watcher.send(out)?
+        {
+            slots.count_sent();
+        }
+        Ok(())
     }
 
     fn is_due(&mut self) -> bool {
-        matches!(self.checkpoints, Checkpoints::Bytes(bytes) if self.unchecked + self.hooks.used() >= bytes)
+        matches!(self.checkpoints, Checkpoints::Bytes(bytes) if self.unchecked + self.slots.used() as u64 >= bytes)
     }
 
     /// Shows the recorder all memories. All records so far must have been sent.
@@ -224,11 +221,11 @@ impl Session {
 
     /// Puts a step of a host call, made by [`host_record`](crate::instrument::host_record), among the hook's records.
     pub(crate) fn host_record(&mut self, record: &[u8]) -> io::Result<()> {
-        if self.hooks.append(record) {
+        if self.slots.append(record) {
             return Ok(());
         }
         self.drain()?;
-        match self.hooks.append(record) {
+        match self.slots.append(record) {
             true => Ok(()),
             false => Err(io::Error::other("a host call does not fit into the buffer")),
         }
@@ -273,7 +270,7 @@ impl Session {
     /// next.
     pub(super) fn begin_call(&mut self) {
         self.mark = 0;
-        self.hooks.set_mark(0);
+        self.slots.set_mark(0);
         self.stale = true;
     }
 

@@ -41,10 +41,11 @@ impl Watcher {
     }
 
     /// Sends the records and the contents of the watched bytes, if those have changed. `bytes` is the watched memory
-    /// after the last of the records.
-    pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<()> {
+    /// after the last of the records. Returns whether it sent a block of records.
+    pub(crate) fn look<W: Write>(&mut self, bytes: &[u8], out: &mut FrameWriter<W>) -> io::Result<bool> {
+        let mut sent = false;
         if self.records.len() >= RUN || self.places.iter().any(|(range, last)| watched(range, bytes) != last) {
-            self.send(out)?;
+            sent = self.send(out)?;
         }
         for (range, last) in &mut self.places {
             let now = watched(range, bytes);
@@ -53,18 +54,19 @@ impl Watcher {
                 *last = now.to_vec();
             }
         }
-        Ok(())
+        Ok(sent)
     }
 
-    /// Sends the records kept so far.
-    pub(crate) fn send<W: Write>(&mut self, out: &mut FrameWriter<W>) -> io::Result<()> {
-        if !self.records.is_empty() {
-            match self.hooks {
-                true => out.hooks(&self.records)?,
-                false => out.records(&self.records)?,
-            }
-            self.records.clear();
+    /// Sends the records kept so far. Returns whether there were any.
+    pub(crate) fn send<W: Write>(&mut self, out: &mut FrameWriter<W>) -> io::Result<bool> {
+        if self.records.is_empty() {
+            return Ok(false);
         }
-        Ok(())
+        match self.hooks {
+            true => out.hooks(&self.records)?,
+            false => out.records(&self.records)?,
+        }
+        self.records.clear();
+        Ok(true)
     }
 }

@@ -1,7 +1,9 @@
 //! Frames of an engine's process: control frames in JSON, records and memory as raw bytes.
 
 use super::block::{Block, Spares};
-use super::grammar::{self, DIGESTS, GUEST, HOOKS, IMAGE, MAX_FRAME, MESSAGE, NATIVE, PIECE, RECORDS, WATCHED, bad};
+use super::grammar::{
+    self, DIGESTS, GUEST, HOOKS, IMAGE, MAX_FRAME, MESSAGE, NATIVE, PASSED, PIECE, RECORDS, WATCHED, bad,
+};
 use super::{Message, NativeFrame};
 use std::io::{self, Read, Write};
 
@@ -10,6 +12,17 @@ use std::io::{self, Read, Write};
 pub(crate) struct PageDigest {
     pub(crate) page: u64,
     pub(crate) digest: u64,
+}
+
+/// A block of records that the engine's process passes on in memory that both sides share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passed {
+    /// The number of the slot that holds it.
+    pub(crate) slot: u32,
+    /// Bytes of records in it.
+    pub(crate) used: u32,
+    /// Whether these are calls of the hook.
+    pub(crate) hooks: bool,
 }
 
 /// A frame as the parent sees it.
@@ -45,6 +58,15 @@ impl<W: Write> FrameWriter<W> {
         self.frame(HOOKS, &[], bytes)
     }
 
+    /// Passes on a block that is in shared memory.
+    pub(crate) fn passed(&mut self, block: Passed) -> io::Result<()> {
+        let mut bytes = [0; 9];
+        bytes[..4].copy_from_slice(&block.slot.to_le_bytes());
+        bytes[4..8].copy_from_slice(&block.used.to_le_bytes());
+        bytes[8] = u8::from(block.hooks);
+        self.frame(PASSED, &[], &bytes)
+    }
+
     pub(crate) fn digests(&mut self, memory: u32, digests: &[PageDigest]) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(4 + 16 * digests.len());
         bytes.extend_from_slice(&memory.to_le_bytes());
@@ -78,8 +100,12 @@ impl<W: Write> FrameWriter<W> {
     }
 }
 
-/// Reads the next frame; `None` at a clean end.
-pub(crate) fn read_frame(input: &mut impl Read, spares: &Spares) -> io::Result<Option<Frame>> {
+/// Reads the next frame; `None` at a clean end. `take` copies a block that was passed on.
+pub(crate) fn read_frame(
+    input: &mut impl Read,
+    spares: &Spares,
+    take: impl FnOnce(Passed, &mut Vec<u8>) -> io::Result<()>,
+) -> io::Result<Option<Frame>> {
     let mut payload = spares.take();
     let Some(tag) = grammar::read(input, &mut payload)? else { return Ok(None) };
     Ok(Some(match tag {
@@ -91,6 +117,16 @@ pub(crate) fn read_frame(input: &mut impl Read, spares: &Spares) -> io::Result<O
         RECORDS => Frame::Records(spares.block(payload)),
         NATIVE => Frame::Native(NativeFrame::decode(&payload).ok_or_else(|| bad("a cut frame of native code"))?),
         HOOKS => Frame::Hooks(spares.block(payload)),
+        PASSED => {
+            let &[a, b, c, d, e, f, g, h, hooks @ (0 | 1)] = payload.as_slice() else {
+                return Err(bad("a block in shared memory without its place"));
+            };
+            let (slot, used) = (u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h]));
+            payload.clear();
+            take(Passed { slot, used, hooks: hooks == 1 }, &mut payload)?;
+            let block = spares.block(payload);
+            if hooks == 1 { Frame::Hooks(block) } else { Frame::Records(block) }
+        }
         DIGESTS => {
             let (memory, entries) = grammar::numbered(payload, "digests")?;
             let word = |bytes: &[u8]| bytes.first_chunk().map_or(0, |word| u64::from_le_bytes(*word));
@@ -114,6 +150,11 @@ pub(crate) fn read_frame(input: &mut impl Read, spares: &Spares) -> io::Result<O
     }))
 }
 
+/// Refuses blocks that are passed on: there is no shared memory.
+pub(crate) fn no_block(_: Passed, _: &mut Vec<u8>) -> io::Result<()> {
+    Err(bad("a block in shared memory, and there is none"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,22 +171,27 @@ mod tests {
         writer.native(&native).expect("memory");
         let bytes = writer.0;
         let (mut input, spares) = (bytes.as_slice(), Spares::new());
-        assert!(matches!(read_frame(&mut input, &spares), Ok(Some(Frame::Message(Message::Call(Some(3)))))));
+        assert!(matches!(
+            read_frame(&mut input, &spares, no_block),
+            Ok(Some(Frame::Message(Message::Call(Some(3)))))
+        ));
         assert!(
-            matches!(read_frame(&mut input, &spares), Ok(Some(Frame::Records(records))) if *records == [1; 10_000])
+            matches!(read_frame(&mut input, &spares, no_block), Ok(Some(Frame::Records(records))) if *records == [1; 10_000])
         );
         assert!(matches!(
-            read_frame(&mut input, &spares),
+            read_frame(&mut input, &spares, no_block),
             Ok(Some(Frame::Guest { range: 1, bytes })) if bytes == [2, 3]
         ));
-        assert!(matches!(read_frame(&mut input, &spares), Ok(Some(Frame::Native(found))) if found == native));
-        assert!(matches!(read_frame(&mut input, &spares), Ok(None)));
+        assert!(
+            matches!(read_frame(&mut input, &spares, no_block), Ok(Some(Frame::Native(found))) if found == native)
+        );
+        assert!(matches!(read_frame(&mut input, &spares, no_block), Ok(None)));
         // Cut anywhere except between frames, it is an error and never a panic.
         for end in 1..bytes.len().min(64) {
             let mut input = &bytes[..end];
-            while let Ok(Some(_)) = read_frame(&mut input, &spares) {}
+            while let Ok(Some(_)) = read_frame(&mut input, &spares, no_block) {}
         }
-        assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice(), &spares).is_err());
-        assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice(), &spares).is_err());
+        assert!(read_frame(&mut [b'R', 255, 255, 255, 255].as_slice(), &spares, no_block).is_err());
+        assert!(read_frame(&mut [b'?', 0, 0, 0, 0].as_slice(), &spares, no_block).is_err());
     }
 }

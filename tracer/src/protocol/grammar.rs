@@ -12,6 +12,9 @@ pub(super) const PIECE: usize = 1 << 20;
 pub(super) const MESSAGE: u8 = b'J';
 /// Raw records, as the rewritten module left them in the buffer.
 pub(super) const RECORDS: u8 = b'R';
+/// A block of records or calls of the hook in memory that both sides share: slot u32, bytes u32, 1 for calls of the hook u8.
+/// Only for processes of this program.
+pub(super) const PASSED: u8 = b'S';
 /// Bytes of guest memory that the recorder asked for during a host call: number of the range u32, bytes.
 pub(super) const GUEST: u8 = b'G';
 /// Bytes of a memory image: memory u32, address u64, bytes; ascending, zero pages left out.

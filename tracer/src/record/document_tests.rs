@@ -2,7 +2,7 @@
 
 use super::super::pump::Pump;
 use super::super::{Imports, Invocation, Program, Request};
-use crate::protocol::{Order, Spares, read_frame, read_order, write_order};
+use crate::protocol::{Order, Spares, no_block, read_frame, read_order, write_order};
 use forkpoint_traces::TraceReader;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -63,7 +63,7 @@ fn the_session_of_the_document_is_a_recording() {
     let mut pump = Pump::new(&program, &rewritten, &request, &output, &mut progress).expect("a recording");
     let sent = frames(session, "-> ");
     let mut input = sent.as_slice();
-    while let Some(frame) = read_frame(&mut input, &Spares::new()).expect("a frame") {
+    while let Some(frame) = read_frame(&mut input, &Spares::new(), no_block).expect("a frame") {
         pump.frame(frame, &mut socket).expect("a frame that the recorder takes");
     }
     let recorded = pump.finish(Duration::ZERO).expect("a recording");

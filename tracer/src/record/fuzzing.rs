@@ -6,7 +6,7 @@ use super::pump::Pump;
 use super::{Checkpoint, HostSource, Imports, Invocation, Keep, Program, Request};
 use crate::features::FeatureSwitches;
 use crate::host::stub::Stub;
-use crate::protocol::{Spares, read_frame, read_order};
+use crate::protocol::{Spares, no_block, read_frame, read_order};
 use crate::spec::EngineSpec;
 use crate::values::parse_value;
 use forkpoint_traces::{Event, TraceError, TraceReader};
@@ -109,7 +109,7 @@ fn taken(bytes: &[u8], keep: Keep) -> bool {
     let Ok(mut pump) = Pump::new(program, &rewritten, &request, &request.output, &mut progress) else { return false };
     let mut input = bytes;
     let sense = loop {
-        match read_frame(&mut input, &Spares::new()) {
+        match read_frame(&mut input, &Spares::new(), no_block) {
             Ok(Some(frame)) => {
                 if pump.frame(frame, &mut socket).is_err() {
                     break false;

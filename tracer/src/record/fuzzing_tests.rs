@@ -481,7 +481,7 @@ fn another_version_of_the_protocol_is_named_with_ours() {
         let mut bytes = vec![b'J'];
         bytes.extend_from_slice(&(json.len() as u32).to_le_bytes());
         bytes.extend_from_slice(json.as_bytes());
-        let frame = read_frame(&mut bytes.as_slice(), &Spares::new()).expect("a frame").expect("one");
+        let frame = read_frame(&mut bytes.as_slice(), &Spares::new(), no_block).expect("a frame").expect("one");
         let mut conduct = FrameCheck::new(&program().exposed().expect("a module of our own"));
         conduct.see(&frame).expect_err("another version").to_string()
     };

@@ -11,7 +11,6 @@ use crate::engine::session::Session;
 use crate::engine::words::trap_kind;
 use crate::instrument::BUFFER_EXPORT;
 use crate::job::{ExportCall, Run};
-use crate::shared;
 use crate::spec::WasmEdgeMode;
 use crate::values::WasmValue;
 use std::io;
@@ -74,7 +73,9 @@ impl<'a> WasmEdgeGuest<'a> {
             }
             if let Some(buffer) = shared.buffer {
                 let (start, length) = buffer.place();
-                shared::put_under(shared.session.buffer(), start, length)
+                shared
+                    .session
+                    .share_buffer(start, length)
                     .map_err(|error| Rejected::instantiate(format!("sharing the buffer: {error}")))?;
             }
         }

@@ -9,7 +9,6 @@ use crate::engine::drive::{Ended, Guest, Visit};
 use crate::engine::limit::GrowthLimit;
 use crate::engine::session::Session;
 use crate::job::{ExportCall, Run};
-use crate::shared;
 use crate::values::WasmValue;
 use std::io;
 use wasmtime::{Engine, Func, Instance, Module, Store, Val};
@@ -43,9 +42,13 @@ impl<'a> WasmtimeGuest<'a> {
         let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.limit);
         let instance = instantiate(engine, module, &mut store)?;
-        if let (Some(memory), Some(session)) = (store.data().buffer, &store.data().session) {
-            // SAFETY: this is the guest's buffer, no slice of it is held, and its size never changes.
-            unsafe { shared::put_under(session.buffer(), memory.data_ptr(&store), memory.data_size(&store))? };
+        if let Some(memory) = store.data().buffer {
+            let (start, length) = (memory.data_ptr(&store), memory.data_size(&store));
+            if let Some(session) = &mut store.data_mut().session {
+                // SAFETY: this is the guest's buffer, no slice of it is held, its size never changes, and it lives as long
+                // as the store, which has the session.
+                unsafe { session.share_buffer(start, length)? };
+            }
         }
         store.data_mut().memories = GuestMemory::all(&instance, &run.memories, &mut store);
         Ok(WasmtimeGuest { module, instance, store })

@@ -42,12 +42,17 @@ impl Child {
         let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
         socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the engine's socket"))?;
         let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
-        let (their_buffer, number) = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
-        // The child inherits these two descriptors; all others are closed on exec.
+        let theirs_shared = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
+        // The child inherits these descriptors; all others are closed on exec.
         rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
             .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
         let mut command = program(request, folder)?;
-        command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(number.to_string());
+        let ours = request.engine.is_of_this_program();
+        let [memory, free] = theirs_shared.numbers();
+        command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(memory.to_string());
+        if ours {
+            command.arg(free.to_string());
+        }
         command.stdin(stdin.open("standard input")?);
         command.stdout(request.output_streams.open("standard output")?);
         // All of it comes through us: the last words of a process that dies are worth keeping.
@@ -55,7 +60,7 @@ impl Child {
         let shown = request.output_streams.shown("standard error")?;
         // Backtraces would push what matters out of its last words and into the engine's messages.
         command.env("RUST_BACKTRACE", "0").env("RUST_LIB_BACKTRACE", "0");
-        let grouped = !request.engine.is_of_this_program();
+        let grouped = !ours;
         if grouped {
             // A runner may start other programs, which must end with it.
             command.process_group(0);
@@ -65,18 +70,19 @@ impl Child {
             program: command.get_program().to_string_lossy().into_owned(),
             source,
         })?;
-        drop((theirs, their_buffer));
+        drop((theirs, theirs_shared));
         drop(starting);
         let live = matches!(&job.task, Task::Run(run) if run.live_host);
         let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
         let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
         let (sender, frames) = sync_channel(QUEUE);
+        let shared = buffer.clone();
         // In a thread, so that the engine goes on while events are encoded.
         std::thread::spawn(move || {
             let mut input = BufReader::with_capacity(256 << 10, reading);
             let spares = Spares::new();
             loop {
-                let frame = match read_frame(&mut input, &spares) {
+                let frame = match read_frame(&mut input, &spares, |block, records| shared.take(block, records)) {
                     Ok(Some(frame)) => Ok(frame),
                     Ok(None) => return,
                     Err(error) => Err(error),
