@@ -8,7 +8,7 @@ use crate::comparison::Compared;
 use crate::error::CompareError;
 use crate::guard::PlainRuns;
 use crate::reruns::Reruns;
-use crate::runs::Runs;
+use crate::runs::{Runs, at_once};
 use forkpoint_replay::printable;
 use forkpoint_tracer::instrument::{Commit, Options};
 use forkpoint_tracer::{Checkpoint, Keep, Recorded, Request};
@@ -59,13 +59,21 @@ impl Runs<'_> {
     pub(crate) fn agree_by_digests(&mut self, sides: &[Request; 2]) -> Result<Option<Compared>, CompareError> {
         let left = self.by_digests(&sides[0], "digests-lhs.fpt");
         let right = self.by_digests(&sides[1], "digests-rhs.fpt");
-        let lhs = self.record_shown(&left)?;
-        self.pin(&left.output);
+        // What the host answered on the left is needed on the right.
+        let alone = self.program.needs_host();
+        let (lhs, rhs) = if alone {
+            let lhs = self.record_shown(&left)?;
+            self.pin(&left.output);
+            if !is_whole(&lhs) {
+                self.first_host = lhs.host.as_deref().map(printable);
+                return Ok(None);
+            }
+            (lhs, self.record(&right)?)
+        } else {
+            let (lhs, rhs) = at_once(|| self.record_shown(&left), || self.record(&right));
+            (lhs?, rhs?)
+        };
         self.first_host = lhs.host.as_deref().map(printable);
-        if !is_whole(&lhs) {
-            return Ok(None);
-        }
-        let rhs = self.record(&right)?;
         if !same_digests(&lhs, &rhs) {
             return Ok(None);
         }

@@ -6,7 +6,7 @@
 use crate::differences::PlainDifference;
 use crate::error::{CompareError, in_one_line};
 use crate::nondeterminism::Nondeterminism;
-use crate::runs::Runs;
+use crate::runs::{Runs, at_once};
 use forkpoint_replay::{Side, Symbols, printable};
 use forkpoint_tracer::{EndState, Recorded, Request};
 use serde::Serialize;
@@ -59,7 +59,8 @@ impl PlainRuns {
             let end = runs.plain(side);
             end.map_err(|error| error.during(format!("running under {} without recording", side.engine)))
         };
-        Ok(PlainRuns { lhs: run(sides[0])?, rhs: run(sides[1])? })
+        let (lhs, rhs) = at_once(|| run(sides[0]), || run(sides[1]));
+        Ok(PlainRuns { lhs: lhs?, rhs: rhs? })
     }
 
     /// Whether one of them was ended from outside, so that its end proves nothing.

@@ -10,8 +10,8 @@ use crate::settings::Settings;
 use forkpoint_replay::{Report, Symbols};
 use forkpoint_tracer::{EndState, HostSource, Program, Recorded, Request, Scratch, Stdio};
 use forkpoint_traces::Outcome;
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// What all runs of one comparison share.
 pub(crate) struct Runs<'a> {
@@ -24,7 +24,7 @@ pub(crate) struct Runs<'a> {
     pinned: Option<PathBuf>,
     /// The host that answered the left side's first run, where that was not the one whose trace is reported.
     pub first_host: Option<String>,
-    symbols: OnceCell<Symbols>,
+    symbols: OnceLock<Symbols>,
 }
 
 impl<'a> Runs<'a> {
@@ -34,7 +34,7 @@ impl<'a> Runs<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Runs<'a>, CompareError> {
         let aside = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
-        Ok(Runs { program, settings, progress, aside, pinned: None, first_host: None, symbols: OnceCell::new() })
+        Ok(Runs { program, settings, progress, aside, pinned: None, first_host: None, symbols: OnceLock::new() })
     }
 
     /// A file for a trace that is not part of the result.
@@ -119,6 +119,18 @@ impl<'a> Runs<'a> {
             }
         })
     }
+}
+
+/// Does two things at once, where there are two processors for them.
+pub(crate) fn at_once<L: Send, R>(left: impl FnOnce() -> L + Send, right: impl FnOnce() -> R) -> (L, R) {
+    if std::thread::available_parallelism().map_or(1, std::num::NonZero::get) < 2 {
+        return (left(), right());
+    }
+    std::thread::scope(|scope| {
+        let left = scope.spawn(left);
+        let right = right();
+        (left.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), right)
+    })
 }
 
 fn silent(side: &Request) -> Request {
