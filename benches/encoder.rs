@@ -94,7 +94,7 @@ fn block(number: u64, fields: Fields) -> Vec<u8> {
     bytes
 }
 
-/// Seconds of CPU, more or less, as only this thread works; events; bytes of the file.
+/// Seconds until the trace is whole, events, bytes of the file.
 fn run(path: &Path, module: &[u8], rewritten: &Instrumented, blocks: &[Vec<u8>]) -> (f64, u64, u64) {
     let header = Header {
         forkpoint: env!("CARGO_PKG_VERSION").to_string(),

@@ -17,9 +17,12 @@ use serde::{Deserialize, Serialize};
 mod column;
 mod decoder;
 mod encoder;
+mod full;
 
+pub(crate) use column::Columns;
 pub(crate) use decoder::ChunkColumns;
 pub(crate) use encoder::ChunkEncoder;
+pub(crate) use full::FullChunk;
 
 const COLUMNS: usize = 6;
 const CONTROL: usize = 0;

@@ -8,7 +8,7 @@ use forkpoint_traces::{EngineWords, TraceError, TraceReader, TraceWriter, unfini
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
-use support::create;
+use support::{Step, create, memories, push, read, store, write};
 
 fn finish(writer: TraceWriter) -> Result<u64, TraceError> {
     writer.finish(EngineWords::default()).map(|finished| finished.length)
@@ -53,6 +53,36 @@ fn a_writer_that_breaks_off_replaces_nothing() {
     assert_eq!(fs::read(&path).unwrap(), b"before");
     assert_eq!(unfinished(&path).len(), 1);
     assert_eq!(names(folder.path()).len(), 2);
+}
+
+/// Stores of values that nothing foresees: their chunks are compressed beside the recording.
+fn noise(events: u32) -> Vec<Step> {
+    let mut steps = memories([16, 1]);
+    let random = |i: u32| i.wrapping_mul(0x9e37_79b1) ^ i.wrapping_mul(0x85eb_ca77).rotate_left(13);
+    steps.extend((2..events).map(|i| store(u64::from(random(i) % 0xf_fff0), random(i).rotate_left(7))));
+    steps
+}
+
+#[test]
+fn a_long_trace_that_breaks_off_keeps_all_whole_chunks() {
+    let (_folder, path) = folder();
+    let (chunk, steps) = (20_000, noise(110_000));
+    let mut writer = create(&path, chunk);
+    steps.iter().for_each(|step| push(&mut writer, step).unwrap());
+    drop(writer);
+    let mut trace = TraceReader::open(&path).unwrap();
+    assert_eq!((trace.is_complete(), trace.events()), (false, 100_000));
+    assert!(read(&mut trace).0 == steps[..100_000]);
+}
+
+#[test]
+fn a_long_trace_is_whole() {
+    let (_folder, path) = folder();
+    let steps = noise(1_200_000);
+    write(&path, 100_000, &steps);
+    let mut trace = TraceReader::open(&path).unwrap();
+    assert!(trace.is_complete() && read(&mut trace).0 == steps);
+    trace.check_blocks().unwrap();
 }
 
 #[test]

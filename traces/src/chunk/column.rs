@@ -7,9 +7,12 @@
 /// Room that is kept free: as much as one append writes.
 const SPARE: usize = 16;
 
+/// The columns of one chunk.
+pub(crate) type Columns = [Column; super::COLUMNS];
+
 /// The bytes of a column so far.
 #[derive(Debug, Default)]
-pub(super) struct Column {
+pub(crate) struct Column {
     /// The column's bytes, then room.
     room: Vec<u8>,
     length: usize,
@@ -49,7 +52,7 @@ impl Column {
     }
 
     /// Appends the first `width` bytes of `value`, at most 8.
-    #[inline]
+    #[inline(always)]
     pub(super) fn value(&mut self, value: u64, width: u8) {
         self.spare()[..8].copy_from_slice(&value.to_le_bytes());
         self.length += usize::from(width.min(8));

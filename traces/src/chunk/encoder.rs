@@ -1,16 +1,14 @@
 //! Writing a chunk: events become columns.
 
-use super::column::Column;
-use super::{COLUMNS, CONTROL, ChunkHead, SITES, VALUES, WORDS, blob_column};
-use crate::compression;
+use super::column::Columns;
+use super::{CONTROL, FullChunk, SITES, VALUES, WORDS, blob_column};
 use crate::filter::PageFilter;
 use crate::ids::SiteId;
 use crate::predict::Predictor;
 use crate::raw::RawEvent;
 use crate::site::{Layout, Operand};
-use crate::{varint, wire};
+use crate::varint;
 use std::sync::Arc;
-use xxhash_rust::xxh3::Xxh3;
 
 /// A chunk is closed early when its blobs hold this much, so that big host writes cannot make it huge. The other
 /// columns need no count: an event adds less than 64 bytes to them, and the number of events is bounded.
@@ -20,7 +18,7 @@ const FULL: usize = 8 << 20;
 pub(crate) struct ChunkEncoder {
     layouts: Arc<[Layout]>,
     predictor: Predictor,
-    columns: [Column; COLUMNS],
+    columns: Columns,
     run: u64,
     count: u32,
     observed: u32,
@@ -132,35 +130,12 @@ impl ChunkEncoder {
         }
     }
 
-    /// Closes the chunk that began at position `first` and starts the next. Returns its head and the payload
-    /// of its block.
-    pub(crate) fn finish(&mut self, first: u64, pages: PageFilter) -> std::io::Result<(ChunkHead, Vec<u8>)> {
-        let mut digest = Xxh3::new();
-        let mut sizes = [(0, 0); COLUMNS];
-        let mut stored = Vec::new();
-        for (size, column) in sizes.iter_mut().zip(self.columns.iter().map(Column::bytes)) {
-            digest.update(&(column.len() as u64).to_le_bytes());
-            digest.update(column);
-            let start = stored.len();
-            if !column.is_empty() {
-                stored.extend_from_slice(&compression::compress(column, 1)?);
-            }
-            *size = (column.len() as u32, (stored.len() - start) as u32);
-        }
-        digest.update(&self.count.to_le_bytes());
-        let head = ChunkHead {
-            first,
-            count: self.count,
-            digest: digest.digest128().to_le_bytes(),
-            observed: self.observed,
-            pages,
-            columns: sizes,
-        };
-        let mut payload = wire::encode(&head);
-        payload.extend_from_slice(&stored);
-        self.columns.iter_mut().for_each(Column::clear);
+    /// Closes the chunk that began at position `first` and starts the next, in `emptied` columns.
+    pub(crate) fn finish(&mut self, first: u64, pages: PageFilter, emptied: Columns) -> FullChunk {
+        let columns = std::mem::replace(&mut self.columns, emptied);
+        let chunk = FullChunk { first, count: self.count, observed: self.observed, pages, columns };
         self.predictor.reset();
         (self.run, self.count, self.observed, self.bytes) = (0, 0, 0, 0);
-        Ok((head, payload))
+        chunk
     }
 }

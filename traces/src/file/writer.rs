@@ -1,35 +1,34 @@
 //! Writing a trace, in constant memory.
 
+use super::Sites;
 use super::output::Output;
-use super::{FORMAT_VERSION, MAGIC, Sites, TRAILER_MAGIC};
-use crate::block::{self, Tag};
+use crate::block::Tag;
 use crate::chunk::ChunkEncoder;
 use crate::error::TraceError;
 use crate::header::Header;
-use crate::ids::{MemoryIndex, Position, SiteId};
+use crate::ids::{MemoryIndex, SiteId};
 use crate::image::{CorruptEvent, Image};
-use crate::index::{ChunkEntry, EngineWords, Index};
-use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
+use crate::index::EngineWords;
+use crate::keyframe::{self, PAGES_PER_BLOCK, PageList};
 use crate::limits::{self, MAX_CHUNK_EVENTS};
 use crate::native::NativeFunction;
 use crate::page::PAGE;
 use crate::raw::RawEvent;
 use crate::site::{Site, SiteTable};
 use crate::wire;
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use blocks::{Blocks, Part};
+use packer::Packer;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+mod blocks;
 mod events;
+mod packer;
 
 /// Most bytes of an engine's message that are kept.
 const MAX_MESSAGE: usize = 1 << 20;
-
-/// Compression level of everything that is written once per run.
-const LEVEL: i32 = 3;
 
 /// A trace that was written to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,17 +45,16 @@ pub struct Finished {
 /// the requested one. What was written stays readable whatever happens next: if the writer is dropped before that,
 /// the file is an incomplete trace, under the requested name unless something else has it.
 pub struct TraceWriter {
-    out: BufWriter<File>,
-    /// Declared after `out`, which must be flushed before the file gets its name.
+    packer: Packer,
+    /// Declared after `packer`, which must have written everything before the file gets its name.
     output: Output,
-    /// Offset in the file of the next block.
-    at: u64,
     chunk: ChunkEncoder,
     chunk_events: u32,
     events: u64,
     last_keyframe: u64,
+    /// Number of keyframes.
+    keyframes: u64,
     image: Image,
-    index: Index,
     started: Instant,
 }
 
@@ -89,55 +87,23 @@ impl TraceWriter {
         wire::decode::<Sites>(&sites, 0, "sites")?;
         let creating = TraceError::io(format!("creating the trace {}", path.display()));
         let (file, output) = Output::create(path).map_err(creating)?;
+        let mut blocks = Blocks::new(file);
+        if let Err(error) = blocks.head(&header, &module, &sites) {
+            output.discard();
+            return Err(error);
+        }
         let table = Arc::new(SiteTable::new(table.sites));
-        let mut writer = TraceWriter {
-            out: BufWriter::with_capacity(1 << 20, file),
+        Ok(TraceWriter {
+            packer: Packer::new(blocks),
             output,
-            at: 0,
             chunk: ChunkEncoder::new(table.layouts().into()),
             chunk_events,
             events: 0,
             last_keyframe: 0,
+            keyframes: 0,
             image: Image::new(table, Arc::clone(&module), data.into()),
-            index: Index::default(),
             started: Instant::now(),
-        };
-        match writer.head(&header, &module, &sites) {
-            Ok(()) => Ok(writer),
-            Err(error) => {
-                let TraceWriter { output, .. } = writer;
-                output.discard();
-                Err(error)
-            }
-        }
-    }
-
-    /// Writes what precedes the first event.
-    fn head(&mut self, header: &[u8], module: &[u8], sites: &[u8]) -> Result<(), TraceError> {
-        self.raw(&MAGIC)?;
-        self.raw(&FORMAT_VERSION.to_le_bytes())?;
-        self.block(Tag::Header, header)?;
-        self.block(Tag::Module, module)?;
-        self.block(Tag::Sites, sites)?;
-        self.flush()
-    }
-
-    fn raw(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
-        self.out.write_all(bytes).map_err(TraceError::io("writing the trace"))?;
-        self.at += bytes.len() as u64;
-        Ok(())
-    }
-
-    /// Writes a block and returns its offset.
-    fn block(&mut self, tag: Tag, raw: &[u8]) -> Result<u64, TraceError> {
-        let at = self.at;
-        let level = if tag == Tag::Pages { 1 } else { LEVEL };
-        self.at += block::write(&mut self.out, tag, raw, level).map_err(TraceError::io("writing the trace"))?;
-        Ok(at)
-    }
-
-    fn flush(&mut self) -> Result<(), TraceError> {
-        self.out.flush().map_err(TraceError::io("writing the trace"))
+        })
     }
 
     /// Keeps the native code of a function, for the target in the header's engine. Only before the first event. A
@@ -147,9 +113,7 @@ impl TraceWriter {
         if !Tag::Native.holds(code.len()) {
             return Ok(());
         }
-        let at = self.block(Tag::Native, &code)?;
-        self.index.native.push((function.func, at));
-        Ok(())
+        self.packer.put(Part::Native(function.func, code))
     }
 
     /// Records an event. The model sees it too: an impossible event is an error.
@@ -189,7 +153,7 @@ impl TraceWriter {
 
     #[cold]
     fn impossible(&self, error: &CorruptEvent) -> TraceError {
-        TraceError::corrupt(self.at, format!("event #{}: {error}", self.events))
+        TraceError::corrupt(self.packer.length(), format!("event #{}: {error}", self.events))
     }
 
     /// Memory as the events so far make it.
@@ -207,9 +171,9 @@ impl TraceWriter {
         self.events
     }
 
-    /// Bytes written so far, without the chunk in progress.
+    /// Bytes written so far, without the chunk in progress and those that wait to be compressed.
     pub fn written(&self) -> u64 {
-        self.at
+        self.packer.written()
     }
 
     fn end_chunk(&mut self) -> Result<(), TraceError> {
@@ -218,28 +182,18 @@ impl TraceWriter {
         }
         let pages = self.image.take_touched();
         let first = self.events - u64::from(self.chunk.count());
-        let (head, payload) = self.chunk.finish(first, pages).map_err(TraceError::io("compressing a chunk"))?;
-        let offset = self.block(Tag::Chunk, &payload)?;
-        self.index.chunks.push(ChunkEntry {
-            offset,
-            first: Position(head.first),
-            count: head.count,
-            digest: head.digest,
-            observed: head.observed,
-            pages: head.pages,
-        });
+        let chunk = self.chunk.finish(first, pages, self.packer.columns());
+        self.packer.put(Part::Chunk(chunk))?;
         if keyframe::due(self.events - self.last_keyframe, self.image.dirty_pages()) {
             self.keyframe()?;
         }
-        // So that a reader of an unfinished file sees whole chunks soon.
-        self.flush()
+        Ok(())
     }
 
     fn keyframe(&mut self) -> Result<(), TraceError> {
-        let number = self.index.keyframes.len() as u64 + 1;
+        self.keyframes += 1;
         let mut lists = Vec::new();
-        self.image.dirty_since(keyframe::base(number), |memory, page, _| lists.push((memory, page)));
-        let mut blocks = Vec::new();
+        self.image.dirty_since(keyframe::base(self.keyframes), |memory, page, _| lists.push((memory, page)));
         for list in lists.chunks(PAGES_PER_BLOCK) {
             let mut raw = wire::encode(&PageList(list.to_vec()));
             let mut bytes = [0; PAGE as usize];
@@ -247,11 +201,9 @@ impl TraceWriter {
                 self.image.read(MemoryIndex(memory), page * PAGE, &mut bytes);
                 raw.extend_from_slice(&bytes);
             }
-            blocks.push(self.block(Tag::Pages, &raw)?);
+            self.packer.put(Part::Pages(raw))?;
         }
-        let entry = KeyframeEntry { position: self.events, sizes: self.image.sizes(), blocks };
-        self.block(Tag::Keyframe, &wire::encode(&entry))?;
-        self.index.keyframes.push(entry);
+        self.packer.put(Part::Keyframe(self.events, self.image.sizes()))?;
         self.last_keyframe = self.events;
         Ok(())
     }
@@ -261,23 +213,15 @@ impl TraceWriter {
     /// # Errors
     /// When the file cannot be written; it is then an incomplete trace. When another process has written a file of
     /// this name since [`TraceWriter::create`]: [`TraceError::Taken`] has the name of this one.
-    pub fn finish(mut self, words: EngineWords) -> Result<Finished, TraceError> {
+    pub fn finish(mut self, mut words: EngineWords) -> Result<Finished, TraceError> {
         self.end_chunk()?;
-        self.index.words = words;
-        if let Some(message) = &mut self.index.words.message {
+        if let Some(message) = &mut words.message {
             message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         }
-        self.index.wall_ms = self.started.elapsed().as_millis() as u64;
-        let index = wire::encode(&self.index);
-        let at = self.block(Tag::Index, &index)?;
-        self.raw(&at.to_le_bytes())?;
-        self.raw(&TRAILER_MAGIC)?;
-        self.flush()?;
-        if !self.output.is_direct() {
-            self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
-        }
+        let blocks = self.packer.settle()?;
+        let length = blocks.close(words, self.started.elapsed().as_millis() as u64, !self.output.is_direct())?;
         self.output.publish()?;
-        let (filled, allowed) = (self.image.filled(), limits::memory(self.at, self.image.module().len()));
-        Ok(Finished { length: self.at, to_allow: (filled > allowed).then_some(filled) })
+        let (filled, allowed) = (self.image.filled(), limits::memory(length, self.image.module().len()));
+        Ok(Finished { length, to_allow: (filled > allowed).then_some(filled) })
     }
 }

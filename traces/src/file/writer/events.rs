@@ -35,7 +35,10 @@ impl TraceWriter {
         if length <= most {
             return Ok(());
         }
-        Err(TraceError::corrupt(self.at, format!("a {what} of {length} bytes, the format allows {most}")))
+        Err(TraceError::corrupt(
+            self.packer.length(),
+            format!("a {what} of {length} bytes, the format allows {most}"),
+        ))
     }
 
     fn host_encoded(&mut self, encoded: &[u8]) -> Result<(), TraceError> {

@@ -1,0 +1,128 @@
+//! The file of a trace, block by block, and the index of what is in it.
+
+use crate::block::{self, Tag};
+use crate::chunk::{Columns, FullChunk};
+use crate::error::TraceError;
+use crate::file::{FORMAT_VERSION, MAGIC, TRAILER_MAGIC};
+use crate::ids::{FuncIndex, Position};
+use crate::index::{ChunkEntry, EngineWords, Index};
+use crate::keyframe::KeyframeEntry;
+use crate::wire;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+
+/// Compression level of everything that is written once per run.
+const LEVEL: i32 = 3;
+
+/// What a recording adds to the file while it runs.
+pub(super) enum Part {
+    /// The native code of a function, encoded.
+    Native(FuncIndex, Vec<u8>),
+    /// A chunk.
+    Chunk(FullChunk),
+    /// A block of pages, which belongs to the next keyframe.
+    Pages(Vec<u8>),
+    /// A keyframe after this number of events, and the sizes of all memories.
+    Keyframe(u64, Vec<(u64, u32)>),
+}
+
+/// Writes blocks.
+pub(super) struct Blocks {
+    out: BufWriter<File>,
+    /// Offset in the file of the next block.
+    at: u64,
+    index: Index,
+    /// Blocks of pages since the last keyframe.
+    pages: Vec<u64>,
+}
+
+impl Blocks {
+    pub(super) fn new(file: File) -> Blocks {
+        Blocks { out: BufWriter::with_capacity(1 << 20, file), at: 0, index: Index::default(), pages: Vec::new() }
+    }
+
+    /// Length of the file so far.
+    pub(super) fn length(&self) -> u64 {
+        self.at
+    }
+
+    /// Writes what precedes the first event.
+    pub(super) fn head(&mut self, header: &[u8], module: &[u8], sites: &[u8]) -> Result<(), TraceError> {
+        self.raw(&MAGIC)?;
+        self.raw(&FORMAT_VERSION.to_le_bytes())?;
+        self.block(Tag::Header, header)?;
+        self.block(Tag::Module, module)?;
+        self.block(Tag::Sites, sites)?;
+        self.flush()
+    }
+
+    fn raw(&mut self, bytes: &[u8]) -> Result<(), TraceError> {
+        self.out.write_all(bytes).map_err(TraceError::io("writing the trace"))?;
+        self.at += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes a block and returns its offset.
+    fn block(&mut self, tag: Tag, raw: &[u8]) -> Result<u64, TraceError> {
+        let at = self.at;
+        let level = if tag == Tag::Pages { 1 } else { LEVEL };
+        self.at += block::write(&mut self.out, tag, raw, level).map_err(TraceError::io("writing the trace"))?;
+        Ok(at)
+    }
+
+    fn flush(&mut self) -> Result<(), TraceError> {
+        self.out.flush().map_err(TraceError::io("writing the trace"))
+    }
+
+    /// Adds a part. A chunk's columns come back for another one.
+    pub(super) fn put(&mut self, part: Part) -> Result<Option<Columns>, TraceError> {
+        match part {
+            Part::Native(func, code) => {
+                let at = self.block(Tag::Native, &code)?;
+                self.index.native.push((func, at));
+            }
+            Part::Chunk(chunk) => return self.chunk(chunk).map(Some),
+            Part::Pages(raw) => {
+                let at = self.block(Tag::Pages, &raw)?;
+                self.pages.push(at);
+            }
+            Part::Keyframe(position, sizes) => {
+                let entry = KeyframeEntry { position, sizes, blocks: std::mem::take(&mut self.pages) };
+                self.block(Tag::Keyframe, &wire::encode(&entry))?;
+                self.index.keyframes.push(entry);
+                self.flush()?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn chunk(&mut self, chunk: FullChunk) -> Result<Columns, TraceError> {
+        let (head, payload, columns) = chunk.pack().map_err(TraceError::io("compressing a chunk"))?;
+        let offset = self.block(Tag::Chunk, &payload)?;
+        self.index.chunks.push(ChunkEntry {
+            offset,
+            first: Position(head.first),
+            count: head.count,
+            digest: head.digest,
+            observed: head.observed,
+            pages: head.pages,
+        });
+        // So that a reader of an unfinished file sees whole chunks soon.
+        self.flush()?;
+        Ok(columns)
+    }
+
+    /// Ends the file with its index; `synced` waits until the disk has it. Returns the length.
+    pub(super) fn close(&mut self, words: EngineWords, wall_ms: u64, synced: bool) -> Result<u64, TraceError> {
+        (self.index.words, self.index.wall_ms) = (words, wall_ms);
+        let index = wire::encode(&self.index);
+        let at = self.block(Tag::Index, &index)?;
+        self.raw(&at.to_le_bytes())?;
+        self.raw(&TRAILER_MAGIC)?;
+        self.flush()?;
+        if synced {
+            self.out.get_ref().sync_data().map_err(TraceError::io("writing the trace"))?;
+        }
+        Ok(self.at)
+    }
+}
