@@ -221,12 +221,8 @@ impl Timeline {
     fn replay_chunk(&mut self, number: usize) -> Result<(), ReplayError> {
         self.come_to(self.position)?;
         self.undo.clear();
-        let (image, position) = (&mut self.image, &mut self.position);
-        self.trace.read_chunk(number, |event| {
-            image.apply(&event).map_err(|source| ReplayError::Event { position: *position, source })?;
-            position.0 += 1;
-            Ok::<(), ReplayError>(())
-        })
+        let impossible = |position, source| ReplayError::Event { position, source };
+        self.trace.replay_chunk(number, &mut self.image, &mut self.position, impossible)
     }
 
     fn restore_if_nearer(&mut self, to: Position) -> Result<(), ReplayError> {

@@ -20,7 +20,7 @@ mod encoder;
 mod full;
 
 pub(crate) use column::Columns;
-pub(crate) use decoder::ChunkColumns;
+pub(crate) use decoder::{ChunkColumns, Sink, Store};
 pub(crate) use encoder::ChunkEncoder;
 pub(crate) use full::FullChunk;
 

@@ -4,7 +4,9 @@
 
 mod support;
 
-use forkpoint_traces::{EngineWords, Event, MemoryIndex, MemoryOp, Outcome, PAGE, Position, SiteId, TraceReader};
+use forkpoint_traces::{
+    EngineWords, Event, MemoryIndex, MemoryOp, Outcome, PAGE, Position, SiteId, TraceError, TraceReader,
+};
 use support::{Plain, Step, create, memories, push, random_run, read, step};
 
 #[test]
@@ -32,7 +34,7 @@ fn random_runs_read_back_as_they_were_written() {
 
 /// The last writer of a byte is searched only in chunks whose filter has its page.
 #[test]
-fn a_page_filter_never_denies_a_page_that_was_written() {
+fn what_events_wrote_is_known_and_no_page_filter_denies_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("t.fpt");
     let mut denied = 0;
@@ -43,14 +45,25 @@ fn a_page_filter_never_denies_a_page_that_was_written() {
         for chunk in 0..trace.chunks().len() {
             let entry = trace.chunks()[chunk].clone();
             let mut written = Vec::new();
-            let sites = trace.sites().clone();
+            let (sites, mut at) = (trace.sites().clone(), entry.first);
+            let mut ranges = Vec::new();
             trace
                 .read_chunk(chunk, |event| {
                     let event = Event::read(&event, &sites)?;
                     written.extend(event.written().map(|range| (range, event.op(&sites))));
-                    Ok::<(), forkpoint_traces::TraceError>(())
+                    ranges.extend(event.written().map(|(memory, address, length)| (at, memory, address, length)));
+                    at = at.next();
+                    Ok::<(), TraceError>(())
                 })
                 .unwrap();
+            // The same without values.
+            let mut found = Vec::new();
+            let write = |at, memory, address, length| {
+                found.push((at, memory, address, length));
+                Ok::<(), TraceError>(())
+            };
+            trace.read_writes(chunk, write).unwrap();
+            assert_eq!(found, ranges, "seed {seed}, chunk {chunk}");
             for ((memory, address, length), op) in written {
                 for at in (address..address + length).step_by(PAGE as usize).chain((address + length).checked_sub(1))
                 {

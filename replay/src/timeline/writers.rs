@@ -2,7 +2,7 @@
 
 use super::Timeline;
 use crate::error::ReplayError;
-use forkpoint_traces::{ChunkEntry, Event, MemoryIndex, PAGE, Position};
+use forkpoint_traces::{ChunkEntry, MemoryIndex, PAGE, Position, TraceError};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -28,11 +28,20 @@ impl Timeline {
             // Skipping many chunks takes time, too.
             self.come_to(end)?;
             if may_touch(entry, memory, &bytes) {
-                self.load(first)?;
-                for position in (first.0..end.0).rev() {
-                    if self.writes(Position(position), memory, &bytes)? {
-                        return Ok(Some(Position(position)));
-                    }
+                let mut last = None;
+                self.trace
+                    .read_writes(number, |position, written, address, length| {
+                        if position >= end {
+                            return Err(Stop::Here);
+                        }
+                        if written == memory && overlaps(address, length, &bytes) {
+                            last = Some(position);
+                        }
+                        Ok(())
+                    })
+                    .or_else(Stop::error)?;
+                if last.is_some() {
+                    return Ok(last);
                 }
             }
             end = first;
@@ -57,34 +66,51 @@ impl Timeline {
             let end = entry.end();
             self.come_to(start)?;
             if may_touch(entry, memory, &bytes) {
-                self.load(start)?;
-                for position in start.0..end.0 {
-                    if self.writes(Position(position), memory, &bytes)? {
-                        return Ok(Some(Position(position)));
-                    }
+                let mut next = None;
+                self.trace
+                    .read_writes(number, |position, written, address, length| {
+                        if position >= start && written == memory && overlaps(address, length, &bytes) {
+                            next = Some(position);
+                            return Err(Stop::Here);
+                        }
+                        Ok(())
+                    })
+                    .or_else(Stop::error)?;
+                if next.is_some() {
+                    return Ok(next);
                 }
             }
             start = end;
         }
         Ok(None)
     }
+}
 
-    /// Whether the event at `position`, in the loaded chunk, wrote any of the bytes.
-    fn writes(&self, position: Position, memory: MemoryIndex, bytes: &Range<u64>) -> Result<bool, ReplayError> {
-        let written = self.written_at(position, memory)?;
-        Ok(written.is_some_and(|written| written.start < bytes.end && bytes.start < written.end))
+/// Whether `length` bytes at `address` and these bytes have any in common.
+#[inline]
+fn overlaps(address: u64, length: u64, bytes: &Range<u64>) -> bool {
+    address < bytes.end && bytes.start < address.saturating_add(length)
+}
+
+/// Why a chunk is read no further.
+enum Stop {
+    /// What was asked is answered.
+    Here,
+    Error(TraceError),
+}
+
+impl Stop {
+    fn error(self) -> Result<(), ReplayError> {
+        match self {
+            Stop::Here => Ok(()),
+            Stop::Error(error) => Err(error.into()),
+        }
     }
+}
 
-    /// The bytes of `memory` that the event at `position`, in the loaded chunk, wrote.
-    fn written_at(&self, position: Position, memory: MemoryIndex) -> Result<Option<Range<u64>>, ReplayError> {
-        let chunk = self.chunk.as_ref().expect("the caller loaded it");
-        let raw = chunk.get(position).expect("the caller loaded it");
-        let written = match raw.stored(self.trace.sites()) {
-            Some((site, address, width)) => Some((site.memory, address, width)),
-            None => Event::read(&raw, self.trace.sites())?.written(),
-        };
-        let written = written.filter(|(written, ..)| *written == memory);
-        Ok(written.map(|(_, start, length)| start..start.saturating_add(length)))
+impl From<TraceError> for Stop {
+    fn from(error: TraceError) -> Stop {
+        Stop::Error(error)
     }
 }
 
@@ -126,9 +152,22 @@ impl LastWriters {
         let start = entry.first;
         timeline.come_to(self.end)?;
         if may_touch(entry, self.memory, &(first..last.saturating_add(1))) {
-            timeline.load(start)?;
-            for position in (start.0..self.end.0).rev().map(Position) {
-                let Some(written) = timeline.written_at(position, self.memory)? else { continue };
+            // At most one for each event of a chunk.
+            let mut writers = Vec::new();
+            let missing = first..last.saturating_add(1);
+            timeline
+                .trace
+                .read_writes(number, |position, memory, address, length| {
+                    if position >= self.end {
+                        return Err(Stop::Here);
+                    }
+                    if memory == self.memory && overlaps(address, length, &missing) {
+                        writers.push((position, address..address.saturating_add(length)));
+                    }
+                    Ok(())
+                })
+                .or_else(Stop::error)?;
+            for (position, written) in writers.into_iter().rev() {
                 while let Some(&byte) = self.missing.range(written.clone()).next() {
                     self.missing.remove(&byte);
                     self.found.insert(byte, Writer { position, written: written.clone() });

@@ -18,27 +18,39 @@ pub(crate) struct ChunkColumns {
 }
 
 impl ChunkColumns {
-    /// Decompresses the payload of the chunk block at `at`.
+    /// Decompresses the payload of the chunk block at `at`, and checks its digest.
     pub(crate) fn new(payload: &[u8], at: u64) -> Result<ChunkColumns, TraceError> {
+        let columns = ChunkColumns::decompress(payload, at, |_| true)?;
+        let mut digest = Xxh3::new();
+        for column in &columns.columns {
+            digest.update(&(column.len() as u64).to_le_bytes());
+            digest.update(column);
+        }
+        digest.update(&columns.head.count.to_le_bytes());
+        if digest.digest128().to_le_bytes() != columns.head.digest {
+            return Err(TraceError::corrupt(at, "the digest of a chunk is not that of its events"));
+        }
+        Ok(columns)
+    }
+
+    /// The same without the values of instructions, most of the bytes of most chunks: for [`ChunkColumns::decode`] into a
+    /// sink that does not want them. Their digest stays unchecked; the block's sum covers them.
+    pub(crate) fn without_values(payload: &[u8], at: u64) -> Result<ChunkColumns, TraceError> {
+        ChunkColumns::decompress(payload, at, |column| column != VALUES)
+    }
+
+    fn decompress(payload: &[u8], at: u64, wanted: impl Fn(usize) -> bool) -> Result<ChunkColumns, TraceError> {
         let (head, mut rest): (ChunkHead, &[u8]) = wire::decode_prefix(payload, at, "chunk head")?;
         head.check_columns(at)?;
         let mut columns: [Vec<u8>; COLUMNS] = Default::default();
-        let mut digest = Xxh3::new();
-        for (column, (raw, stored)) in columns.iter_mut().zip(head.columns) {
-            if stored as usize > rest.len() {
+        for (i, (column, (raw, stored))) in columns.iter_mut().zip(head.columns).enumerate() {
+            let Some((bytes, after)) = rest.split_at_checked(stored as usize) else {
                 return Err(TraceError::corrupt(at, format!("a column claims {raw} bytes, {stored} stored")));
-            }
-            let (bytes, after) = rest.split_at(stored as usize);
+            };
             rest = after;
-            if raw > 0 {
+            if raw > 0 && wanted(i) {
                 *column = block::decompress(bytes, raw as usize, at)?;
             }
-            digest.update(&u64::from(raw).to_le_bytes());
-            digest.update(column);
-        }
-        digest.update(&head.count.to_le_bytes());
-        if digest.digest128().to_le_bytes() != head.digest {
-            return Err(TraceError::corrupt(at, "the digest of a chunk is not that of its events"));
         }
         Ok(ChunkColumns { head, columns, at })
     }
@@ -56,14 +68,14 @@ impl ChunkColumns {
         if raw == 0 { Ok(Vec::new()) } else { block::decompress(bytes, raw as usize, at) }
     }
 
-    /// Calls `sink` for every event in order, until it returns an error.
+    /// Hands every event to `sink` in order, until it returns an error. `predictor` is one of these `layouts`.
     #[inline]
-    pub(crate) fn decode<E: From<TraceError>>(
+    pub(crate) fn decode<S: Sink>(
         &self,
         layouts: &[Layout],
         predictor: &mut Predictor,
-        mut sink: impl FnMut(RawEvent) -> Result<(), E>,
-    ) -> Result<(), E> {
+        sink: &mut S,
+    ) -> Result<(), S::Error> {
         let cut = |what: &str| TraceError::corrupt(self.at, format!("the {what} column of a chunk is cut off"));
         let [mut control, mut sites, mut words, mut values, mut blobs, mut host] =
             [CONTROL, SITES, WORDS, VALUES, BLOBS, HOST].map(|i| self.columns[i].as_slice());
@@ -95,14 +107,44 @@ impl ChunkColumns {
                 let difference = varint::unzigzag(varint::read(&mut sites).ok_or_else(|| cut("site"))?);
                 site = u64::from(site).wrapping_add(difference) as u32;
             }
-            let Some(layout) = layouts.get(site as usize) else {
+            if site as usize >= layouts.len() {
                 return Err(
                     TraceError::corrupt(self.at, format!("event of site {site}, which is not in the table")).into()
                 );
-            };
-            predictor.enter(site);
+            }
+            let state = predictor.enter(site);
+            if state.width != 0 {
+                // Nearly every event is a store of up to 8 bytes.
+                let (memory, width) = (state.memory, state.width);
+                let [first, second] = &mut state.lanes;
+                let mut address = first.predict();
+                if flags & 2 == 0 {
+                    first.hit(address);
+                } else {
+                    let difference = varint::read(&mut words).ok_or_else(|| cut("word"))?;
+                    address = first.last.wrapping_add(varint::unzigzag(difference));
+                    first.miss(address);
+                }
+                let mut value = 0;
+                if S::VALUES {
+                    value = second.predict();
+                    if flags & 4 == 0 {
+                        second.hit(value);
+                    } else {
+                        value = take_value(&mut values, width).ok_or_else(|| cut("value"))?;
+                        second.miss(value);
+                    }
+                }
+                sink.store(SiteId(site), Store { memory, width, address, value })?;
+                continue;
+            }
+            let layout = &layouts[site as usize];
             let mut operands = [0; MAX_OPERANDS];
             for (i, operand) in operands.iter_mut().enumerate().take(usize::from(layout.count)) {
+                let is_value = matches!(layout.operands[i], Operand::Bytes(_));
+                if is_value && !S::VALUES {
+                    continue;
+                }
                 let lane = predictor.lane(i);
                 if flags & (2 << i) == 0 {
                     *operand = lane.predict();
@@ -114,14 +156,7 @@ impl ChunkColumns {
                         let difference = varint::read(&mut words).ok_or_else(|| cut("word"))?;
                         lane.last.wrapping_add(varint::unzigzag(difference))
                     }
-                    Operand::Bytes(width) => {
-                        let (bytes, rest) =
-                            values.split_at_checked(usize::from(width)).ok_or_else(|| cut("value"))?;
-                        values = rest;
-                        let mut value = [0; 8];
-                        value[..bytes.len()].copy_from_slice(bytes);
-                        u64::from_le_bytes(value)
-                    }
+                    Operand::Bytes(width) => take_value(&mut values, width).ok_or_else(|| cut("value"))?,
                 };
                 lane.miss(*operand);
             }
@@ -130,8 +165,48 @@ impl ChunkColumns {
                 let column = if blob_column(SiteId(site)) == HOST { &mut host } else { &mut blobs };
                 blob = take_blob(column).ok_or_else(|| cut("blob"))?;
             }
-            sink(RawEvent { site: SiteId(site), operands, blob })?;
+            sink.event(RawEvent { site: SiteId(site), operands, blob })?;
         }
         Ok(())
     }
+}
+
+/// A store of up to 8 bytes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Store {
+    pub(crate) memory: u32,
+    pub(crate) width: u8,
+    pub(crate) address: u64,
+    pub(crate) value: u64,
+}
+
+/// Takes decoded events.
+pub(crate) trait Sink {
+    /// Why it takes no more.
+    type Error: From<TraceError>;
+
+    /// Whether it wants the values of instructions. Where it does not, they are 0.
+    const VALUES: bool = true;
+
+    /// A store of up to 8 bytes.
+    fn store(&mut self, site: SiteId, store: Store) -> Result<(), Self::Error>;
+
+    /// Any other event.
+    fn event(&mut self, event: RawEvent) -> Result<(), Self::Error>;
+}
+
+/// Takes the next value of `width` bytes, at most 8, off its column.
+#[inline]
+fn take_value(column: &mut &[u8], width: u8) -> Option<u64> {
+    let length = usize::from(width);
+    // One load, of which only the first bytes count, is faster than a copy of a length that varies.
+    if let (Some(bytes), 1..=8) = (column.first_chunk(), width) {
+        *column = &column[length..];
+        return Some(u64::from_le_bytes(*bytes) & (u64::MAX >> (64 - 8 * u32::from(width))));
+    }
+    let (bytes, rest) = column.split_at_checked(length)?;
+    *column = rest;
+    let mut value = [0; 8];
+    value.get_mut(..length)?.copy_from_slice(bytes);
+    Some(u64::from_le_bytes(value))
 }

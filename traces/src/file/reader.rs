@@ -1,5 +1,6 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
+mod events;
 mod host_log;
 mod keyframes;
 
@@ -7,7 +8,6 @@ pub use host_log::HostLog;
 
 use super::{PREAMBLE, Sites, open};
 use crate::block::{self, BlockHead, Tag};
-use crate::chunk::ChunkColumns;
 use crate::error::TraceError;
 use crate::header::Header;
 use crate::ids::{FuncIndex, Position, SiteId};
@@ -18,7 +18,6 @@ use crate::milestone::Milestone;
 use crate::native::NativeFunction;
 use crate::outcome::Outcome;
 use crate::predict::Predictor;
-use crate::raw::RawEvent;
 use crate::site::SiteTable;
 use crate::wire;
 use std::collections::HashMap;
@@ -211,27 +210,6 @@ impl TraceReader {
     /// Memory before the first event.
     pub fn empty_image(&self) -> Image {
         Image::new(Arc::clone(&self.sites), Arc::clone(&self.module), Arc::clone(&self.data)).with_room(self.memory)
-    }
-
-    /// Calls `sink` for every event of a chunk in order, until it returns an error.
-    ///
-    /// # Errors
-    /// Those of `sink`, and when the chunk is damaged.
-    pub fn read_chunk<E: From<TraceError>>(
-        &mut self,
-        chunk: usize,
-        sink: impl FnMut(RawEvent) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let Some(entry) = self.index.chunks.get(chunk) else {
-            return Err(TraceError::OutOfRange { asked: Position(u64::MAX), events: self.events() }.into());
-        };
-        let head = self.block_at(entry.offset, Tag::Chunk)?;
-        let columns = ChunkColumns::new(&block::read(&self.file, &head)?, entry.offset)?;
-        if (columns.head.first, columns.head.count, columns.head.digest) != (entry.first.0, entry.count, entry.digest)
-        {
-            return Err(TraceError::corrupt(entry.offset, "a chunk is not the one that the index promises").into());
-        }
-        columns.decode(self.sites.layouts(), &mut self.predictor, sink)
     }
 
     /// Walks all blocks after the site table, checks their sums, and compares the index with them.
