@@ -19,7 +19,7 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// Text in which nothing but line ends acts on a terminal.
-fn harmless(text: &str) -> Cow<'_, str> {
+pub fn harmless(text: &str) -> Cow<'_, str> {
     if !acts(text) {
         return Cow::Borrowed(text);
     }
@@ -63,13 +63,18 @@ pub struct Lines(BufWriter<StdoutLock<'static>>);
 impl Lines {
     /// Takes standard output.
     pub fn new() -> Lines {
-        Lines(BufWriter::new(io::stdout().lock()))
+        Lines(BufWriter::with_capacity(1 << 16, io::stdout().lock()))
     }
 
     /// Writes a line.
     pub fn line(&mut self, line: &str) -> io::Result<()> {
         self.0.write_all(harmless(line).as_bytes())?;
         self.0.write_all(b"\n")
+    }
+
+    /// Writes whole lines whose every character comes from this program or is [`harmless`].
+    pub fn own_lines(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.0.write_all(lines)
     }
 
     /// Flushes the output.

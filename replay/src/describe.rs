@@ -1,6 +1,9 @@
 //! Events as one line of text, the same in `dump`, in reports and on the screen.
 
 mod host;
+mod store;
+
+pub use store::StoreText;
 
 use crate::symbols::{Item, Symbols, printable};
 use crate::typed::TypedValue;

@@ -54,7 +54,7 @@ mod verify;
 
 pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
-pub use describe::{describe, describe_with_place, describe_without_value, place_of};
+pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence};
 pub use error::ReplayError;
@@ -70,6 +70,6 @@ pub use side::Side;
 pub use signature::Signature;
 pub use symbols::{Item, Lanes, SourceFrame, Symbols, WatFunction, WatLine, is_active, printable, printable_lines};
 pub use timeline::Timeline;
-pub use typed::TypedValue;
+pub use typed::{Number, NumberType, TypedValue, decimal};
 pub use verdict::Verdict;
 pub use verify::{Fault, Verified, verify, verify_with};

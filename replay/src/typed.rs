@@ -3,12 +3,12 @@
 //! The one place that turns bytes into numbers: `dump`, reports and the screen all show its results.
 
 use crate::symbols::{Lanes, Symbols};
-use forkpoint_traces::{Event, MemoryOp, Shape, SiteTable, ValueType, WasmValue};
+use forkpoint_traces::{Event, MemoryOp, Shape, SiteTable, ValueType};
+pub use number::{Number, NumberType, decimal};
 use serde::Serialize;
 use std::fmt;
 
-/// Magnitudes outside of these get an exponent, since long rows of zeros are unreadable.
-const PLAIN: std::ops::Range<f64> = 1e-5..1e16;
+mod number;
 
 /// A value by its type. Its JSON form is documented in `docs/json.md`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ impl TypedValue {
             (Shape::Store { ty: ValueType::V128, .. }, Some(lanes)) => vector(lanes, bytes),
             (Shape::Lane { width: 4 }, Some(Lanes::F32x4)) => TypedValue::of_type(ValueType::F32, bytes),
             (Shape::Lane { width: 8 }, Some(Lanes::F64x2)) => TypedValue::of_type(ValueType::F64, bytes),
-            (Shape::Lane { .. }, _) => integer(bytes),
+            (Shape::Lane { .. }, _) => TypedValue::of_type(ValueType::I64, bytes),
             (Shape::Store { ty, .. } | Shape::Rmw { ty, .. }, _) => TypedValue::of_type(ty, bytes),
             _ => None,
         }
@@ -51,33 +51,13 @@ impl TypedValue {
 
     /// `bytes`, in memory order, as a value of a type; an integer may have fewer of them than its type.
     pub fn of_type(ty: ValueType, bytes: &[u8]) -> Option<TypedValue> {
-        let typed = |ty, text| Some(TypedValue { ty, text, unsigned: None });
-        match ty {
-            ValueType::I32 | ValueType::I64 => integer(bytes),
-            ValueType::F32 => {
-                let bits = u32::from_le_bytes(bytes.try_into().ok()?);
-                let value = f32::from_bits(bits);
-                // Not as a double: 0.1 would get digits that the single does not have.
-                let exponent = has_exponent(value.into()).then(|| format!("{value:e}"));
-                typed("f32", exponent.unwrap_or_else(|| WasmValue::F32(bits).to_string()))
-            }
-            ValueType::F64 => {
-                let bits = u64::from_le_bytes(bytes.try_into().ok()?);
-                let value = f64::from_bits(bits);
-                let exponent = has_exponent(value).then(|| format!("{value:e}"));
-                typed("f64", exponent.unwrap_or_else(|| WasmValue::F64(bits).to_string()))
-            }
-            ValueType::V128 => {
-                let (lanes, []) = bytes.as_chunks::<4>() else { return None };
-                let lanes = lanes.iter().map(|lane| format!("{:#010x}", u32::from_le_bytes(*lane)));
-                typed("i32x4", lanes.collect::<Vec<_>>().join(" "))
-            }
+        if ty != ValueType::V128 {
+            return Some(NumberType::of(ty, bytes.len())?.number(bytes).into());
         }
+        let (lanes, []) = bytes.as_chunks::<4>() else { return None };
+        let lanes = lanes.iter().map(|lane| format!("{:#010x}", u32::from_le_bytes(*lane)));
+        Some(TypedValue { ty: "i32x4", text: lanes.collect::<Vec<_>>().join(" "), unsigned: None })
     }
-}
-
-fn has_exponent(value: f64) -> bool {
-    value.is_finite() && value != 0.0 && !PLAIN.contains(&value.abs())
 }
 
 fn vector(lanes: Lanes, bytes: &[u8]) -> Option<TypedValue> {
@@ -91,21 +71,6 @@ fn vector(lanes: Lanes, bytes: &[u8]) -> Option<TypedValue> {
     };
     let lanes = bytes.chunks(width).map(|bytes| Some(TypedValue::of_type(lane, bytes)?.text));
     Some(TypedValue { ty, text: lanes.collect::<Option<Vec<_>>>()?.join(" "), unsigned: None })
-}
-
-fn integer(bytes: &[u8]) -> Option<TypedValue> {
-    let (ty, bits) = match bytes.len() {
-        1 => ("i8", 8),
-        2 => ("i16", 16),
-        4 => ("i32", 32),
-        8 => ("i64", 64),
-        _ => return None,
-    };
-    let mut word = [0; 8];
-    word[..bytes.len()].copy_from_slice(bytes);
-    let unsigned = u64::from_le_bytes(word);
-    let signed = (unsigned << (64 - bits)) as i64 >> (64 - bits);
-    Some(TypedValue { ty, text: signed.to_string(), unsigned: (signed < 0).then(|| unsigned.to_string()) })
 }
 
 /// `i32 42`, `i32 -1 (unsigned 4294967295)`, `f32 -0.03`.
