@@ -1,7 +1,7 @@
 //! One trace, with the memory it makes at any position.
 //!
 //! A [`Timeline`] is at a position; its memory is the state before the event there. Moving forward applies events;
-//! moving back reverts them from an undo log that covers the current chunk; a longer move restores the nearest
+//! moving back reverts them from an undo log of the last few thousand; a longer move restores the nearest
 //! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
 mod equality;
@@ -15,6 +15,10 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use undo::{Undo, UndoLog};
 pub(crate) use writers::{LastWriters, Writer};
+
+/// How many events before the one that was sought can be taken back one by one; for more, memory is restored again.
+/// Noting how takes several times as long as the event itself.
+const LOOK_BACK: u64 = 4096;
 
 #[derive(Debug, Clone)]
 struct Stored {
@@ -211,9 +215,29 @@ impl Timeline {
             let entry = &self.trace.chunks()[number];
             if entry.first == self.position && entry.end() < to {
                 self.replay_chunk(number)?;
+            } else if entry.end() < to {
+                self.replay_within(entry.end())?;
             } else {
+                self.replay_within(Position(to.0.saturating_sub(LOOK_BACK)))?;
                 self.forward()?;
             }
+        }
+        Ok(())
+    }
+
+    /// Replays events of one chunk without an undo log, up to `to`.
+    fn replay_within(&mut self, to: Position) -> Result<(), ReplayError> {
+        if self.position >= to {
+            return Ok(());
+        }
+        self.load(self.position)?;
+        self.undo.clear();
+        let chunk = self.chunk.as_ref().expect("just loaded");
+        while self.position < to {
+            let raw = chunk.get(self.position).expect("the caller chose a place in the chunk");
+            let position = self.position;
+            self.image.apply(&raw).map_err(|source| ReplayError::Event { position, source })?;
+            self.position = position.next();
         }
         Ok(())
     }
