@@ -73,6 +73,15 @@ fn measure(path: &Path, folder: &Path, questions: usize) {
             None => Ok(()),
         }
     });
+    // As the viewer searches for a name.
+    let mut seen = 0u64;
+    best("a search through all events", || {
+        let found = timeline.next_that(Position(0), |event| {
+            seen += u64::from(event.site.is_instruction());
+            Ok(false)
+        });
+        assert!(found.expect("a whole trace").is_none() && seen > 0);
+    });
     for path in [same, other] {
         std::fs::remove_file(path).expect("it was just made");
     }

@@ -5,6 +5,8 @@
 //! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
 mod equality;
+mod search;
+mod stop;
 mod undo;
 mod writers;
 

@@ -6,7 +6,7 @@
 mod support;
 
 use forkpoint_replay::{ReplayError, Timeline};
-use forkpoint_traces::{EngineWords, MemoryIndex, MemoryOp, Outcome, PAGE, Position, TraceReader};
+use forkpoint_traces::{EngineWords, Event, MemoryIndex, MemoryOp, Outcome, PAGE, Position, RawEvent, TraceReader};
 use support::{Plain, Step, create, end, memories, push, random_run, step, store};
 
 /// Memory before the event at `position`.
@@ -153,6 +153,49 @@ fn writers_are_those_of_a_search_through_all_events() {
             assert_eq!(found, next.map(Position), "{what}");
         }
         assert!(plain.0[0].len() as u64 >= PAGE);
+    }
+}
+
+#[test]
+fn searches_find_what_a_look_at_each_event_finds() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    for seed in 300..310 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (steps, _) = random_run(seed, 400);
+        support::write(&path, random.u32(3..90), &steps);
+        let mut timeline = Timeline::open(&path).unwrap();
+        let all = (0..steps.len() as u64).map(Position);
+        let events: Vec<Event> = all.clone().map(|position| timeline.event(position).unwrap()).collect();
+        let sites = timeline.trace().sites().clone();
+        for _ in 0..40 {
+            let (from, kind) = (Position(random.u64(..=steps.len() as u64)), events[random.usize(..400)].kind());
+            let is = |position: &Position| events[position.0 as usize].kind() == kind;
+            let fits = |raw: &RawEvent| Ok(Event::read(raw, &sites)?.kind() == kind);
+            let next = all.clone().filter(|position| *position >= from).find(is);
+            assert_eq!(timeline.next_that(from, fits).unwrap(), next, "seed {seed}: {kind} from {from}");
+            let last = all.clone().filter(|position| *position < from).rfind(is);
+            assert_eq!(timeline.last_that(from, fits).unwrap(), last, "seed {seed}: {kind} before {from}");
+        }
+    }
+}
+
+/// Chunks of more events than can be taken back one by one.
+#[test]
+fn memory_is_right_within_long_chunks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut steps = memories([2, 1]);
+    steps.extend((0..25_000u32).map(|i| store(u64::from(i.wrapping_mul(0x9e37_79b1) % 2000), i)));
+    support::write(&path, 11_000, &steps);
+    let mut timeline = Timeline::open(&path).unwrap();
+    let mut random = fastrand::Rng::with_seed(1);
+    for to in [9000, 4900, 4890, 500, 10_999, 11_000, 11_001, 20_000] {
+        for to in [to, to - random.usize(..10), to + random.usize(..5000), to - random.usize(..500)] {
+            timeline.seek(Position(to as u64)).unwrap();
+            assert_eq!(timeline.position(), Position(to as u64));
+            assert_eq!(replayed(&steps, to).difference(timeline.memory()), None, "#{to}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use forkpoint_replay::{
     Alignment, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, describe, describe_without_value,
     disassemble, first_divergence, place_of, printable,
 };
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, SiteId, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -157,24 +157,27 @@ impl Traces for Timelines {
         let Some(run) = self.sides.get_mut(side.index()) else { return Ok(None) };
         // Names are looked up once per function, not once per event.
         let mut names: HashMap<FuncIndex, bool> = HashMap::new();
-        let named = self.sites.iter().map(|(_, site)| {
+        let named = self.sites.iter().map(|(id, site)| {
             let named = names
                 .entry(site.func)
                 .or_insert_with(|| self.symbols.function_name(site.func).to_lowercase().contains(text));
-            *named || site.op.mnemonic().contains(text)
+            let kind = || Event::read(&RawEvent::instruction(id, [0; 3]), &self.sites).map(|event| event.kind());
+            *named || site.op.mnemonic().contains(text) || kind().is_ok_and(|kind| kind == text)
         });
         // One entry per site number: it is looked up for every event on the way.
         let matching: Vec<bool> = std::iter::repeat_n(false, SiteId::FIRST.0 as usize).chain(named).collect();
         let (sites, symbols) = (Arc::clone(&self.sites), &self.symbols);
-        let events = run.len();
-        let fits = |event: &Event| match event.site() {
-            Some(site) => matching.get(site.0 as usize).copied().unwrap_or(false) || event.kind() == text,
-            None => event.kind().contains(text) || describe(event, &sites, symbols).to_lowercase().contains(text),
+        // Instructions go by their site alone, so their values do not matter.
+        let fits = |raw: &RawEvent| {
+            if let Some(matching) = matching.get(raw.site.0 as usize).filter(|_| raw.site.is_instruction()) {
+                return Ok(*matching);
+            }
+            let event = Event::read(raw, &sites)?;
+            Ok(event.kind().contains(text) || describe(&event, &sites, symbols).to_lowercase().contains(text))
         };
-        let mut visit = |position: u64| Ok::<bool, ReplayError>(fits(&run.event(Position(position))?));
         match direction {
-            Direction::Forward => first_that(at.0..events, &mut visit),
-            Direction::Backward => first_that((0..at.0).rev(), &mut visit),
+            Direction::Forward => run.next_that(at, fits),
+            Direction::Backward => run.last_that(at, fits),
         }
     }
 
@@ -205,17 +208,4 @@ impl Traces for Timelines {
             run.set_progress(move |position| progress(position));
         }
     }
-}
-
-fn first_that(
-    mut positions: impl Iterator<Item = u64>,
-    fits: &mut impl FnMut(u64) -> Result<bool, ReplayError>,
-) -> Result<Option<Position>, ReplayError> {
-    positions
-        .find_map(|position| match fits(position) {
-            Ok(true) => Some(Ok(Position(position))),
-            Ok(false) => None,
-            Err(error) => Some(Err(error)),
-        })
-        .transpose()
 }

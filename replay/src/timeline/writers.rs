@@ -1,8 +1,9 @@
 //! Which events wrote bytes. Chunks whose page filter excludes their pages are skipped unread.
 
 use super::Timeline;
+use super::stop::Stop;
 use crate::error::ReplayError;
-use forkpoint_traces::{ChunkEntry, MemoryIndex, PAGE, Position, TraceError};
+use forkpoint_traces::{ChunkEntry, MemoryIndex, PAGE, Position};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -90,28 +91,6 @@ impl Timeline {
 #[inline]
 fn overlaps(address: u64, length: u64, bytes: &Range<u64>) -> bool {
     address < bytes.end && bytes.start < address.saturating_add(length)
-}
-
-/// Why a chunk is read no further.
-enum Stop {
-    /// What was asked is answered.
-    Here,
-    Error(TraceError),
-}
-
-impl Stop {
-    fn error(self) -> Result<(), ReplayError> {
-        match self {
-            Stop::Here => Ok(()),
-            Stop::Error(error) => Err(error.into()),
-        }
-    }
-}
-
-impl From<TraceError> for Stop {
-    fn from(error: TraceError) -> Stop {
-        Stop::Error(error)
-    }
 }
 
 /// An event that wrote bytes.

@@ -22,7 +22,11 @@ impl TraceReader {
         sink: impl FnMut(RawEvent) -> Result<(), E>,
     ) -> Result<(), E> {
         let columns = self.columns(chunk, ChunkColumns::new)?;
-        columns.decode(self.sites.layouts(), &mut self.predictor, &mut Raw(sink, std::marker::PhantomData))
+        columns.decode(
+            self.sites.layouts(),
+            &mut self.predictor,
+            &mut Raw::<_, _, true>(sink, std::marker::PhantomData),
+        )
     }
 
     /// Applies every event of a chunk to `image`, and counts those that it applied in `position`.
@@ -58,6 +62,20 @@ impl TraceReader {
         columns.decode(self.sites.layouts(), &mut self.predictor, &mut sink)
     }
 
+    /// [`TraceReader::read_chunk`] where the values of instructions do not matter: they are 0.
+    ///
+    /// # Errors
+    /// Those of `sink`, and when the chunk is damaged elsewhere than in its values.
+    pub fn read_without_values<E: From<TraceError>>(
+        &mut self,
+        chunk: usize,
+        sink: impl FnMut(RawEvent) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let columns = self.columns(chunk, ChunkColumns::without_values)?;
+        let mut sink = Raw::<_, _, false>(sink, std::marker::PhantomData);
+        columns.decode(self.sites.layouts(), &mut self.predictor, &mut sink)
+    }
+
     /// The columns of a chunk, which must be the one that the index promises.
     fn columns(
         &self,
@@ -78,10 +96,12 @@ impl TraceReader {
 }
 
 /// Events as they are stored.
-struct Raw<F, E>(F, std::marker::PhantomData<E>);
+struct Raw<F, E, const VALUES: bool>(F, std::marker::PhantomData<E>);
 
-impl<E: From<TraceError>, F: FnMut(RawEvent) -> Result<(), E>> Sink for Raw<F, E> {
+impl<E: From<TraceError>, F: FnMut(RawEvent) -> Result<(), E>, const VALUES: bool> Sink for Raw<F, E, VALUES> {
     type Error = E;
+
+    const VALUES: bool = VALUES;
 
     #[inline]
     fn store(&mut self, site: SiteId, store: Store) -> Result<(), E> {
