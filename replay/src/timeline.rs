@@ -8,6 +8,7 @@ mod equality;
 mod search;
 mod stop;
 mod undo;
+mod waypoints;
 mod writers;
 
 use crate::error::ReplayError;
@@ -16,6 +17,7 @@ use forkpoint_traces::{Event, Image, Position, RawEvent, SiteId, TraceError, Tra
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use undo::{Undo, UndoLog};
+use waypoints::Waypoints;
 pub(crate) use writers::{LastWriters, Writer};
 
 /// How many events before the one that was sought can be taken back one by one; for more, memory is restored again.
@@ -61,6 +63,7 @@ pub struct Timeline {
     position: Position,
     /// How to revert the events before `position`.
     undo: UndoLog,
+    waypoints: Waypoints,
     progress: Option<Progress>,
     symbols: OnceLock<Arc<Symbols>>,
 }
@@ -80,6 +83,7 @@ impl Timeline {
             image,
             position: Position(0),
             undo: UndoLog::default(),
+            waypoints: Waypoints::new(),
             progress: None,
             symbols: OnceLock::new(),
         }
@@ -217,6 +221,7 @@ impl Timeline {
             let entry = &self.trace.chunks()[number];
             if entry.first == self.position && entry.end() < to {
                 self.replay_chunk(number)?;
+                self.keep_waypoint();
             } else if entry.end() < to {
                 self.replay_within(entry.end())?;
             } else {
@@ -252,7 +257,7 @@ impl Timeline {
     }
 
     fn restore_if_nearer(&mut self, to: Position) -> Result<(), ReplayError> {
-        if self.trace.keyframe_before(to) > self.position {
+        if self.restorable_before(to) > self.position {
             self.restore(to)?;
         }
         Ok(())
@@ -262,14 +267,14 @@ impl Timeline {
         self.undo.clear();
         // Until this succeeds the memory belongs to no position: if it fails, go back to the beginning.
         self.position = Position(0);
-        match self.trace.restore(to, &mut self.image) {
+        match self.restore_image(to) {
             Ok(position) => {
                 self.position = position;
                 Ok(())
             }
             Err(error) => {
                 self.image.clear();
-                Err(error.into())
+                Err(error)
             }
         }
     }

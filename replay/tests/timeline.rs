@@ -6,7 +6,9 @@
 mod support;
 
 use forkpoint_replay::{ReplayError, Timeline};
-use forkpoint_traces::{EngineWords, Event, MemoryIndex, MemoryOp, Outcome, PAGE, Position, RawEvent, TraceReader};
+use forkpoint_traces::{
+    EngineWords, Event, MemoryIndex, MemoryOp, Outcome, PAGE, Position, RawEvent, TraceError, TraceReader,
+};
 use support::{Plain, Step, create, end, memories, push, random_run, step, store};
 
 /// Memory before the event at `position`.
@@ -195,6 +197,47 @@ fn memory_is_right_within_long_chunks() {
             timeline.seek(Position(to as u64)).unwrap();
             assert_eq!(timeline.position(), Position(to as u64));
             assert_eq!(replayed(&steps, to).difference(timeline.memory()), None, "#{to}");
+        }
+    }
+}
+
+/// So much memory that the first keyframe comes after four million events: the way there is passed once.
+#[test]
+fn memory_kept_on_the_way_is_that_of_a_linear_replay() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut writer = create(&path, 50_000);
+    memories([64, 1]).iter().for_each(|step| push(&mut writer, step).unwrap());
+    (0..1024).for_each(|page| push(&mut writer, &store(page * PAGE, 1)).unwrap());
+    let mut random = fastrand::Rng::with_seed(5);
+    for i in 0..3_200_000u32 {
+        let address = random.u64(..100) * PAGE + random.u64(..PAGE - 4);
+        push(&mut writer, &store(address, if i % 7 == 0 { 0 } else { i })).unwrap();
+        if i % 900_000 == 500_000 {
+            push(&mut writer, &step(MemoryOp::MemoryGrow, [1, 64 + u64::from(i / 900_000), 0])).unwrap();
+        }
+    }
+    writer.finish(EngineWords::default()).unwrap();
+    let mut timeline = Timeline::open(&path).unwrap();
+    assert_eq!(timeline.trace().keyframes(), 0);
+    for _ in 0..12 {
+        let to = Position(random.u64(..timeline.len()));
+        timeline.seek(to).unwrap();
+        let mut image = timeline.trace().empty_image();
+        let mut reader = TraceReader::open(&path).unwrap();
+        for chunk in 0..=reader.chunk_of(to).unwrap() {
+            let mut next = reader.chunks()[chunk].first;
+            let read = reader.read_chunk(chunk, |event| {
+                if next < to {
+                    image.apply(&event).unwrap();
+                }
+                next = next.next();
+                Ok::<(), TraceError>(())
+            });
+            read.unwrap();
+        }
+        for memory in [0, 1].map(MemoryIndex) {
+            assert_eq!(timeline.memory().state(memory), image.state(memory), "{to}");
         }
     }
 }

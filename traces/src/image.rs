@@ -192,6 +192,22 @@ impl Image {
         self.allocated * PAGE
     }
 
+    /// Calls `sink` with every page that was written since the last call.
+    pub fn take_written(&mut self, mut sink: impl FnMut(MemoryIndex, u64, &[u8])) {
+        let before = u64::from(self.interval) - 1;
+        self.dirty_since(before, |memory, page, bytes| sink(MemoryIndex(memory), page, bytes));
+    }
+
+    /// Gives each memory its size here, and adds those that are missing: for memory that was copied.
+    pub fn set_sizes(&mut self, sizes: &[MemorySize]) {
+        for (i, size) in sizes.iter().enumerate().take(MAX_MEMORIES) {
+            match self.memories.get_mut(i) {
+                Some(memory) => memory.resize(size.pages),
+                None => self.memories.push(Memory::new(size.pages, size.page_size)),
+            }
+        }
+    }
+
     // For the writer: which pages a chunk or an interval between keyframes has written.
 
     /// The pages written since the last call, for the filter of a chunk.
@@ -200,7 +216,8 @@ impl Image {
         std::mem::replace(&mut self.touched, PageFilter::new())
     }
 
-    pub(crate) fn dirty_pages(&self) -> u64 {
+    /// How many pages [`Image::take_written`] would call its sink with.
+    pub fn dirty_pages(&self) -> u64 {
         self.dirty
     }
 
