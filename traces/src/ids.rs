@@ -12,6 +12,7 @@ pub struct Position(pub u64);
 
 impl Position {
     /// The position one event later.
+    #[inline]
     pub fn next(self) -> Position {
         Position(self.0.saturating_add(1))
     }
