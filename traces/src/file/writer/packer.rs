@@ -37,7 +37,7 @@ enum Place {
 
 /// What the thread is asked for.
 enum Errand {
-    Put(Part),
+    Put(Box<Part>),
     /// The length of the file once everything before is in it.
     Length(SyncSender<u64>),
 }
@@ -99,7 +99,7 @@ impl Packer {
                 }
                 put
             }
-            Place::Beside { parts, .. } => match parts.send(Errand::Put(part)) {
+            Place::Beside { parts, .. } => match parts.send(Errand::Put(Box::new(part))) {
                 Ok(()) => Ok(()),
                 Err(_) => self.settle().map(|_| ()),
             },
@@ -158,7 +158,7 @@ fn work(taken: &Receiver<Blocks>, errands: &Receiver<Errand>, shared: &Shared) -
     let mut blocks = taken.recv().map_err(|_| failed())?;
     for errand in errands {
         match errand {
-            Errand::Put(part) => shared.put(&mut blocks, part)?,
+            Errand::Put(part) => shared.put(&mut blocks, *part)?,
             Errand::Length(answer) => drop(answer.send(blocks.length())),
         }
     }
@@ -171,6 +171,8 @@ fn failed() -> TraceError {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
     use super::*;
     use crate::chunk::{ChunkEncoder, FullChunk};
     use crate::filter::PageFilter;
