@@ -5,6 +5,7 @@
 //! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
 mod equality;
+mod nearest;
 mod search;
 mod stop;
 mod undo;
@@ -13,7 +14,7 @@ mod writers;
 
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
-use forkpoint_traces::{Event, Image, Position, RawEvent, SiteId, TraceError, TraceReader};
+use forkpoint_traces::{Event, Image, Position, RawEvent, Scanner, SiteId, TraceError, TraceReader};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use undo::{Undo, UndoLog};
@@ -64,6 +65,7 @@ pub struct Timeline {
     /// How to revert the events before `position`.
     undo: UndoLog,
     waypoints: Waypoints,
+    scanner: Option<Scanner>,
     progress: Option<Progress>,
     symbols: OnceLock<Arc<Symbols>>,
 }
@@ -84,6 +86,7 @@ impl Timeline {
             position: Position(0),
             undo: UndoLog::default(),
             waypoints: Waypoints::new(),
+            scanner: None,
             progress: None,
             symbols: OnceLock::new(),
         }

@@ -182,6 +182,37 @@ fn searches_find_what_a_look_at_each_event_finds() {
     }
 }
 
+/// However many threads search, a damaged chunk counts as if one searched from near to far.
+#[test]
+fn a_search_fails_by_damage_before_the_answer_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let mut steps = memories([1, 1]);
+    steps.extend((0..6000u32).map(|i| store(if i == 3000 { 64 } else { 128 }, i)));
+    support::write(&path, 100, &steps);
+    let (whole, trace) = (std::fs::read(&path).unwrap(), TraceReader::open(&path).unwrap());
+    let (middle, end) = (trace.chunk_of(Position(3002)).unwrap(), Position(trace.events()));
+    // Where each chunk's block ends, by the heads of all blocks: tag, length, raw length, sum.
+    let (mut at, mut ends) = (12, Vec::new());
+    while at + 13 < whole.len() - 16 {
+        let length = u32::from_le_bytes(whole[at + 1..at + 5].try_into().unwrap()) as usize;
+        let is_chunk = whole[at] == 4;
+        at += 13 + length;
+        ends.extend(is_chunk.then_some(at));
+    }
+    assert_eq!(ends.len(), trace.chunks().len());
+    for (damaged, end_of_block) in ends.into_iter().enumerate() {
+        let mut bytes = whole.clone();
+        bytes[end_of_block - 1] ^= 0x10;
+        std::fs::write(&path, &bytes).unwrap();
+        let mut timeline = Timeline::open(&path).unwrap();
+        let found = timeline.last_writer(MemoryIndex(0), 64..65, end);
+        assert_eq!(found.is_err(), damaged >= middle, "chunk {damaged}: {found:?}");
+        let found = timeline.next_writer(MemoryIndex(0), 64..65, Position(0));
+        assert_eq!(found.is_err(), damaged <= middle, "chunk {damaged}: {found:?}");
+    }
+}
+
 /// Chunks of more events than can be taken back one by one.
 #[test]
 fn memory_is_right_within_long_chunks() {

@@ -10,7 +10,7 @@ mod reader;
 mod writer;
 
 pub use output::{Unfinished, unfinished};
-pub use reader::{HostLog, TraceReader};
+pub use reader::{HostLog, Scanner, TraceReader};
 pub use writer::{Finished, TraceWriter};
 
 use crate::site::Site;

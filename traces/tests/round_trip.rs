@@ -42,6 +42,7 @@ fn what_events_wrote_is_known_and_no_page_filter_denies_it() {
         let (steps, _) = random_run(1000 + seed, 400);
         support::write(&path, 16, &steps);
         let mut trace = TraceReader::open(&path).unwrap();
+        let mut scanner = trace.scanner();
         for chunk in 0..trace.chunks().len() {
             let entry = trace.chunks()[chunk].clone();
             let mut written = Vec::new();
@@ -62,7 +63,7 @@ fn what_events_wrote_is_known_and_no_page_filter_denies_it() {
                 found.push((at, memory, address, length));
                 Ok::<(), TraceError>(())
             };
-            trace.read_writes(chunk, write).unwrap();
+            trace.read_writes(&mut scanner, chunk, write).unwrap();
             assert_eq!(found, ranges, "seed {seed}, chunk {chunk}");
             for ((memory, address, length), op) in written {
                 for at in (address..address + length).step_by(PAGE as usize).chain((address + length).checked_sub(1))

@@ -1,6 +1,5 @@
 //! Ending the reading of a chunk before its end.
 
-use crate::error::ReplayError;
 use forkpoint_traces::TraceError;
 
 /// Why a chunk is read no further.
@@ -12,10 +11,10 @@ pub(super) enum Stop {
 
 impl Stop {
     /// Nothing but a real error is one.
-    pub(super) fn error(self) -> Result<(), ReplayError> {
+    pub(super) fn error(self) -> Result<(), TraceError> {
         match self {
             Stop::Here => Ok(()),
-            Stop::Error(error) => Err(error.into()),
+            Stop::Error(error) => Err(error),
         }
     }
 }

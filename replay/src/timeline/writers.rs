@@ -21,33 +21,22 @@ impl Timeline {
         bytes: Range<u64>,
         before: Position,
     ) -> Result<Option<Position>, ReplayError> {
-        let mut end = Position(before.0.min(self.len()));
-        while end.0 > 0 {
-            let number = self.trace.chunk_of(Position(end.0 - 1))?;
-            let entry = &self.trace.chunks()[number];
-            let first = entry.first;
-            // Skipping many chunks takes time, too.
-            self.come_to(end)?;
-            if may_touch(entry, memory, &bytes) {
-                let mut last = None;
-                self.trace
-                    .read_writes(number, |position, written, address, length| {
-                        if position >= end {
-                            return Err(Stop::Here);
-                        }
-                        if written == memory && overlaps(address, length, &bytes) {
-                            last = Some(position);
-                        }
-                        Ok(())
-                    })
-                    .or_else(Stop::error)?;
-                if last.is_some() {
-                    return Ok(last);
+        let end = self.trace.chunks().partition_point(|chunk| chunk.first < before);
+        let earlier: Vec<usize> = (0..end).rev().collect();
+        let may = |chunk: &ChunkEntry| may_touch(chunk, memory, &bytes);
+        self.nearest(&earlier, may, |trace, scanner, chunk| {
+            let mut last = None;
+            let read = trace.read_writes(scanner, chunk, |position, written, address, length| {
+                if position >= before {
+                    return Err(Stop::Here);
                 }
-            }
-            end = first;
-        }
-        Ok(None)
+                if written == memory && overlaps(address, length, &bytes) {
+                    last = Some(position);
+                }
+                Ok(())
+            });
+            read.or_else(Stop::error).map(|()| last)
+        })
     }
 
     /// The first event from `from` on that wrote any of these bytes.
@@ -60,30 +49,20 @@ impl Timeline {
         bytes: Range<u64>,
         from: Position,
     ) -> Result<Option<Position>, ReplayError> {
-        let mut start = from;
-        while start.0 < self.len() {
-            let number = self.trace.chunk_of(start)?;
-            let entry = &self.trace.chunks()[number];
-            let end = entry.end();
-            self.come_to(start)?;
-            if may_touch(entry, memory, &bytes) {
-                let mut next = None;
-                self.trace
-                    .read_writes(number, |position, written, address, length| {
-                        if position >= start && written == memory && overlaps(address, length, &bytes) {
-                            next = Some(position);
-                            return Err(Stop::Here);
-                        }
-                        Ok(())
-                    })
-                    .or_else(Stop::error)?;
-                if next.is_some() {
-                    return Ok(next);
+        let chunks = self.trace.chunks();
+        let later: Vec<usize> = (chunks.partition_point(|chunk| chunk.end() <= from)..chunks.len()).collect();
+        let may = |chunk: &ChunkEntry| may_touch(chunk, memory, &bytes);
+        self.nearest(&later, may, |trace, scanner, chunk| {
+            let mut next = None;
+            let read = trace.read_writes(scanner, chunk, |position, written, address, length| {
+                if position >= from && written == memory && overlaps(address, length, &bytes) {
+                    next = Some(position);
+                    return Err(Stop::Here);
                 }
-            }
-            start = end;
-        }
-        Ok(None)
+                Ok(())
+            });
+            read.or_else(Stop::error).map(|()| next)
+        })
     }
 }
 
@@ -134,18 +113,18 @@ impl LastWriters {
             // At most one for each event of a chunk.
             let mut writers = Vec::new();
             let missing = first..last.saturating_add(1);
-            timeline
-                .trace
-                .read_writes(number, |position, memory, address, length| {
-                    if position >= self.end {
-                        return Err(Stop::Here);
-                    }
-                    if memory == self.memory && overlaps(address, length, &missing) {
-                        writers.push((position, address..address.saturating_add(length)));
-                    }
-                    Ok(())
-                })
-                .or_else(Stop::error)?;
+            let mut scanner = timeline.scanner.take().unwrap_or_else(|| timeline.trace.scanner());
+            let read = timeline.trace.read_writes(&mut scanner, number, |position, memory, address, length| {
+                if position >= self.end {
+                    return Err(Stop::Here);
+                }
+                if memory == self.memory && overlaps(address, length, &missing) {
+                    writers.push((position, address..address.saturating_add(length)));
+                }
+                Ok(())
+            });
+            timeline.scanner = Some(scanner);
+            read.or_else(Stop::error)?;
             for (position, written) in writers.into_iter().rev() {
                 while let Some(&byte) = self.missing.range(written.clone()).next() {
                     self.missing.remove(&byte);

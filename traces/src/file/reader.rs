@@ -4,6 +4,7 @@ mod events;
 mod host_log;
 mod keyframes;
 
+pub use events::Scanner;
 pub use host_log::HostLog;
 
 use super::{PREAMBLE, Sites, open};

@@ -8,6 +8,7 @@ use crate::event::Event;
 use crate::ids::{MemoryIndex, Position, SiteId};
 use crate::image::{CorruptEvent, Image};
 use crate::index::ChunkEntry;
+use crate::predict::Predictor;
 use crate::raw::RawEvent;
 use crate::site::SiteTable;
 
@@ -52,14 +53,20 @@ impl TraceReader {
     /// # Errors
     /// Those of `sink`, and when the chunk is damaged where addresses are.
     pub fn read_writes<E: From<TraceError>>(
-        &mut self,
+        &self,
+        scanner: &mut Scanner,
         chunk: usize,
         sink: impl FnMut(Position, MemoryIndex, u64, u64) -> Result<(), E>,
     ) -> Result<(), E> {
         let columns = self.columns(chunk, ChunkColumns::without_values)?;
         let next = self.index.chunks[chunk].first;
         let mut sink = Writes { sites: &self.sites, next, sink, error: std::marker::PhantomData };
-        columns.decode(self.sites.layouts(), &mut self.predictor, &mut sink)
+        columns.decode(self.sites.layouts(), &mut scanner.0, &mut sink)
+    }
+
+    /// What [`TraceReader::read_writes`] needs besides the trace, one for each thread that reads.
+    pub fn scanner(&self) -> Scanner {
+        Scanner(Predictor::new(self.sites.layouts()))
     }
 
     /// [`TraceReader::read_chunk`] where the values of instructions do not matter: they are 0.
@@ -94,6 +101,9 @@ impl TraceReader {
         Ok(columns)
     }
 }
+
+/// The state of a decoder, for the trace that made it.
+pub struct Scanner(Predictor);
 
 /// Events as they are stored.
 struct Raw<F, E, const VALUES: bool>(F, std::marker::PhantomData<E>);
