@@ -100,7 +100,7 @@ fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
           (i32.store (i32.and (i32.mul (local.get $i) (i32.const 4)) (i32.const 0xffffc)) (local.get $i))
           (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))))"#;
     let folder = common::folder_with(&[("long.wat", module)]);
-    let recorded = common::run(folder.path(), &["record", "long.wat", "--invoke", "run 40000000", "-o", "long.fpt"]);
+    let recorded = common::run(folder.path(), &["record", "long.wat", "--invoke", "run 600000000", "-o", "long.fpt"]);
     assert_eq!(recorded.code, 0, "{}", recorded.stderr);
     let terminal = Terminal::new();
     terminal.keys(&[&format!("cd '{}'; '{}' view long.fpt", folder.path().display(), common::FORKPOINT), "Enter"]);
@@ -115,7 +115,7 @@ fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
     assert!(first.contains(" s  next `nothing`"), "{first}");
     // It continues, and the rest of the screen stays.
     let screen = terminal.wait("that it goes on", |screen| progress(screen).is_some_and(|line| line != first));
-    assert!(screen.contains("40000007 events") && screen.contains("q quit"), "{screen}");
+    assert!(screen.contains("600000007 events") && screen.contains("q quit"), "{screen}");
     terminal.keys(&["Escape"]);
     terminal.wait("that it is stopped", |screen| screen.contains("search stopped"));
     // The viewer has not moved, and takes keys again.
@@ -129,7 +129,7 @@ fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
         progress(screen).is_some() && screen.lines().count() == 30 && screen.contains("q quit  : go to")
     });
     terminal.keys(&["q"]);
-    terminal.wait("the shell", |screen| !screen.contains("40000007 events"));
+    terminal.wait("the shell", |screen| !screen.contains("600000007 events"));
 }
 
 /// A recording replays what its guest printed, which may be hostile.
