@@ -45,7 +45,8 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     let done = progress::events("dump", to.0.saturating_sub(from.0));
     let mut out = Lines::new();
     if from < to {
-        for chunk in trace.chunk_of(from)?..trace.chunks().len() {
+        let begins = trace.chunks().partition_point(|chunk| chunk.end() <= from);
+        for chunk in begins..trace.chunks().len() {
             let first = trace.chunks()[chunk].first;
             if first >= to {
                 break;
@@ -68,6 +69,10 @@ pub fn run(args: &DumpArgs) -> Result<Answer> {
     }
     out.finish()?;
     drop(shown);
+    for gap in trace.gaps().filter(|gap| gap.start < to && from < gap.end) {
+        let last = Position(gap.end.0 - 1);
+        tell(&format!("note: this trace leaves out the events from {} to {last}", gap.start));
+    }
     if let Some(why) = trace.incomplete() {
         tell(&format!("note: this trace is incomplete: {}", printable(why)));
     }

@@ -4,7 +4,8 @@ use crate::output::{bytes, grouped, print, print_json};
 use anyhow::Result;
 use forkpoint_replay::{Verified, printable};
 use forkpoint_traces::{
-    Argument, EngineInfo, Features, Header, HostInfo, RecorderInfo, Specification, Step, StepResult, TraceReader,
+    Argument, EngineInfo, Features, Header, HostInfo, Position, RecorderInfo, Specification, Step, StepResult,
+    TraceReader,
 };
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -35,6 +36,11 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
         "events",
         format!("{} in {} chunks, {} keyframes", grouped(trace.events()), trace.chunks().len(), trace.keyframes()),
     );
+    for (i, gap) in trace.gaps().enumerate() {
+        let (count, last) = (gap.end.0 - gap.start.0, Position(gap.end.0 - 1));
+        let what = format!("{} events, from {} to {last}", grouped(count), gap.start);
+        row(if i == 0 { "left out" } else { "" }, what);
+    }
     row("outcome", outcome.unwrap_or_else(|| "not recorded".to_string()));
     for (i, line) in trace.message().unwrap_or_default().lines().enumerate() {
         row(if i == 0 { "message" } else { "" }, line.to_string());
@@ -107,7 +113,8 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
     if let Some(verified) = verified {
         let kinds: Vec<String> =
             verified.kinds.iter().map(|(kind, count)| format!("{} {kind}", grouped(*count))).collect();
-        row("verified", format!("every chunk can be read and every event replayed: {}", kinds.join(", ")));
+        let held = if trace.gaps().next().is_some() { " that it holds" } else { "" };
+        row("verified", format!("every chunk can be read and every event{held} replayed: {}", kinds.join(", ")));
         if verified.keyframes > 0 {
             row("", format!("{} keyframes hold the replayed memory", grouped(verified.keyframes as u64)));
         }
@@ -147,6 +154,8 @@ struct InfoJson<'a> {
     bytes: u64,
     chunks: usize,
     keyframes: usize,
+    /// Events that the trace leaves out: the first ones and those after the last ones.
+    left_out: Vec<[Position; 2]>,
     outcome: Option<String>,
     message: Option<&'a str>,
     offset: Option<u64>,
@@ -186,6 +195,7 @@ impl InfoJson<'_> {
             bytes: trace.file_length(),
             chunks: trace.chunks().len(),
             keyframes: trace.keyframes(),
+            left_out: trace.gaps().map(|gap| [gap.start, gap.end]).collect(),
             outcome,
             message: trace.message(),
             offset: words.offset,

@@ -5,6 +5,7 @@ use crate::error::ReplayError;
 use crate::side::Side;
 use crate::timeline::Timeline;
 use forkpoint_traces::Position;
+use std::ops::Range;
 
 /// One row: the events that are side by side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,10 +24,13 @@ impl Pair {
 }
 
 /// Pairs two traces row by row: by position up to where they part; from there to where they agree again, side by side
-/// as long as both have events; then by position again, shifted by the difference. Nothing is stored per row.
-#[derive(Debug, Clone, Copy)]
+/// as long as both have events; then by position again, shifted by the difference. Events that a trace leaves out are one row,
+/// which has the position of the first one. Nothing is stored per row.
+#[derive(Debug, Clone)]
 pub struct Alignment {
     events: [u64; 2],
+    /// The rows that there would be for events that a trace leaves out, in order.
+    left_out: Vec<Range<u64>>,
     /// First row after the stretch in which the runs took different paths, and the positions there.
     resync_row: u64,
     resync: [u64; 2],
@@ -37,22 +41,54 @@ impl Alignment {
     pub fn new(lhs: &Timeline, rhs: &Timeline, divergence: Option<&Divergence>) -> Alignment {
         let resync =
             divergence.and_then(|divergence| divergence.resync).map_or([0, 0], |resync| [resync.lhs.0, resync.rhs.0]);
-        Alignment { events: [lhs.len(), rhs.len()], resync_row: resync[0].max(resync[1]), resync }
+        let alignment = Alignment {
+            events: [lhs.len(), rhs.len()],
+            left_out: Vec::new(),
+            resync_row: resync[0].max(resync[1]),
+            resync,
+        };
+        alignment.leaving_out(&[lhs, rhs])
     }
 
     /// A trace without a partner, for a view of one.
-    pub fn single(events: u64) -> Alignment {
-        Alignment { events: [events, 0], resync_row: 0, resync: [0, 0] }
+    pub fn single(trace: &Timeline) -> Alignment {
+        let events = [trace.len(), 0];
+        Alignment { events, left_out: Vec::new(), resync_row: 0, resync: [0, 0] }.leaving_out(&[trace])
+    }
+
+    /// The same, where each stretch that a trace leaves out is one row.
+    fn leaving_out(mut self, sides: &[&Timeline]) -> Alignment {
+        let rows = |side: usize, gap: Range<Position>| self.place(side, gap.start)..self.place(side, gap.end);
+        let gaps =
+            sides.iter().enumerate().flat_map(|(side, timeline)| timeline.trace().gaps().map(move |gap| (side, gap)));
+        let mut gaps: Vec<Range<u64>> = gaps.map(|(side, gap)| rows(side, gap)).collect();
+        gaps.sort_unstable_by_key(|gap| gap.start);
+        let mut merged: Vec<Range<u64>> = Vec::new();
+        for gap in gaps {
+            match merged.last_mut().filter(|last| gap.start <= last.end) {
+                Some(last) => last.end = last.end.max(gap.end),
+                None => merged.push(gap),
+            }
+        }
+        self.left_out = merged;
+        self
     }
 
     /// Number of rows.
     pub fn rows(&self) -> u64 {
         let after = |side: usize| self.events[side].saturating_sub(self.resync[side]);
-        self.resync_row.saturating_add(after(0).max(after(1)))
+        self.row_at(self.resync_row.saturating_add(after(0).max(after(1))))
     }
 
     /// The events of a row.
     pub fn row(&self, row: u64) -> Pair {
+        let mut row = row;
+        for gap in &self.left_out {
+            if row <= gap.start {
+                break;
+            }
+            row = row.saturating_add(gap.end - gap.start - 1);
+        }
         let side = |side: usize| {
             let position = if row < self.resync_row {
                 // Before the resync rows are positions; the side that gets there first waits.
@@ -67,25 +103,37 @@ impl Alignment {
 
     /// The row of a position on the left.
     pub fn row_of_lhs(&self, position: Position) -> u64 {
-        self.row_of(0, position)
+        self.row_at(self.place(0, position))
     }
 
     /// The row of a position on the right.
     pub fn row_of_rhs(&self, position: Position) -> u64 {
-        self.row_of(1, position)
+        self.row_at(self.place(1, position))
     }
 
-    fn row_of(&self, side: usize, position: Position) -> u64 {
+    /// The row of a position if every event had one.
+    fn place(&self, side: usize, position: Position) -> u64 {
         match position.0.checked_sub(self.resync[side]) {
             Some(after) => self.resync_row.saturating_add(after),
             None => position.0,
         }
     }
 
-    /// Whether the events of a row are equal; a row with one event is not.
+    /// The row that is there for a place.
+    fn row_at(&self, place: u64) -> u64 {
+        let hidden = |gap: &Range<u64>| place.min(gap.end - 1).saturating_sub(gap.start);
+        place - self.left_out.iter().map(hidden).sum::<u64>()
+    }
+
+    /// Whether the events of a row are equal; a row with one event is not. Events that a trace leaves out are not unequal.
     pub fn is_equal(&self, lhs: &mut Timeline, rhs: &mut Timeline, row: u64) -> Result<bool, ReplayError> {
         match self.row(row) {
-            Pair { lhs: Some(left), rhs: Some(right) } => lhs.same_event(left, rhs, right),
+            Pair { lhs: Some(left), rhs: Some(right) } => {
+                if lhs.trace().gap(left).is_some() || rhs.trace().gap(right).is_some() {
+                    return Ok(true);
+                }
+                lhs.same_event(left, rhs, right)
+            }
             _ => Ok(false),
         }
     }
@@ -101,10 +149,11 @@ impl Alignment {
         while row < self.rows() {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row)
                 && left == right
-                && let Some(end) = end_of_equal_chunk(lhs, rhs, left)?
+                && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
-                row = self.row_of_lhs(end);
+                // What one trace leaves out may end among what the other does, in the same row.
+                row = self.row_of_lhs(equal.end).max(row + 1);
                 continue;
             }
             if !self.is_equal(lhs, rhs, row)? {
@@ -126,11 +175,10 @@ impl Alignment {
         while row > 0 {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row - 1)
                 && left == right
-                && end_of_equal_chunk(lhs, rhs, left)?.is_some()
+                && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
-                let first = lhs.trace().chunks()[lhs.trace().chunk_of(left)?].first;
-                row = self.row_of_lhs(first);
+                row = self.row_of_lhs(equal.start).min(row - 1);
                 continue;
             }
             if !self.is_equal(lhs, rhs, row - 1)? {
@@ -142,10 +190,14 @@ impl Alignment {
     }
 }
 
-/// Where the chunk at `position` ends, if both traces have the same one there.
-fn end_of_equal_chunk(lhs: &Timeline, rhs: &Timeline, position: Position) -> Result<Option<Position>, ReplayError> {
+/// The events of the chunk at `position`, if both traces have the same one there. What a trace leaves out has no unequal row,
+/// either.
+fn equal_around(lhs: &Timeline, rhs: &Timeline, position: Position) -> Result<Option<Range<Position>>, ReplayError> {
+    if let Some(gap) = lhs.trace().gap(position).or_else(|| rhs.trace().gap(position)) {
+        return Ok(Some(gap));
+    }
     let left = &lhs.trace().chunks()[lhs.trace().chunk_of(position)?];
     let right = &rhs.trace().chunks()[rhs.trace().chunk_of(position)?];
     let equal = (left.first, left.count, left.digest) == (right.first, right.count, right.digest);
-    Ok(equal.then(|| left.end()))
+    Ok(equal.then(|| left.first..left.end()))
 }

@@ -9,7 +9,8 @@ use crate::side::Side;
 use crate::tail;
 use crate::timeline::Timeline;
 use crate::verdict::{Verdict, classify};
-use forkpoint_traces::{Event, MemoryIndex, Position};
+use forkpoint_traces::{Event, MemoryIndex, Position, TraceError};
+use std::ops::Range;
 
 /// Most bytes of memory that a divergence shows on each side.
 const SHOWN_BYTES: u64 = 64;
@@ -63,6 +64,9 @@ pub struct MemoryEffect {
     pub rhs_after: Vec<u8>,
     /// The last earlier event that wrote one of these bytes.
     pub last_writer: Option<Position>,
+    /// Set where the trace leaves out events and holds no writer after them: only events before this position can have
+    /// written these bytes.
+    pub written_before: Option<Position>,
 }
 
 /// Finds the first unequal pair of events of two traces of the same module. No divergence: all common events are
@@ -189,10 +193,85 @@ fn comparable(lhs: &Timeline, rhs: &Timeline) -> Result<(), ReplayError> {
     Ok(())
 }
 
-/// The first unequal pair from position `at` on. Equal chunks are skipped unread.
+/// The first unequal pair from position `at` on. Equal chunks are skipped unread, and so are events that one of the traces
+/// leaves out, if their digests are equal.
 fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<Option<Position>, ReplayError> {
     let common = lhs.len().min(rhs.len());
+    let differing = differing_stretch(lhs, rhs);
     while at < common {
+        let held = [&*lhs, &*rhs].map(|timeline| timeline.trace().held_until(Position(at))).into_iter().min();
+        let held = held.map_or(common, |held| held.0.min(common));
+        if held == at {
+            at = after_gap(lhs, rhs, Position(at), differing.as_ref())?.0;
+            continue;
+        }
+        if let Some(found) = first_unequal_among(lhs, rhs, at..held)? {
+            return Ok(Some(found));
+        }
+        at = held;
+    }
+    Ok((lhs.len() != rhs.len()).then_some(Position(common)))
+}
+
+/// The first stretch of events whose digests differ; `None` if none does, or a trace has no digests.
+fn differing_stretch(lhs: &Timeline, rhs: &Timeline) -> Option<Range<Position>> {
+    lhs.trace().digests()?.first_difference(rhs.trace().digests()?)
+}
+
+/// The first position that both traces hold again, after one at which one of them leaves events out. The digests must show
+/// that the runs do not part before.
+fn after_gap(
+    lhs: &Timeline,
+    rhs: &Timeline,
+    at: Position,
+    differing: Option<&Range<Position>>,
+) -> Result<Position, ReplayError> {
+    let mut after = at;
+    while let Some(gap) = lhs.trace().gap(after).or_else(|| rhs.trace().gap(after)) {
+        after = gap.end;
+    }
+    let gap = at..after;
+    if lhs.trace().digests().is_none() || rhs.trace().digests().is_none() {
+        return Err(ReplayError::NotComparable { gap });
+    }
+    match differing {
+        Some(stretch) if stretch.start < gap.end && (stretch.end > gap.start || stretch.is_empty()) => {
+            Err(ReplayError::PartLeftOut { stretch: stretch.clone(), gap })
+        }
+        _ => Ok(after),
+    }
+}
+
+/// The first unequal pair among events that both traces hold, whatever they leave out.
+///
+/// # Errors
+/// When a trace is damaged where it matters.
+pub fn first_unequal_held(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<Option<Position>, ReplayError> {
+    let common = lhs.len().min(rhs.len());
+    let mut at = 0;
+    while at < common {
+        if let Some(gap) = lhs.trace().gap(Position(at)).or_else(|| rhs.trace().gap(Position(at))) {
+            at = gap.end.0;
+            continue;
+        }
+        let held = [&*lhs, &*rhs].map(|timeline| timeline.trace().held_until(Position(at)).0);
+        let held = held[0].min(held[1]).min(common);
+        if let Some(found) = first_unequal_among(lhs, rhs, at..held)? {
+            return Ok(Some(found));
+        }
+        at = held;
+    }
+    Ok((lhs.len() != rhs.len()).then_some(Position(common)))
+}
+
+/// The first unequal pair of a range that both traces hold.
+fn first_unequal_among(
+    lhs: &mut Timeline,
+    rhs: &mut Timeline,
+    held: Range<u64>,
+) -> Result<Option<Position>, ReplayError> {
+    let mut at = held.start;
+    while at < held.end {
         let chunk = |timeline: &Timeline| -> Option<(Position, u32, [u8; 16])> {
             let chunks = timeline.trace().chunks();
             let index = chunks.binary_search_by_key(&at, |chunk| chunk.first.0).ok()?;
@@ -209,7 +288,7 @@ fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<
         }
         at += 1;
     }
-    Ok((lhs.len() != rhs.len()).then_some(Position(common)))
+    Ok(None)
 }
 
 fn event_or_end(timeline: &mut Timeline, position: Position) -> Result<Option<Event>, ReplayError> {
@@ -267,6 +346,10 @@ fn memory_effect(
         Ok(bytes)
     };
     let (lhs_after, rhs_after) = (after(lhs)?, after(rhs)?);
-    let last_writer = lhs.last_writer(memory, start..start.saturating_add(before.len() as u64), position)?;
-    Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer }))
+    let bytes = start..start.saturating_add(before.len() as u64);
+    let (last_writer, written_before) = match lhs.last_writer(memory, bytes, position) {
+        Err(ReplayError::Trace(TraceError::LeftOut { gap, .. })) => (None, Some(gap.end)),
+        found => (found?, None),
+    };
+    Ok(Some(MemoryEffect { memory, address: start, before, lhs_after, rhs_after, last_writer, written_before }))
 }

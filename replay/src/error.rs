@@ -1,6 +1,7 @@
 //! Errors of replay.
 
 use forkpoint_traces::{CorruptEvent, Position, TraceError};
+use std::ops::Range;
 
 /// Why a trace could not be replayed or two could not be compared.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,28 @@ pub enum ReplayError {
         lhs: usize,
         /// Sites on the right.
         rhs: usize,
+    },
+    /// One of the traces leaves out events, and there are no digests of them on both sides.
+    #[error(
+        "the events from {} to {} cannot be compared: a trace leaves them out, and not both traces have digests of them; \
+         record both sides with `--keep full`",
+        .gap.start, Position(.gap.end.0.saturating_sub(1))
+    )]
+    NotComparable {
+        /// The events that not both traces have.
+        gap: Range<Position>,
+    },
+    /// The runs part among events that one of the traces leaves out.
+    #[error(
+        "by their digests, the runs part between {} and {}, but a trace leaves out the events from {} to {}: record both sides \
+         with `--keep full`",
+        .stretch.start, .stretch.end, .gap.start, Position(.gap.end.0.saturating_sub(1))
+    )]
+    PartLeftOut {
+        /// The first events whose digests differ.
+        stretch: Range<Position>,
+        /// The events that not both traces have.
+        gap: Range<Position>,
     },
     /// A search was given up because the user asked for it.
     #[error("the search was stopped")]

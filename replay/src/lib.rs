@@ -56,7 +56,7 @@ pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
-pub use divergence::{Divergence, Found, MemoryEffect, first_divergence};
+pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};
 pub use error::ReplayError;
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};

@@ -55,6 +55,7 @@ impl Report {
             address: None,
             before: None,
             last_writer: None,
+            written_before: None,
             elsewhere: None,
             culprit: None,
             during: None,
@@ -220,11 +221,12 @@ impl Report {
             self.lhs.after = Some(Hex(effect.lhs_after.clone()));
             self.rhs.after = Some(Hex(effect.rhs_after.clone()));
             self.last_writer = writer(effect, lhs, &sites, &symbols)?;
+            self.written_before = effect.written_before;
         }
         let at = divergence.position.0;
         for position in (at.saturating_sub(context)..=at.saturating_add(context)).map(Position) {
             let line = |timeline: &mut Timeline| -> Result<Option<String>, ReplayError> {
-                if position.0 >= timeline.len() {
+                if position.0 >= timeline.len() || timeline.trace().gap(position).is_some() {
                     return Ok(None);
                 }
                 let event = timeline.event(position)?;
@@ -232,7 +234,7 @@ impl Report {
             };
             let (left, right) = (line(lhs)?, line(rhs)?);
             if left.is_none() && right.is_none() {
-                break;
+                continue;
             }
             let equal = left.is_some() && right.is_some() && lhs.same_event(position, rhs, position)?;
             let rhs = right.filter(|_| !equal);
@@ -248,6 +250,9 @@ const MAX_STEPS: u64 = 1 << 16;
 /// The host call that the step at `position` belongs to.
 fn host_call_around(timeline: &mut Timeline, position: Position) -> Result<Option<Event>, ReplayError> {
     for back in 1..=position.0.min(MAX_STEPS) {
+        if timeline.trace().gap(Position(position.0 - back)).is_some() {
+            break;
+        }
         match timeline.event(Position(position.0 - back))? {
             call @ Event::Host(HostEvent::Call(_)) => return Ok(Some(call)),
             Event::Host(HostEvent::Write { .. } | HostEvent::Grow { .. }) => {}

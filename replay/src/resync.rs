@@ -34,9 +34,14 @@ pub(crate) fn find(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Resu
     shifted(lhs, rhs, at)
 }
 
+/// One past the last event from `at` on that the trace holds without leaving any out.
+fn held(timeline: &Timeline, at: Position) -> u64 {
+    timeline.trace().held_until(at).0
+}
+
 /// Whether both sides run the same instructions from `at` on.
 fn same_path(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<bool, ReplayError> {
-    let end = lhs.len().min(rhs.len()).min(at.0.saturating_add(AGREEMENT));
+    let end = held(lhs, at).min(held(rhs, at)).min(at.0.saturating_add(AGREEMENT));
     for position in (at.0..end).map(Position) {
         let (left, right) = (lhs.site(position)?, rhs.site(position)?);
         // What the recorder adds has no instruction: a return and a trap share a number, but not a path.
@@ -52,7 +57,7 @@ fn same_path(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<boo
 fn same_shift(lhs: &mut Timeline, rhs: &mut Timeline, at: Position) -> Result<Option<Resync>, ReplayError> {
     // What memory holds at the end still differs because of what parted the runs.
     let end = if ends_match(lhs, rhs)? { lhs.len() - 1 } else { lhs.len().min(rhs.len()) };
-    let limit = end.min(at.0.saturating_add(SAME_PATH_WINDOW));
+    let limit = end.min(held(lhs, at)).min(held(rhs, at)).min(at.0.saturating_add(SAME_PATH_WINDOW));
     let mut equal = 0;
     for position in at.0 + 1..limit {
         let position = Position(position);
@@ -128,6 +133,6 @@ fn window(
     at: Position,
     key: impl Fn(&mut Timeline, Position) -> Result<u64, ReplayError>,
 ) -> Result<Vec<u64>, ReplayError> {
-    let end = timeline.len().min(at.0.saturating_add(WINDOW));
+    let end = held(timeline, at).min(at.0.saturating_add(WINDOW));
     (at.0..end).map(|position| key(timeline, Position(position))).collect()
 }

@@ -194,10 +194,15 @@ impl Timeline {
     /// Goes to a position from 0 to [`Timeline::len`].
     ///
     /// # Errors
-    /// When it lies past the end, a chunk is damaged, or an event contradicts earlier ones.
+    /// When it lies past the end or among events that the trace leaves out, a chunk is damaged, or an event contradicts
+    /// earlier ones.
     pub fn seek(&mut self, to: Position) -> Result<(), ReplayError> {
         if to.0 > self.len() {
             return Err(TraceError::OutOfRange { asked: to, events: self.len() }.into());
+        }
+        // Before the first event that is left out, memory is known.
+        if let Some(gap) = self.trace.gap(to).filter(|gap| gap.start < to) {
+            return Err(TraceError::LeftOut { asked: to, gap }.into());
         }
         while to < self.position {
             match self.undo.pop() {
@@ -215,7 +220,9 @@ impl Timeline {
             }
             self.position.0 -= 1;
         }
-        if to.0 - self.position.0 > 2 * u64::from(self.trace.header().chunk_events) {
+        // After events that are left out, there is a keyframe.
+        let over_gap = self.trace.held_until(self.position) < to;
+        if over_gap || to.0 - self.position.0 > 2 * u64::from(self.trace.header().chunk_events) {
             self.restore_if_nearer(to)?;
         }
         // Whole chunks are replayed as they are decoded, without a copy and without an undo log.

@@ -131,7 +131,13 @@ struct Run {
 impl Run {
     /// Replays a chunk. `false`: what follows has no meaning.
     fn chunk(&mut self, trace: &mut TraceReader, chunk: usize, verified: &mut Verified) -> bool {
-        self.keyframes(trace, trace.chunks()[chunk].first, verified);
+        let first = trace.chunks()[chunk].first;
+        if let Some(last) = chunk.checked_sub(1).map(|last| trace.chunks()[last].end()).filter(|last| *last < first) {
+            self.keyframes(trace, last, verified);
+            self.go_on_after_gap(trace, first, verified);
+        } else {
+            self.keyframes(trace, first, verified);
+        }
         let entry = trace.chunks()[chunk].clone();
         let sites = trace.sites().clone();
         let mut position = entry.first;
@@ -166,6 +172,18 @@ impl Run {
             Err(Stop::Event(position, source)) => verified.find(Fault::Event { position, source }),
         }
         false
+    }
+
+    /// Goes on after events that are left out, with the memory that the keyframe there has.
+    fn go_on_after_gap(&mut self, trace: &TraceReader, first: Position, verified: &mut Verified) {
+        self.next_keyframe += 1;
+        let keyframe = self.next_keyframe;
+        if let Err(source) = trace.restore_keyframe(keyframe, &mut self.image) {
+            verified.find(Fault::Keyframe { keyframe, position: first, source });
+        }
+        self.unsaid = None;
+        // Calls of the host and of the guest may have begun among them.
+        (self.host_calls, self.calling) = (u64::from(u32::MAX), true);
     }
 
     /// Looks at an event that is not a store.

@@ -491,8 +491,9 @@ fn rows_pair_events_by_position_and_after_the_resync_by_shift() {
             assert_eq!(previous, mismatches.iter().copied().rfind(|row| *row < from), "before row {from}");
         }
     }
-    let single = Alignment::single(9);
-    assert_eq!((single.rows(), single.row(8).lhs, single.row(8).rhs), (9, Some(Position(8)), None));
+    let sides = Sides::new(&steps, &steps, 8);
+    let (single, last) = (Alignment::single(&sides.lhs), sides.lhs.len() - 1);
+    assert_eq!((single.rows(), single.row(last).lhs, single.row(last).rhs), (last + 1, Some(Position(last)), None));
 }
 
 #[test]

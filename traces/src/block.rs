@@ -34,6 +34,8 @@ pub(crate) enum Tag {
     Native = 7,
     /// The index.
     Index = 8,
+    /// What was kept of events that were left out: a chunk of host calls and milestones.
+    Kept = 9,
 }
 
 impl Tag {
@@ -47,6 +49,7 @@ impl Tag {
             6 => Tag::Keyframe,
             7 => Tag::Native,
             8 => Tag::Index,
+            9 => Tag::Kept,
             _ => return None,
         })
     }
@@ -58,7 +61,7 @@ impl Tag {
             Tag::Header => MAX_PUT as u32 + (4 << 20),
             Tag::Module => 1 << 30,
             Tag::Sites | Tag::Index => 256 << 20,
-            Tag::Chunk => 32 << 20,
+            Tag::Chunk | Tag::Kept => 32 << 20,
             Tag::Pages | Tag::Keyframe => 16 << 20,
             Tag::Native => 32 << 20,
         }

@@ -2,6 +2,7 @@
 
 use crate::ids::Position;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// Why a trace could not be written or read.
@@ -54,6 +55,17 @@ pub enum TraceError {
         at: u64,
         /// The part that is incomplete.
         what: &'static str,
+    },
+    /// The trace leaves out this event.
+    #[error(
+        "event {asked} is not in this trace, which leaves out the events from {} to {}: `--keep full` records all of them",
+        .gap.start, Position(.gap.end.0 - 1)
+    )]
+    LeftOut {
+        /// The event asked for.
+        asked: Position,
+        /// The events that are left out there.
+        gap: Range<Position>,
     },
     /// Something in the file contradicts itself.
     #[error("corrupt trace: {what} (at byte {at:#x} of the file)")]

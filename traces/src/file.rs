@@ -1,6 +1,6 @@
 //! Writer and reader of trace files, side by side: the reader must understand what the writer writes.
 //!
-//! `magic | version | header | module | sites | native code* | (chunk | pages | keyframe)* | index | trailer`.
+//! `magic | version | header | module | sites | native code* | (chunk | kept | pages | keyframe)* | index | trailer`.
 //! A file without index and trailer is *incomplete*: its recorder was killed or ran out of disk. It is readable up to
 //! its last whole chunk, and the reader reports why it is incomplete.
 
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 8] = *b"\x89FPTRACE";
 
 /// Format version. Raise it with every change that an older reader would misread, in a commit of its own.
-pub const FORMAT_VERSION: u32 = 7;
+pub const FORMAT_VERSION: u32 = 8;
 
 /// Length of magic and version.
 const PREAMBLE: u64 = 12;

@@ -5,6 +5,7 @@ use crate::ids::{CodeOffset, FuncIndex, MemoryIndex, Position};
 use crate::keyframe::KeyframeEntry;
 use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Where a chunk is and what it holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,10 +61,40 @@ pub struct Place {
     pub offset: Option<CodeOffset>,
 }
 
+/// Digests of a run's events in *stretches*: equal ones mean equal events, whether a trace holds them or leaves them out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct EventDigests {
+    /// One past the last event of each stretch. The first stretch begins with the first event.
+    pub ends: Vec<Position>,
+    /// The digest of each. What it covers is the recorder's to say, and the same for all recordings of one module.
+    pub digests: Vec<[u8; 16]>,
+}
+
+impl EventDigests {
+    /// Whether ends ascend, and each has a digest.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.ends.len() == self.digests.len() && self.ends.is_sorted()
+    }
+
+    /// The first stretch that `other` does not have the same: its events, as far as `self` has them. `None` if all are
+    /// the same.
+    pub fn first_difference(&self, other: &EventDigests) -> Option<Range<Position>> {
+        let stretch = |number: usize| Some((self.ends.get(number)?, self.digests.get(number)?));
+        let theirs = |number: usize| Some((other.ends.get(number)?, other.digests.get(number)?));
+        let most = self.ends.len().max(other.ends.len());
+        let number = (0..most).find(|number| stretch(*number) != theirs(*number))?;
+        let start = number.checked_sub(1).and_then(|last| self.ends.get(last)).copied().unwrap_or_default();
+        Some(start..self.ends.get(number).copied().unwrap_or(start))
+    }
+}
+
 /// The last block of a complete trace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Index {
     pub(crate) chunks: Vec<ChunkEntry>,
+    /// Offsets of the blocks that hold what was kept of the events between chunks.
+    pub(crate) kept: Vec<u64>,
+    pub(crate) digests: Option<EventDigests>,
     pub(crate) keyframes: Vec<KeyframeEntry>,
     pub(crate) native: Vec<(FuncIndex, u64)>,
     pub(crate) words: EngineWords,

@@ -83,7 +83,7 @@ pub use hex::Hex;
 pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
 pub use ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, Position, SiteId};
 pub use image::{CorruptEvent, Image, MEMORY_VARIABLE, MemorySize};
-pub use index::{ChunkEntry, EngineWords, Place};
+pub use index::{ChunkEntry, EngineWords, EventDigests, Place};
 pub use limits::{MAX_CHUNK_EVENTS, MAX_PUT};
 pub use milestone::{GlobalState, MemoryState, Milestone};
 pub use native::{NativeFunction, NativePoint};

@@ -67,7 +67,7 @@ impl<'a> RawEvent<'a> {
     }
 
     /// A step of a host call, by its encoded bytes.
-    pub(crate) fn host(encoded: &'a [u8]) -> RawEvent<'a> {
+    pub fn host(encoded: &'a [u8]) -> RawEvent<'a> {
         RawEvent { site: SiteId::HOST, operands: [0; MAX_OPERANDS], blob: encoded }
     }
 

@@ -29,7 +29,7 @@ impl TraceOutline {
     ) -> TraceOutline {
         let parting = divergence.map(|divergence| Parting {
             verdict: divergence.verdict.to_string(),
-            row: divergence.position.0,
+            row: alignment.row_of_lhs(divergence.position),
             resync: divergence.resync.map(|resync| alignment.row_of_lhs(resync.lhs)),
         });
         TraceOutline { pair, infos, alignment, parting, symbols, lines: Arc::default() }

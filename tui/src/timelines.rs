@@ -31,7 +31,7 @@ impl Timelines {
         let symbols = Arc::new(Symbols::new(Arc::clone(lhs.timeline.trace().module())));
         let sites = Arc::clone(lhs.timeline.trace().sites());
         let mut sides = vec![lhs.timeline];
-        let mut alignment = Alignment::single(sides[0].len());
+        let mut alignment = Alignment::single(&sides[0]);
         let mut divergence = None;
         if let Some(rhs) = rhs {
             infos[1] = info(&rhs.name, &rhs.timeline);
@@ -41,7 +41,7 @@ impl Timelines {
                 alignment = Alignment::new(lhs, rhs, divergence.as_ref());
             }
         }
-        let outline = TraceOutline::new(infos, sides.len() == 2, alignment, divergence, Arc::clone(&symbols));
+        let outline = TraceOutline::new(infos, sides.len() == 2, alignment.clone(), divergence, Arc::clone(&symbols));
         let site = sites.iter().next().map_or(CodeOffset(0), |(_, site)| site.offset);
         outline.read_lines(site);
         Ok((Arc::new(outline), Timelines { sides, alignment, symbols, sites, code: HashMap::new() }))
@@ -102,6 +102,11 @@ impl Traces for Timelines {
     }
 
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError> {
+        if let Some(gap) = self.sides[side.index()].trace().gap(position) {
+            let (count, last) = (gap.end.0 - position.0, Position(gap.end.0 - 1));
+            let text = format!("{count} events up to {last} are left out");
+            return Ok(EventLine { text, value: None, place: None, written: None });
+        }
         let event = self.sides[side.index()].event(position)?;
         Ok(EventLine {
             text: describe_without_value(&event, &self.sites, &self.symbols),

@@ -186,7 +186,8 @@ pub(crate) fn sides(outline: &dyn Outline) -> impl Iterator<Item = Side> + use<>
 /// In a row without an event of that side, the side waits.
 pub(crate) fn moment(outline: &dyn Outline, side: Side, row: u64) -> Position {
     if let Some(position) = outline.row(row).of(side) {
-        return position.next();
+        // A row of events that are left out stands for all of them.
+        return outline.row(row.saturating_add(1)).of(side).unwrap_or(position.next());
     }
     // Rows grow with positions, so the number of events up to `row` is found by bisection.
     let (mut low, mut high) = (0, outline.info(side).events);

@@ -66,6 +66,10 @@ pub(super) fn between(
 /// Whether a call had begun.
 fn calls_before(timeline: &mut Timeline, at: Position) -> Result<bool, ReplayError> {
     for position in 0..at.0.min(MOST_EVENTS) {
+        if timeline.trace().gap(Position(position)).is_some() {
+            // Only what comes after instantiation is left out.
+            return Ok(true);
+        }
         if timeline.event(Position(position))?.kind() == "invoke" {
             return Ok(true);
         }
@@ -81,6 +85,9 @@ fn first_instruction(
     symbols: &Symbols,
 ) -> Result<Option<EventReport>, ReplayError> {
     for position in positions {
+        if timeline.trace().gap(position).is_some() {
+            return Ok(None);
+        }
         if !timeline.site(position)?.is_instruction() {
             continue;
         }

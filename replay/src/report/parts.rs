@@ -42,6 +42,8 @@ pub struct Report {
     pub before: Option<Hex<Vec<u8>>>,
     /// The event that last wrote these bytes before.
     pub last_writer: Option<EventReport>,
+    /// If it is not known, because the trace leaves out events: where they end.
+    pub written_before: Option<Position>,
     /// What memory held where the right event wrote, if that is not near the place above.
     pub elsewhere: Option<PlaceReport>,
     /// The store that memory does not show, or that it should still show.
@@ -130,6 +132,8 @@ pub struct PlaceReport {
     pub rhs_after: Hex<Vec<u8>>,
     /// The event that last wrote these bytes before.
     pub last_writer: Option<EventReport>,
+    /// If it is not known, because the trace leaves out events: where they end.
+    pub written_before: Option<Position>,
 }
 
 /// The store responsible for bytes that memory does not hold.

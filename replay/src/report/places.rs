@@ -6,7 +6,7 @@ use crate::divergence::MemoryEffect;
 use crate::error::ReplayError;
 use crate::symbols::{Item, Symbols};
 use crate::timeline::Timeline;
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, MemoryOp, Milestone, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, MemoryOp, Milestone, Position, SiteTable};
 
 /// The event that last wrote the bytes of a place. Before the divergence both timelines have the same events.
 pub(super) fn writer(
@@ -17,7 +17,14 @@ pub(super) fn writer(
 ) -> Result<Option<EventReport>, ReplayError> {
     let Some(position) = effect.last_writer else { return Ok(None) };
     let event = timeline.event(position)?;
-    Ok(Some(EventReport { position, event: describe(&event, sites, symbols), site: site_of(&event, sites, symbols) }))
+    Ok(Some(EventReport::of(position, &event, sites, symbols)))
+}
+
+impl EventReport {
+    /// An event at a position.
+    pub fn of(position: Position, event: &Event, sites: &SiteTable, symbols: &Symbols) -> EventReport {
+        EventReport { position, event: describe(event, sites, symbols), site: site_of(event, sites, symbols) }
+    }
 }
 
 /// The instruction of an event: its site, or where it trapped.
@@ -66,6 +73,7 @@ impl PlaceReport {
             lhs_after: Hex(effect.lhs_after.clone()),
             rhs_after: Hex(effect.rhs_after.clone()),
             last_writer: writer(effect, timeline, sites, symbols)?,
+            written_before: effect.written_before,
         })
     }
 }

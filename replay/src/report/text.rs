@@ -4,7 +4,7 @@ use super::{BetweenReport, CulpritReport, EventReport, Report, SideReport, SiteR
 use crate::allowed::Allowed;
 use crate::side::Side;
 use crate::verdict::Verdict;
-use forkpoint_traces::{Hex, MemoryIndex};
+use forkpoint_traces::{Hex, MemoryIndex, Position};
 use std::fmt;
 
 /// Most lines of what its process wrote last: of a panic, its message and place.
@@ -32,7 +32,7 @@ fn write_place(
     address: u64,
     before: &Hex<Vec<u8>>,
     after: [Option<&Hex<Vec<u8>>>; 2],
-    writer: Option<&EventReport>,
+    (writer, written_before): (Option<&EventReport>, Option<Position>),
 ) -> fmt::Result {
     let which = match name {
         _ if index == 0 => String::new(),
@@ -45,7 +45,14 @@ fn write_place(
             write!(f, ", {after:#} after in {side}")?;
         }
     }
-    let Some(writer) = writer else { return f.write_str("; nothing had written there.") };
+    let Some(writer) = writer else {
+        return match written_before {
+            Some(position) => {
+                write!(f, "; the event that wrote there last comes before {position} and was not recorded.")
+            }
+            None => f.write_str("; nothing had written there."),
+        };
+    };
     write!(f, "; last written at {}", writer.position)?;
     match &writer.site {
         Some(site) => write!(f, " by {site}."),
@@ -108,14 +115,23 @@ impl fmt::Display for Report {
         if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
             let after = [self.lhs.after.as_ref(), self.rhs.after.as_ref()];
             let memory = (memory, self.memory_name.as_deref());
-            write_place(f, "; memory", memory, address, before, after, self.last_writer.as_ref())?;
+            write_place(
+                f,
+                "; memory",
+                memory,
+                address,
+                before,
+                after,
+                (self.last_writer.as_ref(), self.written_before),
+            )?;
         } else {
             f.write_str(".")?;
         }
         if let Some(place) = &self.elsewhere {
             let after = [Some(&place.lhs_after), Some(&place.rhs_after)];
             let memory = (place.memory, place.memory_name.as_deref());
-            write_place(f, " Memory", memory, place.address, &place.before, after, place.last_writer.as_ref())?;
+            let writer = (place.last_writer.as_ref(), place.written_before);
+            write_place(f, " Memory", memory, place.address, &place.before, after, writer)?;
         }
         if let Some(during) = &self.during {
             during.write(f, "Memory changed with")?;

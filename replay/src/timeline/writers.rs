@@ -3,7 +3,7 @@
 use super::Timeline;
 use super::stop::Stop;
 use crate::error::ReplayError;
-use forkpoint_traces::{ChunkEntry, MemoryIndex, PAGE, Position};
+use forkpoint_traces::{ChunkEntry, MemoryIndex, PAGE, Position, TraceError};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
@@ -14,17 +14,20 @@ impl Timeline {
     /// The last event before `before` that wrote any of these bytes.
     ///
     /// # Errors
-    /// When a chunk is damaged.
+    /// When a chunk is damaged, or no event wrote them since the trace left some out.
     pub fn last_writer(
         &mut self,
         memory: MemoryIndex,
         bytes: Range<u64>,
         before: Position,
     ) -> Result<Option<Position>, ReplayError> {
-        let end = self.trace.chunks().partition_point(|chunk| chunk.first < before);
-        let earlier: Vec<usize> = (0..end).rev().collect();
+        let gap = self.trace.gaps().take_while(|gap| gap.start < before).last();
+        let start = gap.as_ref().map_or(Position(0), |gap| gap.end);
+        let chunks = self.trace.chunks();
+        let begin = chunks.partition_point(|chunk| chunk.first < start);
+        let earlier: Vec<usize> = (begin..chunks.partition_point(|chunk| chunk.first < before)).rev().collect();
         let may = |chunk: &ChunkEntry| may_touch(chunk, memory, &bytes);
-        self.nearest(&earlier, may, |trace, scanner, chunk| {
+        let found = self.nearest(&earlier, may, |trace, scanner, chunk| {
             let mut last = None;
             let read = trace.read_writes(scanner, chunk, |position, written, address, length| {
                 if position >= before {
@@ -36,13 +39,19 @@ impl Timeline {
                 Ok(())
             });
             read.or_else(Stop::error).map(|()| last)
-        })
+        })?;
+        match gap {
+            Some(gap) if found.is_none() => {
+                Err(TraceError::LeftOut { asked: Position(gap.end.0 - 1), gap }.into())
+            }
+            _ => Ok(found),
+        }
     }
 
     /// The first event from `from` on that wrote any of these bytes.
     ///
     /// # Errors
-    /// When a chunk is damaged.
+    /// When a chunk is damaged, or no event wrote them until the trace leaves some out.
     pub fn next_writer(
         &mut self,
         memory: MemoryIndex,
@@ -50,9 +59,11 @@ impl Timeline {
         from: Position,
     ) -> Result<Option<Position>, ReplayError> {
         let chunks = self.trace.chunks();
-        let later: Vec<usize> = (chunks.partition_point(|chunk| chunk.end() <= from)..chunks.len()).collect();
+        let gap = self.trace.gaps().find(|gap| gap.end > from);
+        let end = gap.as_ref().map_or(chunks.len(), |gap| chunks.partition_point(|chunk| chunk.end() <= gap.start));
+        let later: Vec<usize> = (chunks.partition_point(|chunk| chunk.end() <= from)..end).collect();
         let may = |chunk: &ChunkEntry| may_touch(chunk, memory, &bytes);
-        self.nearest(&later, may, |trace, scanner, chunk| {
+        let found = self.nearest(&later, may, |trace, scanner, chunk| {
             let mut next = None;
             let read = trace.read_writes(scanner, chunk, |position, written, address, length| {
                 if position >= from && written == memory && overlaps(address, length, &bytes) {
@@ -62,7 +73,11 @@ impl Timeline {
                 Ok(())
             });
             read.or_else(Stop::error).map(|()| next)
-        })
+        })?;
+        match gap {
+            Some(gap) if found.is_none() => Err(TraceError::LeftOut { asked: gap.start.max(from), gap }.into()),
+            _ => Ok(found),
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkHead;
 use crate::error::TraceError;
 use crate::ids::Position;
-use crate::index::{ChunkEntry, Index};
+use crate::index::{ChunkEntry, EventDigests, Index};
 use crate::keyframe::KeyframeEntry;
 use crate::limits::MIN_KEYFRAME_EVENTS;
 use crate::native::NativeFunction;
@@ -175,12 +175,16 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
                 pages: chunk.pages,
             };
             let next = index.chunks.last().map_or(0, |chunk| chunk.end().0);
+            // Where events are left out, the memory after them is stored.
+            let next = index.keyframes.last().map_or(next, |frame| next.max(frame.position));
             check_chunk(&entry, next, rescued.chunk_events)?;
             index.chunks.push(entry);
         }
+        Tag::Kept => index.kept.push(at),
         Tag::Keyframe => {
             let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
-            check_keyframe(&frame, index.keyframes.last(), at)?;
+            let after_gap = index.chunks.last().is_some_and(|chunk| chunk.end().0 < frame.position);
+            check_keyframe(&frame, index.keyframes.last(), after_gap, at)?;
             index.keyframes.push(frame);
         }
         Tag::Native => {
@@ -192,6 +196,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
             // Cut inside the trailer. Only what the index alone has is taken from it; the rest was already found.
             if let Ok(stored) = read_index_block(file, &head, at, length) {
                 (index.words, index.wall_ms) = (stored.words, stored.wall_ms);
+                index.digests = stored.digests.filter(EventDigests::is_sound);
             }
             return Ok(None);
         }
@@ -231,6 +236,9 @@ pub(super) fn check_blocks(
     if found.index.native != index.native {
         return differs("native code");
     }
+    if found.index.kept != index.kept {
+        return differs("blocks of what was kept of events that are left out");
+    }
     if complete {
         let used: HashSet<u64> = index.keyframes.iter().flat_map(|frame| &frame.blocks).copied().collect();
         if let Some(page) = pages.iter().find(|at| !used.contains(at)) {
@@ -244,27 +252,43 @@ pub(super) fn check_blocks(
     Ok(())
 }
 
-/// Chunks must follow each other and keyframes must be in order: every seek relies on it.
+/// Chunks must follow each other, except where events are left out and a keyframe has the memory after them; keyframes
+/// must be in order: every seek relies on it.
 pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceError> {
     let mut next = 0;
+    let mut gaps = HashSet::new();
     for chunk in &index.chunks {
+        let known = || index.keyframes.binary_search_by_key(&chunk.first.0, |frame| frame.position).is_ok();
+        if chunk.first.0 > next && next > 0 && known() {
+            gaps.insert(chunk.first.0);
+            next = chunk.first.0;
+        }
         check_chunk(chunk, next, chunk_events)?;
         next = chunk.end().0;
     }
     let mut last = None;
     for frame in &index.keyframes {
-        check_keyframe(frame, last, 0)?;
+        check_keyframe(frame, last, gaps.contains(&frame.position), 0)?;
         last = Some(frame);
+    }
+    if index.digests.as_ref().is_some_and(|digests| !digests.is_sound()) {
+        return Err(TraceError::corrupt(0, "digests of events are out of order, or some are missing"));
     }
     Ok(())
 }
 
-/// Keyframes are in order, so far apart that the number of events bounds theirs, and no two share pages: the cost of
-/// reading them all is bounded by the length of the file.
-fn check_keyframe(frame: &KeyframeEntry, last: Option<&KeyframeEntry>, at: u64) -> Result<(), TraceError> {
+/// Keyframes are in order, so far apart that the number of events bounds theirs, unless events are left out before, and no
+/// two share pages: the cost of reading them all is bounded by the length of the file.
+fn check_keyframe(
+    frame: &KeyframeEntry,
+    last: Option<&KeyframeEntry>,
+    after_gap: bool,
+    at: u64,
+) -> Result<(), TraceError> {
     let before = last.map_or(0, |last| last.position);
-    if frame.position.checked_sub(before).is_none_or(|events| events < MIN_KEYFRAME_EVENTS) {
-        let expected = before.saturating_add(MIN_KEYFRAME_EVENTS);
+    let apart = if after_gap { 1 } else { MIN_KEYFRAME_EVENTS };
+    if frame.position.checked_sub(before).is_none_or(|events| events < apart) {
+        let expected = before.saturating_add(apart);
         let found = frame.position;
         return Err(TraceError::corrupt(at, format!("a keyframe at #{found}, expected none before #{expected}")));
     }

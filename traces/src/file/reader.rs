@@ -1,6 +1,7 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
 mod events;
+mod gaps;
 mod host_log;
 mod keyframes;
 
@@ -198,14 +199,17 @@ impl TraceReader {
     /// The number of the chunk that holds the event at `position`.
     ///
     /// # Errors
-    /// When there is no such event.
+    /// When there is no such event, or it is left out.
     pub fn chunk_of(&self, position: Position) -> Result<usize, TraceError> {
         let chunk = self.index.chunks.partition_point(|chunk| chunk.end() <= position);
-        if chunk < self.index.chunks.len() {
-            Ok(chunk)
-        } else {
-            Err(TraceError::OutOfRange { asked: position, events: self.events() })
+        let Some(found) = self.index.chunks.get(chunk) else {
+            return Err(TraceError::OutOfRange { asked: position, events: self.events() });
+        };
+        if found.first > position {
+            let gap = self.gap_before(chunk);
+            return Err(TraceError::LeftOut { asked: position, gap });
         }
+        Ok(chunk)
     }
 
     /// Memory before the first event.

@@ -8,7 +8,7 @@ use crate::error::TraceError;
 use crate::header::Header;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::image::{CorruptEvent, Image};
-use crate::index::EngineWords;
+use crate::index::{EngineWords, EventDigests};
 use crate::keyframe::{self, PAGES_PER_BLOCK, PageList};
 use crate::limits::{self, MAX_CHUNK_EVENTS};
 use crate::native::NativeFunction;
@@ -25,6 +25,7 @@ use std::time::Instant;
 
 mod blocks;
 mod events;
+mod gaps;
 mod packer;
 
 /// Most bytes of an engine's message that are kept.
@@ -55,6 +56,10 @@ pub struct TraceWriter {
     /// Number of keyframes.
     keyframes: u64,
     image: Image,
+    /// The first event that is left out, while events are.
+    left_out_from: Option<u64>,
+    /// Digests of all events, if there are.
+    digests: Option<EventDigests>,
     started: Instant,
 }
 
@@ -102,6 +107,8 @@ impl TraceWriter {
             last_keyframe: 0,
             keyframes: 0,
             image: Image::new(table, Arc::clone(&module), data.into()),
+            left_out_from: None,
+            digests: None,
             started: Instant::now(),
         })
     }
@@ -123,8 +130,11 @@ impl TraceWriter {
     #[inline]
     pub fn push(&mut self, event: &RawEvent) -> Result<(), TraceError> {
         self.image.apply(event).map_err(|error| self.impossible(&error))?;
-        self.chunk.push(event);
         self.events += 1;
+        if self.left_out_from.is_some() {
+            return self.keep(event);
+        }
+        self.chunk.push(event);
         if self.chunk.count() >= self.chunk_events || self.chunk.is_full() {
             self.end_chunk()?;
         }
@@ -143,8 +153,11 @@ impl TraceWriter {
             return self.push(&RawEvent::instruction(site, [address, value, 0]));
         };
         self.image.store(memory, address, value, width).map_err(|error| self.impossible(&error))?;
-        self.chunk.store(site, address, value, width);
         self.events += 1;
+        if self.left_out_from.is_some() {
+            return Ok(());
+        }
+        self.chunk.store(site, address, value, width);
         if self.chunk.count() >= self.chunk_events {
             self.end_chunk()?;
         }
@@ -214,12 +227,14 @@ impl TraceWriter {
     /// When the file cannot be written; it is then an incomplete trace. When another process has written a file of
     /// this name since [`TraceWriter::create`]: [`TraceError::Taken`] has the name of this one.
     pub fn finish(mut self, mut words: EngineWords) -> Result<Finished, TraceError> {
+        self.hold()?;
         self.end_chunk()?;
         if let Some(message) = &mut words.message {
             message.truncate(message.floor_char_boundary(MAX_MESSAGE));
         }
         let blocks = self.packer.settle()?;
-        let length = blocks.close(words, self.started.elapsed().as_millis() as u64, !self.output.is_direct())?;
+        let wall_ms = self.started.elapsed().as_millis() as u64;
+        let length = blocks.close(words, self.digests, wall_ms, !self.output.is_direct())?;
         self.output.publish()?;
         let (filled, allowed) = (self.image.filled(), limits::memory(length, self.image.module().len()));
         Ok(Finished { length, to_allow: (filled > allowed).then_some(filled) })

@@ -49,6 +49,11 @@ pub fn site(op: MemoryOp, variant: u32) -> SiteId {
     SiteId(SiteId::FIRST.0 + index * VARIANTS.len() as u32 + variant)
 }
 
+/// Whether a site is that of a store, which has an address and a value.
+pub fn is_store(site: SiteId) -> bool {
+    matches!(sites()[(site.0 - SiteId::FIRST.0) as usize].op.shape(), Shape::Store { .. })
+}
+
 /// An event to be written, or as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {

@@ -27,7 +27,10 @@ impl TraceReader {
     /// When the file cannot be opened a second time.
     pub fn host_log(&self) -> Result<HostLog, TraceError> {
         let file = self.file.try_clone().map_err(TraceError::io("reading the host log"))?;
-        let chunks = self.index.chunks.iter().rev().map(|chunk| chunk.offset).collect();
+        let chunks = self.index.chunks.iter().map(|chunk| chunk.offset);
+        // Blocks are in the order of the run.
+        let mut chunks: Vec<u64> = chunks.chain(self.index.kept.iter().copied()).collect();
+        chunks.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
         Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0, calling: false })
     }
 }
@@ -54,7 +57,7 @@ impl HostLog {
         while self.at == self.column.len() {
             let Some(offset) = self.chunks.pop() else { return Ok(None) };
             let head = block::head(&self.file, offset, self.length)?
-                .filter(|head| head.tag == Tag::Chunk)
+                .filter(|head| matches!(head.tag, Tag::Chunk | Tag::Kept))
                 .ok_or_else(|| TraceError::corrupt(offset, "no chunk where the index says that there is one"))?;
             self.column = ChunkColumns::host(&block::read(&self.file, &head)?, offset)?;
             self.at = 0;

@@ -5,7 +5,7 @@ use crate::chunk::{Columns, FullChunk};
 use crate::error::TraceError;
 use crate::file::{FORMAT_VERSION, MAGIC, TRAILER_MAGIC};
 use crate::ids::{FuncIndex, Position};
-use crate::index::{ChunkEntry, EngineWords, Index};
+use crate::index::{ChunkEntry, EngineWords, EventDigests, Index};
 use crate::keyframe::KeyframeEntry;
 use crate::wire;
 use std::fs::File;
@@ -20,6 +20,8 @@ pub(super) enum Part {
     Native(FuncIndex, Vec<u8>),
     /// A chunk.
     Chunk(FullChunk),
+    /// What was kept of events that are left out, in the form of a chunk.
+    Kept(FullChunk),
     /// A block of pages, which belongs to the next keyframe.
     Pages(Vec<u8>),
     /// A keyframe after this number of events, and the sizes of all memories.
@@ -82,6 +84,13 @@ impl Blocks {
                 self.index.native.push((func, at));
             }
             Part::Chunk(chunk) => return self.chunk(chunk).map(Some),
+            Part::Kept(chunk) => {
+                let (_, payload, columns) = chunk.pack().map_err(TraceError::io("compressing what is kept"))?;
+                let at = self.block(Tag::Kept, &payload)?;
+                self.index.kept.push(at);
+                self.flush()?;
+                return Ok(Some(columns));
+            }
             Part::Pages(raw) => {
                 let at = self.block(Tag::Pages, &raw)?;
                 self.pages.push(at);
@@ -113,8 +122,14 @@ impl Blocks {
     }
 
     /// Ends the file with its index; `synced` waits until the disk has it. Returns the length.
-    pub(super) fn close(&mut self, words: EngineWords, wall_ms: u64, synced: bool) -> Result<u64, TraceError> {
-        (self.index.words, self.index.wall_ms) = (words, wall_ms);
+    pub(super) fn close(
+        &mut self,
+        words: EngineWords,
+        digests: Option<EventDigests>,
+        wall_ms: u64,
+        synced: bool,
+    ) -> Result<u64, TraceError> {
+        (self.index.words, self.index.digests, self.index.wall_ms) = (words, digests, wall_ms);
         let index = wire::encode(&self.index);
         let at = self.block(Tag::Index, &index)?;
         self.raw(&at.to_le_bytes())?;

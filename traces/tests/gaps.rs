@@ -1,0 +1,134 @@
+//! Traces that leave events out: what they hold is what a whole trace holds, and so are memory and the host log.
+
+#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
+
+mod support;
+
+use forkpoint_traces::{EngineWords, EventDigests, HostEvent, Position, TraceError, TraceReader};
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+use support::{Plain, Step, create, push, random_run, read};
+
+/// Writes a trace that holds the events in `held` only, which begins with the first event.
+fn write(path: &Path, chunk_events: u32, steps: &[Step], held: &[Range<usize>]) {
+    let mut writer = create(path, chunk_events);
+    for (at, step) in steps.iter().enumerate() {
+        if held.iter().any(|part| part.contains(&at)) { writer.hold() } else { writer.leave_out() }.unwrap();
+        push(&mut writer, step).unwrap();
+    }
+    let ends = vec![Position(3), Position(steps.len() as u64)];
+    writer.set_digests(EventDigests { ends, digests: vec![[1; 16], [2; 16]] });
+    writer.finish(EngineWords::default()).unwrap();
+}
+
+/// Ranges of a run: its first events, some more, and its last one.
+fn random_ranges(random: &mut fastrand::Rng, length: usize) -> Vec<Range<usize>> {
+    let mut held = vec![0..random.usize(1..length.min(20))];
+    for _ in 0..random.usize(0..4) {
+        let start = random.usize(held.last().unwrap().end..length);
+        held.push(start..random.usize(start..length) + 1);
+        if held.last().unwrap().end == length {
+            return held;
+        }
+    }
+    held.push(length - 1..length);
+    held
+}
+
+fn host_log(trace: &TraceReader) -> Vec<HostEvent> {
+    let mut log = trace.host_log().unwrap();
+    std::iter::from_fn(|| log.next_event().unwrap()).collect()
+}
+
+#[test]
+fn what_is_held_is_what_a_whole_trace_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, whole) = (folder.path().join("t.fpt"), folder.path().join("whole.fpt"));
+    let mut left_out = 0;
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (steps, _) = random_run(seed, random.usize(40..900));
+        let (held, chunk_events) = (random_ranges(&mut random, steps.len()), random.u32(1..200));
+        write(&path, chunk_events, &steps, &held);
+        support::write(&whole, chunk_events, &steps);
+        let mut trace = TraceReader::open(&path).unwrap();
+        trace.check_blocks().unwrap();
+        assert!(trace.is_complete(), "seed {seed}");
+        assert_eq!(trace.events(), steps.len() as u64, "seed {seed}");
+        assert_eq!(trace.digests().unwrap().digests, [[1; 16], [2; 16]]);
+
+        // Every event is held or in a gap.
+        let is_held = |at: usize| held.iter().any(|part| part.contains(&at));
+        for at in 0..steps.len() {
+            assert_eq!(trace.gap(Position(at as u64)).is_none(), is_held(at), "seed {seed}: {at} of {held:?}");
+            let found = trace.chunk_of(Position(at as u64));
+            assert_eq!(found.is_ok(), is_held(at), "seed {seed}: {at}");
+            assert!(is_held(at) || matches!(found, Err(TraceError::LeftOut { .. })), "seed {seed}: {at}");
+        }
+        let expected: Vec<Step> = (0..steps.len()).filter(|at| is_held(*at)).map(|at| steps[at].clone()).collect();
+        let (found, result) = read(&mut trace);
+        result.unwrap();
+        assert_eq!(found, expected, "seed {seed}");
+
+        // After a gap, memory is known.
+        for gap in trace.gaps().collect::<Vec<_>>() {
+            left_out += 1;
+            let (mut plain, mut image) = (Plain::default(), trace.empty_image());
+            steps[..gap.end.0 as usize].iter().for_each(|step| plain.apply(step));
+            assert_eq!(trace.restore(gap.end, &mut image).unwrap(), gap.end, "seed {seed}");
+            assert_eq!(plain.difference(&image), None, "seed {seed}: memory after {gap:?}");
+        }
+        assert_eq!(host_log(&trace), host_log(&TraceReader::open(&whole).unwrap()), "seed {seed}");
+    }
+    assert!(left_out > 300, "{left_out} gaps");
+}
+
+#[test]
+fn a_trace_with_gaps_that_is_cut_off_holds_what_comes_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, cut) = (folder.path().join("t.fpt"), folder.path().join("cut.fpt"));
+    let mut opened = 0;
+    for seed in 0..60 {
+        let mut random = fastrand::Rng::with_seed(7000 + seed);
+        let (steps, _) = random_run(seed, 300);
+        write(&path, 16, &steps, &random_ranges(&mut random, steps.len()));
+        let (all, _) = read(&mut TraceReader::open(&path).unwrap());
+        let bytes = fs::read(&path).unwrap();
+        for _ in 0..20 {
+            fs::write(&cut, &bytes[..random.usize(0..bytes.len())]).unwrap();
+            let Ok(mut trace) = TraceReader::open(&cut) else { continue };
+            opened += 1;
+            let (found, result) = read(&mut trace);
+            result.unwrap();
+            assert_eq!(found, all[..found.len()], "seed {seed}");
+            for chunk in trace.chunks().to_vec() {
+                // Whatever can be read has its memory.
+                let mut image = trace.empty_image();
+                let from = trace.restore(chunk.first, &mut image).unwrap();
+                assert!(trace.held(from..chunk.first).iter().all(|part| part.start == from), "seed {seed}");
+            }
+        }
+    }
+    assert!(opened > 300, "{opened} cut traces could be opened");
+}
+
+#[test]
+fn ranges_of_what_is_held() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.fpt");
+    let (steps, _) = random_run(5, 200);
+    write(&path, 16, &steps, &[0..10, 100..120, steps.len() - 1..steps.len()]);
+    let trace = TraceReader::open(&path).unwrap();
+    let gaps: Vec<_> = trace.gaps().collect();
+    assert_eq!(gaps.len(), 2, "{gaps:?}");
+    assert_eq!(trace.keyframe_positions().collect::<Vec<_>>(), gaps.iter().map(|gap| gap.end).collect::<Vec<_>>());
+    assert_eq!(trace.held_until(Position(0)), gaps[0].start);
+    assert_eq!(trace.held_until(gaps[0].start), gaps[0].start, "the first event that is left out");
+    assert_eq!(trace.held_until(gaps[0].end), gaps[1].start);
+    let all = Position(0)..Position(trace.events());
+    let held = trace.held(all.clone());
+    assert_eq!(held, [all.start..gaps[0].start, gaps[0].end..gaps[1].start, gaps[1].end..all.end]);
+    assert_eq!(trace.held(Position(2)..Position(4)), [Position(2)..Position(4)]);
+    assert_eq!(trace.held(gaps[0].start..gaps[0].end), []);
+}
