@@ -7,8 +7,8 @@ use crate::progress::{self, Terminal};
 use crate::render::{print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
-use forkpoint_compare::{CompareError, Comparison, Reask, Settings, Survey};
-use forkpoint_tracer::{Keep, Program, Request, Scratch, Stdio};
+use forkpoint_compare::{CompareError, Comparison, Kept, Reask, Settings, Survey};
+use forkpoint_tracer::{Program, Request, Scratch, Stdio};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -27,12 +27,12 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         ..guest_request(&args.guest, false)?
     };
     let keep = match (args.keep, &args.output) {
-        (Some(Keep::Digests), Some(_)) => {
-            bail!("-o keeps full traces, which --keep none does not make: leave out one of them")
+        (Some(Kept::Nothing), Some(_)) => {
+            bail!("-o keeps traces, and --keep none makes none to keep: leave out one of them")
         }
         (Some(keep), _) => keep,
-        (None, Some(_)) => Keep::Full,
-        (None, None) => Keep::Digests,
+        (None, Some(_)) => Kept::Full,
+        (None, None) => Kept::Nothing,
     };
     let settings = Settings {
         host: args.host,

@@ -11,7 +11,7 @@ use crate::request::plain_request;
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{Doing, Progress, record, refuse_same};
 use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{EngineSpec, FeatureSwitches, HostSource, Program, Request, Scratch, Stdio};
+use forkpoint_tracer::{EngineSpec, FeatureSwitches, HostSource, Keep, Program, Request, Scratch, Stdio};
 use forkpoint_traces::{Header, Outcome};
 use std::fs;
 
@@ -29,6 +29,9 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     let recording = || format!("the recording {file}");
     let program = Program::recorded(&trace).with_context(recording)?;
     let base = recorded_request(trace.header()).with_context(recording)?;
+    // Of events that the recording leaves out, it has digests to compare.
+    let everything = Keep::Window { from: 0, to: u64::MAX };
+    let keep = if trace.digests().is_some() { everything } else { Keep::Full };
     drop(trace);
     let temporary = Scratch::new().context("creating a temporary folder")?;
     if let Some(output) = &args.output {
@@ -48,6 +51,7 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         echo: args.echo,
         output_streams: if args.echo { Stdio::Inherit } else { Stdio::Null },
         timeout: args.timeout.0,
+        keep,
         ..base
     };
     let shown = progress::show(false);

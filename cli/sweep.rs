@@ -8,10 +8,10 @@ use crate::render::print_summary;
 use crate::request::{calls, imports, run_request};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
-    Baseline, HostMode, Reask, Settings, Store, Summary, Sweep, SweepCalls, merge, modules, read_baseline,
+    Baseline, HostMode, Kept, Reask, Settings, Store, Summary, Sweep, SweepCalls, merge, modules, read_baseline,
 };
 use forkpoint_replay::NanBits;
-use forkpoint_tracer::{Checkpoint, EngineSpec, FeatureSwitches, Imports, Keep, Request};
+use forkpoint_tracer::{Checkpoint, EngineSpec, FeatureSwitches, Imports, Request};
 use serde::Serialize;
 use std::path::Path;
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -
         settings: Settings {
             host: args.host,
             guard: !args.no_guard,
-            keep: Keep::Digests,
+            keep: Kept::Nothing,
             // In a sweep, finding the place of a run is not worth another time limit.
             reruns: if args.no_reruns { Reask::Never } else { Reask::Quickly },
             context: 0,

@@ -69,6 +69,64 @@ fn runs_that_diverge_are_recorded_in_full() {
     assert!(report["position"].as_u64() > Some(550_000), "{report:#}");
 }
 
+/// Where memory cannot grow on the right shows half way, behind more events than a stretch of digests has.
+const PARTS: [&str; 4] = ["--invoke", "run 600000", "--rhs-memory-page-limit", "1"];
+
+#[test]
+fn a_window_around_the_divergence_shows_what_whole_traces_show() {
+    let folder = folder_with(&[("m.wat", BUSY)]);
+    for rhs in ["wasmtime:aot", "wasmi"] {
+        let asked = [&PARTS[..], &["--rhs", rhs]].concat();
+        let (_, full, _) = compare(folder.path(), &[&asked[..], &["--keep", "full", "-o", "full"]].concat());
+        let (ran, report, _) = compare(folder.path(), &[&asked[..], &["--keep", "window", "-o", "window"]].concat());
+        assert_eq!((ran.code, &report), (1, &full), "{rhs}");
+        let size = |file: &str| std::fs::metadata(folder.path().join(file)).expect("a trace").len();
+        assert!(size("window/rhs.fpt") < size("full/rhs.fpt"), "{rhs}");
+    }
+
+    // Two windows are enough to show it once more.
+    let window = ["window/lhs.fpt", "window/rhs.fpt"];
+    let ran = run(folder.path(), &["diff", window[0], window[1], "--json"]);
+    let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert!(ran.code == 1 && report["position"].as_u64() > Some(1_500_000), "{ran:?}");
+    // A whole trace has no digests of what a window leaves out.
+    let ran = run(folder.path(), &["diff", window[0], "full/rhs.fpt"]);
+    assert!(ran.code == 2 && ran.stderr.contains("record both sides with `--keep full`"), "{ran:?}");
+
+    let ran = run(folder.path(), &["info", "--verify", "--json", window[0]]);
+    let info: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(info["left_out"].as_array().map(Vec::len), Some(2), "{info:#}");
+    let from = |gap: usize| info["left_out"][gap][0].to_string();
+    let ran = run(folder.path(), &["dump", window[0], "--from", &from(0), "--to", &from(1)]);
+    assert!(ran.code == 0 && ran.stderr.contains("this trace leaves out the events from #"), "{:?}", ran.stderr);
+    assert!(ran.stdout.contains("memory.grow by 1"), "{:?}", ran.stdout);
+    // The host's answer comes from a call half way, and a run is repeated from the file alone.
+    let ran = run(folder.path(), &["replay", window[0], "--echo"]);
+    assert!(ran.code == 0 && ran.stdout.contains("half way\nThe runs agree"), "{ran:?}");
+    let ran = run(folder.path(), &["replay", window[0], "--engine", "wasmi"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn who_wrote_there_last_is_known_or_said_to_be_unknown() {
+    // The bytes at 16 are written first, then comes a long run without them.
+    let module = br#"(module (memory (export "memory") 1) (global $x v128 (v128.const f32x4 1.1 1.3 1.7 3.3))
+        (func (export "run") (param $n i32) (local $i i32)
+          (v128.store (i32.const 16) (global.get $x))
+          (loop $l
+            (i32.store offset=64 (i32.and (local.get $i) (i32.const 0x7ff0)) (local.get $i))
+            (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
+          (v128.store (i32.const 16) (f32x4.relaxed_madd (global.get $x) (global.get $x) (v128.load (i32.const 16))))))"#;
+    let folder = folder_with(&[("m.wat", module)]);
+    let asked = ["--invoke", "run 900000", "--rhs", "wasmtime:jit,target=portable", "--keep"];
+    let report = |more: &[&str]| compare(folder.path(), &[&asked[..], more].concat()).1;
+    let (full, window) = (report(&["full"]), report(&["window"]));
+    assert_eq!((&full["verdict"], &full["last_writer"]["position"]), (&"value".into(), &5.into()), "{full:#}");
+    assert_eq!(window, full);
+    let unasked = report(&["window", "--no-reruns"]);
+    assert!(unasked["last_writer"].is_null() && unasked["written_before"].as_u64() > Some(6), "{unasked:#}");
+}
+
 #[test]
 fn a_trap_takes_no_difference_along() {
     let folder = folder_with(&[(

@@ -3,8 +3,8 @@
 use super::parse::{host_modes, keeps};
 use super::{EngineList, GuestArgs, ReportArgs};
 use clap::Args;
-use forkpoint_compare::HostMode;
-use forkpoint_tracer::{EngineSpec, Keep};
+use forkpoint_compare::{HostMode, Kept};
+use forkpoint_tracer::EngineSpec;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
@@ -42,13 +42,15 @@ pub struct CompareArgs {
     /// Keep the traces in this directory: lhs.fpt and rhs.fpt, or with --engines 01-ENGINE.fpt and so on
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// What to keep of the runs: `full` traces, or `none`, which is much faster
+    /// What to keep of the runs: `full` traces, a `window` around where they part, or `none`
     ///
-    /// With `none`, the default without -o, runs are compared by digests of their events first, and only runs that may differ
-    /// are recorded in full. With `full`, the default with -o, every run is recorded in full at once. This also finds
-    /// stores that are missing from memory during the run and no longer when it is over, and those that all engines lose.
+    /// With `none`, the default without -o, runs are compared by digests of their events first, which is much faster; only
+    /// runs that may differ are recorded, and of runs of more than 16 million events only a window. With `window`, a window is
+    /// all that is recorded, and with -o kept, where digests show where the runs part. With `full`, the default with -o, every
+    /// run is recorded in full at once. This also finds stores that are missing from memory during the run and no longer when it
+    /// is over, and those that all engines lose.
     #[arg(long, value_name = "WHAT", value_parser = keeps())]
-    pub keep: Option<Keep>,
+    pub keep: Option<Kept>,
     /// Skip the runs without recording, which show whether recording changes a result
     #[arg(long)]
     pub no_guard: bool,

@@ -1,8 +1,8 @@
 //! Parsers for values on the command line.
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use forkpoint_compare::HostMode;
-use forkpoint_tracer::{Keep, Preload};
+use forkpoint_compare::{HostMode, Kept};
+use forkpoint_tracer::Preload;
 use forkpoint_traces::Position;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,12 +19,17 @@ pub fn host_modes() -> impl TypedValueParser<Value = HostMode> {
 }
 
 /// What is kept of the runs of a comparison.
-pub fn keeps() -> impl TypedValueParser<Value = Keep> {
+pub fn keeps() -> impl TypedValueParser<Value = Kept> {
     let values = [
         PossibleValue::new("full").help("Record every run in full at once"),
-        PossibleValue::new("none").help("Compare digests; record in full only runs that may differ"),
+        PossibleValue::new("window").help("Compare digests; record what happens around where the runs part"),
+        PossibleValue::new("none").help("Compare digests; record only what the result needs, and keep nothing"),
     ];
-    PossibleValuesParser::new(values).map(|word| if word == "full" { Keep::Full } else { Keep::Digests })
+    PossibleValuesParser::new(values).map(|word| match word.as_str() {
+        "full" => Kept::Full,
+        "window" => Kept::Window,
+        _ => Kept::Nothing,
+    })
 }
 
 pub fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -1,15 +1,15 @@
 //! One comparison of two engines, from the first run to the result.
 
+use crate::compared::Compared;
+use crate::digests::{ByDigests, Parting};
 use crate::error::CompareError;
-use crate::guard::{Guard, PlainRuns};
+use crate::guard::PlainRuns;
 use crate::host::HostMode;
 use crate::progress::{Progress, Silent};
-use crate::reruns::{Asked, Reruns};
-use crate::runs::Runs;
+use crate::reruns::Asked;
+use crate::runs::{Runs, at_once};
 use crate::settings::Settings;
-use forkpoint_replay::{Report, Verdict};
 use forkpoint_tracer::{Program, Request};
-use serde::Serialize;
 
 /// A program under two engines.
 pub struct Comparison<'a> {
@@ -22,29 +22,6 @@ pub struct Comparison<'a> {
     pub settings: Settings,
     /// Follows its progress.
     pub progress: &'a dyn Progress,
-}
-
-/// What a comparison found. Its JSON form is documented in `docs/json.md`.
-#[derive(Debug, Serialize)]
-pub struct Compared {
-    /// What the two traces show.
-    #[serde(flatten)]
-    pub report: Report,
-    /// What reruns found out; `None` where only traces were compared.
-    pub reruns: Option<Reruns>,
-    /// What runs without recording show; `None` if there were none or one was cut short.
-    pub guard: Option<Guard>,
-    /// Who answered host calls; `None` where the module has none.
-    pub host: Option<HostMode>,
-    /// Whether digests of the events were compared, and no traces: the runs agree.
-    pub by_digests: bool,
-}
-
-impl From<Report> for Compared {
-    /// The result of a comparison of two traces alone.
-    fn from(report: Report) -> Compared {
-        Compared { report, reruns: None, guard: None, host: None, by_digests: false }
-    }
 }
 
 impl<'a> Comparison<'a> {
@@ -62,60 +39,75 @@ impl<'a> Comparison<'a> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
         let [left, right] = &self.sides;
 
-        // Most runs agree, and that is known for a fraction of a recording's cost.
-        let host = self.program.needs_host().then_some(self.settings.host);
-        if runs.begins_with_digests(&[left, right])
-            && let Some(compared) = runs.agree_by_digests(&self.sides)?
-        {
-            return Ok(Compared { host, ..compared });
+        // Most runs agree, and that is known for a fraction of a recording's cost. If not, it is known where to look.
+        if runs.begins_with_digests(&[left, right]) {
+            match runs.compare_digests(&self.sides)? {
+                ByDigests::Agree(compared) => return Ok(Compared { host: self.answered_by(), ..*compared }),
+                ByDigests::Part(parting) => {
+                    let sides = parting.windows(&self.sides);
+                    if let Some(compared) = self.record_and_compare(&mut runs, &sides, Some(&parting))? {
+                        return Ok(compared);
+                    }
+                }
+                ByDigests::Unknown => {}
+            }
         }
+        let compared = self.record_and_compare(&mut runs, &self.sides, None)?;
+        Ok(compared.expect("full recordings always give a result"))
+    }
 
-        // The left side's host answers for real, unless it did so for the digests; from here on its log answers every
-        // other run. A better trace that replaces this one has the same log.
-        let lhs = runs.record_shown(left)?;
-        runs.pin(&left.output);
-        runs.narrow(left, &lhs)?;
+    /// Who answers host calls, if the module makes any.
+    fn answered_by(&self) -> Option<HostMode> {
+        self.program.needs_host().then_some(self.settings.host)
+    }
 
+    /// Records both sides and compares them. `None` if windows around a `parting` were recorded and do not show it.
+    fn record_and_compare(
+        &self,
+        runs: &mut Runs,
+        [left, right]: &[Request; 2],
+        parting: Option<&Parting>,
+    ) -> Result<Option<Compared>, CompareError> {
         // Recording changes the code, and only runs without it show what that changes.
         let guarded = self.settings.guard && !runs.live();
-        let plain = guarded.then(|| PlainRuns::of(&runs, [left, right])).transpose()?;
+        let plain = |runs: &Runs| guarded.then(|| PlainRuns::of(runs, [left, right])).transpose();
 
-        let rhs = runs.record(right)?;
-        runs.narrow(right, &rhs)?;
+        // The first divergence.
+        let (recorded, plain, report) = if let Some(parting) = parting {
+            // The host has answered for the digests.
+            let (lhs, rhs) = at_once(|| runs.record(left), || runs.record(right));
+            let recorded = [lhs?, rhs?];
+            let report = runs.report([&left.output, &right.output]).ok();
+            match report.filter(|report| report.agree == Some(false) && report.position.is_some()) {
+                Some(report) if parting.is_of(&recorded) => (recorded, plain(runs)?, report),
+                _ => return Ok(None),
+            }
+        } else {
+            // The left side's host answers for real, unless it did so for the digests; from here on its log answers every
+            // other run. A better trace that replaces this one has the same log.
+            let lhs = runs.record_shown(left)?;
+            runs.pin(&left.output);
+            runs.narrow(left, &lhs)?;
+            let plain = plain(runs)?;
+            let rhs = runs.record(right)?;
+            runs.narrow(right, &rhs)?;
+            ([lhs, rhs], plain, runs.report([&left.output, &right.output])?)
+        };
 
-        // The first divergence, and answers that the traces do not give.
-        let report = runs.report([&left.output, &right.output])?;
-        let mut asked = Asked::new(&runs, [left, right]);
-        let (report, recorded, reruns) = asked.ask_all(report, [lhs, rhs])?;
+        // Answers that the traces do not give.
+        let mut asked = Asked::new(runs, [left, right]);
+        let (report, recorded, reruns) = asked.ask_all(report, recorded)?;
 
         // Whether the runs would diverge without recording, too.
-        let mut compared = Compared { reruns: Some(reruns), host, ..Compared::from(report) };
+        let mut compared = Compared { reruns: Some(reruns), host: self.answered_by(), ..Compared::from(report) };
         if let Some(plain) = plain.filter(|plain| !plain.cut_short() && compared.report.agree.is_some()) {
             let mut guard = plain.judge(&recorded, compared.report.agree == Some(true), runs.symbols());
-            guard.repeat(&runs, [left, right], &plain, &recorded, asked.by_hooks());
+            guard.repeat(runs, [left, right], &plain, &recorded, asked.by_hooks());
             if compared.report.agree == Some(true) && guard.observer_effect {
-                compared.report = guard.climb(&runs, [left, right], &plain, compared.report)?;
+                compared.report = guard.climb(runs, [left, right], &plain, compared.report)?;
             }
             compared.judge(guard);
         }
-        Ok(compared)
-    }
-}
-
-impl Compared {
-    /// Lets the guard's result count for the verdict: nondeterminism if the traces agree, an observer effect always.
-    fn judge(&mut self, guard: Guard) {
-        let unsteady = self.report.agree == Some(true) && !guard.nondeterminism.is_empty();
-        let verdict = match (guard.observer_effect, unsteady) {
-            (true, _) => Some(Verdict::ObserverEffect),
-            (false, true) => Some(Verdict::Nondeterminism),
-            (false, false) => None,
-        };
-        if let Some(verdict) = verdict {
-            self.report.agree = Some(false);
-            self.report.verdict = Some(verdict);
-            self.report.meaning = Some(verdict.meaning());
-        }
-        self.guard = Some(guard);
+        Ok(Some(compared))
     }
 }

@@ -1,18 +1,30 @@
 //! The first pass: every run by digests of its events, without a trace of what it stores.
 //!
 //! Most runs that are compared agree, and a digest says so at a fraction of a recording's cost. Runs that do not agree are
-//! recorded in full afterwards: a digest has no event to show. What it cannot say, either, is whether memory holds what the
-//! events say, unless it shows when a run is over.
+//! recorded afterwards, since a digest has no event to show: in full, or if they are long, around the events that differ by
+//! their digests. What a digest cannot say, either, is whether memory holds what the events say, unless it shows when a run
+//! is over.
 
-use crate::comparison::Compared;
+use crate::agreement::{is_whole, same_digests};
+use crate::compared::Compared;
 use crate::error::CompareError;
 use crate::guard::PlainRuns;
 use crate::reruns::Reruns;
 use crate::runs::{Runs, at_once};
+use crate::settings::Kept;
 use forkpoint_replay::printable;
-use forkpoint_tracer::instrument::{Commit, Options};
+use forkpoint_tracer::instrument::{Commit, Options, RunDigest};
 use forkpoint_tracer::{Checkpoint, Keep, Recorded, Request};
-use forkpoint_traces::Outcome;
+use std::ops::Range;
+
+/// Of runs with this many events, a window is recorded and not all of it: a full trace of them takes seconds and tens of
+/// megabytes.
+const LONG: u64 = 16 << 20;
+
+/// How many events of instructions a window holds before the stretch in which two runs part, and after it: those before are
+/// shown around the divergence, and those after are searched for where the runs agree again.
+const BEFORE: u64 = 1 << 16;
+const AFTER: u64 = 1 << 20;
 
 /// Whether digests can answer for a run: recorded as usual, with nothing to be looked at meanwhile.
 fn is_usual(side: &Request) -> bool {
@@ -20,24 +32,10 @@ fn is_usual(side: &Request) -> bool {
     side.options == usual && side.checkpoint == Checkpoint::default() && side.watch.is_none()
 }
 
-/// Whether digests say all there is about a run: it came to its end by itself, and all its records were there, which a
-/// trap prevents.
-fn is_whole(recorded: &Recorded) -> bool {
-    matches!(recorded.outcome, Outcome::Finished | Outcome::Exited { .. })
-        && recorded.calls.iter().all(|call| call.result.is_ok())
-        && recorded.mismatches.count == 0
-        && recorded.digest.as_ref().is_some_and(|digest| !digest.outside)
-}
-
-/// Whether two runs came to the same end and have the same digests, and a full recording would not show more.
-pub(crate) fn same_digests(lhs: &Recorded, rhs: &Recorded) -> bool {
-    is_whole(lhs) && is_whole(rhs) && lhs.digest == rhs.digest && lhs.outcome == rhs.outcome
-}
-
 impl Runs<'_> {
     /// Whether a comparison of these sides begins with digests.
     pub(crate) fn begins_with_digests(&self, sides: &[&Request]) -> bool {
-        self.settings.keep == Keep::Digests
+        self.settings.keep != Kept::Full
             && !self.live()
             && self.program.invalid().is_none()
             && sides.iter().all(|side| is_usual(side))
@@ -51,12 +49,11 @@ impl Runs<'_> {
         Request { keep, checkpoint, native_limit: 0, output, options, ..side.clone() }
     }
 
-    /// Compares two runs by digests. `None` where they differ in anything, or may; further runs are answered by the
-    /// host log of the left one all the same.
+    /// Compares two runs by digests. Further runs are answered by the host log of the left one.
     ///
     /// # Errors
     /// As those of a comparison.
-    pub(crate) fn agree_by_digests(&mut self, sides: &[Request; 2]) -> Result<Option<Compared>, CompareError> {
+    pub(crate) fn compare_digests(&mut self, sides: &[Request; 2]) -> Result<ByDigests, CompareError> {
         let left = self.by_digests(&sides[0], "digests-lhs.fpt");
         let right = self.by_digests(&sides[1], "digests-rhs.fpt");
         // What the host answered on the left is needed on the right.
@@ -66,7 +63,7 @@ impl Runs<'_> {
             self.pin(&left.output);
             if !is_whole(&lhs) {
                 self.first_host = lhs.host.as_deref().map(printable);
-                return Ok(None);
+                return Ok(ByDigests::Unknown);
             }
             (lhs, self.record(&right)?)
         } else {
@@ -75,25 +72,82 @@ impl Runs<'_> {
         };
         self.first_host = lhs.host.as_deref().map(printable);
         if !same_digests(&lhs, &rhs) {
-            return Ok(None);
+            return Ok(self.where_they_part([lhs, rhs]));
         }
         let mut report = self.report([&left.output, &right.output])?;
         if report.agree != Some(true) || report.nan_bits.is_some() {
-            return Ok(None);
+            return Ok(ByDigests::Unknown);
         }
         (report.lhs.events, report.rhs.events) = (lhs.events, rhs.events);
         let mut compared = Compared { reruns: Some(Reruns::default()), by_digests: true, ..Compared::from(report) };
         if self.settings.guard {
             let plain = PlainRuns::of(self, [&left, &right])?;
             if plain.cut_short() {
-                return Ok(None);
+                return Ok(ByDigests::Unknown);
             }
             let guard = plain.judge(&[lhs, rhs], true, self.symbols());
             if !guard.is_unremarkable() || !guard.plain_differences.is_empty() {
-                return Ok(None);
+                return Ok(ByDigests::Unknown);
             }
             compared.guard = Some(guard);
         }
-        Ok(Some(compared))
+        Ok(ByDigests::Agree(Box::new(compared)))
+    }
+
+    /// Where two runs part by their digests, if a window around it is enough.
+    fn where_they_part(&self, runs: [Recorded; 2]) -> ByDigests {
+        let windows = match self.settings.keep {
+            Kept::Full => false,
+            Kept::Window => true,
+            Kept::Nothing => runs.iter().any(|run| run.events >= LONG),
+        };
+        let [Some(lhs), Some(rhs)] = &runs.each_ref().map(|run| run.digest.as_ref()) else {
+            return ByDigests::Unknown;
+        };
+        match lhs.first_difference(rhs) {
+            Some(stretch) if windows && runs.iter().all(is_whole) => {
+                let window = stretch.start.saturating_sub(BEFORE)..stretch.end.saturating_add(AFTER);
+                ByDigests::Part(Parting { window, digests: [(*lhs).clone(), (*rhs).clone()] })
+            }
+            _ => ByDigests::Unknown,
+        }
+    }
+}
+
+/// What digests say of two runs.
+pub(crate) enum ByDigests {
+    /// They agree, and nothing suggests that a full recording would show anything else.
+    Agree(Box<Compared>),
+    /// They part.
+    Part(Parting),
+    /// Only full recordings can tell.
+    Unknown,
+}
+
+/// Where two runs part by their digests.
+pub(crate) struct Parting {
+    /// The numbers of the events of instructions to record.
+    window: Range<u64>,
+    /// The digests of both runs: what is recorded must have the same.
+    digests: [RunDigest; 2],
+}
+
+impl Parting {
+    /// The sides, for recordings of a window around the parting.
+    pub(crate) fn windows(&self, sides: &[Request; 2]) -> [Request; 2] {
+        let Range { start: from, end: to } = self.window;
+        sides.each_ref().map(|side| Request {
+            keep: Keep::Window { from, to },
+            checkpoint: Checkpoint::End,
+            ..side.clone()
+        })
+    }
+
+    /// Whether recordings of windows are of the same runs as the digests, and nothing was found that only a full recording
+    /// can explain.
+    pub(crate) fn is_of(&self, recorded: &[Recorded; 2]) -> bool {
+        let [lhs, rhs] = recorded;
+        let same = lhs.digest.as_ref() == Some(&self.digests[0]) && rhs.digest.as_ref() == Some(&self.digests[1]);
+        same && is_whole(lhs) && is_whole(rhs)
     }
 }

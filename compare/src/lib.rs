@@ -34,6 +34,8 @@
 // Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod agreement;
+mod compared;
 mod comparison;
 mod differences;
 mod digests;
@@ -53,7 +55,8 @@ mod settings;
 mod survey;
 mod sweep;
 
-pub use comparison::{Compared, Comparison};
+pub use compared::Compared;
+pub use comparison::Comparison;
 pub use differences::PlainDifference;
 pub use error::{CompareError, in_one_line};
 pub use files::{left_by_killed_recorders, open_trace, read_module, refuse_same};
@@ -64,7 +67,7 @@ pub use nondeterminism::Nondeterminism;
 pub use progress::{Doing, Progress, Silent};
 pub use record::record;
 pub use reruns::{FirstCall, FirstNan, FollowsFrom, FoundPlace, LeftOpen, Reruns, Unlike};
-pub use settings::{Reask, Settings};
+pub use settings::{Kept, Reask, Settings};
 pub use survey::{EngineGroup, EngineRow, Survey, Surveyed};
 pub use sweep::{
     Baseline, Deviation, InputModule, ModuleAnswer, ModuleRow, ModuleSite, ReasonCount, Shard, SignatureCount, Store,

@@ -8,7 +8,7 @@ use crate::differences::PlainDifference;
 use crate::error::CompareError;
 use crate::files::open_recorded;
 use crate::runs::Runs;
-use forkpoint_replay::{first_divergence, printable};
+use forkpoint_replay::{ReplayError, first_divergence, printable};
 use forkpoint_tracer::{EndState, Request};
 use forkpoint_traces::{Outcome, Position};
 use serde::Serialize;
@@ -72,8 +72,11 @@ impl Runs<'_> {
         for (number, one) in traces.iter().enumerate() {
             for other in &traces[number + 1..] {
                 let (mut one, mut other) = (open_recorded(one)?, open_recorded(other)?);
-                let found = first_divergence(&mut one, &mut other, self.settings.nan_bits)?;
-                let Some(position) = found.divergence.map(|divergence| divergence.position) else { continue };
+                let position = match first_divergence(&mut one, &mut other, self.settings.nan_bits) {
+                    Err(ReplayError::PartLeftOut { stretch, .. }) => Some(stretch.start),
+                    found => found?.divergence.map(|divergence| divergence.position),
+                };
+                let Some(position) = position else { continue };
                 let [first, last] = seen.get_or_insert([position; 2]);
                 (*first, *last) = ((*first).min(position), (*last).max(position));
             }

@@ -1,5 +1,5 @@
 //! Reruns that ask more questions: where a run ended, what follows from results that the specification leaves open,
-//! which function first returned a different value.
+//! which function first returned a different value, who wrote bytes last that a window does not show.
 //!
 //! With a pinned host a run can be repeated at will. Each question is a way to rewrite the module; an answer counts
 //! only if the run itself went as before, and a question without an answer is noted.
@@ -9,6 +9,7 @@ mod calls;
 mod lost;
 mod open_results;
 mod places;
+mod writers;
 
 pub(crate) use asked::Asked;
 pub use calls::{FirstCall, Unlike};
@@ -76,6 +77,9 @@ impl Asked<'_> {
             Ok(()) if !reruns.places.is_empty() => report = self.report()?,
             Ok(()) => {}
             Err(error) => reruns.note("where a side ended", &error),
+        }
+        if let Err(error) = self.last_writers(&mut report, &mut reruns.notes) {
+            reruns.note("who wrote there last", &error);
         }
         if report.agree == Some(false) && is_computed(report.verdict) {
             match self.open_results(&mut report, &mut reruns.notes) {

@@ -2,7 +2,6 @@
 
 use crate::host::{HostMode, OwnHosts};
 use forkpoint_replay::NanBits;
-use forkpoint_tracer::Keep;
 use std::path::PathBuf;
 
 /// How runs are compared: the same for two engines, for many, and for many modules.
@@ -14,9 +13,8 @@ pub struct Settings {
     pub guard: bool,
     /// Whether engines run again to ask more about a divergence.
     pub reruns: Reask,
-    /// With [`Keep::Digests`], runs are compared by digests first, and recorded in full only if they may differ: then
-    /// there may be no traces. With [`Keep::Full`] every run is recorded in full at once.
-    pub keep: Keep,
+    /// What is kept of the runs.
+    pub keep: Kept,
     /// Events shown before and after a divergence.
     pub context: u64,
     /// What to do about events that differ in NaN bits only.
@@ -25,6 +23,18 @@ pub struct Settings {
     pub inputs: Vec<PathBuf>,
     /// What engines say about their own hosts. Clones share the answers, so that each engine is asked once.
     pub own_hosts: OwnHosts,
+}
+
+/// What a comparison keeps of the runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// Full traces: every run is recorded in full at once.
+    Full,
+    /// Of runs that part, what happens around where they do, if digests show where; else full traces. Runs that agree by
+    /// their digests leave no traces.
+    Window,
+    /// Only what the comparison needs: digests; of long runs that part a window; else full traces.
+    Nothing,
 }
 
 /// When engines run again to ask more about a divergence.
@@ -44,7 +54,7 @@ impl Default for Settings {
             host: HostMode::Pinned,
             guard: true,
             reruns: Reask::Always,
-            keep: Keep::Full,
+            keep: Kept::Full,
             context: 3,
             nan_bits: NanBits::default(),
             inputs: Vec::new(),

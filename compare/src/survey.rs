@@ -10,7 +10,7 @@ mod rows;
 
 pub use rows::{EngineGroup, EngineRow, Surveyed};
 
-use crate::digests::same_digests;
+use crate::agreement::same_digests;
 use crate::error::CompareError;
 use crate::progress::{Progress, Silent};
 use crate::reruns::{Asked, Reruns};

@@ -34,6 +34,7 @@ mod recorded;
 mod request;
 mod rewritings;
 mod sink;
+mod sought;
 mod stepping;
 mod steps;
 mod trap;
@@ -55,6 +56,7 @@ pub use recorded::{CallResult, Recorded};
 pub use request::{HostSource, Keep, Request, Stdio};
 #[doc(hidden)]
 pub use sink::write_block;
+pub use sought::{FoundWriter, Sought};
 
 use crate::error::RecordError;
 use crate::job::Run;

@@ -3,7 +3,7 @@
 use crate::error::CompareError;
 use crate::files::open_recorded;
 use crate::runs::Runs;
-use forkpoint_replay::{NanBits, Side, first_divergence};
+use forkpoint_replay::{NanBits, ReplayError, Side, first_divergence, first_unequal_held};
 use forkpoint_tracer::instrument::{Ask, Options};
 use forkpoint_tracer::{NOTES_IN_A_DIGEST, Notes, Recorded, Request};
 use forkpoint_traces::{Outcome, Position};
@@ -106,17 +106,21 @@ impl<'a> Asked<'a> {
 
 /// How two recordings of one run differ up to an event or at the end, if they do. A known place equals an unknown
 /// one. What follows the event may have been recorded in another way.
-fn differs(first: &Path, again: &Path, position: Position) -> Result<Option<String>, CompareError> {
+pub(super) fn differs(first: &Path, again: &Path, position: Position) -> Result<Option<String>, CompareError> {
     let (mut first, mut again) = (open_recorded(first)?, open_recorded(again)?);
     let outcomes = [first.trace_mut().outcome()?, again.trace_mut().outcome()?];
     if outcomes[0] != outcomes[1] {
         let words = outcomes.map(|outcome| outcome.map_or("no end".to_string(), |outcome| outcome.to_string()));
         return Ok(Some(format!("{} before, {} now", words[0], words[1])));
     }
-    let divergence = first_divergence(&mut first, &mut again, NanBits::Stop)?.divergence;
+    let divergence = match first_divergence(&mut first, &mut again, NanBits::Stop) {
+        // With code that reports more than events, there are no digests of them.
+        Err(ReplayError::NotComparable { .. }) => first_unequal_held(&mut first, &mut again)?,
+        found => found?.divergence.map(|divergence| divergence.position),
+    };
     // Where a run was cut short depends on timing.
     let cut_short = outcomes[0].as_ref().is_some_and(Outcome::is_cut_short);
     let end = if cut_short { first.len().min(again.len()).saturating_sub(1) } else { u64::MAX };
-    let first = divergence.map(|divergence| divergence.position).filter(|at| *at <= position && at.0 < end);
+    let first = divergence.filter(|at| *at <= position && at.0 < end);
     Ok(first.map(|at| format!("other events from {at} on")))
 }

@@ -41,9 +41,7 @@ impl Timeline {
             read.or_else(Stop::error).map(|()| last)
         })?;
         match gap {
-            Some(gap) if found.is_none() => {
-                Err(TraceError::LeftOut { asked: Position(gap.end.0 - 1), gap }.into())
-            }
+            Some(gap) if found.is_none() => Err(TraceError::LeftOut { asked: Position(gap.end.0 - 1), gap }.into()),
             _ => Ok(found),
         }
     }

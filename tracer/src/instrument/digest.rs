@@ -6,21 +6,52 @@
 //! the same events in the same order, whatever the engine and the way to record. One digest covers a *stretch* of events,
 //! [`STRETCH`] or a few more: a stretch ends where a segment begins.
 
-use forkpoint_traces::MemoryIndex;
+use forkpoint_traces::{EventDigests, MemoryIndex, Position};
+use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Events of instructions in a stretch, at least.
-pub const STRETCH: u64 = 1 << 20;
+pub const STRETCH: u64 = 1 << 18;
 
 /// The digests of a whole run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunDigest {
     /// How many events of instructions there were.
     pub events: u64,
-    /// XXH3-128 of each stretch. The last one may be short.
-    pub stretches: Vec<u128>,
+    /// Where each stretch ends, in events of instructions and in all events, and its XXH3-128. The last one may be short.
+    pub stretches: Vec<Stretch>,
     /// Whether an instruction wrote outside of memory and went on, which no correct engine lets it do.
     pub outside: bool,
+}
+
+/// A stretch of events, from the end of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// Number of events of instructions up to its end.
+    pub events: u64,
+    /// Number of all events up to its end.
+    pub end: Position,
+    /// Its digest.
+    pub digest: u128,
+}
+
+impl RunDigest {
+    /// The events of instructions, by their number, of the first stretch that `other` does not have the same.
+    pub fn first_difference(&self, other: &RunDigest) -> Option<Range<u64>> {
+        let most = self.stretches.len().max(other.stretches.len());
+        let number = (0..most).find(|number| self.stretches.get(*number) != other.stretches.get(*number))?;
+        let start = number.checked_sub(1).and_then(|last| self.stretches.get(last)).map_or(0, |last| last.events);
+        let ends = [self, other].map(|digest| digest.stretches.get(number).map_or(start, |stretch| stretch.events));
+        Some(start..ends[0].max(ends[1]))
+    }
+
+    /// The digests as a trace has them.
+    pub fn in_trace(&self) -> EventDigests {
+        EventDigests {
+            ends: self.stretches.iter().map(|stretch| stretch.end).collect(),
+            digests: self.stretches.iter().map(|stretch| stretch.digest.to_le_bytes()).collect(),
+        }
+    }
 }
 
 /// A milestone whose place among the events a digest covers.
@@ -41,10 +72,12 @@ pub enum Covered {
 pub struct Digester {
     hasher: Xxh3,
     events: u64,
+    /// Other events: milestones and steps of host calls.
+    others: u64,
     /// Events in a stretch, and the number of events at which the next one begins.
     stretch: u64,
     next: u64,
-    stretches: Vec<u128>,
+    stretches: Vec<Stretch>,
     /// Sizes of memories in bytes.
     sizes: Vec<u64>,
     outside: bool,
@@ -53,8 +86,9 @@ pub struct Digester {
 impl Digester {
     /// A digest for every `stretch` events.
     pub fn every(stretch: u64) -> Digester {
-        let (events, next, outside) = (0, stretch, false);
-        Digester { hasher: Xxh3::new(), events, stretch, next, stretches: Vec::new(), sizes: Vec::new(), outside }
+        let (events, others, next, outside) = (0, 0, stretch, false);
+        let (stretches, sizes) = (Vec::new(), Vec::new());
+        Digester { hasher: Xxh3::new(), events, others, stretch, next, stretches, sizes, outside }
     }
 
     /// Covers bytes of the encoded run.
@@ -71,6 +105,17 @@ impl Digester {
     /// Events of instructions so far.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// Says how many other events there have been, which decides at which positions stretches end.
+    pub fn set_others(&mut self, others: u64) {
+        self.others = others;
+    }
+
+    /// Counts a step of a host call among the records.
+    #[inline]
+    pub(super) fn count_other(&mut self) {
+        self.others += 1;
     }
 
     /// Says how large memories are now, in bytes and by index.
@@ -116,7 +161,8 @@ impl Digester {
 
     /// Ends the stretch: all its bytes are covered.
     pub(super) fn end_stretch(&mut self) {
-        self.stretches.push(self.hasher.digest128());
+        let (events, end) = (self.events, Position(self.events + self.others));
+        self.stretches.push(Stretch { events, end, digest: self.hasher.digest128() });
         self.hasher.reset();
         self.next = self.events + self.stretch;
     }

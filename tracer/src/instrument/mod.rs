@@ -93,7 +93,7 @@ mod types;
 pub use address::Address;
 pub use declared::{DataKind, DataSegment, GlobalDecl, MemoryDecl};
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
-pub use digest::{Covered, Digester, RunDigest, STRETCH};
+pub use digest::{Covered, Digester, RunDigest, STRETCH, Stretch};
 pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
 pub use instrumented::Instrumented;

@@ -9,10 +9,11 @@ use super::images::ShownImage;
 use super::marks::Marks;
 use super::mismatches::Mismatches;
 use super::process::answer;
+use super::sought::Search;
 use super::watch::Watching;
 use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{Covered, Digester, Instrumented, RecordDecoder, STRETCH, Style};
+use crate::instrument::{Ask, Covered, Digester, Instrumented, Options, RecordDecoder, STRETCH, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
 use forkpoint_traces::{
@@ -44,14 +45,16 @@ pub(super) struct Pump<'a> {
     style: Style,
     progress: Progress<'a>,
     decoder: RecordDecoder,
-    /// Digests events, where no more of them is kept.
+    /// Digests events, where not all of them are kept.
     digester: Option<Digester>,
-    /// Events of instructions in the trace although there are digests: how memories grow.
-    grown: u64,
+    /// Number of events of instructions that the writer has seen.
+    instructions: u64,
     recorded_functions: HashSet<FuncIndex>,
     writer: Option<TraceWriter>,
     /// Where watched bytes are compared after every event.
     watching: Option<Watching>,
+    /// Where the last writer of some bytes is sought.
+    search: Option<Search>,
     checkpoint: Option<checkpoints::Digests>,
     incoming: Option<ShownImage>,
     initial: Vec<(ShownImage, Pieces)>,
@@ -82,6 +85,9 @@ impl<'a> Pump<'a> {
         output: &'a Path,
         progress: Progress<'a>,
     ) -> Result<Pump<'a>, RecordError> {
+        // What is asked besides is among the records, which digests cover as they are.
+        let Options { ask, read_back, scope, .. } = &request.options;
+        let digests = request.keep != Keep::Full && *ask == Ask::Nothing && !read_back && scope.is_everything();
         Ok(Pump {
             program,
             course: Course::new(program, rewritten, request)?,
@@ -93,11 +99,12 @@ impl<'a> Pump<'a> {
             style: request.effective_options().style,
             progress,
             decoder: rewritten.decoder(),
-            digester: (request.keep == Keep::Digests).then(|| Digester::every(STRETCH)),
-            grown: 0,
+            digester: digests.then(|| Digester::every(STRETCH)),
+            instructions: 0,
             recorded_functions: rewritten.sites.iter().map(|site| site.func).collect(),
             writer: None,
             watching: None,
+            search: request.sought.clone().map(Search::new),
             checkpoint: None,
             incoming: None,
             initial: Vec::new(),
@@ -161,6 +168,7 @@ impl<'a> Pump<'a> {
                         watching.was_written(*memory, *address, bytes);
                     }
                     self.cover_host(&write);
+                    self.search_host(&write);
                     self.writer()?.host(&write)?;
                 }
                 self.settle()
@@ -181,6 +189,7 @@ impl<'a> Pump<'a> {
                 for event in reply.events {
                     self.cover_host(&event);
                     let event = self.marks.placed(event);
+                    self.search_host(&event);
                     self.writer()?.host(&event)?;
                 }
                 answer(&reply.order, socket)

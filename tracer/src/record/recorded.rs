@@ -1,6 +1,6 @@
 //! The result of a recording.
 
-use super::{Mismatches, Notes};
+use super::{FoundWriter, Mismatches, Notes};
 use crate::instrument::RunDigest;
 use crate::values::WasmValue;
 use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
@@ -46,6 +46,8 @@ pub struct Recorded {
     pub mismatches: Mismatches,
     /// What the code reported besides events, where it was asked to.
     pub notes: Notes,
+    /// The last writer of the bytes that the request seeks one of, if there was one.
+    pub writer: Option<FoundWriter>,
     /// Wall-clock time of the engine's processes.
     pub elapsed: Duration,
     /// The part of it that the engine took to validate and compile; `None` where it accepted nothing.

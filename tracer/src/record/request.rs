@@ -1,5 +1,6 @@
 //! How to record a run: every parameter of one, declared once.
 
+use super::sought::Sought;
 use super::{Checkpoint, Gauge};
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
@@ -58,6 +59,8 @@ pub struct Request {
     pub checkpoint: Checkpoint,
     /// Bytes to compare after every event; for modules that record inline, one record at a time.
     pub watch: Option<Watch>,
+    /// Bytes whose last writer is wanted, whether the trace holds it or leaves it out.
+    pub sought: Option<Sought>,
 }
 
 impl Request {
@@ -89,6 +92,7 @@ impl Request {
             keep: Keep::Full,
             checkpoint: Checkpoint::default(),
             watch: None,
+            sought: None,
         })
     }
 
@@ -120,6 +124,14 @@ pub enum Keep {
     /// memory is replayed, so a store that memory does not hold is not found. Of a recording with the default options
     /// but for their style, and without checkpoints.
     Digests,
+    /// A window: the blocks of records with the events of instructions from number `from` to before `to`, what happens before
+    /// the first and after the last of all, and digests. Everything is checked as in a full recording.
+    Window {
+        /// The number of the first event, from 0.
+        from: u64,
+        /// One past the number of the last.
+        to: u64,
+    },
 }
 
 /// What answers a guest's host calls.

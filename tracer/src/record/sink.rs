@@ -2,15 +2,17 @@
 
 use super::marks::Marks;
 use super::mismatches::{self, Differs, Mismatch, Mismatches};
+use super::sought::Search;
 use super::watch::Watching;
 use crate::error::RecordError;
 use crate::instrument::{Instrumented, Options, RecordSink};
-use forkpoint_traces::{HostEvent, Observation, RawEvent, SiteId, TraceError, TraceWriter};
+use forkpoint_traces::{HostEvent, Observation, Position, RawEvent, SiteId, TraceError, TraceWriter};
 
 /// Writes what the decoder reads. Keeps the first error and ignores what follows.
 pub(super) struct WriterSink<'a> {
     pub(super) writer: &'a mut TraceWriter,
     pub(super) watching: Option<&'a mut Watching>,
+    pub(super) search: Option<&'a mut Search>,
     pub(super) mismatches: &'a mut Mismatches,
     pub(super) marks: &'a mut Marks,
     pub(super) failed: Option<TraceError>,
@@ -31,6 +33,14 @@ impl WriterSink<'_> {
         self.failed.is_none()
     }
 
+    /// Shows an event to the search, if there is one.
+    #[inline]
+    fn show(&mut self, event: &RawEvent) {
+        if let Some(search) = &mut self.search {
+            search.see(Position(self.writer.events()), event, self.writer.sites());
+        }
+    }
+
     /// What comes after each event.
     #[inline]
     fn after(&mut self, pushed: Result<(), TraceError>) {
@@ -44,7 +54,9 @@ impl RecordSink for WriterSink<'_> {
     #[inline]
     fn event(&mut self, site: SiteId, operands: [u64; 3]) {
         if self.before() {
-            let pushed = self.writer.push(&RawEvent::instruction(site, operands));
+            let event = RawEvent::instruction(site, operands);
+            self.show(&event);
+            let pushed = self.writer.push(&event);
             self.after(pushed);
         }
     }
@@ -52,6 +64,9 @@ impl RecordSink for WriterSink<'_> {
     #[inline]
     fn store(&mut self, site: SiteId, address: u64, value: u64) {
         if self.before() {
+            if self.search.is_some() {
+                self.show(&RawEvent::instruction(site, [address, value, 0]));
+            }
             let pushed = self.writer.store(site, address, value);
             self.after(pushed);
         }
@@ -65,6 +80,7 @@ impl RecordSink for WriterSink<'_> {
         if let Some(watching) = &mut self.watching {
             self.failed = watching.settle(self.writer, self.mismatches).err();
         }
+        self.show(&RawEvent::host(event));
         let placed = HostEvent::decode(event).map(|event| self.marks.placed(event));
         if let Err(error) = placed.and_then(|event| self.writer.host(&event)) {
             self.failed.get_or_insert(error);
@@ -115,13 +131,28 @@ pub(super) struct Counted<'a, S> {
 }
 
 impl<S: RecordSink> RecordSink for Counted<'_, S> {
+    #[inline]
     fn event(&mut self, site: SiteId, operands: [u64; 3]) {
         *self.events += 1;
         self.sink.event(site, operands);
     }
 
+    #[inline]
+    fn store(&mut self, site: SiteId, address: u64, value: u64) {
+        *self.events += 1;
+        self.sink.store(site, address, value);
+    }
+
     fn caller(&mut self, mark: u32) {
         self.sink.caller(mark);
+    }
+
+    fn mark(&mut self, mark: u32) {
+        self.sink.mark(mark);
+    }
+
+    fn note(&mut self, mark: u32, words: [u64; 2]) {
+        self.sink.note(mark, words);
     }
 
     fn host(&mut self, event: &[u8]) {
@@ -133,6 +164,15 @@ impl<S: RecordSink> RecordSink for Counted<'_, S> {
     }
 }
 
+/// A sink for records that something else reads.
+pub(super) struct Ignored;
+
+impl RecordSink for Ignored {
+    fn event(&mut self, _: SiteId, _: [u64; 3]) {}
+
+    fn read_back(&mut self, _: SiteId, _: u64, _: [u64; 2]) {}
+}
+
 /// Writes the events of a block of records, as a recording does: for `benches/encoder.rs`, which has blocks and no engine.
 ///
 /// # Errors
@@ -140,8 +180,14 @@ impl<S: RecordSink> RecordSink for Counted<'_, S> {
 pub fn write_block(rewritten: &Instrumented, block: &[u8], writer: &mut TraceWriter) -> Result<(), RecordError> {
     let mut marks = Marks::new(rewritten, &Options::default());
     let mut mismatches = Mismatches::default();
-    let mut sink =
-        WriterSink { writer, watching: None, mismatches: &mut mismatches, marks: &mut marks, failed: None };
+    let mut sink = WriterSink {
+        writer,
+        watching: None,
+        search: None,
+        mismatches: &mut mismatches,
+        marks: &mut marks,
+        failed: None,
+    };
     rewritten.decoder().decode_block(block, &mut sink)?;
     sink.failed.map_or(Ok(()), |error| Err(error.into()))
 }

@@ -77,7 +77,7 @@ impl RecordDecoder {
             let Some(head) = bytes[at..].first_chunk() else { return Err(cut(bytes, at, SEGMENT_HEAD as usize)) };
             let number = u32::from_le_bytes(*head);
             let Some(extent) = self.extents.get(number.wrapping_sub(FIRST_SEGMENT) as usize) else {
-                at = self.digest_other(bytes, at, number, sink)?;
+                at = self.digest_other(bytes, at, number, digester, sink)?;
                 continue;
             };
             if room == 0 {
@@ -112,11 +112,13 @@ impl RecordDecoder {
         bytes: &[u8],
         at: usize,
         number: u32,
+        digester: &mut Digester,
         sink: &mut impl RecordSink,
     ) -> Result<usize, RawRecordError> {
         match number {
             HOST_RECORD => {
                 let (event, end) = host_event(bytes, at)?;
+                digester.count_other();
                 sink.host(event);
                 Ok(end)
             }
@@ -152,6 +154,7 @@ impl RecordDecoder {
             let (site, operands) = match record {
                 HookRecord::Call(site, operands) => (site, operands),
                 HookRecord::Host(event) => {
+                    digester.count_other();
                     sink.host(event);
                     records.extend_from_slice(&bytes[start..end]);
                     continue;

@@ -3,10 +3,10 @@
 use super::Pump;
 use crate::error::RecordError;
 use crate::instrument::Digester;
-use crate::record::Recorded;
 use crate::record::launch::Launched;
 use crate::record::process::ProcessEnd;
 use crate::record::stepping::START;
+use crate::record::{Keep, Recorded};
 use forkpoint_traces::{Finished, Milestone, Outcome, Place, TraceError};
 use std::time::Duration;
 
@@ -63,6 +63,14 @@ impl Pump<'_> {
             // Stopped before the engine was up: nothing was recorded and no file made.
             return Err(RecordError::NoEngine(outcome.to_string()));
         };
+        if let Some(digester) = &mut self.digester {
+            digester.set_others(events.saturating_sub(digester.events()));
+        }
+        let digest = self.digester.map(Digester::finish);
+        writer.hold()?;
+        if let (Some(digest), Keep::Window { .. }) = (&digest, self.request.keep) {
+            writer.set_digests(digest.in_trace());
+        }
         writer.milestone(&Milestone::End {
             outcome: outcome.clone(),
             memories: self.final_memories.clone(),
@@ -76,7 +84,7 @@ impl Pump<'_> {
         let Finished { length: bytes, to_allow } = writer.finish(self.words.clone())?;
         Ok(Recorded {
             events,
-            digest: self.digester.map(Digester::finish),
+            digest,
             bytes,
             to_allow,
             host: self.own_host,
@@ -89,6 +97,7 @@ impl Pump<'_> {
             tables: self.course.tables,
             mismatches: self.mismatches,
             notes: self.marks.finish(),
+            writer: self.search.and_then(|search| search.found),
             elapsed,
             compiling: self.compiling,
             running,

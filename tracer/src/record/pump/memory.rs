@@ -4,9 +4,9 @@ use super::{Pump, answer, unannounced};
 use crate::error::RecordError;
 use crate::instrument::DataKind;
 use crate::protocol::Order;
-use crate::record::checkpoints;
 use crate::record::images::{self, Difference, ShownImage};
 use crate::record::mismatches::{self, Differs, Mismatch};
+use crate::record::{Keep, checkpoints};
 use forkpoint_traces::{
     DataIndex, Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages,
 };
@@ -101,6 +101,8 @@ impl Pump<'_> {
     pub(super) fn image(&mut self, memory: u32, pages: u64) -> Result<(), RecordError> {
         self.incoming = Some(ShownImage::new(memory, pages));
         if self.course.is_instantiated() {
+            // The end: what is found now belongs into the trace.
+            self.writer()?.hold()?;
             return self.size(memory, pages);
         }
         self.initial.push((ShownImage::new(memory, pages), Vec::new()));
@@ -180,7 +182,7 @@ impl Pump<'_> {
 
     /// Whether everything is recorded, so that replayed memory must be the engine's.
     fn checks(&self) -> bool {
-        self.digester.is_none() && self.request.options.scope.is_everything()
+        self.request.keep != Keep::Digests && self.request.options.scope.is_everything()
     }
 
     /// Records what the engine's memory holds instead of the replayed bytes.

@@ -1,38 +1,52 @@
-//! Blocks of records: written as events, or digested.
+//! Blocks of records: written as events, digested, or both.
 
 use super::Pump;
 use crate::error::RecordError;
-use crate::instrument::{Covered, Digester, Style, host_records};
-use crate::record::sink::{Counted, WriterSink};
-use forkpoint_traces::{HostEvent, MemoryIndex, MemorySize, TraceWriter};
+use crate::instrument::{Covered, Digester, RecordDecoder, RecordSink, Style, host_records};
+use crate::record::Keep;
+use crate::record::sink::{Counted, Ignored, WriterSink};
+use forkpoint_traces::{HostEvent, MemoryIndex, MemorySize, Position, RawEvent, TraceWriter};
+
+/// Fewest bytes of records that an event takes, nearly always: where a block's events are not counted before, it may have more.
+const EVENT: u64 = 8;
 
 impl Pump<'_> {
     pub(super) fn records(&mut self, bytes: &[u8], style: Style) -> Result<(), RecordError> {
         let Some(writer) = self.writer.as_mut() else {
             return Err(RecordError::Protocol("records before the first frame, `Hello`".to_string()));
         };
+        if let Some(digester) = &mut self.digester {
+            // A host may have grown a memory.
+            let image = writer.image();
+            digester.set_sizes(
+                (0..image.memories()).map(|memory| image.size(MemoryIndex(memory)).map_or(0, MemorySize::bytes)),
+            );
+            digester.set_others(writer.events().saturating_sub(self.instructions));
+        }
+        if let Keep::Window { from, to } = self.request.keep {
+            let start = self.instructions;
+            let end = match &mut self.digester {
+                Some(digester) => {
+                    digest(&self.decoder, bytes, style, digester, &mut Ignored)?;
+                    digester.events()
+                }
+                None => start + bytes.len() as u64 / EVENT,
+            };
+            if start < to && from < end { writer.hold()? } else { writer.leave_out()? }
+        }
         let mut sink = WriterSink {
             writer,
             watching: self.watching.as_mut(),
+            search: self.search.as_mut(),
             mismatches: &mut self.mismatches,
             marks: &mut self.marks,
             failed: None,
         };
-        match (&mut self.digester, style) {
-            (None, Style::Inline) => self.decoder.decode_block(bytes, &mut sink)?,
-            (None, Style::Hooks) => self.decoder.decode_hooks(bytes, &mut sink)?,
-            (Some(digester), style) => {
-                // A host may have grown a memory.
-                let image = sink.writer.image();
-                digester.set_sizes(
-                    (0..image.memories()).map(|memory| image.size(MemoryIndex(memory)).map_or(0, MemorySize::bytes)),
-                );
-                let mut sink = Counted { sink: &mut sink, events: &mut self.grown };
-                match style {
-                    Style::Inline => self.decoder.digest_block(bytes, digester, &mut sink)?,
-                    Style::Hooks => self.decoder.digest_hooks(bytes, digester, &mut sink)?,
-                }
-            }
+        let mut counted = Counted { sink: &mut sink, events: &mut self.instructions };
+        match (self.request.keep, &mut self.digester, style) {
+            (Keep::Digests, Some(digester), style) => digest(&self.decoder, bytes, style, digester, &mut counted)?,
+            (_, _, Style::Inline) => self.decoder.decode_block(bytes, &mut counted)?,
+            (_, _, Style::Hooks) => self.decoder.decode_hooks(bytes, &mut counted)?,
         }
         if let Some(error) = sink.failed {
             return Err(error.into());
@@ -45,8 +59,11 @@ impl Pump<'_> {
 
     /// Number of events so far, whether the trace has them or a digest covers them.
     pub(super) fn events(&self) -> u64 {
-        let digested = self.digester.as_ref().map_or(0, Digester::events);
-        self.writer.as_ref().map_or(0, TraceWriter::events).saturating_sub(self.grown) + digested
+        let seen = self.writer.as_ref().map_or(0, TraceWriter::events);
+        match (&self.digester, self.request.keep) {
+            (Some(digester), Keep::Digests) => seen.saturating_sub(self.instructions) + digester.events(),
+            _ => seen,
+        }
     }
 
     /// Has the digest cover a milestone. What it holds is in the trace, and its place among the events is here.
@@ -56,10 +73,32 @@ impl Pump<'_> {
         }
     }
 
+    /// Shows a step of a host call that the recorder answered to the search, if there is one. A long write becomes several
+    /// events, and the first one's position stands for all.
+    pub(super) fn search_host(&mut self, event: &HostEvent) {
+        if let (Some(search), Some(writer)) = (&mut self.search, &self.writer) {
+            search.see(Position(writer.events()), &RawEvent::host(&event.encode()), writer.sites());
+        }
+    }
+
     /// Has the digest cover a step of a host call that the recorder answered.
     pub(super) fn cover_host(&mut self, event: &HostEvent) {
         if let Some(digester) = &mut self.digester {
             host_records(event).iter().for_each(|record| digester.update(record));
         }
     }
+}
+
+/// Digests a block.
+fn digest(
+    decoder: &RecordDecoder,
+    bytes: &[u8],
+    style: Style,
+    digester: &mut Digester,
+    sink: &mut impl RecordSink,
+) -> Result<(), RecordError> {
+    Ok(match style {
+        Style::Inline => decoder.digest_block(bytes, digester, sink)?,
+        Style::Hooks => decoder.digest_hooks(bytes, digester, sink)?,
+    })
 }

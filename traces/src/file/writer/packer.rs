@@ -216,7 +216,7 @@ mod tests {
             for part in parts(length) {
                 blocks.put(part).unwrap();
             }
-            let expected = blocks.close(EngineWords::default(), 0, false).unwrap();
+            let expected = blocks.close(EngineWords::default(), None, 0, false).unwrap();
             let mut packer = Packer::new(Blocks::new(File::create(&beside).unwrap()));
             for part in parts(length) {
                 packer.put(part).unwrap();
@@ -224,7 +224,7 @@ mod tests {
             assert_eq!(matches!(packer.place, Place::Beside { .. }), length == WORTH_A_THREAD);
             assert!(packer.written() <= packer.length());
             assert_eq!(packer.written(), packer.length(), "nothing waits any more");
-            assert_eq!(packer.settle().unwrap().close(EngineWords::default(), 0, false).unwrap(), expected);
+            assert_eq!(packer.settle().unwrap().close(EngineWords::default(), None, 0, false).unwrap(), expected);
             assert!(fs::read(here).unwrap() == fs::read(beside).unwrap(), "{length}");
         }
     }
