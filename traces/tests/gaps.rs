@@ -24,7 +24,8 @@ fn write(path: &Path, chunk_events: u32, steps: &[Step], held: &[Range<usize>]) 
 
 /// Ranges of a run: its first events, some more, and its last one.
 fn random_ranges(random: &mut fastrand::Rng, length: usize) -> Vec<Range<usize>> {
-    let mut held = vec![0..random.usize(1..length.min(20))];
+    let mut held = Vec::new();
+    held.push(0..random.usize(1..length.min(20)));
     for _ in 0..random.usize(0..4) {
         let start = random.usize(held.last().unwrap().end..length);
         held.push(start..random.usize(start..length) + 1);

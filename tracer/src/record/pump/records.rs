@@ -97,8 +97,9 @@ fn digest(
     digester: &mut Digester,
     sink: &mut impl RecordSink,
 ) -> Result<(), RecordError> {
-    Ok(match style {
-        Style::Inline => decoder.digest_block(bytes, digester, sink)?,
-        Style::Hooks => decoder.digest_hooks(bytes, digester, sink)?,
-    })
+    let digested = match style {
+        Style::Inline => decoder.digest_block(bytes, digester, sink),
+        Style::Hooks => decoder.digest_hooks(bytes, digester, sink),
+    };
+    Ok(digested?)
 }
