@@ -4,7 +4,7 @@ use crate::args::{GuestArgs, RunArgs};
 use crate::output::tell;
 use anyhow::{Context, Result};
 use forkpoint_compare::read_module;
-use forkpoint_tracer::{EngineSpec, Imports, Invocation, Program, Request, WasiSetup};
+use forkpoint_tracer::{CodeCache, EngineSpec, Imports, Invocation, Program, Request, WasiSetup};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -63,6 +63,7 @@ pub fn run_request(run: &RunArgs) -> Result<Request> {
         timeout: run.timeout,
         max_memory: run.max_memory,
         native_limit: run.native_limit(),
+        cache: if run.no_cache { None } else { CodeCache::of_environment() },
         options: run.options(),
         checkpoint: run.checkpoint,
         ..plain_request()?
@@ -75,6 +76,7 @@ pub fn plain_request() -> Result<Request> {
     Ok(Request {
         command: std::env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect(),
         interrupt: interrupt()?,
+        cache: CodeCache::of_environment(),
         ..request.context("finding this program to start it again")?
     })
 }

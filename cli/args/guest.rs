@@ -94,6 +94,12 @@ pub struct RunArgs {
     /// Record by one host call per event instead of code in the module: slower, but it changes the module's code less
     #[arg(long)]
     pub hooks: bool,
+    /// Compile every module anew: neither use code that Wasmtime compiled in earlier runs nor keep any
+    ///
+    /// Code of modules of 128 KiB and more is kept in the user's folder for caches, or in the folder that FORKPOINT_CACHE
+    /// names; FORKPOINT_CACHE=off does without. The module, the version and all settings decide which code is used.
+    #[arg(long)]
+    pub no_cache: bool,
     /// Run a module that can make threads without them: each `thread-spawn` returns an error (-1)
     ///
     /// A trace cannot hold the order of several threads' writes to a shared memory, so such a module is refused by

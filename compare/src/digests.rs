@@ -139,6 +139,8 @@ impl Parting {
         sides.each_ref().map(|side| Request {
             keep: Keep::Window { from, to },
             checkpoint: Checkpoint::End,
+            // The module that was compiled for the digests.
+            options: Options { commit: Commit::AtCalls, ..side.options.clone() },
             ..side.clone()
         })
     }

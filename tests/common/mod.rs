@@ -27,6 +27,7 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[S]) -> Ran {
     let output = Command::new(FORKPOINT)
         .current_dir(folder)
         .args(arguments)
+        .env("FORKPOINT_CACHE", "off")
         .stdin(Stdio::null())
         .output()
         .expect("forkpoint starts");

@@ -31,6 +31,7 @@
 // Only the command prints, in one place.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
+mod cache;
 pub mod child;
 mod engine;
 mod error;
@@ -51,6 +52,7 @@ mod switch;
 mod validity;
 mod values;
 
+pub use cache::{CACHE_VARIABLE, CodeCache};
 pub use engine::linked_engines;
 pub use error::RecordError;
 pub use features::{FeatureError, FeatureSwitches};

@@ -55,6 +55,7 @@ mod tests {
             assert!(document.contains(&format!("| `{name}` |")), "no trap `{name}`");
         }
         let job = crate::job::Job {
+            cache: None,
             protocol: VERSION,
             engine: "runner:x".parse().expect("a runner"),
             original: "o.wasm".into(),

@@ -1,6 +1,7 @@
 //! Wasmtime, in the child process.
 
 mod asked;
+mod compiled;
 mod convert;
 mod embedded;
 mod guest;
@@ -19,6 +20,7 @@ use crate::job::{Job, Run};
 use crate::link::Out;
 use crate::protocol::{NO_OFFSET, NativeFrame};
 use crate::spec::{Compiler, OptLevel, Target, WasmtimeSpec, cranelift_flag, host_triple};
+use compiled::Compiled;
 use forkpoint_traces::EngineInfo;
 use guest::WasmtimeGuest;
 use std::io;
@@ -80,6 +82,7 @@ struct Wasmtime {
     spec: WasmtimeSpec,
     engine: wasmtime::Engine,
     limit: GrowthLimit,
+    compiled: Compiled,
 }
 
 /// Sets the engine up.
@@ -89,7 +92,10 @@ struct Wasmtime {
 pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, String> {
     let limit = GrowthLimit::new(job.memory_page_limit);
     match configure(spec, job) {
-        Ok(engine) => Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit })),
+        Ok(engine) => {
+            let compiled = Compiled::new(spec, job, &engine);
+            Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit, compiled }))
+        }
         Err(error) => Err(format!("{error:#}")),
     }
 }
@@ -107,16 +113,27 @@ impl Engine for Wasmtime {
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
         let compiled = std::fs::read(module)
             .map_err(wasmtime::Error::from)
-            .and_then(|bytes| self.engine.precompile_module(&bytes))
+            .and_then(|bytes| self.compiled.code(&bytes, || self.engine.precompile_module(&bytes)))
             .and_then(|code| Ok(std::fs::write(output, code)?));
         compiled.map_err(|error| Rejected::compile(format!("{error:#}")))
     }
 
     fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected> {
-        match load(&self.engine, module, run) {
+        match self.load_module(module, run) {
             Ok(module) => Ok(Box::new(LoadedModule { engine: self, module })),
             Err(error) => Err(Rejected::compile(format!("{error:#}"))),
         }
+    }
+}
+
+impl Wasmtime {
+    fn load_module(&self, path: &Path, run: &Run) -> wasmtime::Result<Module> {
+        if run.precompiled {
+            // SAFETY: the file was just written by a child of the same parent, in a directory that only this user can
+            // write; a trace never names such a file.
+            return unsafe { Module::deserialize_file(&self.engine, path) };
+        }
+        self.compiled.module(&self.engine, &std::fs::read(path)?)
     }
 }
 
@@ -218,16 +235,6 @@ fn settings(spec: &WasmtimeSpec) -> Vec<(String, String)> {
     settings.push(("host".to_string(), format!("wasmtime-wasi {}", wasmtime_environ::VERSION)));
     settings.extend(tuned);
     settings
-}
-
-fn load(engine: &wasmtime::Engine, path: &Path, run: &Run) -> wasmtime::Result<Module> {
-    if run.precompiled {
-        // SAFETY: the file was just written by a child of the same parent, in a directory that only this user can
-        // write; a trace never names such a file.
-        unsafe { Module::deserialize_file(engine, path) }
-    } else {
-        Module::new(engine, std::fs::read(path)?)
-    }
 }
 
 /// Sends the native code of all functions, if it is not more than `limit` bytes.

@@ -84,6 +84,7 @@ pub(super) fn launch(
         stack_switching: module.stack_switching,
         memory_page_limit: request.memory_page_limit,
         features: request.run_features(),
+        cache: request.cache.clone().filter(|_| request.engine.is_of_this_program()),
         task: Task::Run(Box::new(run)),
     };
     if request.engine.compiles_ahead() {

@@ -2,6 +2,7 @@
 
 use super::sought::Sought;
 use super::{Checkpoint, Gauge};
+use crate::cache::CodeCache;
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
 use crate::instrument::{BUFFER_PAGES, Commit, Options, Style};
@@ -51,6 +52,8 @@ pub struct Request {
     pub gauge: Arc<Gauge>,
     /// Keep native code in the trace when the engine made at most this many bytes of it; 0 keeps none.
     pub native_limit: u64,
+    /// Where compiled code is kept from one run to the next, by engines that are part of this program.
+    pub cache: Option<CodeCache>,
     /// How the module is rewritten.
     pub options: Options,
     /// What is kept of the events.
@@ -88,6 +91,7 @@ impl Request {
             interrupt: Arc::default(),
             gauge: Arc::default(),
             native_limit: 0,
+            cache: None,
             options: Options::default(),
             keep: Keep::Full,
             checkpoint: Checkpoint::default(),
