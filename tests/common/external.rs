@@ -39,6 +39,8 @@ pub enum Need {
     Node,
     /// A clang that compiles for WebAssembly.
     Clang,
+    /// A file system of one's own: `unshare` and permission to mount one in a new namespace.
+    Mount,
     /// Fused multiply-add, which makes an x86-64 processor differ from its baseline.
     Fma,
 }
@@ -62,6 +64,7 @@ impl Need {
             Need::Runner(name) => runners().join(name).is_file(),
             Need::Node => has_program(&node(), "--version"),
             Need::Clang => clang_compiles(),
+            Need::Mount => mounts(),
             Need::Fma => has_fma(),
         }
     }
@@ -75,6 +78,7 @@ impl Need {
             }
             Need::Program(..) => format!("install {self}"),
             Need::Clang => "install clang, lld, wasi-libc".to_string(),
+            Need::Mount => "install util-linux, and allow user namespaces".to_string(),
             Need::Fma => "use another processor".to_string(),
             Need::Node => format!("install node, or run {FETCH}"),
             _ => format!("run {FETCH}"),
@@ -91,9 +95,17 @@ impl fmt::Display for Need {
             Need::Xxhash => write!(f, "Python package xxhash"),
             Need::Node => write!(f, "node"),
             Need::Clang => write!(f, "clang for wasm32"),
+            Need::Mount => write!(f, "permission to mount a file system"),
             Need::Fma => write!(f, "a processor with FMA"),
         }
     }
+}
+
+/// Whether a small file system can be mounted, for this process alone.
+fn mounts() -> bool {
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "mount", "-t", "tmpfs", "none", "/tmp"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// The tests of a target.

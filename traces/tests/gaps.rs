@@ -103,6 +103,9 @@ fn a_trace_with_gaps_that_is_cut_off_holds_what_comes_before() {
             let (found, result) = read(&mut trace);
             result.unwrap();
             assert_eq!(found, all[..found.len()], "seed {seed}");
+            trace.check_blocks().unwrap();
+            let last = trace.keyframe_positions().last();
+            assert!(last.is_none_or(|last| last.0 <= trace.events()), "seed {seed}: {last:?}");
             for chunk in trace.chunks().to_vec() {
                 // Whatever can be read has its memory.
                 let mut image = trace.empty_image();

@@ -140,10 +140,17 @@ pub(super) fn rescue(file: &File, at: u64, length: u64, chunk_events: u32) -> Re
             Err(error) => rescued.drop_last_chunk(&error),
         }
     }
+    rescued.drop_memory_after_a_gap();
     Ok(rescued)
 }
 
 impl Rescued {
+    /// Forgets memory after events that are left out, if no event follows it: the run is known up to the gap.
+    fn drop_memory_after_a_gap(&mut self) {
+        let end = self.index.chunks.last().map_or(0, |chunk| chunk.end().0);
+        self.index.keyframes.retain(|frame| frame.position <= end);
+    }
+
     fn drop_last_chunk(&mut self, error: &TraceError) {
         let Some(chunk) = self.index.chunks.pop() else { return };
         self.index.keyframes.retain(|frame| frame.position <= chunk.first.0);
@@ -225,6 +232,9 @@ pub(super) fn check_blocks(
         }
         at = head.end();
         found.end = at;
+    }
+    if !complete {
+        found.drop_memory_after_a_gap();
     }
     let differs = |what| Err(TraceError::corrupt(at, format!("the index and the blocks have other {what}")));
     if found.index.chunks != index.chunks {
