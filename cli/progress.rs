@@ -80,7 +80,10 @@ pub struct Terminal;
 impl Progress for Terminal {
     fn run(&self, doing: Doing, program: &Program, request: &Request) {
         let what = match doing {
+            Doing::Digesting => "digesting",
             Doing::Recording => "recording",
+            Doing::RecordingWindow => "recording a window",
+            Doing::SeekingWriter => "seeking the last writer",
             Doing::Narrowing => "narrowing",
             Doing::RunningPlain => "without recording",
         };

@@ -68,7 +68,7 @@ fn what_was_written_is_sound_as_far_as_it_goes() {
             assert!(stderr.contains("No space left on device"), "{what}");
         }
         for trace in traces(&folder.path().join("left")) {
-            let info = run(folder.path(), &[&"info".as_ref(), trace.as_os_str(), "--json".as_ref()]);
+            let info = run(folder.path(), &["info".as_ref(), trace.as_os_str(), "--json".as_ref()]);
             if info.stderr.contains("nothing was recorded before it was cut off") {
                 continue;
             }

@@ -6,8 +6,14 @@ use forkpoint_tracer::{Program, Request};
 /// What is being done with an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
+    /// Digests of its run are made.
+    Digesting,
     /// Its run is recorded.
     Recording,
+    /// A part of its run is recorded: what happens around the place where it parts from another.
+    RecordingWindow,
+    /// It runs once more, to find the event that wrote some bytes last.
+    SeekingWriter,
     /// Its run is recorded once more, to find the event that caused a difference.
     Narrowing,
     /// It runs without recording.

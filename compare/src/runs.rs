@@ -8,7 +8,7 @@ use crate::progress::{Doing, Progress};
 use crate::record::record;
 use crate::settings::Settings;
 use forkpoint_replay::{Report, Symbols};
-use forkpoint_tracer::{EndState, HostSource, Program, Recorded, Request, Scratch, Stdio};
+use forkpoint_tracer::{EndState, HostSource, Keep, Program, Recorded, Request, Scratch, Stdio};
 use forkpoint_traces::Outcome;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -81,7 +81,13 @@ impl<'a> Runs<'a> {
 
     fn record_as(&self, side: &Request) -> Result<Recorded, CompareError> {
         let recorded = self.answered(side).and_then(|request| {
-            let doing = if request.watch.is_some() { Doing::Narrowing } else { Doing::Recording };
+            let doing = match request.keep {
+                _ if request.watch.is_some() => Doing::Narrowing,
+                _ if request.sought.is_some() => Doing::SeekingWriter,
+                Keep::Full => Doing::Recording,
+                Keep::Digests => Doing::Digesting,
+                Keep::Window { .. } => Doing::RecordingWindow,
+            };
             self.progress.run(doing, self.program, &request);
             record(self.program, &request, &self.settings.inputs)
         });
