@@ -213,14 +213,25 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     fs::write(&path, &bytes).unwrap();
     let found = verified(&path).faults;
     assert!(matches!(found[..], [Fault::KeyframeSize { keyframe: 2, memory, .. }] if memory.0 == 0), "{found:?}");
-    // Another position.
+    // An earlier position, which is none between two chunks.
+    let mut bytes = good.clone();
+    bytes.truncate(index.1);
+    bytes[keyframe.1 + 14] += 1;
+    bytes[keyframe.1 + 16] -= 1;
+    reseal(&mut bytes, keyframe.1, keyframe.2);
+    fs::write(&path, &bytes).unwrap();
+    let found = verified(&path).faults;
+    assert!(matches!(found[..], [Fault::KeyframePosition { keyframe: 2, .. }]), "{found:?}");
+    // A later position.
     let mut bytes = good.clone();
     bytes.truncate(index.1);
     bytes[keyframe.1 + 14] ^= 1;
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
-    let found = verified(&path).faults;
-    assert!(matches!(found[..], [Fault::KeyframePosition { keyframe: 2, .. }]), "{found:?}");
+    // It reads as memory after one event that is left out, and the chunk that follows contradicts that.
+    let cut = TraceReader::open(&path).unwrap();
+    assert_eq!(cut.keyframes(), 1);
+    assert!(cut.incomplete().unwrap().contains("expected #"), "{:?}", cut.incomplete());
     // In a closed trace the index contradicts it.
     let mut bytes = good.clone();
     bytes[keyframe.1 + 14] ^= 1;
