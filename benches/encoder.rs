@@ -1,11 +1,14 @@
 //! The recorder's loop without an engine: canned blocks of records go through decoder, model and encoder into a file.
 //!
-//! `cargo bench --profile dev --bench encoder`. Three shapes of programs, named by what their stores do: `sieve` (one
-//! store in a loop, everything foreseen), `frames` (three stores to a stack frame that moves) and `random` (four stores of
-//! values that nothing foresees, two of them to random addresses in 4 MiB). Nanoseconds per event, and the fastest of
-//! five rounds: what else runs on the machine can only make it slower.
+//! `cargo bench --profile dev --bench encoder`. Shapes of programs, named by what their stores do: `sieve` (one
+//! store in a loop, everything foreseen), `frames` (three stores to a stack frame that moves), `random` (four stores of
+//! values that nothing foresees, two of them to random addresses in 4 MiB) and `calls` (300 functions in random order, of one to
+//! three stores). Nanoseconds per event, and the fastest of five rounds: what else runs on the machine can only make it slower.
+//! `digest` is what a comparison's first pass does with the same blocks.
 
-use forkpoint_tracer::instrument::{FIRST_SEGMENT, Instrumented, Options, instrument};
+use forkpoint_tracer::instrument::{
+    Digester, FIRST_SEGMENT, Instrumented, Options, RecordDecoder, RecordSink, STRETCH, instrument,
+};
 use forkpoint_tracer::write_block;
 use forkpoint_traces::{
     EngineInfo, EngineWords, Features, Header, HostInfo, Limits, MAX_CHUNK_EVENTS, MemoryIndex, Milestone,
@@ -20,13 +23,17 @@ const BLOCK: usize = 1 << 20;
 /// Blocks per round.
 const BLOCKS: usize = 40;
 
-/// Takes a module's stores, in the order of the code: appends one record's fields for turn `turn`.
-type Fields = fn(turn: u64, bytes: &mut Vec<u8>);
+/// Takes a module's stores, in the order of the code: appends one record's fields for turn `turn`, and says in which function.
+type Fields = fn(turn: u64, bytes: &mut Vec<u8>) -> u32;
+
+/// Functions of the shape `calls`.
+const FUNCTIONS: u64 = 300;
 
 const SHAPES: &[(&str, &str, u64, Fields)] = &[
     ("sieve", "(i32.store8 (local.get 0) (i32.const 1))", 1, |turn, bytes| {
         bytes.extend_from_slice(&((turn * 7 % (4 << 20)) as u32).to_le_bytes());
         bytes.push(1);
+        0
     }),
     (
         "frames",
@@ -41,6 +48,7 @@ const SHAPES: &[(&str, &str, u64, Fields)] = &[
             bytes.extend_from_slice(&frame.to_le_bytes());
             bytes.extend_from_slice(&frame.to_le_bytes());
             bytes.extend_from_slice(&(turn % 5).to_le_bytes());
+            0
         },
     ),
     (
@@ -54,8 +62,17 @@ const SHAPES: &[(&str, &str, u64, Fields)] = &[
                 value = random(value);
                 bytes.extend_from_slice(&value.to_le_bytes()[..width]);
             }
+            0
         },
     ),
+    ("calls", "", 1, |turn, bytes| {
+        let function = random(turn) % FUNCTIONS;
+        for store in 0..=function % 3 {
+            bytes.extend_from_slice(&((1 << 16) + (function * 64 + store * 8) as u32).to_le_bytes());
+            bytes.extend_from_slice(&((turn / 100) as u32).to_le_bytes());
+        }
+        function as u32
+    }),
 ];
 
 /// A number that looks random: the finalizer of MurmurHash3.
@@ -66,10 +83,16 @@ fn random(mut number: u64) -> u64 {
 }
 
 fn main() {
-    println!("| stores | events | ns/event | bytes/event |\n| --- | --- | --- | --- |");
+    println!("| stores | events | ns/event | bytes/event | digest, ns/event |\n| --- | --- | --- | --- | --- |");
     let folder = tempfile::tempdir().expect("a temporary folder");
     for (name, stores, per_record, fields) in SHAPES {
-        let text = format!(r#"(module (memory 80) (func (export "run") (param i32) {stores}))"#);
+        let text = match *name {
+            "calls" => (0..FUNCTIONS)
+                .map(|function| function_of("(i32.store (local.get 0) (local.get 0))", function % 3))
+                .collect(),
+            _ => function_of(stores, 0),
+        };
+        let text = format!("(module (memory 80) {text})");
         let module = wat::parse_str(text).expect("a module");
         let rewritten = instrument(&module, &Options::default()).expect("a module that can be rewritten");
         let blocks: Vec<Vec<u8>> = (0..BLOCKS as u64).map(|number| block(number, *fields)).collect();
@@ -77,9 +100,41 @@ fn main() {
         let runs = (0..5).map(|_| run(&path, &module, &rewritten, &blocks));
         let (seconds, events, bytes) = runs.min_by(|a, b| a.0.total_cmp(&b.0)).expect("five rounds");
         assert!((events - 1).is_multiple_of(*per_record), "the milestone, and whole records");
+        let digest = (0..5).map(|_| digest(&rewritten, &blocks)).min_by(f64::total_cmp).expect("five rounds");
         let per_event = |figure: f64| figure / events as f64;
-        println!("| {name} | {events} | {:.1} | {:.3} |", per_event(seconds * 1e9), per_event(bytes as f64));
+        println!(
+            "| {name} | {events} | {:.1} | {:.3} | {:.2} |",
+            per_event(seconds * 1e9),
+            per_event(bytes as f64),
+            per_event(digest * 1e9)
+        );
     }
+}
+
+/// A function with some stores, and the same again so many times.
+fn function_of(stores: &str, more: u64) -> String {
+    format!("(func (param i32) {})", stores.repeat(1 + more as usize))
+}
+
+/// Takes nothing.
+struct Nowhere;
+
+impl RecordSink for Nowhere {
+    fn event(&mut self, _: forkpoint_traces::SiteId, _: [u64; 3]) {}
+    fn read_back(&mut self, _: forkpoint_traces::SiteId, _: u64, _: [u64; 2]) {}
+}
+
+/// Seconds until all is digested.
+fn digest(rewritten: &Instrumented, blocks: &[Vec<u8>]) -> f64 {
+    let decoder = RecordDecoder::new(&rewritten.sites, &rewritten.segments, &rewritten.memories);
+    let mut digester = Digester::every(STRETCH);
+    digester.set_sizes([80 << 16]);
+    let started = Instant::now();
+    for block in blocks {
+        decoder.digest_block(block, &mut digester, &mut Nowhere).expect("records");
+    }
+    assert!(!digester.finish().outside, "memory is large enough");
+    started.elapsed().as_secs_f64()
 }
 
 /// The records of one block.
@@ -87,8 +142,10 @@ fn block(number: u64, fields: Fields) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(BLOCK + 64);
     let mut turn = number << 20;
     while bytes.len() < BLOCK {
-        bytes.extend_from_slice(&FIRST_SEGMENT.to_le_bytes());
-        fields(turn, &mut bytes);
+        let head = bytes.len();
+        bytes.extend_from_slice(&[0; 4]);
+        let segment = FIRST_SEGMENT + fields(turn, &mut bytes);
+        bytes[head..head + 4].copy_from_slice(&segment.to_le_bytes());
         turn += 1;
     }
     bytes

@@ -11,7 +11,7 @@ use super::raw::{
 };
 use super::{MemoryDecl, Segment};
 use forkpoint_traces::{Site, SiteId};
-use step::{Extent, Kind, Step, read_u32, read_u64};
+use step::{Extent, Kind, Span, Step, read_u32, read_u64};
 use thiserror::Error;
 
 /// A raw block that no rewritten module can have written.
@@ -104,6 +104,8 @@ pub struct RecordDecoder {
     segments: Vec<(u32, u32)>,
     /// The same segments, as a digest needs them.
     extents: Vec<Extent>,
+    /// Where plain segments write, by step.
+    spans: Vec<Span>,
     steps: Vec<Step>,
     /// Bytes in a page of each memory.
     page_sizes: Vec<u32>,
@@ -123,10 +125,17 @@ impl RecordDecoder {
                 (segment.first.min(end), end)
             })
             .collect();
-        let extents = segments.iter().map(|(first, end)| Extent::of(&steps, *first, *end)).collect();
+        let mut spans = vec![Span::default(); steps.len()];
+        let mut extent = |&(first, end): &(u32, u32)| {
+            let (extent, of_segment) = Extent::of(&steps, first, end);
+            spans[first as usize..end as usize].copy_from_slice(&of_segment);
+            extent
+        };
+        let extents = segments.iter().map(&mut extent).collect();
         RecordDecoder {
             segments,
             extents,
+            spans,
             steps,
             page_sizes: memories.iter().map(|memory| memory.page_size).collect(),
             hooked: None,

@@ -3,29 +3,43 @@
 use super::super::digest::Digester;
 use super::super::raw::{CALLER, CALLER_HOOK, CALLER_SIZE, FIRST_SEGMENT, HOST_RECORD, SEGMENT_HEAD};
 use super::hooks::{HookRecord, hook_record};
-use super::step::{Extent, Kind, Step, read_u32};
+use super::step::{Kind, Span, read_u32};
 use super::{RawRecordError, RecordDecoder, RecordSink, cut, host_event};
 use forkpoint_traces::{MemoryIndex, SiteId};
 
-/// How many whole records of one plain segment `bytes` begin with, in as few as have `room` events or a few more; and
-/// whether one of their stores ends beyond `limit`. Programs are loops: the same segment often comes again at once. A function
-/// of its own, so that the compiler keeps all of it in registers.
-#[inline(never)]
-fn repeated(bytes: &[u8], head: [u8; 4], steps: &[Step], extent: &Extent, room: u64, limit: u64) -> (u64, bool) {
-    let most = room.div_ceil(steps.len().max(1) as u64);
-    let (mut records, mut outside) = (0, false);
-    for record in bytes.chunks_exact(extent.size.max(SEGMENT_HEAD) as usize) {
-        if records == most || record[..SEGMENT_HEAD as usize] != head {
+/// How many whole records of `SIZE` bytes with this head, each of one store, `bytes` begin with, at most `most`; and the highest
+/// of their addresses.
+#[inline(always)]
+fn stores<const SIZE: usize>(bytes: &[u8], head: [u8; 4], most: u64) -> (u64, u32) {
+    let (mut records, mut highest) = (0, 0);
+    for record in bytes.as_chunks::<SIZE>().0 {
+        let (Some((found, fields)), true) = (record.split_first_chunk(), records < most) else { break };
+        if *found != head {
             break;
         }
-        let mut fields = &record[SEGMENT_HEAD as usize..];
-        for step in steps {
-            outside |= step.end_of(fields) > limit;
-            fields = fields.get(usize::from(step.size)..).unwrap_or_default();
-        }
+        highest = highest.max(fields.first_chunk().map_or(0, |address| u32::from_le_bytes(*address)));
         records += 1;
     }
-    (records, outside)
+    (records, highest)
+}
+
+/// The 32-bit address at `at` of a record.
+#[inline(always)]
+fn address(record: &[u8], at: usize) -> u32 {
+    record.get(at..).and_then(|rest| rest.first_chunk()).map_or(0, |address| u32::from_le_bytes(*address))
+}
+
+/// The same for a segment of one store whose record has `size` bytes. A function of its own, so that the compiler keeps all of it
+/// in registers.
+#[inline(never)]
+fn repeated(bytes: &[u8], head: [u8; 4], size: u32, most: u64) -> (u64, u32) {
+    match size {
+        9 => stores::<9>(bytes, head, most),
+        10 => stores::<10>(bytes, head, most),
+        12 => stores::<12>(bytes, head, most),
+        16 => stores::<16>(bytes, head, most),
+        _ => stores::<24>(bytes, head, most),
+    }
 }
 
 /// Hands on what is needed besides a digest, growing memories, and notes the rest in the digester.
@@ -72,35 +86,56 @@ impl RecordDecoder {
     ) -> Result<(), RawRecordError> {
         // What is covered, and how far this has come.
         let (mut covered, mut at) = (0, 0);
-        let mut room = digester.room();
+        // Of the events that the digester has not counted yet: how many, how many the stretch still takes, and whether one lies
+        // outside of memory. Kept here, where the loop has them in registers.
+        let (mut counted, mut room, mut outside) = (0, digester.room(), false);
         while at < bytes.len() {
             let Some(head) = bytes[at..].first_chunk() else { return Err(cut(bytes, at, SEGMENT_HEAD as usize)) };
             let number = u32::from_le_bytes(*head);
-            let Some(extent) = self.extents.get(number.wrapping_sub(FIRST_SEGMENT) as usize) else {
-                at = self.digest_other(bytes, at, number, digester, sink)?;
+            let extent = self.extents.get(number.wrapping_sub(FIRST_SEGMENT) as usize);
+            if let Some(extent) = extent
+                && counted < room
+                && let Some(record) = bytes[at..].get(..extent.size as usize).filter(|_| extent.plain)
+            {
+                let limit = digester.size_of_first();
+                let end_of = |span: &Span| u64::from(address(record, span.at.into())) + u64::from(span.top);
+                let [first, ..] = &extent.spans;
+                outside |= extent.spans.iter().map(end_of).fold(0, u64::max) > limit;
+                at += record.len();
+                counted += u64::from(extent.count);
+                if usize::from(extent.count) > extent.spans.len() {
+                    let range = extent.first as usize..extent.first as usize + usize::from(extent.count);
+                    let spans = self.spans.get(range).unwrap_or_default();
+                    outside |= spans.iter().fold(false, |outside, span| outside | (end_of(span) > limit));
+                }
+                // Programs are loops: the same segment often comes again at once.
+                if bytes[at..].first_chunk() == Some(head) && extent.count == 1 && counted < room {
+                    let (more, highest) = repeated(&bytes[at..], *head, extent.size, room - counted);
+                    outside |= more > 0 && u64::from(highest) + u64::from(first.top) > limit;
+                    at += more as usize * record.len();
+                    counted += more;
+                }
                 continue;
-            };
-            if room == 0 {
-                digester.update(&bytes[covered..at]);
-                digester.end_stretch();
-                (covered, room) = (at, digester.room());
             }
-            if extent.plain {
-                let steps = &self.steps[extent.first as usize..extent.end as usize];
-                let (records, outside) = repeated(&bytes[at..], *head, steps, extent, room, digester.size_of_first());
-                if records > 0 {
-                    at += records as usize * extent.size as usize;
-                    digester.count(records * u64::from(extent.end - extent.first));
-                    digester.note_outside(outside);
-                    room = digester.room();
+            digester.count(std::mem::take(&mut counted));
+            if let Some(extent) = extent {
+                if digester.room() == 0 {
+                    digester.update(&bytes[covered..at]);
+                    digester.end_stretch();
+                    (covered, room) = (at, digester.room());
                     continue;
                 }
+                // The last one of a block may be incomplete: a trap ended it.
+                let end = bytes.len().min(at + extent.size as usize);
+                self.decode_block(&bytes[at..end], &mut Noted { decoder: self, digester, sink })?;
+                at = end;
+            } else {
+                at = self.digest_other(bytes, at, number, digester, sink)?;
             }
-            // The last one of a block may be incomplete: a trap ended it.
-            let end = bytes.len().min(at + extent.size as usize);
-            self.decode_block(&bytes[at..end], &mut Noted { decoder: self, digester, sink })?;
-            (at, room) = (end, digester.room());
+            room = digester.room();
         }
+        digester.count(counted);
+        digester.note_outside(outside);
         digester.update(&bytes[covered..]);
         Ok(())
     }

@@ -69,12 +69,6 @@ impl Step {
         }
     }
 
-    /// The address past the last byte of the store to a 32-bit memory whose fields `fields` begins with.
-    #[inline(always)]
-    pub(super) fn end_of(&self, fields: &[u8]) -> u64 {
-        read_u32(fields, 0).wrapping_add(self.offset).saturating_add(u64::from(self.size) - 4)
-    }
-
     /// Appends the record of a call of the hook with these raw operands, as inline code would have written it.
     #[inline]
     pub(super) fn encode(&self, raw: [u64; 3], record: &mut Vec<u8>) {
@@ -118,23 +112,46 @@ impl Step {
 /// A segment as a whole, in one load.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
-    /// Its first step, and the one past the last.
+    /// Its first step.
     pub(super) first: u32,
-    pub(super) end: u32,
-    /// Bytes of its record.
-    pub(super) size: u32,
+    /// Number of its steps.
+    pub(super) count: u16,
     /// Whether it has nothing but stores to the first memory, a 32-bit one. Others are rare, and decoded.
     pub(super) plain: bool,
+    /// Bytes of its record.
+    pub(super) size: u32,
+    /// The first stores of a plain segment, and the last of them again where there are fewer: no branch, which would often be
+    /// mispredicted.
+    pub(super) spans: [Span; 4],
+}
+
+/// A store of a plain segment, as a digest needs it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Span {
+    /// Where in the segment's record its address is.
+    pub(super) at: u16,
+    /// What is added to the address to have the end of what it writes.
+    pub(super) top: u32,
 }
 
 impl Extent {
-    /// The extent of the segment with the steps `first..end` of `steps`.
-    pub(super) fn of(steps: &[Step], first: u32, end: u32) -> Extent {
+    /// The extent of the segment with the steps `first..end` of `steps`, and the stores in it, which count if it is plain.
+    pub(super) fn of(steps: &[Step], first: u32, end: u32) -> (Extent, Vec<Span>) {
         let steps = &steps[first as usize..end as usize];
         let is_store = |step: &Step| matches!(step.kind, Kind::Store32 | Kind::Vector);
         let is_plain = |step: &Step| is_store(step) && step.memory == 0 && step.fields[0] == 4;
-        let size = SEGMENT_HEAD + steps.iter().map(|step| u32::from(step.size)).sum::<u32>();
-        Extent { first, end, size, plain: steps.iter().all(is_plain) }
+        let mut size = SEGMENT_HEAD;
+        let mut plain = u16::try_from(steps.len()).is_ok() && steps.iter().all(is_plain);
+        let mut spans = Vec::with_capacity(steps.len());
+        for step in steps {
+            let top = step.offset.saturating_add(u64::from(step.size) - u64::from(step.fields[0]));
+            plain &= u16::try_from(size).is_ok() && u32::try_from(top).is_ok();
+            spans.push(Span { at: size as u16, top: top as u32 });
+            size += u32::from(step.size);
+        }
+        let last = spans.iter().take(4).next_back().copied().unwrap_or_default();
+        let four = [0, 1, 2, 3].map(|number| spans.get(number).copied().unwrap_or(last));
+        (Extent { first, count: steps.len() as u16, plain, size, spans: four }, spans)
     }
 }
 
