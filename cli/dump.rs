@@ -11,7 +11,6 @@ use forkpoint_traces::{FuncIndex, Position, TraceError, TraceReader};
 use lines::{EventLines, Wanted};
 use std::collections::HashSet;
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 mod lines;
@@ -20,7 +19,7 @@ mod stores;
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
     let mut trace = files::reader(&args.file)?;
-    let symbols = Symbols::new(Arc::clone(trace.module()));
+    let symbols = Symbols::of(&trace);
     let functions = match &args.func {
         Some(name) => Some(find_functions(name, &trace, &symbols)?),
         None => None,

@@ -182,6 +182,9 @@ impl WrittenMemory {
 /// A place in the module, in JSON.
 #[derive(Serialize, Default)]
 pub struct JsonPlace {
+    /// The instance, in a program of several modules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
     function: Option<FuncIndex>,
     /// The function's name.
     name: Option<String>,
@@ -209,7 +212,8 @@ struct Instruction {
 impl Places {
     /// What follows the event in a line for people: its place, and the source line if the module has one.
     pub fn text(&mut self, (function, offset): (FuncIndex, CodeOffset)) -> String {
-        let mut text = format!("  in {} at {offset}", self.function(function));
+        let own = self.symbols.own_offset(offset);
+        let mut text = format!("  in {} at {own}", self.function(function));
         if let Some((file, number)) = &self.instruction(offset).source {
             text.push_str(&format!("  {}", printable(file)));
             text.extend(number.map(|number| format!(":{number}")));
@@ -222,9 +226,10 @@ impl Places {
         let Instruction { text, source } = self.instruction(offset).clone();
         let (file, line) = source.map_or((None, None), |(file, line)| (Some(file), line));
         JsonPlace {
-            function: Some(function),
+            instance: self.symbols.instance(function),
+            function: Some(self.symbols.own_index(function)),
             name: Some(name),
-            offset: Some(offset),
+            offset: Some(self.symbols.own_offset(offset)),
             instruction: Some(text),
             file,
             line,

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
+/// Most instances that are named.
+const SHOWN: usize = 8;
+
 /// Prints the contents of a trace, and the result of verifying it.
 pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verified>, json: bool) -> Result<()> {
     let outcome = trace.outcome()?.map(|outcome| outcome.to_string());
@@ -76,6 +79,13 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
     let settings: Vec<String> = engine.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !settings.is_empty() {
         row("settings", settings.join(" "));
+    }
+    if let Some(program) = &header.program {
+        let names: Vec<&str> = program.instances.iter().take(SHOWN).map(|one| one.name.as_str()).collect();
+        let more = if program.instances.len() > SHOWN { ", ..." } else { "" };
+        row("instances", format!("{}: {}{more}", grouped(program.instances.len() as u64), names.join(", ")));
+        let (all, asserted) = (program.directives.len() as u64, program.assertions() as u64);
+        row("directives", format!("{}, of which {} assert", grouped(all), grouped(asserted)));
     }
     for call in steps(header) {
         row("call", call);
@@ -168,6 +178,8 @@ struct InfoJson<'a> {
     engine: &'a EngineInfo,
     host: &'a HostInfo,
     calls: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<ProgramJson<'a>>,
     timeout_ms: Option<u64>,
     memory_page_limit: Option<u64>,
     features: &'a Features,
@@ -175,6 +187,15 @@ struct InfoJson<'a> {
     recorder: &'a RecorderInfo,
     observed: u64,
     verified: Option<&'a BTreeMap<&'static str, u64>>,
+}
+
+/// A script, or a program of several modules.
+#[derive(Serialize)]
+struct ProgramJson<'a> {
+    instances: Vec<&'a str>,
+    directives: usize,
+    assertions: usize,
+    text_only: u32,
 }
 
 #[derive(Serialize)]
@@ -208,6 +229,12 @@ impl InfoJson<'_> {
             engine: &header.engine,
             host: &header.host,
             calls: steps(header),
+            program: header.program.as_ref().map(|program| ProgramJson {
+                instances: program.instances.iter().map(|instance| instance.name.as_str()).collect(),
+                directives: program.directives.len(),
+                assertions: program.assertions(),
+                text_only: program.texts,
+            }),
             timeout_ms: header.limits.timeout_ms,
             memory_page_limit: header.limits.memory_pages,
             features: &header.features,

@@ -42,6 +42,7 @@ pub(crate) fn allowed(
         | Verdict::DataInit
         | Verdict::UncommittedStore
         | Verdict::UnrecordedWrite
+        | Verdict::Instance
         | Verdict::OutOfBounds
         | Verdict::MemorySize
         | Verdict::Crash
@@ -58,8 +59,9 @@ pub(crate) fn allowed(
         Some(format!("{} uses {mnemonic}, whose result it leaves open", symbols.function_name(func)))
     });
     let why = in_function.or_else(|| {
-        uses_relaxed_simd(symbols.module())
-            .then(|| "the module uses relaxed SIMD, whose results it leaves open".to_string())
+        // Of a program, the modules are not looked through.
+        let module = symbols.program().is_none().then(|| symbols.bytes())?;
+        uses_relaxed_simd(module).then(|| "the module uses relaxed SIMD, whose results it leaves open".to_string())
     })?;
     Some(Allowed { certain: false, why })
 }

@@ -1,17 +1,21 @@
 //! Events as one line of text, the same in `dump`, in reports and on the screen.
 
+mod directive;
 mod host;
 mod store;
+mod values;
 
+pub(crate) use directive::words as directive_words;
 pub use store::StoreText;
 
 use crate::symbols::{Item, Symbols, printable};
 use crate::typed::TypedValue;
 use forkpoint_traces::{
     CodeOffset, Event, FuncIndex, GlobalState, Hex, HostEvent, MemoryIndex, MemoryState, Milestone, Observation,
-    SiteTable, WasmValue,
+    SiteTable,
 };
 use std::fmt::Write;
+use values::values;
 
 /// Most globals and tables that a line shows.
 const SHOWN_GLOBALS: usize = 8;
@@ -29,7 +33,7 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
 pub fn describe_with_place(event: &Event, sites: &SiteTable, symbols: &Symbols) -> String {
     let line = describe(event, sites, symbols);
     if let Some((func, offset)) = place_of(event, sites) {
-        return format!("{line}  in {} at {offset}", symbols.function_name(func));
+        return format!("{line}  in {} at {}", symbols.function_name(func), symbols.own_offset(offset));
     }
     match event {
         Event::Milestone(Milestone::Trapped { trap, func: Some(func), offset: None }) => {
@@ -100,11 +104,6 @@ pub fn describe_without_value(event: &Event, sites: &SiteTable, symbols: &Symbol
     }
 }
 
-/// Values of a call. What an engine calls a reference comes from outside.
-fn values(values: &[WasmValue]) -> String {
-    printable(&values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
-}
-
 fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
     match milestone {
         Milestone::Accepted { stage } => format!("accepted at {stage}"),
@@ -135,6 +134,10 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
             text
         }
         Milestone::Exited { code } => format!("exit with code {code}"),
+        Milestone::Directive { number } => directive::describe(*number, symbols),
+        Milestone::Refused { stage } => format!("refused at {stage}"),
+        Milestone::Judged { passed: true } => "passed".to_string(),
+        Milestone::Judged { passed: false } => "failed".to_string(),
         Milestone::End { outcome, memories, globals, tables } => {
             let mut text = format!("end: {outcome}");
             // All of them are listed in order, so none needs a number.
@@ -176,10 +179,19 @@ fn grown(memory: MemoryIndex, before: u64, delta: u64, symbols: &Symbols) -> Str
 
 /// A memory as the subject of a sentence.
 fn memory_subject(memory: MemoryIndex, symbols: &Symbols) -> String {
-    if memory.0 == 0 { "memory".to_string() } else { symbols.item(Item::Memory, memory.0) }
+    if is_the_only_one(memory, symbols) { "memory".to_string() } else { symbols.item(Item::Memory, memory.0) }
+}
+
+/// Memory 0 of a single module, nearly always the only one.
+fn is_the_only_one(memory: MemoryIndex, symbols: &Symbols) -> bool {
+    memory.0 == 0 && symbols.program().is_none()
 }
 
 /// Memory 0, nearly always the only one, is left out.
 fn memory_name(memory: MemoryIndex, symbols: &Symbols) -> String {
-    if memory.0 == 0 { String::new() } else { format!("{} ", symbols.item(Item::Memory, memory.0)) }
+    if is_the_only_one(memory, symbols) {
+        String::new()
+    } else {
+        format!("{} ", symbols.item(Item::Memory, memory.0))
+    }
 }

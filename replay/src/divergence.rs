@@ -187,6 +187,10 @@ fn comparable(lhs: &Timeline, rhs: &Timeline) -> Result<(), ReplayError> {
     if left_module.hash != right_module.hash {
         return Err(ReplayError::DifferentModules { lhs: left_module.hash_hex(), rhs: right_module.hash_hex() });
     }
+    // Scripts may have the same modules and do something else with them.
+    if left.header().program != right.header().program {
+        return Err(ReplayError::DifferentPrograms);
+    }
     if !left.sites().iter().eq(right.sites().iter()) {
         return Err(ReplayError::DifferentSites { lhs: left.sites().len(), rhs: right.sites().len() });
     }

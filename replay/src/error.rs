@@ -29,6 +29,12 @@ pub enum ReplayError {
         /// Hash of the right module.
         rhs: String,
     },
+    /// The traces are of different scripts, or of modules that were put together differently.
+    #[error(
+        "the two traces are of programs with the same modules that do different things with them, so their events cannot be \
+         compared: record the same script on both sides"
+    )]
+    DifferentPrograms,
     /// The traces number their sites differently.
     #[error(
         "the two traces number their sites differently ({lhs} and {rhs} sites): they were recorded by different \

@@ -32,6 +32,7 @@
 
 mod alignment;
 mod allowed;
+mod assertions;
 mod describe;
 mod disassembly;
 mod divergence;
@@ -54,6 +55,7 @@ mod verify;
 
 pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
+pub use assertions::Assertions;
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};

@@ -77,6 +77,10 @@ impl PageLimit {
     /// When the trace is damaged where its memories' sizes are.
     pub fn of(timeline: &mut Timeline) -> Result<Option<PageLimit>, ReplayError> {
         let Some(pages) = timeline.trace().header().limits.memory_pages else { return Ok(None) };
+        if timeline.trace().header().program.is_some() {
+            // What each of its modules declares is not looked up.
+            return Ok(None);
+        }
         let declared = declared(timeline.trace().module());
         let mut found = Vec::new();
         for position in (0..timeline.len().min(FRONT)).map(Position) {

@@ -52,6 +52,7 @@ pub(crate) fn meaning(
     let during = first.0.checked_sub(1).map(Position).filter(|_| by == Observation::Watch);
     let end = timeline.len().min(position.0.saturating_add(MOST_EVENTS));
     let mut unrecorded = None;
+    let mut all = Vec::new();
     let mut lost: Option<Position> = None;
     for at in (position.0..end).map(Position) {
         if !is_found_by(timeline, at, by)? {
@@ -73,12 +74,36 @@ pub(crate) fn meaning(
         if by == Observation::ReadBack {
             break;
         }
+        all.push(found);
+    }
+    if let Some(writer) = lost
+        && landed_elsewhere(timeline, writer, &all)?
+    {
+        return Ok(Some(Meaning { verdict: Verdict::Instance, writer: Some(writer), during: None }));
     }
     Ok(match (lost, unrecorded) {
         (Some(writer), _) => Some(Meaning { verdict: Verdict::UncommittedStore, writer: Some(writer), during: None }),
         (None, Some(writer)) => Some(Meaning { verdict: Verdict::UnrecordedWrite, writer, during }),
         (None, None) => None,
     })
+}
+
+/// Whether what a store of a program wrote was found at its address in a memory of another instance.
+fn landed_elsewhere(timeline: &mut Timeline, writer: Position, found: &[Found]) -> Result<bool, ReplayError> {
+    if timeline.trace().header().program.is_none() {
+        return Ok(false);
+    }
+    let event = timeline.event(writer)?;
+    let (Some((memory, address, _)), Some(bytes)) = (event.written(), event.bytes()) else { return Ok(false) };
+    let Some(program) = &timeline.trace().header().program else { return Ok(false) };
+    let owner = program.owner(memory);
+    let holds = |found: &Found| {
+        let stored = |at: u64| usize::try_from(at.checked_sub(address)?).ok().and_then(|at| bytes.get(at));
+        let mut there = found.differing().filter_map(|at| Some((at, stored(at)?))).peekable();
+        let is_there = there.peek().is_some();
+        is_there && there.all(|(at, byte)| found.engine.get((at - found.address) as usize) == Some(byte))
+    };
+    Ok(found.iter().any(|found| found.memory != memory && program.owner(found.memory) != owner && holds(found)))
 }
 
 fn is_found_by(timeline: &mut Timeline, position: Position, how: Observation) -> Result<bool, ReplayError> {

@@ -191,7 +191,7 @@ impl Report {
         (self.culprit, self.during) = (culprit(divergence.culprit)?, culprit(divergence.during)?);
         // Found bytes have no instruction: the store responsible is what matters.
         let responsible = match divergence.verdict {
-            Verdict::UncommittedStore | Verdict::OutOfBounds => &self.culprit,
+            Verdict::UncommittedStore | Verdict::OutOfBounds | Verdict::Instance => &self.culprit,
             Verdict::UnrecordedWrite => &self.during,
             _ => &None,
         };
@@ -202,7 +202,7 @@ impl Report {
             self.host_call =
                 host_call_around(lhs, divergence.position)?.map(|event| describe(&event, &sites, &symbols));
         }
-        let site = self.site.as_ref().map(|site| site.function);
+        let site = self.site.as_ref().map(|site| site.place.0);
         self.allowed = trapped_otherwise(divergence.lhs.as_ref(), divergence.rhs.as_ref())
             .or_else(|| allowed(divergence.verdict, site, &symbols, &lhs.trace().header().specification));
         self.resync = divergence.resync.map(|resync| [resync.lhs, resync.rhs]);

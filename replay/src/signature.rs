@@ -38,7 +38,7 @@ impl Signature {
         // If nothing shows where a run ended, the last instruction before that has to do.
         let last = || report.between.as_ref().and_then(|between| between.after.as_ref()?.site.as_ref());
         let place = report.site.as_ref().map(|site| ("", site)).or_else(|| Some((" after", last()?)));
-        let instructions = place.map(|(after, site)| (after, around(symbols, site.function, site.offset)));
+        let instructions = place.map(|(after, site)| (after, around(symbols, site.place)));
         if let Some((after, instructions)) = instructions.filter(|(_, instructions)| !instructions.is_empty()) {
             let _ = write!(words, "{after} {instructions};");
         }
@@ -52,6 +52,12 @@ impl Signature {
             if let (Some(message), Some(Outcome::Rejected { .. })) = (&side.message, &side.outcome) {
                 let _ = write!(words, " ({})", plain(message));
             }
+            // Of a script, the engine's words about the first directive that failed.
+            let refused = side.shape.as_ref().is_some_and(EventShape::is_refused);
+            if let (Some(message), true) = (&side.message, refused) {
+                let first = message.lines().next().unwrap_or_default();
+                let _ = write!(words, " ({})", plain(first.split_once(": ").map_or(first, |(_, words)| words)));
+            }
             words.push(';');
         }
         let words = words.trim_end_matches(';').to_string();
@@ -64,6 +70,11 @@ impl Signature {
 pub(crate) struct EventShape(String);
 
 impl EventShape {
+    /// Whether a module of a script was refused.
+    fn is_refused(&self) -> bool {
+        self.0.starts_with("refused")
+    }
+
     pub(crate) fn of(event: &Event) -> EventShape {
         let kind = event.kind();
         EventShape(match event {
@@ -79,7 +90,10 @@ impl EventShape {
             }
             // Two traps are one bug even if only one engine names the function.
             Event::Milestone(Milestone::Trapped { trap, .. }) => format!("{kind} {}", trap.name()),
-            Event::Milestone(Milestone::Accepted { stage }) => format!("{kind} {stage}"),
+            Event::Milestone(Milestone::Accepted { stage } | Milestone::Refused { stage }) => {
+                format!("{kind} {stage}")
+            }
+            Event::Milestone(Milestone::Judged { passed }) => format!("{kind} {passed}"),
             Event::Milestone(Milestone::End { outcome, .. }) => format!("{kind} {}", ended(outcome)),
             _ => kind.to_string(),
         })
@@ -102,7 +116,7 @@ fn ended(outcome: &Outcome) -> String {
 }
 
 /// The instructions around an offset, by their mnemonics; the instruction itself is in brackets.
-fn around(symbols: &Symbols, func: FuncIndex, offset: CodeOffset) -> String {
+fn around(symbols: &Symbols, (func, offset): (FuncIndex, CodeOffset)) -> String {
     let Some(text) = symbols.wat(func) else { return String::new() };
     let lines: Vec<_> = text.lines.iter().filter(|line| line.offset.is_some()).collect();
     let Some(at) = lines.iter().position(|line| line.offset == Some(offset)) else { return String::new() };

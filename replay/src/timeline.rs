@@ -99,12 +99,13 @@ impl Timeline {
 
     /// Names, source lines and text of its module, parsed only once and on demand.
     pub fn symbols(&self) -> &Arc<Symbols> {
-        self.symbols.get_or_init(|| Arc::new(Symbols::new(Arc::clone(self.trace.module()))))
+        self.symbols.get_or_init(|| Arc::new(Symbols::of(&self.trace)))
     }
 
     /// Takes over the symbols of another timeline of the same module, so that one comparison parses them once.
     pub fn share_symbols(&mut self, other: &Timeline) {
-        if self.trace.header().module.hash == other.trace.header().module.hash {
+        let (own, other_header) = (self.trace.header(), other.trace.header());
+        if own.module.hash == other_header.module.hash && own.program == other_header.program {
             self.symbols = OnceLock::from(Arc::clone(other.symbols()));
         }
     }

@@ -50,6 +50,7 @@ verdicts! {
     PageLimit    "page-limit"    "the engines treat the same limit of memory pages differently";
     UncommittedStore "uncommitted-store" "memory does not hold what a store wrote";
     UnrecordedWrite  "unrecorded-write"  "memory changed without a recorded write";
+    Instance         "instance"          "a store of one instance landed in a memory of another instance";
     OutOfBounds  "out-of-bounds" "an instruction wrote outside memory and went on instead of trapping";
     MemorySize   "memory-size"   "a memory's size does not follow from its memory.grow instructions";
     NanBits      "nan-bits"      "only the sign or the payload of NaNs differs, which the specification allows";
@@ -96,7 +97,9 @@ fn cut_short(event: &Event) -> Option<Verdict> {
 /// The stage at which a run was rejected, if it was.
 fn rejected_at(event: &Event) -> Option<Stage> {
     match event {
-        Event::Milestone(Milestone::End { outcome: Outcome::Rejected { stage }, .. }) => Some(*stage),
+        Event::Milestone(
+            Milestone::End { outcome: Outcome::Rejected { stage }, .. } | Milestone::Refused { stage },
+        ) => Some(*stage),
         _ => None,
     }
 }
@@ -148,8 +151,18 @@ pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, r
             return Verdict::Invocation;
         }
         (
-            Event::Milestone(Milestone::Returned { .. } | Milestone::Exited { .. } | Milestone::End { .. }),
-            Event::Milestone(Milestone::Returned { .. } | Milestone::Exited { .. } | Milestone::End { .. }),
+            Event::Milestone(
+                Milestone::Returned { .. }
+                | Milestone::Exited { .. }
+                | Milestone::End { .. }
+                | Milestone::Judged { .. },
+            ),
+            Event::Milestone(
+                Milestone::Returned { .. }
+                | Milestone::Exited { .. }
+                | Milestone::End { .. }
+                | Milestone::Judged { .. },
+            ),
         ) => return Verdict::EndState,
         _ => {}
     }

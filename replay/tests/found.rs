@@ -8,7 +8,8 @@ mod support;
 
 use forkpoint_replay::{Fault, NanBits, Report, Timeline, Verdict, verify};
 use forkpoint_traces::{
-    EngineWords, Event, MemoryIndex, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader,
+    CodeOffset, DataIndex, EngineWords, Event, FuncIndex, GlobalIndex, InstanceInfo, MemoryIndex, MemoryOp,
+    Milestone, ModulePart, Outcome, Position, ProgramInfo, SiteId, TraceReader, TraceWriter,
 };
 use support::{Step, create, end, invoke, memories, push, step, store};
 
@@ -190,4 +191,68 @@ fn a_writer_tells_of_what_it_pushed_outside_of_memory() {
     let event = timeline.event(Position(4)).unwrap();
     assert_eq!(event, Event::FoundOutside { memory: MemoryIndex(0), address: 65533 });
     assert_eq!(timeline.event(Position(5)).unwrap(), Event::FoundSize { memory: MemoryIndex(0), pages: 5 });
+}
+
+/// The two memories belong to two instances of a program.
+fn program() -> ProgramInfo {
+    let part = |start, length, first_function| ModulePart {
+        start: CodeOffset(start),
+        length,
+        first_function: FuncIndex(first_function),
+        first_data: DataIndex(0),
+    };
+    let instance = |name: &str, module, memory| InstanceInfo {
+        name: name.to_string(),
+        module,
+        imports: Vec::new(),
+        memories: vec![MemoryIndex(memory)],
+        tables: Vec::new(),
+        first_global: GlobalIndex(0),
+    };
+    let length = support::module().len() as u32;
+    ProgramInfo {
+        modules: vec![part(0, 8, 0), part(8, length - 8, 1000)],
+        instances: vec![instance("a", 0, 0), instance("b", 1, 1)],
+        directives: Vec::new(),
+        texts: 0,
+    }
+}
+
+#[test]
+fn a_store_in_another_instances_memory_is_named() {
+    let in_memory = |memory, address, bytes: &[u8]| Step::Raw {
+        site: SiteId::OBSERVED,
+        operands: [memory, address, CHECKPOINT],
+        blob: bytes.to_vec(),
+    };
+    let here = in_memory(0, 8, &[0, 0, 0, 0]);
+    let there = in_memory(1, 8, &[4, 3, 2, 1]);
+    let verdict = |found: &[Step], of_program: bool| {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str, found: &[Step]| {
+            let path = folder.path().join(name);
+            let mut header = support::header(100);
+            header.program = of_program.then(program);
+            let data = support::DATA.to_vec();
+            let mut writer =
+                TraceWriter::create(&path, &header, support::module().into(), support::sites(), data).unwrap();
+            let steps = [&memories([1, 1])[..], &[invoke(), store(8, 0x0102_0304)], found].concat();
+            steps.iter().chain(&[end(Outcome::Finished)]).for_each(|step| push(&mut writer, step).unwrap());
+            writer.finish(EngineWords::default()).unwrap();
+            Timeline::open(&path).unwrap()
+        };
+        let (mut lhs, mut rhs) = (open("l.fpt", &[]), open("r.fpt", found));
+        let report = Report::new(&mut lhs, &mut rhs, 3, NanBits::default()).unwrap();
+        (report.verdict.unwrap(), report.culprit.is_some())
+    };
+    for found in [[here.clone(), there.clone()], [there.clone(), here.clone()]] {
+        assert_eq!(verdict(&found, true), (Verdict::Instance, true));
+        assert_eq!(verdict(&found, false), (Verdict::UncommittedStore, true), "a single module has no instances");
+    }
+    // Other bytes, another address, nothing missing here.
+    let other = in_memory(1, 8, &[4, 3, 2, 9]);
+    assert_eq!(verdict(&[here.clone(), other], true).0, Verdict::UncommittedStore);
+    let elsewhere = in_memory(1, 64, &[4, 3, 2, 1]);
+    assert_eq!(verdict(&[here, elsewhere], true).0, Verdict::UncommittedStore);
+    assert_eq!(verdict(&[there], true).0, Verdict::UnrecordedWrite);
 }

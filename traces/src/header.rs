@@ -2,6 +2,7 @@
 
 use crate::error::TraceError;
 use crate::ids::MemoryIndex;
+use crate::program::ProgramInfo;
 use crate::value::WasmValue;
 use crate::wire;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ pub struct Header {
     pub module: ModuleInfo,
     /// What the guest was given.
     pub host: HostInfo,
-    /// What was asked for, in order, without the start function.
+    /// What was asked for, in order, without the start function. Empty for a program of several modules.
     pub steps: Vec<Step>,
     /// What the run was limited to.
     pub limits: Limits,
@@ -31,6 +32,8 @@ pub struct Header {
     pub command: Vec<String>,
     /// Events in every chunk but the last.
     pub chunk_events: u32,
+    /// What a program of several modules consists of; `None` for a single module.
+    pub program: Option<ProgramInfo>,
 }
 
 /// The engine setting that holds the limit on its process's address space in bytes, where there was one.
@@ -59,7 +62,7 @@ pub struct EngineInfo {
     pub settings: Vec<(String, String)>,
 }
 
-/// The recorded module; its bytes follow in the trace.
+/// The recorded module, or all modules of a program together; the bytes follow in the trace.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ModuleInfo {
     /// File name (without folders) it was read from.

@@ -72,6 +72,21 @@ pub enum Milestone {
         /// Which.
         stage: Stage,
     },
+    /// A directive of a program of several modules begins.
+    Directive {
+        /// Its number, from 0.
+        number: u32,
+    },
+    /// The engine refused the directive's module at a stage.
+    Refused {
+        /// Which.
+        stage: Stage,
+    },
+    /// The directive is over.
+    Judged {
+        /// Whether what became of it is what was expected.
+        passed: bool,
+    },
 }
 
 impl Milestone {
@@ -85,6 +100,9 @@ impl Milestone {
             Milestone::Trapped { .. } => "trap",
             Milestone::Exited { .. } => "exit",
             Milestone::End { .. } => "end",
+            Milestone::Directive { .. } => "directive",
+            Milestone::Refused { .. } => "refused",
+            Milestone::Judged { .. } => "judged",
         }
     }
 }

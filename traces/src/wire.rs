@@ -90,13 +90,47 @@ mod tests {
     use super::*;
     use crate::header::{Argument, Call, Put, Step, StepResult};
     use crate::host::{HostCall, HostEvent, Import};
-    use crate::ids::{CodeOffset, FuncIndex, GlobalIndex, MemoryIndex};
+    use crate::ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex};
     use crate::index::Place;
     use crate::milestone::{GlobalState, Milestone};
     use crate::op::MemoryOp;
-    use crate::outcome::{Outcome, TrapKind};
+    use crate::outcome::{Outcome, Stage, TrapKind};
+    use crate::program::{Action, Directive, Expected, InstanceInfo, Link, ModulePart, Pattern, ProgramInfo};
     use crate::site::Site;
     use crate::value::WasmValue;
+
+    #[test]
+    fn the_form_of_programs_is_frozen() {
+        let instance = InstanceInfo {
+            name: "a".to_string(),
+            module: 0,
+            imports: vec![None, Some(Link { instance: 0, export: "m".to_string() })],
+            memories: vec![MemoryIndex(3)],
+            tables: vec![5],
+            first_global: GlobalIndex(6),
+        };
+        let module =
+            ModulePart { start: CodeOffset(0), length: 8, first_function: FuncIndex(1), first_data: DataIndex(2) };
+        let one = Pattern { value: WasmValue::I32(1), mask: [0xff; 16] };
+        let call = Call { function: "f".to_string(), arguments: vec![Argument::Value(WasmValue::I32(-1))] };
+        let directives = vec![
+            Directive { line: 1, action: Action::Instantiate { instance: 0 }, expected: Expected::Success },
+            Directive {
+                line: 2,
+                action: Action::Call { instance: 0, call },
+                expected: Expected::Results(vec![vec![one]]),
+            },
+        ];
+        let program = ProgramInfo { modules: vec![module], instances: vec![instance], directives, texts: 4 };
+        let mut expected = vec![1, 0, 8, 1, 2, 1, 1, b'a', 0, 2, 0, 1, 0, 1, b'm', 1, 3, 1, 5, 6];
+        expected.extend([2, 1, 0, 0, 0, 2, 2, 0, 1, b'f', 1, 0, 0, 1, 1, 1, 1, 0, 2]);
+        expected.extend([0xff; 16]);
+        expected.push(4);
+        assert_eq!(encode(&program), expected);
+        assert_eq!(encode(&Milestone::Directive { number: 3 }), [8, 3]);
+        assert_eq!(encode(&Milestone::Refused { stage: Stage::Compile }), [9, 1]);
+        assert_eq!(encode(&Milestone::Judged { passed: true }), [10, 1]);
+    }
 
     /// Frozen bytes: if this test fails, the format has changed and its version must too.
     #[test]

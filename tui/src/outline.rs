@@ -101,6 +101,10 @@ impl Outline for TraceOutline {
         self.symbols.function_name(func)
     }
 
+    fn own_offset(&self, offset: CodeOffset) -> CodeOffset {
+        self.symbols.own_offset(offset)
+    }
+
     fn source_line(&self, offset: CodeOffset) -> Option<String> {
         if self.is_loading() {
             return None;

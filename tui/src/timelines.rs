@@ -28,7 +28,7 @@ impl Timelines {
     /// Takes one trace, or lines up two; reads only as much of them as it takes to find their first divergence.
     pub(crate) fn open(lhs: Opened, rhs: Option<Opened>) -> Result<(Arc<TraceOutline>, Timelines), TuiError> {
         let mut infos = [info(&lhs.name, &lhs.timeline), Info::default()];
-        let symbols = Arc::new(Symbols::new(Arc::clone(lhs.timeline.trace().module())));
+        let symbols = Arc::new(Symbols::of(lhs.timeline.trace()));
         let sites = Arc::clone(lhs.timeline.trace().sites());
         let mut sides = vec![lhs.timeline];
         let mut alignment = Alignment::single(&sides[0]);

@@ -124,6 +124,8 @@ pub(crate) trait Outline: Send + Sync {
     fn memory_name(&self, memory: MemoryIndex) -> String;
     /// A function's name.
     fn function_name(&self, func: FuncIndex) -> String;
+    /// An offset as one in its own module.
+    fn own_offset(&self, offset: CodeOffset) -> CodeOffset;
     /// File and line an instruction was compiled from; `None` while that is read for the first time.
     fn source_line(&self, offset: CodeOffset) -> Option<String>;
     /// Whether something that a frame could show is still being read in the background.

@@ -88,7 +88,9 @@ impl App {
     fn wat(&self, place: Option<CodePlace>) -> Option<CodeView> {
         let code = self.seen.wat.clone()?;
         let title = match place {
-            Some(place) => format!("wat {} @{}", self.outline.function_name(place.func), place.offset),
+            Some(place) => {
+                format!("wat {} @{}", self.outline.function_name(place.func), self.outline.own_offset(place.offset))
+            }
             None => "wat".to_string(),
         };
         let empty = if place.is_some() { "this function cannot be printed" } else { "no instruction of the module" };
@@ -159,7 +161,11 @@ impl App {
             parts.push(side.word().to_string());
         }
         if let Some(place) = event.place {
-            parts.push(format!("{}@{}", self.outline.function_name(place.func), place.offset));
+            parts.push(format!(
+                "{}@{}",
+                self.outline.function_name(place.func),
+                self.outline.own_offset(place.offset)
+            ));
             parts.extend(self.outline.source_line(place.offset));
         }
         parts.push(match &event.value {

@@ -9,7 +9,6 @@ use forkpoint_replay::{Report, Side, SiteReport, Symbols, Timeline, Verdict};
 use forkpoint_tracer::instrument::{Ask, Options};
 use forkpoint_traces::{Event, FuncIndex, Milestone, Outcome, Place, Position, TrapKind};
 use serde::Serialize;
-use std::sync::Arc;
 
 /// The place at which a run ended, as a rerun found it.
 #[derive(Debug, Serialize)]
@@ -99,7 +98,7 @@ impl Asked<'_> {
                 notes.push(format!("a rerun does not show where {name} ended, either"));
                 continue;
             };
-            let symbols = Symbols::new(Arc::clone(again.trace().module()));
+            let symbols = Symbols::of(again.trace());
             places.push(FoundPlace {
                 side,
                 trapped: matches!(missing, Missing::Trap),

@@ -1,6 +1,7 @@
 //! What a report holds: its JSON form is documented in `docs/json.md`.
 
 use crate::allowed::Allowed;
+use crate::assertions::Assertions;
 use crate::limits::PageLimit;
 use crate::side::Side;
 use crate::signature::EventShape;
@@ -90,12 +91,18 @@ pub struct ModuleReport {
 /// An instruction of the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SiteReport {
-    /// Function index.
+    /// The instance, in a program of several modules.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
+    /// Function index in its module.
     pub function: FuncIndex,
     /// Function name.
     pub name: String,
     /// Byte offset in the original module.
     pub offset: CodeOffset,
+    /// The same two in the numbers of the trace.
+    #[serde(skip)]
+    pub place: (FuncIndex, CodeOffset),
     /// The instruction in the text format.
     pub instruction: String,
     /// Source file, if debug information names one.
@@ -179,6 +186,9 @@ pub struct SideReport {
     pub last_words: Option<String>,
     /// What the engine did with the limit on the pages of memories, if there was one.
     pub page_limit: Option<PageLimit>,
+    /// What became of the script's assertions, if it is a script that ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assertions: Option<Assertions>,
     /// Number of events.
     pub events: u64,
     /// Whether the trace was closed.

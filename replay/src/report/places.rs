@@ -42,9 +42,11 @@ pub(super) fn site_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Op
 pub(super) fn site_at(func: FuncIndex, offset: CodeOffset, mnemonic: Option<&str>, symbols: &Symbols) -> SiteReport {
     let frame = symbols.source(offset).into_iter().next();
     SiteReport {
-        function: func,
+        instance: symbols.instance(func),
+        function: symbols.own_index(func),
         name: symbols.function_name(func),
-        offset,
+        offset: symbols.own_offset(offset),
+        place: (func, offset),
         instruction: symbols.instruction(offset).or_else(|| mnemonic.map(ToString::to_string)).unwrap_or_default(),
         file: frame.as_ref().and_then(|frame| frame.file.clone()),
         line: frame.as_ref().and_then(|frame| frame.line),

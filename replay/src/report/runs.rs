@@ -1,6 +1,7 @@
 //! What a report says of the two runs whether or not they diverge: module, engines, settings.
 
 use super::parts::{ModuleReport, SideReport};
+use crate::assertions::Assertions;
 use crate::describe::{describe, describe_with_place};
 use crate::error::ReplayError;
 use crate::limits::PageLimit;
@@ -20,6 +21,9 @@ pub(super) fn module(timeline: &Timeline) -> ModuleReport {
 /// What the specification says, as the recorder of this trace found it.
 pub(super) fn specification(timeline: &Timeline) -> String {
     let header = timeline.trace().header();
+    if header.program.is_some() {
+        return "asked for each module alone, by what the program expects".to_string();
+    }
     let switches = header.features.run.join(" ");
     let with = if switches.is_empty() { String::new() } else { format!(" with {}", printable(&switches)) };
     match (&header.specification.invalid, header.specification.beyond.as_slice()) {
@@ -51,7 +55,8 @@ pub(super) fn not_asked(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
         let names = printable(&preloads.join(", "));
         sentences.push(format!("the modules of --preload ({names}) ran in wasmi, and not under these engines"));
     }
-    if (left.host.replayed || right.host.replayed) && imports_functions(lhs.trace().module()) {
+    let program = left.program.is_some();
+    if !program && (left.host.replayed || right.host.replayed) && imports_functions(lhs.trace().module()) {
         let side = match (left.host.replayed, right.host.replayed) {
             (true, true) => "both sides",
             (true, false) => Side::Lhs.word(),
@@ -86,6 +91,7 @@ const HOST: &str = "host";
 pub(super) fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
     let outcome = timeline.trace_mut().outcome()?;
     let page_limit = PageLimit::of(timeline)?;
+    let assertions = Assertions::of(timeline)?;
     let trace = timeline.trace();
     let engine = &trace.header().engine;
     let features = match engine.cpu_features.as_slice() {
@@ -103,6 +109,7 @@ pub(super) fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         code: trace.words().code.as_deref().map(printable),
         last_words: trace.words().last_words.as_deref().map(printable_lines),
         page_limit,
+        assertions,
         events: trace.events(),
         complete: trace.is_complete(),
         event: None,

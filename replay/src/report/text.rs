@@ -24,20 +24,21 @@ impl fmt::Display for SiteReport {
     }
 }
 
-/// A sentence about a place in memory. Memory 0, nearly always the only one, has neither number nor name.
+/// A sentence about a place in memory. Memory 0 of a single module, nearly always the only one, has neither number nor
+/// name.
 fn write_place(
     f: &mut fmt::Formatter<'_>,
     memory: &str,
-    (MemoryIndex(index), name): (MemoryIndex, Option<&str>),
+    (memory_index, name): (Option<MemoryIndex>, Option<&str>),
     address: u64,
     before: &Hex<Vec<u8>>,
     after: [Option<&Hex<Vec<u8>>>; 2],
     (writer, written_before): (Option<&EventReport>, Option<Position>),
 ) -> fmt::Result {
     let which = match name {
-        _ if index == 0 => String::new(),
+        _ if memory_index == Some(MemoryIndex(0)) => String::new(),
         Some(name) => format!(" {name}"),
-        None => format!(" {index}"),
+        None => memory_index.map_or_else(String::new, |MemoryIndex(index)| format!(" {index}")),
     };
     write!(f, "{memory}{which} at {address:#x} held {before:#} before")?;
     for side in Side::BOTH {
@@ -114,7 +115,7 @@ impl fmt::Display for Report {
         }
         if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
             let after = [self.lhs.after.as_ref(), self.rhs.after.as_ref()];
-            let memory = (memory, self.memory_name.as_deref());
+            let memory = (self.numbered(memory), self.memory_name.as_deref());
             write_place(
                 f,
                 "; memory",
@@ -129,7 +130,7 @@ impl fmt::Display for Report {
         }
         if let Some(place) = &self.elsewhere {
             let after = [Some(&place.lhs_after), Some(&place.rhs_after)];
-            let memory = (place.memory, place.memory_name.as_deref());
+            let memory = (self.numbered(place.memory), place.memory_name.as_deref());
             let writer = (place.last_writer.as_ref(), place.written_before);
             write_place(f, " Memory", memory, place.address, &place.before, after, writer)?;
         }
@@ -184,6 +185,11 @@ impl fmt::Display for Report {
 }
 
 impl Report {
+    /// A memory of a single module; those of programs have names.
+    fn numbered(&self, memory: MemoryIndex) -> Option<MemoryIndex> {
+        self.lhs.assertions.is_none().then_some(memory)
+    }
+
     fn fmt_without_divergence(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Some(reason) if self.nothing_ran => writeln!(f, "Nothing to compare: {reason}.")?,
@@ -217,6 +223,9 @@ impl Report {
                 f.write_str(" (incomplete)")?;
             }
             writeln!(f, "\n     {}", side.version)?;
+            if let Some(assertions) = side.assertions.as_ref().filter(|assertions| !assertions.is_empty()) {
+                writeln!(f, "     {assertions}")?;
+            }
             if let Some(limit) = &side.page_limit {
                 writeln!(f, "     {limit}")?;
             }

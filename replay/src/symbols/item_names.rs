@@ -1,11 +1,14 @@
 //! What tables, memories, globals and data segments are called, and how large a memory can be, in words.
 
-use super::Symbols;
+use super::ModuleSymbols;
 use super::items::{Item, PAGE_LOG2};
 use forkpoint_traces::{MAX_NAME, MemoryIndex, clip, printable_name};
 use std::ops::Range;
 
-impl Symbols {
+/// Most pages of a 32-bit memory with pages of the usual size.
+pub(super) const USUAL_MOST_PAGES: u64 = 1 << (32 - PAGE_LOG2);
+
+impl ModuleSymbols {
     /// A name to show for a table, memory, global or data segment: from the name section, else its import as
     /// `module.name`, else its export. Safe to print, bounded; `None` if there is only a number, or if the name is
     /// just the noun, as for most memories.
@@ -27,35 +30,21 @@ impl Symbols {
         items.exports.get(&(item, index)).and_then(text).filter(|name| !name.is_empty()).map(printable_name)
     }
 
-    /// The noun, followed by the name or else the number: `memory heap`, `memory 1`.
-    pub fn item(&self, item: Item, index: u32) -> String {
-        format!("{item} {}", self.item_label(item, index))
-    }
-
     /// The name, or else the number.
     pub fn item_label(&self, item: Item, index: u32) -> String {
         self.item_name(item, index).unwrap_or_else(|| index.to_string())
     }
 
-    /// A size in words.
-    pub fn pages(&self, memory: MemoryIndex, pages: u64) -> String {
-        format!("{pages} pages{}", self.doubt(memory, pages))
-    }
-
-    /// A note on a size that no memory can have: it is an engine's claim, and the real one is unknown.
-    pub fn doubt(&self, memory: MemoryIndex, pages: u64) -> &'static str {
-        if pages > self.most_pages(memory) { ", says the engine" } else { "" }
-    }
-
     /// Most pages that a memory can have: as many as it has addresses for.
     pub fn most_pages(&self, memory: MemoryIndex) -> u64 {
         let known = self.items().most_pages.get(memory.0 as usize);
-        known.copied().unwrap_or(1 << (32 - PAGE_LOG2))
+        known.copied().unwrap_or(USUAL_MOST_PAGES)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Symbols;
     use super::*;
 
     fn symbols(text: &str) -> Symbols {

@@ -5,7 +5,7 @@
 //! without bound. No query costs more than the function it asks about, except that the first one to need names
 //! or debug information reads those sections once.
 //!
-//! To get started: [`Symbols`]. `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `wat.rs`
+//! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `wat.rs`
 //! prints one function through a synthetic module.
 
 mod demangle;
@@ -16,6 +16,7 @@ mod lanes;
 mod layout;
 mod metered;
 mod names;
+mod program;
 mod synthetic;
 mod wat;
 
@@ -23,6 +24,7 @@ pub use dwarf::SourceFrame;
 pub use forkpoint_traces::{is_active, printable, printable_lines};
 pub use items::Item;
 pub use lanes::Lanes;
+pub use program::Symbols;
 pub use wat::{WatFunction, WatLine};
 
 use dwarf::DebugInfo;
@@ -37,7 +39,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use wasmparser::BinaryReader;
 
 /// Names, source lines and text of one module, parsed as they are asked for.
-pub struct Symbols {
+struct ModuleSymbols {
     module: Arc<[u8]>,
     layout: Layout,
     names: OnceLock<Names>,
@@ -47,12 +49,12 @@ pub struct Symbols {
     lanes: Mutex<HashMap<usize, StoredLanes>>,
 }
 
-impl Symbols {
+impl ModuleSymbols {
     /// Symbols of `module`, a whole WebAssembly binary. Never fails: what cannot be parsed is absent.
-    pub fn new(module: impl Into<Arc<[u8]>>) -> Symbols {
+    pub fn new(module: impl Into<Arc<[u8]>>) -> ModuleSymbols {
         let module = module.into();
         let layout = Layout::parse(&module);
-        Symbols {
+        ModuleSymbols {
             module,
             layout,
             names: OnceLock::new(),
@@ -160,9 +162,9 @@ impl Symbols {
     }
 }
 
-impl fmt::Debug for Symbols {
+impl fmt::Debug for ModuleSymbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Symbols")
+        f.debug_struct("ModuleSymbols")
             .field("bytes", &self.module.len())
             .field("functions", &self.functions())
             .finish_non_exhaustive()

@@ -1,6 +1,6 @@
 //! Text of one function or one instruction, in time linear in that function.
 
-use super::Symbols;
+use super::ModuleSymbols;
 use super::synthetic::Parts;
 use forkpoint_traces::printable;
 use forkpoint_traces::{CodeOffset, FuncIndex};
@@ -35,7 +35,7 @@ const MAX_TEXT: usize = 64 << 20;
 /// In deeper nesting labels are shown by number: the printer compares a name with those of all labels around it.
 const MAX_NAMED_DEPTH: usize = 200;
 
-impl Symbols {
+impl ModuleSymbols {
     /// Text of the one instruction at `offset`, as the text format has it: `i32.store offset=8 align=2`.
     ///
     /// `offset` must be that of an instruction's first byte, which only a walk from the start of the function
@@ -51,7 +51,7 @@ impl Symbols {
 }
 
 /// Text of the function `func`, `None` if it has no body.
-fn function(symbols: &Symbols, func: FuncIndex) -> Option<WatFunction> {
+fn function(symbols: &ModuleSymbols, func: FuncIndex) -> Option<WatFunction> {
     let module = symbols.module();
     let range = symbols.layout.body(func.0)?;
     let body = &module[range.start as usize..range.end as usize];
@@ -87,7 +87,7 @@ fn function(symbols: &Symbols, func: FuncIndex) -> Option<WatFunction> {
 }
 
 /// Text of the instruction at `offset`.
-fn instruction(symbols: &Symbols, offset: CodeOffset) -> Option<String> {
+fn instruction(symbols: &ModuleSymbols, offset: CodeOffset) -> Option<String> {
     let defined = symbols.layout.body_at(offset.0)?;
     let end = symbols.layout.bodies[defined].end as usize;
     let code = &symbols.module()[offset.0 as usize..end];
@@ -127,7 +127,7 @@ fn instruction(symbols: &Symbols, offset: CodeOffset) -> Option<String> {
 }
 
 /// First line of a function: `(func $name (;12;) (type 3) (param i32)`.
-fn head(symbols: &Symbols, func: FuncIndex, parts: &Parts<'_>) -> String {
+fn head(symbols: &ModuleSymbols, func: FuncIndex, parts: &Parts<'_>) -> String {
     // Printed without the names of functions, since the function is number 0 of the synthetic module and
     // would get the name of the module's own number 0.
     let printed = print_body(parts, true).into_iter().next();
@@ -203,8 +203,8 @@ impl Used {
         }
     }
 
-    /// Looks the names up. Functions keep the ones that [`Symbols::function_name`] shows, made unique.
-    fn name<'a>(&self, symbols: &'a Symbols, parts: &mut Parts<'a>) {
+    /// Looks the names up. Functions keep the ones that [`ModuleSymbols::function_name`] shows, made unique.
+    fn name<'a>(&self, symbols: &'a ModuleSymbols, parts: &mut Parts<'a>) {
         let mut taken = HashSet::new();
         for &func in &self.functions {
             if let Some(mut name) = symbols.known_name(FuncIndex(func)) {

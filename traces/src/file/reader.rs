@@ -77,6 +77,7 @@ impl TraceReader {
         }
         let module: Arc<[u8]> = open::expect(&file, &mut at, length, Tag::Module, "module")?.into();
         header.module.check(&module, at)?;
+        header.program.as_ref().map_or(Ok(()), |program| program.check(module.len()))?;
         let table: Sites =
             wire::decode(&open::expect(&file, &mut at, length, Tag::Sites, "site table")?, at, "site table")?;
         for &(start, end) in &table.data {

@@ -83,6 +83,7 @@ impl TraceWriter {
             return Err(TraceError::corrupt(0, what));
         }
         header.module.check(&module, 0)?;
+        header.program.as_ref().map_or(Ok(()), |program| program.check(module.len()))?;
         let chunk_events = header.chunk_events.max(1);
         let table = Sites { sites, data: data.iter().map(|range| (range.start, range.end)).collect() };
         let sites = wire::encode(&table);

@@ -139,6 +139,7 @@ pub fn header(chunk_events: u32) -> Header {
         recorder: RecorderInfo::default(),
         command: Vec::new(),
         chunk_events,
+        program: None,
     }
 }
 

@@ -258,6 +258,10 @@ impl Outline for Fake {
         format!("{}{}", self.prefix, if func.0 == 3 { "mix" } else { "flush" })
     }
 
+    fn own_offset(&self, offset: CodeOffset) -> CodeOffset {
+        offset
+    }
+
     fn source_line(&self, offset: CodeOffset) -> Option<String> {
         (offset.0 == 0x1b2 && !self.is_loading()).then(|| "mix.c:14".to_string())
     }

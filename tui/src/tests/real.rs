@@ -43,6 +43,7 @@ pub(super) fn header(module: &[u8]) -> Header {
         recorder: forkpoint_traces::RecorderInfo::default(),
         command: Vec::new(),
         chunk_events: 64,
+        program: None,
     }
 }
 
