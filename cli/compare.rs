@@ -41,7 +41,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         reruns: if args.no_reruns { Reask::Never } else { Reask::Always },
         context: args.report.context,
         nan_bits: args.report.nan_bits,
-        inputs: inputs(&args.guest.module, &args.guest.run),
+        inputs: inputs(args.guest.files(), &args.guest.run),
         ..Settings::default()
     };
     let answer = match args.engines.is_empty() {

@@ -2,13 +2,16 @@
 
 use crate::answer::Answer;
 use crate::args::{RecordArgs, RecordHost};
+use crate::files::timeline;
 use crate::output::{bytes, grouped, print, print_json, tell};
 use crate::progress::{self, Terminal};
 use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{Doing, HostMode, Progress, Settings, record};
-use forkpoint_replay::{Item, Symbols, printable};
-use forkpoint_tracer::{CallResult, Differs, EngineSpec, HostSource, Mismatch, Recorded, Request, Scratch, Stdio};
+use forkpoint_replay::{Assertions, Item, Symbols, printable};
+use forkpoint_tracer::{
+    CallResult, Differs, EngineSpec, HostSource, Mismatch, Program, Recorded, Request, Scratch, Stdio,
+};
 use forkpoint_traces::{Hex, MEMORY_VARIABLE, Observation, Outcome};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -24,10 +27,10 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     if let Some(error) = program.invalid() {
         bail!(
             "{}: {error}; it cannot be recorded. `forkpoint compare` shows what engines make of it",
-            args.guest.module.display()
+            args.guest.file().display()
         );
     }
-    let output = args.output.clone().unwrap_or_else(|| default_output(&args.guest.module));
+    let output = args.output.clone().unwrap_or_else(|| default_output(args.guest.file()));
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let request = Request {
         engine: engine.clone(),
@@ -40,7 +43,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         RecordHost::Wasmtime => HostMode::Pinned,
         RecordHost::Own => HostMode::Own,
     };
-    let inputs = inputs(&args.guest.module, &args.guest.run);
+    let inputs = inputs(args.guest.files(), &args.guest.run);
     let settings = Settings { host, inputs, ..Settings::default() };
     let host = settings.host_for(&program, &request, temporary.path())?;
     if host != HostSource::Live && !args.quiet {
@@ -64,7 +67,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         print_json(&RecordedJson::of(&recorded, &output))?;
         return Ok(answer);
     }
-    for call in &recorded.calls {
+    // Of a script, what it asserts counts, and not what its calls return.
+    let calls = if program.parts().is_some() { &[][..] } else { &recorded.calls };
+    for call in calls {
         if let Ok(values) = &call.result {
             for value in values {
                 print(&format!("{}\n", printable(&value.to_string())))?;
@@ -85,6 +90,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         if let Some(host) = recorded.host.as_ref().filter(|_| args.host == RecordHost::Own) {
             tell(&format!("  host calls were answered by {}", printable(host)));
         }
+        if let Some(assertions) = assertions(&program, &output)?.filter(|assertions| !assertions.is_empty()) {
+            assertions.to_string().lines().for_each(|line| tell(&format!("  {line}")));
+        }
         if let Some(message) = &recorded.message {
             for line in message.lines() {
                 tell(&format!("  {}", printable(line)));
@@ -103,7 +111,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         ));
     }
     if recorded.mismatches.count > 0 {
-        let symbols = Symbols::new(Arc::clone(program.original()));
+        let symbols = Symbols::with(Arc::clone(program.original()), program.parts().cloned());
         recorded.mismatches.first.iter().take(MOST_FINDINGS).for_each(|finding| tell(&words(finding, &symbols)));
     }
     if recorded.mismatches.count > 0 {
@@ -114,6 +122,14 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         ));
     }
     Ok(answer)
+}
+
+/// What became of a script's assertions, as its trace says.
+fn assertions(program: &Program, output: &Path) -> Result<Option<Assertions>> {
+    if program.parts().is_none() || !output.is_file() {
+        return Ok(None);
+    }
+    Ok(Assertions::of(&mut timeline(output)?)?)
 }
 
 /// Applies the options `--target`, `--cpu` and `--opt` on top of the settings in the engine's name.

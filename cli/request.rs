@@ -3,31 +3,51 @@
 use crate::args::{GuestArgs, RunArgs};
 use crate::output::tell;
 use anyhow::{Context, Result};
-use forkpoint_compare::read_module;
+use forkpoint_compare::{is_script, read_module, read_script};
 use forkpoint_tracer::{CodeCache, EngineSpec, Imports, Invocation, Program, Request, WasiSetup};
 use signal_hook::consts::{SIGINT, SIGTERM};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads the module and checks everything that can be checked before a run.
 pub fn program(guest: &GuestArgs) -> Result<Program> {
-    let module = read_module(&guest.module)?;
+    if !guest.modules.is_empty() {
+        return linked(guest);
+    }
+    let file = guest.file();
+    if is_script(file) && guest.run.invoke.is_empty() {
+        let (name, text) = (module_name(guest), read_script(file)?);
+        return Program::script(&name, &text).with_context(|| format!("{}", file.display()));
+    }
+    let module = read_module(file)?;
     let (run, scripts) = (&guest.run, guest.run.host_scripts());
     let imports = Imports { scripts: &scripts, ..imports(run) };
     let program = Program::allocating(&module_name(guest), module, &calls(run)?, run.alloc.as_ref(), &imports)
-        .with_context(|| format!("{}", guest.module.display()))?;
+        .with_context(|| format!("{}", file.display()))?;
     if program.runs_without_threads() {
         tell(&format!(
             "note: {} gets no threads: each `thread-spawn` answers -1, and only its first thread runs",
-            guest.module.display()
+            file.display()
         ));
     }
     Ok(program)
 }
 
+/// A program of several modules.
+fn linked(guest: &GuestArgs) -> Result<Program> {
+    let read = |(name, file): &(String, PathBuf)| Ok((name.clone(), read_module(file)?));
+    let modules: Vec<(String, Vec<u8>)> = guest.modules.iter().map(read).collect::<Result<_>>()?;
+    let name = module_name(guest);
+    Program::linked(&name, &modules, &calls(&guest.run)?).with_context(|| format!("the program {name}"))
+}
+
 fn module_name(guest: &GuestArgs) -> String {
-    guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy()).into_owned()
+    if !guest.modules.is_empty() {
+        let names: Vec<&str> = guest.modules.iter().map(|(name, _)| name.as_str()).collect();
+        return names.join("+");
+    }
+    guest.file().file_name().map_or("module".into(), |name| name.to_string_lossy()).into_owned()
 }
 
 /// Who answers imports, apart from scripts.
@@ -82,9 +102,9 @@ pub fn plain_request() -> Result<Request> {
 }
 
 /// Files that are read, so none of them may be an output.
-pub fn inputs(module: &Path, run: &RunArgs) -> Vec<PathBuf> {
+pub fn inputs(modules: impl Iterator<Item = PathBuf>, run: &RunArgs) -> Vec<PathBuf> {
     let preloads = run.preload.iter().map(|preload| preload.file.clone());
-    std::iter::once(module.to_path_buf()).chain(preloads).collect()
+    modules.chain(preloads).collect()
 }
 
 /// Set by Ctrl-C and SIGTERM, for all runs of this process.

@@ -1,17 +1,23 @@
 //! The options that every recording takes.
 
-use super::parse::{parse_directory, parse_duration, parse_pair, parse_preload, parse_size};
+use super::parse::{parse_directory, parse_duration, parse_module, parse_pair, parse_preload, parse_size};
 use clap::{Args, ValueEnum};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{Checkpoint, FeatureSwitches, HostScript, Invocation, Preload, Stub};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What to run and what to give it: the same for `record` and `compare`.
 #[derive(Debug, Args)]
 pub struct GuestArgs {
-    /// The module, binary (.wasm) or text (.wat)
-    pub module: PathBuf,
+    /// The module, binary (.wasm) or text (.wat), or a script (.wast)
+    #[arg(required_unless_present = "modules", conflicts_with = "modules")]
+    pub module: Option<PathBuf>,
+    /// Instead of one module: a module of a program, and the name under which the others import from it; repeatable
+    ///
+    /// Calls name the module, as in --invoke 'b.run 64'; without a name they are the last module's.
+    #[arg(id = "modules", long = "module", value_name = "NAME=FILE", value_parser = parse_module)]
+    pub modules: Vec<(String, PathBuf)>,
     #[command(flatten)]
     pub run: RunArgs,
 }
@@ -109,6 +115,19 @@ pub struct RunArgs {
     /// Arguments of the guest
     #[arg(last = true)]
     pub arguments: Vec<String>,
+}
+
+impl GuestArgs {
+    /// The file that is run: of several modules the last.
+    pub fn file(&self) -> &Path {
+        let last = self.modules.last().map(|(_, file)| file);
+        self.module.as_ref().or(last).map_or(Path::new(""), PathBuf::as_path)
+    }
+
+    /// All files that are run.
+    pub fn files(&self) -> impl Iterator<Item = PathBuf> {
+        self.module.iter().chain(self.modules.iter().map(|(_, file)| file)).cloned()
+    }
 }
 
 /// Below this distance, checkpoints need records that are not joined.

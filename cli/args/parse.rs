@@ -56,6 +56,13 @@ pub fn parse_preload(text: &str) -> Result<Preload, String> {
     }
 }
 
+pub fn parse_module(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((name, file)) if !name.is_empty() && !file.is_empty() => Ok((name.to_string(), PathBuf::from(file))),
+        _ => Err("write NAME=FILE: the name that other modules import from, and the module".to_string()),
+    }
+}
+
 /// A number of bytes: `4096`, `500M`, `4G`.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let (number, shift) = match text.strip_suffix(['K', 'M', 'G']) {

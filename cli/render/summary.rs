@@ -35,6 +35,17 @@ impl fmt::Display for InWords<'_, Summary> {
             count(summary.diverge),
             count(summary.unanswered)
         )?;
+        for (engine, count) in &summary.assertions {
+            writeln!(
+                f,
+                "assertions of {} scripts under {}: {} of {} passed, {} failed",
+                grouped(count.scripts),
+                printable(engine),
+                grouped(count.passed),
+                grouped(count.total),
+                grouped(count.failed)
+            )?;
+        }
         if !summary.signatures.is_empty() {
             writeln!(f, "\nsignature         modules  what, and the smallest module that shows it")?;
         }

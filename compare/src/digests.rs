@@ -38,6 +38,8 @@ impl Runs<'_> {
         self.settings.keep != Kept::Full
             && !self.live()
             && self.program.invalid().is_none()
+            // Digests say nothing of what a script expects.
+            && self.program.parts().is_none()
             && sides.iter().all(|side| is_usual(side))
     }
 

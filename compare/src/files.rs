@@ -28,6 +28,19 @@ pub fn read_module(path: &Path) -> Result<Vec<u8>, CompareError> {
     }
 }
 
+/// Whether a file is a script of directives, by its name.
+pub fn is_script(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wast")
+}
+
+/// Reads a script.
+///
+/// # Errors
+/// When the file cannot be read, or is not text.
+pub fn read_script(path: &Path) -> Result<String, CompareError> {
+    fs::read_to_string(path).map_err(CompareError::io(format!("reading the script {}", path.display())))
+}
+
 /// Opens a trace to be read.
 ///
 /// # Errors

@@ -59,7 +59,7 @@ pub use compared::Compared;
 pub use comparison::Comparison;
 pub use differences::PlainDifference;
 pub use error::{CompareError, in_one_line};
-pub use files::{left_by_killed_recorders, open_trace, read_module, refuse_same};
+pub use files::{is_script, left_by_killed_recorders, open_trace, read_module, read_script, refuse_same};
 pub use guard::{Guard, Unsteady};
 pub use host::{HostMode, OwnHost, OwnHosts};
 pub use json::{json_indented, json_line};
@@ -70,6 +70,7 @@ pub use reruns::{FirstCall, FirstNan, FollowsFrom, FoundPlace, LeftOpen, Reruns,
 pub use settings::{Kept, Reask, Settings};
 pub use survey::{EngineGroup, EngineRow, Survey, Surveyed};
 pub use sweep::{
-    Baseline, Deviation, InputModule, ModuleAnswer, ModuleRow, ModuleSite, ReasonCount, Shard, SignatureCount, Store,
-    Summary, Sweep, SweepCalls, SweepChange, SweepChanges, merge, modules, read_baseline,
+    AssertionCount, Baseline, Deviation, EngineAssertions, InputModule, ModuleAnswer, ModuleRow, ModuleSite,
+    ReasonCount, Shard, SignatureCount, Store, Summary, Sweep, SweepCalls, SweepChange, SweepChanges, merge, modules,
+    read_baseline,
 };

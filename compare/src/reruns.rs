@@ -39,7 +39,8 @@ pub struct Reruns {
 impl Asked<'_> {
     /// Whether there is something to ask about a report. If host calls are answered for real, no run can be repeated.
     fn asks(&self, report: &Report) -> bool {
-        self.runs.settings.reruns != Reask::Never && !self.runs.live() && report.agree != Some(true)
+        let asks = self.runs.settings.reruns != Reask::Never && self.runs.program.parts().is_none();
+        asks && !self.runs.live() && report.agree != Some(true)
     }
 
     /// Records both sides by hooks if records were lost, then asks the other questions. Returns the report and the

@@ -57,7 +57,9 @@ impl<'a> Runs<'a> {
 
     /// The module's names.
     pub fn symbols(&self) -> &Symbols {
-        self.symbols.get_or_init(|| Symbols::new(std::sync::Arc::clone(self.program.original())))
+        self.symbols.get_or_init(|| {
+            Symbols::with(std::sync::Arc::clone(self.program.original()), self.program.parts().cloned())
+        })
     }
 
     /// Records a side for the first time. The guest's output goes where its request says.

@@ -17,15 +17,16 @@ pub use baseline::{Baseline, SweepChange, SweepChanges, read_baseline};
 pub use calls::SweepCalls;
 pub use input::{InputModule, Shard, modules};
 pub use merge::merge;
-pub use row::{Deviation, ModuleAnswer, ModuleRow, ModuleSite};
+pub use row::{Deviation, EngineAssertions, ModuleAnswer, ModuleRow, ModuleSite};
 pub use store::Store;
-pub use summary::{ReasonCount, SignatureCount, Summary};
+pub use summary::{AssertionCount, ReasonCount, SignatureCount, Summary};
 
 use crate::error::{CompareError, in_one_line};
-use crate::files::read_module;
+use crate::files::{is_script, open_recorded, read_module, read_script};
 use crate::settings::{Reask, Settings};
 use attempt::Tried;
 use calls::{ModuleCalls, call_at};
+use forkpoint_replay::{Assertions, Symbols};
 use forkpoint_tracer::{EngineSpec, Imports, Request, Scratch};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -133,6 +134,9 @@ impl Sweep<'_> {
     }
 
     fn try_one(&self, input: &InputModule, row: &mut ModuleRow) -> Result<(Vec<Example>, Scratch), CompareError> {
+        if is_script(&input.path) && input.calls.is_empty() && self.calls.asked.is_empty() {
+            return self.try_script(input, row);
+        }
         let module = read_module(&input.path)?;
         row.bytes = module.len() as u64;
         row.blake3 = blake3::hash(&module).to_hex().to_string();
@@ -154,7 +158,8 @@ impl Sweep<'_> {
         if attempt.valid {
             row.calls = calls.words();
         }
-        row.fill(&attempt.surveyed, &module, self.base.timeout);
+        let symbols = Symbols::new(module.as_slice());
+        row.fill(&attempt.surveyed, &symbols, self.base.timeout);
         let surveyed = &attempt.surveyed;
         let trace = |index: usize| surveyed.engines.get(index).and_then(|row| row.trace.clone());
         let mut examples = Vec::new();
@@ -171,7 +176,7 @@ impl Sweep<'_> {
                 let only = calls.only(at);
                 let again = tried.attempt(only.list.as_deref(), &folder.path().join(format!("alone-{number}")))?;
                 let mut of_one = ModuleRow::unanswered(&row.module, String::new());
-                of_one.fill(&again.surveyed, &module, self.base.timeout);
+                of_one.fill(&again.surveyed, &symbols, self.base.timeout);
                 if of_one.findings.iter().any(|other| other.signature == deviation.signature) {
                     (deviation.calls, deviation.confirmed) = (only.words(), true);
                 }
@@ -184,6 +189,45 @@ impl Sweep<'_> {
             }
             // If nothing in the module can be called, there is no command.
             deviation.command = calls.list.as_ref().map(|_| (self.command)(&input.path, &deviation.calls));
+        }
+        Ok((examples, folder))
+    }
+}
+
+impl Sweep<'_> {
+    /// A script's row: all its directives are one run.
+    fn try_script(&self, input: &InputModule, row: &mut ModuleRow) -> Result<(Vec<Example>, Scratch), CompareError> {
+        let text = read_script(&input.path)?;
+        row.bytes = text.len() as u64;
+        row.blake3 = blake3::hash(text.as_bytes()).to_hex().to_string();
+        let folder = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
+        let tried = Tried { sweep: self, input, module: &[] };
+        let (attempt, symbols) = tried.script(&text, &folder.path().join("1"))?;
+        let surveyed = &attempt.surveyed;
+        row.fill(surveyed, &symbols, self.base.timeout);
+        for engine in &surveyed.engines {
+            let Some(trace) = &engine.trace else { continue };
+            if let Some(found) = Assertions::of(&mut open_recorded(trace)?)? {
+                row.assertions.push(EngineAssertions {
+                    engine: engine.engine.clone(),
+                    total: found.total,
+                    passed: found.passed,
+                    failed: found.failed,
+                    failures: found.failures,
+                });
+            }
+        }
+        let trace = |index: usize| surveyed.engines.get(index).and_then(|row| row.trace.clone());
+        let mut examples = Vec::new();
+        let diverged = surveyed.groups.iter().filter(|group| group.divergence.is_some());
+        for (group, deviation) in diverged.zip(&row.findings) {
+            let first = group.engines.first().copied();
+            if let (Some(lhs), Some(rhs)) = (surveyed.reference.and_then(trace), first.and_then(trace)) {
+                examples.push(Example { signature: deviation.signature.clone(), traces: [lhs, rhs] });
+            }
+        }
+        for deviation in &mut row.findings {
+            deviation.command = Some((self.command)(&input.path, &[]));
         }
         Ok((examples, folder))
     }

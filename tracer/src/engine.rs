@@ -5,13 +5,15 @@ mod drive;
 mod lent;
 mod library;
 mod limit;
+mod script;
 mod session;
 mod wasmedge;
 pub(crate) mod wasmi;
 mod wasmtime;
 mod words;
+mod world;
 
-use crate::job::Job;
+use crate::job::{Job, Task};
 use crate::link::{Control, Out};
 use crate::protocol::Message;
 use crate::shared::Slots;
@@ -35,7 +37,12 @@ pub(crate) fn run(job: &Job, mut out: Out, control: Control, slots: Slots) -> io
         EngineSpec::Runner { command } => Err(format!("`{command}` is a separate program")),
     };
     match engine {
-        Ok(engine) => drive::drive(&*engine, job, out, control, slots),
+        Ok(engine) => match &job.task {
+            Task::Run(run) if let Some(script) = &run.script => {
+                script::drive(&*engine, job, run, script, (out, control, slots))
+            }
+            _ => drive::drive(&*engine, job, out, control, slots),
+        },
         Err(error) => out.message(&Message::SetupFailed(error)),
     }
 }

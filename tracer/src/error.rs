@@ -1,6 +1,7 @@
 //! Errors of recording. A fault of the *guest* or the *engine under test* is not an error: it is recorded.
 
 use crate::instrument::{InstrumentError, RawRecordError};
+use crate::script::ScriptError;
 use forkpoint_traces::TraceError;
 use std::path::PathBuf;
 
@@ -11,6 +12,9 @@ pub enum RecordError {
     /// The module is invalid or does something that cannot be recorded.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
+    /// The script cannot be run.
+    #[error(transparent)]
+    Script(#[from] ScriptError),
     /// The module needs imports that nobody provides.
     #[error(
         "the module needs imports that are not provided:\n{list}\nprovided are WASI preview 1 (`wasi_snapshot_preview1`) and memories, each once; answer a function by a \

@@ -83,6 +83,62 @@ pub(crate) struct Run {
     pub(crate) watch: Option<Watch>,
     /// Whether a runner that keeps records back must send each at once, since the run crashed before.
     pub(crate) careful: bool,
+    /// What is run instead of a single module and its calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) script: Option<ScriptJob>,
+}
+
+/// A program of several modules, and what is done with it. Files are beside the job's module.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ScriptJob {
+    pub(crate) instances: Vec<InstanceJob>,
+    pub(crate) directives: Vec<DirectiveJob>,
+}
+
+/// An instance to be made.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct InstanceJob {
+    /// The original module, which the engine validates, and the one that runs.
+    pub(crate) original: String,
+    pub(crate) module: String,
+    /// Whether it is only validated and compiled, as it is.
+    pub(crate) stages_only: bool,
+    /// What its imports are, where there is something of that name.
+    pub(crate) imports: Vec<ImportJob>,
+    /// Export names of its own memories, in the order of the program, and of its other state.
+    pub(crate) memories: Vec<String>,
+    pub(crate) globals: Vec<String>,
+    pub(crate) tables: Vec<String>,
+    pub(crate) has_start: bool,
+}
+
+/// An import, and the export of an earlier instance that it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ImportJob {
+    pub(crate) module: String,
+    pub(crate) name: String,
+    pub(crate) instance: u32,
+    pub(crate) export: String,
+}
+
+impl InstanceJob {
+    /// The import of these names.
+    pub(crate) fn import(&self, module: &str, name: &str) -> Option<&ImportJob> {
+        self.imports.iter().find(|import| import.module == module && import.name == name)
+    }
+}
+
+/// What is done.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum DirectiveJob {
+    /// An instance is made, and its start function called.
+    Instantiate { instance: u32 },
+    /// A module is validated and compiled.
+    Check { module: String },
+    /// An export is called.
+    Call { instance: u32, call: ExportCall },
+    /// An exported global is read.
+    Get { instance: u32, global: String },
 }
 
 /// When a child shows all memories, besides after instantiation and at the end.

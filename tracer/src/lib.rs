@@ -46,6 +46,7 @@ mod populated;
 mod protocol;
 mod record;
 mod scratch;
+mod script;
 mod shared;
 mod spec;
 mod switch;
@@ -71,6 +72,7 @@ pub use record::{
 #[doc(hidden)]
 pub use record::{fuzzing, write_block};
 pub use scratch::Scratch;
+pub use script::ScriptError;
 pub use spec::{
     BundledRunner, BundledSpec, CapiSpec, Compiler, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError, Target,
     Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec,

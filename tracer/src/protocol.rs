@@ -85,6 +85,7 @@ mod tests {
                 checkpoints: crate::job::Checkpoints::None,
                 watch: None,
                 careful: false,
+                script: None,
             })),
         };
         let job = serde_json::to_value(job).expect("it has no map with other keys");

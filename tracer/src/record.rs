@@ -21,6 +21,7 @@ mod images;
 mod interface;
 mod invocation;
 mod launch;
+mod linked;
 mod marks;
 mod mismatches;
 mod native;
@@ -33,6 +34,7 @@ mod pump;
 mod recorded;
 mod request;
 mod rewritings;
+mod script;
 mod sink;
 mod sought;
 mod stepping;
@@ -111,10 +113,10 @@ impl Program {
         progress: Progress,
     ) -> Result<(Recorded, bool), RecordError> {
         let started = Instant::now();
-        let rewritten = self.rewritten_as(&request.effective_options())?;
+        let rewritten = self.rewritten_as(&self.options(request))?;
         let mut pump = pump::Pump::new(self, &rewritten, request, output, progress)?;
         let run = Run { careful, ..self.run(request, &rewritten) };
-        let launched = launch(request, &self.original, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
+        let launched = launch(self, request, &rewritten, run, |frame, socket| pump.frame(frame, socket))?;
         pump.conclude(&launched)?;
         let offers_care = pump.offers_care();
         Ok((pump.finish(started.elapsed())?, offers_care))

@@ -80,7 +80,7 @@ impl EngineRun {
         let mut judged = both.judge(recorded, agree, runs.symbols());
         self.row.observer_effect = judged.observer_effect;
         self.row.plain_differences.clone_from(&judged.plain_differences);
-        if judged.observer_effect && agree {
+        if judged.observer_effect && agree && runs.program.parts().is_none() {
             match climb(runs, [reference, &self.side], both, &mut judged) {
                 Ok(report) => self.row.divergence = report,
                 Err(error) => self.note(&error),

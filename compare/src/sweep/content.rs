@@ -1,7 +1,7 @@
 //! The same module under several names: custom sections make no difference to engines.
 
 use super::input::InputModule;
-use crate::files::read_module;
+use crate::files::{is_script, read_module, read_script};
 use std::collections::HashSet;
 
 /// Custom sections that influence compilation.
@@ -11,7 +11,12 @@ const HINTS: &str = "metadata.code.";
 /// that cannot be read counts as different, and its row says why.
 pub(super) fn distinct(items: Vec<InputModule>) -> (Vec<InputModule>, Vec<InputModule>) {
     let mut seen = HashSet::new();
-    items.into_iter().partition(|item| match read_module(&item.path) {
+    let read = |item: &InputModule| match is_script(&item.path) && item.calls.is_empty() {
+        // Two scripts are one if their texts are.
+        true => read_script(&item.path).map(String::into_bytes),
+        false => read_module(&item.path),
+    };
+    items.into_iter().partition(|item| match read(item) {
         Ok(module) => seen.insert((content(&module), item.calls.clone())),
         Err(_) => true,
     })

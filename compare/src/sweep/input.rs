@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// A module of the input.
+/// A module of the input, or a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InputModule {
     /// Its name in rows: the path below the input's folder, or the path in the list.
@@ -89,7 +89,8 @@ fn folder(
     for path in paths {
         // A dangling link is ignored.
         let Ok(kind) = fs::metadata(&path) else { continue };
-        let is_module = kind.is_file() && path.extension().is_some_and(|end| end == "wasm" || end == "wat");
+        let is_module =
+            kind.is_file() && path.extension().is_some_and(|end| end == "wasm" || end == "wat" || end == "wast");
         let is_new = (is_module || kind.is_dir() && depth < MAX_DEPTH) && seen.insert((kind.dev(), kind.ino()));
         if is_new && kind.is_dir() {
             folder(root, &path, depth + 1, seen, found)?;

@@ -32,10 +32,28 @@ pub struct ModuleRow {
     pub groups: Vec<Vec<String>>,
     /// Engines outside the majority.
     pub odd: Vec<String>,
+    /// Of a script: what became of its assertions, by engine.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assertions: Vec<EngineAssertions>,
     /// How groups of engines diverge from the reference.
     pub findings: Vec<Deviation>,
     /// How long it took, in milliseconds.
     pub ms: u64,
+}
+
+/// What became of a script's assertions under one engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineAssertions {
+    /// The engine.
+    pub engine: String,
+    /// Assertions of the script.
+    pub total: u64,
+    /// Those that hold.
+    pub passed: u64,
+    /// Those that do not.
+    pub failed: u64,
+    /// The first directives that failed, in words.
+    pub failures: Vec<String>,
 }
 
 /// How a module's comparison turned out.
@@ -117,13 +135,14 @@ impl ModuleRow {
             specification: None,
             groups: Vec::new(),
             odd: Vec::new(),
+            assertions: Vec::new(),
             findings: Vec::new(),
             ms: 0,
         }
     }
 
-    /// Fills in the results of `module` under all engines.
-    pub(super) fn fill(&mut self, survey: &Surveyed, module: &[u8], timeout: Option<Duration>) {
+    /// Fills in the results under all engines; `symbols` are the module's.
+    pub(super) fn fill(&mut self, survey: &Surveyed, symbols: &Symbols, timeout: Option<Duration>) {
         let name = |row: &usize| survey.engines.get(*row).map(|row| row.engine.clone());
         self.answer = match survey.agree {
             Some(true) => ModuleAnswer::Agree,
@@ -160,9 +179,7 @@ impl ModuleRow {
         self.specification.clone_from(&survey.specification);
         self.groups = survey.groups.iter().map(|group| group.engines.iter().filter_map(name).collect()).collect();
         self.odd = survey.odd.iter().filter_map(name).collect();
-        let symbols = Symbols::new(module);
-        self.findings =
-            survey.groups.iter().filter_map(|group| deviation(survey, group, &symbols, timeout)).collect();
+        self.findings = survey.groups.iter().filter_map(|group| deviation(survey, group, symbols, timeout)).collect();
         let hidden = survey.engines.iter().filter(|row| row.observer_effect).map(|row| {
             // End states are full of numbers: only the kinds of differences count.
             let mut kinds: Vec<&str> =

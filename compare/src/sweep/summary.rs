@@ -24,6 +24,9 @@ pub struct Summary {
     pub changes: Option<SweepChanges>,
     /// Why modules have no answer, the most frequent first.
     pub reasons: Vec<ReasonCount>,
+    /// Assertions of all scripts, by engine; empty without scripts.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub assertions: BTreeMap<String, AssertionCount>,
     #[serde(skip)]
     kinds: BTreeMap<String, SignatureCount>,
     #[serde(skip)]
@@ -64,6 +67,19 @@ pub struct ReasonCount {
     pub example: String,
 }
 
+/// Assertions of scripts under one engine.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct AssertionCount {
+    /// Scripts.
+    pub scripts: u64,
+    /// Assertions in them.
+    pub total: u64,
+    /// Those that hold.
+    pub passed: u64,
+    /// Those that do not.
+    pub failed: u64,
+}
+
 /// Most reasons that are kept apart.
 const MOST_REASONS: usize = 1000;
 
@@ -78,6 +94,13 @@ impl Summary {
         } += 1;
         for finding in &row.findings {
             self.count(row, finding);
+        }
+        for engine in &row.assertions {
+            let count = self.assertions.entry(engine.engine.clone()).or_default();
+            count.scripts += 1;
+            count.total += engine.total;
+            count.passed += engine.passed;
+            count.failed += engine.failed;
         }
         // The first clause is the reason, the rest is about the module.
         let reason = row.reason.as_deref().and_then(|reason| reason.split(['\n', ';']).next());

@@ -6,6 +6,7 @@
 
 use super::session::{Halt, Next, Session};
 use super::words;
+use super::world::World;
 use crate::instrument::START_EXPORT;
 use crate::job::{ExportCall, Job, Run, Task};
 use crate::link::{Control, Out};
@@ -32,6 +33,14 @@ pub(crate) trait Engine {
 
     /// Loads the module in this file, whether it is compiled already or not, as `run` says.
     fn load<'a>(&'a self, module: &Path, run: &Run) -> Result<Box<dyn Loaded + 'a>, Rejected>;
+
+    /// A store for a program of several modules.
+    ///
+    /// # Errors
+    /// In words, when there is none.
+    fn world<'a>(&'a self, _run: &'a Run, _session: Session) -> Result<Box<dyn World + 'a>, String> {
+        Err("this engine does not run programs of several modules here yet: wasmtime and wasmi do".to_string())
+    }
 }
 
 /// A module that an engine has accepted.
@@ -151,15 +160,7 @@ impl Ended {
 
 /// Does the job and reports; an error means that the parent is gone.
 pub(crate) fn drive(engine: &dyn Engine, job: &Job, mut out: Out, control: Control, slots: Slots) -> io::Result<()> {
-    let mut about = engine.about();
-    about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
-    for switch in job.features.switches() {
-        // The engine's defaults are not settings.
-        let own = format!("wasm_{}", switch.name.replace('-', "_"));
-        about.settings.retain(|(name, _)| *name != own);
-        about.settings.push((own, switch.enabled.to_string()));
-    }
-    out.message(&Message::Hello(Hello::of(about)))?;
+    out.message(&hello(engine, job))?;
     match stages(engine, job, &mut out, control, slots)? {
         Ok(()) => out.message(&Message::End),
         Err(Rejected { stage, mut message, code }) => {
@@ -171,6 +172,19 @@ pub(crate) fn drive(engine: &dyn Engine, job: &Job, mut out: Out, control: Contr
             out.message(&Message::Rejected { stage, message, offset, code })
         }
     }
+}
+
+/// What the recorder is told of an engine first.
+pub(super) fn hello(engine: &dyn Engine, job: &Job) -> Message {
+    let mut about = engine.about();
+    about.settings.extend(job.memory_page_limit.map(|pages| ("memory_page_limit".to_string(), pages.to_string())));
+    for switch in job.features.switches() {
+        // The engine's defaults are not settings.
+        let own = format!("wasm_{}", switch.name.replace('-', "_"));
+        about.settings.retain(|(name, _)| *name != own);
+        about.settings.push((own, switch.enabled.to_string()));
+    }
+    Message::Hello(Hello::of(about))
 }
 
 /// One stage after another, then the calls. The inner error is the engine's rejection.

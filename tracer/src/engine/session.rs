@@ -209,6 +209,17 @@ impl Session {
         if self.checkpoints == Checkpoints::None { Ok(()) } else { self.checkpoint(views) }
     }
 
+    /// A checkpoint where the program says so, if the run has any.
+    pub(super) fn compare(&mut self, views: &[View]) -> io::Result<()> {
+        self.settle(views)?;
+        self.checkpoint_at_trap(views)
+    }
+
+    /// The same, but only if an event was recorded since the last one.
+    pub(super) fn compare_if_recorded(&mut self, views: &[View]) -> io::Result<()> {
+        if self.unchecked > 0 { self.checkpoint_at_trap(views) } else { Ok(()) }
+    }
+
     /// A checkpoint around a host call, if the run has them. An engine that answers host calls by itself calls this
     /// before and after.
     pub(crate) fn around_call(&mut self, views: &[View]) -> io::Result<()> {

@@ -3,15 +3,18 @@
 pub(crate) mod convert;
 mod guest;
 pub(crate) mod preload;
+mod world;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::limit::GrowthLimit;
 use super::session::Session;
+use super::world::World;
 use crate::job::{Job, Run};
 use forkpoint_traces::EngineInfo;
 use guest::WasmiGuest;
 use std::path::Path;
 use wasmi::{CompilationMode, Config, Module};
+use world::WasmiWorld;
 
 /// The version linked in; the workspace pins it, since the crate does not export it.
 pub(super) const VERSION: &str = "2.0.0";
@@ -109,6 +112,10 @@ impl Engine for Wasmi {
             Ok(module) => Ok(Box::new(LoadedModule { engine: self, module })),
             Err(error) => Err(Rejected::compile(error.to_string())),
         }
+    }
+
+    fn world<'a>(&'a self, _: &'a Run, session: Session) -> Result<Box<dyn World + 'a>, String> {
+        Ok(Box::new(WasmiWorld::new(&self.engine, session, self.limit)))
     }
 }
 

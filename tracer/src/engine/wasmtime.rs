@@ -9,12 +9,15 @@ mod imports;
 mod live;
 mod memories;
 mod records;
+mod references;
 mod state;
 mod tuning;
+mod world;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::limit::GrowthLimit;
 use super::session::Session;
+use super::world::World;
 use crate::features;
 use crate::job::{Job, Run};
 use crate::link::Out;
@@ -26,6 +29,7 @@ use guest::WasmtimeGuest;
 use std::io;
 use std::path::Path;
 use wasmtime::{Config, Module, Strategy};
+use world::WasmtimeWorld;
 
 /// The version linked in.
 pub(super) const VERSION: &str = wasmtime_environ::VERSION;
@@ -124,6 +128,14 @@ impl Engine for Wasmtime {
             Err(error) => Err(Rejected::compile(format!("{error:#}"))),
         }
     }
+
+    fn world<'a>(&'a self, run: &'a Run, session: Session) -> Result<Box<dyn World + 'a>, String> {
+        let compile = Box::new(|path: &Path| self.compile_alone(path, run));
+        match WasmtimeWorld::new(&self.engine, compile, run, session, self.limit) {
+            Ok(world) => Ok(Box::new(world)),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
 }
 
 impl Wasmtime {
@@ -134,6 +146,18 @@ impl Wasmtime {
             return unsafe { Module::deserialize_file(&self.engine, path) };
         }
         self.compiled.module(&self.engine, &std::fs::read(path)?)
+    }
+}
+
+impl Wasmtime {
+    /// Compiles one module of several; ahead of time, it goes through the form in which compiled code is kept.
+    fn compile_alone(&self, path: &Path, run: &Run) -> wasmtime::Result<Module> {
+        if !run.precompiled {
+            return self.load_module(path, run);
+        }
+        let code = self.engine.precompile_module(&std::fs::read(path)?)?;
+        // SAFETY: this engine has made the code just now.
+        unsafe { Module::deserialize(&self.engine, code) }
     }
 }
 

@@ -52,7 +52,7 @@ impl BodyRewriter<'_> {
 
         self.copy(function, at);
         self.runs.push((self.ops.len() as u32, Origin::Recorder(at as u32)));
-        let site = SiteId::FIRST.0 + self.sites.len() as u32;
+        let site = SiteId::FIRST.0 + self.options.sites_before.unwrap_or(0) + self.sites.len() as u32;
         // Only stores check the range: the others are few, and finding out what they hit takes a model of memory.
         let range = self.options.scope.bytes.clone().filter(|_| shape.width().is_some()).map(|(_, bytes)| bytes);
         // The head comes before the instruction: a flush in between would show the host a memory with a write that

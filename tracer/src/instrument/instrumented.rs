@@ -38,6 +38,9 @@ pub struct Instrumented {
     pub records: bool,
     /// Whether the module needs the stack switching proposal, which some engine settings do not support.
     pub stack_switching: bool,
+    /// Of a program of several modules: the modules of its instances, each in its own numbers. All else is in those of the
+    /// program, and there is no binary for it.
+    pub parts: Vec<Instrumented>,
 }
 
 impl Instrumented {
@@ -68,6 +71,7 @@ impl Instrumented {
             + size_of_val(self.segments.as_slice())
             + size_of_val(self.marks.as_slice())
             + self.offsets.size()
+            + self.parts.iter().map(Instrumented::size).sum::<usize>()
     }
 
     /// A decoder for this module's raw records.

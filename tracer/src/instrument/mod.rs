@@ -135,5 +135,6 @@ pub fn untouched(module: &[u8]) -> Instrumented {
         has_start: false,
         records: false,
         stack_switching: false,
+        parts: Vec::new(),
     }
 }

@@ -77,6 +77,9 @@ pub struct Options {
     pub canonical_nans: bool,
     /// Give every instruction of relaxed SIMD one of the results that the specification allows.
     pub fixed_relaxed: bool,
+    /// Where the module is one of a program's: how many sites the modules before it have, since sites are numbered through.
+    /// Calls of imports, which are other modules' functions, have no marks then. Only with [`Style::Hooks`].
+    pub sites_before: Option<u32>,
 }
 
 impl Default for Options {
@@ -91,6 +94,7 @@ impl Default for Options {
             ask: Ask::default(),
             canonical_nans: false,
             fixed_relaxed: false,
+            sites_before: None,
         }
     }
 }
@@ -155,7 +159,7 @@ impl Options {
 
     /// Whether each direct call of an imported function leaves its place.
     pub(super) fn places_host_calls(&self) -> bool {
-        self.scope.is_everything()
+        self.scope.is_everything() && self.sites_before.is_none()
     }
 
     /// What is added to a plain recording, in words, for a trace's header.

@@ -3,7 +3,7 @@
 use super::error::limit;
 use super::scan::{Scan, scan};
 use super::sections;
-use super::{COMMON, InstrumentError, Instrumented, MemoryDecl, Options, features, names};
+use super::{COMMON, DataSegment, InstrumentError, Instrumented, MemoryDecl, Options, features, names};
 use crate::validity::{CORE, Validity};
 use std::sync::Arc;
 
@@ -68,6 +68,18 @@ impl Original {
     fn rewrite(&self, options: Option<&Options>) -> Result<Instrumented, InstrumentError> {
         let instrumented = sections::rewrite(self.validity.module(), &self.scan, options)?;
         Ok(Instrumented { stack_switching: self.stack_switching, ..instrumented })
+    }
+
+    /// The values of its globals, zero-extended, where they are integers that never change; `imported` are those of the
+    /// imported ones.
+    pub(crate) fn constants(&self, imported: &[Option<u64>]) -> Vec<Option<u64>> {
+        let imported = |global: u32| *imported.get(global as usize)?;
+        self.scan.constants.iter().map(|value| value.as_ref()?.value(imported)).collect()
+    }
+
+    /// Its data segments.
+    pub(crate) fn data(&self) -> &[DataSegment] {
+        &self.scan.data
     }
 
     /// Its memories, imports first.

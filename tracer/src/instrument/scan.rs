@@ -45,7 +45,7 @@ pub(super) struct Scan {
     pub(super) throws: bool,
     pub(super) data: Vec<DataSegment>,
     /// Values of the globals that constant expressions may use.
-    constants: Vec<Option<Address>>,
+    pub(super) constants: Vec<Option<Address>>,
 }
 
 /// Reads the declarations of a valid module.

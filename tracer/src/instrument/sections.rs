@@ -66,6 +66,7 @@ pub(super) fn rewrite(
         globals: scan.globals.clone(),
         tables: scan.tables.clone(),
         stack_switching: false,
+        parts: Vec::new(),
         data: scan.data.clone(),
     })
 }

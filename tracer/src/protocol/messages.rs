@@ -65,6 +65,12 @@ pub(crate) enum Message {
     Exited(i32),
     /// The run was interrupted, as the parent asked.
     Stopped,
+    /// A directive of a program of several modules begins.
+    Directive(u32),
+    /// The directive's module is refused at a stage, in the engine's words.
+    Refused { stage: Stage, message: String },
+    /// The directive is over.
+    DirectiveEnd,
     /// Everything was sent.
     End,
 }
@@ -95,6 +101,9 @@ impl Hello {
 pub(crate) struct TrapFrame {
     pub(crate) function: u32,
     pub(crate) offset: Option<u32>,
+    /// Which instance's module, in a program of several modules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) instance: Option<u32>,
     /// Its name in the module's name section.
     pub(crate) name: Option<String>,
 }

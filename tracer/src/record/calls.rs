@@ -10,7 +10,7 @@ use super::types::signature;
 use crate::error::RecordError;
 use crate::instrument::MemoryDecl;
 use crate::values::{WasmValue, parse_value};
-use forkpoint_traces::{Argument, Call, MAX_PUT, MemoryIndex, Put, StepResult};
+use forkpoint_traces::{Argument, Call, MAX_PUT, MemoryIndex, Put, Step, StepResult};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -36,6 +36,29 @@ pub(super) fn resolve(
     }
     calls.iter().try_for_each(|call| resolver.call(call))?;
     Ok(resolver.finish())
+}
+
+/// A call whose arguments are all values.
+///
+/// # Errors
+/// When it does not fit the module, or an argument is not a value.
+pub(super) fn plain_call(interface: &Interface, invocation: &Invocation) -> Result<Call, RecordError> {
+    let fail = |why: String| RecordError::Bytes {
+        what: format!("the arguments of `{}`", invocation.function.escape_debug()),
+        why,
+    };
+    let several = "in a program of several modules they are values, and no texts, files or results of other calls";
+    for text in &invocation.arguments {
+        if !matches!(notation(text).map_err(fail)?, Notation::Value) {
+            return Err(fail(several.to_string()));
+        }
+    }
+    let mut resolver = Resolver::new(interface, &[], None);
+    resolver.call(invocation)?;
+    match resolver.finish().list.pop() {
+        Some(Step::Call(call)) => Ok(call),
+        _ => Err(fail(several.to_string())),
+    }
 }
 
 /// Makes the steps for calls.

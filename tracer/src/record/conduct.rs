@@ -72,6 +72,23 @@ impl FrameCheck {
         }
     }
 
+    /// Looks at what the next frame of a program of several modules has in common with others: versions and values.
+    pub(super) fn see_values(&self, frame: &Frame) -> Result<(), RecordError> {
+        let Frame::Message(message) = frame else { return Ok(()) };
+        if let Message::Hello(hello) = message
+            && hello.protocol != VERSION
+        {
+            return Err(RecordError::OtherProtocol { theirs: hello.protocol, ours: VERSION });
+        }
+        match values(message).iter().find_map(odd_reference) {
+            Some(length) => {
+                let wrong = format!("a reference of {length} bytes: a word was expected, such as null");
+                Err(RecordError::Protocol(wrong))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Looks at the next frame.
     pub(super) fn see(&mut self, frame: &Frame) -> Result<(), RecordError> {
         if let Frame::Message(Message::Hello(hello)) = frame

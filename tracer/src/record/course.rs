@@ -5,6 +5,7 @@
 
 use super::conduct::FrameCheck;
 use super::launch::Launched;
+use super::script::{ScriptCheck, ScriptCourse, ScriptTurn, shown_globals};
 use super::stepping::Stepping;
 use super::{CallResult, Phase, Program, Request, environment};
 use crate::error::RecordError;
@@ -39,6 +40,8 @@ pub(super) enum Turn {
     Exited(i32),
     /// A host call goes on: record the events, then give the process the order.
     Host(Reply),
+    /// A step of a program of several modules.
+    Script(ScriptTurn),
     /// A frame that the course has no part in.
     Other(Frame),
 }
@@ -46,8 +49,11 @@ pub(super) enum Turn {
 /// A run in progress.
 pub(super) struct Course<'a> {
     program: &'a Program,
+    module: &'a Instrumented,
     request: &'a Request,
     check: FrameCheck,
+    /// Of a program of several modules: its directives, and what may be said about them.
+    script: Option<(ScriptCourse, ScriptCheck)>,
     /// Answers host calls, where the engine's process asks for answers.
     host: Option<Host>,
     stepping: Stepping<'a>,
@@ -73,7 +79,7 @@ impl<'a> Course<'a> {
     /// A run of `module`, which was made of `program`'s.
     pub(super) fn new(
         program: &'a Program,
-        module: &Instrumented,
+        module: &'a Instrumented,
         request: &'a Request,
     ) -> Result<Course<'a>, RecordError> {
         // Engines of this program have their host in their own process.
@@ -82,9 +88,11 @@ impl<'a> Course<'a> {
             program,
             request,
             check: FrameCheck::new(module),
+            script: program.script.as_ref().map(|script| (ScriptCourse::new(script), ScriptCheck::new(script))),
             host: asks.then(|| Host::open(&program.host_spec(request))).transpose()?,
             stepping: Stepping::new(&program.steps),
             shown_globals: module.globals.iter().map(|global| global.index).collect(),
+            module,
             up: None,
             instantiated: None,
             running: Duration::ZERO,
@@ -99,6 +107,14 @@ impl<'a> Course<'a> {
     /// Whether the module was instantiated.
     pub(super) fn is_instantiated(&self) -> bool {
         self.instantiated.is_some()
+    }
+
+    /// Whether images that come now are those of new memories.
+    pub(super) fn is_loading(&self) -> bool {
+        match &self.script {
+            Some((script, _)) => script.is_loading(),
+            None => !self.is_instantiated(),
+        }
     }
 
     /// The time since the engine's process first said something.
@@ -123,12 +139,85 @@ impl<'a> Course<'a> {
         frame: Frame,
         size: impl Fn(MemoryIndex) -> Option<u64>,
     ) -> Result<Turn, RecordError> {
-        self.check.see(&frame)?;
+        match &mut self.script {
+            None => self.check.see(&frame)?,
+            Some((_, check)) => {
+                // What values and versions may be is the same.
+                self.check.see_values(&frame)?;
+                check.see(&frame)?;
+            }
+        }
         match frame {
+            Frame::Message(message) if self.script.is_some() => match self.directive(message) {
+                Ok(turn) => Ok(turn),
+                Err(message) => self.message(message, size),
+            },
             Frame::Message(message) => self.message(message, size),
             Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes).map(|()| Turn::Nothing),
             other => Ok(Turn::Other(other)),
         }
+    }
+
+    /// Takes a message about a directive; gives back one that is not.
+    fn directive(&mut self, message: Message) -> Result<Turn, Message> {
+        let Some((script, _)) = &mut self.script else { return Err(message) };
+        let turn = |turn: Option<ScriptTurn>| turn.map_or(Turn::Nothing, Turn::Script);
+        Ok(match message {
+            Message::Directive(number) => {
+                // From the first on, the process says something about the engine.
+                if self.instantiated.is_none() {
+                    self.instantiated = Some(Instant::now());
+                    self.request.gauge.enter(Phase::Running);
+                }
+                Turn::Script(script.begin(number))
+            }
+            Message::Accepted(_) => turn(script.accepted()),
+            Message::Refused { stage, message } => {
+                script.say(&message);
+                Turn::Script(script.refused(stage))
+            }
+            Message::Instantiated => turn(script.instantiated()),
+            Message::Call(_) => Turn::Began(script.called()),
+            Message::Returned(values) => {
+                script.returned(&values);
+                let function = script.called().map_or(String::new(), |(function, _)| function);
+                self.calls.push(CallResult { function, result: Ok(values.clone()) });
+                Turn::Returned(values)
+            }
+            Message::Trapped { trap, frames, message } => match script.trapped(trap) {
+                Some(turn) => Turn::Script(turn),
+                None => {
+                    script.say(&message);
+                    let function = script.called().map_or(String::new(), |(function, _)| function);
+                    self.calls.push(CallResult { function, result: Err(trap) });
+                    Turn::Trapped { trap, frames }
+                }
+            },
+            Message::DirectiveEnd => Turn::Script(script.end()),
+            Message::State { globals, tables } => {
+                let live = |number: &u32| script.is_live(*number);
+                let numbers = 0..self.module.parts.len() as u32;
+                let shown = numbers
+                    .clone()
+                    .filter(live)
+                    .flat_map(|number| shown_globals(script.script(), number, &self.module.parts[number as usize]));
+                let indices: Vec<GlobalIndex> = shown.map(|(index, _)| index).collect();
+                self.globals =
+                    indices.into_iter().zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
+                // Tables of instances that were not made have no elements.
+                let mut sizes = tables.into_iter();
+                self.tables = numbers
+                    .flat_map(|number| {
+                        let own = script.script().units[number as usize].own_tables.1;
+                        (0..own)
+                            .map(|_| if script.is_live(number) { sizes.next() } else { None }.unwrap_or(0))
+                            .collect::<Vec<_>>()
+                    })
+                    .collect();
+                Turn::Nothing
+            }
+            other => return Err(other),
+        })
     }
 
     fn message(&mut self, message: Message, size: impl Fn(MemoryIndex) -> Option<u64>) -> Result<Turn, RecordError> {
@@ -136,6 +225,7 @@ impl<'a> Course<'a> {
         Ok(match message {
             Message::Hello(hello) if self.up.is_none() => {
                 self.program.check_own_host(self.request, &hello.engine)?;
+                self.check_programs(&hello.engine)?;
                 self.up = Some(Instant::now());
                 Turn::Up(hello.engine)
             }
@@ -216,6 +306,17 @@ impl<'a> Course<'a> {
         })
     }
 
+    /// Checks that a runner can run several modules, if that is what it got.
+    fn check_programs(&self, engine: &EngineInfo) -> Result<(), RecordError> {
+        let can = self.request.engine.is_of_this_program()
+            || engine.settings.iter().any(|(name, value)| name == "programs" && value == "yes");
+        if self.script.is_none() || can {
+            return Ok(());
+        }
+        let message = "it does not run programs of several modules; wasmtime and wasmi do (docs/runner-protocol.md, section 11)";
+        Err(RecordError::Setup { spec: self.request.engine.to_string(), message: message.to_string() })
+    }
+
     fn end_call(&mut self, result: Result<Vec<WasmValue>, TrapKind>) {
         self.running = self.running();
         self.calls.extend(self.stepping.end(result));
@@ -254,11 +355,16 @@ impl<'a> Course<'a> {
     /// # Errors
     /// When those words are about what this machine lacks.
     pub(super) fn end(&mut self, launched: &Launched) -> Result<Option<String>, RecordError> {
+        if let Some((script, _)) = &self.script {
+            self.message = self.message.take().or_else(|| script.said());
+        }
         let last_words = (!launched.finished).then(|| launched.ended.last_words()).flatten();
         if !launched.finished && launched.ended.stopped.is_none() {
             not_the_engines(self.request, last_words.as_deref().unwrap_or_default())?;
         }
-        self.outcome = Some(launched.outcome(self.outcome.take(), self.is_instantiated()));
+        // A program whose directives are all done has run, whatever became of them.
+        let ran = self.is_instantiated() || self.script.is_some();
+        self.outcome = Some(launched.outcome(self.outcome.take(), ran));
         Ok(last_words)
     }
 }

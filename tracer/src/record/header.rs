@@ -3,7 +3,7 @@
 use super::{HostSource, Keep, Program, Request, environment};
 use crate::instrument::{Scope, Style};
 use forkpoint_traces::{
-    ADDRESS_SPACE, EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo,
+    ADDRESS_SPACE, EngineInfo, Features, FuncIndex, Header, HostInfo, Limits, ModuleInfo, RecorderInfo, Specification,
 };
 
 /// The setting by which a runner says whether the last events before a sudden end reach the recorder: `kept`, `kept but in
@@ -65,9 +65,12 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             memory_pages: request.memory_page_limit,
         },
         features: Features { compile: request.features.words(), run: request.run_features().words() },
-        specification: request.run_features().specification(&program.validity),
+        specification: match program.parts() {
+            Some(_) => Specification::default(),
+            None => request.run_features().specification(&program.validity),
+        },
         recorder: RecorderInfo {
-            hooks: request.effective_options().style == Style::Hooks,
+            hooks: program.options(request).style == Style::Hooks,
             read_back: request.options.read_back,
             checkpoint: request.checkpoint.to_string(),
             scope: scope(request, program),
@@ -75,7 +78,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         },
         command: request.command.clone(),
         chunk_events,
-        program: None,
+        program: program.parts().cloned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Processes for one run: for AOT one that compiles, then the one that runs.
 
 use super::process::{Child, Limits, ProcessEnd, Stopped};
-use super::{Phase, Request, Stdio};
+use super::{Phase, Program, Request, Stdio, script};
 use crate::error::RecordError;
 use crate::instrument::Instrumented;
 use crate::job::{Job, Run, Task};
@@ -10,6 +10,7 @@ use crate::scratch::Scratch;
 use forkpoint_traces::Outcome;
 use std::cell::Cell;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 
 /// How the last process ended.
@@ -46,19 +47,31 @@ impl Launched {
     }
 }
 
-/// Runs `module`, which was made of `original`, as `run` says. `sink` gets every frame, and the socket to answer by.
+/// Runs `module`, which was made of a program's, as `run` says. `sink` gets every frame, and the socket to answer by.
 pub(super) fn launch(
+    program: &Program,
     request: &Request,
-    original: &[u8],
     module: &Instrumented,
-    run: Run,
+    mut run: Run,
     mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
 ) -> Result<Launched, RecordError> {
     let folder = Scratch::new().map_err(RecordError::io("creating a temporary folder"))?;
     let path = folder.path().join("module.wasm");
-    std::fs::write(&path, &module.module).map_err(RecordError::io("writing the module"))?;
     let as_given = folder.path().join("original.wasm");
-    std::fs::write(&as_given, original).map_err(RecordError::io("writing the module"))?;
+    let write = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).map_err(RecordError::io("writing a module"));
+    match &program.script {
+        Some(several) => {
+            let (job, files) = script::job(several, module);
+            files.iter().try_for_each(|(name, bytes)| write(&folder.path().join(name), bytes))?;
+            run.script = Some(job);
+        }
+        None => {
+            write(&path, &module.module)?;
+            write(&as_given, &program.original)?;
+        }
+    }
+    // Several modules are compiled where they run, also ahead of time.
+    let ahead = request.engine.compiles_ahead() && run.script.is_none();
     let limits = Limits::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
     request.gauge.enter(Phase::Compiling);
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
@@ -87,7 +100,7 @@ pub(super) fn launch(
         cache: request.cache.clone().filter(|_| request.engine.is_of_this_program()),
         task: Task::Run(Box::new(run)),
     };
-    if request.engine.compiles_ahead() {
+    if ahead {
         let output = folder.path().join("module.cwasm");
         let task = Task::Compile { output: output.clone() };
         let compile = Job { features: request.features.clone(), task, ..job.clone() };

@@ -39,7 +39,7 @@ impl Program {
         self.check_host(request)?;
         let mut seen =
             Seen { course: Course::new(self, &module, request)?, engine: None, memories: EndMemories::default() };
-        let launched = launch(request, &self.original, &module, run, |frame, socket| seen.frame(frame, socket))?;
+        let launched = launch(self, request, &module, run, |frame, socket| seen.frame(frame, socket))?;
         let Seen { mut course, engine, memories } = seen;
         course.check_end(&launched)?;
         let last_words = course.end(&launched)?;
@@ -71,6 +71,8 @@ impl Seen<'_> {
             // Memories at the end are what counts.
             Turn::Instantiated => self.memories.clear(),
             Turn::Host(reply) => answer(&reply.order, socket)?,
+            // Nor do those of new instances of a program.
+            Turn::Other(Frame::Message(Message::Image { .. }) | Frame::Image { .. }) if self.course.is_loading() => {}
             Turn::Other(Frame::Message(Message::Image { pages, .. })) => self.memories.begin(pages),
             Turn::Other(Frame::Image { address, bytes, .. }) => {
                 let first = address / PAGE;

@@ -4,6 +4,7 @@ use super::Checkpoint;
 use super::calls;
 use super::interface::Interface;
 use super::invocation::Invocation;
+use super::linked;
 use super::providers::{Imports, provide};
 use super::rewritings::Rewritings;
 use super::steps::Steps;
@@ -13,11 +14,14 @@ use crate::host::function::{HostFunction, Provider};
 use crate::host::preload::Preload;
 use crate::host::script::HostScript;
 use crate::host::stub::Stub;
-use crate::instrument::{HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Original, Style, untouched};
+use crate::instrument::{
+    Commit, HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Original, Style, untouched,
+};
 use crate::job::{Checkpoints, Run};
-use crate::record::{HostSource, Request};
+use crate::record::{HostSource, Request, script};
+use crate::script::Script;
 use crate::validity::Validity;
-use forkpoint_traces::{Import, TraceReader};
+use forkpoint_traces::{Import, ProgramInfo, TraceReader};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,12 +43,16 @@ pub struct Program {
     pub(super) stubs: Vec<Stub>,
     pub(super) preloads: Vec<Preload>,
     pub(super) scripts: Vec<HostScript>,
+    /// What there is instead of a single module and its steps.
+    pub(super) script: Option<Arc<Script>>,
 }
 
 /// What engines run.
 enum Source {
     /// The module, ready to be rewritten.
     Valid(Box<Original>),
+    /// Several modules.
+    Several(Arc<Script>),
     /// An invalid module, unchanged: engines are asked whether they accept it, and nothing of it runs.
     Invalid { why: InstrumentError, module: Arc<Instrumented> },
 }
@@ -95,12 +103,60 @@ impl Program {
         Program::with(name, module.into(), imports, |_, _| Ok(Steps::default()))
     }
 
+    /// Prepares a `.wast` script, read from a file called `name`: all its directives are run in order.
+    ///
+    /// # Errors
+    /// When the text is not a script, or needs more than is supported.
+    pub fn script(name: &str, text: &str) -> Result<Program, RecordError> {
+        Ok(Program::several(name, Script::read(text)?))
+    }
+
+    /// Prepares a program of several binary modules, each with the name under which others import from it. A call names the
+    /// module, `a.run`; else it is one of the last module's. Without calls that must have a `_start`.
+    ///
+    /// # Errors
+    /// When a module is not valid, the modules cannot be linked, or the calls do not fit them.
+    pub fn linked(name: &str, modules: &[(String, Vec<u8>)], calls: &[Invocation]) -> Result<Program, RecordError> {
+        for (_, module) in modules {
+            Original::read(module.as_slice().into())?;
+        }
+        Ok(Program::several(name, Script::linked(modules, linked::calls(modules, calls)?)?))
+    }
+
+    fn several(name: &str, script: Script) -> Program {
+        let script = Arc::new(script);
+        let original = Arc::clone(&script.modules);
+        Program {
+            name: name.to_string(),
+            validity: Arc::new(Validity::new(Arc::clone(&original))),
+            original,
+            source: Source::Several(Arc::clone(&script)),
+            rewritings: Rewritings::default(),
+            steps: Steps::default(),
+            functions: BTreeMap::new(),
+            wasi_memory: None,
+            host_functions: Vec::new(),
+            stubs: Vec::new(),
+            preloads: Vec::new(),
+            scripts: Vec::new(),
+            script: Some(script),
+        }
+    }
+
+    /// What it consists of, if it is of several modules.
+    pub fn parts(&self) -> Option<&ProgramInfo> {
+        self.script.as_ref().map(|script| &script.info)
+    }
+
     /// Prepares the program of a recording, to be run again with its host log.
     ///
     /// # Errors
     /// When the recording's module does what cannot be recorded or its calls do not fit it.
     pub fn recorded(trace: &TraceReader) -> Result<Program, RecordError> {
         let header = trace.header();
+        if let Some(info) = &header.program {
+            return Ok(Program::several(&header.module.name, Script::recorded(info, trace.module())?));
+        }
         let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
         Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface, memories| {
             Steps::recorded(interface, memories, &header.steps)
@@ -136,6 +192,7 @@ impl Program {
             stubs: imports.stubs.to_vec(),
             preloads: imports.preloads.to_vec(),
             scripts: imports.scripts.to_vec(),
+            script: None,
         })
     }
 
@@ -154,6 +211,7 @@ impl Program {
             stubs: Vec::new(),
             preloads: Vec::new(),
             scripts: Vec::new(),
+            script: None,
         }
     }
 
@@ -161,7 +219,7 @@ impl Program {
     /// nothing of it is instantiated, whatever they say.
     pub fn invalid(&self) -> Option<&InstrumentError> {
         match &self.source {
-            Source::Valid(_) => None,
+            Source::Valid(_) | Source::Several(_) => None,
             Source::Invalid { why, .. } => Some(why),
         }
     }
@@ -222,6 +280,7 @@ impl Program {
     ) -> Result<Arc<Instrumented>, RecordError> {
         match &self.source {
             Source::Invalid { module, .. } => Ok(Arc::clone(module)),
+            Source::Several(several) => self.rewritings.get(options, || script::rewritten(several, options)),
             Source::Valid(original) => self.rewritings.get(options, || with_steps(make(original)?, &self.steps)),
         }
     }
@@ -234,6 +293,15 @@ impl Program {
             wasi: request.wasi.clone(),
             log: request.host.log().map(Path::to_path_buf),
             echo: request.echo,
+        }
+    }
+
+    /// The options as far as engine and program can follow them: several modules record by hooks.
+    pub(super) fn options(&self, request: &Request) -> Options {
+        let options = request.effective_options();
+        match self.script {
+            Some(_) => Options { style: Style::Hooks, commit: Commit::EachEvent, ..options },
+            None => options,
         }
     }
 
@@ -260,7 +328,7 @@ impl Program {
                 Checkpoint::End => Checkpoints::None,
                 Checkpoint::Calls => Checkpoints::Calls,
                 Checkpoint::Every(events) => {
-                    Checkpoints::Bytes(events.saturating_mul(match request.effective_options().style {
+                    Checkpoints::Bytes(events.saturating_mul(match self.options(request).style {
                         Style::Inline => BYTES_PER_EVENT,
                         Style::Hooks => HOOK_SIZE as u64,
                     }))
@@ -268,6 +336,7 @@ impl Program {
             },
             watch: request.watch.clone(),
             careful: false,
+            script: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod close;
 mod memory;
 mod records;
+mod script;
 
 use super::course::{Course, Turn};
 use super::images::ShownImage;
@@ -96,7 +97,7 @@ impl<'a> Pump<'a> {
             output,
             own_host: None,
             offers_care: false,
-            style: request.effective_options().style,
+            style: program.options(request).style,
             progress,
             decoder: rewritten.decoder(),
             digester: digests.then(|| Digester::every(STRETCH)),
@@ -112,7 +113,7 @@ impl<'a> Pump<'a> {
             compiling: None,
             final_memories: Vec::new(),
             mismatches: Mismatches::default(),
-            marks: Marks::new(rewritten, &request.effective_options()),
+            marks: Marks::new(rewritten, &program.options(request)),
             cut: false,
             observed: 0,
             most_observed: None,
@@ -194,6 +195,7 @@ impl<'a> Pump<'a> {
                 }
                 answer(&reply.order, socket)
             }
+            Turn::Script(turn) => self.script(turn),
             Turn::Other(frame) => self.other(frame, socket),
         }
     }
@@ -300,7 +302,10 @@ impl<'a> Pump<'a> {
     fn trapped(&mut self, trap: TrapKind, frames: Vec<TrapFrame>) -> Result<(), RecordError> {
         self.settle()?;
         self.cover(Covered::Trapped);
-        let frames = trap::original(frames, self.rewritten, &self.program.functions);
+        let frames = match self.program.parts() {
+            Some(program) => trap::of_program(frames, self.rewritten, program),
+            None => trap::original(frames, self.rewritten, &self.program.functions),
+        };
         let (mut func, mut offset) = frames.first().map_or((None, None), |frame| (Some(frame.func), frame.offset));
         // The engine's own word counts for more.
         if let Some(place) = self.marks.place()

@@ -2,7 +2,7 @@
 
 use crate::instrument::Instrumented;
 use crate::protocol::TrapFrame;
-use forkpoint_traces::{CodeOffset, FuncIndex};
+use forkpoint_traces::{CodeOffset, FuncIndex, ProgramInfo};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -14,6 +14,23 @@ pub(super) struct OriginalFrame {
     pub(super) func: FuncIndex,
     pub(super) offset: Option<CodeOffset>,
     name: Option<String>,
+}
+
+/// The frames of a program's functions, in its numbers.
+pub(super) fn of_program(frames: Vec<TrapFrame>, module: &Instrumented, program: &ProgramInfo) -> Vec<OriginalFrame> {
+    let frame = |frame: TrapFrame| {
+        let number = frame.instance.unwrap_or(0) as usize;
+        let (part, instance) = (module.parts.get(number)?, program.instances.get(number)?);
+        let own = program.modules.get(instance.module as usize)?;
+        let func = part.offsets.function(frame.function)?;
+        let offset = frame.offset.and_then(|offset| part.offsets.original(offset));
+        Some(OriginalFrame {
+            func: FuncIndex(func.0.checked_add(own.first_function.0)?),
+            offset: offset.and_then(|mapped| Some(CodeOffset(mapped.offset.0.checked_add(own.start.0)?))),
+            name: frame.name,
+        })
+    };
+    frames.into_iter().filter_map(frame).take(MOST_FRAMES).collect()
 }
 
 /// The frames of the module's own functions.

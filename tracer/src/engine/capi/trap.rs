@@ -26,6 +26,7 @@ pub(super) unsafe fn frames(api: &Api, trap: Object) -> Vec<TrapFrame> {
     unsafe {
         (api.wasm_trap_trace)(trap, &mut list);
         let frame = |frame: &Object| TrapFrame {
+            instance: None,
             function: (api.wasm_frame_func_index)(*frame),
             // All ones if the engine does not know it.
             offset: u32::try_from((api.wasm_frame_module_offset)(*frame)).ok().filter(|offset| *offset != u32::MAX),

@@ -11,19 +11,31 @@ use crate::values::WasmValue;
 use std::io;
 use std::sync::Arc;
 use wasmi::{
-    AsContextMut, Caller, Engine, Error, Extern, ExternType, Func, FuncType, Instance, Linker, Memory, Module, Store,
-    StoreLimits, Val,
+    AsContextMut, Caller, Engine, Error, Extern, ExternType, Func, FuncType, Instance, Linker, Memory, Module,
+    ResourceLimiter, Store, StoreLimits, Val,
 };
 
 /// The state of host functions.
-struct State {
+pub(super) struct State {
     /// Taken out while it looks at memories, which belong to the same store.
     session: Option<Box<Session>>,
     /// Where a module that records inline has its records.
     buffer: Option<Memory>,
     /// The original module's memories.
-    memories: Arc<[Memory]>,
+    pub(super) memories: Arc<[Memory]>,
     limits: StoreLimits,
+}
+
+impl State {
+    /// Without memories.
+    pub(super) fn new(session: Session, limit: GrowthLimit) -> State {
+        State { session: Some(Box::new(session)), buffer: None, memories: Arc::new([]), limits: limit.for_wasmi() }
+    }
+
+    /// The limits of the store.
+    pub(super) fn limits(&mut self) -> &mut dyn ResourceLimiter {
+        &mut self.limits
+    }
 }
 
 impl wasmi::errors::HostError for Halt {}
@@ -43,25 +55,11 @@ impl WasmiGuest {
         session: Session,
         limit: GrowthLimit,
     ) -> Result<WasmiGuest, Error> {
-        let state = State {
-            session: Some(Box::new(session)),
-            buffer: None,
-            memories: Arc::new([]),
-            limits: limit.for_wasmi(),
-        };
-        let mut store = Store::new(engine, state);
-        store.limiter(|state| &mut state.limits);
+        let mut store = Store::new(engine, State::new(session, limit));
+        store.limiter(State::limits);
         let mut linker = Linker::new(engine);
         linker.func_wrap(IMPORT_MODULE, FLUSH_IMPORT, |mut caller: Caller<'_, State>, _: u32| flush(&mut caller))?;
-        linker.func_wrap(
-            IMPORT_MODULE,
-            HOOK_IMPORT,
-            |mut caller: Caller<'_, State>, site: u32, first: u64, second: u64, third: u64| {
-                let session = caller.data_mut().session.as_mut();
-                let next = session.map_or(Next::Stop, |session| session.event(site, [first, second, third]));
-                go_on(next, |look| visit(&mut caller, look)).map_err(Error::host)
-            },
-        )?;
+        linker.func_wrap(IMPORT_MODULE, HOOK_IMPORT, hook)?;
         let mut functions = 0;
         let mut imported = Vec::new();
         for import in module.imports() {
@@ -146,6 +144,19 @@ impl<S: AsContextMut> EngineMemory<S> for Memory {
     }
 }
 
+/// An event of a module that records by hooks.
+pub(super) fn hook(
+    mut caller: Caller<'_, State>,
+    site: u32,
+    first: u64,
+    second: u64,
+    third: u64,
+) -> Result<(), Error> {
+    let session = caller.data_mut().session.as_mut();
+    let next = session.map_or(Next::Stop, |session| session.event(site, [first, second, third]));
+    go_on(next, |look| visit(&mut caller, look)).map_err(Error::host)
+}
+
 /// The buffer of a module that records inline is full.
 fn flush(caller: &mut Caller<'_, State>) -> Result<(), Error> {
     let taken = take_block(&mut *caller);
@@ -161,7 +172,7 @@ fn take_block(mut store: impl AsContextMut<Data = State>) -> io::Result<()> {
 }
 
 /// Passes on session and memories, once all records so far are taken.
-fn visit(mut store: impl AsContextMut<Data = State>, visit: Visit<'_>) -> io::Result<()> {
+pub(super) fn visit(mut store: impl AsContextMut<Data = State>, visit: Visit<'_>) -> io::Result<()> {
     take_block(&mut store)?;
     let Some(mut session) = store.as_context_mut().data_mut().session.take() else { return Ok(()) };
     let memories = Arc::clone(&store.as_context().data().memories);

@@ -37,6 +37,11 @@ pub(super) fn from_engine(value: &Val) -> WasmValue {
 
 /// How a call that did not return ended.
 pub(super) fn failure(error: &Error, module: &Module) -> Ended {
+    failure_of(error, |text| std::ptr::eq(text, module.text()).then_some(0))
+}
+
+/// The same among several modules: `which` finds one by its native code.
+pub(super) fn failure_of(error: &Error, which: impl Fn(&[u8]) -> Option<u32>) -> Ended {
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
         return Ended::Exited(exit.0);
     }
@@ -45,7 +50,7 @@ pub(super) fn failure(error: &Error, module: &Module) -> Ended {
         None if error.is::<wasmtime::ThrownException>() => TrapKind::UncaughtException,
         None => TrapKind::HostError,
     };
-    Ended::Trapped { trap, message: words(error), frames: frames(error, module) }
+    Ended::Trapped { trap, message: words(error), frames: frames(error, which) }
 }
 
 /// An error's message, without its backtrace.
@@ -58,10 +63,11 @@ pub(super) fn words(error: &Error) -> String {
 const BACKTRACE: &str = "error while executing at wasm backtrace";
 
 /// The guest's frames, without those of the trampoline.
-fn frames(error: &Error, module: &Module) -> Vec<TrapFrame> {
+fn frames(error: &Error, which: impl Fn(&[u8]) -> Option<u32>) -> Vec<TrapFrame> {
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
-    let own = backtrace.frames().iter().filter(|frame| std::ptr::eq(frame.module().text(), module.text()));
-    own.map(|frame| TrapFrame {
+    let own = backtrace.frames().iter().filter_map(|frame| Some((frame, which(frame.module().text())?)));
+    own.map(|(frame, instance)| TrapFrame {
+        instance: Some(instance).filter(|instance| *instance > 0),
         function: frame.func_index(),
         offset: frame.module_offset().map(|offset| offset as u32),
         name: frame.func_name().map(str::to_string),

@@ -1,6 +1,6 @@
 //! Memories as the engine holds them, against those that the events make: after instantiation, at checkpoints, at the end.
 
-use super::{Pump, answer, unannounced};
+use super::{Pieces, Pump, answer, unannounced};
 use crate::error::RecordError;
 use crate::instrument::DataKind;
 use crate::protocol::Order;
@@ -60,6 +60,12 @@ impl Pump<'_> {
                 mismatches::outside(writer, &mut self.mismatches)?;
             }
         }
+        self.strays(initial)
+    }
+
+    /// Records what memories hold after instantiation instead of what is declared.
+    pub(super) fn strays(&mut self, initial: Vec<(ShownImage, Pieces)>) -> Result<(), RecordError> {
+        let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
         for (mut incoming, pieces) in initial {
             let mut strays = Vec::new();
             let mut sink = |difference| strays.push(difference);
@@ -100,7 +106,7 @@ impl Pump<'_> {
     /// A memory's image begins.
     pub(super) fn image(&mut self, memory: u32, pages: u64) -> Result<(), RecordError> {
         self.incoming = Some(ShownImage::new(memory, pages));
-        if self.course.is_instantiated() {
+        if !self.course.is_loading() {
             // The end: what is found now belongs into the trace.
             self.writer()?.hold()?;
             return self.size(memory, pages);
@@ -110,7 +116,7 @@ impl Pump<'_> {
     }
 
     pub(super) fn image_bytes(&mut self, memory: u32, address: u64, bytes: Vec<u8>) -> Result<(), RecordError> {
-        if !self.course.is_instantiated() {
+        if self.course.is_loading() {
             if let Some((_, pieces)) = self.initial.last_mut() {
                 // Zeros may be sent, and need not be kept.
                 pieces.extend(written_pages(&bytes).map(|(number, page)| (address + number * PAGE, page.to_vec())));
@@ -133,7 +139,7 @@ impl Pump<'_> {
         let (Some(incoming), Some(writer)) = (self.incoming.take(), self.writer.as_ref()) else {
             return Err(unannounced("the end"));
         };
-        if !self.course.is_instantiated() {
+        if self.course.is_loading() {
             return Ok(());
         }
         let memory = incoming.memory();

@@ -1,0 +1,54 @@
+//! References in the words of scripts: what a host can know of one.
+
+use super::state::State;
+use crate::engine::world::host_value;
+use crate::values::WasmValue;
+use wasmtime::{AnyRef, ExternRef, Rooted, Store, Val, ValType};
+
+/// The reference that a script gives, `extern 5` or `host 5`; `None` for any other value.
+pub(super) fn argument(store: &mut Store<State>, value: &WasmValue, ty: &ValType) -> wasmtime::Result<Option<Val>> {
+    let WasmValue::Reference(text) = value else { return Ok(None) };
+    if !matches!(ty, ValType::Ref(_)) {
+        return Ok(None);
+    }
+    if let Some(number) = host_value(text, "extern") {
+        return Ok(Some(Val::ExternRef(Some(ExternRef::new(store, number)?))));
+    }
+    let Some(number) = host_value(text, "host") else { return Ok(None) };
+    let outside = ExternRef::new(&mut *store, number)?;
+    Ok(Some(Val::AnyRef(Some(AnyRef::convert_extern(store, outside)?))))
+}
+
+/// A reference in words; `None` for null, and for what is not a reference.
+pub(super) fn read(store: &mut Store<State>, value: &Val) -> wasmtime::Result<Option<WasmValue>> {
+    let words = match value {
+        Val::FuncRef(Some(_)) => "func".to_string(),
+        Val::ExnRef(Some(_)) => "exn".to_string(),
+        Val::ContRef(Some(_)) => "cont".to_string(),
+        Val::ExternRef(Some(reference)) => match number(store, *reference)? {
+            Some(number) => format!("extern {number}"),
+            None => "extern".to_string(),
+        },
+        Val::AnyRef(Some(reference)) => internal(store, *reference)?,
+        _ => return Ok(None),
+    };
+    Ok(Some(WasmValue::Reference(words)))
+}
+
+fn number(store: &mut Store<State>, reference: Rooted<ExternRef>) -> wasmtime::Result<Option<u32>> {
+    Ok(reference.data(&*store)?.and_then(|data| data.downcast_ref()).copied())
+}
+
+fn internal(store: &mut Store<State>, reference: Rooted<AnyRef>) -> wasmtime::Result<String> {
+    if let Some(value) = reference.as_i31(&*store)? {
+        return Ok(format!("i31 {}", value.get_u32()));
+    }
+    if reference.as_struct(&*store)?.is_some() {
+        return Ok("struct".to_string());
+    }
+    if reference.as_array(&*store)?.is_some() {
+        return Ok("array".to_string());
+    }
+    let outside = ExternRef::convert_any(&mut *store, reference)?;
+    Ok(number(store, outside)?.map_or("any".to_string(), |number| format!("host {number}")))
+}
