@@ -31,6 +31,8 @@ fn main() -> ExitCode {
     }
     for name in releases() {
         let needs = [Need::Library(name.clone())];
+        let of_script = name.clone();
+        tests.add(format!("a_script_agrees::{name}"), &needs, move || a_script_agrees(&of_script));
         tests.add(format!("agrees_where_nothing_is_wrong::{name}"), &needs, move || {
             agrees_where_nothing_is_wrong(&name)
         });
@@ -64,6 +66,18 @@ fn against(module: &str, call: &str, mode: &str, name: &str, settings: &str) -> 
     let ran = run(&std::env::temp_dir(), &command);
     let report = serde_json::from_str(&ran.stdout).unwrap_or(Value::String(ran.stderr));
     (ran.code, report)
+}
+
+/// Instances that are linked with each other, compiled at once and ahead of time.
+fn a_script_agrees(name: &str) {
+    for mode in ["jit", "aot"] {
+        let engine = format!("capi:{mode},lib={}", libraries().join(name).display());
+        let script = repository_text("tests/scripts/callbacks.wast");
+        let ran = run(&std::env::temp_dir(), &["compare", &script, "--rhs", &engine, "--json"]);
+        let report = serde_json::from_str(&ran.stdout).unwrap_or(Value::String(ran.stderr));
+        assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{mode}: {report:#}");
+        assert_eq!(report["rhs"]["assertions"]["passed"], 8, "{mode}: {report:#}");
+    }
 }
 
 fn wrong_address(mode: &str) {

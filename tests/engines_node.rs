@@ -13,11 +13,13 @@ fn main() -> ExitCode {
         let name = format!("each_compiler_of_v8_agrees_with_wasmtime::{mode}");
         tests.add(name, &[Need::Node], move || compiler_agrees_with_wasmtime(engine, mode));
     }
-    let others: [(&str, fn()); 4] = [
+    let others: [(&str, fn()); 6] = [
         ("values_traps_and_globals_cross_the_border_whole", values_traps_and_globals_cross_the_border_whole),
         ("host_calls_are_answered_from_the_recording", host_calls_are_answered_from_the_recording),
         ("the_runner_passes_its_check", the_runner_passes_its_check),
         ("watched_bytes_are_shown_when_they_have_changed", watched_bytes_are_shown_when_they_have_changed),
+        ("a_script_agrees_under_each_compiler", a_script_agrees_under_each_compiler),
+        ("a_store_in_another_instance_is_named", a_store_in_another_instance_is_named),
     ];
     for (name, test) in others {
         tests.add(name, &[Need::Node], test);
@@ -143,4 +145,40 @@ fn watched_bytes_are_shown_when_they_have_changed() {
     let shown = String::from_utf8_lossy(&node.stdout).into_owned();
     let stderr = String::from_utf8_lossy(&node.stderr);
     assert_eq!(shown, "\"Watching\"\nH 1\nV 0 8 0000\nV 0 65534 0000\nH 2\nV 0 8 0003\nH 1\n", "{stderr}");
+}
+
+fn a_script_agrees_under_each_compiler() {
+    let script = repository_text("tests/scripts/callbacks.wast");
+    for engine in ["node", "node:liftoff", "node:turbofan"] {
+        let (code, report, stderr) = compare(script.as_ref(), &[], &format!("{engine},program={}", node()));
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{engine}: {report:#}{stderr}");
+        assert_eq!(report["rhs"]["assertions"]["passed"], 8, "{engine}: {report:#}");
+    }
+}
+
+/// An engine that mixes up instances: the copy of the runner takes the memory of the instance after the right one.
+fn a_store_in_another_instance_is_named() {
+    let folder = folder_with(&[]);
+    let runner = std::fs::read_dir(repository_text("runners/node")).expect("the runner is there");
+    for file in runner.map(|entry| entry.expect("it can be read").path()) {
+        let name = file.file_name().expect("a file");
+        std::fs::copy(&file, folder.path().join(name)).expect("copying the runner");
+    }
+    let program = folder.path().join("program.mjs");
+    let right = std::fs::read_to_string(&program).expect("the runner has this file");
+    let (link, wrong) = ("this.instances[link?.instance]", "this.instances[link?.instance + (name === \"mem\")]");
+    assert!(right.contains(link), "the runner has changed: {right}");
+    std::fs::write(&program, right.replace(link, wrong)).expect("writing the runner");
+    let script = br#"
+        (module $a (memory (export "mem") 1)) (register "a")
+        (module $other (memory (export "mem") 1))
+        (module $b (import "a" "mem" (memory 1)) (func (export "f") (i32.store (i32.const 8) (i32.const 77))))
+        (invoke "f")"#;
+    std::fs::write(folder.path().join("s.wast"), script).expect("writing the script");
+    let engine = format!("runner:{} {}", node(), folder.path().join("runner.mjs").display());
+    let (code, report, stderr) = compare(&folder.path().join("s.wast"), &[], &engine);
+    assert_eq!((code, &report["verdict"]), (1, &"instance".into()), "{report:#}{stderr}");
+    let culprit = &report["culprit"];
+    assert_eq!((&culprit["side"], &culprit["site"]["name"]), (&"rhs".into(), &"b.f".into()), "{report:#}");
+    assert_eq!((&report["site"]["instance"], &report["memory_name"]), (&"b".into(), &"a.mem".into()), "{report:#}");
 }

@@ -1,6 +1,6 @@
 // Types from a module's sections: JavaScript values do not distinguish an i32 from an f64.
 
-const NAMES = { 0x7f: "I32", 0x7e: "I64", 0x7d: "F32", 0x7c: "F64", 0x7b: "V128" };
+const NAMES = { 0x7f: "I32", 0x7e: "I64", 0x7d: "F32", 0x7c: "F64", 0x7b: "V128", 0x6f: "Extern" };
 
 class Reader {
   constructor(bytes, at = 0) {
@@ -35,7 +35,11 @@ class Reader {
   valueType() {
     const byte = this.byte();
     // A reference whose type follows.
-    if (byte === 0x63 || byte === 0x64) this.number();
+    if (byte === 0x63 || byte === 0x64) {
+      const is = this.bytes[this.at] === 0x6f ? "Extern" : "Reference";
+      this.number();
+      return is;
+    }
     return NAMES[byte] ?? "Reference";
   }
 
@@ -96,10 +100,16 @@ export function describe(bytes) {
         if (entry.kind === 0) {
           functions.push(reader.number());
           entry.type = types[functions[functions.length - 1]];
+        } else if (entry.kind === 1) {
+          reader.valueType();
+          reader.limits();
         } else if (entry.kind === 2) entry.memory = reader.limits();
         else if (entry.kind === 3) {
           globals.push(reader.valueType());
           reader.byte();
+        } else if (entry.kind === 4) {
+          reader.byte();
+          reader.number();
         } else throw new Error(`an import of kind ${entry.kind}`);
         described.imports.push(entry);
       });

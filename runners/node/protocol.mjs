@@ -175,15 +175,17 @@ export function toEngine(value) {
     case "F64":
       BITS.setBigUint64(0, BigInt(content), true);
       return BITS.getFloat64(0, true);
-    case "Reference":
-      return null;
+    case "Reference": {
+      const [kind, number] = content.split(" ");
+      return number === undefined ? null : new HostValue(kind, +number);
+    }
     default:
       throw new TypeError(`JavaScript has no values of type ${type}`);
   }
 }
 
 // A value of a known type, in the recorder's JSON.
-export function fromEngine(value, type) {
+export function fromEngine(value, type, named = false) {
   switch (type) {
     case "I32":
       return `{"I32":${value | 0}}`;
@@ -196,6 +198,24 @@ export function fromEngine(value, type) {
       BITS.setFloat64(0, value, true);
       return `{"F64":${BITS.getBigUint64(0, true)}}`;
     default:
-      return `{"Reference":"${value === null ? "null" : "reference"}"}`;
+      return `{"Reference":"${named ? reference(value, type) : value === null ? "null" : "reference"}"}`;
+  }
+}
+
+// A reference in words. JavaScript does not distinguish a structure from an array.
+function reference(value, type) {
+  if (value === null) return "null";
+  if (value instanceof HostValue) return `${type === "Extern" ? "extern" : "host"} ${value.number}`;
+  if (type === "Extern") return "extern";
+  if (typeof value === "function") return "func";
+  if (typeof value === "number") return `i31 ${value & 0x7fffffff}`;
+  return "struct";
+}
+
+// A value of the host's that a script passes.
+export class HostValue {
+  constructor(kind, number) {
+    this.kind = kind;
+    this.number = number;
   }
 }

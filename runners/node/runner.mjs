@@ -9,6 +9,7 @@ import v8 from "v8";
 import { describe } from "./module.mjs";
 import { answered, Exited, HostTrap, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, parse, Recorder, toEngine, VERSION } from "./protocol.mjs";
+import * as program from "./program.mjs";
 import * as wasi from "./wasi.mjs";
 
 const BUN = process.versions.bun;
@@ -52,6 +53,7 @@ function about(job, host) {
     settings: [
       ...program,
       ["flags", flags.join(" ")],
+      ["programs", "yes"],
       ["last events", job.task.Run.careful ? "kept" : "kept but in a crash"],
       ...(host.name ? [["host", host.name]] : []),
       ...(host.lacks ? [["no host", host.lacks]] : []),
@@ -137,6 +139,7 @@ function run(job, recorder) {
     throw error;
   }
   if (job.memory_page_limit !== null) v8.setFlagsFromString(`--wasm-max-mem-pages=${job.memory_page_limit}`);
+  if (task.script) return program.run(job, recorder, { failure, failureOf });
   const bytes = fs.readFileSync(job.module);
   const rejected = (stage, { message }) => {
     const offset = /@\+(\d+)/.exec(message)?.[1];

@@ -14,9 +14,11 @@ mod memories;
 mod trap;
 mod values;
 mod version;
+mod world;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
+use super::world::World;
 use super::{library, words};
 use crate::job::{Job, Run, Task};
 use crate::spec::{CapiSpec, host_triple};
@@ -26,6 +28,7 @@ use forkpoint_traces::EngineInfo;
 use guest::CapiGuest;
 use std::ffi::{CStr, c_char, c_void};
 use std::path::Path;
+use world::CapiWorld;
 
 /// A library, loaded, with an engine and a store.
 struct Capi {
@@ -203,6 +206,24 @@ impl Engine for Capi {
             false => self.compile(&mut bytes)?,
         };
         Ok(Box::new(LoadedModule { api: &self.api, store: self.store, module }))
+    }
+
+    fn world<'a>(&'a self, run: &'a Run, session: Session) -> Result<Box<dyn World + 'a>, String> {
+        let compile = Box::new(|path: &Path| {
+            let module = self.compile(&mut read(path)?)?;
+            if !run.precompiled {
+                return Ok(module);
+            }
+            let code = self.serialize(module)?;
+            // SAFETY: this library has made the code just now.
+            let module = unsafe { (self.api.wasm_module_deserialize)(self.store, &code) };
+            if module.is_null() {
+                Err(Rejected::compile("the library does not load what it serialized"))
+            } else {
+                Ok(module)
+            }
+        });
+        Ok(Box::new(CapiWorld::new(&self.api, self.store, compile, session)))
     }
 }
 

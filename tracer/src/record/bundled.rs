@@ -13,6 +13,7 @@ const NODE: &[(&str, &str)] = &[
     ("runner.mjs", include_str!("../../runners/node/runner.mjs")),
     ("host.mjs", include_str!("../../runners/node/host.mjs")),
     ("module.mjs", include_str!("../../runners/node/module.mjs")),
+    ("program.mjs", include_str!("../../runners/node/program.mjs")),
     ("protocol.mjs", include_str!("../../runners/node/protocol.mjs")),
     ("wasi.mjs", include_str!("../../runners/node/wasi.mjs")),
 ];

@@ -313,7 +313,7 @@ impl<'a> Course<'a> {
         if self.script.is_none() || can {
             return Ok(());
         }
-        let message = "it does not run programs of several modules; wasmtime and wasmi do (docs/runner-protocol.md, section 11)";
+        let message = "it does not run programs of several modules (docs/runner-protocol.md, section 11); `forkpoint help compare` names engines, and docs/scripts.md those that do";
         Err(RecordError::Setup { spec: self.request.engine.to_string(), message: message.to_string() })
     }
 

@@ -86,20 +86,40 @@ fn program() -> &'static Program {
     })
 }
 
+/// Two modules that share a memory, calls, a module that is not valid, a segment that does not fit.
+const SCRIPT: &str = r#"
+    (module $a (memory (export "m") 1) (data (i32.const 8) "xy") (global (export "g") (mut i32) (i32.const 5))
+        (func (export "f") (param i32) (i32.store (local.get 0) (i32.const 1)) (drop (memory.grow (i32.const 1)))))
+    (register "a")
+    (module $b (import "a" "m" (memory 1)) (memory 2) (func $s (i32.store (i32.const 0) (i32.const 9))) (start $s))
+    (assert_return (invoke $a "f" (i32.const 1)))
+    (assert_invalid (module (func (result i32))) "type mismatch")
+    (assert_trap (module (import "a" "m" (memory 1)) (memory 1) (data (i32.const 1) "z") (data (i32.const -1) "z")) "out of bounds")
+    (assert_return (get $a "g") (i32.const 5))"#;
+
+fn script() -> &'static Program {
+    static PROGRAM: OnceLock<Program> = OnceLock::new();
+    PROGRAM.get_or_init(|| Program::script("fuzz.wast", SCRIPT).expect("a script of our own"))
+}
+
+/// The same for a process that runs a program of several modules.
+pub fn script_frames(bytes: &[u8]) -> bool {
+    taken_by(script(), bytes, Keep::Full)
+}
+
 /// Takes `bytes` for what an engine's process sends while it is recorded; true where all of it made sense. Whatever it
 /// was, what is in the trace can be read. The same frames are digested, too.
 pub fn frames(bytes: &[u8]) -> bool {
-    taken(bytes, Keep::Digests);
-    taken(bytes, Keep::Full)
+    taken_by(program(), bytes, Keep::Digests);
+    taken_by(program(), bytes, Keep::Full)
 }
 
-fn taken(bytes: &[u8], keep: Keep) -> bool {
-    let program = program();
+fn taken_by(program: &Program, bytes: &[u8], keep: Keep) -> bool {
     let Ok(folder) = tempfile::tempdir() else { return false };
     let engine = EngineSpec::Runner { command: "fuzz".to_string() };
     let Ok(mut request) = Request::new(engine, folder.path().join("t.fpt")) else { return false };
     (request.host, request.keep) = (HostSource::Live, keep);
-    let Ok(rewritten) = program.rewritten_as(&request.effective_options()) else { return false };
+    let Ok(rewritten) = program.rewritten_as(&program.options(&request)) else { return false };
     let Ok((mut socket, other)) = UnixStream::pair() else { return false };
     // The answers are not read: what does not fit is an error, as with a process that does not read them.
     if socket.set_nonblocking(true).is_err() {

@@ -9,7 +9,7 @@ use crate::host::function::{HostFunction, Provider};
 use crate::protocol::HostEnd;
 use crate::protocol::{
     Answer, FrameWriter, Growth, Hello, HostWrite, Message, NativeFrame, Order, PageDigest, ReadRange, ShownPage,
-    write_order,
+    TrapFrame, write_order,
 };
 use crate::protocol::{Spares, VERSION};
 use crate::record::conduct::FrameCheck;
@@ -209,6 +209,71 @@ fn frames_of_any_kind_are_taken_or_refused() {
     let mut sound = FrameWriter(Vec::new());
     beginning(&mut sound);
     assert!(frames(&sound.0), "what is sound is taken");
+}
+
+/// What a process sends that runs the script as it should, one directive after the other; `spoil` may change each message
+/// or send something else instead.
+fn script_stream(spoil: &mut dyn FnMut(&mut FrameWriter<Vec<u8>>, Message)) -> Vec<u8> {
+    let mut engine = engine();
+    engine.settings.push(("programs".to_string(), "yes".to_string()));
+    let mut out = FrameWriter(Vec::new());
+    out.message(&Message::Hello(Hello::of(engine))).expect("memory");
+    let shown = |memory, pages| vec![Message::Image { memory, pages }, Message::ImageEnd];
+    let returned = || Message::Returned(Vec::new());
+    let trapped = Message::Trapped {
+        trap: TrapKind::MemoryOutOfBounds,
+        message: String::new(),
+        frames: vec![TrapFrame { function: 1, offset: Some(40), instance: Some(1), name: None }],
+    };
+    let directives = [
+        shown(0, 1).into_iter().chain([Message::Instantiated]).collect(),
+        shown(1, 2).into_iter().chain([Message::Instantiated, Message::Call(None), returned()]).collect(),
+        vec![Message::Call(Some(0)), returned()],
+        vec![Message::Refused { stage: Stage::Validate, message: "\u{1b}".to_string() }],
+        vec![trapped],
+        vec![Message::Returned(vec![WasmValue::I32(5)])],
+    ];
+    for (number, messages) in directives.into_iter().enumerate() {
+        spoil(&mut out, Message::Directive(number as u32));
+        messages.into_iter().for_each(|message| spoil(&mut out, message));
+        spoil(&mut out, Message::DirectiveEnd);
+    }
+    for (memory, pages) in [(0, 1), (1, 2), (2, 0)] {
+        shown(memory, pages).into_iter().for_each(|message| spoil(&mut out, message));
+    }
+    spoil(&mut out, Message::State { globals: vec![WasmValue::I32(5)], tables: Vec::new() });
+    out.0
+}
+
+#[test]
+fn frames_of_a_script_are_taken_or_refused() {
+    let sound = script_stream(&mut |out, message| out.message(&message).expect("memory"));
+    assert!(script_frames(&sound), "what is sound is taken");
+    // Each message left out, sent twice, or followed by something else; at most a few of them at once.
+    let mut sense = 0;
+    for seed in 0..count(600) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let often = random.u8(2..40);
+        let mut calls = 0;
+        let mut bytes = script_stream(&mut |out, sent| {
+            if random.u8(..often) == 0 {
+                match random.u8(..5) {
+                    0 => return,
+                    1 => out.message(&sent).expect("memory"),
+                    2 => out.message(&message(&mut random)).expect("memory"),
+                    3 => out.message(&Message::Directive(random.u32(..8))).expect("memory"),
+                    _ => round(out, &mut random, &mut calls).expect("memory"),
+                }
+            }
+            out.message(&sent).expect("memory");
+        });
+        if random.u8(..3) == 0 {
+            let at = random.usize(..bytes.len());
+            bytes[at] = random.u8(..);
+        }
+        sense += usize::from(script_frames(&bytes));
+    }
+    assert!(sense > 20, "hardly anything was tried: {sense}");
 }
 
 /// Whether what `send` adds to a sound beginning is taken.

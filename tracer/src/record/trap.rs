@@ -19,7 +19,8 @@ pub(super) struct OriginalFrame {
 /// The frames of a program's functions, in its numbers.
 pub(super) fn of_program(frames: Vec<TrapFrame>, module: &Instrumented, program: &ProgramInfo) -> Vec<OriginalFrame> {
     let frame = |frame: TrapFrame| {
-        let number = frame.instance.unwrap_or(0) as usize;
+        // Without its instance a frame says nothing.
+        let number = frame.instance? as usize;
         let (part, instance) = (module.parts.get(number)?, program.instances.get(number)?);
         let own = program.modules.get(instance.module as usize)?;
         let func = part.offsets.function(frame.function)?;

@@ -117,26 +117,34 @@ impl Guest for CapiGuest<'_> {
     }
 
     fn global(&mut self, name: &str) -> Option<WasmValue> {
-        let export = self.export(name)?;
-        // SAFETY: the export is alive, and the place has room for a value.
-        unsafe {
-            let global = (self.api.wasm_extern_as_global)(export);
-            if global.is_null() {
-                return None;
-            }
-            let mut value = NULL;
-            (self.api.wasm_global_get)(global, &mut value);
-            from_engine(&value)
-        }
+        read_global(self.api, self.export(name)?)
     }
 
     fn table(&mut self, name: &str) -> Option<u64> {
-        let export = self.export(name)?;
-        // SAFETY: the export is alive.
-        unsafe {
-            let table = (self.api.wasm_extern_as_table)(export);
-            (!table.is_null()).then(|| (self.api.wasm_table_size)(table).into())
+        read_table(self.api, self.export(name)?)
+    }
+}
+
+/// The value of a global that is exported.
+pub(super) fn read_global(api: &Api, export: Object) -> Option<WasmValue> {
+    // SAFETY: exports are never freed, and the place has room for a value.
+    unsafe {
+        let global = (api.wasm_extern_as_global)(export);
+        if global.is_null() {
+            return None;
         }
+        let mut value = NULL;
+        (api.wasm_global_get)(global, &mut value);
+        from_engine(&value)
+    }
+}
+
+/// The size of a table that is exported.
+pub(super) fn read_table(api: &Api, export: Object) -> Option<u64> {
+    // SAFETY: exports are never freed.
+    unsafe {
+        let table = (api.wasm_extern_as_table)(export);
+        (!table.is_null()).then(|| (api.wasm_table_size)(table).into())
     }
 }
 
@@ -144,7 +152,7 @@ impl Guest for CapiGuest<'_> {
 ///
 /// # Safety
 /// The instance must be one of this module.
-unsafe fn exports(api: &Api, module: Object, instance: Object) -> Vec<(String, Object)> {
+pub(super) unsafe fn exports(api: &Api, module: Object, instance: Object) -> Vec<(String, Object)> {
     let (mut types, mut externals) = (Vector::empty(), Vector::empty());
     // SAFETY: the caller vouches for both; the lists are filled by the engine and never deleted.
     unsafe {

@@ -85,6 +85,18 @@ pub(super) unsafe fn imports(
     Ok(Imports { externals, memories })
 }
 
+/// The hook as an import of this type.
+///
+/// # Safety
+/// The type must be the import's, and `shared` must live as long as the store.
+pub(super) unsafe fn hook_for(api: &Api, store: Object, ty: *const c_void, shared: *mut Shared) -> Object {
+    // SAFETY: the caller's.
+    unsafe {
+        let ty = (api.wasm_externtype_as_functype_const)(ty);
+        (api.wasm_func_as_extern)((api.wasm_func_new_with_env)(store, ty, hook, shared.cast(), None))
+    }
+}
+
 /// The hook of a rewritten module.
 unsafe extern "C" fn hook(shared: *mut c_void, arguments: *const Vector<Value>, _: *mut Vector<Value>) -> Object {
     // SAFETY: the engine calls this while the guest runs, when there is no other reference to the shared state, with

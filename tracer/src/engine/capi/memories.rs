@@ -14,7 +14,7 @@ impl CapiMemory {
     /// A memory that the library made.
     ///
     /// # Safety
-    /// It must be one, and live as long as the library. Its methods may be used only while nothing runs in its store,
+    /// It must be one or null, which is a memory without bytes, and live as long as the library. Its methods may be used only while nothing runs in its store,
     /// and slices that they return must be gone when something runs again.
     pub(super) unsafe fn new(api: &Api, object: Object) -> CapiMemory {
         CapiMemory { api, object }
@@ -26,6 +26,9 @@ impl CapiMemory {
     }
 
     fn place(&self) -> (*mut u8, usize) {
+        if self.object.is_null() {
+            return (std::ptr::null_mut(), 0);
+        }
         // SAFETY: it is a memory, and the library is there, as `new` demands.
         unsafe { (((*self.api).wasm_memory_data)(self.object), ((*self.api).wasm_memory_data_size)(self.object)) }
     }
@@ -33,6 +36,9 @@ impl CapiMemory {
 
 impl EngineMemory<()> for CapiMemory {
     fn pages(&self, (): &()) -> u64 {
+        if self.object.is_null() {
+            return 0;
+        }
         // SAFETY: as in `place`.
         unsafe { ((*self.api).wasm_memory_size)(self.object).into() }
     }

@@ -37,7 +37,14 @@ pub(super) fn from_engine(value: &Val) -> WasmValue {
 
 /// How a call that did not return ended.
 pub(super) fn failure(error: &Error, module: &Module) -> Ended {
-    failure_of(error, |text| std::ptr::eq(text, module.text()).then_some(0))
+    match failure_of(error, |text| std::ptr::eq(text, module.text()).then_some(0)) {
+        Ended::Trapped { trap, message, mut frames } => {
+            // There is no other one.
+            frames.iter_mut().for_each(|frame| frame.instance = None);
+            Ended::Trapped { trap, message, frames }
+        }
+        ended => ended,
+    }
 }
 
 /// The same among several modules: `which` finds one by its native code.
@@ -67,7 +74,7 @@ fn frames(error: &Error, which: impl Fn(&[u8]) -> Option<u32>) -> Vec<TrapFrame>
     let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
     let own = backtrace.frames().iter().filter_map(|frame| Some((frame, which(frame.module().text())?)));
     own.map(|(frame, instance)| TrapFrame {
-        instance: Some(instance).filter(|instance| *instance > 0),
+        instance: Some(instance),
         function: frame.func_index(),
         offset: frame.module_offset().map(|offset| offset as u32),
         name: frame.func_name().map(str::to_string),
