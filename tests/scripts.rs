@@ -100,7 +100,26 @@ fn an_engine_without_a_proposal_parts_at_its_module() {
     assert_eq!((code, &report["verdict"]), (1, &"validation".into()), "{report:#}");
     assert_eq!(report["lhs"]["assertions"]["passed"], 1, "{report:#}");
     assert_eq!(report["rhs"]["event"], "refused at validate");
+    assert_eq!(report["directive"], "line 3: module line-3");
     assert!(report["rhs"]["message"].as_str().unwrap_or_default().contains("exceptions"), "{report:#}");
+}
+
+#[test]
+fn a_module_that_one_engine_accepts_is_one_event_on_each_side() {
+    let script = br#"(assert_invalid (module (tag)) "no tags") (assert_invalid (module (func (result i32))) "type mismatch")
+        (module binary "\00asm" "\01\00\00\00" "\01\04\01\60\00\00" "\02\12\01" "\08\73\70\65\63\74\65\73\74" "\05print" "\00\00")"#;
+    let folder = folder_with(&[("s.wast", script)]);
+    let (code, report) = json(folder.path(), &["compare", "s.wast", "--rhs", "wasmi"]);
+    assert_eq!((code, &report["verdict"]), (1, &"validation".into()), "{report:#}");
+    let events = ["lhs", "rhs"].map(|side| report[side]["event"].as_str().unwrap_or_default());
+    assert_eq!(events, ["accepted at compile", "refused at validate"], "{report:#}");
+    assert_eq!(
+        (&report["lhs"]["events"], &report["resync_equal"]),
+        (&report["rhs"]["events"], &true.into()),
+        "{report:#}"
+    );
+    // The name of `spectest` is written by its bytes.
+    assert_eq!(report["lhs"]["assertions"]["others_failed"], 0, "{report:#}");
 }
 
 #[test]

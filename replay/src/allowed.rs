@@ -59,9 +59,10 @@ pub(crate) fn allowed(
         Some(format!("{} uses {mnemonic}, whose result it leaves open", symbols.function_name(func)))
     });
     let why = in_function.or_else(|| {
-        // Of a program, the modules are not looked through.
-        let module = symbols.program().is_none().then(|| symbols.bytes())?;
-        uses_relaxed_simd(module).then(|| "the module uses relaxed SIMD, whose results it leaves open".to_string())
+        symbols
+            .modules()
+            .any(uses_relaxed_simd)
+            .then(|| "the module uses relaxed SIMD, whose results it leaves open".to_string())
     })?;
     Some(Allowed { certain: false, why })
 }

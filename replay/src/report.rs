@@ -7,7 +7,7 @@ mod runs;
 mod text;
 
 use crate::allowed::{allowed, trapped_otherwise};
-use crate::describe::{describe, describe_with_place};
+use crate::describe::{describe, describe_with_place, directive_words};
 use crate::divergence::{Divergence, Found, both_observed, first_divergence};
 use crate::error::ReplayError;
 use crate::machine;
@@ -16,7 +16,7 @@ use crate::side::Side;
 use crate::symbols::Item;
 use crate::timeline::Timeline;
 use crate::verdict::Verdict;
-use forkpoint_traces::{Event, Hex, HostEvent, Outcome, Position};
+use forkpoint_traces::{Event, Hex, HostEvent, Milestone, Outcome, Position};
 pub use parts::{
     BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport,
     SiteReport,
@@ -48,6 +48,7 @@ impl Report {
             verdict: None,
             meaning: None,
             position: None,
+            directive: None,
             site: None,
             between: None,
             memory: None,
@@ -160,6 +161,7 @@ impl Report {
         self.verdict = Some(divergence.verdict);
         self.meaning = Some(divergence.verdict.meaning());
         self.position = Some(divergence.position);
+        self.directive = directive_around(lhs, divergence.position)?;
         let place = |event: &Option<Event>, timeline: &Timeline| {
             event.as_ref().and_then(|event| ended::place(event, timeline, &sites, &symbols))
         };
@@ -244,7 +246,23 @@ impl Report {
     }
 }
 
-/// Most steps of a host call to go back to find its beginning.
+/// The directive of a script that the event at `position` belongs to, in words.
+fn directive_around(timeline: &mut Timeline, position: Position) -> Result<Option<String>, ReplayError> {
+    let Some(program) = timeline.trace().header().program.clone() else { return Ok(None) };
+    let last = position.0.min(timeline.len().saturating_sub(1));
+    for at in (last.saturating_sub(MAX_STEPS)..=last).rev().map(Position) {
+        if timeline.trace().gap(at).is_some() {
+            break;
+        }
+        if let Event::Milestone(Milestone::Directive { number }) = timeline.event(at)? {
+            let directive = program.directives.get(number as usize);
+            return Ok(directive.map(|directive| directive_words(&program, directive)));
+        }
+    }
+    Ok(None)
+}
+
+/// Most steps of a host call, or events of a directive, to go back to find its beginning.
 const MAX_STEPS: u64 = 1 << 16;
 
 /// The host call that the step at `position` belongs to.

@@ -1,6 +1,6 @@
 //! What makes two divergences, of two modules, look like one bug.
 
-use crate::report::Report;
+use crate::report::{Report, SideReport};
 use crate::side::Side;
 use crate::symbols::Symbols;
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, HostEvent, HostOutcome, Import, Milestone, Outcome, printable};
@@ -52,17 +52,23 @@ impl Signature {
             if let (Some(message), Some(Outcome::Rejected { .. })) = (&side.message, &side.outcome) {
                 let _ = write!(words, " ({})", plain(message));
             }
-            // Of a script, the engine's words about the first directive that failed.
-            let refused = side.shape.as_ref().is_some_and(EventShape::is_refused);
-            if let (Some(message), true) = (&side.message, refused) {
-                let first = message.lines().next().unwrap_or_default();
-                let _ = write!(words, " ({})", plain(first.split_once(": ").map_or(first, |(_, words)| words)));
+            // Of a script, the engine's words about the directive in which the runs part.
+            if let Some(said) = said(report, side) {
+                let _ = write!(words, " ({})", plain(said));
             }
             words.push(';');
         }
         let words = words.trim_end_matches(';').to_string();
         Some(Signature::of_words(words))
     }
+}
+
+/// What an engine said of the module of the directive in which the runs part, if it refused it.
+fn said<'a>(report: &Report, side: &'a SideReport) -> Option<&'a str> {
+    side.shape.as_ref().filter(|shape| shape.is_refused())?;
+    let line = report.directive.as_ref()?.split_once(": ")?.0;
+    let said = |message: &'a str| message.strip_prefix(line)?.strip_prefix(": ");
+    side.message.as_ref()?.lines().find_map(said)
 }
 
 /// An event's kind without what differs from module to module, built from data: what people read may be reworded.

@@ -58,8 +58,10 @@ impl Script {
         let buffer = read::lex(text)?;
         let directives = read::parse(text, &buffer)?;
         let mut builder = Builder::default();
-        if text.contains(spectest::NAME) {
-            builder.spectest(text)?;
+        // Names may be written by their bytes, so the binaries are asked.
+        let needs = |name: &str| directives.iter().any(|(_, directive)| directive.mentions(name));
+        if needs(spectest::NAME) {
+            builder.spectest(&spectest::text(needs))?;
         }
         for (line, directive) in directives {
             builder.directive(line, directive)?;

@@ -28,6 +28,9 @@ pub struct Report {
     pub meaning: Option<&'static str>,
     /// Position of the first unequal pair.
     pub position: Option<Position>,
+    /// Of a script: the directive in which the runs part, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directive: Option<String>,
     /// Where in the module: where a run trapped, crashed or was ended, on either side; else the instruction of the
     /// left event, or of the right one.
     pub site: Option<SiteReport>,

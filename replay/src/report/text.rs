@@ -102,6 +102,9 @@ impl fmt::Display for Report {
         };
         // The class fits on a line; what follows is a paragraph.
         write!(f, "The runs diverge at {position} ({verdict}): {}.\n ", verdict.meaning())?;
+        if let Some(directive) = &self.directive {
+            write!(f, " In {directive}:")?;
+        }
         if let Some(site) = &self.site {
             write!(f, " At {site}:")?;
         }

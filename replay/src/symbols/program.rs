@@ -46,19 +46,14 @@ impl Symbols {
         Symbols { module, program, modules: (0..count).map(|_| OnceLock::new()).collect() }
     }
 
-    /// The bytes of the module, or of all modules.
-    pub fn bytes(&self) -> &[u8] {
-        &self.module
-    }
-
     /// The program, where it is not a single module.
     pub fn program(&self) -> Option<&ProgramInfo> {
         self.program.as_ref()
     }
 
-    /// The bytes of the module that has a function.
-    pub fn module_of(&self, func: FuncIndex) -> &[u8] {
-        self.func(func).map_or(&[], |local| local.symbols.module())
+    /// The bytes of each module.
+    pub fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.modules.len() as u32).filter_map(|number| Some(self.module(number)?.module()))
     }
 
     /// A module by its number: 0 for a single one.

@@ -171,7 +171,7 @@ impl<'a> Course<'a> {
                 }
                 Turn::Script(script.begin(number))
             }
-            Message::Accepted(_) => turn(script.accepted()),
+            Message::Accepted(_) => Turn::Script(script.accepted()),
             Message::Refused { stage, message } => {
                 script.say(&message);
                 Turn::Script(script.refused(stage))

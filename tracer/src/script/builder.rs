@@ -39,8 +39,8 @@ pub(super) struct Builder {
 
 impl Builder {
     /// Adds the module that the specification's scripts import from.
-    pub(super) fn spectest(&mut self, script: &str) -> Result<(), ScriptError> {
-        let module = wat::parse_str(spectest::text(script)).expect("a module of ours");
+    pub(super) fn spectest(&mut self, text: &str) -> Result<(), ScriptError> {
+        let module = wat::parse_str(text).expect("a module of ours");
         self.registered_instance(spectest::NAME, &module).map(drop)
     }
 

@@ -22,6 +22,18 @@ pub(super) enum Written<'a> {
     Run { action: WrittenAction<'a>, expected: Expected },
 }
 
+impl Written<'_> {
+    /// Whether the directive's module, if it has one, holds a name.
+    pub(super) fn mentions(&self, name: &str) -> bool {
+        let module = match self {
+            Written::Module { module, .. } | Written::Refuse { module } => module,
+            Written::Run { action: WrittenAction::Instantiate { module }, .. } => module,
+            Written::Instance { .. } | Written::Register { .. } | Written::Run { .. } => return false,
+        };
+        module.as_ref().is_some_and(|module| module.windows(name.len()).any(|bytes| bytes == name.as_bytes()))
+    }
+}
+
 /// An action as it is written.
 pub(super) enum WrittenAction<'a> {
     Call { instance: Option<&'a str>, function: &'a str, arguments: Vec<WasmValue> },

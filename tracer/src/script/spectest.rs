@@ -3,14 +3,14 @@
 /// Its name.
 pub(super) const NAME: &str = "spectest";
 
-/// Its text, with what few scripts need only where the script's text has its name: engines without the proposal
-/// would refuse all of it.
-pub(super) fn text(script: &str) -> String {
+/// Its text, with what few scripts need only where a script `needs` it: engines without the proposal would refuse all of
+/// it.
+pub(super) fn text(needs: impl Fn(&str) -> bool) -> String {
     let extra = [
         ("shared_memory", "(memory (export \"shared_memory\") 1 2 shared)"),
         ("table64", "(table (export \"table64\") i64 10 20 funcref)"),
     ];
-    let extra: String = extra.iter().filter(|(name, _)| script.contains(name)).map(|(_, text)| *text).collect();
+    let extra: String = extra.iter().filter(|(name, _)| needs(name)).map(|(_, text)| *text).collect();
     format!(
         r#"(module $spectest
             (func (export "print"))

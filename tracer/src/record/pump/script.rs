@@ -4,7 +4,7 @@ use super::{Pump, unannounced};
 use crate::error::RecordError;
 use crate::record::mismatches;
 use crate::record::script::{ScriptTurn, active};
-use forkpoint_traces::{MemoryIndex, MemorySize, Milestone, TrapKind};
+use forkpoint_traces::{MemoryIndex, MemorySize, Milestone, Stage, TrapKind};
 
 impl Pump<'_> {
     pub(super) fn script(&mut self, turn: ScriptTurn) -> Result<(), RecordError> {
@@ -13,6 +13,7 @@ impl Pump<'_> {
                 self.initial.clear();
                 Ok(self.writer()?.milestone(&Milestone::Directive { number })?)
             }
+            ScriptTurn::Accepted => Ok(self.writer()?.milestone(&Milestone::Accepted { stage: Stage::Compile })?),
             ScriptTurn::Refused { stage, instance } => {
                 self.writer()?.milestone(&Milestone::Refused { stage })?;
                 instance.map_or(Ok(()), |instance| self.no_memories(instance))

@@ -10,6 +10,8 @@ use std::sync::Arc;
 pub(in crate::record) enum ScriptTurn {
     /// A directive begins.
     Directive(u32),
+    /// The directive's module is accepted, and nothing else is done with it.
+    Accepted,
     /// The directive's module is refused. If it was to be an instance, its own memories are none.
     Refused { stage: Stage, instance: Option<u32> },
     /// The instance is there, and its memories were shown.
@@ -21,7 +23,7 @@ pub(in crate::record) enum ScriptTurn {
 }
 
 /// Most failed directives whose words are kept, and most characters of each.
-const MOST_SAID: usize = 5;
+const MOST_SAID: usize = 100;
 const MOST_WORDS: usize = 300;
 
 /// What became of the directive in progress.
@@ -132,16 +134,16 @@ impl ScriptCourse {
     }
 
     /// A module was accepted, and nothing else is done with it.
-    pub(in crate::record) fn accepted(&mut self) -> Option<ScriptTurn> {
+    pub(in crate::record) fn accepted(&mut self) -> ScriptTurn {
         match self.made() {
             None => {
                 self.state = State::Done(Vec::new());
-                None
+                ScriptTurn::Accepted
             }
             // It cannot be recorded, so there is no instance.
             Some(instance) => {
                 self.loading = false;
-                Some(ScriptTurn::Refused { stage: Stage::Instantiate, instance: Some(instance) })
+                ScriptTurn::Refused { stage: Stage::Instantiate, instance: Some(instance) }
             }
         }
     }
