@@ -8,8 +8,7 @@ mod support;
 
 use forkpoint_replay::{Fault, NanBits, Report, Timeline, Verdict, verify};
 use forkpoint_traces::{
-    CodeOffset, DataIndex, EngineWords, Event, FuncIndex, GlobalIndex, InstanceInfo, MemoryIndex, MemoryOp,
-    Milestone, ModulePart, Outcome, Position, ProgramInfo, SiteId, TraceReader, TraceWriter,
+    EngineWords, Event, MemoryIndex, MemoryOp, Milestone, Outcome, Position, SiteId, TraceReader, TraceWriter,
 };
 use support::{Step, create, end, invoke, memories, push, step, store};
 
@@ -193,31 +192,6 @@ fn a_writer_tells_of_what_it_pushed_outside_of_memory() {
     assert_eq!(timeline.event(Position(5)).unwrap(), Event::FoundSize { memory: MemoryIndex(0), pages: 5 });
 }
 
-/// The two memories belong to two instances of a program.
-fn program() -> ProgramInfo {
-    let part = |start, length, first_function| ModulePart {
-        start: CodeOffset(start),
-        length,
-        first_function: FuncIndex(first_function),
-        first_data: DataIndex(0),
-    };
-    let instance = |name: &str, module, memory| InstanceInfo {
-        name: name.to_string(),
-        module,
-        imports: Vec::new(),
-        memories: vec![MemoryIndex(memory)],
-        tables: Vec::new(),
-        first_global: GlobalIndex(0),
-    };
-    let length = support::module().len() as u32;
-    ProgramInfo {
-        modules: vec![part(0, 8, 0), part(8, length - 8, 1000)],
-        instances: vec![instance("a", 0, 0), instance("b", 1, 1)],
-        directives: Vec::new(),
-        texts: 0,
-    }
-}
-
 #[test]
 fn a_store_in_another_instances_memory_is_named() {
     let in_memory = |memory, address, bytes: &[u8]| Step::Raw {
@@ -232,7 +206,7 @@ fn a_store_in_another_instances_memory_is_named() {
         let open = |name: &str, found: &[Step]| {
             let path = folder.path().join(name);
             let mut header = support::header(100);
-            header.program = of_program.then(program);
+            header.program = of_program.then(support::program);
             let data = support::DATA.to_vec();
             let mut writer =
                 TraceWriter::create(&path, &header, support::module().into(), support::sites(), data).unwrap();

@@ -189,8 +189,9 @@ impl Traces for Timelines {
     fn wat(&mut self, func: FuncIndex) -> Code {
         self.kept((func, None), |timelines| {
             let lines = timelines.symbols.wat(func).map(|function| function.lines).unwrap_or_default();
-            let margin =
-                |offset: Option<CodeOffset>| offset.map_or(String::new(), |offset| format!("{:x}", offset.0));
+            let margin = |offset: Option<CodeOffset>| {
+                offset.map_or(String::new(), |offset| format!("{:x}", timelines.symbols.own_offset(offset).0))
+            };
             lines
                 .into_iter()
                 .map(|line| CodeLine {

@@ -1,8 +1,14 @@
 //! Directives of a script as one line of text.
 
 use super::values::values;
-use crate::symbols::{Symbols, printable};
-use forkpoint_traces::{Action, Argument, Directive, Expected, ProgramInfo};
+use crate::symbols::Symbols;
+use forkpoint_traces::{Action, Argument, Directive, Expected, ProgramInfo, WasmValue, clip, printable_name};
+
+/// Most arguments that are shown: a few bytes of a trace may name a directive with very many.
+const MOST_ARGUMENTS: usize = 16;
+
+/// Most characters of a reference's word.
+const MOST_REFERENCE: usize = 64;
 
 /// Directive number `number` of a program: its line in the script, and what it does.
 pub(super) fn describe(number: u32, symbols: &Symbols) -> String {
@@ -16,7 +22,7 @@ pub(super) fn describe(number: u32, symbols: &Symbols) -> String {
 /// A directive in words: `line 12: assert_return a.f(1)`.
 pub(crate) fn words(program: &ProgramInfo, directive: &Directive) -> String {
     let instance = |number: u32| match program.instances.get(number as usize) {
-        Some(instance) => printable(&instance.name),
+        Some(instance) => printable_name(&instance.name),
         None => number.to_string(),
     };
     let what = match &directive.action {
@@ -26,14 +32,19 @@ pub(crate) fn words(program: &ProgramInfo, directive: &Directive) -> String {
             let arguments: Vec<_> = call
                 .arguments
                 .iter()
+                .take(MOST_ARGUMENTS)
                 .filter_map(|argument| match argument {
+                    Argument::Value(WasmValue::Reference(text)) => {
+                        Some(WasmValue::Reference(clip(text, MOST_REFERENCE).into_owned()))
+                    }
                     Argument::Value(value) => Some(value.clone()),
                     Argument::Result(_) => None,
                 })
                 .collect();
-            format!("{}.{}({})", instance(*number), printable(&call.function), values(&arguments))
+            let more = if call.arguments.len() > MOST_ARGUMENTS { ", ..." } else { "" };
+            format!("{}.{}({}{more})", instance(*number), printable_name(&call.function), values(&arguments))
         }
-        Action::Get { instance: number, global } => format!("{}.{}", instance(*number), printable(global)),
+        Action::Get { instance: number, global } => format!("{}.{}", instance(*number), printable_name(global)),
     };
     let expected = match directive.expected {
         Expected::Success => "",

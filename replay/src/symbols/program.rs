@@ -9,6 +9,7 @@ use super::lanes::Lanes;
 use super::wat::{WatFunction, WatLine};
 use super::{ModuleSymbols, printable_name};
 use forkpoint_traces::{CodeOffset, DataIndex, FuncIndex, MemoryIndex, ProgramInfo, TraceReader};
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,11 @@ pub struct Symbols {
     program: Option<ProgramInfo>,
     /// By number of the module: one for a single module.
     modules: Vec<OnceLock<ModuleSymbols>>,
+    /// The instance that has each module.
+    instances: Vec<Option<usize>>,
+    /// Module and index there of each memory and each table of a program, by its number.
+    memories: HashMap<u32, (u32, u32)>,
+    tables: HashMap<u32, (u32, u32)>,
 }
 
 /// A number of a program, as one of a module.
@@ -43,7 +49,28 @@ impl Symbols {
     /// Symbols of a single module, or of all modules of a program, which follow each other in `module`.
     pub fn with(module: Arc<[u8]>, program: Option<ProgramInfo>) -> Symbols {
         let count = program.as_ref().map_or(1, |program| program.modules.len());
-        Symbols { module, program, modules: (0..count).map(|_| OnceLock::new()).collect() }
+        let mut symbols = Symbols {
+            module,
+            program,
+            modules: (0..count).map(|_| OnceLock::new()).collect(),
+            instances: vec![None; count],
+            memories: HashMap::new(),
+            tables: HashMap::new(),
+        };
+        let instances = symbols.program.iter().flat_map(|program| program.instances.iter().enumerate());
+        for (number, instance) in instances {
+            if let Some(owner) = symbols.instances.get_mut(instance.module as usize) {
+                *owner = Some(number);
+            }
+            // Who has it first owns it.
+            for (local, memory) in (0..).zip(&instance.memories) {
+                symbols.memories.entry(memory.0).or_insert((instance.module, local));
+            }
+            for (local, table) in (0..).zip(&instance.tables) {
+                symbols.tables.entry(*table).or_insert((instance.module, local));
+            }
+        }
+        symbols
     }
 
     /// The program, where it is not a single module.
@@ -97,7 +124,6 @@ impl Symbols {
         let Some(program) = &self.program else {
             return Some(Local { symbols: self.module(0)?, module: 0, number: index });
         };
-        let within = |list: &[u32]| list.iter().position(|number| *number == index).map(|at| at as u32);
         let (module, number) = match item {
             Item::Data => {
                 let after = program.modules.partition_point(|module| module.first_data <= DataIndex(index));
@@ -109,15 +135,8 @@ impl Symbols {
                 let instance = program.instances.get(after.checked_sub(1)?)?;
                 (instance.module, index.checked_sub(instance.first_global.0)?)
             }
-            Item::Memory => {
-                let instance = program.instances.get(program.owner(MemoryIndex(index))? as usize)?;
-                let number = instance.memories.iter().position(|memory| memory.0 == index)?;
-                (instance.module, number as u32)
-            }
-            Item::Table => {
-                let found = program.instances.iter().find_map(|one| Some((one.module, within(&one.tables)?)));
-                found?
-            }
+            Item::Memory => *self.memories.get(&index)?,
+            Item::Table => *self.tables.get(&index)?,
         };
         Some(Local { symbols: self.module(module)?, module, number })
     }
@@ -126,7 +145,8 @@ impl Symbols {
     fn within(&self, module: u32, name: String) -> String {
         match &self.program {
             Some(program) => {
-                let instance = program.instance_of(module).and_then(|at| program.instances.get(at as usize));
+                let number = self.instances.get(module as usize).copied().flatten();
+                let instance = number.and_then(|number| program.instances.get(number));
                 let owner = instance.map_or_else(|| format!("module {module}"), |one| printable_name(&one.name));
                 format!("{owner}.{name}")
             }
@@ -147,8 +167,8 @@ impl Symbols {
     /// The instance that a function belongs to, by name; `None` for a single module.
     pub fn instance(&self, func: FuncIndex) -> Option<String> {
         let program = self.program.as_ref()?;
-        let instance = program.instance_of(program.module_of(func)?)?;
-        Some(printable_name(&program.instances.get(instance as usize)?.name))
+        let instance = (*self.instances.get(program.module_of(func)? as usize)?)?;
+        Some(printable_name(&program.instances.get(instance)?.name))
     }
 
     /// How many functions the module imports: the index of the first function with a body. 0 for a program.

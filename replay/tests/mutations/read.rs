@@ -2,9 +2,8 @@
 //! the trace is, nothing panics or takes memory without bound, and what is printed does not act on a terminal.
 
 use fastrand::Rng;
-use forkpoint_replay::{NanBits, Report, Symbols, Timeline, describe_with_place, is_active, verify};
+use forkpoint_replay::{Assertions, NanBits, Report, Symbols, Timeline, describe_with_place, is_active, verify};
 use forkpoint_traces::{Event, MemoryIndex, MemoryState, Position, TraceError, TraceReader};
-use std::sync::Arc;
 
 /// Everything that reads one trace, as far as it goes.
 pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
@@ -15,7 +14,7 @@ pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
     if let Ok(mut log) = trace.host_log() {
         while let Ok(Some(_)) = log.next_event() {}
     }
-    let symbols = Symbols::new(Arc::clone(trace.module()));
+    let symbols = Symbols::of(&trace);
     for chunk in 0..trace.chunks().len() {
         let sites = trace.sites().clone();
         let mut described = 0;
@@ -36,6 +35,10 @@ pub fn read(mut trace: TraceReader, random: &mut Rng) -> Timeline {
     let verified = verify(&mut trace);
     verified.faults.iter().for_each(|finding| drop(finding.to_string()));
     let mut timeline = Timeline::new(trace);
+    if let Ok(Some(assertions)) = Assertions::of(&mut timeline) {
+        let text = assertions.to_string();
+        assert!(!text.chars().any(|c| c != '\n' && is_active(c)), "{text:?}");
+    }
     let mut states = Vec::new();
     for _ in 0..4 {
         let position = Position(random.u64(..=timeline.len()));

@@ -2,7 +2,7 @@
 //! samples.
 
 use super::support;
-use forkpoint_traces::{EngineWords, Outcome, TraceReader};
+use forkpoint_traces::{EngineWords, Milestone, Outcome, Stage, TraceReader, TraceWriter, WasmValue};
 use std::fs;
 use std::path::Path;
 
@@ -22,7 +22,30 @@ pub fn short(folder: &Path) -> Vec<Vec<u8>> {
         writer.finish(EngineWords::default()).unwrap();
         seeds.push(fs::read(&path).unwrap());
     }
+    seeds.push(program(folder));
     seeds
+}
+
+/// One of a program of two instances, with a directive of each kind.
+fn program(folder: &Path) -> Vec<u8> {
+    let path = folder.join("seed.fpt");
+    let mut header = support::header(64);
+    header.program = Some(support::program());
+    let data = support::DATA.to_vec();
+    let mut writer = TraceWriter::create(&path, &header, support::module().into(), support::sites(), data).unwrap();
+    let milestone = |milestone| support::Step::Milestone(milestone);
+    let mut steps = support::memories([1, 1]).to_vec();
+    for number in 0..support::program().directives.len() as u32 {
+        steps.push(milestone(Milestone::Directive { number }));
+        steps.extend([support::invoke(), support::store(u64::from(number), 7)]);
+        steps.push(milestone(Milestone::Returned { results: vec![WasmValue::Reference("extern 5".to_string())] }));
+        steps.push(milestone(Milestone::Refused { stage: Stage::Compile }));
+        steps.push(milestone(Milestone::Judged { passed: number % 2 == 0 }));
+    }
+    steps.push(support::end(Outcome::Finished));
+    steps.iter().for_each(|step| support::push(&mut writer, step).unwrap());
+    writer.finish(EngineWords::default()).unwrap();
+    fs::read(&path).unwrap()
 }
 
 /// One with keyframes, which takes half a million events.

@@ -40,6 +40,6 @@ pub(crate) trait World {
 }
 
 /// The number in the words of a reference that a script gives: `extern 5`.
-pub(super) fn host_value<'a>(text: &'a str, kind: &str) -> Option<u32> {
+pub(super) fn host_value(text: &str, kind: &str) -> Option<u32> {
     text.strip_prefix(kind)?.strip_prefix(' ')?.parse().ok()
 }

@@ -3,9 +3,11 @@
 //! [`Course::take`] checks each frame ([`FrameCheck`]), answers what every run answers in the same way, keeps the outcome and the
 //! results of calls, and hands on as a [`Turn`] what a trace or an end state is made of.
 
+mod directives;
+
 use super::conduct::FrameCheck;
 use super::launch::Launched;
-use super::script::{ScriptCheck, ScriptCourse, ScriptTurn, shown_globals};
+use super::script::{ScriptCheck, ScriptCourse, ScriptTurn};
 use super::stepping::Stepping;
 use super::{CallResult, Phase, Program, Request, environment};
 use crate::error::RecordError;
@@ -13,6 +15,7 @@ use crate::host::answer::{Host, Reply};
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message, TrapFrame};
 use crate::values::WasmValue;
+use directives::is_of_directive;
 use forkpoint_traces::{EngineInfo, GlobalIndex, GlobalState, HostEvent, MemoryIndex, Outcome, Stage, TrapKind};
 use std::time::{Duration, Instant};
 
@@ -148,76 +151,13 @@ impl<'a> Course<'a> {
             }
         }
         match frame {
-            Frame::Message(message) if self.script.is_some() => match self.directive(message) {
-                Ok(turn) => Ok(turn),
-                Err(message) => self.message(message, size),
-            },
+            Frame::Message(message) if self.script.is_some() && is_of_directive(&message) => {
+                Ok(self.directive(message))
+            }
             Frame::Message(message) => self.message(message, size),
             Frame::Guest { range, bytes } => self.host()?.bytes(range, &bytes).map(|()| Turn::Nothing),
             other => Ok(Turn::Other(other)),
         }
-    }
-
-    /// Takes a message about a directive; gives back one that is not.
-    fn directive(&mut self, message: Message) -> Result<Turn, Message> {
-        let Some((script, _)) = &mut self.script else { return Err(message) };
-        let turn = |turn: Option<ScriptTurn>| turn.map_or(Turn::Nothing, Turn::Script);
-        Ok(match message {
-            Message::Directive(number) => {
-                // From the first on, the process says something about the engine.
-                if self.instantiated.is_none() {
-                    self.instantiated = Some(Instant::now());
-                    self.request.gauge.enter(Phase::Running);
-                }
-                Turn::Script(script.begin(number))
-            }
-            Message::Accepted(_) => Turn::Script(script.accepted()),
-            Message::Refused { stage, message } => {
-                script.say(&message);
-                Turn::Script(script.refused(stage))
-            }
-            Message::Instantiated => turn(script.instantiated()),
-            Message::Call(_) => Turn::Began(script.called()),
-            Message::Returned(values) => {
-                script.returned(&values);
-                let function = script.called().map_or(String::new(), |(function, _)| function);
-                self.calls.push(CallResult { function, result: Ok(values.clone()) });
-                Turn::Returned(values)
-            }
-            Message::Trapped { trap, frames, message } => match script.trapped(trap) {
-                Some(turn) => Turn::Script(turn),
-                None => {
-                    script.say(&message);
-                    let function = script.called().map_or(String::new(), |(function, _)| function);
-                    self.calls.push(CallResult { function, result: Err(trap) });
-                    Turn::Trapped { trap, frames }
-                }
-            },
-            Message::DirectiveEnd => Turn::Script(script.end()),
-            Message::State { globals, tables } => {
-                let live = |number: &u32| script.is_live(*number);
-                let numbers = 0..self.module.parts.len() as u32;
-                let shown = numbers
-                    .clone()
-                    .filter(live)
-                    .flat_map(|number| shown_globals(script.script(), number, &self.module.parts[number as usize]));
-                let indices: Vec<GlobalIndex> = shown.map(|(index, _)| index).collect();
-                self.globals =
-                    indices.into_iter().zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
-                // Tables of instances that were not made have no elements.
-                let mut sizes = tables.into_iter();
-                self.tables = numbers
-                    .flat_map(|number| {
-                        let own = script.script().units[number as usize].own_tables.1;
-                        (0..own)
-                            .map(|_| if script.is_live(number) { sizes.next() } else { None }.unwrap_or(0))
-                            .collect::<Vec<_>>()
-                    })
-                    .collect();
-                Turn::Nothing
-            }
-            other => return Err(other),
-        })
     }
 
     fn message(&mut self, message: Message, size: impl Fn(MemoryIndex) -> Option<u64>) -> Result<Turn, RecordError> {
@@ -304,17 +244,6 @@ impl<'a> Course<'a> {
             }
             other => Turn::Other(Frame::Message(other)),
         })
-    }
-
-    /// Checks that a runner can run several modules, if that is what it got.
-    fn check_programs(&self, engine: &EngineInfo) -> Result<(), RecordError> {
-        let can = self.request.engine.is_of_this_program()
-            || engine.settings.iter().any(|(name, value)| name == "programs" && value == "yes");
-        if self.script.is_none() || can {
-            return Ok(());
-        }
-        let message = "it does not run programs of several modules (docs/runner-protocol.md, section 11); `forkpoint help compare` names engines, and docs/scripts.md those that do";
-        Err(RecordError::Setup { spec: self.request.engine.to_string(), message: message.to_string() })
     }
 
     fn end_call(&mut self, result: Result<Vec<WasmValue>, TrapKind>) {

@@ -4,8 +4,15 @@
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
     /// The text is not a script.
-    #[error("this is not a `.wast` script: {0}")]
-    Syntax(#[from] wast::Error),
+    #[error("this is not a `.wast` script: line {line}, column {column}: {message}")]
+    Syntax {
+        /// Where.
+        line: usize,
+        /// Where in the line, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
     /// A directive does something that is not supported.
     #[error("line {line}: {what}")]
     Directive {

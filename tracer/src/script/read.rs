@@ -41,19 +41,22 @@ pub(super) enum WrittenAction<'a> {
     Instantiate { module: Option<Vec<u8>> },
 }
 
+/// What is wrong, without the line itself, which may be as long as the file.
+fn syntax(text: &str, error: &wast::Error) -> ScriptError {
+    let (line, column) = error.span().linecol_in(text);
+    ScriptError::Syntax { line: line + 1, column: column + 1, message: error.message() }
+}
+
 /// Reads a script's words. Some files have unusual characters in strings.
 pub(super) fn lex(text: &str) -> Result<ParseBuffer<'_>, ScriptError> {
     let mut lexer = Lexer::new(text);
     lexer.allow_confusing_unicode(true);
-    Ok(ParseBuffer::new_with_lexer(lexer)?)
+    ParseBuffer::new_with_lexer(lexer).map_err(|error| syntax(text, &error))
 }
 
 /// Reads a script's directives, each with its line.
 pub(super) fn parse<'a>(text: &str, buffer: &'a ParseBuffer<'a>) -> Result<Vec<(u32, Written<'a>)>, ScriptError> {
-    let wast: Wast<'a> = wast::parser::parse(buffer).map_err(|mut error: wast::Error| {
-        error.set_text(text);
-        error
-    })?;
+    let wast: Wast<'a> = wast::parser::parse(buffer).map_err(|error| syntax(text, &error))?;
     let lines = Lines::of(text);
     wast.directives
         .into_iter()

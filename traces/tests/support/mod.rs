@@ -5,9 +5,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
 
 use forkpoint_traces::{
-    CodeOffset, DataIndex, EngineInfo, EngineWords, Event, FuncIndex, Header, HostCall, HostEvent, HostInfo,
-    HostOutcome, Image, Import, Limits, MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, NativeFunction,
-    NativePoint, Outcome, RawEvent, RecorderInfo, Shape, Site, SiteId, TraceError, TraceReader, TraceWriter,
+    Action, Argument, Call, CodeOffset, DataIndex, Directive, EngineInfo, EngineWords, Event, Expected, FuncIndex,
+    GlobalIndex, Header, HostCall, HostEvent, HostInfo, HostOutcome, Image, Import, InstanceInfo, Limits,
+    MemoryIndex, MemoryOp, MemoryState, Milestone, ModuleInfo, ModulePart, NativeFunction, NativePoint, Outcome,
+    Pattern, ProgramInfo, RawEvent, RecorderInfo, Shape, Site, SiteId, TraceError, TraceReader, TraceWriter,
     WasmValue,
 };
 use std::ops::Range;
@@ -140,6 +141,43 @@ pub fn header(chunk_events: u32) -> Header {
         command: Vec::new(),
         chunk_events,
         program: None,
+    }
+}
+
+/// A program whose two memories belong to two instances, with a directive of each kind.
+pub fn program() -> ProgramInfo {
+    let part = |start, length, first_function| ModulePart {
+        start: CodeOffset(start),
+        length,
+        first_function: FuncIndex(first_function),
+        first_data: DataIndex(0),
+    };
+    let instance = |name: &str, module, memory| InstanceInfo {
+        name: name.to_string(),
+        module,
+        imports: vec![None],
+        memories: vec![MemoryIndex(memory)],
+        tables: vec![memory],
+        first_global: GlobalIndex(memory),
+    };
+    let length = module().len() as u32;
+    let value = WasmValue::F32(0x7fc0_0000);
+    let call = Call { function: "f\u{1b}".to_string(), arguments: vec![Argument::Value(value.clone())] };
+    let results = Expected::Results(vec![vec![Pattern::exactly(value)]]);
+    let get = Action::Get { instance: 1, global: "g".to_string() };
+    let directives = [
+        (Action::Instantiate { instance: 0 }, Expected::Success),
+        (Action::Instantiate { instance: 1 }, Expected::Trap),
+        (Action::Check { module: 1 }, Expected::Invalid),
+        (Action::Call { instance: 0, call }, results),
+        (get, Expected::Success),
+    ];
+    let directive = |(line, (action, expected))| Directive { line, action, expected };
+    ProgramInfo {
+        modules: vec![part(0, 8, 0), part(8, length - 8, 1000)],
+        instances: vec![instance("a", 0, 0), instance("b\u{1b}", 1, 1)],
+        directives: (0..).zip(directives).map(directive).collect(),
+        texts: 1,
     }
 }
 
