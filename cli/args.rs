@@ -5,6 +5,7 @@ mod engines;
 mod guest;
 mod parse;
 mod record;
+mod reduce;
 mod sweep;
 
 pub use compare::CompareArgs;
@@ -12,6 +13,7 @@ pub use engines::EngineList;
 pub use guest::{GuestArgs, RunArgs, options_for};
 pub use parse::parse_size;
 pub use record::{RecordArgs, RecordHost};
+pub use reduce::ReduceArgs;
 pub use sweep::SweepArgs;
 
 use clap::{Args, ColorChoice, Parser, Subcommand};
@@ -66,6 +68,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint sweep modules --engines 'wasmtime:jit;wasmi' --out found\n  forkpoint sweep list.txt --engines 'wasmtime:jit;node' --shard 1/4 --out part1\n  forkpoint sweep --merge part1 part2 --out all"
     )]
     Sweep(SweepArgs),
+    /// Make a module that diverges as small as it can be and diverge in the same way
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint reduce app.wasm --rhs wasmtime:aot,opt=none -o bug.wat -- input.txt\n  forkpoint reduce lib.wasm --invoke 'run 64' --lhs wasmi --rhs capi:jit,lib=libs/libwasmtime.so -o bug.wat"
+    )]
+    Reduce(ReduceArgs),
     /// Run a recording again, from its file alone, and check it event by event
     #[command(
         after_help = "EXAMPLES\n  forkpoint replay app.fpt\n  forkpoint replay app.fpt --engine wasmi --timeout none -o again.fpt"

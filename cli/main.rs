@@ -15,6 +15,7 @@ mod info;
 mod output;
 mod progress;
 mod record;
+mod reduce;
 mod render;
 mod replay;
 mod request;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         Command::Record(command) => record::run(&command),
         Command::Compare(command) => compare::run(&command),
         Command::Sweep(command) => sweep::run(&command),
+        Command::Reduce(command) => reduce::run(&command),
         Command::Replay(command) => replay::run(&command),
         Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),

@@ -85,11 +85,17 @@ impl<'a> Comparison<'a> {
         } else {
             // The left side's host answers for real, unless it did so for the digests; from here on its log answers every
             // other run. A better trace that replaces this one has the same log.
-            let lhs = runs.record_shown(left)?;
+            let (lhs, early) = match self.program.needs_host() {
+                true => (runs.record_shown(left)?, None),
+                false => {
+                    let (lhs, rhs) = at_once(|| runs.record_shown(left), || runs.record(right));
+                    (lhs?, Some(rhs?))
+                }
+            };
             runs.pin(&left.output);
             runs.narrow(left, &lhs)?;
             let plain = plain(runs)?;
-            let rhs = runs.record(right)?;
+            let rhs = early.map_or_else(|| runs.record(right), Ok)?;
             runs.narrow(right, &rhs)?;
             ([lhs, rhs], plain, runs.report([&left.output, &right.output])?)
         };

@@ -17,6 +17,14 @@ pub enum CompareError {
         /// The engine that ran.
         engine: String,
     },
+    /// The module to reduce does not diverge.
+    #[error(
+        "the runs agree, so there is nothing to reduce: run `forkpoint compare` with the same arguments to see it"
+    )]
+    NothingToReduce,
+    /// A reduced module has no text form.
+    #[error("the reduced module cannot be printed as text ({}): name an output that ends in .wasm", printable(.0))]
+    NoText(String),
     /// A step of the comparison failed.
     #[error("{step}")]
     Step {

@@ -69,7 +69,7 @@ pub use report::{
 };
 pub use resync::Resync;
 pub use side::Side;
-pub use signature::Signature;
+pub use signature::{Likeness, Signature};
 pub use symbols::{Item, Lanes, SourceFrame, Symbols, WatFunction, WatLine, is_active, printable, printable_lines};
 pub use timeline::Timeline;
 pub use typed::{Number, NumberType, TypedValue, decimal};

@@ -17,6 +17,30 @@ pub struct Signature {
     pub words: String,
 }
 
+/// In which way two runs diverge: the verdict, the instruction, and what each side did instead of it. Coarser than a
+/// [`Signature`], so that a module keeps it while it is being reduced.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Likeness(
+    /// `value: i32.store`, `trap: lhs trap MemoryOutOfBounds; rhs i32.store`.
+    pub String,
+);
+
+impl Likeness {
+    /// The likeness of a report's divergence; `None` if there is none. `symbols` are those of the module in both traces.
+    pub fn of(report: &Report, symbols: &Symbols) -> Option<Likeness> {
+        let place = report.site.as_ref();
+        let instruction = place.and_then(|site| symbols.instruction(site.offset)).map(|text| mnemonic(&text));
+        Some(Likeness(words(report, instruction)?))
+    }
+}
+
+impl std::fmt::Display for Likeness {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Instructions before and after the one at the divergence that are part of the signature.
 const BEFORE: usize = 3;
 const AFTER: usize = 1;
@@ -34,33 +58,40 @@ impl Signature {
     /// The signature of a report's divergence; `None` if there is none. `symbols` are those of the module in both
     /// traces.
     pub fn of(report: &Report, symbols: &Symbols) -> Option<Signature> {
-        let mut words = format!("{}:", report.verdict?.word());
         // If nothing shows where a run ended, the last instruction before that has to do.
         let last = || report.between.as_ref().and_then(|between| between.after.as_ref()?.site.as_ref());
         let place = report.site.as_ref().map(|site| ("", site)).or_else(|| Some((" after", last()?)));
         let instructions = place.map(|(after, site)| (after, around(symbols, site.place)));
-        if let Some((after, instructions)) = instructions.filter(|(_, instructions)| !instructions.is_empty()) {
-            let _ = write!(words, "{after} {instructions};");
-        }
-        for name in Side::BOTH {
-            let side = report.side(name);
-            // The instruction implies what its event is: all else in it are numbers.
-            if side.address.is_some() {
-                continue;
-            }
-            let _ = write!(words, " {name} {}", side.shape.as_ref().map_or("nothing", |shape| shape.0.as_str()));
-            if let (Some(message), Some(Outcome::Rejected { .. })) = (&side.message, &side.outcome) {
-                let _ = write!(words, " ({})", plain(message));
-            }
-            // Of a script, the engine's words about the directive in which the runs part.
-            if let Some(said) = said(report, side) {
-                let _ = write!(words, " ({})", plain(said));
-            }
-            words.push(';');
-        }
-        let words = words.trim_end_matches(';').to_string();
-        Some(Signature::of_words(words))
+        let instructions = instructions.filter(|(_, instructions)| !instructions.is_empty());
+        let place =
+            instructions.map(|(after, instructions)| format!("{after} {instructions}").trim_start().to_string());
+        Some(Signature::of_words(words(report, place)?))
     }
+}
+
+/// A verdict, a place, and what each side did if that is not what the place says.
+fn words(report: &Report, place: Option<String>) -> Option<String> {
+    let mut words = format!("{}:", report.verdict?.word());
+    if let Some(place) = place {
+        let _ = write!(words, " {place};");
+    }
+    for name in Side::BOTH {
+        let side = report.side(name);
+        // The instruction implies what its event is: all else in it are numbers.
+        if side.address.is_some() {
+            continue;
+        }
+        let _ = write!(words, " {name} {}", side.shape.as_ref().map_or("nothing", |shape| shape.0.as_str()));
+        if let (Some(message), Some(Outcome::Rejected { .. })) = (&side.message, &side.outcome) {
+            let _ = write!(words, " ({})", plain(message));
+        }
+        // Of a script, the engine's words about the directive in which the runs part.
+        if let Some(said) = said(report, side) {
+            let _ = write!(words, " ({})", plain(said));
+        }
+        words.push(';');
+    }
+    Some(words.trim_end_matches(';').to_string())
 }
 
 /// What an engine said of the module of the directive in which the runs part, if it refused it.
@@ -127,12 +158,16 @@ fn around(symbols: &Symbols, (func, offset): (FuncIndex, CodeOffset)) -> String 
     let lines: Vec<_> = text.lines.iter().filter(|line| line.offset.is_some()).collect();
     let Some(at) = lines.iter().position(|line| line.offset == Some(offset)) else { return String::new() };
     let shown = &lines[at.saturating_sub(BEFORE)..(at + 1 + AFTER).min(lines.len())];
-    let mnemonic = |text: &str| text.split_whitespace().next().unwrap_or_default().to_string();
     let words = shown.iter().map(|line| match line.offset == Some(offset) {
         true => format!("[{}]", mnemonic(&line.text)),
         false => mnemonic(&line.text),
     });
     words.collect::<Vec<_>>().join(" ")
+}
+
+/// The first word of an instruction.
+fn mnemonic(text: &str) -> String {
+    text.split_whitespace().next().unwrap_or_default().to_string()
 }
 
 /// A text with every number, and every path, as one mark.

@@ -1,0 +1,38 @@
+//! The command line of `reduce`.
+
+use super::GuestArgs;
+use super::parse::{TimeLimit, host_modes, parse_limit};
+use clap::Args;
+use forkpoint_compare::HostMode;
+use forkpoint_tracer::EngineSpec;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct ReduceArgs {
+    #[command(flatten)]
+    pub guest: GuestArgs,
+    /// The left engine, the reference: calls are cut out of its run
+    #[arg(long, default_value = "wasmtime:jit")]
+    pub lhs: EngineSpec,
+    /// The right engine
+    #[arg(long, default_value = "wasmtime:aot")]
+    pub rhs: EngineSpec,
+    /// Who answers the guest's host calls, as for `compare`
+    #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]
+    pub host: HostMode,
+    /// The limit of --memory-page-limit for the left side only
+    #[arg(long, value_name = "PAGES")]
+    pub lhs_memory_page_limit: Option<u64>,
+    /// The limit of --memory-page-limit for the right side only
+    #[arg(long, value_name = "PAGES")]
+    pub rhs_memory_page_limit: Option<u64>,
+    /// The file to write: text, or binary if its name ends in .wasm
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// After this time the smallest module so far is written: 30s, 10m, or none
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_limit)]
+    pub time: TimeLimit,
+    /// Report as JSON (docs/json.md)
+    #[arg(long)]
+    pub json: bool,
+}
