@@ -8,6 +8,7 @@ use crate::render::{print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{CompareError, Comparison, Kept, Reask, Settings, Survey};
+use forkpoint_replay::Likeness;
 use forkpoint_tracer::{Program, Request, Scratch, Stdio};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
@@ -91,7 +92,21 @@ fn two(
     let comparison = Comparison { program, sides: [lhs, rhs], settings, progress: &Terminal };
     let compared = comparison.run()?;
     drop(shown);
-    print_compared(&compared, &comparison.settings.own_hosts, args.report.json, &hint)
+    let answer = print_compared(&compared, &comparison.settings.own_hosts, args.report.json, &hint)?;
+    Ok(match &args.same_as {
+        Some(wanted) => same(wanted, compared.likeness.as_ref()),
+        None => answer,
+    })
+}
+
+/// The answer to whether runs diverge in the way that is wanted.
+fn same(wanted: &str, found: Option<&Likeness>) -> Answer {
+    let found = found.map_or("they agree, or nothing says in which way they diverge", |found| &found.0);
+    if found == wanted {
+        return Answer::Yes;
+    }
+    tell(&format!("not the same: wanted {wanted}, found {found}"));
+    Answer::Diverge
 }
 
 fn many(

@@ -7,9 +7,12 @@ use crate::progress;
 use crate::request::{calls, guest_request, imports, inputs};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, Reduced, Reduction, ReductionEnd, Settings, read_module, refuse_same};
+use forkpoint_replay::printable;
 use forkpoint_tracer::{Imports, Request, Stdio};
 use serde::Serialize;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 /// Runs the command. The answer is the one that the reduced module gives: it diverges.
@@ -54,26 +57,34 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         reduced => reduced.with_context(|| guest.module.display().to_string())?,
     };
     drop(shown);
-    let engines = [&args.lhs, &args.rhs].map(ToString::to_string);
-    let engines = engines.each_ref().map(String::as_str);
-    if args.output.extension().is_some_and(|extension| extension == "wasm") {
-        fs::write(&args.output, &reduced.module)
-    } else {
-        fs::write(&args.output, reduced.wat(engines).context("printing the reduced module as text")?)
+    let command = command(args, &reduced);
+    let is_binary = args.output.extension().is_some_and(|extension| extension == "wasm");
+    let text = |command: &[String]| reduced.wat(&command.join(" ")).context("printing the reduced module as text");
+    write(&args.output, &if is_binary { reduced.module.clone() } else { text(&command)?.into_bytes() })?;
+    if let Some(page) = &args.report {
+        write(page, reduced.markdown(&command.join(" ")).context("printing the reduced module as text")?.as_bytes())?;
     }
-    .with_context(|| format!("writing {}", args.output.display()))?;
+    if let Some(script) = &args.predicate {
+        write(script, predicate(&command, &args.output, &reduced).as_bytes())?;
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(script, executable).with_context(|| format!("making {} a program", script.display()))?;
+    }
     if args.json {
         print_json(&ReducedJson::new(&reduced, before))?;
     } else {
-        print(&summary(args, &reduced, before, engines))?;
+        print(&summary(args, &reduced, before, &command.join(" ")))?;
     }
     Ok(Answer::Diverge)
 }
 
-fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, [lhs, rhs]: [&str; 2]) -> String {
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
+}
+
+fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, command: &str) -> String {
     let how = match reduced.end {
         ReductionEnd::Minimal => "no single step makes it smaller",
-        ReductionEnd::Time => "the time was up; --time gives it more",
+        ReductionEnd::Time => "the time was up, and --time gives it more",
         ReductionEnd::Interrupted => "interrupted",
     };
     let from = match reduced.sliced {
@@ -84,18 +95,73 @@ fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, [lhs, rhs]: [&st
         }
         None => "The program begins where it began.".to_string(),
     };
-    let calls: String =
-        reduced.calls.iter().map(|call| format!(" --invoke {}", quoted(call.to_string().as_ref()))).collect();
-    let [lhs, rhs] = [lhs, rhs].map(|engine| quoted(engine.as_ref()));
     format!(
-        "{}: {} of module to {} in {:.1} s, {} candidates tried: {how}\ndiverges as before: {}\n{from}\n\nsee it: forkpoint compare {}{calls} --lhs {lhs} --rhs {rhs}\n",
+        "{}: {} of module reduced to {} in {:.1} s, {} candidates tried; {how}.\nIt diverges as before: {}\n{from}\n\nsee it: {command}\n",
         args.output.display(),
         bytes(before as u64),
         bytes(reduced.module.len() as u64),
         reduced.elapsed.as_secs_f64(),
         grouped(reduced.tries),
         reduced.likeness,
-        quoted(args.output.as_os_str()),
+    )
+}
+
+/// Options of `reduce` that `compare` does not have, each with a value.
+const OWN: &[&str] = &["-o", "--output", "--time", "--report", "--predicate"];
+
+/// Options for calls and hosts, which a call that became a program of its own needs no more, each with a value.
+const OF_PROGRAM: &[&str] = &[
+    "--invoke",
+    "--alloc",
+    "--env",
+    "--dir",
+    "--import",
+    "--preload",
+    "--host-script",
+    "--host-script-timeout",
+    "--host",
+];
+
+/// The words of the command that compares the reduced module, quoted for a shell: those that the user wrote, as far as they apply.
+fn command(args: &ReduceArgs, reduced: &Reduced) -> Vec<String> {
+    let sliced = reduced.sliced.is_some();
+    let mut written = std::env::args_os().skip(1);
+    let mut words = vec!["forkpoint".to_string(), "compare".to_string(), quoted(args.output.as_os_str())];
+    for call in reduced.calls.iter().filter(|_| sliced) {
+        words.extend(["--invoke".to_string(), quoted(call.to_string().as_ref())]);
+    }
+    let (mut is_command, mut is_module) = (false, false);
+    while let Some(word) = written.next() {
+        let text = word.to_string_lossy();
+        let name = text.split_once('=').map_or(&*text, |(name, _)| name);
+        if sliced && text == "--" {
+            break;
+        }
+        if OWN.contains(&name) || sliced && OF_PROGRAM.contains(&name) {
+            // A value of its own, unless it follows an equals sign.
+            if !text.starts_with("--") || !text.contains('=') {
+                written.next();
+            }
+        } else if text == "reduce" && !is_command {
+            is_command = true;
+        } else if word == args.guest.module.as_os_str() && !is_module {
+            is_module = true;
+        } else if text != "--json" {
+            words.push(quoted(&word));
+        }
+    }
+    words
+}
+
+/// A script that ends with 0 if a module diverges in the same way.
+fn predicate(command: &[String], output: &Path, reduced: &Reduced) -> String {
+    let likeness = quoted(reduced.likeness.to_string().as_ref());
+    let module = quoted(output.as_os_str());
+    // The program and its subcommand, then the module.
+    let options = command.get(3..).unwrap_or_default().join(" ");
+    format!(
+        "#!/bin/sh\n# Ends with 0 if a module diverges like the one that was reduced: {}\nmodule=${{1:-{module}}}\nexec forkpoint compare \"$module\" {options} --same-as {likeness}\n",
+        printable(&reduced.likeness.0)
     )
 }
 

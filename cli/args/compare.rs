@@ -51,6 +51,12 @@ pub struct CompareArgs {
     /// is over, and those that all engines lose.
     #[arg(long, value_name = "WHAT", value_parser = keeps())]
     pub keep: Option<Kept>,
+    /// End with 0 if the runs diverge in this way, and with 1 if they agree or diverge in another: for `git bisect run` and for
+    /// reducers
+    ///
+    /// `--json` reports the way as `likeness`, and `reduce` prints it: value: i32.store, for example.
+    #[arg(long, value_name = "LIKENESS", conflicts_with = "engines")]
+    pub same_as: Option<String>,
     /// Skip the runs without recording, which show whether recording changes a result
     #[arg(long)]
     pub no_guard: bool,

@@ -29,6 +29,13 @@ pub struct ReduceArgs {
     /// The file to write: text, or binary if its name ends in .wasm
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
+    /// Write a page for a bug tracker, too, in Markdown: the module, the engines, the command, the first divergence
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+    /// Write a shell script, too, that ends with 0 if a module (its first argument, or the reduced one) diverges in the same way:
+    /// for `git bisect run`, `creduce`, `wasm-tools shrink`
+    #[arg(long, value_name = "FILE")]
+    pub predicate: Option<PathBuf>,
     /// After this time the smallest module so far is written: 30s, 10m, or none
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_limit)]
     pub time: TimeLimit,

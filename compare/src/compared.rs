@@ -3,7 +3,7 @@
 use crate::guard::Guard;
 use crate::host::HostMode;
 use crate::reruns::Reruns;
-use forkpoint_replay::{Report, Verdict};
+use forkpoint_replay::{Likeness, Report, Verdict};
 use serde::Serialize;
 
 /// What a comparison found. Its JSON form is documented in `docs/json.md`.
@@ -12,6 +12,8 @@ pub struct Compared {
     /// What the two traces show.
     #[serde(flatten)]
     pub report: Report,
+    /// In which way the runs diverge, if they do; `None` also where only traces were compared.
+    pub likeness: Option<Likeness>,
     /// What reruns found out; `None` where only traces were compared.
     pub reruns: Option<Reruns>,
     /// What runs without recording show; `None` if there were none or one was cut short.
@@ -25,7 +27,7 @@ pub struct Compared {
 impl From<Report> for Compared {
     /// The result of a comparison of two traces alone.
     fn from(report: Report) -> Compared {
-        Compared { report, reruns: None, guard: None, host: None, by_digests: false }
+        Compared { report, likeness: None, reruns: None, guard: None, host: None, by_digests: false }
     }
 }
 

@@ -9,6 +9,7 @@ use crate::progress::{Progress, Silent};
 use crate::reruns::Asked;
 use crate::runs::{Runs, at_once};
 use crate::settings::Settings;
+use forkpoint_replay::Likeness;
 use forkpoint_tracer::{Program, Request};
 
 /// A program under two engines.
@@ -114,6 +115,7 @@ impl<'a> Comparison<'a> {
             }
             compared.judge(guard);
         }
+        compared.likeness = Likeness::of(&compared.report);
         Ok(Some(compared))
     }
 }

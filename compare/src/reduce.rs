@@ -19,6 +19,8 @@ mod prune;
 mod sections;
 mod shrink;
 mod slice;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use crate::compared::Compared;
@@ -155,12 +157,12 @@ fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compare
         // What the call does not enter goes at once: that is nearly all of a large program, and compiling it takes longest.
         let unneeded = slice::not_entered(judge, &candidate);
         let mut small = shrink::with_traps(&candidate, &unneeded).unwrap_or_else(|| candidate.clone());
-        if let Ok(module) = prune::pruned(&small.module, &prune::Stubs::new()) {
+        if let Ok(module) = prune::pruned(&small.module, &prune::Stubs::new(), prune::Memories::Stay) {
             small = small.with(module);
         }
         for candidate in [small, candidate] {
             let begun = Instant::now();
-            if judge.accept(best, candidate)? {
+            if judge.accept_slice(best, candidate)? {
                 judge.limit(begun.elapsed());
                 shrink::data(judge, best, &[4096])?;
                 return Ok(Some(level));

@@ -27,10 +27,9 @@ pub struct Likeness(
 );
 
 impl Likeness {
-    /// The likeness of a report's divergence; `None` if there is none. `symbols` are those of the module in both traces.
-    pub fn of(report: &Report, symbols: &Symbols) -> Option<Likeness> {
-        let place = report.site.as_ref();
-        let instruction = place.and_then(|site| symbols.instruction(site.offset)).map(|text| mnemonic(&text));
+    /// The likeness of a report's divergence; `None` if there is none.
+    pub fn of(report: &Report) -> Option<Likeness> {
+        let instruction = report.site.as_ref().map(|site| mnemonic(&site.instruction));
         Some(Likeness(words(report, instruction)?))
     }
 }

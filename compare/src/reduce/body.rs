@@ -40,10 +40,43 @@ pub(super) struct Code {
     pub constants: Vec<(Range<usize>, ValType)>,
 }
 
+/// A value on the stack.
+#[derive(Debug, Clone, Copy)]
+struct Value {
+    /// Where the expression that leaves it begins.
+    start: usize,
+    ty: Option<ValType>,
+    /// Which of so many values of that expression it is; of none if nothing in the block leaves it.
+    index: usize,
+    of: usize,
+}
+
+impl Value {
+    /// The values that an expression leaves. Without a start, they are not the whole of one.
+    fn of_expression(start: Option<usize>, types: &[Option<ValType>]) -> impl Iterator<Item = Value> {
+        let of = if start.is_some() { types.len() } else { 0 };
+        let values = types.iter().enumerate();
+        values.map(move |(index, ty)| Value { start: start.unwrap_or(0), ty: *ty, index, of })
+    }
+}
+
+/// Where the expressions of these operands begin, or `own` if there are none. `None` if one leaves other values, too, or came from
+/// outside of the block.
+fn start_of(operands: &[Value], own: usize) -> Option<usize> {
+    let mut expected = 0;
+    for value in operands {
+        if value.of == 0 || value.index != expected {
+            return None;
+        }
+        expected = if value.index + 1 == value.of { 0 } else { value.index + 1 };
+    }
+    (expected == 0).then(|| operands.first().map_or(own, |value| value.start))
+}
+
 /// A block that is open.
 struct Block {
-    /// Where its expression begins.
-    start: usize,
+    /// Where its expression begins; `None` if its operands are not the whole of theirs.
+    start: Option<usize>,
     /// Its first instruction.
     opening: Range<usize>,
     /// Its `else`.
@@ -76,11 +109,10 @@ fn read(function: FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>) -
     validator.read_locals(&mut body.get_binary_reader())?;
     let mut reader = body.get_operators_reader()?;
     let mut code = Code::default();
-    // Where the expression of each value on the stack begins, and its type.
-    let mut stack: Vec<(usize, Option<ValType>)> = Vec::new();
+    let mut stack: Vec<Value> = Vec::new();
     let first = reader.original_position() - base;
     let outermost = Block {
-        start: first,
+        start: Some(first),
         opening: first..first,
         middle: None,
         height: 0,
@@ -117,9 +149,9 @@ fn read(function: FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>) -
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
                 let is_if = matches!(operator, Operator::If { .. });
                 let operands = stack.split_off(stack.len().saturating_sub(params));
-                let start = operands.first().map_or(own.start, |(start, _)| *start);
+                let start = start_of(&operands, own.start);
                 let height_below = stack.len();
-                stack.extend((height_below..height).map(|_| (own.end, None)));
+                stack.extend(Value::of_expression(None, &vec![None; height.saturating_sub(height_below)]));
                 let catches = matches!(operator, Operator::TryTable { .. });
                 blocks.push(Block {
                     start,
@@ -136,7 +168,7 @@ fn read(function: FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>) -
             Operator::Else => {
                 let Some(block) = blocks.last_mut() else { return Err(EditError::Other("an `else` without `if`")) };
                 stack.truncate(block.height);
-                stack.extend((block.height..height).map(|_| (own.end, None)));
+                stack.extend(Value::of_expression(None, &vec![None; height.saturating_sub(block.height)]));
                 block.middle = Some(own);
                 continue;
             }
@@ -146,18 +178,19 @@ fn read(function: FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>) -
                     break;
                 }
                 stack.truncate(block.height);
-                let types: Vec<_> = (block.height..height).rev().map(|at| result(height - 1 - at)).collect();
-                let types: Vec<_> = types.into_iter().rev().collect();
-                stack.extend(types.iter().map(|ty| (block.start, *ty)));
+                let types: Vec<_> = (0..height.saturating_sub(block.height)).rev().map(result).collect();
+                stack.extend(Value::of_expression(block.start, &types));
                 let parent = blocks.last().map_or(0, |block| block.number);
                 code.unwrappings.extend(unwrappings(&block, &own));
-                code.expression(block.start..own.end, own, types, Vec::new(), parent);
+                if let Some(start) = block.start {
+                    code.expression(start..own.end, own, types, Vec::new(), parent);
+                }
                 continue;
             }
             _ => {}
         }
         let operands = stack.split_off(stack.len().saturating_sub(params));
-        let start = operands.first().map_or(own.start, |(start, _)| *start);
+        let start = start_of(&operands, own.start);
         note_branches(&operator, &mut blocks);
         code.note(&operator, &own);
         let block = blocks.last().map_or(0, |block| block.number);
@@ -165,13 +198,17 @@ fn read(function: FuncToValidate<ValidatorResources>, body: &FunctionBody<'_>) -
             // It ends what can be reached: an expression without results, whatever its type says.
             dead_from = Some(own.end);
             stack.truncate(height);
-            code.expression(start..own.end, own, Vec::new(), Vec::new(), block);
+            if let Some(start) = start {
+                code.expression(start..own.end, own, Vec::new(), Vec::new(), block);
+            }
             continue;
         }
         let types: Vec<_> = (0..results).rev().map(result).collect();
-        stack.extend(types.iter().map(|ty| (start, *ty)));
-        let mut ends = operands.iter().skip(1).map(|(start, _)| *start).chain([own.start]);
-        let parts = operands.iter().filter_map(|(start, ty)| Some((*start..ends.next()?, (*ty)?))).collect();
+        stack.extend(Value::of_expression(start, &types));
+        let Some(start) = start else { continue };
+        let mut ends = operands.iter().skip(1).map(|value| value.start).chain([own.start]);
+        let part = |value: &Value| Some((value.start..ends.next()?, value.ty.filter(|_| value.of == 1)?));
+        let parts = operands.iter().filter_map(part).collect();
         code.expression(start..own.end, own, types, parts, block);
     }
     Ok(code)

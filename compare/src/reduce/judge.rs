@@ -6,11 +6,10 @@ use crate::comparison::Comparison;
 use crate::error::CompareError;
 use crate::progress::Silent;
 use crate::settings::{Kept, Reask, Settings};
-use forkpoint_replay::{Likeness, Symbols};
+use forkpoint_replay::Likeness;
 use forkpoint_tracer::{HostSource, Invocation, Program, Recorded, Request, Scratch, Stdio};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -44,6 +43,8 @@ pub(super) struct Judge<'a> {
     sides: [Request; 2],
     folder: Scratch,
     target: Likeness,
+    /// Whether the specification leaves open what the runs differ in, once that is known.
+    open: Option<bool>,
     begun: Instant,
     tried: HashSet<blake3::Hash>,
     /// Number of candidates that were run.
@@ -81,6 +82,7 @@ impl<'a> Judge<'a> {
             sides,
             folder,
             target: Likeness::default(),
+            open: None,
             begun: Instant::now(),
             tried: HashSet::new(),
             tries: 0,
@@ -89,11 +91,11 @@ impl<'a> Judge<'a> {
         };
         let original = reduction.original();
         judge.report();
-        let mut found = judge.compare(&original)?;
+        let mut found = judge.compare(&original, Reask::Never)?;
         if found.as_ref().is_none_or(|(_, compared)| compared.report.agree != Some(false)) {
             // What only a guard or a rerun shows.
             judge.settings = Settings { guard: true, reruns: Reask::Always, ..judge.settings };
-            found = judge.compare(&original)?;
+            found = judge.compare(&original, Reask::Always)?;
         }
         let Some((likeness, compared)) = found else { return Err(CompareError::NothingToReduce) };
         judge.target = likeness;
@@ -118,13 +120,12 @@ impl<'a> Judge<'a> {
     }
 
     /// Compares the two sides on a candidate; `None` if it cannot be run or they agree.
-    fn compare(&self, candidate: &Candidate) -> Result<Option<(Likeness, Compared)>, CompareError> {
+    fn compare(&self, candidate: &Candidate, reruns: Reask) -> Result<Option<(Likeness, Compared)>, CompareError> {
         let program = self.program(candidate)?;
-        let settings = self.settings.clone();
+        let settings = Settings { reruns, ..self.settings.clone() };
         let comparison = Comparison { program: &program, sides: self.sides.clone(), settings, progress: &Silent };
         let compared = comparison.run()?;
-        let symbols = Symbols::new(Arc::clone(program.original()));
-        Ok(Likeness::of(&compared.report, &symbols).map(|likeness| (likeness, compared)))
+        Ok(compared.likeness.clone().map(|likeness| (likeness, compared)))
     }
 
     fn program(&self, candidate: &Candidate) -> Result<Program, CompareError> {
@@ -150,13 +151,44 @@ impl<'a> Judge<'a> {
         self.tries += 1;
         self.report();
         // What cannot be run does not diverge.
-        let found = self.compare(candidate).ok().flatten();
+        let found = self.compare(candidate, self.settings.reruns).ok().flatten();
         Ok(found.is_some_and(|(likeness, _)| likeness == self.target))
+    }
+
+    /// Whether the specification leaves open, in a candidate as in the original, what the runs differ in. Without this, a wrong
+    /// value would soon become one that depends on the bits of a NaN: there are many ways to that.
+    fn as_open(&mut self, candidate: &Candidate) -> bool {
+        if !has_open_results(&candidate.module) {
+            return self.open != Some(true);
+        }
+        let open = match self.open {
+            Some(open) => open,
+            None => self.is_open(&self.reduction.original()),
+        };
+        self.open = Some(open);
+        self.is_open(candidate) == open
+    }
+
+    fn is_open(&self, candidate: &Candidate) -> bool {
+        let found = self.compare(candidate, Reask::Always).ok().flatten();
+        found.is_some_and(|(_, compared)| compared.report.allowed.is_some_and(|allowed| allowed.certain))
+    }
+
+    /// Takes a part of the original's run for the smallest candidate if it diverges like the whole.
+    pub fn accept_slice(&mut self, best: &mut Candidate, slice: Candidate) -> Result<bool, Halt> {
+        let same = self.same(&slice)?;
+        if same {
+            // The same instructions with the same operands: asking of the slice is cheaper.
+            self.open = Some(self.is_open(&slice));
+            self.smallest = slice.module.len();
+            *best = slice;
+        }
+        Ok(same)
     }
 
     /// The same, for a candidate that is to become the smallest one.
     pub fn accept(&mut self, best: &mut Candidate, candidate: Candidate) -> Result<bool, Halt> {
-        let same = self.same(&candidate)?;
+        let same = self.same(&candidate)? && self.as_open(&candidate);
         if same {
             self.smallest = candidate.module.len();
             *best = candidate;
@@ -168,9 +200,13 @@ impl<'a> Judge<'a> {
         is_valid(&self.reduction.module)
     }
 
-    /// Compares a candidate once more, for the report. `None` if it cannot be run any more.
-    pub fn last(&self, candidate: &Candidate) -> Option<Compared> {
-        Some(self.compare(candidate).ok()??.1)
+    /// Compares a candidate once more, with all that a report needs. `None` if it cannot be run any more.
+    pub fn last(&mut self, candidate: &Candidate) -> Option<Compared> {
+        self.settings.guard = true;
+        for (side, of_user) in self.sides.iter_mut().zip(&self.reduction.sides) {
+            side.native_limit = of_user.native_limit;
+        }
+        Some(self.compare(candidate, Reask::Always).ok()??.1)
     }
 
     /// Lets no run of a candidate take much longer than it has to. Short runs are cheapest recorded at once.
@@ -211,4 +247,39 @@ impl<'a> Judge<'a> {
 /// Whether a module is valid with everything switched on: most that is not is not worth starting engines for.
 fn is_valid(module: &[u8]) -> bool {
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all()).validate_all(module).is_ok()
+}
+
+/// What instructions do with floats, by the beginnings of their names, that never makes a NaN or keeps its bits.
+const MAKES_NO_NAN: &[&str] = &[
+    "Abs",
+    "Const",
+    "Convert",
+    "Copysign",
+    "Eq",
+    "Extract",
+    "Ge",
+    "Gt",
+    "Le",
+    "Load",
+    "Lt",
+    "Reinterpret",
+    "Replace",
+    "Splat",
+    "Store",
+];
+
+/// Whether a module has instructions whose results the specification leaves open: those that make NaNs, and relaxed ones.
+fn has_open_results(module: &[u8]) -> bool {
+    let is_open = |operator: &wasmparser::Operator<'_>| {
+        let name = format!("{operator:?}");
+        let name = name.split([' ', '{']).next().unwrap_or_default();
+        let float = ["F32x4", "F64x2", "F32", "F64"].iter().find_map(|ty| name.strip_prefix(ty));
+        name.contains("Relaxed")
+            || float.is_some_and(|what| !MAKES_NO_NAN.iter().any(|start| what.starts_with(start)))
+    };
+    let bodies = super::sections::bodies(module).unwrap_or_default();
+    bodies
+        .iter()
+        .filter_map(|body| body.get_operators_reader().ok())
+        .any(|reader| reader.into_iter().any(|operator| operator.is_ok_and(|operator| is_open(&operator))))
 }

@@ -29,11 +29,26 @@ const SPACES: usize = 8;
 /// Bodies of functions that replace imported ones, by the import's number among imported functions.
 pub(super) type Stubs = BTreeMap<u32, Vec<u8>>;
 
+/// Whether memories, and their data, stay although no code refers to them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Memories {
+    /// They stay.
+    Stay,
+    /// They go.
+    Go,
+}
+
 /// The module without what its exports and its start function do not need, nor what these do. Imported functions that have
 /// a stub become functions of the module.
-pub(super) fn pruned(module: &[u8], stubs: &Stubs) -> Result<Vec<u8>, EditError> {
+pub(super) fn pruned(module: &[u8], stubs: &Stubs, memories: Memories) -> Result<Vec<u8>, EditError> {
     let parts = Parts::of(module)?;
     let mut used = Used::default();
+    if memories == Memories::Stay {
+        let imported = parts.imported(|ty| matches!(ty, TypeRef::Memory(_)));
+        (0..imported + parts.memories.len() as u32).for_each(|memory| {
+            used.index(Space::Memory, memory);
+        });
+    }
     used.mark_all(&parts, stubs)?;
     used.renumber(&parts, stubs);
     write(&parts, stubs, &mut used)

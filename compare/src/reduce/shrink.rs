@@ -7,7 +7,7 @@ use super::body::{self, Code, Expression, Splice, spliced, zero};
 use super::error::EditError;
 use super::judge::{Candidate, Halt, Judge};
 use super::parts::Parts;
-use super::prune::{Stubs, pruned};
+use super::prune::{Memories, Stubs, pruned};
 use super::sections::{Sections, body_ranges, encoded, with_bodies};
 use super::{constants, inline, locals};
 use std::collections::BTreeMap;
@@ -123,8 +123,12 @@ pub(super) fn unreferenced(judge: &mut Judge<'_>, best: &mut Candidate) -> Resul
         sections.remove(SectionId::Element);
         judge.accept(best, best.with(sections.to_module()))?;
     }
-    if let Ok(module) = pruned(&best.module, &Stubs::new()) {
-        judge.accept(best, best.with(module))?;
+    for memories in [Memories::Go, Memories::Stay] {
+        if let Ok(module) = pruned(&best.module, &Stubs::new(), memories)
+            && judge.accept(best, best.with(module))?
+        {
+            break;
+        }
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use super::answers::{constant, stubs};
 use super::error::EditError;
 use super::judge::{Candidate, Judge};
 use super::parts::Parts;
-use super::prune::pruned;
+use super::prune::{Memories, pruned};
 use super::sections::{Sections, bodies};
 use forkpoint_traces::{Image, MemoryIndex, PAGE, TraceReader};
 use std::collections::BTreeMap;
@@ -48,7 +48,7 @@ pub(super) fn slice(
     let stubs = stubs(&parts, &log, entry.host_calls, counters)
         .map_err(|_| EditError::Other("the host log cannot be read"))?;
     let call = EXPORT.parse().map_err(|_| EditError::Other("no call"))?;
-    Ok(Candidate { module: pruned(&module, &stubs)?, calls: vec![call] })
+    Ok(Candidate { module: pruned(&module, &stubs, Memories::Stay)?, calls: vec![call] })
 }
 
 /// Declares memories with the sizes that they have.

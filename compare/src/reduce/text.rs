@@ -1,4 +1,4 @@
-//! A reduced module as text, with what a maintainer needs to know in front.
+//! A reduced module in the forms that a maintainer wants.
 
 use super::Reduced;
 use crate::error::CompareError;
@@ -6,27 +6,49 @@ use forkpoint_replay::printable;
 use std::fmt::Write;
 
 impl Reduced {
-    /// The module in the text format. Comments say in which way which engines diverge, and how to see it.
+    /// The module in the text format. Comments say how it diverges, and that `command` shows it.
     ///
     /// # Errors
-    /// When the module is not one that can be printed.
-    pub fn wat(&self, engines: [&str; 2]) -> Result<String, CompareError> {
+    /// When the module cannot be printed.
+    pub fn wat(&self, command: &str) -> Result<String, CompareError> {
         let mut text = String::new();
-        for line in self.comments(engines) {
+        for line in [format!("Diverges: {}", self.likeness), command.to_string()] {
             let _ = writeln!(text, ";; {}", printable(&line));
         }
-        text.push_str(
-            &wasmprinter::print_bytes(&self.module).map_err(|error| CompareError::NoText(error.to_string()))?,
-        );
-        text.push('\n');
+        text.push_str(&self.plain_wat()?);
         Ok(text)
     }
 
-    fn comments(&self, [lhs, rhs]: [&str; 2]) -> Vec<String> {
-        let mut lines = vec![format!("{lhs} and {rhs} diverge: {}.", self.likeness)];
-        let calls = self.calls.iter().map(|call| format!(" --invoke '{call}'"));
-        let calls: String = calls.collect();
-        lines.push(format!("forkpoint compare THIS{calls} --lhs '{lhs}' --rhs '{rhs}'"));
-        lines
+    fn plain_wat(&self) -> Result<String, CompareError> {
+        let text = wasmprinter::print_bytes(&self.module).map_err(|error| CompareError::NoText(error.to_string()))?;
+        Ok(format!("{}\n", text.trim_end()))
     }
+
+    /// A page for a bug tracker, in Markdown: the module, the engines, the first divergence, and the `command` that shows it.
+    ///
+    /// # Errors
+    /// When the module cannot be printed.
+    pub fn markdown(&self, command: &str) -> Result<String, CompareError> {
+        let report = &self.compared.report;
+        let mut page = format!("# {}\n\n", line(self.likeness.to_string()));
+        let _ = writeln!(page, "{}", line(report.meaning.unwrap_or("two runs of this module differ").to_string()));
+        let _ = writeln!(
+            page,
+            "\n## Module\n\n{} bytes as a binary.\n\n```wat\n{}```\n",
+            self.module.len(),
+            self.plain_wat()?
+        );
+        page.push_str("## Engines\n\n");
+        for (side, of_side) in [("left", &report.lhs), ("right", &report.rhs)] {
+            let _ = writeln!(page, "- {side}: `{}`, {}", line(of_side.engine.clone()), line(of_side.version.clone()));
+        }
+        let _ = writeln!(page, "\n## Command\n\n```sh\n{}\n```\n", line(command.to_string()));
+        let _ = writeln!(page, "## First divergence\n\n```text\n{}\n```", report.to_string().trim_end());
+        Ok(page)
+    }
+}
+
+/// A text on one line, without what would end a code span.
+fn line(text: String) -> String {
+    printable(&text).replace('`', "'")
 }
