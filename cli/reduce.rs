@@ -5,8 +5,10 @@ use crate::args::ReduceArgs;
 use crate::output::{bytes, grouped, print, print_json, quoted, tell};
 use crate::progress;
 use crate::request::{calls, guest_request, imports, inputs};
-use anyhow::{Context, Result};
-use forkpoint_compare::{CompareError, Reduced, Reduction, ReductionEnd, Settings, read_module, refuse_same};
+use anyhow::{Context, Result, bail};
+use forkpoint_compare::{
+    CompareError, Reduced, Reduction, ReductionEnd, Settings, is_script, read_module, refuse_same,
+};
 use forkpoint_replay::printable;
 use forkpoint_tracer::{Imports, Request, Stdio};
 use serde::Serialize;
@@ -18,11 +20,18 @@ use std::time::Duration;
 /// Runs the command. The answer is the one that the reduced module gives: it diverges.
 pub fn run(args: &ReduceArgs) -> Result<Answer> {
     let guest = &args.guest;
-    let inputs = inputs(&guest.module, &guest.run);
+    if !guest.modules.is_empty() {
+        bail!("reduce takes one module, not a program of several: name the one in which the runs part");
+    }
+    let file = guest.file();
+    if is_script(file) {
+        bail!("{} is a script, and reduce takes a module: name the one in which the runs part", file.display());
+    }
+    let inputs = inputs(guest.files(), &guest.run);
     refuse_same(&args.output, &inputs)?;
-    let module = read_module(&guest.module)?;
+    let module = read_module(file)?;
     let before = module.len();
-    let name = guest.module.file_name().map_or("module".into(), |name| name.to_string_lossy());
+    let name = file.file_name().map_or("module".into(), |name| name.to_string_lossy());
     let scripts = guest.run.host_scripts();
     let base = Request { stdin: Stdio::Null, ..guest_request(guest, true)? };
     let side = |engine: &forkpoint_tracer::EngineSpec, limit: Option<u64>| Request {
@@ -54,7 +63,7 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
             tell(&error.to_string());
             return Ok(Answer::None);
         }
-        reduced => reduced.with_context(|| guest.module.display().to_string())?,
+        reduced => reduced.with_context(|| file.display().to_string())?,
     };
     drop(shown);
     let command = command(args, &reduced);
@@ -63,6 +72,14 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
     write(&args.output, &if is_binary { reduced.module.clone() } else { text(&command)?.into_bytes() })?;
     if let Some(page) = &args.report {
         write(page, reduced.markdown(&command.join(" ")).context("printing the reduced module as text")?.as_bytes())?;
+    }
+    match (&args.script, &reduced.script) {
+        (Some(file), Some(script)) => write(file, script.as_bytes())?,
+        (Some(file), None) => tell(&format!(
+            "note: {} is not written: no assertion on results, traps or memory at the end shows the difference",
+            file.display()
+        )),
+        (None, _) => {}
     }
     if let Some(script) = &args.predicate {
         write(script, predicate(&command, &args.output, &reduced).as_bytes())?;
@@ -107,7 +124,7 @@ fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, command: &str) -
 }
 
 /// Options of `reduce` that `compare` does not have, each with a value.
-const OWN: &[&str] = &["-o", "--output", "--time", "--report", "--predicate"];
+const OWN: &[&str] = &["-o", "--output", "--time", "--report", "--script", "--predicate"];
 
 /// Options for calls and hosts, which a call that became a program of its own needs no more, each with a value.
 const OF_PROGRAM: &[&str] = &[
@@ -144,7 +161,7 @@ fn command(args: &ReduceArgs, reduced: &Reduced) -> Vec<String> {
             }
         } else if text == "reduce" && !is_command {
             is_command = true;
-        } else if word == args.guest.module.as_os_str() && !is_module {
+        } else if word == args.guest.file().as_os_str() && !is_module {
             is_module = true;
         } else if text != "--json" {
             words.push(quoted(&word));

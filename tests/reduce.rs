@@ -42,12 +42,13 @@ const PROGRAM: &str = r#"
 "#;
 
 /// Writes `module`, reduces it, and returns the exit code, the report and the reduced module's text.
-fn reduce(module: &str, arguments: &[&str]) -> (i32, Value, String) {
+fn reduce(module: &str, engines: &[&str]) -> (i32, Value, String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("m.wat"), module).expect("a module");
     let mut command =
         vec!["reduce", "m.wat", "-o", "small.wat", "--json", "--report=page.md", "--predicate", "same.sh"];
-    command.extend(arguments);
+    command.extend(["--script", "small.wast", "--invoke", "run 6", "--import", "env.next=7"]);
+    command.extend(engines);
     let ran = common::run(folder.path(), &command);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
     // The script says yes to what came out, and no to a module that does nothing.
@@ -65,6 +66,14 @@ fn reduce(module: &str, arguments: &[&str]) -> (i32, Value, String) {
     assert_eq!(same(&[]).0, Some(0), "{:?}", same(&[]));
     let (code, words) = same(&["nothing.wat"]);
     assert!(code == Some(1) && words.contains("not the same: wanted"), "{code:?} {words}");
+    // The left side passes the script, and the right side fails it.
+    let ran = common::run(folder.path(), &[&["compare", "small.wast", "--json"], engines].concat());
+    let scripted: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    let passed = |side: &str| {
+        let count = |what: &str| scripted[side]["assertions"][what].as_u64();
+        count("failed") == Some(0) && count("others_failed") == Some(0)
+    };
+    assert_eq!((ran.code, passed("lhs"), passed("rhs")), (1, true, false), "{scripted:#}");
     let page = fs::read_to_string(folder.path().join("page.md")).expect("a page");
     let likeness = report["likeness"].as_str().expect("a likeness");
     assert!(page.starts_with(&format!("# {likeness}\n")) && page.contains("```wat\n(module"), "{page}");
@@ -80,8 +89,7 @@ fn script_output(script: &mut std::process::Command, path: &str) -> std::process
 #[test]
 fn a_call_deep_in_a_program_becomes_a_program_of_one_instruction() {
     let limits = ["--rhs", "wasmtime:jit", "--rhs-memory-page-limit", "3"];
-    let (code, report, text) =
-        reduce(PROGRAM, &[&["--invoke", "run 6", "--import", "env.next=7"], &limits[..]].concat());
+    let (code, report, text) = reduce(PROGRAM, &limits);
     assert_eq!(code, 1, "{report:#}");
     assert_eq!(report["likeness"], "grow: memory.grow; lhs grow granted; rhs grow refused");
     assert_eq!(
@@ -110,8 +118,7 @@ fn a_wrong_value_is_reduced_to_what_computes_it() {
            (then (i32.store offset=8 (call $recurse (i32.const 2) (i32.const 512))
              (i32.shr_u (i32.reinterpret_f32 (f32.div (f32.load (i32.const 4096)) (f32.load (i32.const 4096)))) (i32.const 31)))))",
     );
-    let arguments = ["--invoke", "run 6", "--import", "env.next=7", "--rhs", "wasmtime:jit,nan-canonicalization=on"];
-    let (code, report, text) = reduce(&module, &arguments);
+    let (code, report, text) = reduce(&module, &["--rhs", "wasmtime:jit,nan-canonicalization=on"]);
     assert_eq!(
         (code, &report["likeness"], &report["end"]),
         (1, &"value: i32.store".into(), &"minimal".into()),
@@ -123,8 +130,7 @@ fn a_wrong_value_is_reduced_to_what_computes_it() {
 
 #[test]
 fn a_module_that_one_side_does_not_instantiate_is_reduced_as_a_whole() {
-    let limits =
-        ["--invoke", "run 6", "--import", "env.next=7", "--rhs", "wasmtime:jit", "--rhs-memory-page-limit", "1"];
+    let limits = ["--rhs", "wasmtime:jit", "--rhs-memory-page-limit", "1"];
     let (code, report, text) = reduce(PROGRAM, &limits);
     assert_eq!((code, &report["sliced"]), (1, &Value::Null), "{report:#}");
     assert_eq!(report["comparison"]["verdict"], "instantiation", "{report:#}");

@@ -32,6 +32,9 @@ pub struct ReduceArgs {
     /// Write a page for a bug tracker, too, in Markdown: the module, the engines, the command, the first divergence
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
+    /// Write a script in the form of the specification's tests (.wast), too, that the left engine passes and the right one fails
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
     /// Write a shell script, too, that ends with 0 if a module (its first argument, or the reduced one) diverges in the same way:
     /// for `git bisect run`, `creduce`, `wasm-tools shrink`
     #[arg(long, value_name = "FILE")]

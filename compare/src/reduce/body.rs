@@ -1,7 +1,10 @@
 //! A function's code as nested expressions, and the edits that make it smaller and keep it valid.
 
+mod blocks;
+
 use super::error::EditError;
 use super::sections::encoded;
+use blocks::{Block, note_branches, unwrappings};
 use std::ops::Range;
 use wasm_encoder::Instruction;
 use wasmparser::{
@@ -71,21 +74,6 @@ fn start_of(operands: &[Value], own: usize) -> Option<usize> {
         expected = if value.index + 1 == value.of { 0 } else { value.index + 1 };
     }
     (expected == 0).then(|| operands.first().map_or(own, |value| value.start))
-}
-
-/// A block that is open.
-struct Block {
-    /// Where its expression begins; `None` if its operands are not the whole of theirs.
-    start: Option<usize>,
-    /// Its first instruction.
-    opening: Range<usize>,
-    /// Its `else`.
-    middle: Option<Range<usize>>,
-    height: usize,
-    number: usize,
-    is_if: bool,
-    /// Whether a branch leads to it, or out of it to another.
-    branches: bool,
 }
 
 /// Reads the code of the function with this number among those that the module defines.
@@ -234,46 +222,6 @@ fn skip(
         depth -= usize::from(matches!(operator, Operator::End));
     }
     Ok(())
-}
-
-/// Notes to which blocks an instruction branches, and out of which.
-fn note_branches(operator: &Operator<'_>, blocks: &mut [Block]) {
-    let mut branch = |depth: u32| {
-        let target = blocks.len().saturating_sub(1 + depth as usize);
-        blocks.iter_mut().skip(target).for_each(|block| block.branches = true);
-    };
-    match operator {
-        Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => branch(*relative_depth),
-        Operator::BrTable { targets } => {
-            branch(targets.default());
-            targets.targets().flatten().for_each(&mut branch);
-        }
-        Operator::BrOnNull { .. }
-        | Operator::BrOnNonNull { .. }
-        | Operator::BrOnCast { .. }
-        | Operator::BrOnCastFail { .. }
-        | Operator::Resume { .. }
-        | Operator::ResumeThrow { .. } => branch(u32::MAX),
-        _ => {}
-    }
-}
-
-/// Ways to take a block apart that nothing branches to or out of: its contents alone, of an `if` each half.
-fn unwrappings(block: &Block, end: &Range<usize>) -> Vec<Vec<Splice>> {
-    if block.branches {
-        return Vec::new();
-    }
-    if !block.is_if {
-        return vec![vec![(block.opening.clone(), Vec::new()), (end.clone(), Vec::new())]];
-    }
-    let drop = encoded(&Instruction::Drop);
-    match &block.middle {
-        None => vec![vec![(block.opening.clone(), drop), (end.clone(), Vec::new())]],
-        Some(middle) => vec![
-            vec![(block.opening.clone(), drop.clone()), (middle.start..end.end, Vec::new())],
-            vec![(block.opening.start..middle.end, drop), (end.clone(), Vec::new())],
-        ],
-    }
 }
 
 impl Code {

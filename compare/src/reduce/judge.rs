@@ -1,6 +1,6 @@
 //! Whether a smaller module still diverges in the same way.
 
-use super::{Reduction, ReductionStatus};
+use super::reduction::{Reduction, ReductionStatus};
 use crate::compared::Compared;
 use crate::comparison::Comparison;
 use crate::error::CompareError;
@@ -21,6 +21,11 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
+    /// The module of a reduction as it is.
+    pub fn original(reduction: &Reduction<'_>) -> Candidate {
+        Candidate { module: reduction.module.clone(), calls: reduction.calls.clone() }
+    }
+
     /// The same calls of another module.
     pub fn with(&self, module: Vec<u8>) -> Candidate {
         Candidate { module, calls: self.calls.clone() }
@@ -89,7 +94,7 @@ impl<'a> Judge<'a> {
             phase: "comparing",
             smallest: reduction.module.len(),
         };
-        let original = reduction.original();
+        let original = Candidate::original(reduction);
         judge.report();
         let mut found = judge.compare(&original, Reask::Never)?;
         if found.as_ref().is_none_or(|(_, compared)| compared.report.agree != Some(false)) {
@@ -163,7 +168,7 @@ impl<'a> Judge<'a> {
         }
         let open = match self.open {
             Some(open) => open,
-            None => self.is_open(&self.reduction.original()),
+            None => self.is_open(&Candidate::original(self.reduction)),
         };
         self.open = Some(open);
         self.is_open(candidate) == open

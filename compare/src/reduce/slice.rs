@@ -2,6 +2,7 @@
 
 use super::activation::{Activation, Entry, at_end};
 use super::answers::{constant, stubs};
+use super::append::with_function;
 use super::error::EditError;
 use super::judge::{Candidate, Judge};
 use super::parts::Parts;
@@ -11,8 +12,8 @@ use forkpoint_traces::{Image, MemoryIndex, PAGE, TraceReader};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
-    CodeSection, ConstExpr, DataCountSection, DataSection, ExportKind, ExportSection, Function, FunctionSection,
-    GlobalSection, GlobalType, Instruction, MemorySection, SectionId, TypeSection, ValType,
+    ConstExpr, DataCountSection, DataSection, Function, GlobalSection, GlobalType, Instruction, MemorySection,
+    SectionId, ValType,
 };
 use wasmparser::{DataKind, MemoryType, TypeRef};
 
@@ -41,8 +42,8 @@ pub(super) fn slice(
     memories(&parts, image, &mut sections)?;
     data(&parts, image, &mut sections)?;
     let counters = globals(&parts, &entry.globals, &mut sections)?;
-    main(&parts, activation, entry, &mut sections)?;
-    let module = sections.to_module();
+    sections.remove(SectionId::Export);
+    let module = with_function(&sections.to_module(), EXPORT, [&[], &[]], &main(&parts, activation, entry)?)?;
     let log =
         TraceReader::open(judge.reference_trace()).map_err(|_| EditError::Other("the host log cannot be read"))?;
     let stubs = stubs(&parts, &log, entry.host_calls, counters)
@@ -141,23 +142,10 @@ fn globals(
     Ok(first)
 }
 
-/// Adds the one function that is exported: it calls the activation's with its arguments.
-fn main(parts: &Parts<'_>, activation: Activation, entry: &Entry, sections: &mut Sections) -> Result<(), EditError> {
+/// The code of the one function that is exported: it calls the activation's with its arguments.
+fn main(parts: &Parts<'_>, activation: Activation, entry: &Entry) -> Result<Function, EditError> {
     let callee = parts.type_of(activation.function).and_then(|ty| parts.func_type(ty));
     let results = callee.ok_or(EditError::Other("a function without a type"))?.results().len();
-    let mut types = TypeSection::new();
-    for group in &parts.types {
-        RoundtripReencoder.parse_recursive_type_group(types.ty(), group.clone())?;
-    }
-    let ty = parts.types.iter().map(|group| group.types().len() as u32).sum();
-    types.ty().function([], []);
-    sections.set(&types);
-    let mut functions = FunctionSection::new();
-    parts.functions.iter().for_each(|ty| {
-        functions.function(*ty);
-    });
-    functions.function(ty);
-    sections.set(&functions);
     let mut main = Function::new([]);
     for argument in &entry.arguments {
         main.instruction(&constant(argument).ok_or(EditError::Other("an argument that is a reference"))?);
@@ -167,16 +155,7 @@ fn main(parts: &Parts<'_>, activation: Activation, entry: &Entry, sections: &mut
         main.instruction(&Instruction::Drop);
     });
     main.instruction(&Instruction::End);
-    let mut code = CodeSection::new();
-    for body in &parts.bodies {
-        code.raw(body.as_bytes());
-    }
-    code.raw(&main.into_raw_body());
-    sections.set(&code);
-    let mut exports = ExportSection::new();
-    exports.export(EXPORT, ExportKind::Func, (parts.imported_functions().len() + parts.functions.len()) as u32);
-    sections.set(&exports);
-    Ok(())
+    Ok(main)
 }
 
 /// The functions that a candidate's calls do not enter, by their numbers among those that it defines; nothing if that cannot be

@@ -1,6 +1,6 @@
 //! A reduced module in the forms that a maintainer wants.
 
-use super::Reduced;
+use super::reduction::Reduced;
 use crate::error::CompareError;
 use forkpoint_replay::printable;
 use std::fmt::Write;
