@@ -124,6 +124,29 @@ fn a_module_that_one_engine_accepts_is_one_event_on_each_side() {
 }
 
 #[test]
+fn what_a_module_claims_that_is_not_valid_is_not_believed() {
+    // Four billion data segments, functions, memories, tables and globals that are not there.
+    let claims = [0x0b, 0x03, 0x05, 0x04, 0x06]
+        .map(|section| format!(r#"(module binary "\00asm" "\01\00\00\00" "\{section:02x}\05\ff\ff\ff\ff\0f")"#));
+    let sound = r#"(module (memory 1) (data (i32.const 0) "a") (func (export "f") (result i32) (i32.load8_u (i32.const 0))))
+        (assert_return (invoke "f") (i32.const 97))"#;
+    let few = [claims[0].repeat(20), claims[1].clone(), claims[4].clone(), sound.to_string()].concat();
+    let folder = folder_with(&[
+        ("few.wast", few.as_bytes()),
+        ("memories.wast", claims[2].as_bytes()),
+        ("tables.wast", claims[3].as_bytes()),
+    ]);
+    let (code, report) = json(folder.path(), &["compare", "few.wast", "--rhs", "wasmi"]);
+    assert_eq!((code, &report["rhs"]["assertions"]["passed"]), (0, &1.into()), "{report:#}");
+    for (script, words) in
+        [("memories.wast", "memories, and at most 1000"), ("tables.wast", "tables, and at most 100000")]
+    {
+        let ran = run(folder.path(), &["compare", script, "--rhs", "wasmi"]);
+        assert!(ran.code == 2 && ran.stderr.contains(words), "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn what_is_not_a_script_is_an_error_with_its_line() {
     let files: [(&str, &[u8], &str); 4] = [
         ("a.wast", b"(module)\n(assert_nothing)", "not a `.wast` script: line 2, column 2: "),

@@ -11,10 +11,12 @@ use forkpoint_traces::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Most directives, instances and memories of a program, and most bytes of all its modules.
+/// Most directives, instances, memories, tables and data segments of a program, and most bytes of all its modules.
 const MOST_DIRECTIVES: usize = 1 << 20;
 const MOST_INSTANCES: usize = 10_000;
 const MOST_MEMORIES: u32 = 1_000;
+const MOST_SEGMENTS: u32 = 1_000_000;
+const MOST_TABLES: u32 = 100_000;
 const MOST_BYTES: usize = 256 << 20;
 
 /// A program in the making.
@@ -67,7 +69,7 @@ impl Builder {
                 if instantiate {
                     return self.named_instance(line, name, &module);
                 }
-                let module = self.module(&module, &Interface::default())?;
+                let module = self.module(&module, (0, 0))?;
                 self.push(line, Action::Check { module }, Expected::Success)
             }
             Written::Instance { name, module } => {
@@ -81,7 +83,7 @@ impl Builder {
                 Ok(())
             }
             Written::Refuse { module: Some(module) } => {
-                let module = self.module(&module, &Interface::default())?;
+                let module = self.module(&module, (0, 0))?;
                 self.push(line, Action::Check { module }, Expected::Invalid)
             }
             Written::Run { action: WrittenAction::Instantiate { module: None }, .. } => {
@@ -134,8 +136,8 @@ impl Builder {
         most("directives", self.info.directives.len() as u64, MOST_DIRECTIVES as u64)
     }
 
-    /// Adds a module, whose functions and segments are counted as the interface says: 0 of what nothing runs of.
-    fn module(&mut self, module: &[u8], interface: &Interface) -> Result<u32, ScriptError> {
+    /// Adds a module with so many functions and data segments: none of what nothing runs of.
+    fn module(&mut self, module: &[u8], (functions, data): (u32, u32)) -> Result<u32, ScriptError> {
         let number = self.info.modules.len() as u32;
         let start = self.modules.len();
         most("bytes of modules", (start + module.len()) as u64, MOST_BYTES as u64)?;
@@ -145,8 +147,8 @@ impl Builder {
             first_function: FuncIndex(self.functions),
             first_data: DataIndex(self.data),
         });
-        self.functions = self.functions.saturating_add(interface.functions);
-        self.data = self.data.saturating_add(interface.data);
+        self.functions = self.functions.saturating_add(functions);
+        self.data = self.data.saturating_add(data);
         self.modules.extend_from_slice(module);
         Ok(number)
     }
@@ -173,8 +175,12 @@ impl Builder {
     ) -> Result<u32, ScriptError> {
         let number = self.info.instances.len();
         most("instances", number as u64 + 1, MOST_INSTANCES as u64)?;
+        let original = Original::read(module.into());
+        // What a module claims that is not valid is not believed: nothing of it runs.
+        let counted = if original.is_ok() { (interface.functions, interface.data) } else { (0, 0) };
         let first_data = DataIndex(self.data);
-        let part = self.module(module, &interface)?;
+        let part = self.module(module, counted)?;
+        most("data segments", self.data.into(), MOST_SEGMENTS.into())?;
         let (mut memories, mut tables, mut values) = (Vec::new(), Vec::new(), Vec::new());
         let (own_memories, own_tables) = (self.memories, self.tables);
         for (import, link) in interface.imports.iter().zip(imports.iter().map(Some).chain(std::iter::repeat(None))) {
@@ -201,10 +207,10 @@ impl Builder {
             memories.push(self.new_memory());
         }
         most("memories", self.memories.into(), MOST_MEMORIES.into())?;
-        for _ in tables.len() as u32..interface.tables.min(1 << 20) {
+        for _ in tables.len() as u32..interface.tables.min(MOST_TABLES + 1) {
             tables.push(self.new_table());
         }
-        let original = Original::read(module.into());
+        most("tables", self.tables.into(), MOST_TABLES.into())?;
         let constants = original.as_ref().map_or_else(|_| Vec::new(), |original| original.constants(&values));
         self.units.push(Unit {
             original,
@@ -254,7 +260,7 @@ impl Builder {
                     }
                 }
                 None => {
-                    builder.module(bytes, &Interface::default())?;
+                    builder.module(bytes, (0, 0))?;
                 }
             }
         }
