@@ -16,6 +16,7 @@ pub use record::{RecordArgs, RecordHost};
 pub use reduce::ReduceArgs;
 pub use sweep::SweepArgs;
 
+use crate::project::engine;
 use clap::{Args, ColorChoice, Parser, Subcommand};
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::EngineSpec;
@@ -123,7 +124,7 @@ pub struct ReplayArgs {
     /// The recording
     pub file: PathBuf,
     /// The engine [default: the one that the recording names]
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = engine)]
     pub engine: Option<EngineSpec>,
     /// Keep the trace of the new run
     #[arg(short, long, value_name = "FILE")]
@@ -210,7 +211,8 @@ pub struct DumpArgs {
 
 #[derive(Debug, Args)]
 pub struct EnginesArgs {
-    /// Engines to test besides those linked in: capi:jit,lib=PATH, wasmedge:aot,lib=PATH, runner:COMMAND
+    /// Engines to test besides those linked in: capi:jit,lib=PATH, wasmedge:aot,lib=PATH, command:TEMPLATE, runner:COMMAND
+    #[arg(value_parser = engine)]
     pub engines: Vec<EngineSpec>,
     /// Print JSON (docs/json.md)
     #[arg(long)]

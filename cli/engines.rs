@@ -9,7 +9,9 @@ use crate::progress;
 use crate::request::interrupt;
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{Checkpoint, EngineSpec, Imports, Invocation, Plain, Program, Request, own_host};
+use forkpoint_tracer::{
+    Checkpoint, CommandSpec, EngineSpec, Imports, Invocation, Plain, Program, Request, Way, own_host,
+};
 use forkpoint_traces::{EngineInfo, Outcome};
 use serde::Serialize;
 use std::fmt::Write;
@@ -32,6 +34,7 @@ const OWN: &[(&str, &str)] = &[
 const NAMED: &[(&str, &str)] = &[
     ("capi", "name a library with the interface wasm.h: forkpoint engines capi:jit,lib=PATH"),
     ("wasmedge", "name libwasmedge: forkpoint engines wasmedge:aot,lib=PATH"),
+    ("command", "write the command line that runs a module: forkpoint engines 'command:ENGINE {module}'"),
     ("runner", "name a program that speaks the runner protocol: forkpoint engines runner:COMMAND"),
 ];
 
@@ -80,9 +83,22 @@ struct FeatureRow {
     host: Option<String>,
     /// Why it has no host, if there is a reason to give.
     no_host: Option<String>,
+    /// How a command gets events out of a module.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way: Option<String>,
+    /// Better ways, and why they do not work.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    not: Vec<OtherWay>,
     /// Which of the features it runs, and which it lacks.
     features: Vec<&'static str>,
     lacks: Vec<&'static str>,
+}
+
+/// A way that does not work.
+#[derive(Debug, Serialize)]
+struct OtherWay {
+    way: String,
+    reason: String,
 }
 
 /// Runs the command.
@@ -100,7 +116,10 @@ pub fn run(args: &EnginesArgs) -> Result<Answer> {
         rows.push(look_at(engine)?);
     }
     for (engine, how) in NAMED {
-        let is_there = |spec: &EngineSpec| spec.to_string().starts_with(&format!("{engine}:"));
+        let is_there = |spec: &EngineSpec| {
+            spec.to_string().starts_with(&format!("{engine}:"))
+                || matches!((*engine, spec), ("command", EngineSpec::Command(_)))
+        };
         if !args.engines.iter().any(is_there) {
             rows.push(unusable(engine, how));
         }
@@ -125,13 +144,35 @@ fn unusable(engine: &str, reason: &str) -> FeatureRow {
         compiler: None,
         host: None,
         no_host: None,
+        way: None,
+        not: Vec::new(),
         features: Vec::new(),
         lacks: Vec::new(),
     }
 }
 
-/// Tries an engine.
+/// Tries an engine; of a command first, which way it has to get events out.
 fn look_at(spec: &EngineSpec) -> Result<FeatureRow> {
+    let name = spec.to_string();
+    progress::phase(&format!("trying {}", printable(&name)));
+    let Some(ways) = spec.command_ways(&request(spec)?)? else { return look_at_features(spec) };
+    let not = ways.not.into_iter().map(|(way, reason)| OtherWay { way: way.to_string(), reason }).collect();
+    let (EngineSpec::Command(command), Some(way)) = (spec, ways.way) else {
+        let reason = "none of the ways to get events out of a module works";
+        return Ok(FeatureRow { not, ..unusable(&name, reason) });
+    };
+    let row = look_at_features(&EngineSpec::Command(CommandSpec { way: Some(way), ..command.clone() }))?;
+    let what = match way {
+        Way::Stream => "sends events as they come, by WASI's fd_write",
+        Way::Answer => "prints one answer a run",
+        Way::Status => "gives some bits a run, as exit status",
+        Way::Outcome => "gives one bit a run: success or failure",
+    };
+    Ok(FeatureRow { engine: name, way: Some(format!("{way}: {what}")), not, ..row })
+}
+
+/// Tries an engine's features.
+fn look_at_features(spec: &EngineSpec) -> Result<FeatureRow> {
     let name = spec.to_string();
     let plain = match try_module(spec, PLAIN)? {
         Ok(plain) => plain,
@@ -187,6 +228,13 @@ fn request(spec: &EngineSpec) -> Result<Request> {
     Ok(Request { timeout: Some(PATIENCE), checkpoint: Checkpoint::End, interrupt: interrupt()?, ..request })
 }
 
+/// Lists ways that do not work.
+fn not(text: &mut String, ways: &[OtherWay]) {
+    for OtherWay { way, reason } in ways {
+        let _ = writeln!(text, "  not   {way}: {}", printable(reason));
+    }
+}
+
 fn table(rows: &[FeatureRow]) -> String {
     let mut text = String::new();
     for row in rows {
@@ -195,6 +243,7 @@ fn table(rows: &[FeatureRow]) -> String {
         match &row.reason {
             Some(reason) => {
                 let _ = writeln!(text, ": not usable\n  {}", printable(reason));
+                not(&mut text, &row.not);
             }
             None => {
                 let known = |what: &Option<String>| printable(what.as_deref().unwrap_or("unknown")).to_string();
@@ -210,6 +259,10 @@ fn table(rows: &[FeatureRow]) -> String {
                     (None, Some(why)) => writeln!(text, "  host  none: {}", printable(why)),
                     (None, None) => Ok(()),
                 };
+                if let Some(way) = &row.way {
+                    let _ = writeln!(text, "  way   {way}");
+                    not(&mut text, &row.not);
+                }
                 let _ = writeln!(text, "  runs  {}", row.features.join(" "));
                 if !row.lacks.is_empty() {
                     let _ = writeln!(text, "  lacks {}", row.lacks.join(" "));

@@ -14,6 +14,7 @@ mod files;
 mod info;
 mod output;
 mod progress;
+mod project;
 mod record;
 mod reduce;
 mod render;

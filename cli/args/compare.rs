@@ -2,6 +2,7 @@
 
 use super::parse::{host_modes, keeps};
 use super::{EngineList, GuestArgs, ReportArgs};
+use crate::project::engine;
 use clap::Args;
 use forkpoint_compare::{HostMode, Kept};
 use forkpoint_tracer::EngineSpec;
@@ -12,10 +13,10 @@ pub struct CompareArgs {
     #[command(flatten)]
     pub guest: GuestArgs,
     /// The left engine, the reference
-    #[arg(long, default_value = "wasmtime:jit")]
+    #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
     pub lhs: EngineSpec,
     /// The right engine
-    #[arg(long, default_value = "wasmtime:aot")]
+    #[arg(long, default_value = "wasmtime:aot", value_parser = engine)]
     pub rhs: EngineSpec,
     /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
     ///

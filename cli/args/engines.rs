@@ -1,9 +1,11 @@
 //! A list of engines, as `--engines` takes it.
 
+use crate::project;
 use forkpoint_tracer::EngineSpec;
 use std::str::FromStr;
 
-/// The value of one `--engines`: engines separated by semicolons. A quoted semicolon is part of a runner's command.
+/// The value of one `--engines`: engines separated by semicolons, and short names by commas, too. A quoted semicolon is part
+/// of a command.
 #[derive(Debug, Clone)]
 pub struct EngineList(pub Vec<EngineSpec>);
 
@@ -22,7 +24,7 @@ impl FromStr for EngineList {
             if spec.trim_end().is_empty() {
                 return Err("an engine is missing before or after a semicolon: write ENGINE;ENGINE".to_string());
             }
-            engines.push(spec.trim_end().parse().map_err(|error: <EngineSpec as FromStr>::Err| error.to_string())?);
+            engines.extend(project::engines(spec.trim_end())?);
             rest = after;
         }
         Ok(EngineList(engines))

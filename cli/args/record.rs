@@ -1,6 +1,7 @@
 //! The command line of `record`.
 
 use super::GuestArgs;
+use crate::project::engine;
 use clap::{Args, ValueEnum};
 use forkpoint_tracer::{EngineSpec, OptLevel, Switch, Target};
 use forkpoint_traces::Outcome;
@@ -17,9 +18,10 @@ pub struct RecordArgs {
     ///
     /// wasmtime:jit, :aot, :winch-jit, :winch-aot, :pulley or :pulley-aot; wasmi; node, node:liftoff or node:turbofan;
     /// python, python:cranelift or python:winch; capi:jit,lib=PATH or capi:aot,lib=PATH for a library with the interface
-    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; runner:COMMAND. `forkpoint engines` tests which of them
+    /// wasm.h; wasmedge:interpreter, :jit or :aot, with lib=PATH; command:TEMPLATE;
+    /// runner:COMMAND. `forkpoint engines` tests which of them
     /// work here; docs/engines.md lists their settings.
-    #[arg(short, long, default_value = "wasmtime:jit")]
+    #[arg(short, long, default_value = "wasmtime:jit", value_parser = engine)]
     pub engine: EngineSpec,
     /// Compile for this target: host, portable (this architecture's baseline) or a target triple
     #[arg(long, value_name = "TARGET")]

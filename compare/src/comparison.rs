@@ -7,7 +7,7 @@ use crate::guard::PlainRuns;
 use crate::host::HostMode;
 use crate::progress::{Progress, Silent};
 use crate::reruns::Asked;
-use crate::runs::{Runs, at_once};
+use crate::runs::{Runs, at_once, with_way};
 use crate::settings::Settings;
 use forkpoint_replay::Likeness;
 use forkpoint_tracer::{Program, Request};
@@ -38,14 +38,15 @@ impl<'a> Comparison<'a> {
     /// not an error.
     pub fn run(&self) -> Result<Compared, CompareError> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
-        let [left, right] = &self.sides;
+        let sides = [with_way(&self.sides[0])?, with_way(&self.sides[1])?];
+        let [left, right] = &sides;
 
         // Most runs agree, and that is known for a fraction of a recording's cost. If not, it is known where to look.
         if runs.begins_with_digests(&[left, right]) {
-            match runs.compare_digests(&self.sides)? {
+            match runs.compare_digests(&sides)? {
                 ByDigests::Agree(compared) => return Ok(Compared { host: self.answered_by(), ..*compared }),
                 ByDigests::Part(parting) => {
-                    let sides = parting.windows(&self.sides);
+                    let sides = parting.windows(&sides);
                     if let Some(compared) = self.record_and_compare(&mut runs, &sides, Some(&parting))? {
                         return Ok(compared);
                     }
@@ -53,7 +54,7 @@ impl<'a> Comparison<'a> {
                 ByDigests::Unknown => {}
             }
         }
-        let compared = self.record_and_compare(&mut runs, &self.sides, None)?;
+        let compared = self.record_and_compare(&mut runs, &sides, None)?;
         Ok(compared.expect("full recordings always give a result"))
     }
 
@@ -94,6 +95,7 @@ impl<'a> Comparison<'a> {
                 }
             };
             runs.pin(&left.output);
+            runs.refer(&left.output);
             runs.narrow(left, &lhs)?;
             let plain = plain(runs)?;
             let rhs = early.map_or_else(|| runs.record(right), Ok)?;

@@ -40,6 +40,7 @@ impl Runs<'_> {
             && self.program.invalid().is_none()
             // Digests say nothing of what a script expects.
             && self.program.parts().is_none()
+            && !sides.iter().any(|side| side.engine.needs_reference())
             && sides.iter().all(|side| is_usual(side))
     }
 

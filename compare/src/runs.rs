@@ -8,10 +8,16 @@ use crate::progress::{Doing, Progress};
 use crate::record::record;
 use crate::settings::Settings;
 use forkpoint_replay::{Report, Symbols};
-use forkpoint_tracer::{EndState, HostSource, Keep, Program, Recorded, Request, Scratch, Stdio};
+use forkpoint_tracer::{
+    CommandSpec, EndState, EngineSpec, HostSource, Keep, Program, RecordError, Recorded, Request, Scratch, Stdio, Way,
+};
 use forkpoint_traces::Outcome;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
+
+/// Time limit for each way that a command may have.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What all runs of one comparison share.
 pub(crate) struct Runs<'a> {
@@ -24,6 +30,8 @@ pub(crate) struct Runs<'a> {
     pinned: Option<PathBuf>,
     /// The host that answered the left side's first run, where that was not the one whose trace is reported.
     pub first_host: Option<String>,
+    /// The full trace that runs by questions are compared with.
+    reference: Option<PathBuf>,
     symbols: OnceLock<Symbols>,
 }
 
@@ -34,7 +42,16 @@ impl<'a> Runs<'a> {
         progress: &'a dyn Progress,
     ) -> Result<Runs<'a>, CompareError> {
         let aside = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
-        Ok(Runs { program, settings, progress, aside, pinned: None, first_host: None, symbols: OnceLock::new() })
+        Ok(Runs {
+            program,
+            settings,
+            progress,
+            aside,
+            pinned: None,
+            first_host: None,
+            reference: None,
+            symbols: OnceLock::new(),
+        })
     }
 
     /// A file for a trace that is not part of the result.
@@ -47,6 +64,11 @@ impl<'a> Runs<'a> {
         if self.settings.host.pins() && self.program.needs_host() {
             self.pinned = Some(trace.to_path_buf());
         }
+    }
+
+    /// Holds the runs of engines that give one answer a run against this full trace from now on.
+    pub fn refer(&mut self, trace: &Path) {
+        self.reference = Some(trace.to_path_buf());
     }
 
     /// Whether host calls are answered for real in every run. Then no run can be repeated, and runs differ by these
@@ -65,7 +87,9 @@ impl<'a> Runs<'a> {
     /// Records a side for the first time. The guest's output goes where its request says.
     pub fn record_shown(&self, side: &Request) -> Result<Recorded, CompareError> {
         let recorded = self.record_as(side)?;
-        if recorded.outcome == Outcome::Interrupted {
+        // A run by questions ends where nothing more is asked, which has the same name.
+        let asked = side.interrupt.load(std::sync::atomic::Ordering::Relaxed) || !side.engine.needs_reference();
+        if recorded.outcome == Outcome::Interrupted && asked {
             return Err(CompareError::Interrupted { engine: side.engine.to_string() });
         }
         Ok(recorded)
@@ -78,6 +102,10 @@ impl<'a> Runs<'a> {
 
     /// Records a side once more, to see what it does. An interrupted recording is not an error: what is known counts.
     pub fn record_again(&self, side: &Request) -> Result<Recorded, CompareError> {
+        if side.engine.needs_reference() {
+            let message = "its way to give one answer a run tells of events only".to_string();
+            return Err(RecordError::Setup { spec: side.engine.to_string(), message }.into());
+        }
         self.record_as(&silent(side))
     }
 
@@ -114,6 +142,10 @@ impl<'a> Runs<'a> {
 
     /// The request with its host calls answered as the settings say.
     fn answered(&self, side: &Request) -> Result<Request, CompareError> {
+        let side = &match side.engine.needs_reference() {
+            true => Request { reference: self.reference.clone(), ..side.clone() },
+            false => side.clone(),
+        };
         Ok(match &self.pinned {
             Some(log) => Request {
                 host: HostSource::Log(log.clone()),
@@ -139,6 +171,30 @@ pub(crate) fn at_once<L: Send, R>(left: impl FnOnce() -> L + Send, right: impl F
         let right = right();
         (left.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), right)
     })
+}
+
+/// The side with the way that its engine has, where that is a command and nothing is said about it.
+///
+/// # Errors
+/// When none works.
+pub(crate) fn with_way(side: &Request) -> Result<Request, CompareError> {
+    let EngineSpec::Command(spec) = &side.engine else { return Ok(side.clone()) };
+    if spec.way.is_some() {
+        return Ok(side.clone());
+    }
+    let asking = Request::new(side.engine.clone(), PathBuf::new())
+        .map_err(CompareError::io("finding this program to start it again"))?;
+    let asking = Request {
+        timeout: Some(side.timeout.map_or(PATIENCE, |limit| limit.min(PATIENCE))),
+        interrupt: std::sync::Arc::clone(&side.interrupt),
+        executable: side.executable.clone(),
+        ..asking
+    };
+    let found = side.engine.command_ways(&asking).map_err(CompareError::from);
+    let found = found.map_err(|error| error.during(format!("trying {}", side.engine)))?;
+    // Where none works, the run says why.
+    let way = found.and_then(|found| found.way).filter(|way| *way != Way::Stream);
+    Ok(Request { engine: EngineSpec::Command(CommandSpec { way, ..spec.clone() }), ..side.clone() })
 }
 
 fn silent(side: &Request) -> Request {

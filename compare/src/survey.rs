@@ -14,7 +14,7 @@ use crate::agreement::same_digests;
 use crate::error::CompareError;
 use crate::progress::{Progress, Silent};
 use crate::reruns::{Asked, Reruns};
-use crate::runs::Runs;
+use crate::runs::{Runs, with_way};
 use crate::settings::Settings;
 use forkpoint_replay::printable;
 use forkpoint_tracer::{EngineSpec, Program, Request, Scratch};
@@ -59,13 +59,15 @@ impl<'a> Survey<'a> {
         let folder = self.folder.as_deref().unwrap_or(scratch.path());
         std::fs::create_dir_all(folder).map_err(CompareError::io(format!("creating {}", folder.display())))?;
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
-        let mut engines = self.engine_runs(|index, side| {
+        let named = self.engines.iter().map(|engine| Request { engine: engine.clone(), ..self.base.clone() });
+        let named = named.map(|side| with_way(&side).map(|side| side.engine)).collect::<Result<Vec<_>, _>>()?;
+        let mut engines = engine_runs(&self.base, &named, |index, side| {
             let output = folder.join(file_name(index, &side.engine));
             EngineRun { kept: self.folder.is_some(), ..EngineRun::of(Request { output, ..side }) }
         });
         let sides: Vec<&Request> = engines.iter().map(|engine| &engine.side).collect();
         if runs.begins_with_digests(&sides)
-            && let Some(agreed) = self.agree_by_digests(&mut runs)?
+            && let Some(agreed) = self.agree_by_digests(&mut runs, &named)?
         {
             return Ok(agreed);
         }
@@ -84,16 +86,11 @@ impl<'a> Survey<'a> {
         Ok(self.conclude(engines, groups, specification, reference))
     }
 
-    /// Every engine, not yet recorded: `run` makes it of the engine's number and request.
-    fn engine_runs(&self, run: impl Fn(usize, Request) -> EngineRun) -> Vec<EngineRun> {
-        let side = |engine: &EngineSpec| Request { engine: engine.clone(), ..self.base.clone() };
-        self.engines.iter().map(side).enumerate().map(|(index, side)| run(index, side)).collect()
-    }
-
     /// The same by digests of events. `None` if engines differ in anything, or may.
-    fn agree_by_digests(&self, runs: &mut Runs) -> Result<Option<Surveyed>, CompareError> {
-        let mut engines =
-            self.engine_runs(|index, side| EngineRun::of(runs.by_digests(&side, &format!("digests-{index}.fpt"))));
+    fn agree_by_digests(&self, runs: &mut Runs, named: &[EngineSpec]) -> Result<Option<Surveyed>, CompareError> {
+        let mut engines = engine_runs(&self.base, named, |index, side| {
+            EngineRun::of(runs.by_digests(&side, &format!("digests-{index}.fpt")))
+        });
         let Some(reference) = record_all(runs, &mut engines)? else { return Ok(None) };
         let recorded = engines[reference].recorded.as_ref();
         runs.first_host = recorded.and_then(|recorded| recorded.host.as_deref()).map(printable);
@@ -124,6 +121,12 @@ impl<'a> Survey<'a> {
         let rows = engines.into_iter().map(EngineRun::into_row).collect();
         Surveyed { host, specification, ..conclude(rows, groups, reference) }
     }
+}
+
+/// Every engine, not yet recorded: `run` makes it of the engine's number and request.
+fn engine_runs(base: &Request, engines: &[EngineSpec], run: impl Fn(usize, Request) -> EngineRun) -> Vec<EngineRun> {
+    let side = |engine: &EngineSpec| Request { engine: engine.clone(), ..base.clone() };
+    engines.iter().map(side).enumerate().map(|(index, side)| run(index, side)).collect()
 }
 
 /// Reruns the reference and a group's first engine to find out what their traces do not show.

@@ -18,7 +18,7 @@ fn may_lack(header: &Header, outcome: &Outcome) -> bool {
     let kept = header.engine.settings.iter().find(|(name, _)| name == SETTING).map(|(_, kept)| kept.as_str());
     match outcome {
         Outcome::Crashed { signal: None } => true,
-        Outcome::Crashed { .. } => kept.is_some_and(|kept| kept != "kept"),
+        Outcome::Crashed { .. } => kept.is_some_and(|kept| kept != "kept" && kept != "kept but when cut short"),
         outcome => outcome.is_cut_short() && kept.is_some_and(|kept| kept != "kept" && kept != "kept but in a crash"),
     }
 }

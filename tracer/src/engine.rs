@@ -1,6 +1,7 @@
 //! Engines in the child process: which one does a job, and what they have in common.
 
 mod capi;
+mod command;
 mod drive;
 mod lent;
 mod library;
@@ -29,6 +30,7 @@ pub fn linked_engines() -> [(&'static str, &'static str); 2] {
 /// Does a child's job under its engine; an error means that the parent is gone.
 pub(crate) fn run(job: &Job, mut out: Out, control: Control, slots: Slots) -> io::Result<()> {
     let engine: Result<Box<dyn Engine>, String> = match &job.engine {
+        EngineSpec::Command(spec) => return command::run(spec, job, out, control),
         EngineSpec::Wasmtime(spec) => wasmtime::open(spec, job),
         EngineSpec::Wasmi => wasmi::open(job),
         EngineSpec::Capi(spec) => capi::open(spec, job),

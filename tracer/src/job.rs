@@ -86,6 +86,16 @@ pub(crate) struct Run {
     /// What is run instead of a single module and its calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) script: Option<ScriptJob>,
+    /// How many sites the module has; for commands.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) sites: u32,
+    /// The trace that answers are compared with; for commands that give one answer a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reference: Option<PathBuf>,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A program of several modules, and what is done with it. Files are beside the job's module.

@@ -65,17 +65,17 @@ pub use host::script::HostScript;
 pub use host::stub::{Stub, StubError};
 pub use job::{Watch, WatchedRange};
 pub use record::{
-    CallError, CallResult, Checkpoint, Differs, EndDifference, EndMemory, EndPage, EndState, FoundWriter, Gauge,
-    HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note, Notes, Phase,
-    Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work, every_call, own_host,
+    CallError, CallResult, Checkpoint, CommandWays, Differs, EndDifference, EndMemory, EndPage, EndState,
+    FoundWriter, Gauge, HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note,
+    Notes, Phase, Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work, every_call, own_host,
 };
 #[doc(hidden)]
 pub use record::{fuzzing, write_block};
 pub use scratch::Scratch;
 pub use script::ScriptError;
 pub use spec::{
-    BundledRunner, BundledSpec, CapiSpec, Compiler, EngineSpec, Mode, OptLevel, PythonCompiler, SpecError, Target,
-    Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec,
+    BundledRunner, BundledSpec, CapiSpec, CommandSpec, Compiler, EngineSpec, Mode, OptLevel, PythonCompiler,
+    SpecError, Target, Tuning, V8Compiler, WasmEdgeMode, WasmEdgeSpec, WasmtimeSpec, Way,
 };
 pub use switch::Switch;
 pub use values::{ValueError, WasmValue, parse_value};

@@ -86,6 +86,8 @@ mod tests {
                 watch: None,
                 careful: false,
                 script: None,
+                sites: 0,
+                reference: None,
             })),
         };
         let job = serde_json::to_value(job).expect("it has no map with other keys");

@@ -42,6 +42,7 @@ mod steps;
 mod trap;
 mod types;
 mod watch;
+mod ways;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
@@ -59,6 +60,7 @@ pub use request::{HostSource, Keep, Request, Stdio};
 #[doc(hidden)]
 pub use sink::write_block;
 pub use sought::{FoundWriter, Sought};
+pub use ways::CommandWays;
 
 use crate::error::RecordError;
 use crate::job::Run;

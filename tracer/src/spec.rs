@@ -4,6 +4,7 @@
 
 mod bundled;
 mod capi;
+mod command;
 mod settings;
 mod tuning;
 mod wasmedge;
@@ -11,6 +12,7 @@ mod wasmtime;
 
 pub use bundled::{BundledRunner, BundledSpec, PythonCompiler, V8Compiler};
 pub use capi::CapiSpec;
+pub use command::{CommandSpec, Way};
 pub use settings::{Mode, OptLevel, Target};
 pub(crate) use settings::{cranelift_flag, host_features, host_triple};
 pub use tuning::Tuning;
@@ -35,6 +37,8 @@ pub enum EngineSpec {
     Wasmi,
     /// A runner that is part of this program: `node`, `python:winch`.
     Bundled(BundledSpec),
+    /// Any command that runs a module (docs/command-engines.md): `command:TEMPLATE`.
+    Command(CommandSpec),
     /// A program that speaks the runner protocol (docs/runner-protocol.md): `runner:COMMAND`.
     Runner {
         /// Program and arguments, separated by spaces.
@@ -74,6 +78,7 @@ const NAMES: &[&str] = &[
     "python",
     "python:cranelift",
     "python:winch",
+    "command:TEMPLATE",
     "runner:COMMAND",
 ];
 
@@ -119,7 +124,7 @@ impl EngineSpec {
             EngineSpec::Wasmtime(spec) => spec.mode == Mode::Aot,
             EngineSpec::Capi(spec) => spec.mode == Mode::Aot,
             EngineSpec::WasmEdge(spec) => spec.mode == WasmEdgeMode::Aot,
-            EngineSpec::Wasmi | EngineSpec::Bundled(_) | EngineSpec::Runner { .. } => false,
+            EngineSpec::Wasmi | EngineSpec::Bundled(_) | EngineSpec::Command(_) | EngineSpec::Runner { .. } => false,
         }
     }
 
@@ -139,6 +144,11 @@ impl EngineSpec {
         !matches!(self, EngineSpec::Bundled(_) | EngineSpec::Runner { .. })
     }
 
+    /// Whether it is a command, which modules have to record by themselves for.
+    pub(crate) fn is_command(&self) -> bool {
+        matches!(self, EngineSpec::Command(_))
+    }
+
     /// Whether its page limit applies to every memory that a module defines, including the recorder's buffer.
     pub(crate) fn limits_buffer(&self) -> bool {
         matches!(self, EngineSpec::WasmEdge(_))
@@ -151,7 +161,11 @@ impl EngineSpec {
         match self {
             EngineSpec::Wasmtime(_) => true,
             EngineSpec::WasmEdge(spec) => spec.mode != WasmEdgeMode::Interpreter,
-            EngineSpec::Wasmi | EngineSpec::Capi(_) | EngineSpec::Bundled(_) | EngineSpec::Runner { .. } => false,
+            EngineSpec::Wasmi
+            | EngineSpec::Capi(_)
+            | EngineSpec::Bundled(_)
+            | EngineSpec::Command(_)
+            | EngineSpec::Runner { .. } => false,
         }
     }
 }
@@ -194,6 +208,10 @@ impl FromStr for EngineSpec {
             }
             return Ok(EngineSpec::Runner { command: command.to_string() });
         }
+        // A command may hold commas and colons.
+        if let Some(command) = spec.strip_prefix("command").filter(|rest| rest.starts_with([':', ','])) {
+            return CommandSpec::parse(command).map(EngineSpec::Command).map_err(fail);
+        }
         let mut parts = parts(spec).into_iter();
         let name = parts.next().unwrap_or_default();
         let (engine, variant) = name.split_once(':').unwrap_or((name, ""));
@@ -221,6 +239,7 @@ impl fmt::Display for EngineSpec {
             EngineSpec::Capi(spec) => spec.fmt(f),
             EngineSpec::WasmEdge(spec) => spec.fmt(f),
             EngineSpec::Bundled(spec) => spec.fmt(f),
+            EngineSpec::Command(spec) => spec.fmt(f),
             EngineSpec::Runner { command } => write!(f, "runner:{command}"),
         }
     }

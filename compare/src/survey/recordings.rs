@@ -33,7 +33,10 @@ pub(super) fn record_all(runs: &mut Runs, engines: &mut [EngineRun]) -> Result<O
         let asked = || runs.program.needs_host() && runs.settings.answers_itself(runs.program, side).unwrap_or(false);
         side.engine.has_linked_host() || asked()
     };
-    order.sort_by_cached_key(|index| !answers(&engines[*index].side));
+    order.sort_by_cached_key(|index| {
+        let side = &engines[*index].side;
+        (side.engine.needs_reference(), !answers(side))
+    });
 
     // The log of a run that was cut short answers too little, so the reference is the first engine that finishes.
     let mut ended = None;
@@ -55,6 +58,7 @@ pub(super) fn record_all(runs: &mut Runs, engines: &mut [EngineRun]) -> Result<O
     let Some(reference) = ended.or_else(|| order.iter().copied().find(recorded)) else { return Ok(None) };
     // A better trace that replaces this one has the same host log.
     runs.pin(&engines[reference].side.output);
+    runs.refer(&engines[reference].side.output);
     let pins = runs.settings.host.pins() && runs.program.needs_host();
     for (number, index) in order.into_iter().enumerate() {
         // Earlier attempts had answers from another host: repeat them with the reference's.

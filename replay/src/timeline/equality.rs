@@ -5,6 +5,9 @@ use crate::error::ReplayError;
 use forkpoint_traces::{Event, Milestone, Outcome, Position, SiteId};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+/// The name of the header setting that says how a command gets its events out.
+const WAY: &str = "way";
+
 impl Timeline {
     /// A hash of site, operands and bytes: equal events have equal ones.
     pub(crate) fn event_hash(&mut self, position: Position) -> Result<u64, ReplayError> {
@@ -37,7 +40,13 @@ impl Timeline {
             return Ok(false);
         }
         let (left, right) = (self.event(at)?, other.event(there)?);
-        Ok(same_trap(&left, &right) || same_end(&left, &right) || same_rejection(&left, &right))
+        let commands = [&*self, &*other].map(Timeline::is_commands);
+        Ok(same_trap(&left, &right) || same_end(&left, &right, commands) || same_rejection(&left, &right))
+    }
+
+    /// Whether it is a command's run, whose globals and tables may not be known.
+    fn is_commands(&self) -> bool {
+        self.trace().header().engine.settings.iter().any(|(name, _)| name == WAY)
     }
 }
 
@@ -62,8 +71,9 @@ fn same_trap(lhs: &Event, rhs: &Event) -> bool {
     lhs.may_be(rhs) && (here == there || here.is_none() || there.is_none())
 }
 
-/// Whether two runs ended in the same way, by traps that may be of one kind.
-fn same_end(lhs: &Event, rhs: &Event) -> bool {
+/// Whether two runs ended in the same way, by traps that may be of one kind. A command that shows neither globals nor tables
+/// had none to show, or died before it could.
+fn same_end(lhs: &Event, rhs: &Event, commands: [bool; 2]) -> bool {
     let (
         Event::Milestone(Milestone::End { outcome, memories, globals, tables }),
         Event::Milestone(Milestone::End { outcome: other, memories: others, globals: theirs, tables: others_tables }),
@@ -71,5 +81,7 @@ fn same_end(lhs: &Event, rhs: &Event) -> bool {
     else {
         return false;
     };
-    outcome.may_be(other) && memories == others && globals == theirs && tables == others_tables
+    let unknown = commands[0] && globals.is_empty() && tables.is_empty()
+        || commands[1] && theirs.is_empty() && others_tables.is_empty();
+    outcome.may_be(other) && memories == others && (unknown || globals == theirs && tables == others_tables)
 }

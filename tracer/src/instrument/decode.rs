@@ -146,6 +146,21 @@ impl RecordDecoder {
         self.steps.get(site.0.checked_sub(SiteId::FIRST.0)? as usize)
     }
 
+    /// The raw operands of a call of the hook for an event, if there is such a site.
+    pub(crate) fn raw(&self, site: SiteId, operands: [u64; 3]) -> Option<[u64; 3]> {
+        Some(self.step(site)?.raw(operands))
+    }
+
+    /// The operands of an event, of raw operands of a call of the hook.
+    pub(crate) fn operands(&self, site: SiteId, raw: [u64; 3]) -> Option<[u64; 3]> {
+        Some(self.step(site)?.operands(raw))
+    }
+
+    /// For each site, the bits of raw operands that count.
+    pub(crate) fn masks(&self) -> Vec<[u64; 3]> {
+        self.steps.iter().map(Step::masks).collect()
+    }
+
     /// Decodes a raw block: the bytes of the buffer up to the cursor. Calls `sink` for each event in order, with the
     /// operands of the site's event: `[effective address, value, 0]` for stores of up to 8 bytes, `[effective
     /// address, low half, high half]` for vectors, `[delta, result]` for `memory.grow` with [`u64::MAX`] for a

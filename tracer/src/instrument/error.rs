@@ -84,6 +84,13 @@ pub enum InstrumentError {
         why: String,
     },
 
+    /// A module that cannot record by itself.
+    #[error("the module cannot record by itself, as an engine that is a command needs: {why}")]
+    Standalone {
+        /// What is in the way.
+        why: String,
+    },
+
     /// Larger than engines accept, if not before rewriting then after.
     #[error("with the recorder's code the module has {found} {what}, but engines accept at most {limit}")]
     Limit {

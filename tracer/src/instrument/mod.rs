@@ -88,6 +88,7 @@ mod proposals;
 mod raw;
 mod scan;
 mod sections;
+pub(crate) mod standalone;
 mod steps;
 mod types;
 pub use address::Address;
@@ -108,8 +109,8 @@ pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Commit, Options, Scope, Style};
 pub use original::Original;
 use proposals::{COMMON, features};
+pub(crate) use raw::{CALLER_HOOK, HOOK_SIZE, MARK_HOOK, NOTE_HOOK};
 pub use raw::{FIRST_SEGMENT, HOST_RECORD, Segment, host_records};
-pub(crate) use raw::{HOOK_SIZE, MARK_HOOK};
 
 /// Rewrites the binary `module` as `options` say. [`Original`] does it in several ways and reads the module once.
 ///

@@ -38,10 +38,10 @@ pub(super) const NOTE_SIZE: u32 = SEGMENT_HEAD + 20;
 pub(crate) const MARK_HOOK: u32 = 4;
 
 /// Instead of a site in a call of the hook: an imported function is called at a mark, the first operand.
-pub(super) const CALLER_HOOK: u32 = 5;
+pub(crate) const CALLER_HOOK: u32 = 5;
 
 /// Instead of a site in a call of the hook: a note at a mark, the first operand, with two words.
-pub(super) const NOTE_HOOK: u32 = 6;
+pub(crate) const NOTE_HOOK: u32 = 6;
 
 /// Bytes of a host write in one record.
 const HOST_PIECE: usize = 32 << 10;

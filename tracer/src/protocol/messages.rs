@@ -71,6 +71,8 @@ pub(crate) enum Message {
     Refused { stage: Stage, message: String },
     /// The directive is over.
     DirectiveEnd,
+    /// The run is known up to here and no further, and why.
+    Cut(String),
     /// Everything was sent.
     End,
 }

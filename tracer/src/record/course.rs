@@ -219,6 +219,12 @@ impl<'a> Course<'a> {
                 self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered);
                 Turn::Nothing
             }
+            Message::Cut(why) => {
+                self.ends(Outcome::Interrupted, why);
+                self.running = self.running();
+                self.stepping.leave_out();
+                Turn::Nothing
+            }
             Message::Unanswered { why, damaged: true } => return Err(RecordError::HostLog { what: why }),
             Message::Unanswered { why, damaged: false } => {
                 self.ends(Outcome::Unanswered, why);

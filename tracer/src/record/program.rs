@@ -337,6 +337,8 @@ impl Program {
             watch: request.watch.clone(),
             careful: false,
             script: None,
+            reference: request.reference.clone().filter(|_| request.engine.is_command()),
+            sites: if request.engine.is_command() { module.sites.len() as u32 } else { 0 },
         }
     }
 }

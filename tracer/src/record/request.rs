@@ -62,6 +62,8 @@ pub struct Request {
     pub checkpoint: Checkpoint,
     /// Bytes to compare after every event; for modules that record inline, one record at a time.
     pub watch: Option<Watch>,
+    /// The full trace of another engine's run, for an engine that can only be asked one thing a run.
+    pub reference: Option<PathBuf>,
     /// Bytes whose last writer is wanted, whether the trace holds it or leaves it out.
     pub sought: Option<Sought>,
 }
@@ -96,6 +98,7 @@ impl Request {
             keep: Keep::Full,
             checkpoint: Checkpoint::default(),
             watch: None,
+            reference: None,
             sought: None,
         })
     }

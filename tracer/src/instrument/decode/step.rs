@@ -69,6 +69,28 @@ impl Step {
         }
     }
 
+    /// The raw operands of a call of the hook that these operands of an event come from, as far as they count.
+    pub(super) fn raw(&self, operands: [u64; 3]) -> [u64; 3] {
+        let [first, second, third] = operands;
+        match self.kind {
+            Kind::Store32 | Kind::Store64 => [first.wrapping_sub(self.offset), second & self.mask, 0],
+            Kind::Vector => [first.wrapping_sub(self.offset), second, third],
+            Kind::Grow if second == u64::MAX => [first, self.mask, 0],
+            Kind::Grow | Kind::Other => operands,
+        }
+    }
+
+    /// The bits of raw operands that count.
+    pub(super) fn masks(&self) -> [u64; 3] {
+        match self.kind {
+            Kind::Store32 | Kind::Store64 => [u64::MAX, self.mask, 0],
+            Kind::Vector => [u64::MAX; 3],
+            Kind::Grow | Kind::Other => {
+                self.fields.map(|size| u64::MAX.checked_shr(64 - 8 * u32::from(size)).unwrap_or(0))
+            }
+        }
+    }
+
     /// Appends the record of a call of the hook with these raw operands, as inline code would have written it.
     #[inline]
     pub(super) fn encode(&self, raw: [u64; 3], record: &mut Vec<u8>) {

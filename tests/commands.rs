@@ -1,0 +1,345 @@
+//! Engines that are commands: this program itself, as an engine with more or less of an interface, hostile ones, and
+//! commands that registries hold.
+
+mod common;
+#[path = "commands/engine.rs"]
+mod engine;
+
+use common::external::{Need, Tests};
+use common::{cases, compare, folder_with, run};
+use serde_json::Value;
+use std::path::Path;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().collect();
+    if arguments.get(1).is_some_and(|first| first == engine::ARGUMENT) {
+        return ExitCode::from(engine::main(&arguments[2..]) as u8);
+    }
+    let mut tests = Tests::default();
+    tests.add("every_case_is_the_same_as_under_wasmtime", &[], every_case_is_the_same_as_under_wasmtime);
+    tests.add("a_trap_loses_nothing", &[], a_trap_loses_nothing);
+    tests.add("host_calls_are_answered_inside", &[], host_calls_are_answered_inside);
+    tests.add("a_host_call_that_the_log_does_not_have_is_found", &[], another_host_call);
+    tests.add("hostile_commands_are_no_findings", &[], hostile_commands_are_no_findings);
+    tests.add("a_crash_keeps_its_last_events", &[], a_crash_keeps_its_last_events);
+    tests.add("time_limits_end_whatever_a_command_started", &[], time_limits);
+    tests.add("paths_may_hold_anything", &[], paths_may_hold_anything);
+    tests.add("short_names_come_from_a_project_file", &[], short_names);
+    tests.add("two_commands_make_one_engine", &[], two_commands);
+    tests.add("what_a_command_is_not_given_is_refused", &[], refused);
+    tests.add("one_answer_a_run_is_enough_to_agree", &[], agree_by_answers);
+    tests.add("the_first_difference_is_found_by_answers", &[], part_by_answers);
+    tests.add("the_best_way_is_found_out", &[], the_best_way_is_found_out);
+    tests.add("node_by_its_own_wasi", &[Need::Node], node_by_its_own_wasi);
+    tests.run()
+}
+
+/// A command that runs a module with this much of an interface.
+fn command(how: &str) -> String {
+    let program = std::env::current_exe().expect("this program");
+    format!("command:{} {} {how} {{module}}", program.display(), engine::ARGUMENT)
+}
+
+fn compared(folder: &Path, arguments: &[&str]) -> (i32, Value, String) {
+    let mut all = vec!["compare", "--json"];
+    all.extend(arguments);
+    let ran = run(folder, &all);
+    (ran.code, serde_json::from_str(&ran.stdout).unwrap_or_default(), ran.stderr)
+}
+
+const STORES: &[u8] = br#"(module (memory (export "memory") 8) (global $g (mut i32) (i32.const 3))
+    (data (i32.const 100) "hello")
+    (func (export "run") (param i32) (result i32) (local $i i32)
+        (loop $l (i32.store (i32.mul (local.get $i) (i32.const 4)) (local.get $i))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (global.set $g (local.get $i))
+            (br_if $l (i32.lt_u (local.get $i) (local.get 0))))
+        (drop (memory.grow (i32.const 1)))
+        (i32.load (i32.const 40)))
+    (func (export "trap") (i32.store (i32.const 8) (i32.const 77)) (global.set $g (i32.const 9)) unreachable)
+    (func (export "at-once") unreachable))"#;
+
+fn every_case_is_the_same_as_under_wasmtime() {
+    let engine = command("stream");
+    let mut left_out = Vec::new();
+    for (name, module, calls) in cases() {
+        let (code, report, stderr) = compare(&module, &calls, &engine);
+        if stderr.contains("leave them out") {
+            assert_eq!(code, 2, "{name}: {stderr}");
+            left_out.push(name);
+            continue;
+        }
+        // What wasmi lacks it says itself.
+        let (same, theirs, _) = compare(&module, &calls, "wasmi");
+        if theirs["agree"] == Value::Bool(true) {
+            assert_eq!((code, &report["agree"]), (0, &true.into()), "{name}: {report:#}{stderr}");
+        } else {
+            assert_eq!(code, same, "{name}: {report:#}{stderr}");
+        }
+    }
+    assert_eq!(left_out, ["calls"], "calls follow one that trapped");
+}
+
+fn a_trap_loses_nothing() {
+    let folder = folder_with(&[("t.wat", STORES)]);
+    for (calls, events) in [(vec!["run 10", "trap"], 22), (vec!["run 60000", "trap"], 60012), (vec!["at-once"], 8)] {
+        let mut arguments = vec!["t.wat", "--rhs"];
+        let engine = command("stream");
+        arguments.push(&engine);
+        calls.iter().for_each(|call| arguments.extend(["--invoke", call]));
+        let (code, report, stderr) = compared(folder.path(), &arguments);
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{calls:?}: {report:#}{stderr}");
+        assert_eq!(report["rhs"]["events"], events, "{calls:?}: {report:#}");
+        assert_eq!(report["rhs"]["outcome"], "trapped: unreachable", "{calls:?}");
+    }
+}
+
+const HELLO: &[u8] = br#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+    (memory (export "memory") 1) (data (i32.const 64) "hello\n")
+    (func (export "_start") (local $i i32)
+        (i32.store (i32.const 0) (i32.const 64)) (i32.store (i32.const 4) (i32.const 6))
+        (loop $l
+            (drop (call $random (i32.const 512) (i32.const 300)))
+            (i32.store8 (i32.const 64) (i32.add (i32.const 65) (i32.and (i32.load8_u (i32.const 512)) (i32.const 15))))
+            (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+            (local.set $i (i32.add (local.get $i) (i32.const 1)))
+            (br_if $l (i32.lt_u (local.get $i) (i32.const 50))))
+        (call $exit (i32.const 3))))"#;
+
+fn host_calls_are_answered_inside() {
+    let folder = folder_with(&[("t.wat", HELLO)]);
+    let (code, report, stderr) = compared(folder.path(), &["t.wat", "--rhs", &command("stream")]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["outcome"], "exited with code 3", "{report:#}");
+    // Stubs, too.
+    let module = br#"(module (import "env" "now" (func $now (result i64))) (memory 1)
+        (func (export "run") (result i64) (i64.store (i32.const 8) (call $now)) (i64.load (i32.const 8))))"#;
+    let folder = folder_with(&[("t.wat", module)]);
+    let arguments = ["t.wat", "--invoke", "run", "--import", "env.now=-5", "--rhs", &command("stream")];
+    let (code, report, stderr) = compared(folder.path(), &arguments);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+}
+
+/// The guest's arguments are what a wrong engine makes of them: here by a NaN, whose bits engines may choose.
+fn another_host_call() {
+    let module = br#"(module (import "env" "f" (func $f (param i32) (result i32))) (memory 1)
+        (func (export "run") (result i32)
+            (i32.store (i32.const 4) (i32.const 1))
+            (i32.store (i32.const 8) (call $f (i32.const 7)))
+            (i32.store (i32.const 12) (call $f (i32.load (i32.const 4))))
+            (i32.load (i32.const 12))))"#;
+    let folder = folder_with(&[("t.wat", module)]);
+    let record = ["record", "t.wat", "--invoke", "run", "--import", "env.f=3", "-o", "a.fpt"];
+    assert_eq!(run(folder.path(), &record).code, 0);
+    let engine = command("stream");
+    let ran = run(folder.path(), &["replay", "a.fpt", "--engine", &engine]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+}
+
+fn hostile_commands_are_no_findings() {
+    let folder = folder_with(&[("t.wat", STORES), ("noise", b"=> 42\n")]);
+    for (how, words) in [
+        ("nothing", "sent nothing"),
+        ("fails", "out of paper"),
+        ("endless", "bytes that are no frame"),
+        ("forge", "checksum"),
+        ("spoil", "checksum"),
+    ] {
+        let engine = command(how).replacen("command:", "command,way=stream:", 1);
+        let arguments = ["t.wat", "--invoke", "run 60000", "--rhs", &engine, "--timeout", "60s"];
+        let (code, report, stderr) = compared(folder.path(), &arguments);
+        assert_eq!(code, 2, "{how}: {report:#}{stderr}");
+        assert!(stderr.contains(words), "{how}: {stderr}");
+    }
+    // By its exit status alone, such a command says nothing either.
+    for how in ["nothing", "fails"] {
+        let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &command(how)]);
+        assert_eq!(code, 2, "{how}: {report:#}{stderr}");
+    }
+    let other = format!("{} noise", command("other"));
+    let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &other]);
+    assert_eq!(code, 2, "{report:#}{stderr}");
+    let missing = "command:/nowhere/engine {module}";
+    let (code, _, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", missing]);
+    assert!(code == 2 && stderr.contains("/nowhere/engine"), "{stderr}");
+}
+
+fn a_crash_keeps_its_last_events() {
+    let folder = folder_with(&[("t.wat", STORES)]);
+    let engine = command("crash").replacen("command:", "command,way=stream:", 1);
+    let arguments = ["t.wat", "--invoke", "run 500000", "--rhs", &engine];
+    let (code, report, stderr) = compared(folder.path(), &arguments);
+    // The plain run makes fewer calls of the host, by which this engine counts.
+    assert_eq!((code, &report["rhs"]["outcome"]), (1, &"crashed: SIGABRT".into()), "{report:#}{stderr}");
+}
+
+fn time_limits() {
+    let folder = folder_with(&[("t.wat", STORES)]);
+    let before = std::time::Instant::now();
+    let program = std::env::current_exe().expect("this program");
+    let hangs = format!("command:sh -c '{} {} hangs x & wait' {{module}}", program.display(), engine::ARGUMENT);
+    let arguments = ["t.wat", "--invoke", "run 9", "--rhs", &hangs, "--timeout", "2s"];
+    let (code, report, stderr) = compared(folder.path(), &arguments);
+    assert_ne!(code, 0, "{report:#}{stderr}");
+    assert!(before.elapsed().as_secs() < 60);
+}
+
+fn paths_may_hold_anything() {
+    let outer = tempfile::tempdir().expect("a temporary folder");
+    let folder = outer.path().join("a b'c\"d\n$(e) ; {function}");
+    std::fs::create_dir(&folder).expect("a folder");
+    std::fs::write(folder.join("t.wat"), STORES).expect("a module");
+    std::fs::copy(std::env::current_exe().expect("this program"), folder.join("my engine")).expect("a copy");
+    let engine = format!("command:'./my engine' {} stream {{module}}", engine::ARGUMENT);
+    let output = std::process::Command::new(common::FORKPOINT)
+        .current_dir(&folder)
+        .env("TMPDIR", &folder)
+        .args(["compare", "t.wat", "--invoke", "run 100", "--rhs", &engine])
+        .output()
+        .expect("forkpoint starts");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
+fn short_names() {
+    let folder = folder_with(&[("t.wat", STORES)]);
+    let template = command("stream");
+    let template = template.strip_prefix("command:").expect("a command");
+    let project = format!("[engines.old]\ncommand = \"{template}\"\n[engines.new]\ncommand = \"{template}\"\n");
+    std::fs::write(folder.path().join("forkpoint.toml"), project).expect("a project file");
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).expect("a folder");
+    let ran = run(&inner, &["compare", "../t.wat", "--invoke", "run 9", "--engines", "old,new;wasmi"]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stdout.contains("old") && ran.stdout.contains("new"), "{}", ran.stdout);
+    let ran = run(&inner, &["compare", "../t.wat", "--invoke", "run 9", "--rhs", "older"]);
+    assert!(ran.code == 2 && ran.stderr.contains("new, old"), "{}", ran.stderr);
+    // What others may write is not believed.
+    use std::os::unix::fs::PermissionsExt;
+    let open = std::fs::Permissions::from_mode(0o666);
+    std::fs::set_permissions(folder.path().join("forkpoint.toml"), open).expect("permissions");
+    let ran = run(&inner, &["compare", "../t.wat", "--invoke", "run 9", "--rhs", "old"]);
+    assert!(ran.code == 2 && ran.stderr.contains("may be written by others"), "{}", ran.stderr);
+}
+
+fn two_commands() {
+    let folder = folder_with(&[("t.wat", STORES)]);
+    let run_it = command("stream");
+    let run_it = run_it.strip_prefix("command:").expect("a command").replace("{module}", "{compiled}");
+    let engine = format!("command:cp {{module}} {{compiled}} && {run_it}");
+    let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &engine]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    let engine = format!("command:sh -c 'echo no room >&2; exit 1' {{module}} && {run_it}");
+    let (code, _, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &engine]);
+    assert!(code == 2 && stderr.contains("command 1 of 2") && stderr.contains("no room"), "{stderr}");
+}
+
+fn refused() {
+    let folder = folder_with(&[("t.wat", STORES), ("host.wat", HELLO)]);
+    let engine = command("stream");
+    for (arguments, words) in [
+        (vec!["compare", "t.wat", "--invoke", "run 9", "--memory-page-limit", "9", "--rhs", &engine], "page limit"),
+        (vec!["compare", "t.wat", "--invoke", "run 9", "--features=-tail-call", "--rhs", &engine], "proposals"),
+        (vec!["compare", "t.wat", "--invoke", "run 9", "--rhs", "command:engine"], "{module}"),
+        (vec!["compare", "t.wat", "--invoke", "run 9", "--rhs", "command,way=guess:e {module}"], "unknown way"),
+        (vec!["record", "host.wat", "--host", "own", "--engine", &engine], "host"),
+    ] {
+        let ran = run(folder.path(), &arguments);
+        assert!(ran.code == 2 && ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
+}
+
+/// Commands that give one answer a run.
+fn by_answers() -> [String; 3] {
+    let way = |way: &str, how: &str| command(how).replacen("command:", &format!("command,way={way}:"), 1);
+    [format!("{} {{function}}", way("answer", "print")), way("status", "status"), way("outcome", "silent")]
+}
+
+fn agree_by_answers() {
+    for engine in by_answers() {
+        for (module, calls) in [
+            (STORES, vec!["--invoke", "run 1000"]),
+            (STORES, vec!["--invoke", "run 10", "--invoke", "trap"]),
+            (STORES, vec!["--invoke", "at-once"]),
+            (HELLO, vec![]),
+        ] {
+            let folder = folder_with(&[("t.wat", module)]);
+            let mut arguments = vec!["t.wat", "--rhs", &engine];
+            arguments.extend(&calls);
+            let (code, report, stderr) = compared(folder.path(), &arguments);
+            assert_eq!((code, &report["agree"]), (0, &true.into()), "{engine} {calls:?}: {report:#}{stderr}");
+        }
+    }
+}
+
+const BROKEN: &[u8] = br#"(module (memory 1)
+    (func $deep (param i32) (result i32)
+        (if (i32.eq (local.get 0) (i32.const 700))
+            (then (i32.store16 offset=6 (i32.mul (local.get 0) (i32.const 8)) (i32.const 0x07654321))))
+        (i64.store (i32.mul (local.get 0) (i32.const 8)) (i64.const 0x123456789abcdef))
+        (if (result i32) (i32.lt_u (local.get 0) (i32.const 800))
+            (then (call $deep (i32.add (local.get 0) (i32.const 1))))
+            (else (unreachable))))
+    (func (export "run") (result i32) (call $deep (i32.const 0)))
+    (func (export "result") (result i32) (i32.store (i32.const 0) (i32.const 5)) (i32.const 0x07654321)))"#;
+
+fn part_by_answers() {
+    let folder = folder_with(&[("t.wat", BROKEN)]);
+    let mut engines: Vec<String> = by_answers().to_vec();
+    engines.push(command("stream"));
+    for engine in engines {
+        let engine = [" print", " status", " silent", " stream"].into_iter().fold(engine, |engine, how| {
+            engine.replace(&format!("{how} {{module}}"), &format!("{how}-bug {{module}}"))
+        });
+        let arguments = ["t.wat", "--invoke", "run", "--rhs", &engine];
+        let (code, report, stderr) = compared(folder.path(), &arguments);
+        assert_eq!((code, &report["verdict"]), (1, &"value".into()), "{engine}: {report:#}{stderr}");
+        assert_eq!(report["lhs"]["event"].as_str().map(|event| event.contains("21 43")), Some(true), "{report:#}");
+        assert_eq!(report["rhs"]["event"].as_str().map(|event| event.contains("22 43")), Some(true), "{report:#}");
+        let arguments = ["t.wat", "--invoke", "result", "--rhs", &engine];
+        let (code, report, stderr) = compared(folder.path(), &arguments);
+        assert_eq!(code, 1, "{engine}: {report:#}{stderr}");
+        let event = report["rhs"]["event"].as_str().unwrap_or_default();
+        assert!(event.contains(&0x07654322.to_string()), "{engine}: {report:#}");
+    }
+}
+
+fn the_best_way_is_found_out() {
+    let folder = folder_with(&[]);
+    for (how, named, way) in [
+        ("stream", "", "stream"),
+        ("print", " {function}", "answer"),
+        ("status", "", "status"),
+        ("silent", "", "outcome"),
+    ] {
+        let engine = format!("{}{named}", command(how));
+        let ran = run(folder.path(), &["engines", &engine, "--json"]);
+        let rows: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        let row = rows.as_array().and_then(|rows| rows.iter().find(|row| row["engine"] == engine.as_str()));
+        let row = row.unwrap_or_else(|| panic!("{how}: {}{}", ran.stdout, ran.stderr));
+        let found = row["way"].as_str().unwrap_or_default();
+        assert!(found.starts_with(&format!("{way}: ")), "{how}: {row:#}");
+    }
+}
+
+/// Node runs a module by its own WASI, as its documentation shows it.
+fn node_by_its_own_wasi() {
+    let script = br#"
+        import { readFile } from 'node:fs/promises';
+        import { WASI } from 'node:wasi';
+        const wasi = new WASI({ version: 'preview1', args: [], env: {} });
+        const module = await WebAssembly.compile(await readFile(process.argv[2]));
+        wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject()));"#;
+    let folder = folder_with(&[("t.wat", STORES), ("run.mjs", script)]);
+    let engine = format!("command:{} --no-warnings run.mjs {{module}}", common::external::node());
+    for calls in [vec!["--invoke", "run 60000"], vec!["--invoke", "trap"]] {
+        let mut arguments = vec!["t.wat", "--rhs", &engine];
+        arguments.extend(calls);
+        let (code, report, stderr) = compared(folder.path(), &arguments);
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    }
+}
