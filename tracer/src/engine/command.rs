@@ -8,6 +8,7 @@ mod answers;
 mod asked;
 mod asker;
 mod ending;
+mod failure;
 mod first;
 mod hosting;
 mod images;
@@ -27,33 +28,11 @@ use crate::link::{Control, Out};
 use crate::protocol::{Hello, Message};
 use crate::spec::{CommandSpec, Way};
 use asker::Reading;
+use failure::Failure;
 use hosting::Hosting;
 use std::io;
 use std::path::Path;
 use template::Template;
-
-/// Why a run is not told to its end.
-enum Failure {
-    /// The command cannot be set up as asked.
-    Setup(String),
-    /// What it did says nothing about the engine.
-    Failed(String),
-    /// The recorder is gone.
-    Gone(io::Error),
-    /// The engine died by this signal, and so does this process.
-    Crashed(i32),
-    /// The recorder wants no more.
-    Stopped,
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Failure {
-        match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => Failure::Gone(error),
-            _ => Failure::Failed(error.to_string()),
-        }
-    }
-}
 
 /// Does a child's job by a command; an error means that the parent is gone.
 pub(super) fn run(spec: &CommandSpec, job: &Job, mut out: Out, control: Control) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! What answers host calls, in the form in which a module carries it.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::host::NO_THREAD;
 use crate::host::answer::HostSpec;
 use crate::host::function::Provider;

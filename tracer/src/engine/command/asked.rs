@@ -1,8 +1,8 @@
 //! A run by a command that gives one answer a run.
 
-use super::Failure;
 use super::asker::{Asker, Reading};
 use super::ending::Ending;
+use super::failure::Failure;
 use super::indirect::Indirect;
 use super::reference::Reference;
 use super::runs::Runs;

@@ -1,7 +1,7 @@
 //! Asks a command one thing a run, and reads its answer out of whatever it prints, or out of its exit status.
 
-use super::Failure;
 use super::ending::Ending;
+use super::failure::Failure;
 use super::process::{Go, Status};
 use super::runs::{Ran, Runs};
 use super::scanner::wrong;

@@ -1,9 +1,9 @@
 //! A run that answers one question at a time: compared with a reference by digests, until the first event that differs is
 //! found, and told to the recorder as a run of its own.
 
-use super::Failure;
 use super::asker::Asker;
 use super::ending::Ending;
+use super::failure::Failure;
 use super::reference::{Item, Place, Reference, memory_digest};
 use crate::instrument::standalone::{Types, What, value, words};
 use crate::instrument::{CALLER_HOOK, HOOK_SIZE, RecordDecoder, host_records};
@@ -294,7 +294,7 @@ impl Indirect<'_, '_> {
         };
         match (ending, reference) {
             (Ending::Crashed(signal), _) => {
-                eprintln!("{}", ran.said());
+                super::process::last_words(&ran.said());
                 return Err(Failure::Crashed(signal));
             }
             (Ending::Trapped { trap, message }, _) => {

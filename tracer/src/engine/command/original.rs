@@ -1,7 +1,7 @@
 //! The original module, run as the command runs it: nothing is added, and nothing but its end is seen.
 
-use super::Failure;
 use super::ending::Ending;
+use super::failure::Failure;
 use super::runs::Runs;
 use super::template::Template;
 use crate::job::{Job, Run};

@@ -4,7 +4,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group, set_parent_process_death_signal};
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -157,6 +157,12 @@ fn listen(mut stderr: std::process::ChildStderr) -> Receiver<VecDeque<u8>> {
         let _ = sender.send(kept);
     });
     words
+}
+
+/// Leaves what an engine said last where the recorder looks for it.
+pub(super) fn last_words(said: &str) {
+    // The recorder may be gone, and then nobody reads it.
+    let _ = writeln!(io::stderr(), "{said}");
 }
 
 /// Ends this process by a signal, as the engine ended, and without a file of its memory.

@@ -133,7 +133,10 @@ mod tests {
         bytes
     }
 
-    fn scan(printed: &[u8], piece: usize) -> io::Result<(Vec<(u32, Vec<u8>)>, Vec<u8>)> {
+    /// Frames, and everything else.
+    type Scanned = (Vec<(u32, Vec<u8>)>, Vec<u8>);
+
+    fn scan(printed: &[u8], piece: usize) -> io::Result<Scanned> {
         let mut scanner = Scanner::new(MAGIC);
         let mut frames = Vec::new();
         for piece in printed.chunks(piece) {

@@ -1,7 +1,7 @@
 //! A run whose events are streamed: the first run, and what it takes to lose nothing where it ends before its end.
 
-use super::Failure;
 use super::ending::Ending;
+use super::failure::Failure;
 use super::first::{First, Tail};
 use super::hosting::{Asked, Hosting};
 use super::images::Moment;
@@ -129,7 +129,7 @@ impl Stream<'_> {
     fn ended_at_once(&mut self, ending: Ending, ran: &Ran, left: &Left) -> Result<(), Failure> {
         self.check_last(left.current)?;
         if let Ending::Crashed(_) = ending {
-            eprintln!("{}", ran.said());
+            super::process::last_words(&ran.said());
         }
         original::ends_so(ending, self.out)
     }
@@ -162,7 +162,7 @@ impl Stream<'_> {
         self.check_last(left.current)?;
         let (trap, message) = match ending {
             Ending::Crashed(signal) => {
-                eprintln!("{}", ran.said());
+                super::process::last_words(&ran.said());
                 return Err(Failure::Crashed(signal));
             }
             Ending::Trapped { trap, message } => (trap, message),
@@ -256,7 +256,7 @@ impl Stream<'_> {
         let same_end = plain.ended.status == ran.ended.status && plain.ended.status != Status::Code(0);
         match ran.ended.status {
             Status::Signal(signal) if same_end => {
-                eprintln!("{}", ran.said());
+                super::process::last_words(&ran.said());
                 Err(Failure::Crashed(signal))
             }
             _ if same_end => {

@@ -7,13 +7,13 @@
 use super::answered;
 use super::build::{Added, Build, Value};
 use super::code::{Between, Hooks};
-use super::given::{Given, encoded};
+use super::given::{Given, encoded, is_hook};
 use super::host::Answers;
 use super::images::Shown;
 use super::layout::{FACTOR_BITS, TURN};
 use super::query::{Form, Query, RETURN, What};
+use super::values;
 use super::values::constant;
-use super::{is_hook, values};
 use crate::instrument::START_EXPORT;
 use crate::instrument::error::InstrumentError;
 use crate::job::Run;

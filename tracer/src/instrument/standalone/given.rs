@@ -1,7 +1,7 @@
 //! The module that a standalone one is made of, by its sections.
 
 use crate::instrument::error::InstrumentError;
-use crate::instrument::features;
+use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE, features};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasmparser::{
@@ -123,6 +123,11 @@ impl<'m> Given<'m> {
         functions.dedup();
         functions
     }
+}
+
+/// Whether an imported function is the hook.
+pub(super) fn is_hook((module, name, _): &(String, String, u32)) -> bool {
+    module == IMPORT_MODULE && name == HOOK_IMPORT
 }
 
 /// A type in the encoder's form.

@@ -27,11 +27,10 @@ pub(crate) use query::{Folded, Form, Query, What, check, fold_memory, words};
 pub(crate) use values::value;
 
 use super::error::InstrumentError;
-use super::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::job::ExportCall;
 use build::Build;
 use code::Between;
-use given::Given;
+use given::{Given, is_hook};
 use send::Out;
 use std::collections::BTreeSet;
 use wasm_encoder::{ExportKind, ValType};
@@ -79,11 +78,6 @@ impl Types {
             page_sizes: given.memories.iter().map(|memory| 1 << memory.page_size_log2.unwrap_or(16)).collect(),
         })
     }
-}
-
-/// Whether an imported function is the hook.
-fn is_hook((module, name, _): &(String, String, u32)) -> bool {
-    module == IMPORT_MODULE && name == HOOK_IMPORT
 }
 
 /// Makes a module that sends what it does as frames.
