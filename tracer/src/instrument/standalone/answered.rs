@@ -3,8 +3,8 @@
 use super::answer::{Asked, State, push_words};
 use super::build::{Added, Build};
 use super::code::zero;
-use super::host::{Entry, Step};
 use super::images::Shown;
+use super::log::{Entry, Step};
 use super::query::{EXIT, HOST, What};
 use super::values::constant;
 use crate::instrument::error::{InstrumentError, limit};

@@ -15,13 +15,14 @@ mod given;
 mod host;
 mod images;
 pub(crate) mod layout;
+mod log;
 mod plan;
 mod query;
 mod send;
 mod values;
 
 pub(crate) use answer::{Asked, answering};
-pub(crate) use host::Answers;
+pub(crate) use log::Answers;
 pub(crate) use plan::{Plan, Stop};
 pub(crate) use query::{Folded, Form, Query, What, check, fold_memory, words};
 pub(crate) use values::value;

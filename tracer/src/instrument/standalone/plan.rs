@@ -1,6 +1,6 @@
 //! What a module that records by itself is to do.
 
-use super::host::Answers;
+use super::log::Answers;
 use crate::job::ExportCall;
 
 /// How to make a module that records by itself.
