@@ -2,6 +2,7 @@
 
 mod compare;
 mod engines;
+mod format;
 mod guest;
 mod parse;
 mod record;
@@ -10,6 +11,7 @@ mod sweep;
 
 pub use compare::CompareArgs;
 pub use engines::EngineList;
+pub use format::Format;
 pub use guest::{GuestArgs, RunArgs, options_for};
 pub use parse::parse_size;
 pub use record::{RecordArgs, RecordHost};

@@ -1,7 +1,8 @@
 //! `forkpoint compare`: record a module under two or more engines and report where they diverge.
 
 use crate::answer::Answer;
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, Format};
+use crate::ci::{of_compared, of_surveyed, print_cases};
 use crate::output::{print_json, quoted, tell};
 use crate::progress::{self, Terminal};
 use crate::render::{print_compared, print_surveyed};
@@ -92,7 +93,13 @@ fn two(
     let comparison = Comparison { program, sides: [lhs, rhs], settings, progress: &Terminal };
     let compared = comparison.run()?;
     drop(shown);
-    let answer = print_compared(&compared, &comparison.settings.own_hosts, args.report.json, &hint)?;
+    let json = args.report.json || args.format == Format::Json;
+    let answer = if json || args.format == Format::Text {
+        print_compared(&compared, &comparison.settings.own_hosts, json, &hint)?
+    } else {
+        print_cases(args.format, &of_compared(&name(args), &compared))?;
+        Answer::of(compared.report.agree)
+    };
     Ok(match &args.same_as {
         Some(wanted) => same(wanted, compared.likeness.as_ref()),
         None => answer,
@@ -123,12 +130,20 @@ fn many(
     let survey = Survey { program, base, engines, folder: args.output.clone(), settings, progress: &Terminal };
     let surveyed = survey.run()?;
     drop(shown);
-    if args.report.json {
+    if args.report.json || args.format == Format::Json {
         print_json(&surveyed)?;
+    } else if args.format != Format::Text {
+        print_cases(args.format, &of_surveyed(&name(args), &surveyed))?;
     } else {
         print_surveyed(&surveyed, &survey.settings.own_hosts)?;
     }
     Ok(Answer::of(surveyed.agree))
+}
+
+/// What the guest is called in results: its file or files, as they were named.
+fn name(args: &CompareArgs) -> String {
+    let files: Vec<String> = args.guest.files().map(|file| file.display().to_string()).collect();
+    files.join(" ")
 }
 
 /// Both runs read the same input, from a copy. A terminal cannot be read twice, so runs get no input from one.

@@ -5,6 +5,7 @@
 
 mod answer;
 mod args;
+mod ci;
 mod compare;
 mod completions;
 mod diff;

@@ -1,14 +1,16 @@
 //! `forkpoint sweep`: many modules under many engines, one row each.
 
 use crate::answer::Answer;
-use crate::args::SweepArgs;
+use crate::args::{Format, SweepArgs};
+use crate::ci::{Case, of_row, print_cases};
 use crate::output::{print_json, tell};
 use crate::progress;
 use crate::render::print_summary;
 use crate::request::{calls, imports, run_request};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
-    Baseline, HostMode, Kept, Reask, Settings, Store, Summary, Sweep, SweepCalls, merge, modules, read_baseline,
+    Baseline, HostMode, Kept, ModuleAnswer, ModuleRow, Reask, Settings, Store, Summary, Sweep, SweepCalls, merge,
+    modules, read_baseline,
 };
 use forkpoint_replay::NanBits;
 use forkpoint_tracer::{Checkpoint, EngineSpec, FeatureSwitches, Imports, Request};
@@ -19,18 +21,21 @@ use std::time::Duration;
 /// Runs the command.
 pub fn run(args: &SweepArgs) -> Result<Answer> {
     let baseline = args.baseline.as_deref().map(read_baseline).transpose()?;
-    let mut summary = Summary::default();
+    let (mut summary, mut cases) = (Summary::default(), Vec::new());
     let whole = match args.merge.is_empty() {
-        true => sweep(args, &mut summary, baseline.as_ref())?,
+        true => sweep(args, &mut summary, &mut cases, baseline.as_ref())?,
         false => {
             let rows = merge(&args.merge, args.out.as_deref())?;
             rows.iter().for_each(|row| summary.add(row, baseline.as_ref()));
+            cases.extend(rows.iter().flat_map(|row| wanted(args, row)));
             true
         }
     };
     summary.close(baseline.is_some());
-    if args.json {
+    if args.json || args.format == Format::Json {
         print_json(&summary)?;
+    } else if args.format != Format::Text {
+        print_cases(args.format, &cases)?;
     } else {
         print_summary(&summary)?;
     }
@@ -47,8 +52,23 @@ pub fn run(args: &SweepArgs) -> Result<Answer> {
     })
 }
 
+/// A row's cases, if they are going to be printed: a sweep may have millions of rows, and text and JSON need none.
+fn wanted(args: &SweepArgs, row: &ModuleRow) -> Vec<Case> {
+    match args.format {
+        Format::Text | Format::Json => Vec::new(),
+        // Annotations and findings are about what does not agree.
+        Format::Github | Format::Sarif if row.answer == ModuleAnswer::Agree => Vec::new(),
+        Format::Github | Format::Sarif | Format::Junit => of_row(row),
+    }
+}
+
 /// Runs all modules that have no row yet. False if the user interrupted it.
-fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -> Result<bool> {
+fn sweep(
+    args: &SweepArgs,
+    summary: &mut Summary,
+    cases: &mut Vec<Case>,
+    baseline: Option<&Baseline>,
+) -> Result<bool> {
     let engines: Vec<EngineSpec> = args.engines.iter().flat_map(|list| list.0.iter().cloned()).collect();
     if engines.len() < 2 {
         bail!("--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi'");
@@ -62,6 +82,7 @@ fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -
     };
     let known = store.as_mut().map(|store| store.take_known(&mut modules)).unwrap_or_default();
     known.iter().for_each(|row| summary.add(row, baseline));
+    cases.extend(known.iter().flat_map(|row| wanted(args, row)));
     drop(known);
 
     let scripts = args.run.host_scripts();
@@ -93,6 +114,7 @@ fn sweep(args: &SweepArgs, summary: &mut Summary, baseline: Option<&Baseline>) -
     let done = progress::modules(modules.len() as u64);
     let whole = sweep.run(&modules, store.as_mut(), &mut |row| {
         summary.add(row, baseline);
+        cases.extend(wanted(args, row));
         done.done(summary.diverge);
     })?;
     drop(shown);

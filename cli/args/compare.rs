@@ -1,7 +1,7 @@
 //! The command line of `compare`.
 
 use super::parse::{host_modes, keeps};
-use super::{EngineList, GuestArgs, ReportArgs};
+use super::{EngineList, Format, GuestArgs, ReportArgs};
 use crate::project::engine;
 use clap::Args;
 use forkpoint_compare::{HostMode, Kept};
@@ -68,6 +68,9 @@ pub struct CompareArgs {
     /// Show the left guest's output on standard error
     #[arg(long)]
     pub echo: bool,
+    /// In which form to print the result (docs/ci.md)
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with = "json")]
+    pub format: Format,
     #[command(flatten)]
     pub report: ReportArgs,
 }

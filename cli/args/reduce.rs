@@ -2,6 +2,7 @@
 
 use super::GuestArgs;
 use super::parse::{TimeLimit, host_modes, parse_limit};
+use crate::project::engine;
 use clap::Args;
 use forkpoint_compare::HostMode;
 use forkpoint_tracer::EngineSpec;
@@ -12,10 +13,10 @@ pub struct ReduceArgs {
     #[command(flatten)]
     pub guest: GuestArgs,
     /// The left engine, the reference: calls are cut out of its run
-    #[arg(long, default_value = "wasmtime:jit")]
+    #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
     pub lhs: EngineSpec,
     /// The right engine
-    #[arg(long, default_value = "wasmtime:aot")]
+    #[arg(long, default_value = "wasmtime:aot", value_parser = engine)]
     pub rhs: EngineSpec,
     /// Who answers the guest's host calls, as for `compare`
     #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]

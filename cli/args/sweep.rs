@@ -1,7 +1,7 @@
 //! The command line of `sweep`.
 
 use super::parse::host_modes;
-use super::{EngineList, RunArgs};
+use super::{EngineList, Format, RunArgs};
 use clap::Args;
 use forkpoint_compare::{HostMode, Shard};
 use forkpoint_replay::NanBits;
@@ -56,6 +56,9 @@ pub struct SweepArgs {
     /// Print the summary as JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
+    /// In which form to print the result (docs/ci.md)
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::Text, conflicts_with = "json")]
+    pub format: Format,
     #[command(flatten)]
     pub run: RunArgs,
 }

@@ -21,7 +21,9 @@ impl<'a> Reduction<'a> {
         let mut sliced = None;
         let mut steps = || -> Result<(), Halt> {
             sliced = slice_by_time(&mut judge, &mut best, &compared)?;
-            shrink::unreferenced(&mut judge, &mut best)?;
+            if sliced.is_some() {
+                shrink::unreferenced(&mut judge, &mut best)?;
+            }
             shrink::shrink(&mut judge, &mut best)
         };
         let end = match steps() {
