@@ -87,7 +87,8 @@ impl<'a> Comparison<'a> {
         } else {
             // The left side's host answers for real, unless it did so for the digests; from here on its log answers every
             // other run. A better trace that replaces this one has the same log.
-            let (lhs, early) = match self.program.needs_host() {
+            let waits = self.program.needs_host() || right.engine.needs_reference();
+            let (lhs, early) = match waits {
                 true => (runs.record_shown(left)?, None),
                 false => {
                     let (lhs, rhs) = at_once(|| runs.record_shown(left), || runs.record(right));

@@ -3,6 +3,7 @@
 use crate::report::{Report, SideReport};
 use crate::side::Side;
 use crate::symbols::Symbols;
+use crate::verdict::Verdict;
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, HostEvent, HostOutcome, Import, Milestone, Outcome, printable};
 use serde::Serialize;
 use std::fmt::Write;
@@ -22,7 +23,7 @@ pub struct Signature {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Likeness(
-    /// `value: i32.store`, `trap: lhs trap MemoryOutOfBounds; rhs i32.store`.
+    /// `value: i32.store`, `trap: i32.div_u; lhs trap IntegerDivideByZero`.
     pub String,
 );
 
@@ -30,7 +31,9 @@ impl Likeness {
     /// The likeness of a report's divergence; `None` if there is none.
     pub fn of(report: &Report) -> Option<Likeness> {
         let instruction = report.site.as_ref().map(|site| mnemonic(&site.instruction));
-        Some(Likeness(words(report, instruction)?))
+        // What a side that goes on does next is chance.
+        let ends_only = matches!(report.verdict, Some(Verdict::Trap | Verdict::Crash));
+        Some(Likeness(words(report, instruction, ends_only)?))
     }
 }
 
@@ -64,12 +67,12 @@ impl Signature {
         let instructions = instructions.filter(|(_, instructions)| !instructions.is_empty());
         let place =
             instructions.map(|(after, instructions)| format!("{after} {instructions}").trim_start().to_string());
-        Some(Signature::of_words(words(report, place)?))
+        Some(Signature::of_words(words(report, place, false)?))
     }
 }
 
-/// A verdict, a place, and what each side did if that is not what the place says.
-fn words(report: &Report, place: Option<String>) -> Option<String> {
+/// A verdict, a place, and what each side did if that is not what the place says; with `ends_only`, only traps and ends.
+fn words(report: &Report, place: Option<String>, ends_only: bool) -> Option<String> {
     let mut words = format!("{}:", report.verdict?.word());
     if let Some(place) = place {
         let _ = write!(words, " {place};");
@@ -77,7 +80,9 @@ fn words(report: &Report, place: Option<String>) -> Option<String> {
     for name in Side::BOTH {
         let side = report.side(name);
         // The instruction implies what its event is: all else in it are numbers.
-        if side.address.is_some() {
+        let is_end =
+            side.shape.as_ref().is_some_and(|shape| shape.0.starts_with("trap") || shape.0.starts_with("end"));
+        if side.address.is_some() || ends_only && !is_end {
             continue;
         }
         let _ = write!(words, " {name} {}", side.shape.as_ref().map_or("nothing", |shape| shape.0.as_str()));

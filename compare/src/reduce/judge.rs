@@ -5,6 +5,7 @@ use crate::compared::Compared;
 use crate::comparison::Comparison;
 use crate::error::CompareError;
 use crate::progress::Silent;
+use crate::runs::with_way;
 use crate::settings::{Kept, Reask, Settings};
 use forkpoint_replay::Likeness;
 use forkpoint_tracer::{HostSource, Invocation, Program, Recorded, Request, Scratch, Stdio};
@@ -73,7 +74,9 @@ impl<'a> Judge<'a> {
             native_limit: 0,
             ..side.clone()
         };
-        let sides = [silent(&reduction.sides[0], "lhs.fpt"), silent(&reduction.sides[1], "rhs.fpt")];
+        // A command is asked once what it can do, and not for each candidate.
+        let [lhs, rhs] = [with_way(&reduction.sides[0])?, with_way(&reduction.sides[1])?];
+        let sides = [silent(&lhs, "lhs.fpt"), silent(&rhs, "rhs.fpt")];
         let fast = Settings {
             guard: false,
             reruns: Reask::Never,
