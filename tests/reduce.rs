@@ -128,6 +128,21 @@ fn a_wrong_value_is_reduced_to_what_computes_it() {
     assert!(text.contains("f32.div") && !text.contains("call") && !text.contains("import"), "{text}");
 }
 
+/// Which trap ends a run that has gone astray, and what the other side does next, is chance.
+#[test]
+fn a_trap_on_one_side_is_reduced_to_what_leads_to_it() {
+    let module = PROGRAM.replace(
+        "(drop (call $store (local.get $at) (call $next (local.get $at))))",
+        "(drop (call $store (local.get $at) (call $next (local.get $at))))
+         (if (i32.eq (global.get $calls) (i32.const 3))
+           (then (drop (i32.div_u (i32.const 7) (i32.ge_s (i32.reinterpret_f32
+             (f32.div (f32.load (i32.const 4096)) (f32.load (i32.const 4096)))) (i32.const 0))))))",
+    );
+    let (code, report, text) = reduce(&module, &["--rhs", "wasmtime:jit,nan-canonicalization=on"]);
+    assert_eq!((code, &report["likeness"]), (1, &"trap: i32.div_u; lhs trap".into()), "{report:#}");
+    assert!(report["sliced"].is_u64() && report["bytes"].as_u64().is_some_and(|bytes| bytes < 90), "{text}");
+}
+
 #[test]
 fn a_module_that_one_side_does_not_instantiate_is_reduced_as_a_whole() {
     let limits = ["--rhs", "wasmtime:jit", "--rhs-memory-page-limit", "1"];

@@ -23,7 +23,7 @@ pub struct Signature {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Likeness(
-    /// `value: i32.store`, `trap: i32.div_u; lhs trap IntegerDivideByZero`.
+    /// `value: i32.store`, `trap: i32.div_u; lhs trap`.
     pub String,
 );
 
@@ -31,7 +31,7 @@ impl Likeness {
     /// The likeness of a report's divergence; `None` if there is none.
     pub fn of(report: &Report) -> Option<Likeness> {
         let instruction = report.site.as_ref().map(|site| mnemonic(&site.instruction));
-        // What a side that goes on does next is chance.
+        // What a side that goes on does next is chance, and so is which trap ends one that has gone astray.
         let ends_only = matches!(report.verdict, Some(Verdict::Trap | Verdict::Crash));
         Some(Likeness(words(report, instruction, ends_only)?))
     }
@@ -85,7 +85,10 @@ fn words(report: &Report, place: Option<String>, ends_only: bool) -> Option<Stri
         if side.address.is_some() || ends_only && !is_end {
             continue;
         }
-        let _ = write!(words, " {name} {}", side.shape.as_ref().map_or("nothing", |shape| shape.0.as_str()));
+        let shape = side.shape.as_ref().map_or("nothing", |shape| shape.0.as_str());
+        // A run that has gone astray traps in one way or another.
+        let shape = if ends_only && shape.starts_with("trap") { "trap" } else { shape };
+        let _ = write!(words, " {name} {shape}");
         if let (Some(message), Some(Outcome::Rejected { .. })) = (&side.message, &side.outcome) {
             let _ = write!(words, " ({})", plain(message));
         }

@@ -53,14 +53,14 @@ pub(super) fn of_divergence(judge: &Judge<'_>, original: &Candidate, report: &Re
         &[Instruction::LocalGet(own), Instruction::GlobalSet(found)],
     );
     let module = probe.finish().ok()?;
-    let recorded = judge.record(&original.with(module), Some(judge.reference_trace()), "probe.fpt").ok()?;
+    let recorded = judge.record(&original.with(module), Some(&judge.reference_trace()), "probe.fpt").ok()?;
     let WasmValue::I64(number) = stopped(&recorded, found)? else { return None };
     Some(Activation { function: stop.function, number })
 }
 
 /// The last instruction at or before the divergence that the left side executed and recorded, and how often.
 fn stop(judge: &Judge<'_>, report: &Report) -> Option<Stop> {
-    let trace = TraceReader::open(judge.reference_trace()).ok()?;
+    let trace = TraceReader::open(&judge.reference_trace()).ok()?;
     let sites = trace.sites().clone();
     let position = report.position?;
     // Events of instructions up to the divergence. Its own counts if it is the left side's.
@@ -70,7 +70,7 @@ fn stop(judge: &Judge<'_>, report: &Report) -> Option<Stop> {
             break;
         }
         let mut at = trace.chunks()[chunk].first;
-        let mut reader = TraceReader::open(judge.reference_trace()).ok()?;
+        let mut reader = TraceReader::open(&judge.reference_trace()).ok()?;
         let read = reader.read_chunk(chunk, |raw| {
             if at <= position && raw.site >= SiteId::FIRST {
                 last = Some(raw.site);
@@ -152,7 +152,7 @@ pub(super) fn entry(judge: &Judge<'_>, original: &Candidate, activation: Activat
     probe.insert(function, at, &copied.collect::<Vec<_>>());
     probe.insert(function, at, &[Instruction::Unreachable, Instruction::End]);
     let module = probe.finish().ok()?;
-    let recorded = judge.record(&original.with(module), Some(judge.reference_trace()), name).ok()?;
+    let recorded = judge.record(&original.with(module), Some(&judge.reference_trace()), name).ok()?;
     let arguments = copies.iter().map(|copy| stopped(&recorded, *copy)).collect::<Option<_>>()?;
     let caller = match (stopped(&recorded, caller)?, stopped(&recorded, caller_number)?) {
         (WasmValue::I32(caller), WasmValue::I64(number)) if number > 0 => {

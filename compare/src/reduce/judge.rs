@@ -107,6 +107,9 @@ impl<'a> Judge<'a> {
         }
         let Some((likeness, compared)) = found else { return Err(CompareError::NothingToReduce) };
         judge.target = likeness;
+        // Candidates' traces take its place.
+        std::fs::rename(&judge.sides[0].output, judge.reference_trace())
+            .map_err(CompareError::io("keeping the reference's trace"))?;
         // No candidate comes twice.
         judge.sides.iter_mut().for_each(|side| side.cache = None);
         Ok((judge, compared))
@@ -117,9 +120,9 @@ impl<'a> Judge<'a> {
         &self.target
     }
 
-    /// The left side's trace of the original's comparison, until the first candidate is tried.
-    pub fn reference_trace(&self) -> &Path {
-        &self.sides[0].output
+    /// The left side's trace of the original's comparison.
+    pub fn reference_trace(&self) -> PathBuf {
+        self.file("reference.fpt")
     }
 
     /// A file of the judge's folder.

@@ -45,7 +45,7 @@ pub(super) fn slice(
     sections.remove(SectionId::Export);
     let module = with_function(&sections.to_module(), EXPORT, [&[], &[]], &main(&parts, activation, entry)?)?;
     let log =
-        TraceReader::open(judge.reference_trace()).map_err(|_| EditError::Other("the host log cannot be read"))?;
+        TraceReader::open(&judge.reference_trace()).map_err(|_| EditError::Other("the host log cannot be read"))?;
     let stubs = stubs(&parts, &log, entry.host_calls, counters)
         .map_err(|_| EditError::Other("the host log cannot be read"))?;
     let call = EXPORT.parse().map_err(|_| EditError::Other("no call"))?;
