@@ -1,7 +1,7 @@
 //! Comparisons as cases that pass, fail, or have no answer.
 
 use forkpoint_compare::{Compared, EngineRow, ModuleAnswer, ModuleRow, Surveyed};
-use forkpoint_replay::{Report, Signature};
+use forkpoint_replay::{Likeness, Report, Signature};
 
 /// One comparison of engines on one module.
 pub struct Case {
@@ -57,19 +57,24 @@ impl Finding {
     }
 }
 
+impl CaseResult {
+    fn of(report: &Report) -> CaseResult {
+        match report.agree {
+            Some(true) => CaseResult::Agree,
+            Some(false) => {
+                let words = Likeness::of(report).unwrap_or_default().0;
+                CaseResult::Diverge(Box::new(Finding::of(report, Signature::of_words(words).hash)))
+            }
+            None => CaseResult::Unanswered(report.reason.clone().unwrap_or_else(|| report.to_string())),
+        }
+    }
+}
+
 /// The one case of a comparison of two engines.
 pub fn of_compared(module: &str, compared: &Compared) -> Vec<Case> {
     let report = &compared.report;
-    let result = match report.agree {
-        Some(true) => CaseResult::Agree,
-        Some(false) => {
-            let words = compared.likeness.as_ref().map_or(String::new(), |likeness| likeness.0.clone());
-            CaseResult::Diverge(Box::new(Finding::of(report, Signature::of_words(words).hash)))
-        }
-        None => CaseResult::Unanswered(report.reason.clone().unwrap_or_else(|| report.to_string())),
-    };
     let engines = format!("{} and {}", report.lhs.engine, report.rhs.engine);
-    vec![Case { module: module.to_string(), engines, result }]
+    vec![Case { module: module.to_string(), engines, result: CaseResult::of(report) }]
 }
 
 /// A case for each engine other than the reference.
@@ -81,15 +86,9 @@ pub fn of_surveyed(module: &str, surveyed: &Surveyed) -> Vec<Case> {
         }
         let group = surveyed.groups.iter().find(|group| Some(&group.name) == row.group.as_ref());
         match group.and_then(|group| group.divergence.as_ref()).or(row.divergence.as_ref()) {
-            Some(report) if report.agree == Some(false) => {
-                let words = forkpoint_replay::Likeness::of(report).map_or(String::new(), |likeness| likeness.0);
-                CaseResult::Diverge(Box::new(Finding::of(report, Signature::of_words(words).hash)))
-            }
-            Some(report) if report.agree.is_none() => {
-                CaseResult::Unanswered(report.reason.clone().unwrap_or_else(|| report.to_string()))
-            }
-            _ if reference.is_none() => CaseResult::Unanswered("no engine could be recorded".to_string()),
-            _ => CaseResult::Agree,
+            Some(report) => CaseResult::of(report),
+            None if reference.is_none() => CaseResult::Unanswered("no engine could be recorded".to_string()),
+            None => CaseResult::Agree,
         }
     };
     let others = (0..).zip(&surveyed.engines).filter(|(number, _)| Some(*number) != surveyed.reference);

@@ -60,7 +60,7 @@ pub(super) fn of_divergence(judge: &Judge<'_>, original: &Candidate, report: &Re
 
 /// The last instruction at or before the divergence that the left side executed and recorded, and how often.
 fn stop(judge: &Judge<'_>, report: &Report) -> Option<Stop> {
-    let trace = TraceReader::open(&judge.reference_trace()).ok()?;
+    let mut trace = TraceReader::open(&judge.reference_trace()).ok()?;
     let sites = trace.sites().clone();
     let position = report.position?;
     // Events of instructions up to the divergence. Its own counts if it is the left side's.
@@ -70,8 +70,7 @@ fn stop(judge: &Judge<'_>, report: &Report) -> Option<Stop> {
             break;
         }
         let mut at = trace.chunks()[chunk].first;
-        let mut reader = TraceReader::open(&judge.reference_trace()).ok()?;
-        let read = reader.read_chunk(chunk, |raw| {
+        let read = trace.read_chunk(chunk, |raw| {
             if at <= position && raw.site >= SiteId::FIRST {
                 last = Some(raw.site);
                 let index = (raw.site.0 - SiteId::FIRST.0) as usize;
@@ -186,7 +185,7 @@ fn note_callers(
     caller: u32,
     caller_number: u32,
 ) -> Result<(), EditError> {
-    probe_own(probe, function, activations)?;
+    let of_function = probe.number_activations(function, activations)?;
     let ty = probe.parts().type_of(function).and_then(|ty| probe.parts().func_type(ty)).cloned();
     let imported = probe.parts().imported_functions().len() as u32;
     let bodies = probe.parts().bodies.clone();
@@ -212,13 +211,10 @@ fn note_callers(
         if sites.is_empty() {
             continue;
         }
-        let counter = if number == function { activations } else { probe.global(ValType::I64) };
         let own = if number == function {
-            let own = probe.local(number, ValType::I64)?;
-            let at = probe.entry(number)?;
-            probe.insert(number, at, &[Instruction::GlobalGet(counter), Instruction::LocalSet(own)]);
-            own
+            of_function
         } else {
+            let counter = probe.global(ValType::I64);
             probe.number_activations(number, counter)?
         };
         for offset in sites {
@@ -234,22 +230,6 @@ fn note_callers(
             );
         }
     }
-    Ok(())
-}
-
-/// Counts the activations of a function.
-fn probe_own(probe: &mut Probe<'_>, function: u32, activations: u32) -> Result<(), EditError> {
-    let at = probe.entry(function)?;
-    probe.insert(
-        function,
-        at,
-        &[
-            Instruction::GlobalGet(activations),
-            Instruction::I64Const(1),
-            Instruction::I64Add,
-            Instruction::GlobalSet(activations),
-        ],
-    );
     Ok(())
 }
 

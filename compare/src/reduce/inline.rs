@@ -3,10 +3,10 @@
 use super::body::{Splice, spliced};
 use super::error::EditError;
 use super::parts::Parts;
-use super::sections::{Sections, encoded, with_bodies};
+use super::sections::{Sections, declared, encoded, with_bodies};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{BlockType, Encode, FunctionSection, Instruction, TypeSection, ValType};
+use wasm_encoder::{BlockType, FunctionSection, Instruction, TypeSection, ValType};
 use wasmparser::Operator;
 
 /// The module with its one exported function, which has no locals and calls another one once with constants, doing what that one
@@ -49,12 +49,7 @@ pub(super) fn entry(module: &[u8]) -> Result<Option<Vec<u8>>, EditError> {
         let (count, ty) = group?;
         groups.push((count, RoundtripReencoder.val_type(ty)?));
     }
-    let mut bytes = Vec::new();
-    groups.len().encode(&mut bytes);
-    for (count, ty) in groups {
-        count.encode(&mut bytes);
-        ty.encode(&mut bytes);
-    }
+    let mut bytes = declared(&groups);
     for (local, argument) in (0..).zip(arguments) {
         bytes.extend(argument);
         bytes.extend(encoded(&Instruction::LocalSet(local)));

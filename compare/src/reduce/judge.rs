@@ -51,6 +51,8 @@ pub(super) struct Judge<'a> {
     target: Likeness,
     /// Whether the specification leaves open what the runs differ in, once that is known.
     open: Option<bool>,
+    /// Whether the original is valid: candidates have to be, too.
+    wants_valid: bool,
     begun: Instant,
     tried: HashSet<blake3::Hash>,
     /// Number of candidates that were run.
@@ -91,6 +93,7 @@ impl<'a> Judge<'a> {
             folder,
             target: Likeness::default(),
             open: None,
+            wants_valid: is_valid(&reduction.module),
             begun: Instant::now(),
             tried: HashSet::new(),
             tries: 0,
@@ -156,7 +159,7 @@ impl<'a> Judge<'a> {
         if self.begun.elapsed() > self.reduction.time {
             return Err(Halt::Time);
         }
-        if !self.tried.insert(blake3::hash(&candidate.module)) || !is_valid(&candidate.module) && self.wants_valid() {
+        if !self.tried.insert(blake3::hash(&candidate.module)) || !is_valid(&candidate.module) && self.wants_valid {
             return Ok(false);
         }
         self.tries += 1;
@@ -205,10 +208,6 @@ impl<'a> Judge<'a> {
             *best = candidate;
         }
         Ok(same)
-    }
-
-    fn wants_valid(&self) -> bool {
-        is_valid(&self.reduction.module)
     }
 
     /// Compares a candidate once more, with all that a report needs. `None` if it cannot be run any more.

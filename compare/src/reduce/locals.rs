@@ -2,10 +2,10 @@
 
 use super::error::EditError;
 use super::parts::Parts;
-use super::sections::encoded;
+use super::sections::{declared, encoded};
 use std::collections::BTreeMap;
+use wasm_encoder::Instruction;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{Encode, Instruction};
 use wasmparser::Operator;
 
 /// The body without unused locals, of the function with this number among those that the module defines; `None` if it uses all.
@@ -47,12 +47,7 @@ pub(super) fn compacted(module: &[u8], number: u32) -> Result<Option<Vec<u8>>, E
             _ => groups.push((1, ty)),
         }
     }
-    let mut bytes = Vec::new();
-    groups.len().encode(&mut bytes);
-    for (count, ty) in groups {
-        count.encode(&mut bytes);
-        ty.encode(&mut bytes);
-    }
+    let mut bytes = declared(&groups);
     let mut reader = body.get_operators_reader()?;
     while !reader.eof() {
         let (operator, at) = reader.read_with_offset()?;

@@ -4,10 +4,10 @@
 
 use super::error::EditError;
 use super::parts::Parts;
-use super::sections::{Sections, bodies, body_ranges, encoded};
+use super::sections::{Sections, declared, encoded};
 use std::collections::BTreeMap;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
-use wasm_encoder::{ConstExpr, Encode, GlobalSection, GlobalType, Instruction, SectionId};
+use wasm_encoder::{ConstExpr, GlobalSection, GlobalType, Instruction};
 use wasmparser::{TypeRef, ValType};
 
 /// What is added to a module.
@@ -117,18 +117,12 @@ impl<'a> Probe<'a> {
             globals.global(GlobalType { val_type, mutable: true, shared: false }, &zero);
         }
         sections.set(&globals);
-        sections.remove(SectionId::Start);
-        if let Some(start) = self.parts.start {
-            sections.set(&wasm_encoder::StartSection { function_index: start });
-        }
         let imported = self.imported();
-        let ranges = body_ranges(self.module)?;
-        let all = bodies(self.module)?;
         let mut changed = BTreeMap::new();
         let functions: Vec<u32> = self.locals.keys().chain(self.inserted.keys()).copied().collect();
         for function in functions {
-            let number = (function - imported) as usize;
-            let (Some(range), Some(body)) = (ranges.get(number), all.get(number)) else { continue };
+            let number = function - imported;
+            let Some(body) = self.parts.bodies.get(number as usize) else { continue };
             let mut groups = Vec::new();
             for local in body.get_locals_reader()? {
                 let (count, ty) = local?;
@@ -137,20 +131,15 @@ impl<'a> Probe<'a> {
             for ty in self.locals.get(&function).into_iter().flatten() {
                 groups.push((1, RoundtripReencoder.val_type(*ty)?));
             }
-            let mut bytes = Vec::new();
-            groups.len().encode(&mut bytes);
-            for (count, ty) in groups {
-                count.encode(&mut bytes);
-                ty.encode(&mut bytes);
-            }
+            let mut bytes = declared(&groups);
             let mut at = body.get_operators_reader()?.original_position();
             for (offset, code) in self.inserted.get(&function).into_iter().flatten() {
                 bytes.extend_from_slice(&self.module[at..*offset]);
                 bytes.extend_from_slice(code);
                 at = *offset;
             }
-            bytes.extend_from_slice(&self.module[at..range.end]);
-            changed.insert(number as u32, bytes);
+            bytes.extend_from_slice(&self.module[at..body.range().end]);
+            changed.insert(number, bytes);
         }
         sections.set_bodies(&changed, self.module)?;
         Ok(sections.to_module())

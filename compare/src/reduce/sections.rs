@@ -94,3 +94,14 @@ pub(super) fn encoded(instruction: &wasm_encoder::Instruction<'_>) -> Vec<u8> {
     instruction.encode(&mut bytes);
     bytes
 }
+
+/// What a body begins with: its locals, in groups of one type.
+pub(super) fn declared(groups: &[(u32, wasm_encoder::ValType)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    groups.len().encode(&mut bytes);
+    for (count, ty) in groups {
+        count.encode(&mut bytes);
+        ty.encode(&mut bytes);
+    }
+    bytes
+}
