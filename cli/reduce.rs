@@ -193,7 +193,7 @@ struct ReducedJson<'a> {
     tries: u64,
     seconds: f64,
     end: ReductionEnd,
-    comparison: &'a forkpoint_compare::Compared,
+    comparison: Option<&'a forkpoint_compare::Compared>,
 }
 
 impl<'a> ReducedJson<'a> {
@@ -207,7 +207,7 @@ impl<'a> ReducedJson<'a> {
             tries: reduced.tries,
             seconds: reduced.elapsed.as_secs_f64(),
             end: reduced.end,
-            comparison: &reduced.compared,
+            comparison: reduced.compared.as_ref(),
         }
     }
 }

@@ -64,8 +64,8 @@ pub struct Reduced {
     pub calls: Vec<Invocation>,
     /// In which way it and the original diverge.
     pub likeness: Likeness,
-    /// What a comparison of the reduced module found.
-    pub compared: Compared,
+    /// What a last comparison of the reduced module found; `None` if there was none, because the user ended it.
+    pub compared: Option<Compared>,
     /// Whether one activation of a function became a program of its own, and how many callers out: 0 for the innermost one.
     pub sliced: Option<usize>,
     /// A script in the form of the specification's tests that the left side passes and the right side fails, if there is one.

@@ -31,10 +31,10 @@ impl<'a> Reduction<'a> {
             Err(Halt::Time) => ReductionEnd::Time,
             Err(Halt::Interrupted) => ReductionEnd::Interrupted,
         };
-        let last = judge.last(&best);
-        let script =
-            last.as_ref().and_then(|_| script::script(&best.module, &judge.file("lhs.fpt"), &judge.file("rhs.fpt")));
-        let compared = last.unwrap_or(compared);
+        let compared = judge.last(&best);
+        let script = compared
+            .as_ref()
+            .and_then(|_| script::script(&best.module, &judge.file("lhs.fpt"), &judge.file("rhs.fpt")));
         Ok(Reduced {
             module: best.module,
             calls: best.calls,

@@ -29,20 +29,33 @@ impl Reduced {
     /// # Errors
     /// When the module cannot be printed.
     pub fn markdown(&self, command: &str) -> Result<String, CompareError> {
-        let report = &self.compared.report;
+        let report = self.compared.as_ref().map(|compared| &compared.report);
         let mut page = format!("# {}\n\n", line(self.likeness.to_string()));
-        let _ = writeln!(page, "{}", line(report.meaning.unwrap_or("two runs of this module differ").to_string()));
+        let _ = writeln!(
+            page,
+            "{}",
+            line(report.and_then(|report| report.meaning).unwrap_or("two runs of this module differ").to_string())
+        );
         let _ = writeln!(
             page,
             "\n## Module\n\n{} bytes as a binary.\n\n```wat\n{}```\n",
             self.module.len(),
             self.plain_wat()?
         );
-        page.push_str("## Engines\n\n");
-        for (side, of_side) in [("left", &report.lhs), ("right", &report.rhs)] {
-            let _ = writeln!(page, "- {side}: `{}`, {}", line(of_side.engine.clone()), line(of_side.version.clone()));
+        if let Some(report) = report {
+            page.push_str("## Engines\n\n");
+            for (side, of_side) in [("left", &report.lhs), ("right", &report.rhs)] {
+                let _ =
+                    writeln!(page, "- {side}: `{}`, {}", line(of_side.engine.clone()), line(of_side.version.clone()));
+            }
         }
         let _ = writeln!(page, "\n## Command\n\n```sh\n{}\n```\n", line(command.to_string()));
+        let Some(report) = report else {
+            page.push_str(
+                "The reduction was interrupted before a last comparison: the command shows the divergence.\n",
+            );
+            return Ok(page);
+        };
         let _ = writeln!(page, "## First divergence\n\n```text\n{}\n```", report.to_string().trim_end());
         Ok(page)
     }
