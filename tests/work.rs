@@ -38,7 +38,9 @@ fn a_comparison_validates_once_and_rewrites_once_in_each_way() {
     ] {
         let output = match &host {
             HostSource::Live => first.clone(),
-            HostSource::Log(_) => folder.path().join(format!("{}.fpt", engine.replace([':', ','], "-"))),
+            HostSource::Log(_) | HostSource::LogOfOtherBuild(_) => {
+                folder.path().join(format!("{}.fpt", engine.replace([':', ','], "-")))
+            }
         };
         let request = request(engine, &output, host);
         program.record(&request, &mut |_, _| {}).expect("a recording");

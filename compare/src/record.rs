@@ -2,9 +2,9 @@
 
 use crate::error::CompareError;
 use crate::files::refuse_same;
-use forkpoint_tracer::{HostSource, Program, Recorded, Request};
+use forkpoint_tracer::{Program, Recorded, Request};
 use forkpoint_traces::{Unfinished, unfinished};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Records a run of `program`. The trace is not written over one of `inputs`, nor over the log that answers host calls.
 ///
@@ -16,11 +16,8 @@ pub fn record(program: &Program, request: &Request, inputs: &[PathBuf]) -> Resul
     if output.is_dir() {
         return Err(CompareError::IsDirectory(output.clone()));
     }
-    let log = match &request.host {
-        HostSource::Log(log) => Some(log),
-        HostSource::Live => None,
-    };
-    refuse_same(output, inputs.iter().chain(program.files()).chain(log))?;
+    let log = request.host.log().map(Path::to_path_buf);
+    refuse_same(output, inputs.iter().chain(program.files()).chain(&log))?;
     let was_there = output.exists();
     program.record(request, &mut |_, _| {}).map_err(|source| {
         let ours = |left: &Unfinished| left.process == std::process::id();

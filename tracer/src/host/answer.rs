@@ -7,11 +7,12 @@
 //! recorder.
 
 mod logged;
+mod moved;
 
 use crate::error::RecordError;
 use crate::host::function::{HostFunction, Provider};
 use crate::host::live::{LiveCall, Step};
-use crate::host::ranges::{MOST, capped, first_reads, second_reads, unsigned};
+use crate::host::ranges::{MOST, capped, first_reads, scattered, second_reads, unsigned};
 use crate::host::{NO_THREAD, WasiSetup};
 use crate::protocol::HostEnd;
 use crate::protocol::{Answer, HostWrite, Order, ReadRange};
@@ -35,6 +36,9 @@ pub(crate) struct HostSpec {
     pub(crate) wasi: WasiSetup,
     /// The trace that everything is answered from, if there is one.
     pub(crate) log: Option<PathBuf>,
+    /// Whether another build of the program made it, so that its calls are found by what they mean.
+    #[serde(default)]
+    pub(crate) other_build: bool,
     /// Whether the guest's output is printed although its calls are answered from a log.
     pub(crate) echo: bool,
 }
@@ -45,6 +49,7 @@ pub(crate) struct Host {
     memory: Option<MemoryIndex>,
     wasi: Arc<WasiSetup>,
     log: Option<HostLog>,
+    other_build: bool,
     /// The log's next step, if it was read ahead.
     ahead: Option<HostEvent>,
     echo: bool,
@@ -75,6 +80,8 @@ struct Asked {
     function: u32,
     arguments: Vec<WasmValue>,
     signature: Signature,
+    /// Where the pairs lie that point to buffers to be filled, if they are needed to answer: the last of the first reads.
+    pairs: Option<(u64, u64)>,
     /// Address and bytes of the first reads, once the second ones are requested.
     first: Option<Vec<(u64, Vec<u8>)>>,
 }
@@ -102,6 +109,7 @@ impl Host {
             memory: spec.memory.map(MemoryIndex),
             wasi: Arc::new(spec.wasi.clone()),
             log,
+            other_build: spec.other_build,
             ahead: None,
             echo: spec.echo,
             pending: None,
@@ -127,13 +135,17 @@ impl Host {
             let (live, step) = LiveCall::begin(call, signature.unwrap_or_default(), self.memory, wasi);
             return Ok(self.step(Box::new(live), step));
         }
-        let reads = match (signature.unwrap_or_default(), self.memory) {
+        let mut reads = match (signature.unwrap_or_default(), self.memory) {
             // Only the recording knows what the call depends on.
             ([], _) => self.logged_reads(function)?,
             (_, None) => Vec::new(),
             (signature, Some(_)) => first_reads(signature, &unsigned(&arguments)),
         };
-        let asked = Asked { function, arguments, signature: signature.unwrap_or_default(), first: None };
+        let signature = signature.unwrap_or_default();
+        // The recorded buffers may lie elsewhere.
+        let pairs = scattered(signature, &unsigned(&arguments)).filter(|_| self.other_build && self.memory.is_some());
+        reads.extend(pairs);
+        let asked = Asked { function, arguments, signature, pairs, first: None };
         if reads.is_empty() {
             return self.answer(asked, Vec::new());
         }
@@ -147,12 +159,21 @@ impl Host {
             self.ahead = log.next_event()?;
         }
         Ok(match &self.ahead {
-            Some(HostEvent::Call(call)) if call.function.0 == function => {
+            Some(HostEvent::Call(call)) if self.is_call_of(call, function) => {
                 // A stranger's recording may not read more than other calls.
                 capped(call.reads.iter().map(|read| (read.address, read.length)).take(MOST as usize).collect())
             }
             _ => Vec::new(),
         })
+    }
+
+    /// Whether a recorded call is one of this function. Another build may number its functions differently.
+    fn is_call_of(&self, recorded: &HostCall, function: u32) -> bool {
+        let called = self.functions.get(function as usize);
+        match self.other_build {
+            true => called.is_some_and(|called| called.import == recorded.import),
+            false => recorded.function.0 == function,
+        }
     }
 
     /// Asks for bytes.
@@ -235,8 +256,10 @@ impl Host {
         self.answer(asked, coming)
     }
 
-    fn answer(&mut self, asked: Asked, coming: Vec<(u64, Vec<u8>)>) -> Result<Reply, RecordError> {
-        let Asked { function, arguments, first, .. } = asked;
+    fn answer(&mut self, asked: Asked, mut coming: Vec<(u64, Vec<u8>)>) -> Result<Reply, RecordError> {
+        let Asked { function, arguments, pairs, mut first, .. } = asked;
+        // A call depends on where it wants its results, but only its answer has to know.
+        let pairs = pairs.and_then(|_| first.as_mut().unwrap_or(&mut coming).pop()).map(|(_, pairs)| pairs);
         let HostFunction { import, provider, .. } = &self.functions[function as usize];
         let memory = self.memory.unwrap_or(MemoryIndex(0));
         if self.echo && self.log.is_some() && import.module == wasi::MODULE && import.name == "fd_write" {
@@ -247,7 +270,7 @@ impl Host {
         let reads = reads.collect();
         let call = HostCall { function: FuncIndex(function), import: import.clone(), arguments, reads, caller: None };
         if self.log.is_some() {
-            return self.logged(call);
+            return self.logged(call, &pairs.unwrap_or_default());
         }
         let end = match provider {
             Provider::Stub(end) => end.clone(),

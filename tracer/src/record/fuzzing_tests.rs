@@ -364,7 +364,8 @@ fn what_a_recorded_call_does_to_memory_has_a_bound() {
     let (parameters, results) = (Vec::new(), Vec::new());
     let function = HostFunction { import: import.clone(), parameters, results, provider: Provider::Nobody };
     let wasi = WasiSetup::default();
-    let spec = HostSpec { functions: vec![function], memory: Some(0), wasi, log: Some(path.clone()), echo: false };
+    let log = Some(path.clone());
+    let spec = HostSpec { functions: vec![function], memory: Some(0), wasi, log, other_build: false, echo: false };
     let answered = |mebibytes: u64| {
         let engine = EngineSpec::Runner { command: "fuzz".to_string() };
         let request = Request::new(engine, path.clone()).expect("a request");

@@ -62,6 +62,15 @@ impl Program {
                     .to_string(),
             });
         }
+        if matches!(request.host, HostSource::LogOfOtherBuild(_)) && request.engine.is_command() && self.needs_host()
+        {
+            return Err(RecordError::HostLog {
+                what: format!(
+                    "{} is answered inside the module, from a log of this very module, so not from another build's:                      name another engine for this build",
+                    request.engine
+                ),
+            });
+        }
         if request.host != HostSource::Live {
             return Ok(());
         }

@@ -292,6 +292,7 @@ impl Program {
             memory: self.wasi_memory,
             wasi: request.wasi.clone(),
             log: request.host.log().map(Path::to_path_buf),
+            other_build: matches!(request.host, HostSource::LogOfOtherBuild(_)),
             echo: request.echo,
         }
     }

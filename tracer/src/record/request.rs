@@ -148,6 +148,9 @@ pub enum HostSource {
     Live,
     /// The host log of this trace.
     Log(PathBuf),
+    /// The host log of this trace, which another build of the program made: its calls are found by what they mean, and what
+    /// the host wrote goes where this build wants it.
+    LogOfOtherBuild(PathBuf),
 }
 
 impl HostSource {
@@ -155,7 +158,7 @@ impl HostSource {
     pub fn log(&self) -> Option<&Path> {
         match self {
             HostSource::Live => None,
-            HostSource::Log(path) => Some(path),
+            HostSource::Log(path) | HostSource::LogOfOtherBuild(path) => Some(path),
         }
     }
 }

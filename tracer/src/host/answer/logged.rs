@@ -1,5 +1,6 @@
 //! Answers from a host log: the run must make the calls that the log has.
 
+use super::moved::Moved;
 use super::{Host, Reply};
 use crate::error::RecordError;
 use crate::protocol::{Answer, Growth, HostEnd, HostWrite, Order};
@@ -20,32 +21,36 @@ fn cost(event: &HostEvent) -> u64 {
 }
 
 impl Host {
-    /// Answers a call from the log, which must have the same one next.
-    pub(super) fn logged(&mut self, call: HostCall) -> Result<Reply, RecordError> {
+    /// Answers a call from the log, which must have the same one next. `pairs` are those that point to buffers to be filled,
+    /// where the log is of another build.
+    pub(super) fn logged(&mut self, call: HostCall, pairs: &[u8]) -> Result<Reply, RecordError> {
         let Some(log) = &mut self.log else { return Err(RecordError::Protocol("no host log".to_string())) };
         let next = match self.ahead.take() {
             Some(event) => Some(event),
             None => log.next_event()?,
         };
-        let why = match next {
+        let same = |logged: &HostCall| match self.other_build {
+            true => logged.difference(&call).is_none(),
             // The place of a call in the module is not part of the question.
-            Some(HostEvent::Call(logged)) if (HostCall { caller: None, ..logged.clone() }) == call => None,
-            Some(HostEvent::Call(logged)) if logged.import == call.import => {
-                Some("the recording has other arguments, or other bytes that they point to".to_string())
-            }
-            Some(HostEvent::Call(logged)) => Some(format!("the recording has a call of {}", logged.import)),
-            Some(_) => return Err(damaged("a step of a call without its call")),
-            None => Some("the recording has no further host call".to_string()),
+            false => HostCall { caller: None, ..logged.clone() } == call,
         };
-        if let Some(why) = why {
-            let why = format!("the guest called {} where {why}", call.import);
-            let order = Order::Answer(Answer::only(HostEnd::Stopped));
-            return Ok(Reply { order, events: vec![HostEvent::Call(call)], unanswered: Some(why) });
-        }
+        let recorded = match next {
+            Some(HostEvent::Call(logged)) if same(&logged) => Ok(logged),
+            Some(HostEvent::Call(logged)) if logged.import == call.import => {
+                Err("the recording has other arguments, or other bytes that they point to".to_string())
+            }
+            Some(HostEvent::Call(logged)) => Err(format!("the recording has a call of {}", logged.import)),
+            Some(_) => return Err(damaged("a step of a call without its call")),
+            None => Err("the recording has no further host call".to_string()),
+        };
+        let recorded = match recorded {
+            Ok(recorded) => recorded,
+            Err(why) => return Ok(unanswered(call, &why)),
+        };
         let mut answer = Answer::only(HostEnd::Stopped);
         let function = call.function.0 as usize;
         let import = call.import.clone();
-        let mut events = vec![HostEvent::Call(call)];
+        let mut events = Vec::new();
         let mut room = MOST_ANSWER;
         loop {
             let event = log.next_event()?;
@@ -70,7 +75,7 @@ impl Host {
                         HostOutcome::Exited(code) => HostEnd::Exited(*code),
                     };
                     events.extend(event);
-                    return Ok(Reply { order: Order::Answer(answer), events, unanswered: None });
+                    return Ok(self.reply(&recorded, call, pairs, answer, events));
                 }
                 Some(HostEvent::Call(_)) => {
                     return Err(damaged("a call inside of a call: the host called back, which cannot be replayed"));
@@ -78,12 +83,54 @@ impl Host {
                 // The recording ends inside the call: its engine crashed there, or ran out of time.
                 None => {
                     let why = "the recording ends inside this host call".to_string();
-                    return Ok(Reply { order: Order::Answer(answer), events, unanswered: Some(why) });
+                    let reply = self.reply(&recorded, call, pairs, answer, events);
+                    return Ok(Reply { unanswered: reply.unanswered.or(Some(why)), ..reply });
                 }
             }
             events.extend(event);
         }
     }
+
+    /// The reply to `call`, which the log has as `recorded`, with the answer and the steps that the log has.
+    fn reply(
+        &self,
+        recorded: &HostCall,
+        call: HostCall,
+        pairs: &[u8],
+        mut answer: Answer,
+        steps: Vec<HostEvent>,
+    ) -> Reply {
+        let mut events = vec![HostEvent::Call(call.clone())];
+        if !self.other_build {
+            events.extend(steps);
+            return Reply { order: Order::Answer(answer), events, unanswered: None };
+        }
+        match (Moved { recorded, call: &call, pairs }).writes(&answer.writes) {
+            Err(why) => unanswered(call, &why),
+            Ok(writes) => {
+                let write = |write: &HostWrite| HostEvent::Write {
+                    memory: write.memory,
+                    address: write.address,
+                    bytes: write.bytes.clone(),
+                };
+                // Growth comes first, as where it is carried out.
+                let (rest, end): (Vec<_>, Vec<_>) = steps
+                    .into_iter()
+                    .filter(|step| !matches!(step, HostEvent::Write { .. }))
+                    .partition(|step| matches!(step, HostEvent::Grow { .. }));
+                events.extend(rest.into_iter().chain(writes.iter().map(write)).chain(end));
+                answer.writes = writes;
+                Reply { order: Order::Answer(answer), events, unanswered: None }
+            }
+        }
+    }
+}
+
+/// The reply to a call that the recording has no answer to.
+fn unanswered(call: HostCall, why: &str) -> Reply {
+    let why = format!("the guest called {} where {why}", call.import);
+    let order = Order::Answer(Answer::only(HostEnd::Stopped));
+    Reply { order, events: vec![HostEvent::Call(call)], unanswered: Some(why) }
 }
 
 fn damaged(what: &str) -> RecordError {
