@@ -12,7 +12,7 @@ mod sweep;
 pub use compare::CompareArgs;
 pub use engines::EngineList;
 pub use format::Format;
-pub use guest::{GuestArgs, RunArgs, options_for};
+pub use guest::{GuestArgs, ProgramArgs, RunArgs, options_for};
 pub use parse::parse_size;
 pub use record::{RecordArgs, RecordHost};
 pub use reduce::ReduceArgs;
@@ -61,9 +61,9 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record lib.wasm --alloc malloc --invoke 'render \"a->b\"'\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout"
     )]
     Record(RecordArgs),
-    /// Record a module under two engines and report the first divergence
+    /// Record a module under two engines, or two builds of a program, and report the first divergence
     #[command(
-        after_help = "EXAMPLES\n  forkpoint compare sieve.wat --invoke 'run 1000' --rhs wasmi\n  forkpoint compare app.wasm --lhs wasmtime:jit --rhs wasmtime:aot,target=portable -o traces\n  forkpoint compare app.wasm --engines 'wasmtime:jit;wasmi;node'"
+        after_help = "EXAMPLES\n  forkpoint compare sieve.wat --invoke 'run 1000' --rhs wasmi\n  forkpoint compare app.wasm --lhs wasmtime:jit --rhs wasmtime:aot,target=portable -o traces\n  forkpoint compare app.wasm --engines 'wasmtime:jit;wasmi;node'\n  forkpoint compare before.wasm after.wasm --invoke 'run 1000'"
     )]
     Compare(CompareArgs),
     /// Compare many modules under many engines: one row per module, similar divergences reported once
@@ -81,7 +81,7 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint replay app.fpt\n  forkpoint replay app.fpt --engine wasmi --timeout none -o again.fpt"
     )]
     Replay(ReplayArgs),
-    /// Find the first divergence of two traces
+    /// Find the first divergence of two traces, of one module or of two builds of a program
     #[command(
         after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
     )]

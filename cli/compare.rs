@@ -1,32 +1,36 @@
-//! `forkpoint compare`: record a module under two or more engines and report where they diverge.
+//! `forkpoint compare`: record a module under two or more engines, or two builds of a program, and report where they diverge.
 
 use crate::answer::Answer;
-use crate::args::{CompareArgs, Format};
+use crate::args::{CompareArgs, Format, GuestArgs, ProgramArgs};
 use crate::ci::{of_compared, of_surveyed, print_cases};
 use crate::output::{print_json, quoted, tell};
 use crate::progress::{self, Terminal};
-use crate::render::{print_compared, print_surveyed};
+use crate::render::{print_builds, print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
 use anyhow::{Context, Result, bail};
-use forkpoint_compare::{CompareError, Comparison, Kept, Reask, Settings, Survey};
+use forkpoint_compare::{
+    BuildComparison, CompareError, Comparison, Kept, Reask, Settings, Survey, is_script, refuse_invalid_build,
+};
 use forkpoint_replay::Likeness;
 use forkpoint_tracer::{Program, Request, Scratch, Stdio};
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
     let shown = progress::show(args.echo);
     progress::phase("rewriting");
-    let program = program(&args.guest)?;
+    let guest = args.guest();
+    let program = program(&guest)?;
     if let Some(error) = program.invalid() {
         tell(&format!("note: {error}; engines only validate and compile the module, and nothing runs"));
     }
     let base = Request {
         stdin: shared_stdin()?,
         output_streams: if args.echo { Stdio::Stderr } else { Stdio::Null },
-        ..guest_request(&args.guest, false)?
+        ..guest_request(&guest, false)?
     };
     let keep = match (args.keep, &args.output) {
         (Some(Kept::Nothing), Some(_)) => {
@@ -43,12 +47,15 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         reruns: if args.no_reruns { Reask::Never } else { Reask::Always },
         context: args.report.context,
         nan_bits: args.report.nan_bits,
-        inputs: inputs(args.guest.files(), &args.guest.run),
+        inputs: inputs(guest.files().chain(args.other.clone()), &guest.run),
         ..Settings::default()
     };
-    let answer = match args.engines.is_empty() {
-        true => two(args, &program, base, settings, shown),
-        false => many(args, &program, base, settings, shown),
+    let answer = match (&args.other, args.engines.is_empty()) {
+        (Some(other), _) => {
+            builds(args, [(guest.file(), &program), (other, &self::other(args, other)?)], base, settings, shown)
+        }
+        (None, true) => two(args, &program, base, settings, shown),
+        (None, false) => many(args, &program, base, settings, shown),
     };
     match answer {
         Err(error) if error.downcast_ref().is_some_and(CompareError::is_interrupt) => {
@@ -69,28 +76,9 @@ fn two(
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = args.output.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    let lhs = Request {
-        engine: args.lhs.clone(),
-        output: folder.join("lhs.fpt"),
-        memory_page_limit: args.lhs_memory_page_limit.or(base.memory_page_limit),
-        ..base.clone()
-    };
-    let rhs = Request {
-        engine: args.rhs.clone(),
-        output: folder.join("rhs.fpt"),
-        memory_page_limit: args.rhs_memory_page_limit.or(base.memory_page_limit),
-        ..base
-    };
-    let hint = match &args.output {
-        Some(_) => {
-            let [lhs, rhs] = [&lhs, &rhs].map(|side| quoted(side.output.as_os_str()));
-            format!("\nlook at it: forkpoint view {lhs} {rhs}\n")
-        }
-        None => {
-            "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n".to_string()
-        }
-    };
-    let comparison = Comparison { program, sides: [lhs, rhs], settings, progress: &Terminal };
+    let sides = sides(args, folder, &base);
+    let hint = hint(args, &sides);
+    let comparison = Comparison { program, sides, settings, progress: &Terminal };
     let compared = comparison.run()?;
     drop(shown);
     let json = args.report.json || args.format == Format::Json;
@@ -104,6 +92,63 @@ fn two(
         Some(wanted) => same(wanted, compared.likeness.as_ref()),
         None => answer,
     })
+}
+
+/// The runs of both sides, with their traces in `folder`.
+fn sides(args: &CompareArgs, folder: &Path, base: &Request) -> [Request; 2] {
+    let [lhs, rhs] = args.engines_of_sides();
+    let side = |engine, name, limit: Option<u64>| Request {
+        engine,
+        output: folder.join(name),
+        memory_page_limit: limit.or(base.memory_page_limit),
+        ..base.clone()
+    };
+    [side(lhs, "lhs.fpt", args.lhs_memory_page_limit), side(rhs, "rhs.fpt", args.rhs_memory_page_limit)]
+}
+
+/// How to look at the traces.
+fn hint(args: &CompareArgs, sides: &[Request; 2]) -> String {
+    if args.output.is_none() {
+        return "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n"
+            .to_string();
+    }
+    let [lhs, rhs] = sides.each_ref().map(|side| quoted(side.output.as_os_str()));
+    format!("\nlook at it: forkpoint view {lhs} {rhs}\n")
+}
+
+/// The other build, prepared for the same calls.
+fn other(args: &CompareArgs, file: &Path) -> Result<Program> {
+    let guest = args.guest();
+    if [guest.file(), file].into_iter().any(is_script) {
+        bail!("two builds are compared as modules, and a .wast file is a script: name two .wasm or .wat files");
+    }
+    let program = ProgramArgs { module: Some(file.to_path_buf()), modules: Vec::new() };
+    self::program(&GuestArgs { program, ..guest })
+        .context("the other build must take the same calls and imports as the first")
+}
+
+fn builds(
+    args: &CompareArgs,
+    builds: [(&Path, &Program); 2],
+    base: Request,
+    settings: Settings,
+    shown: progress::Shown,
+) -> Result<Answer> {
+    for (file, program) in builds {
+        refuse_invalid_build(file, program)?;
+    }
+    if !matches!(args.format, Format::Text | Format::Json) {
+        bail!("two builds are reported as text or as JSON: leave out --format, or use --json");
+    }
+    let temporary = Scratch::new().context("creating a temporary folder")?;
+    let folder = args.output.as_deref().unwrap_or(temporary.path());
+    fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
+    let sides = sides(args, folder, &base);
+    let hint = hint(args, &sides);
+    let programs = builds.map(|(_, program)| program);
+    let compared = BuildComparison { programs, sides, settings, progress: &Terminal }.run()?;
+    drop(shown);
+    print_builds(&compared, args.report.json || args.format == Format::Json, &hint)
 }
 
 /// The answer to whether runs diverge in the way that is wanted.
@@ -142,7 +187,7 @@ fn many(
 
 /// What the guest is called in results: its file or files, as they were named.
 fn name(args: &CompareArgs) -> String {
-    let files: Vec<String> = args.guest.files().map(|file| file.display().to_string()).collect();
+    let files: Vec<String> = args.guest().files().map(|file| file.display().to_string()).collect();
     files.join(" ")
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// Runs the command. The answer is the one that the reduced module gives: it diverges.
 pub fn run(args: &ReduceArgs) -> Result<Answer> {
     let guest = &args.guest;
-    if !guest.modules.is_empty() {
+    if !guest.program.modules.is_empty() {
         bail!("reduce takes one module, not a program of several: name the one in which the runs part");
     }
     let file = guest.file();

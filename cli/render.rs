@@ -1,5 +1,6 @@
 //! Results in words: a file for each kind of result.
 
+mod builds;
 mod comparison;
 mod guard;
 mod hosts;
@@ -9,6 +10,7 @@ mod summary;
 mod survey;
 mod table;
 
+pub use builds::print_builds;
 pub use comparison::print_compared;
 pub use info::print_info;
 pub use summary::print_summary;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads the module and checks everything that can be checked before a run.
 pub fn program(guest: &GuestArgs) -> Result<Program> {
-    if !guest.modules.is_empty() {
+    if !guest.program.modules.is_empty() {
         return linked(guest);
     }
     let file = guest.file();
@@ -37,14 +37,14 @@ pub fn program(guest: &GuestArgs) -> Result<Program> {
 /// A program of several modules.
 fn linked(guest: &GuestArgs) -> Result<Program> {
     let read = |(name, file): &(String, PathBuf)| Ok((name.clone(), read_module(file)?));
-    let modules: Vec<(String, Vec<u8>)> = guest.modules.iter().map(read).collect::<Result<_>>()?;
+    let modules: Vec<(String, Vec<u8>)> = guest.program.modules.iter().map(read).collect::<Result<_>>()?;
     let name = module_name(guest);
     Program::linked(&name, &modules, &calls(&guest.run)?).with_context(|| format!("the program {name}"))
 }
 
 fn module_name(guest: &GuestArgs) -> String {
-    if !guest.modules.is_empty() {
-        let names: Vec<&str> = guest.modules.iter().map(|(name, _)| name.as_str()).collect();
+    if !guest.program.modules.is_empty() {
+        let names: Vec<&str> = guest.program.modules.iter().map(|(name, _)| name.as_str()).collect();
         return names.join("+");
     }
     guest.file().file_name().map_or("module".into(), |name| name.to_string_lossy()).into_owned()

@@ -163,13 +163,21 @@ fn the_engine_is_described_in_full() {
 }
 
 #[test]
-fn traces_of_different_modules_have_no_answer() {
+fn traces_of_different_modules_are_compared_by_what_they_do() {
     let other = br#"(module (memory 1) (func (export "run") (param i32) (i32.store (i32.const 0) (local.get 0))))"#;
     let folder = folder_with(&[("a.wat", COUNTER), ("b.wat", other)]);
     for module in ["a.wat", "b.wat"] {
         assert_eq!(forkpoint(folder.path(), &["record", module, "--invoke", "run 3"]).0, 0);
     }
-    let (code, _, stderr) = forkpoint(folder.path(), &["diff", "a.fpt", "b.fpt"]);
+    let (code, stdout, stderr) = forkpoint(folder.path(), &["diff", "a.fpt", "b.fpt"]);
+    assert!(
+        code < 2 && stdout.starts_with("The builds ") && stderr.contains("different modules"),
+        "{stdout}{stderr}"
+    );
+    // Several modules are no build of one.
+    let linked = ["record", "--module", "a=a.wat", "--module", "b=b.wat", "--invoke", "b.run 3", "-o", "linked.fpt"];
+    assert_eq!(forkpoint(folder.path(), &linked).0, 0);
+    let (code, _, stderr) = forkpoint(folder.path(), &["diff", "a.fpt", "linked.fpt"]);
     assert!(code == 2 && stderr.contains("different modules"), "{stderr}");
 }
 

@@ -1,23 +1,31 @@
 //! The command line of `compare`.
 
 use super::parse::{host_modes, keeps};
-use super::{EngineList, Format, GuestArgs, ReportArgs};
+use super::{EngineList, Format, GuestArgs, ProgramArgs, ReportArgs, RunArgs};
 use crate::project::engine;
 use clap::Args;
 use forkpoint_compare::{HostMode, Kept};
-use forkpoint_tracer::EngineSpec;
+use forkpoint_tracer::{EngineSpec, Mode, WasmtimeSpec};
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     #[command(flatten)]
-    pub guest: GuestArgs,
+    pub program: ProgramArgs,
+    /// Another build of the program: it runs under the right engine, and the module under the left one
+    ///
+    /// Before and after an optimizer, by two compilers, at two optimization levels: both must do the same in all that
+    /// the host and the caller see (docs/two-builds.md).
+    #[arg(value_name = "OTHER", conflicts_with_all = ["modules", "engines", "keep", "same_as", "no_reruns"])]
+    pub other: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
     /// The left engine, the reference
     #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
     pub lhs: EngineSpec,
-    /// The right engine
-    #[arg(long, default_value = "wasmtime:aot", value_parser = engine)]
-    pub rhs: EngineSpec,
+    /// The right engine [default: wasmtime:aot, or with two builds the left engine]
+    #[arg(long, value_parser = engine)]
+    pub rhs: Option<EngineSpec>,
     /// Any number of engines instead of --lhs and --rhs; repeat the option or separate them with semicolons
     ///
     /// For example --engines 'wasmtime:jit;wasmi;wasmtime:aot,opt=none' --engines 'runner:node runners/node/runner.mjs'.
@@ -73,4 +81,23 @@ pub struct CompareArgs {
     pub format: Format,
     #[command(flatten)]
     pub report: ReportArgs,
+}
+
+impl CompareArgs {
+    /// What runs under the left engine, and under all others unless another build is named.
+    pub fn guest(&self) -> GuestArgs {
+        GuestArgs { program: self.program.clone(), run: self.run.clone() }
+    }
+
+    /// The engines of both sides.
+    pub fn engines_of_sides(&self) -> [EngineSpec; 2] {
+        let rhs = || match self.other {
+            Some(_) => self.lhs.clone(),
+            None => match EngineSpec::default() {
+                EngineSpec::Wasmtime(spec) => EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, ..spec }),
+                other => other,
+            },
+        };
+        [self.lhs.clone(), self.rhs.clone().unwrap_or_else(rhs)]
+    }
 }

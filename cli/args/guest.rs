@@ -7,9 +7,18 @@ use forkpoint_tracer::{Checkpoint, FeatureSwitches, HostScript, Invocation, Prel
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What to run and what to give it: the same for `record` and `compare`.
-#[derive(Debug, Args)]
+/// What to run and what to give it: the same for `record` and `reduce`.
+#[derive(Debug, Clone, Args)]
 pub struct GuestArgs {
+    #[command(flatten)]
+    pub program: ProgramArgs,
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// What to run.
+#[derive(Debug, Clone, Args)]
+pub struct ProgramArgs {
     /// The module, binary (.wasm) or text (.wat), or a script (.wast)
     #[arg(required_unless_present = "modules", conflicts_with = "modules")]
     pub module: Option<PathBuf>,
@@ -18,8 +27,6 @@ pub struct GuestArgs {
     /// Calls name the module, as in --invoke 'b.run 64'; without a name they are the last module's.
     #[arg(id = "modules", long = "module", value_name = "NAME=FILE", value_parser = parse_module)]
     pub modules: Vec<(String, PathBuf)>,
-    #[command(flatten)]
-    pub run: RunArgs,
 }
 
 /// How a module is called, what it is given and how its run is recorded.
@@ -120,13 +127,15 @@ pub struct RunArgs {
 impl GuestArgs {
     /// The file that is run: of several modules the last.
     pub fn file(&self) -> &Path {
-        let last = self.modules.last().map(|(_, file)| file);
-        self.module.as_ref().or(last).map_or(Path::new(""), PathBuf::as_path)
+        let ProgramArgs { module, modules } = &self.program;
+        let last = modules.last().map(|(_, file)| file);
+        module.as_ref().or(last).map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// All files that are run.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        self.module.iter().chain(self.modules.iter().map(|(_, file)| file)).cloned()
+        let ProgramArgs { module, modules } = &self.program;
+        module.iter().chain(modules.iter().map(|(_, file)| file)).cloned()
     }
 }
 

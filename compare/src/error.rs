@@ -92,6 +92,29 @@ pub enum CompareError {
         /// Why it has none, in the engine's words.
         why: Option<String>,
     },
+    /// Two builds were asked to be answered by live hosts.
+    #[error(
+        "two builds are compared with the answers of one host: leave out --host live, which would let clocks and random \
+         numbers tell them apart"
+    )]
+    LiveBuilds,
+    /// An engine that answers questions was asked to run a build.
+    #[error(
+        "{engine} can only be asked whether a run is that of a known trace, and there is none of another build: name an \
+         engine that records by itself"
+    )]
+    BuildByQuestions {
+        /// The engine.
+        engine: String,
+    },
+    /// A build is not a valid module.
+    #[error("{} is not a valid module, so nothing of it runs: {why}", printable(&path.display().to_string()))]
+    InvalidBuild {
+        /// The file.
+        path: PathBuf,
+        /// Why it is not valid.
+        why: String,
+    },
     /// A file is neither a binary module nor a text module.
     #[error(
         "{} is not a WebAssembly module: it starts with {begins:02x?}, expected the bytes [00, 61, 73, 6d] or a text \

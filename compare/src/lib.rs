@@ -4,7 +4,7 @@
 //! them, so the host is pinned unless the caller says otherwise; and an engine that fails is a result, not an error.
 //!
 //! To get started: [`Comparison`] for two engines (`comparison.rs` reads top to bottom), [`Survey`] for many, [`Sweep`]
-//! for many modules. [`Progress`] follows a comparison, and the `interrupt` of its requests ends it.
+//! for many modules, [`BuildComparison`] for two builds of a program. [`Progress`] follows a comparison, and the `interrupt` of its requests ends it.
 //!
 //! ```standalone_crate
 //! use forkpoint_compare::Comparison;
@@ -35,6 +35,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod agreement;
+mod builds;
 mod compared;
 mod comparison;
 mod differences;
@@ -56,6 +57,7 @@ mod settings;
 mod survey;
 mod sweep;
 
+pub use builds::{BuildComparison, BuildGuard, ComparedBuilds, refuse_invalid_build};
 pub use compared::Compared;
 pub use comparison::Comparison;
 pub use differences::PlainDifference;

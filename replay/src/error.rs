@@ -29,6 +29,21 @@ pub enum ReplayError {
         /// Hash of the right module.
         rhs: String,
     },
+    /// Two builds are compared as single modules.
+    #[error(
+        "the traces are of different programs, and at least one is of several modules: two builds are compared as single modules"
+    )]
+    BuildOfSeveralModules,
+    /// Two builds are compared by everything that they do.
+    #[error(
+        "the traces are of different modules, and one leaves out the events from {} to {}: two builds are compared by all that \
+         they do, so record both with `--keep full`",
+        .gap.start, Position(.gap.end.0.saturating_sub(1))
+    )]
+    BuildLeavesOut {
+        /// The events that are left out.
+        gap: Range<Position>,
+    },
     /// The traces are of different scripts, or of modules that were put together differently.
     #[error(
         "the two traces are of programs with the same modules that do different things with them, so their events cannot be \

@@ -33,6 +33,7 @@
 mod alignment;
 mod allowed;
 mod assertions;
+mod builds;
 mod describe;
 mod disassembly;
 mod divergence;
@@ -56,6 +57,10 @@ mod verify;
 pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
 pub use assertions::Assertions;
+pub use builds::{
+    BuildBytes, BuildLayout, BuildPlace, BuildReport, BuildVerdict, BuildsReport, ComparedSteps, Counterpart,
+    DifferingBytes, FollowedStores, FunctionMatch, SeenRow, are_builds,
+};
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};

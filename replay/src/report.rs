@@ -22,7 +22,8 @@ pub use parts::{
     SiteReport,
 };
 use places::{site_of, writer};
-use runs::{asked_for, module, not_asked, side, specification};
+use runs::{asked_for, not_asked, specification};
+pub(crate) use runs::{module, side};
 use std::sync::Arc;
 
 impl Report {

@@ -4,6 +4,7 @@
 //! moving back reverts them from an undo log of the last few thousand; a longer move restores the nearest
 //! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
+mod each;
 mod equality;
 mod nearest;
 mod search;
@@ -14,6 +15,7 @@ mod writers;
 
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
+pub(crate) use each::Flow;
 use forkpoint_traces::{Event, Image, Position, RawEvent, Scanner, SiteId, TraceError, TraceReader};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};

