@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use forkpoint_compare::{Doing, Progress, record, refuse_same};
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{EngineSpec, FeatureSwitches, HostSource, Keep, Program, Request, Scratch, Stdio};
-use forkpoint_traces::{Header, Outcome};
+use forkpoint_traces::{DigestOf, Header, Outcome};
 use std::fs;
 
 /// Runs the command.
@@ -31,7 +31,7 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     let base = recorded_request(trace.header()).with_context(recording)?;
     // Of events that the recording leaves out, it has digests to compare.
     let everything = Keep::Window { from: 0, to: u64::MAX };
-    let keep = if trace.digests().is_some() { everything } else { Keep::Full };
+    let keep = if trace.digests(DigestOf::Records).is_some() { everything } else { Keep::Full };
     drop(trace);
     let temporary = Scratch::new().context("creating a temporary folder")?;
     if let Some(output) = &args.output {

@@ -9,7 +9,8 @@ use crate::side::Side;
 use crate::tail;
 use crate::timeline::Timeline;
 use crate::verdict::{Verdict, classify};
-use forkpoint_traces::{Event, MemoryIndex, Position, TraceError};
+use forkpoint_traces::{DigestOf, Event, EventDigests, MemoryIndex, Position, TraceError};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// Most bytes of memory that a divergence shows on each side.
@@ -201,12 +202,13 @@ fn comparable(lhs: &Timeline, rhs: &Timeline) -> Result<(), ReplayError> {
 /// leaves out, if their digests are equal.
 fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<Option<Position>, ReplayError> {
     let common = lhs.len().min(rhs.len());
-    let differing = differing_stretch(lhs, rhs);
+    let digests = digests_of_both(lhs, rhs);
+    let differing = digests.as_ref().and_then(|[lhs, rhs]| lhs.first_difference(rhs));
     while at < common {
         let held = [&*lhs, &*rhs].map(|timeline| timeline.trace().held_until(Position(at))).into_iter().min();
         let held = held.map_or(common, |held| held.0.min(common));
         if held == at {
-            at = after_gap(lhs, rhs, Position(at), differing.as_ref())?.0;
+            at = after_gap(lhs, rhs, Position(at), digests.is_some(), differing.as_ref())?.0;
             continue;
         }
         if let Some(found) = first_unequal_among(lhs, rhs, at..held)? {
@@ -217,9 +219,15 @@ fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<
     Ok((lhs.len() != rhs.len()).then_some(Position(common)))
 }
 
-/// The first stretch of events whose digests differ; `None` if none does, or a trace has no digests.
-fn differing_stretch(lhs: &Timeline, rhs: &Timeline) -> Option<Range<Position>> {
-    lhs.trace().digests()?.first_difference(rhs.trace().digests()?)
+/// Digests of the same kind of both traces, if they have any.
+fn digests_of_both(lhs: &Timeline, rhs: &Timeline) -> Option<[EventDigests; 2]> {
+    [DigestOf::Records, DigestOf::Chunks]
+        .into_iter()
+        .find_map(|of| Some([lhs, rhs].map(|timeline| timeline.trace().digests(of))).and_then(both))
+}
+
+fn both([lhs, rhs]: [Option<Cow<'_, EventDigests>>; 2]) -> Option<[EventDigests; 2]> {
+    Some([lhs?.into_owned(), rhs?.into_owned()])
 }
 
 /// The first position that both traces hold again, after one at which one of them leaves events out. The digests must show
@@ -228,6 +236,7 @@ fn after_gap(
     lhs: &Timeline,
     rhs: &Timeline,
     at: Position,
+    known: bool,
     differing: Option<&Range<Position>>,
 ) -> Result<Position, ReplayError> {
     let mut after = at;
@@ -235,7 +244,7 @@ fn after_gap(
         after = gap.end;
     }
     let gap = at..after;
-    if lhs.trace().digests().is_none() || rhs.trace().digests().is_none() {
+    if !known {
         return Err(ReplayError::NotComparable { gap });
     }
     match differing {

@@ -7,9 +7,8 @@
 use crate::compression;
 use crate::error::TraceError;
 use crate::limits::{Expansion, MAX_PUT};
-use std::fs::File;
+use crate::source::Source;
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 
 /// Length of a block's head in bytes.
 pub(crate) const HEAD: u64 = 13;
@@ -153,7 +152,7 @@ pub(crate) fn write(out: &mut impl Write, tag: Tag, raw: &[u8], level: i32) -> s
 
 /// Reads the head of the block at `at`. `Ok(None)` if the file, `length` bytes long, ends before the block does: the
 /// sign of a recording that was cut off.
-pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead>, TraceError> {
+pub(crate) fn head(file: &Source, at: u64, length: u64) -> Result<Option<BlockHead>, TraceError> {
     if at.checked_add(HEAD).is_none_or(|end| end > length) {
         return Ok(None);
     }
@@ -183,7 +182,7 @@ pub(crate) fn head(file: &File, at: u64, length: u64) -> Result<Option<BlockHead
 }
 
 /// Reads, checks and decompresses the block that follows `head`.
-pub(crate) fn read(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
+pub(crate) fn read(file: &Source, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
     let stored = check(file, head)?;
     if !head.tag.compressed() {
         return Ok(stored);
@@ -192,7 +191,7 @@ pub(crate) fn read(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError>
 }
 
 /// Reads and checks the stored bytes of the block that follows `head`.
-pub(crate) fn check(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
+pub(crate) fn check(file: &Source, head: &BlockHead) -> Result<Vec<u8>, TraceError> {
     let mut stored = vec![0; head.stored as usize];
     file.read_exact_at(&mut stored, head.at + HEAD)
         .map_err(TraceError::io(format!("reading the block at byte {:#x}", head.at)))?;
@@ -212,7 +211,7 @@ pub(crate) fn check(file: &File, head: &BlockHead) -> Result<Vec<u8>, TraceError
 }
 
 /// Reads the first bytes of a block without checking its sum: enough to index an incomplete file.
-pub(crate) fn peek(file: &File, head: &BlockHead, most: usize) -> Result<Vec<u8>, TraceError> {
+pub(crate) fn peek(file: &Source, head: &BlockHead, most: usize) -> Result<Vec<u8>, TraceError> {
     let mut bytes = vec![0; most.min(head.stored as usize)];
     file.read_exact_at(&mut bytes, head.at + HEAD)
         .map_err(TraceError::io(format!("reading the block at byte {:#x}", head.at)))?;

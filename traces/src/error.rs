@@ -37,6 +37,9 @@ pub enum TraceError {
         /// The first bytes of this file.
         found: Vec<u8>,
     },
+    /// The trace was written without its module.
+    #[error("this trace is part of a pack, which has its module: open the pack")]
+    NoModule,
     /// Another format version.
     #[error(
         "this trace has format version {found}, this forkpoint reads version {expected}: record it again, or \

@@ -4,6 +4,7 @@
 //! A file without index and trailer is *incomplete*: its recorder was killed or ran out of disk. It is readable up to
 //! its last whole chunk, and the reader reports why it is incomplete.
 
+mod form;
 mod open;
 mod output;
 mod reader;
@@ -20,7 +21,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 8] = *b"\x89FPTRACE";
 
 /// Format version. Raise it with every change that an older reader would misread, in a commit of its own.
-pub const FORMAT_VERSION: u32 = 9;
+pub const FORMAT_VERSION: u32 = 10;
 
 /// Length of magic and version.
 const PREAMBLE: u64 = 12;

@@ -192,6 +192,30 @@ impl Image {
         self.allocated * PAGE
     }
 
+    /// Gives all memories the sizes and bytes of `other`. Only pages that differ count as written.
+    ///
+    /// # Errors
+    /// When there are more bytes than this image has room for.
+    pub(crate) fn become_like(&mut self, other: &Image) -> Result<(), CorruptEvent> {
+        let sizes: Vec<MemorySize> = other.memories.iter().map(Memory::size).collect();
+        self.set_sizes(&sizes);
+        for (index, theirs) in other.memories.iter().enumerate() {
+            let (memory, ours) = (MemoryIndex(index as u32), &self.memories[index]);
+            let differs = |number: &u64| ours.page(*number) != theirs.page(*number);
+            let mut pages: Vec<u64> =
+                theirs.pages_in(0..u64::MAX).map(|(number, _)| number).filter(differs).collect();
+            let missing = |number: &u64| theirs.page(*number).is_none();
+            pages.extend(ours.pages_in(0..u64::MAX).map(|(number, _)| number).filter(missing));
+            for number in pages {
+                // The last page of a memory with small pages is as long as the memory.
+                let inside = theirs.bytes().saturating_sub(number.saturating_mul(PAGE)).min(PAGE) as usize;
+                let bytes = theirs.page(number).map_or(&[0; PAGE as usize][..], |page| &page[..]);
+                self.write(memory, number * PAGE, &bytes[..inside])?;
+            }
+        }
+        Ok(())
+    }
+
     /// Calls `sink` with every page that was written since the last call.
     pub fn take_written(&mut self, mut sink: impl FnMut(MemoryIndex, u64, &[u8])) {
         let before = u64::from(self.interval) - 1;

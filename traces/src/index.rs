@@ -61,12 +61,24 @@ pub struct Place {
     pub offset: Option<CodeOffset>,
 }
 
+/// What events are digested in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum DigestOf {
+    /// What the recorder says, and the same for all recordings of one module.
+    #[default]
+    Records,
+    /// Chunks of a trace that held all events.
+    Chunks,
+}
+
 /// Digests of a run's events in *stretches*: equal ones mean equal events, whether a trace holds them or leaves them out.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EventDigests {
+    /// What a stretch is, and what its digest covers.
+    pub of: DigestOf,
     /// One past the last event of each stretch. The first stretch begins with the first event.
     pub ends: Vec<Position>,
-    /// The digest of each. What it covers is the recorder's to say, and the same for all recordings of one module.
+    /// The digest of each.
     pub digests: Vec<[u8; 16]>,
 }
 
@@ -79,6 +91,7 @@ impl EventDigests {
     /// The first stretch that `other` does not have the same: its events, as far as `self` has them. `None` if all are
     /// the same.
     pub fn first_difference(&self, other: &EventDigests) -> Option<Range<Position>> {
+        debug_assert_eq!(self.of, other.of, "digests of other things say nothing");
         let stretch = |number: usize| Some((self.ends.get(number)?, self.digests.get(number)?));
         let theirs = |number: usize| Some((other.ends.get(number)?, other.digests.get(number)?));
         let most = self.ends.len().max(other.ends.len());

@@ -1,8 +1,9 @@
 //! Keyframes: stored memory images, so that a seek replays a bounded number of events.
 //!
-//! Keyframe `k` (counted from 1) holds the pages changed since keyframe `k - lowbit(k)`, as in a Fenwick
-//! tree: a seek reads at most log2(k) keyframes, and a page that changes all the time is stored at most
-//! log2 times as often as with plain differences.
+//! Each holds the pages changed since an earlier one. While recording, keyframe `k` (counted from 1) builds on
+//! `k - lowbit(k)`, as in a Fenwick tree: a seek reads at most log2(k) keyframes, and a page that changes all the time
+//! is stored at most log2 times as often as with plain differences. The few keyframes of an excerpt each build on the
+//! one before, so that no page is stored twice.
 
 use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
@@ -21,13 +22,15 @@ pub(crate) const PAGES_PER_BLOCK: usize = 1024;
 pub(crate) struct KeyframeEntry {
     /// The position whose memory this is.
     pub(crate) position: u64,
+    /// Number of the keyframe that it builds on, from 1; 0 is empty memory.
+    pub(crate) base: u64,
     /// Sizes of all memories in pages of the memory, and bytes in such a page.
     pub(crate) sizes: Vec<(u64, u32)>,
     /// Offsets of its blocks of pages.
     pub(crate) blocks: Vec<u64>,
 }
 
-/// Number of the keyframe that keyframe `k` (from 1) builds on; 0 is empty memory.
+/// Number of the keyframe that keyframe `k` (from 1) builds on while recording; 0 is empty memory.
 pub(crate) fn base(k: u64) -> u64 {
     k & (k.wrapping_sub(1))
 }

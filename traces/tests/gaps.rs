@@ -4,10 +4,11 @@
 
 mod support;
 
-use forkpoint_traces::{EngineWords, EventDigests, HostEvent, Position, TraceError, TraceReader};
+use forkpoint_traces::{DigestOf, EngineWords, EventDigests, HostEvent, Position, Source, TraceError, TraceReader};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 use support::{Plain, Step, create, push, random_run, read};
 
 /// Writes a trace that holds the events in `held` only, which begins with the first event.
@@ -18,7 +19,7 @@ fn write(path: &Path, chunk_events: u32, steps: &[Step], held: &[Range<usize>]) 
         push(&mut writer, step).unwrap();
     }
     let ends = vec![Position(3), Position(steps.len() as u64)];
-    writer.set_digests(EventDigests { ends, digests: vec![[1; 16], [2; 16]] });
+    writer.set_digests(EventDigests { of: DigestOf::Records, ends, digests: vec![[1; 16], [2; 16]] });
     writer.finish(EngineWords::default()).unwrap();
 }
 
@@ -57,7 +58,7 @@ fn what_is_held_is_what_a_whole_trace_holds() {
         trace.check_blocks().unwrap();
         assert!(trace.is_complete(), "seed {seed}");
         assert_eq!(trace.events(), steps.len() as u64, "seed {seed}");
-        assert_eq!(trace.digests().unwrap().digests, [[1; 16], [2; 16]]);
+        assert_eq!(trace.digests(DigestOf::Records).unwrap().digests, [[1; 16], [2; 16]]);
 
         // Every event is held or in a gap.
         let is_held = |at: usize| held.iter().any(|part| part.contains(&at));
@@ -135,4 +136,67 @@ fn ranges_of_what_is_held() {
     assert_eq!(held, [all.start..gaps[0].start, gaps[0].end..gaps[1].start, gaps[1].end..all.end]);
     assert_eq!(trace.held(Position(2)..Position(4)), [Position(2)..Position(4)]);
     assert_eq!(trace.held(gaps[0].start..gaps[0].end), []);
+}
+
+/// Writes an excerpt, and opens it with the module of the trace.
+fn excerpt(trace: &mut TraceReader, held: &[Range<Position>], to: &Path) -> TraceReader {
+    let header = trace.header().clone();
+    trace.excerpt(held, &header, to, &mut |_| true).unwrap().unwrap();
+    TraceReader::of(Source::open(to).unwrap(), Some(Arc::clone(trace.module()))).unwrap()
+}
+
+#[test]
+fn an_excerpt_holds_what_was_asked_for_of_what_its_trace_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, whole, to] = ["t.fpt", "whole.fpt", "excerpt.fpt"].map(|name| folder.path().join(name));
+    for seed in 0..200 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (steps, _) = random_run(seed, random.usize(40..900));
+        let (held, chunk_events) = (random_ranges(&mut random, steps.len()), random.u32(1..200));
+        write(&path, chunk_events, &steps, &held);
+        support::write(&whole, chunk_events, &steps);
+        let asked = random_ranges(&mut random, steps.len());
+        let ranges: Vec<_> =
+            asked.iter().map(|part| Position(part.start as u64)..Position(part.end as u64)).collect();
+        for (path, held) in [(&whole, vec![0..steps.len()]), (&path, held)] {
+            let mut source = TraceReader::open(path).unwrap();
+            let mut trace = excerpt(&mut source, &ranges, &to);
+            trace.check_blocks().unwrap();
+            assert_eq!((trace.events(), trace.is_complete()), (steps.len() as u64, true), "seed {seed}");
+            let is_in = |parts: &[Range<usize>], at: usize| parts.iter().any(|part| part.contains(&at));
+            let is_held = |at: usize| is_in(&held, at) && (is_in(&asked, at) || at == 0 || at == steps.len() - 1);
+            let expected: Vec<Step> =
+                (0..steps.len()).filter(|at| is_held(*at)).map(|at| steps[at].clone()).collect();
+            let (found, result) = read(&mut trace);
+            result.unwrap();
+            assert_eq!(found, expected, "seed {seed}: {asked:?} of {held:?}");
+            assert_eq!(host_log(&trace), host_log(&source), "seed {seed}");
+            for gap in trace.gaps().collect::<Vec<_>>() {
+                let (mut plain, mut image) = (Plain::default(), trace.empty_image());
+                steps[..gap.end.0 as usize].iter().for_each(|step| plain.apply(step));
+                assert_eq!(trace.restore(gap.end, &mut image).unwrap(), gap.end, "seed {seed}");
+                assert_eq!(plain.difference(&image), None, "seed {seed}: memory after {gap:?}");
+            }
+            // What it leaves out is known by its digests: those of the recorder, or else of all chunks.
+            for of in [DigestOf::Records, DigestOf::Chunks] {
+                let (expected, found) = (source.digests(of), trace.digests(of));
+                assert!(found.is_none() || found == expected, "seed {seed}: {of:?}");
+            }
+            assert!([DigestOf::Records, DigestOf::Chunks].iter().any(|of| trace.digests(*of).is_some()));
+        }
+    }
+}
+
+#[test]
+fn an_excerpt_has_no_module_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, to] = ["t.fpt", "excerpt.fpt"].map(|name| folder.path().join(name));
+    let (steps, _) = random_run(1, 100);
+    support::write(&path, 16, &steps);
+    let mut source = TraceReader::open(&path).unwrap();
+    drop(excerpt(&mut source, &[], &to));
+    assert!(matches!(TraceReader::open(&to), Err(TraceError::NoModule)));
+    let other: Arc<[u8]> = b"\0asm\x01\0\0\0\0".as_slice().into();
+    let wrong = TraceReader::of(Source::open(&to).unwrap(), Some(other));
+    assert!(matches!(wrong, Err(TraceError::Corrupt { .. })), "a module that is not the one of the header");
 }

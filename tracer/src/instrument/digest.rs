@@ -6,7 +6,7 @@
 //! the same events in the same order, whatever the engine and the way to record. One digest covers a *stretch* of events,
 //! [`STRETCH`] or a few more: a stretch ends where a segment begins.
 
-use forkpoint_traces::{EventDigests, MemoryIndex, Position};
+use forkpoint_traces::{DigestOf, EventDigests, MemoryIndex, Position};
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -48,6 +48,7 @@ impl RunDigest {
     /// The digests as a trace has them.
     pub fn in_trace(&self) -> EventDigests {
         EventDigests {
+            of: DigestOf::Records,
             ends: self.stretches.iter().map(|stretch| stretch.end).collect(),
             digests: self.stretches.iter().map(|stretch| stretch.digest.to_le_bytes()).collect(),
         }

@@ -22,8 +22,8 @@ impl FullChunk {
         self.columns.iter().map(|column| column.bytes().len()).sum()
     }
 
-    /// Its head, the payload of its block, and its columns for the next chunk.
-    pub(crate) fn pack(self) -> std::io::Result<(ChunkHead, Vec<u8>, Columns)> {
+    /// Its head, the payload of its block, and its columns for the next chunk; `level` is zstd's.
+    pub(crate) fn pack(self, level: i32) -> std::io::Result<(ChunkHead, Vec<u8>, Columns)> {
         let FullChunk { first, count, observed, pages, mut columns } = self;
         let mut digest = Xxh3::new();
         let mut sizes = [(0, 0); COLUMNS];
@@ -33,7 +33,7 @@ impl FullChunk {
             digest.update(column);
             let start = stored.len();
             if !column.is_empty() {
-                stored.extend_from_slice(&compression::compress(column, 1)?);
+                stored.extend_from_slice(&compression::compress(column, level)?);
             }
             *size = (column.len() as u32, (stored.len() - start) as u32);
         }

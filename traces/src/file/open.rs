@@ -13,17 +13,16 @@ use crate::index::{ChunkEntry, EventDigests, Index};
 use crate::keyframe::KeyframeEntry;
 use crate::limits::MIN_KEYFRAME_EVENTS;
 use crate::native::NativeFunction;
+use crate::source::Source;
 use crate::wire;
 use std::collections::HashSet;
-use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 
 /// Most bytes that the head of a chunk takes; its columns are checked when they are read.
 const CHUNK_HEAD: usize = 1024;
 
 /// Refuses a file that is not a trace, or a trace of another version.
-pub(super) fn check_preamble(file: &File, length: u64) -> Result<(), TraceError> {
+pub(super) fn check_preamble(file: &Source, length: u64) -> Result<(), TraceError> {
     let mut bytes = vec![0; length.min(PREAMBLE) as usize];
     file.read_exact_at(&mut bytes, 0).map_err(TraceError::io("reading the start of the file"))?;
     let (magic, version) = bytes.split_at(bytes.len().min(MAGIC.len()));
@@ -41,7 +40,7 @@ pub(super) fn check_preamble(file: &File, length: u64) -> Result<(), TraceError>
 
 /// Reads the block at `at`, which must have `tag`, and moves `at` past it.
 pub(super) fn expect(
-    file: &File,
+    file: &Source,
     at: &mut u64,
     length: u64,
     tag: Tag,
@@ -58,7 +57,7 @@ pub(super) fn expect(
 
 /// The index that the trailer points to. The inner error says why there is none, worded as a reason for being
 /// incomplete; the outer error means that the file cannot be read at all.
-pub(super) fn read_index(file: &File, length: u64) -> Result<Result<Index, String>, TraceError> {
+pub(super) fn read_index(file: &Source, length: u64) -> Result<Result<Index, String>, TraceError> {
     let Some(start) = length.checked_sub(TRAILER) else { return Ok(Err(unclosed())) };
     let mut trailer = [0; TRAILER as usize];
     file.read_exact_at(&mut trailer, start).map_err(TraceError::io("reading the end of the file"))?;
@@ -78,7 +77,7 @@ fn unclosed() -> String {
     "the recorder did not close it (killed, or out of disk)".to_string()
 }
 
-fn index_at(file: &File, at: u64, length: u64) -> Result<Index, TraceError> {
+fn index_at(file: &Source, at: u64, length: u64) -> Result<Index, TraceError> {
     let head = block::head(file, at, length)?
         .filter(|head| head.tag == Tag::Index)
         .ok_or_else(|| TraceError::corrupt(at, "the trailer does not point to an index"))?;
@@ -90,7 +89,7 @@ const WORDS: u64 = 4 << 20;
 
 /// Decodes an index. The blocks before it also hold what it says of chunks and keyframes, uncompressed, so it exceeds
 /// the file's length by no more than the engine's words.
-fn read_index_block(file: &File, head: &BlockHead, at: u64, length: u64) -> Result<Index, TraceError> {
+fn read_index_block(file: &Source, head: &BlockHead, at: u64, length: u64) -> Result<Index, TraceError> {
     if u64::from(head.raw) > length.saturating_add(WORDS) {
         return Err(TraceError::corrupt(at, format!("an index of {} bytes in a file of {length}", head.raw)));
     }
@@ -112,7 +111,7 @@ pub(super) struct Rescued {
 ///
 /// # Errors
 /// Only when the file cannot be read at all: damage merely ends the readable part and becomes its reason.
-pub(super) fn rescue(file: &File, at: u64, length: u64, chunk_events: u32) -> Result<Rescued, TraceError> {
+pub(super) fn rescue(file: &Source, at: u64, length: u64, chunk_events: u32) -> Result<Rescued, TraceError> {
     let mut rescued = Rescued { index: Index::default(), end: at, why: None, chunk_events };
     let mut last_chunk = None;
     loop {
@@ -161,7 +160,7 @@ impl Rescued {
 
 /// Notes the block at the end of what was rescued and returns its head. `None`: the file ends in or before it, or it
 /// is an index, after which nothing may follow.
-fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<BlockHead>, TraceError> {
+fn next_block(file: &Source, rescued: &mut Rescued, length: u64) -> Result<Option<BlockHead>, TraceError> {
     let (index, at) = (&mut rescued.index, rescued.end);
     let Some(head) = block::head(file, at, length)? else {
         if at < length {
@@ -191,7 +190,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
         Tag::Keyframe => {
             let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
             let after_gap = index.chunks.last().is_some_and(|chunk| chunk.end().0 < frame.position);
-            check_keyframe(&frame, index.keyframes.last(), after_gap, at)?;
+            check_keyframe(&frame, &index.keyframes, after_gap, at)?;
             index.keyframes.push(frame);
         }
         Tag::Native => {
@@ -216,7 +215,7 @@ fn next_block(file: &File, rescued: &mut Rescued, length: u64) -> Result<Option<
 
 /// Checks every block in `range` of the file, which begins after the site table, and compares `index` with them.
 pub(super) fn check_blocks(
-    file: &File,
+    file: &Source,
     index: &Index,
     range: Range<u64>,
     complete: bool,
@@ -276,10 +275,8 @@ pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceE
         check_chunk(chunk, next, chunk_events)?;
         next = chunk.end().0;
     }
-    let mut last = None;
-    for frame in &index.keyframes {
-        check_keyframe(frame, last, gaps.contains(&frame.position), 0)?;
-        last = Some(frame);
+    for (number, frame) in index.keyframes.iter().enumerate() {
+        check_keyframe(frame, &index.keyframes[..number], gaps.contains(&frame.position), 0)?;
     }
     if index.digests.as_ref().is_some_and(|digests| !digests.is_sound()) {
         return Err(TraceError::corrupt(0, "digests of events are out of order, or some are missing"));
@@ -287,14 +284,22 @@ pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceE
     Ok(())
 }
 
-/// Keyframes are in order, so far apart that the number of events bounds theirs, unless events are left out before, and no
+/// Keyframes build on earlier ones, are in order, so far apart that the number of events bounds theirs, unless events are left out before, and no
 /// two share pages: the cost of reading them all is bounded by the length of the file.
 fn check_keyframe(
     frame: &KeyframeEntry,
-    last: Option<&KeyframeEntry>,
+    earlier: &[KeyframeEntry],
     after_gap: bool,
     at: u64,
 ) -> Result<(), TraceError> {
+    if frame.base > earlier.len() as u64 {
+        let (number, base) = (earlier.len() + 1, frame.base);
+        return Err(TraceError::corrupt(
+            at,
+            format!("keyframe {number} builds on keyframe {base}, which is none before it"),
+        ));
+    }
+    let last = earlier.last();
     let before = last.map_or(0, |last| last.position);
     let apart = if after_gap { 1 } else { MIN_KEYFRAME_EVENTS };
     if frame.position.checked_sub(before).is_none_or(|events| events < apart) {

@@ -1,6 +1,7 @@
 //! Reading a trace that may come from a stranger, or be cut off.
 
 mod events;
+mod excerpt;
 mod gaps;
 mod host_log;
 mod keyframes;
@@ -21,9 +22,9 @@ use crate::native::NativeFunction;
 use crate::outcome::Outcome;
 use crate::predict::Predictor;
 use crate::site::SiteTable;
+use crate::source::Source;
 use crate::wire;
 use std::collections::HashMap;
-use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 /// Reads a trace. Opening it reads the header, the module, the sites and the index; events are read chunk by
 /// chunk.
 pub struct TraceReader {
-    file: File,
+    file: Source,
     length: u64,
     /// Where the blocks after the site table begin.
     start: u64,
@@ -57,15 +58,15 @@ impl TraceReader {
     /// When the file cannot be read, is not a trace, has another format version, ends before its first event could
     /// have been recorded, or contradicts itself.
     pub fn open(path: &Path) -> Result<TraceReader, TraceError> {
-        let file = File::open(path).map_err(TraceError::io(format!("opening {}", path.display())))?;
-        let metadata = file.metadata().map_err(TraceError::io(format!("reading {}", path.display())))?;
-        if !metadata.is_file() {
-            return Err(TraceError::Io {
-                what: format!("opening {}", path.display()),
-                source: std::io::Error::other("this is not a regular file"),
-            });
-        }
-        let length = metadata.len();
+        TraceReader::of(Source::open(path)?, None)
+    }
+
+    /// Opens a trace that is part of another file. If it was written without its module, `module` has it.
+    ///
+    /// # Errors
+    /// As those of [`TraceReader::open`].
+    pub fn of(file: Source, module: Option<Arc<[u8]>>) -> Result<TraceReader, TraceError> {
+        let length = file.length();
         open::check_preamble(&file, length)?;
         let mut at = PREAMBLE;
         let header: Header =
@@ -75,7 +76,12 @@ impl TraceReader {
             let most = limits::MAX_CHUNK_EVENTS;
             return Err(TraceError::corrupt(at, format!("chunks of {chunk_events} events, expected at most {most}")));
         }
-        let module: Arc<[u8]> = open::expect(&file, &mut at, length, Tag::Module, "module")?.into();
+        let stored = open::expect(&file, &mut at, length, Tag::Module, "module")?;
+        let module: Arc<[u8]> = match module {
+            Some(module) if stored.is_empty() => module,
+            None if stored.is_empty() && header.module.length > 0 => return Err(TraceError::NoModule),
+            _ => stored.into(),
+        };
         header.module.check(&module, at)?;
         header.program.as_ref().map_or(Ok(()), |program| program.check(module.len()))?;
         let table: Sites =

@@ -1,6 +1,7 @@
 //! Writing a trace, in constant memory.
 
 use super::Sites;
+use super::form::Form;
 use super::output::Output;
 use crate::block::Tag;
 use crate::chunk::ChunkEncoder;
@@ -9,7 +10,7 @@ use crate::header::Header;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::image::{CorruptEvent, Image};
 use crate::index::{EngineWords, EventDigests};
-use crate::keyframe::{self, PAGES_PER_BLOCK, PageList};
+use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
 use crate::limits::{self, MAX_CHUNK_EVENTS};
 use crate::native::NativeFunction;
 use crate::page::PAGE;
@@ -46,6 +47,7 @@ pub struct Finished {
 /// the requested one. What was written stays readable whatever happens next: if the writer is dropped before that,
 /// the file is an incomplete trace, under the requested name unless something else has it.
 pub struct TraceWriter {
+    form: Form,
     packer: Packer,
     /// Declared after `packer`, which must have written everything before the file gets its name.
     output: Output,
@@ -77,6 +79,18 @@ impl TraceWriter {
         sites: Vec<Site>,
         data: Vec<Range<u32>>,
     ) -> Result<TraceWriter, TraceError> {
+        TraceWriter::create_in(Form::Recording, path, header, module, sites, data)
+    }
+
+    /// The same, in another form.
+    pub(super) fn create_in(
+        form: Form,
+        path: &Path,
+        header: &Header,
+        module: Arc<[u8]>,
+        sites: Vec<Site>,
+        data: Vec<Range<u32>>,
+    ) -> Result<TraceWriter, TraceError> {
         if header.chunk_events > MAX_CHUNK_EVENTS {
             let events = header.chunk_events;
             let what = format!("chunks of {events} events, the format allows {MAX_CHUNK_EVENTS}");
@@ -93,13 +107,15 @@ impl TraceWriter {
         wire::decode::<Sites>(&sites, 0, "sites")?;
         let creating = TraceError::io(format!("creating the trace {}", path.display()));
         let (file, output) = Output::create(path).map_err(creating)?;
-        let mut blocks = Blocks::new(file);
-        if let Err(error) = blocks.head(&header, &module, &sites) {
+        let mut blocks = Blocks::new(file, form);
+        let stored = if form == Form::Excerpt { &[][..] } else { &module };
+        if let Err(error) = blocks.head(&header, stored, &sites) {
             output.discard();
             return Err(error);
         }
         let table = Arc::new(SiteTable::new(table.sites));
         Ok(TraceWriter {
+            form,
             packer: Packer::new(blocks),
             output,
             chunk: ChunkEncoder::new(table.layouts().into()),
@@ -207,7 +223,11 @@ impl TraceWriter {
     fn keyframe(&mut self) -> Result<(), TraceError> {
         self.keyframes += 1;
         let mut lists = Vec::new();
-        self.image.dirty_since(keyframe::base(self.keyframes), |memory, page, _| lists.push((memory, page)));
+        let base = match self.form {
+            Form::Recording => keyframe::base(self.keyframes),
+            Form::Excerpt => self.keyframes - 1,
+        };
+        self.image.dirty_since(base, |memory, page, _| lists.push((memory, page)));
         for list in lists.chunks(PAGES_PER_BLOCK) {
             let mut raw = wire::encode(&PageList(list.to_vec()));
             let mut bytes = [0; PAGE as usize];
@@ -217,7 +237,8 @@ impl TraceWriter {
             }
             self.packer.put(Part::Pages(raw))?;
         }
-        self.packer.put(Part::Keyframe(self.events, self.image.sizes()))?;
+        let (position, sizes) = (self.events, self.image.sizes());
+        self.packer.put(Part::Keyframe(KeyframeEntry { position, base, sizes, blocks: Vec::new() }))?;
         self.last_keyframe = self.events;
         Ok(())
     }

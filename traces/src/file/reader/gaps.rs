@@ -2,7 +2,8 @@
 
 use super::TraceReader;
 use crate::ids::Position;
-use crate::index::EventDigests;
+use crate::index::{ChunkEntry, DigestOf, EventDigests};
+use std::borrow::Cow;
 use std::ops::Range;
 
 impl TraceReader {
@@ -45,8 +46,17 @@ impl TraceReader {
         gap.map_or(Position(self.events()), |gap| gap.start.max(position))
     }
 
-    /// Digests of all events, if the recorder kept them.
-    pub fn digests(&self) -> Option<&EventDigests> {
-        self.index.digests.as_ref()
+    /// Digests of all events in such stretches, if the trace has them: a trace that holds all events has those of its
+    /// chunks.
+    pub fn digests(&self, of: DigestOf) -> Option<Cow<'_, EventDigests>> {
+        if let Some(digests) = self.index.digests.as_ref().filter(|digests| digests.of == of) {
+            return Some(Cow::Borrowed(digests));
+        }
+        if of != DigestOf::Chunks || self.gaps().next().is_some() {
+            return None;
+        }
+        let chunks = || self.index.chunks.iter();
+        let (ends, digests) = (chunks().map(ChunkEntry::end).collect(), chunks().map(|chunk| chunk.digest).collect());
+        Some(Cow::Owned(EventDigests { of, ends, digests }))
     }
 }

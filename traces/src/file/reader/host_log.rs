@@ -5,12 +5,12 @@ use crate::block::{self, Tag};
 use crate::chunk::{ChunkColumns, take_blob};
 use crate::error::TraceError;
 use crate::host::HostEvent;
-use std::fs::File;
+use crate::source::Source;
 
 /// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. Bytes
 /// that were put into memory between calls of the guest are not a step.
 pub struct HostLog {
-    file: File,
+    file: Source,
     length: u64,
     /// Offsets of the chunks still to be read, the next one last.
     chunks: Vec<u64>,
@@ -26,7 +26,7 @@ impl TraceReader {
     /// # Errors
     /// When the file cannot be opened a second time.
     pub fn host_log(&self) -> Result<HostLog, TraceError> {
-        let file = self.file.try_clone().map_err(TraceError::io("reading the host log"))?;
+        let file = self.file.try_clone()?;
         let chunks = self.index.chunks.iter().map(|chunk| chunk.offset);
         // Blocks are in the order of the run.
         let mut chunks: Vec<u64> = chunks.chain(self.index.kept.iter().copied()).collect();

@@ -5,7 +5,7 @@ use crate::block::{self, Tag};
 use crate::error::TraceError;
 use crate::ids::{MemoryIndex, Position};
 use crate::image::{CorruptEvent, Image};
-use crate::keyframe::{self, PageList};
+use crate::keyframe::PageList;
 use crate::page::PAGE;
 use crate::wire;
 
@@ -46,11 +46,12 @@ impl TraceReader {
             image.clear();
             return Ok(Position(0));
         };
-        let mut number = number as u64;
         let mut chain = Vec::new();
-        while number > 0 {
-            chain.push(&self.index.keyframes[number as usize - 1]);
-            number = keyframe::base(number);
+        let mut next = Some(frame);
+        while let Some(frame) = next {
+            chain.push(frame);
+            // It is checked when the trace is opened that the base comes before.
+            next = frame.base.checked_sub(1).and_then(|base| self.index.keyframes.get(base as usize));
         }
         image.clear();
         let corrupt = |at| move |error: CorruptEvent| TraceError::corrupt(at, error.to_string());

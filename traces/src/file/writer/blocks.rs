@@ -3,6 +3,7 @@
 use crate::block::{self, Tag};
 use crate::chunk::{Columns, FullChunk};
 use crate::error::TraceError;
+use crate::file::form::Form;
 use crate::file::{FORMAT_VERSION, MAGIC, TRAILER_MAGIC};
 use crate::ids::{FuncIndex, Position};
 use crate::index::{ChunkEntry, EngineWords, EventDigests, Index};
@@ -14,6 +15,12 @@ use std::io::{BufWriter, Write};
 /// Compression level of everything that is written once per run.
 const LEVEL: i32 = 3;
 
+/// Of what is written all the time.
+const FASTEST: i32 = 1;
+
+/// Of a file that is sent. Higher levels take several times as long for a few percent.
+const SMALLEST: i32 = 17;
+
 /// What a recording adds to the file while it runs.
 pub(super) enum Part {
     /// The native code of a function, encoded.
@@ -24,8 +31,8 @@ pub(super) enum Part {
     Kept(FullChunk),
     /// A block of pages, which belongs to the next keyframe.
     Pages(Vec<u8>),
-    /// A keyframe after this number of events, and the sizes of all memories.
-    Keyframe(u64, Vec<(u64, u32)>),
+    /// A keyframe, without its blocks of pages.
+    Keyframe(KeyframeEntry),
 }
 
 /// Writes blocks.
@@ -36,11 +43,13 @@ pub(super) struct Blocks {
     index: Index,
     /// Blocks of pages since the last keyframe.
     pages: Vec<u64>,
+    form: Form,
 }
 
 impl Blocks {
-    pub(super) fn new(file: File) -> Blocks {
-        Blocks { out: BufWriter::with_capacity(1 << 20, file), at: 0, index: Index::default(), pages: Vec::new() }
+    pub(super) fn new(file: File, form: Form) -> Blocks {
+        let out = BufWriter::with_capacity(1 << 20, file);
+        Blocks { out, at: 0, index: Index::default(), pages: Vec::new(), form }
     }
 
     /// Length of the file so far.
@@ -67,9 +76,18 @@ impl Blocks {
     /// Writes a block and returns its offset.
     fn block(&mut self, tag: Tag, raw: &[u8]) -> Result<u64, TraceError> {
         let at = self.at;
-        let level = if tag == Tag::Pages { 1 } else { LEVEL };
+        let level = match self.form {
+            Form::Excerpt => SMALLEST,
+            Form::Recording if tag == Tag::Pages => FASTEST,
+            Form::Recording => LEVEL,
+        };
         self.at += block::write(&mut self.out, tag, raw, level).map_err(TraceError::io("writing the trace"))?;
         Ok(at)
+    }
+
+    /// For the columns of a chunk.
+    fn chunk_level(&self) -> i32 {
+        if self.form == Form::Excerpt { SMALLEST } else { FASTEST }
     }
 
     fn flush(&mut self) -> Result<(), TraceError> {
@@ -85,7 +103,8 @@ impl Blocks {
             }
             Part::Chunk(chunk) => return self.chunk(chunk).map(Some),
             Part::Kept(chunk) => {
-                let (_, payload, columns) = chunk.pack().map_err(TraceError::io("compressing what is kept"))?;
+                let (_, payload, columns) =
+                    chunk.pack(self.chunk_level()).map_err(TraceError::io("compressing what is kept"))?;
                 let at = self.block(Tag::Kept, &payload)?;
                 self.index.kept.push(at);
                 self.flush()?;
@@ -95,8 +114,8 @@ impl Blocks {
                 let at = self.block(Tag::Pages, &raw)?;
                 self.pages.push(at);
             }
-            Part::Keyframe(position, sizes) => {
-                let entry = KeyframeEntry { position, sizes, blocks: std::mem::take(&mut self.pages) };
+            Part::Keyframe(entry) => {
+                let entry = KeyframeEntry { blocks: std::mem::take(&mut self.pages), ..entry };
                 self.block(Tag::Keyframe, &wire::encode(&entry))?;
                 self.index.keyframes.push(entry);
                 self.flush()?;
@@ -106,7 +125,8 @@ impl Blocks {
     }
 
     fn chunk(&mut self, chunk: FullChunk) -> Result<Columns, TraceError> {
-        let (head, payload, columns) = chunk.pack().map_err(TraceError::io("compressing a chunk"))?;
+        let (head, payload, columns) =
+            chunk.pack(self.chunk_level()).map_err(TraceError::io("compressing a chunk"))?;
         let offset = self.block(Tag::Chunk, &payload)?;
         self.index.chunks.push(ChunkEntry {
             offset,

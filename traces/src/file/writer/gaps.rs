@@ -4,6 +4,8 @@ use super::TraceWriter;
 use super::blocks::Part;
 use crate::error::TraceError;
 use crate::filter::PageFilter;
+use crate::ids::Position;
+use crate::image::Image;
 use crate::index::EventDigests;
 use crate::raw::RawEvent;
 
@@ -35,6 +37,25 @@ impl TraceWriter {
             self.keyframe()?;
         }
         Ok(())
+    }
+
+    /// Leaves out all events up to `to`, whose memory is that of `image`.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or there is more memory than a trace may have.
+    pub(in crate::file) fn jump(&mut self, to: Position, image: &Image) -> Result<(), TraceError> {
+        self.leave_out()?;
+        self.image.become_like(image).map_err(|error| self.impossible(&error))?;
+        self.events = to.0;
+        Ok(())
+    }
+
+    /// Keeps the step of a host call among events that are left out.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub(in crate::file) fn keep_step(&mut self, step: &[u8]) -> Result<(), TraceError> {
+        self.keep(&RawEvent::host(step))
     }
 
     /// Keeps the digests of all events, whether the trace holds them or leaves them out.

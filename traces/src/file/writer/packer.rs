@@ -175,9 +175,11 @@ mod tests {
 
     use super::*;
     use crate::chunk::{ChunkEncoder, FullChunk};
+    use crate::file::form::Form;
     use crate::filter::PageFilter;
     use crate::ids::FuncIndex;
     use crate::index::EngineWords;
+    use crate::keyframe::KeyframeEntry;
     use crate::raw::RawEvent;
     use crate::site::SiteTable;
     use std::fs::{self, File, OpenOptions};
@@ -201,7 +203,8 @@ mod tests {
             parts.push(Part::Chunk(chunk(first, length + first as usize)));
             if first % 4 == 3 {
                 parts.extend([Part::Pages(vec![first as u8; 5000]), Part::Pages(vec![2; 100])]);
-                parts.push(Part::Keyframe(first, vec![(1, 65536)]));
+                let (base, sizes) = (0, vec![(1, 65536)]);
+                parts.push(Part::Keyframe(KeyframeEntry { position: first, base, sizes, blocks: Vec::new() }));
             }
         }
         parts
@@ -212,12 +215,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         for length in [10, WORTH_A_THREAD] {
             let [here, beside] = ["here", "beside"].map(|name| folder.path().join(name));
-            let mut blocks = Blocks::new(File::create(&here).unwrap());
+            let mut blocks = Blocks::new(File::create(&here).unwrap(), Form::Recording);
             for part in parts(length) {
                 blocks.put(part).unwrap();
             }
             let expected = blocks.close(EngineWords::default(), None, 0, false).unwrap();
-            let mut packer = Packer::new(Blocks::new(File::create(&beside).unwrap()));
+            let mut packer = Packer::new(Blocks::new(File::create(&beside).unwrap(), Form::Recording));
             for part in parts(length) {
                 packer.put(part).unwrap();
             }
@@ -233,7 +236,7 @@ mod tests {
     fn a_full_disk_is_reported_once_and_nothing_is_written_after_it() {
         for length in [10, WORTH_A_THREAD] {
             let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-            let mut packer = Packer::new(Blocks::new(full));
+            let mut packer = Packer::new(Blocks::new(full, Form::Recording));
             let failed = parts(length).into_iter().find_map(|part| packer.put(part).err()).unwrap();
             assert_eq!(failed.to_string(), "writing the trace: No space left on device (os error 28)");
             let after = "writing the trace: an earlier part could not be written";
@@ -246,7 +249,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_found_at_the_end_at_the_latest() {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let mut packer = Packer::new(Blocks::new(full));
+        let mut packer = Packer::new(Blocks::new(full, Form::Recording));
         packer.put(Part::Chunk(chunk(0, WORTH_A_THREAD))).unwrap();
         let failed = packer.settle().err().unwrap();
         assert_eq!(failed.to_string(), "writing the trace: No space left on device (os error 28)");
