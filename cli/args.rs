@@ -4,27 +4,31 @@ mod compare;
 mod engines;
 mod format;
 mod guest;
+mod pack;
 mod parse;
 mod record;
 mod reduce;
+mod report;
 mod sweep;
 
 pub use compare::CompareArgs;
 pub use engines::EngineList;
 pub use format::Format;
 pub use guest::{GuestArgs, ProgramArgs, RunArgs, options_for};
+pub use pack::PackArgs;
 pub use parse::parse_size;
 pub use record::{RecordArgs, RecordHost};
 pub use reduce::ReduceArgs;
+pub use report::ReportArgs;
 pub use sweep::SweepArgs;
 
 use crate::project::engine;
 use clap::{Args, ColorChoice, Parser, Subcommand};
-use forkpoint_replay::NanBits;
+use forkpoint_replay::Side;
 use forkpoint_tracer::EngineSpec;
 use forkpoint_traces::Position;
 pub use parse::TimeLimit;
-use parse::{parse_limit, parse_position, parse_range};
+use parse::{parse_limit, parse_position, parse_range, sides};
 use std::path::PathBuf;
 
 /// Where two WebAssembly runs part.
@@ -86,6 +90,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
     )]
     Diff(DiffArgs),
+    /// Put both traces of a divergence into one file, to attach it to a bug report
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint pack traces/lhs.fpt traces/rhs.fpt -o bug.zip\n  forkpoint pack lhs.fpt rhs.fpt --list\n  forkpoint view bug.zip"
+    )]
+    Pack(PackArgs),
     /// Show what a trace holds
     #[command(after_help = "EXAMPLES\n  forkpoint info app.fpt\n  forkpoint info app.fpt --verify --json")]
     Info(InfoArgs),
@@ -121,10 +130,20 @@ pub enum Command {
     },
 }
 
+/// A trace.
+#[derive(Debug, Args)]
+pub struct TraceArg {
+    /// The trace, or a pack of two
+    pub file: PathBuf,
+    /// Which trace of a pack [default: lhs]
+    #[arg(long, value_name = "SIDE", value_parser = sides())]
+    pub side: Option<Side>,
+}
+
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
-    /// The recording
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub trace: TraceArg,
     /// The engine [default: the one that the recording names]
     #[arg(short, long, value_parser = engine)]
     pub engine: Option<EngineSpec>,
@@ -142,20 +161,6 @@ pub struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
-pub struct ReportArgs {
-    /// Report as JSON (docs/json.md)
-    #[arg(long)]
-    pub json: bool,
-    /// What to do about events that differ in the sign or payload of NaNs only, which the specification allows:
-    /// ignore them, report them if nothing else differs, or stop at the first
-    #[arg(long, value_name = "WHAT", default_value_t = NanBits::default())]
-    pub nan_bits: NanBits,
-    /// Events shown before and after the divergence
-    #[arg(long, default_value_t = 3, value_name = "N")]
-    pub context: u64,
-}
-
-#[derive(Debug, Args)]
 pub struct RunnerCheckArgs {
     /// Print one JSON array with an object for each part of the protocol
     #[arg(long)]
@@ -167,18 +172,18 @@ pub struct RunnerCheckArgs {
 
 #[derive(Debug, Args)]
 pub struct DiffArgs {
-    /// The left trace, the reference
+    /// The left trace, the reference; or a pack of both
     pub lhs: PathBuf,
     /// The right trace
-    pub rhs: PathBuf,
+    pub rhs: Option<PathBuf>,
     #[command(flatten)]
     pub report: ReportArgs,
 }
 
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// The trace
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub trace: TraceArg,
     /// Print JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
@@ -189,8 +194,8 @@ pub struct InfoArgs {
 
 #[derive(Debug, Args)]
 pub struct DumpArgs {
-    /// The trace
-    pub file: PathBuf,
+    #[command(flatten)]
+    pub trace: TraceArg,
     /// First position
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub from: Option<Position>,
@@ -223,7 +228,7 @@ pub struct EnginesArgs {
 
 #[derive(Debug, Args)]
 pub struct ViewArgs {
-    /// The trace, or the left one of two
+    /// The trace, the left one of two, or a pack of both
     pub lhs: PathBuf,
     /// The right one
     pub rhs: Option<PathBuf>,

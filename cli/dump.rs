@@ -18,7 +18,7 @@ mod stores;
 
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
-    let mut trace = files::reader(&args.file)?;
+    let mut trace = files::reader(&args.trace)?;
     let symbols = Symbols::of(&trace);
     let functions = match &args.func {
         Some(name) => Some(find_functions(name, &trace, &symbols)?),

@@ -1,26 +1,57 @@
-//! Traces that the user names: opening them, and pointing out what killed recorders left beside them.
+//! Traces and packs that the user names: opening them, and pointing out what killed recorders left beside them.
 
+use crate::args::TraceArg;
 use crate::output::tell;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use forkpoint_compare::{left_by_killed_recorders, open_trace};
-use forkpoint_replay::{Timeline, printable};
+use forkpoint_replay::{Pack, Timeline, printable};
 use forkpoint_traces::{MEMORY_VARIABLE, TraceReader};
 use std::path::Path;
 
-/// Opens a trace to be read.
-pub fn reader(path: &Path) -> Result<TraceReader> {
-    let mut trace = open_trace(path)?;
+/// Opens a trace to be read, or a side of a pack.
+pub fn reader(arg: &TraceArg) -> Result<TraceReader> {
+    if !Pack::is_one(&arg.file) {
+        if arg.side.is_some() {
+            bail!("{} is a trace, not a pack of two: leave out --side", arg.file.display());
+        }
+        return allowed(open_trace(&arg.file)?);
+    }
+    let Pack { lhs, rhs, .. } = pack(&arg.file)?;
+    allowed(arg.side.unwrap_or_default().of([lhs, rhs]))
+}
+
+/// Opens two traces to be replayed: two files, or a pack of both.
+pub fn pair(lhs: &Path, rhs: Option<&Path>) -> Result<[Timeline; 2]> {
+    match rhs {
+        Some(rhs) => Ok([timeline(lhs)?, timeline(rhs)?]),
+        None if Pack::is_one(lhs) => {
+            let Pack { lhs, rhs, .. } = pack(lhs)?;
+            Ok([Timeline::new(allowed(lhs)?), Timeline::new(allowed(rhs)?)])
+        }
+        None => bail!("{} is a single trace: name two, or a pack of both", lhs.display()),
+    }
+}
+
+/// Opens a trace to be replayed.
+pub fn timeline(path: &Path) -> Result<Timeline> {
+    if Pack::is_one(path) {
+        bail!("{} is a pack of two traces: name it alone", path.display());
+    }
+    Ok(Timeline::new(allowed(open_trace(path)?)?))
+}
+
+fn pack(path: &Path) -> Result<Pack> {
+    Pack::open(path).with_context(|| format!("opening the pack {}", path.display()))
+}
+
+/// Lets a trace fill as much memory as the user allows.
+fn allowed(mut trace: TraceReader) -> Result<TraceReader> {
     if let Some(size) = std::env::var_os(MEMORY_VARIABLE) {
         let size = size.to_string_lossy();
         let bytes = crate::args::parse_size(&size).map_err(anyhow::Error::msg);
         trace.allow_memory(bytes.with_context(|| format!("the environment variable {MEMORY_VARIABLE}"))?);
     }
     Ok(trace)
-}
-
-/// Opens a trace to be replayed.
-pub fn timeline(path: &Path) -> Result<Timeline> {
-    Ok(Timeline::new(reader(path)?))
 }
 
 /// Notes the incomplete traces that killed recorders of this file left.

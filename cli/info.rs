@@ -11,11 +11,11 @@ use std::sync::atomic::Ordering;
 
 /// Runs the command.
 pub fn run(args: &InfoArgs) -> Result<Answer> {
-    let mut timeline = files::timeline(&args.file)?;
+    let mut timeline = Timeline::new(files::reader(&args.trace)?);
     let shown = progress::show(false);
     let verified = if args.verify { Some(verify(&mut timeline).context("verifying the trace")?) } else { None };
     drop(shown);
-    print_info(&args.file, timeline.trace_mut(), verified.as_ref(), args.json)?;
+    print_info(&args.trace.file, timeline.trace_mut(), verified.as_ref(), args.json)?;
     Ok(Answer::Yes)
 }
 

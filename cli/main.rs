@@ -14,6 +14,7 @@ mod engines;
 mod files;
 mod info;
 mod output;
+mod pack;
 mod progress;
 mod project;
 mod record;
@@ -21,6 +22,7 @@ mod reduce;
 mod render;
 mod replay;
 mod request;
+mod rerun;
 mod runner_check;
 mod sweep;
 mod view;
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Replay(command) => replay::run(&command),
         Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),
+        Command::Pack(command) => pack::run(&command),
         Command::Info(command) => info::run(&command),
         Command::Dump(command) => dump::run(&command),
         Command::Engines(command) => engines::run(&command),

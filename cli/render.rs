@@ -2,6 +2,7 @@
 
 mod builds;
 mod comparison;
+mod contents;
 mod guard;
 mod hosts;
 mod info;

@@ -1,24 +1,23 @@
 //! `forkpoint replay`: run a recording again from its file alone, and check it event by event.
 
 use crate::answer::Answer;
-use crate::args;
 use crate::args::ReplayArgs;
 use crate::diff::compare_traces;
-use crate::files::reader;
+use crate::files::{reader, timeline};
 use crate::output::{quoted, tell};
 use crate::progress::{self, Terminal};
-use crate::request::plain_request;
+use crate::rerun::{named_engine, recorded_request};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{Doing, Progress, record, refuse_same};
-use forkpoint_tracer::instrument::{Options, Style};
-use forkpoint_tracer::{EngineSpec, FeatureSwitches, HostSource, Keep, Program, Request, Scratch, Stdio};
-use forkpoint_traces::{DigestOf, Header, Outcome};
+use forkpoint_replay::{Pack, Timeline};
+use forkpoint_tracer::{HostSource, Keep, Program, Request, Scratch, Stdio};
+use forkpoint_traces::{DigestOf, Excerpt, ExcerptModule, Outcome};
 use std::fs;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<Answer> {
-    let file = args.file.display();
-    let trace = reader(&args.file)?;
+    let file = args.trace.file.display();
+    let mut trace = reader(&args.trace)?;
     if let Some(scope) = &trace.header().recorder.scope {
         bail!("{file} holds {scope} only: record everything to run it again");
     }
@@ -32,11 +31,22 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     // Of events that the recording leaves out, it has digests to compare.
     let everything = Keep::Window { from: 0, to: u64::MAX };
     let keep = if trace.digests(DigestOf::Records).is_some() { everything } else { Keep::Full };
-    drop(trace);
     let temporary = Scratch::new().context("creating a temporary folder")?;
     if let Some(output) = &args.output {
-        refuse_same(output, [args.file.as_path()])?;
+        refuse_same(output, [args.trace.file.as_path()])?;
     }
+    // The engine's process opens the host log by the name of a trace.
+    let log = match Pack::is_one(&args.trace.file) {
+        true => {
+            let (header, words) = (trace.header().clone(), trace.words().clone());
+            let log = temporary.path().join("log.fpt");
+            let module = ExcerptModule::Same;
+            let excerpt = Excerpt { held: &[], header: &header, words: &words, module, edit: None };
+            trace.excerpt(excerpt, &log, &mut |_| true).with_context(recording)?;
+            log
+        }
+        false => args.trace.file.clone(),
+    };
     // A device or a FIFO cannot be read back for the comparison.
     let direct = args
         .output
@@ -47,7 +57,7 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     let request = Request {
         engine: engine.clone(),
         output: output.clone(),
-        host: HostSource::Log(args.file.clone()),
+        host: HostSource::Log(log),
         echo: args.echo,
         output_streams: if args.echo { Stdio::Inherit } else { Stdio::Null },
         timeout: args.timeout.0,
@@ -74,43 +84,13 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
     drop(shown);
     let hint = match &args.output {
         Some(output) => {
-            let [file, output] = [&args.file, output].map(|path| quoted(path.as_os_str()));
-            format!("\nlook at it: forkpoint view {file} {output}\n")
+            let [file, new] = [&args.trace.file, output].map(|path| quoted(path.as_os_str()));
+            match Pack::is_one(&args.trace.file) {
+                true => format!("\nlook at it: forkpoint view {new}\n"),
+                false => format!("\nlook at it: forkpoint view {file} {new}\n"),
+            }
         }
         None => "\nlook at it: add -o FILE to keep the new run, then forkpoint view both\n".to_string(),
     };
-    compare_traces(&args.file, &output, &args.report, &hint)
-}
-
-/// A request for a run under the conditions of a recording.
-fn recorded_request(header: &Header) -> Result<Request> {
-    let recorder = &header.recorder;
-    let checkpoint = recorder.checkpoint.parse().ok().unwrap_or_default();
-    let style = if recorder.hooks { Style::Hooks } else { Style::Inline };
-    let switches = |words: &[String]| match words {
-        [] => Ok(FeatureSwitches::default()),
-        words => words.join(",").parse::<FeatureSwitches>().context("the recording's proposals"),
-    };
-    Ok(Request {
-        options: Options { style, read_back: recorder.read_back, ..args::options_for(checkpoint) },
-        checkpoint,
-        memory_page_limit: header.limits.memory_pages,
-        features: switches(&header.features.compile)?,
-        run_features: switches(&header.features.run)?,
-        ..plain_request()?
-    })
-}
-
-/// The engine that a recording names, if it is part of this program: a file from a stranger must not decide which
-/// program or library is started here.
-fn named_engine(spec: &str) -> Result<EngineSpec> {
-    match spec.parse::<EngineSpec>() {
-        Ok(engine) if engine.is_built_in() => Ok(engine),
-        Ok(_) => bail!(
-            "it was recorded under {}, which is a program or a library outside of forkpoint: name it with --engine to \
-             start it, or another engine",
-            forkpoint_replay::printable(spec)
-        ),
-        Err(error) => Err(error).context("the engine of the recording is not known here: name one with --engine"),
-    }
+    compare_traces([Timeline::new(trace), timeline(&output)?], &args.report, &hint)
 }

@@ -4,14 +4,20 @@ use crate::answer::Answer;
 use crate::args::ViewArgs;
 use crate::{files, progress};
 use anyhow::Result;
+use forkpoint_replay::{Pack, Side, Timeline};
 use forkpoint_tui::Opened;
 use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &ViewArgs) -> Result<Answer> {
     let shown = progress::show(false);
-    let mut lhs = named(&args.lhs)?;
-    let rhs = args.rhs.as_deref().map(named).transpose()?;
+    let (mut lhs, rhs) = match &args.rhs {
+        None if Pack::is_one(&args.lhs) => {
+            let [lhs, rhs] = files::pair(&args.lhs, None)?;
+            (in_pack(&args.lhs, Side::Lhs, lhs), Some(in_pack(&args.lhs, Side::Rhs, rhs)))
+        }
+        rhs => (named(&args.lhs)?, rhs.as_deref().map(named).transpose()?),
+    };
     progress::follow("looking for the first divergence", &mut lhs.timeline);
     let viewer = forkpoint_tui::open(lhs, rhs, args.at)?;
     // From here on the viewer owns the screen.
@@ -21,7 +27,13 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
 }
 
 fn named(path: &Path) -> Result<Opened> {
-    let timeline = files::timeline(path)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    Ok(Opened { name, timeline })
+    Ok(Opened { name: name(path), timeline: files::timeline(path)? })
+}
+
+fn in_pack(path: &Path, side: Side, timeline: Timeline) -> Opened {
+    Opened { name: format!("{}: {side}", name(path)), timeline }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }

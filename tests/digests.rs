@@ -107,6 +107,32 @@ fn a_window_around_the_divergence_shows_what_whole_traces_show() {
     assert_eq!(ran.code, 0, "{ran:?}");
 }
 
+/// The host is asked before the first store, and the runs part in the first stretch of events.
+#[test]
+fn a_window_at_the_beginning_holds_what_comes_before_the_first_store() {
+    let module = br#"(module
+        (import "wasi_snapshot_preview1" "args_sizes_get" (func $sizes (param i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "run") (param $turns i32)
+          (drop (call $sizes (i32.const 0) (i32.const 4)))
+          (i32.store (i32.const 8) (i32.const 1))
+          (drop (call $sizes (i32.const 0) (i32.const 4)))
+          (f32.store (i32.const 12) (f32.div (f32.load (i32.const 1024)) (f32.load (i32.const 1024))))
+          (loop $again
+            (i32.store (i32.const 16) (local.get $turns))
+            (br_if $again (local.tee $turns (i32.sub (local.get $turns) (i32.const 1)))))))"#;
+    let folder = folder_with(&[("m.wat", module)]);
+    let rhs = "wasmtime:jit,nan-canonicalization=on";
+    let asked = ["--invoke", "run 1500000", "--rhs", rhs, "--nan-bits", "stop", "--keep", "window", "-o", "kept"];
+    let (ran, report, _) = compare(folder.path(), &asked);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    let info = run(folder.path(), &["info", "kept/lhs.fpt", "--json"]);
+    let info: Value = serde_json::from_str(&info.stdout).unwrap_or_default();
+    let gaps = info["left_out"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let first = gaps.first().and_then(|gap| gap["from"].as_u64().or_else(|| gap[0].as_u64()));
+    assert!(first > report["position"].as_u64(), "the only events left out come later: {info:#}");
+}
+
 #[test]
 fn who_wrote_there_last_is_known_or_said_to_be_unknown() {
     // The bytes at 16 are written first, then comes a long run without them.

@@ -2,6 +2,7 @@
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use forkpoint_compare::{HostMode, Kept};
+use forkpoint_replay::Side;
 use forkpoint_tracer::Preload;
 use forkpoint_traces::Position;
 use std::path::PathBuf;
@@ -30,6 +31,12 @@ pub fn keeps() -> impl TypedValueParser<Value = Kept> {
         "window" => Kept::Window,
         _ => Kept::Nothing,
     })
+}
+
+/// A side of a comparison.
+pub fn sides() -> impl TypedValueParser<Value = Side> {
+    PossibleValuesParser::new(Side::BOTH.map(Side::word))
+        .map(|word| if word == Side::Lhs.word() { Side::Lhs } else { Side::Rhs })
 }
 
 pub fn parse_pair(text: &str) -> Result<(String, String), String> {

@@ -22,6 +22,23 @@ pub enum CompareError {
         "the runs agree, so there is nothing to reduce: run `forkpoint compare` with the same arguments to see it"
     )]
     NothingToReduce,
+    /// Two runs that are to be redacted agree.
+    #[error(
+        "the runs agree, so there is no divergence to keep while everything else is replaced: pack them without --redact"
+    )]
+    NothingToRedact,
+    /// Runs that are made again do not diverge as the recorded ones do.
+    #[error(
+        "run again from the recording, without custom sections, the engines do not diverge in the same way ({likeness}): \
+         name the engines of the recordings by --lhs-engine and --rhs-engine, or pack the traces without --redact"
+    )]
+    NotReproduced {
+        /// In which way the recorded runs diverge.
+        likeness: String,
+    },
+    /// A pack cannot be made.
+    #[error(transparent)]
+    Pack(#[from] forkpoint_replay::PackError),
     /// A reduced module has no text form.
     #[error("the reduced module cannot be printed as text ({}): name an output that ends in .wasm", printable(.0))]
     NoText(String),

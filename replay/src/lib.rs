@@ -42,6 +42,7 @@ mod limits;
 mod machine;
 mod nan;
 mod observed;
+mod pack;
 mod pages;
 mod report;
 mod resync;
@@ -67,6 +68,7 @@ pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_un
 pub use error::ReplayError;
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};
+pub use pack::{Contents, HostBytes, Pack, PackError, PackSettings, Packing, Section};
 pub use pages::PageDifference;
 pub use report::{
     BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport,

@@ -16,7 +16,9 @@ mod writers;
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
 pub(crate) use each::Flow;
-use forkpoint_traces::{Event, Image, Position, RawEvent, Scanner, SiteId, TraceError, TraceReader};
+use forkpoint_traces::{
+    Event, Excerpt, Finished, Image, Position, RawEvent, Scanner, SiteId, TraceError, TraceReader,
+};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use undo::{Undo, UndoLog};
@@ -115,6 +117,16 @@ impl Timeline {
     /// The trace, for reads that need its decoder.
     pub fn trace_mut(&mut self) -> &mut TraceReader {
         &mut self.trace
+    }
+
+    /// Writes an excerpt of the trace: [`TraceReader::excerpt`].
+    ///
+    /// # Errors
+    /// As there, and [`ReplayError::Cancelled`].
+    pub fn excerpt(&mut self, excerpt: Excerpt, output: &Path) -> Result<Finished, ReplayError> {
+        let progress = &self.progress;
+        let mut goes_on = |position| !progress.as_ref().is_some_and(|stopped| stopped(position));
+        self.trace.excerpt(excerpt, output, &mut goes_on)?.ok_or(ReplayError::Cancelled)
     }
 
     /// Sets what is called now and then during long work, at least once a chunk, with the position reached; if it

@@ -11,7 +11,7 @@ mod reader;
 mod writer;
 
 pub use output::{Unfinished, unfinished};
-pub use reader::{HostLog, Scanner, TraceReader};
+pub use reader::{Excerpt, ExcerptModule, HostLog, Scanner, TraceReader};
 pub use writer::{Finished, TraceWriter};
 
 use crate::site::Site;

@@ -260,13 +260,14 @@ impl Image {
         self.memories.iter().map(|memory| (memory.size().pages, memory.size().page_size)).collect()
     }
 
-    /// Sets up empty memories of these sizes, as a keyframe stores them.
+    /// Gives all memories the sizes that a keyframe stores. Those that are missing are empty.
     pub(crate) fn restore_sizes(&mut self, sizes: &[(u64, u32)]) -> Result<(), CorruptEvent> {
         if sizes.len() > MAX_MEMORIES {
             return Err(CorruptEvent::new(format!("a keyframe claims {} memories", sizes.len())));
         }
-        self.clear();
-        self.memories = sizes.iter().map(|&(pages, page_size)| Memory::new(pages, page_size)).collect();
+        let sizes: Vec<MemorySize> =
+            sizes.iter().map(|&(pages, page_size)| MemorySize { pages, page_size }).collect();
+        self.set_sizes(&sizes);
         Ok(())
     }
 

@@ -3,7 +3,8 @@
 //! Each holds the pages changed since an earlier one. While recording, keyframe `k` (counted from 1) builds on
 //! `k - lowbit(k)`, as in a Fenwick tree: a seek reads at most log2(k) keyframes, and a page that changes all the time
 //! is stored at most log2 times as often as with plain differences. The few keyframes of an excerpt each build on the
-//! one before, so that no page is stored twice.
+//! one before, and the first one on the events before it, so that no page is stored twice, nor one that the module's data
+//! segments give.
 
 use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
@@ -17,20 +18,31 @@ const EVENTS_PER_DIRTY_PAGE: u64 = 4 * 1024;
 /// Pages in one block of a keyframe: 4 MiB.
 pub(crate) const PAGES_PER_BLOCK: usize = 1024;
 
+/// What a keyframe builds on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Base {
+    /// Empty memory.
+    Empty,
+    /// Memory after the events that come before the first one left out.
+    Start,
+    /// The keyframe of this number, from 1.
+    Keyframe(u64),
+}
+
 /// Where a keyframe is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyframeEntry {
     /// The position whose memory this is.
     pub(crate) position: u64,
-    /// Number of the keyframe that it builds on, from 1; 0 is empty memory.
-    pub(crate) base: u64,
+    /// What it builds on.
+    pub(crate) base: Base,
     /// Sizes of all memories in pages of the memory, and bytes in such a page.
     pub(crate) sizes: Vec<(u64, u32)>,
     /// Offsets of its blocks of pages.
     pub(crate) blocks: Vec<u64>,
 }
 
-/// Number of the keyframe that keyframe `k` (from 1) builds on while recording; 0 is empty memory.
+/// Number of the keyframe that keyframe `k` (from 1) builds on while recording; 0 is what comes before all.
 pub(crate) fn base(k: u64) -> u64 {
     k & (k.wrapping_sub(1))
 }

@@ -77,7 +77,10 @@ mod wire;
 pub use digest::MemoryDigest;
 pub use error::TraceError;
 pub use event::{Event, Observation, Value};
-pub use file::{FORMAT_VERSION, Finished, HostLog, Scanner, TraceReader, TraceWriter, Unfinished, unfinished};
+pub use file::{
+    Excerpt, ExcerptModule, FORMAT_VERSION, Finished, HostLog, Scanner, TraceReader, TraceWriter, Unfinished,
+    unfinished,
+};
 pub use header::{
     ADDRESS_SPACE, Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo,
     Specification, Step, StepResult,

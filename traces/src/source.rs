@@ -2,7 +2,7 @@
 
 use crate::error::TraceError;
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -52,6 +52,22 @@ impl Source {
         part.start = self.start.saturating_add(range.start);
         part.length = end.saturating_sub(range.start);
         Ok(part)
+    }
+
+    /// Copies all its bytes.
+    ///
+    /// # Errors
+    /// When one of the two files cannot be read or written.
+    pub fn copy_to(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut buffer = vec![0; 1 << 20];
+        let mut at = 0;
+        while at < self.length {
+            let length = (self.length - at).min(buffer.len() as u64) as usize;
+            self.read_exact_at(&mut buffer[..length], at)?;
+            out.write_all(&buffer[..length])?;
+            at += length as u64;
+        }
+        Ok(())
     }
 
     pub(crate) fn try_clone(&self) -> Result<Source, TraceError> {

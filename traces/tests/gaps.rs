@@ -4,7 +4,10 @@
 
 mod support;
 
-use forkpoint_traces::{DigestOf, EngineWords, EventDigests, HostEvent, Position, Source, TraceError, TraceReader};
+use forkpoint_traces::{
+    DigestOf, EngineWords, EventDigests, Excerpt, ExcerptModule, HostEvent, Milestone, Position, SiteId, Source,
+    TraceError, TraceReader,
+};
 use std::fs;
 use std::ops::Range;
 use std::path::Path;
@@ -138,10 +141,19 @@ fn ranges_of_what_is_held() {
     assert_eq!(trace.held(gaps[0].start..gaps[0].end), []);
 }
 
+fn sets_up(step: &Step) -> bool {
+    match step {
+        Step::Milestone(milestone) => !matches!(milestone, Milestone::Invoke { .. }),
+        Step::Raw { site, .. } => !site.is_instruction() && *site != SiteId::HOST,
+    }
+}
+
 /// Writes an excerpt, and opens it with the module of the trace.
 fn excerpt(trace: &mut TraceReader, held: &[Range<Position>], to: &Path) -> TraceReader {
     let header = trace.header().clone();
-    trace.excerpt(held, &header, to, &mut |_| true).unwrap().unwrap();
+    let words = trace.words().clone();
+    let what = Excerpt { held, header: &header, words: &words, module: ExcerptModule::Elsewhere, edit: None };
+    trace.excerpt(what, to, &mut |_| true).unwrap().unwrap();
     TraceReader::of(Source::open(to).unwrap(), Some(Arc::clone(trace.module()))).unwrap()
 }
 
@@ -164,7 +176,11 @@ fn an_excerpt_holds_what_was_asked_for_of_what_its_trace_holds() {
             trace.check_blocks().unwrap();
             assert_eq!((trace.events(), trace.is_complete()), (steps.len() as u64, true), "seed {seed}");
             let is_in = |parts: &[Range<usize>], at: usize| parts.iter().any(|part| part.contains(&at));
-            let is_held = |at: usize| is_in(&held, at) && (is_in(&asked, at) || at == 0 || at == steps.len() - 1);
+            // What sets memory up is held, too, as far as the first chunk has it.
+            let set_up = steps.iter().take_while(|step| sets_up(step)).count();
+            let set_up = set_up.min(source.chunks()[0].count as usize).max(1);
+            let wanted = |at: usize| is_in(&asked, at) || at < set_up || at == steps.len() - 1;
+            let is_held = |at: usize| is_in(&held, at) && wanted(at);
             let expected: Vec<Step> =
                 (0..steps.len()).filter(|at| is_held(*at)).map(|at| steps[at].clone()).collect();
             let (found, result) = read(&mut trace);

@@ -5,6 +5,9 @@
 pub(super) enum Form {
     /// To be quick.
     Recording,
-    /// To be small, and without the module, which is elsewhere.
-    Excerpt,
+    /// To be small.
+    Excerpt {
+        /// Whether the module is in it, or elsewhere.
+        with_module: bool,
+    },
 }

@@ -10,7 +10,7 @@ use crate::chunk::ChunkHead;
 use crate::error::TraceError;
 use crate::ids::Position;
 use crate::index::{ChunkEntry, EventDigests, Index};
-use crate::keyframe::KeyframeEntry;
+use crate::keyframe::{Base, KeyframeEntry};
 use crate::limits::MIN_KEYFRAME_EVENTS;
 use crate::native::NativeFunction;
 use crate::source::Source;
@@ -292,12 +292,17 @@ fn check_keyframe(
     after_gap: bool,
     at: u64,
 ) -> Result<(), TraceError> {
-    if frame.base > earlier.len() as u64 {
-        let (number, base) = (earlier.len() + 1, frame.base);
-        return Err(TraceError::corrupt(
-            at,
-            format!("keyframe {number} builds on keyframe {base}, which is none before it"),
-        ));
+    let number = earlier.len() as u64 + 1;
+    match frame.base {
+        Base::Keyframe(base) if base == 0 || base >= number => {
+            let what = format!("keyframe {number} builds on keyframe {base}, which is none before it");
+            return Err(TraceError::corrupt(at, what));
+        }
+        Base::Start if !after_gap => {
+            let what = format!("keyframe {number} builds on the events before a gap, and there is none before it");
+            return Err(TraceError::corrupt(at, what));
+        }
+        Base::Empty | Base::Start | Base::Keyframe(_) => {}
     }
     let last = earlier.last();
     let before = last.map_or(0, |last| last.position);

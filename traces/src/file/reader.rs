@@ -7,6 +7,7 @@ mod host_log;
 mod keyframes;
 
 pub use events::Scanner;
+pub use excerpt::{Excerpt, ExcerptModule};
 pub use host_log::HostLog;
 
 use super::{PREAMBLE, Sites, open};
@@ -131,6 +132,11 @@ impl TraceReader {
     /// trusted file.
     pub fn allow_memory(&mut self, bytes: u64) {
         self.memory = self.memory.max(bytes.min(limits::MAX_MEMORY));
+    }
+
+    /// Its bytes.
+    pub fn source(&self) -> &Source {
+        &self.file
     }
 
     /// The header.

@@ -10,7 +10,7 @@ use crate::header::Header;
 use crate::ids::{MemoryIndex, SiteId};
 use crate::image::{CorruptEvent, Image};
 use crate::index::{EngineWords, EventDigests};
-use crate::keyframe::{self, KeyframeEntry, PAGES_PER_BLOCK, PageList};
+use crate::keyframe::{self, Base, KeyframeEntry, PAGES_PER_BLOCK, PageList};
 use crate::limits::{self, MAX_CHUNK_EVENTS};
 use crate::native::NativeFunction;
 use crate::page::PAGE;
@@ -58,6 +58,8 @@ pub struct TraceWriter {
     /// Number of keyframes.
     keyframes: u64,
     image: Image,
+    /// Whether the first keyframe builds on the events before it: the interval after these ends without a keyframe.
+    from_start: bool,
     /// The first event that is left out, while events are.
     left_out_from: Option<u64>,
     /// Digests of all events, if there are.
@@ -108,7 +110,8 @@ impl TraceWriter {
         let creating = TraceError::io(format!("creating the trace {}", path.display()));
         let (file, output) = Output::create(path).map_err(creating)?;
         let mut blocks = Blocks::new(file, form);
-        let stored = if form == Form::Excerpt { &[][..] } else { &module };
+        let without = matches!(form, Form::Excerpt { with_module: false });
+        let stored = if without { &[][..] } else { &module };
         if let Err(error) = blocks.head(&header, stored, &sites) {
             output.discard();
             return Err(error);
@@ -124,6 +127,7 @@ impl TraceWriter {
             last_keyframe: 0,
             keyframes: 0,
             image: Image::new(table, Arc::clone(&module), data.into()),
+            from_start: false,
             left_out_from: None,
             digests: None,
             started: Instant::now(),
@@ -223,11 +227,16 @@ impl TraceWriter {
     fn keyframe(&mut self) -> Result<(), TraceError> {
         self.keyframes += 1;
         let mut lists = Vec::new();
-        let base = match self.form {
+        let number = match self.form {
             Form::Recording => keyframe::base(self.keyframes),
-            Form::Excerpt => self.keyframes - 1,
+            Form::Excerpt { .. } => self.keyframes - 1,
         };
-        self.image.dirty_since(base, |memory, page, _| lists.push((memory, page)));
+        let base = match (number, self.from_start) {
+            (0, false) => Base::Empty,
+            (0, true) => Base::Start,
+            (number, _) => Base::Keyframe(number),
+        };
+        self.image.dirty_since(number + u64::from(self.from_start), |memory, page, _| lists.push((memory, page)));
         for list in lists.chunks(PAGES_PER_BLOCK) {
             let mut raw = wire::encode(&PageList(list.to_vec()));
             let mut bytes = [0; PAGE as usize];

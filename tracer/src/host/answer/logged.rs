@@ -31,8 +31,7 @@ impl Host {
         };
         let same = |logged: &HostCall| match self.other_build {
             true => logged.difference(&call).is_none(),
-            // The place of a call in the module is not part of the question.
-            false => HostCall { caller: None, ..logged.clone() } == call,
+            false => is_same(logged, &call),
         };
         let recorded = match next {
             Some(HostEvent::Call(logged)) if same(&logged) => Ok(logged),
@@ -131,6 +130,12 @@ fn unanswered(call: HostCall, why: &str) -> Reply {
     let why = format!("the guest called {} where {why}", call.import);
     let order = Order::Answer(Answer::only(HostEnd::Stopped));
     Reply { order, events: vec![HostEvent::Call(call)], unanswered: Some(why) }
+}
+
+/// Whether a recorded call is this one, from wherever in the module. A log that was redacted does not say what its calls read, but any other does.
+fn is_same(logged: &HostCall, call: &HostCall) -> bool {
+    let reads = if logged.reads.is_empty() { &call.reads } else { &logged.reads };
+    HostCall { caller: None, reads: reads.clone(), ..logged.clone() } == *call
 }
 
 fn damaged(what: &str) -> RecordError {

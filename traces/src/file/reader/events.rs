@@ -46,6 +46,19 @@ impl TraceReader {
         columns.decode(self.sites.layouts(), &mut self.predictor, &mut sink)
     }
 
+    /// [`TraceReader::replay_chunk`] with a decoder of the caller's.
+    pub(super) fn replay_with<E: From<TraceError>>(
+        &self,
+        scanner: &mut Scanner,
+        chunk: usize,
+        image: &mut Image,
+        position: &mut Position,
+        impossible: impl FnMut(Position, CorruptEvent) -> E,
+    ) -> Result<(), E> {
+        let columns = self.columns(chunk, ChunkColumns::new)?;
+        columns.decode(self.sites.layouts(), &mut scanner.0, &mut Replay { image, position, impossible })
+    }
+
     /// Calls `sink` for every event of a chunk that wrote memory, in order and until it returns an error: with its
     /// position, the memory, the first address and the number of bytes. Several times as fast as [`TraceReader::read_chunk`]
     /// where values are not foreseen.

@@ -5,11 +5,25 @@ use crate::block::{self, Tag};
 use crate::error::TraceError;
 use crate::ids::{MemoryIndex, Position};
 use crate::image::{CorruptEvent, Image};
-use crate::keyframe::PageList;
+use crate::keyframe::{Base, PageList};
 use crate::page::PAGE;
 use crate::wire;
 
 impl TraceReader {
+    /// Applies the events before the first one that is left out.
+    fn replay_start(&self, image: &mut Image) -> Result<(), TraceError> {
+        let (mut scanner, mut position) = (self.scanner(), Position(0));
+        for chunk in 0..self.index.chunks.len() {
+            if !self.gap_before(chunk).is_empty() {
+                break;
+            }
+            self.replay_with(&mut scanner, chunk, image, &mut position, |position, error| {
+                TraceError::corrupt(0, format!("event {position}: {error}"))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Number of keyframes.
     pub fn keyframes(&self) -> usize {
         self.index.keyframes.len()
@@ -46,14 +60,15 @@ impl TraceReader {
             image.clear();
             return Ok(Position(0));
         };
-        let mut chain = Vec::new();
-        let mut next = Some(frame);
-        while let Some(frame) = next {
-            chain.push(frame);
-            // It is checked when the trace is opened that the base comes before.
-            next = frame.base.checked_sub(1).and_then(|base| self.index.keyframes.get(base as usize));
+        let mut chain = vec![frame];
+        // It is checked when the trace is opened that the base comes before.
+        while let Some(Base::Keyframe(base)) = chain.last().map(|frame| frame.base) {
+            chain.extend(self.index.keyframes.get((base as usize).wrapping_sub(1)));
         }
         image.clear();
+        if chain.last().is_some_and(|first| first.base == Base::Start) {
+            self.replay_start(image)?;
+        }
         let corrupt = |at| move |error: CorruptEvent| TraceError::corrupt(at, error.to_string());
         image.restore_sizes(&frame.sizes).map_err(corrupt(0))?;
         // Oldest first: later keyframes overwrite.

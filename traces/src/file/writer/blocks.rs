@@ -77,7 +77,7 @@ impl Blocks {
     fn block(&mut self, tag: Tag, raw: &[u8]) -> Result<u64, TraceError> {
         let at = self.at;
         let level = match self.form {
-            Form::Excerpt => SMALLEST,
+            Form::Excerpt { .. } => SMALLEST,
             Form::Recording if tag == Tag::Pages => FASTEST,
             Form::Recording => LEVEL,
         };
@@ -87,7 +87,7 @@ impl Blocks {
 
     /// For the columns of a chunk.
     fn chunk_level(&self) -> i32 {
-        if self.form == Form::Excerpt { SMALLEST } else { FASTEST }
+        if self.form == Form::Recording { FASTEST } else { SMALLEST }
     }
 
     fn flush(&mut self) -> Result<(), TraceError> {
