@@ -4,6 +4,7 @@ mod compare;
 mod engines;
 mod format;
 mod guest;
+mod html;
 mod pack;
 mod parse;
 mod record;
@@ -15,6 +16,7 @@ pub use compare::CompareArgs;
 pub use engines::EngineList;
 pub use format::Format;
 pub use guest::{GuestArgs, ProgramArgs, RunArgs, options_for};
+pub use html::HtmlArgs;
 pub use pack::PackArgs;
 pub use parse::parse_size;
 pub use record::{RecordArgs, RecordHost};
@@ -90,6 +92,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
     )]
     Diff(DiffArgs),
+    /// Write the report on two traces as one page of HTML
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint report traces/lhs.fpt traces/rhs.fpt -o report.html\n  forkpoint report bug.zip -o report.html"
+    )]
+    Report(HtmlArgs),
     /// Put both traces of a divergence into one file, to attach it to a bug report
     #[command(
         after_help = "EXAMPLES\n  forkpoint pack traces/lhs.fpt traces/rhs.fpt -o bug.zip\n  forkpoint pack lhs.fpt rhs.fpt --list\n  forkpoint view bug.zip"

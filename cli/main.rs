@@ -12,6 +12,7 @@ mod diff;
 mod dump;
 mod engines;
 mod files;
+mod html;
 mod info;
 mod output;
 mod pack;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Command::Replay(command) => replay::run(&command),
         Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),
+        Command::Report(command) => html::run(&command),
         Command::Pack(command) => pack::run(&command),
         Command::Info(command) => info::run(&command),
         Command::Dump(command) => dump::run(&command),

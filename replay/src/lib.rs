@@ -38,6 +38,8 @@ mod describe;
 mod disassembly;
 mod divergence;
 mod error;
+mod heat;
+mod html;
 mod limits;
 mod machine;
 mod nan;
@@ -66,6 +68,8 @@ pub use describe::{StoreText, describe, describe_with_place, describe_without_va
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};
 pub use error::ReplayError;
+pub use heat::{Heat, written_pages_of};
+pub use html::{HtmlSettings, html_report};
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};
 pub use pack::{Contents, HostBytes, Pack, PackError, PackSettings, Packing, Section};

@@ -50,6 +50,7 @@ pub enum Need {
 }
 
 pub const PYTHON: Need = Need::Program("python3", "--version");
+pub const CHROMIUM: Need = Need::Program("chromium", "--version");
 pub const TMUX: Need = Need::Program("tmux", "-V");
 pub const CC: Need = Need::Program("cc", "--version");
 
