@@ -166,6 +166,7 @@ fn run(path: &Path, module: &[u8], rewritten: &Instrumented, blocks: &[Vec<u8>])
         command: Vec::new(),
         chunk_events: MAX_CHUNK_EVENTS,
         program: None,
+        javascript: None,
     };
     let mut writer =
         TraceWriter::create(path, &header, module.into(), rewritten.sites.clone(), Vec::new()).expect("a trace");

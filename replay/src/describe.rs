@@ -117,7 +117,10 @@ fn describe_milestone(milestone: &Milestone, symbols: &Symbols) -> String {
             format!("{segment} -> {}[{address:#010x}; {length}]", memory_name(*memory, symbols))
         }
         Milestone::Invoke { function, arguments } => {
-            format!("call {}({})", printable(function), values(arguments))
+            // A function that has no other name than the one that is added for its calls.
+            let number = function.strip_prefix("forkpoint:function.").and_then(|number| number.parse().ok());
+            let name = number.map_or_else(|| printable(function), |number| symbols.function_name(FuncIndex(number)));
+            format!("call {name}({})", values(arguments))
         }
         Milestone::Returned { results } if results.is_empty() => "return".to_string(),
         Milestone::Returned { results } => format!("return {}", values(results)),

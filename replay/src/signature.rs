@@ -4,7 +4,9 @@ use crate::report::{Report, SideReport};
 use crate::side::Side;
 use crate::symbols::Symbols;
 use crate::verdict::Verdict;
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, HostEvent, HostOutcome, Import, Milestone, Outcome, printable};
+use forkpoint_traces::{
+    CodeOffset, Event, FuncIndex, GuestOutcome, HostEvent, HostOutcome, Import, Milestone, Outcome, printable,
+};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -131,6 +133,9 @@ impl EventShape {
                     HostOutcome::Exited(_) => "exited",
                 };
                 format!("{kind} {} {how}", import(returned))
+            }
+            Event::Host(HostEvent::Leave { outcome: GuestOutcome::Trapped(trap), .. }) => {
+                format!("{kind} {}", trap.name())
             }
             // Two traps are one bug even if only one engine names the function.
             Event::Milestone(Milestone::Trapped { trap, .. }) => format!("{kind} {}", trap.name()),

@@ -63,6 +63,7 @@ pub fn verify_with(trace: &mut TraceReader, progress: &mut dyn FnMut(Position)) 
         next_keyframe: 0,
         host_calls: 0,
         calling: false,
+        javascript: trace.header().javascript.is_some(),
         unsaid: None,
         end: None,
     };
@@ -122,6 +123,8 @@ struct Run {
     host_calls: u64,
     /// Whether a call of the guest has begun and not ended: outside of one, the bytes for the next call are written.
     calling: bool,
+    /// Whether JavaScript makes the calls, and does other things in between.
+    javascript: bool,
     /// An instruction that wrote outside of memory, if the next event is to report it.
     unsaid: Option<(Position, MemoryIndex, u64)>,
     /// The end of the run and its memories, once reached.
@@ -200,6 +203,14 @@ impl Run {
         match &event {
             Event::Host(HostEvent::Call(_)) => self.host_calls += 1,
             Event::Host(HostEvent::Write { .. }) if !self.calling => {}
+            Event::Host(
+                HostEvent::Grow { .. }
+                | HostEvent::Enter { .. }
+                | HostEvent::Leave { .. }
+                | HostEvent::SetGlobal { .. }
+                | HostEvent::SetElement { .. }
+                | HostEvent::GrowTable { .. },
+            ) if self.javascript && !self.calling => {}
             Event::Host(_) if self.host_calls == 0 => verified.find(Fault::HostLog { position }),
             Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,
             Event::Milestone(Milestone::Invoke { .. }) => self.calling = true,

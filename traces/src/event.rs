@@ -241,6 +241,11 @@ impl Event {
             Event::Host(HostEvent::Write { .. }) => "host-write",
             Event::Host(HostEvent::Grow { .. }) => "host-grow",
             Event::Host(HostEvent::Return { .. }) => "host-return",
+            Event::Host(HostEvent::Enter { .. }) => "guest-call",
+            Event::Host(HostEvent::Leave { .. }) => "guest-return",
+            Event::Host(HostEvent::SetGlobal { .. } | HostEvent::SetElement { .. } | HostEvent::GrowTable { .. }) => {
+                "host-set"
+            }
             Event::StrayBytes { .. } => "stray-bytes",
             Event::Observed { .. } | Event::FoundSize { .. } | Event::FoundOutside { .. } => "observed",
             Event::Milestone(milestone) => milestone.kind(),
@@ -259,6 +264,9 @@ impl Event {
         "host-write",
         "host-grow",
         "host-return",
+        "guest-call",
+        "guest-return",
+        "host-set",
         "stray-bytes",
         "observed",
         "accepted",

@@ -34,6 +34,18 @@ pub struct Header {
     pub chunk_events: u32,
     /// What a program of several modules consists of; `None` for a single module.
     pub program: Option<ProgramInfo>,
+    /// For a program that lives in JavaScript, which makes the calls and answers the imports; `None` for all others. Then
+    /// `steps` is empty: calls are in the host log.
+    pub javascript: Option<JavaScriptInfo>,
+}
+
+/// How a program that lives in JavaScript was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct JavaScriptInfo {
+    /// The program and its arguments, as they were given.
+    pub command: Vec<String>,
+    /// How it was found out what JavaScript changed in memory, in words.
+    pub changes: String,
 }
 
 /// The engine setting that holds the limit on its process's address space in bytes, where there was one.

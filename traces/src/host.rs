@@ -1,13 +1,15 @@
 //! The host log: what a guest asked of its host, and all that the host did about it.
 //!
-//! One call of an imported function is a [`HostEvent::Call`], what the host did to memory in order, and a
-//! [`HostEvent::Return`]. These events lie in the trace among the stores, but in a separate column of each chunk, so
+//! One call of an imported function is a [`HostEvent::Call`], what the host did in order, and a [`HostEvent::Return`]. A
+//! host that calls the guest, from inside of such a call or from outside, leaves a [`HostEvent::Enter`] and a
+//! [`HostEvent::Leave`] around what the guest does. These events lie in the trace among the stores, but in a separate column of each chunk, so
 //! that the log alone can be read fast and fed to another run ([`crate::HostLog`]).
 
 use crate::error::TraceError;
-use crate::ids::{FuncIndex, MemoryIndex};
+use crate::ids::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
 use crate::index::Place;
 use crate::limits::MAX_HOST_EVENT;
+use crate::outcome::TrapKind;
 use crate::value::WasmValue;
 use crate::wire;
 use serde::{Deserialize, Serialize};
@@ -47,6 +49,54 @@ pub enum HostEvent {
         /// How it ended.
         outcome: HostOutcome,
     },
+    /// The host calls a function of the guest.
+    Enter {
+        /// The function, which need not be an export: it may be an element of a table.
+        function: FuncIndex,
+        /// Its arguments.
+        arguments: Vec<WasmValue>,
+    },
+    /// That call is over.
+    Leave {
+        /// What was called.
+        function: FuncIndex,
+        /// How it ended.
+        outcome: GuestOutcome,
+    },
+    /// The host set a global.
+    SetGlobal {
+        /// The global.
+        global: GlobalIndex,
+        /// Its value from then on.
+        value: WasmValue,
+    },
+    /// The host set an element of a table.
+    SetElement {
+        /// The table.
+        table: TableIndex,
+        /// The element.
+        index: u64,
+        /// What it is from then on: a function of the guest, or null.
+        function: Option<FuncIndex>,
+    },
+    /// The host grew a table by elements that are null.
+    GrowTable {
+        /// The table.
+        table: TableIndex,
+        /// Elements added.
+        delta: u64,
+        /// The size before.
+        before: u64,
+    },
+}
+
+/// How a call of the guest by its host ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GuestOutcome {
+    /// With these results.
+    Returned(Vec<WasmValue>),
+    /// By a trap, or by what a host function threw, which the host then caught.
+    Trapped(TrapKind),
 }
 
 /// An imported function by its two names.

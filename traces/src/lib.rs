@@ -82,12 +82,12 @@ pub use file::{
     unfinished,
 };
 pub use header::{
-    ADDRESS_SPACE, Argument, Call, EngineInfo, Features, Header, HostInfo, Limits, ModuleInfo, Put, RecorderInfo,
-    Specification, Step, StepResult,
+    ADDRESS_SPACE, Argument, Call, EngineInfo, Features, Header, HostInfo, JavaScriptInfo, Limits, ModuleInfo, Put,
+    RecorderInfo, Specification, Step, StepResult,
 };
 pub use hex::Hex;
-pub use host::{HostCall, HostEvent, HostOutcome, HostRead, Import};
-pub use ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, Position, SiteId};
+pub use host::{GuestOutcome, HostCall, HostEvent, HostOutcome, HostRead, Import};
+pub use ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, Position, SiteId, TableIndex};
 pub use image::{CorruptEvent, Image, MEMORY_VARIABLE, MemorySize};
 pub use index::{ChunkEntry, DigestOf, EngineWords, EventDigests, Place};
 pub use limits::{MAX_CHUNK_EVENTS, MAX_PUT};

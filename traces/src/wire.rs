@@ -88,9 +88,9 @@ pub(crate) mod bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::header::{Argument, Call, Put, Step, StepResult};
-    use crate::host::{HostCall, HostEvent, Import};
-    use crate::ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex};
+    use crate::header::{Argument, Call, JavaScriptInfo, Put, Step, StepResult};
+    use crate::host::{GuestOutcome, HostCall, HostEvent, Import};
+    use crate::ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
     use crate::index::Place;
     use crate::milestone::{GlobalState, Milestone};
     use crate::op::MemoryOp;
@@ -161,6 +161,19 @@ mod tests {
             caller: Some(Place { func: FuncIndex(5), offset: Some(CodeOffset(0x40)) }),
         });
         assert_eq!(encode(&call), [0, 2, 1, b'm', 1, b'f', 1, 0, 1, 0, 1, 5, 1, 0x40]);
+        let enter = HostEvent::Enter { function: FuncIndex(7), arguments: vec![WasmValue::I32(2)] };
+        assert_eq!(encode(&enter), [4, 7, 1, 0, 4]);
+        let left = |outcome| encode(&HostEvent::Leave { function: FuncIndex(7), outcome });
+        assert_eq!(left(GuestOutcome::Returned(vec![WasmValue::I32(-1)])), [5, 7, 0, 1, 0, 1]);
+        assert_eq!(left(GuestOutcome::Trapped(TrapKind::HostError)), [5, 7, 1, 15]);
+        let set = HostEvent::SetGlobal { global: GlobalIndex(1), value: WasmValue::I64(1) };
+        assert_eq!(encode(&set), [6, 1, 1, 2]);
+        let element = HostEvent::SetElement { table: TableIndex(0), index: 3, function: Some(FuncIndex(9)) };
+        assert_eq!(encode(&element), [7, 0, 3, 1, 9]);
+        let grow = HostEvent::GrowTable { table: TableIndex(0), delta: 2, before: 4 };
+        assert_eq!(encode(&grow), [8, 0, 2, 4]);
+        let javascript = JavaScriptInfo { command: vec!["a".to_string()], changes: "c".to_string() };
+        assert_eq!(encode(&javascript), [1, 1, b'a', 1, b'c']);
         let room = StepResult { step: 3, result: 0 };
         let steps = [
             Step::Call(Call {

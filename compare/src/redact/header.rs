@@ -5,6 +5,9 @@ use forkpoint_traces::{EngineWords, Header};
 /// Takes out command lines, folders of paths, and what the engine's process wrote.
 pub(super) fn anonymous(header: &mut Header, words: &mut EngineWords) {
     header.command.clear();
+    if let Some(javascript) = &mut header.javascript {
+        javascript.command.clear();
+    }
     header.engine.spec = without_folders(&header.engine.spec);
     for (_, value) in &mut header.engine.settings {
         *value = without_folders(value);

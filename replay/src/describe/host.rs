@@ -1,9 +1,11 @@
 //! Host calls in their own words: `fd_write(fd=1, iovs="checksum = 61D8")`.
 
+use super::values::values;
 use super::{grown, memory_name};
+use crate::symbols::Item;
 use crate::symbols::{Symbols, printable};
 use forkpoint_traces::wasi::{self, Role};
-use forkpoint_traces::{Hex, HostCall, HostEvent, HostOutcome, HostRead, Import, WasmValue};
+use forkpoint_traces::{GuestOutcome, Hex, HostCall, HostEvent, HostOutcome, HostRead, Import, WasmValue};
 
 /// Most characters of a text that a line shows.
 const SHOWN_TEXT: usize = 60;
@@ -27,6 +29,28 @@ pub(super) fn describe(step: &HostEvent, symbols: &Symbols) -> String {
                 HostOutcome::Exited(code) => format!("{name} ends the guest with code {code}"),
             }
         }
+        HostEvent::Enter { function, arguments } => {
+            format!("host calls {}({})", symbols.function_name(*function), values(arguments))
+        }
+        HostEvent::Leave { function, outcome } => {
+            let name = symbols.function_name(*function);
+            match outcome {
+                GuestOutcome::Returned(results) if results.is_empty() => format!("{name} returns to the host"),
+                GuestOutcome::Returned(results) => format!("{name} -> {} to the host", values(results)),
+                GuestOutcome::Trapped(trap) => format!("{name} is left by {trap}"),
+            }
+        }
+        HostEvent::SetGlobal { global, value } => {
+            format!("host sets {} <- {}", symbols.item(Item::Global, global.0), printable(&value.to_string()))
+        }
+        HostEvent::SetElement { table, index, function } => {
+            let value = function.map_or_else(|| "null".to_string(), |function| symbols.function_name(function));
+            format!("host sets {}[{index}] <- {value}", symbols.item(Item::Table, table.0))
+        }
+        HostEvent::GrowTable { table, delta, before } => {
+            let size = before.saturating_add(*delta);
+            format!("host grows {} by {delta} -> {size} elements", symbols.item(Item::Table, table.0))
+        }
     }
 }
 
@@ -42,7 +66,7 @@ fn results_of(import: &Import, results: &[WasmValue]) -> String {
             Some(word) => word.to_string(),
             None => format!("error {number}"),
         },
-        results => results.iter().map(|value| printable(&value.to_string())).collect::<Vec<_>>().join(", "),
+        results => values(results),
     }
 }
 

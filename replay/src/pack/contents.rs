@@ -105,19 +105,29 @@ fn sections(module: &[u8]) -> Vec<Section> {
 fn calls(trace: &TraceReader) -> Result<BTreeMap<String, HostBytes>, TraceError> {
     let mut host: BTreeMap<String, HostBytes> = BTreeMap::new();
     let mut log = trace.host_log()?;
-    let mut import = String::new();
+    // The imports that wait for their host, which may call the guest meanwhile.
+    let mut waiting: Vec<String> = Vec::new();
     while let Some(event) = log.next_event()? {
         match event {
             HostEvent::Call(call) => {
-                import = call.import.to_string();
-                let bytes = host.entry(import.clone()).or_default();
+                waiting.push(call.import.to_string());
+                let bytes = host.entry(call.import.to_string()).or_default();
                 bytes.calls += 1;
                 bytes.given += call.reads.iter().map(|read| read.length).sum::<u64>();
             }
             HostEvent::Write { bytes, .. } => {
-                host.entry(import.clone()).or_default().written += bytes.len() as u64;
+                let import = waiting.last().map_or("(JavaScript, between calls)", String::as_str);
+                host.entry(import.to_string()).or_default().written += bytes.len() as u64;
             }
-            HostEvent::Grow { .. } | HostEvent::Return { .. } => {}
+            HostEvent::Return { .. } => {
+                waiting.pop();
+            }
+            HostEvent::Grow { .. }
+            | HostEvent::Enter { .. }
+            | HostEvent::Leave { .. }
+            | HostEvent::SetGlobal { .. }
+            | HostEvent::SetElement { .. }
+            | HostEvent::GrowTable { .. } => {}
         }
     }
     Ok(host)

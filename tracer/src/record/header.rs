@@ -79,6 +79,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         command: request.command.clone(),
         chunk_events,
         program: program.parts().cloned(),
+        javascript: None,
     }
 }
 

@@ -47,7 +47,15 @@ impl Image {
             Event::Milestone(milestone) => self.milestone(milestone),
             Event::Drop { .. }
             | Event::FoundOutside { .. }
-            | Event::Host(HostEvent::Call(_) | HostEvent::Return { .. }) => Ok(()),
+            | Event::Host(
+                HostEvent::Call(_)
+                | HostEvent::Return { .. }
+                | HostEvent::Enter { .. }
+                | HostEvent::Leave { .. }
+                | HostEvent::SetGlobal { .. }
+                | HostEvent::SetElement { .. }
+                | HostEvent::GrowTable { .. },
+            ) => Ok(()),
         }
     }
 

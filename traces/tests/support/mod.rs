@@ -141,6 +141,7 @@ pub fn header(chunk_events: u32) -> Header {
         command: Vec::new(),
         chunk_events,
         program: None,
+        javascript: None,
     }
 }
 
@@ -257,7 +258,7 @@ impl Plain {
                     let size = self.0[memory.0 as usize].len() + (delta * WASM_PAGE) as usize;
                     self.0[memory.0 as usize].resize(size, 0);
                 }
-                HostEvent::Call(_) | HostEvent::Return { .. } => {}
+                _ => {}
             }
             return;
         }

@@ -44,6 +44,7 @@ pub(super) fn header(module: &[u8]) -> Header {
         command: Vec::new(),
         chunk_events: 64,
         program: None,
+        javascript: None,
     }
 }
 

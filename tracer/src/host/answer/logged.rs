@@ -79,6 +79,14 @@ impl Host {
                 Some(HostEvent::Call(_)) => {
                     return Err(damaged("a call inside of a call: the host called back, which cannot be replayed"));
                 }
+                // Only JavaScript does these things, and its log is walked along in another way.
+                Some(
+                    HostEvent::Enter { .. }
+                    | HostEvent::Leave { .. }
+                    | HostEvent::SetGlobal { .. }
+                    | HostEvent::SetElement { .. }
+                    | HostEvent::GrowTable { .. },
+                ) => return Err(damaged("what only JavaScript does")),
                 // The recording ends inside the call: its engine crashed there, or ran out of time.
                 None => {
                     let why = "the recording ends inside this host call".to_string();

@@ -89,6 +89,12 @@ impl Answers {
                     answers.size += bytes.len() as u64;
                     entry.steps.push(Step::Write { memory: memory.0, address, bytes });
                 }
+                // A program that lives in JavaScript is refused before.
+                HostEvent::Enter { .. }
+                | HostEvent::Leave { .. }
+                | HostEvent::SetGlobal { .. }
+                | HostEvent::SetElement { .. }
+                | HostEvent::GrowTable { .. } => {}
                 HostEvent::Grow { memory, delta, .. } => entry.steps.push(Step::Grow { memory: memory.0, delta }),
                 HostEvent::Return { outcome, .. } => {
                     answers.calls.push(Entry::ending(std::mem::take(&mut entry), &outcome));

@@ -8,7 +8,7 @@ use crate::host::HostEvent;
 use crate::source::Source;
 
 /// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. Bytes
-/// that were put into memory between calls of the guest are not a step.
+/// that were put into memory between calls of the guest are not a step, unless JavaScript makes those calls.
 pub struct HostLog {
     file: Source,
     length: u64,
@@ -18,6 +18,8 @@ pub struct HostLog {
     at: usize,
     /// Whether a host call has begun and not returned.
     calling: bool,
+    /// Whether all that the host does between calls is a step, too.
+    everything: bool,
 }
 
 impl TraceReader {
@@ -31,7 +33,8 @@ impl TraceReader {
         // Blocks are in the order of the run.
         let mut chunks: Vec<u64> = chunks.chain(self.index.kept.iter().copied()).collect();
         chunks.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
-        Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0, calling: false })
+        let everything = self.header.javascript.is_some();
+        Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0, calling: false, everything })
     }
 }
 
@@ -44,7 +47,7 @@ impl HostLog {
         loop {
             let event = self.next_step()?;
             match &event {
-                Some(HostEvent::Write { .. }) if !self.calling => continue,
+                Some(HostEvent::Write { .. }) if !self.calling && !self.everything => continue,
                 Some(HostEvent::Call(_)) => self.calling = true,
                 Some(HostEvent::Return { .. }) => self.calling = false,
                 _ => {}
