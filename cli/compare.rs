@@ -1,5 +1,7 @@
 //! `forkpoint compare`: record a module under two or more engines, or two builds of a program, and report where they diverge.
 
+mod recording;
+
 use crate::answer::Answer;
 use crate::args::{CompareArgs, Format, GuestArgs, ProgramArgs};
 use crate::ci::{of_compared, of_surveyed, print_cases};
@@ -20,6 +22,9 @@ use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
+    if args.recording.is_some() || args.program.node.is_some() {
+        return recording::run(args);
+    }
     let shown = progress::show(args.echo);
     progress::phase("rewriting");
     let guest = args.guest();
@@ -122,7 +127,7 @@ fn other(args: &CompareArgs, file: &Path) -> Result<Program> {
     if [guest.file(), file].into_iter().any(is_script) {
         bail!("two builds are compared as modules, and a .wast file is a script: name two .wasm or .wat files");
     }
-    let program = ProgramArgs { module: Some(file.to_path_buf()), modules: Vec::new() };
+    let program = ProgramArgs { module: Some(file.to_path_buf()), modules: Vec::new(), node: None, module_of: None };
     self::program(&GuestArgs { program, ..guest })
         .context("the other build must take the same calls and imports as the first")
 }

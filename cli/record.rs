@@ -1,5 +1,7 @@
 //! `forkpoint record`: run a module and record every change to its memories.
 
+pub mod javascript;
+
 use crate::answer::Answer;
 use crate::args::{RecordArgs, RecordHost};
 use crate::files::timeline;
@@ -19,6 +21,9 @@ use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &RecordArgs) -> Result<Answer> {
+    if args.guest.program.node.is_some() {
+        return javascript::run(args);
+    }
     let mut engine = args.engine.clone();
     apply_settings(&mut engine, args)?;
     let shown = progress::show(args.quiet);
@@ -77,16 +82,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         }
     }
     if !args.quiet {
-        tell(&format!(
-            "recorded {} events in {:.1} s{} to {} ({}{}): {}",
-            grouped(recorded.events),
-            recorded.elapsed.as_secs_f64(),
-            times(&recorded),
-            printable(&output.display().to_string()),
-            bytes(recorded.bytes),
-            per_event(&recorded),
-            printable(&recorded.outcome.to_string())
-        ));
+        summary(&recorded, &output);
         if let Some(host) = recorded.host.as_ref().filter(|_| args.host == RecordHost::Own) {
             tell(&format!("  host calls were answered by {}", printable(host)));
         }
@@ -103,6 +99,26 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             tell(&format!("  its process wrote last: {}", printable(line)));
         }
     }
+    findings(&recorded, &program);
+    Ok(answer)
+}
+
+/// The recording in one line.
+fn summary(recorded: &Recorded, output: &Path) {
+    tell(&format!(
+        "recorded {} events in {:.1} s{} to {} ({}{}): {}",
+        grouped(recorded.events),
+        recorded.elapsed.as_secs_f64(),
+        times(recorded),
+        printable(&output.display().to_string()),
+        bytes(recorded.bytes),
+        per_event(recorded),
+        printable(&recorded.outcome.to_string())
+    ));
+}
+
+/// What is wrong with the engine's memory, and what a replay needs.
+fn findings(recorded: &Recorded, program: &Program) {
     if let Some(filled) = recorded.to_allow {
         tell(&format!(
             "its events fill more memory than a stranger's trace of this length may: to replay it, set \
@@ -121,7 +137,6 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
             grouped(recorded.mismatches.count)
         ));
     }
-    Ok(answer)
 }
 
 /// What became of a script's assertions, as its trace says.

@@ -2,7 +2,7 @@
 
 use crate::args::{GuestArgs, RunArgs};
 use crate::output::tell;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use forkpoint_compare::{is_script, read_module, read_script};
 use forkpoint_tracer::{CodeCache, EngineSpec, Imports, Invocation, Program, Request, WasiSetup};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,8 +12,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads the module and checks everything that can be checked before a run.
 pub fn program(guest: &GuestArgs) -> Result<Program> {
+    if guest.program.node.is_some() {
+        bail!(
+            "--node is for record and compare: reduce takes a module, and cannot run a program that lives in JavaScript"
+        );
+    }
     if !guest.program.modules.is_empty() {
         return linked(guest);
+    }
+    if guest.program.module.is_none() {
+        bail!(
+            "no module was given: name one (.wasm or .wat), a script (.wast), or a program in JavaScript with --node"
+        );
     }
     let file = guest.file();
     if is_script(file) && guest.run.invoke.is_empty() {

@@ -20,6 +20,10 @@ pub struct CompareArgs {
     pub other: Option<PathBuf>,
     #[command(flatten)]
     pub run: RunArgs,
+    /// Instead of a module: a recording, of a program that lives in JavaScript or any other; the right engine, or each of
+    /// --engines, runs it again and is compared with it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "modules", "node", "other", "arguments"])]
+    pub recording: Option<PathBuf>,
     /// The left engine, the reference
     #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
     pub lhs: EngineSpec,

@@ -20,8 +20,18 @@ pub struct GuestArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ProgramArgs {
     /// The module, binary (.wasm) or text (.wat), or a script (.wast)
-    #[arg(required_unless_present = "modules", conflicts_with = "modules")]
+    #[arg(conflicts_with_all = ["modules", "node"])]
     pub module: Option<PathBuf>,
+    /// Instead of a module: a program in JavaScript, which Node runs, with its arguments after --. The module that it
+    /// instantiates is recorded where it lives (docs/javascript.md); PATH is that of Node
+    ///
+    ///   forkpoint record --node -o app.fpt -- app.mjs input.txt
+    #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "node", verbatim_doc_comment)]
+    pub node: Option<String>,
+    /// With --node, which of several modules is recorded: by its name, an export's, or the beginning of its BLAKE3 [default:
+    /// the first that is instantiated]
+    #[arg(long, value_name = "WHICH", requires = "node")]
+    pub module_of: Option<String>,
     /// Instead of one module: a module of a program, and the name under which the others import from it; repeatable
     ///
     /// Calls name the module, as in --invoke 'b.run 64'; without a name they are the last module's.
@@ -127,14 +137,14 @@ pub struct RunArgs {
 impl GuestArgs {
     /// The file that is run: of several modules the last.
     pub fn file(&self) -> &Path {
-        let ProgramArgs { module, modules } = &self.program;
+        let ProgramArgs { module, modules, .. } = &self.program;
         let last = modules.last().map(|(_, file)| file);
         module.as_ref().or(last).map_or(Path::new(""), PathBuf::as_path)
     }
 
     /// All files that are run.
     pub fn files(&self) -> impl Iterator<Item = PathBuf> {
-        let ProgramArgs { module, modules } = &self.program;
+        let ProgramArgs { module, modules, .. } = &self.program;
         module.iter().chain(modules.iter().map(|(_, file)| file)).cloned()
     }
 }

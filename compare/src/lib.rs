@@ -69,7 +69,7 @@ pub use host::{HostMode, OwnHost, OwnHosts};
 pub use json::{json_indented, json_line};
 pub use nondeterminism::Nondeterminism;
 pub use progress::{Doing, Progress, Silent};
-pub use record::record;
+pub use record::{record, record_app};
 pub use redact::{Redacted, Redaction, Replacements};
 pub use reduce::{Reduced, Reduction, ReductionEnd, ReductionStatus};
 pub use reruns::{FirstCall, FirstNan, FollowsFrom, FoundPlace, LeftOpen, Reruns, Unlike};

@@ -9,8 +9,8 @@ export class Stopped extends Error {}
 export class HostTrap extends Error {}
 
 // An imported function of this type. `guest()` returns the memories, in the job's order, once they exist; `own` is
-// the function of Node's own host, if that is live.
-export function answered(number, type, recorder, hooks, guest, own) {
+// the function of Node's own host, if that is live; `enter` calls the guest.
+export function answered(number, type, recorder, hooks, guest, own, enter) {
   return (...values) => {
     hooks.send();
     const args = values.map((value, i) => fromEngine(value, type.parameters[i]));
@@ -20,6 +20,10 @@ export function answered(number, type, recorder, hooks, guest, own) {
       if (name === "Stop") throw new Stopped();
       if (name === "Read") {
         send(recorder, content, guest());
+        continue;
+      }
+      if (name === "Enter") {
+        entered(content, writes, recorder, hooks, guest(), enter);
         continue;
       }
       if (name === "CallHost" && own !== undefined) {
@@ -40,6 +44,28 @@ function ended(end, type) {
   return `{"Returned":[${type.results.map((result) => fromEngine(end.Returned, result))}]}`;
 }
 
+// The host calls the guest, for a program that lives in JavaScript.
+function entered(content, writes, recorder, hooks, memories, enter) {
+  change(content.grows, writes, memories);
+  hooks.look();
+  const ended = enter(content);
+  hooks.send();
+  recorder.message(`{"Entered":${ended}}`);
+}
+
+// What such a host does between two calls.
+export function between(recorder, hooks, memories, enter) {
+  hooks.send();
+  recorder.message('"Between"');
+  for (;;) {
+    const { name, content, writes } = recorder.order();
+    if (name === "Enter") entered(content, writes, recorder, hooks, memories, enter);
+    else if (name === "Answer") return answer(content, writes, memories);
+    else if (name === "Stop") throw new Stopped();
+    else throw new Error(`the order ${name} between two calls`);
+  }
+}
+
 function send(recorder, ranges, memories) {
   ranges.forEach(({ memory, address, length }, number) => {
     const { buffer } = memories[memory];
@@ -50,6 +76,16 @@ function send(recorder, ranges, memories) {
 }
 
 function answer({ grows, end }, writes, memories) {
+  change(grows, writes, memories);
+  if (end === "Stopped") throw new Stopped();
+  if ("Trapped" in end) throw new HostTrap(end.Trapped);
+  if ("Exited" in end) throw new Exited(end.Exited);
+  const results = end.Returned.map(toEngine);
+  return results.length > 1 ? results : results[0];
+}
+
+// Does to memories what the host did.
+function change(grows, writes, memories) {
   for (const { memory, pages } of grows) {
     try {
       memories[memory].grow(pages);
@@ -64,9 +100,4 @@ function answer({ grows, end }, writes, memories) {
     }
     new Uint8Array(buffer, Number(address), bytes.length).set(bytes);
   }
-  if (end === "Stopped") throw new Stopped();
-  if ("Trapped" in end) throw new HostTrap(end.Trapped);
-  if ("Exited" in end) throw new Exited(end.Exited);
-  const results = end.Returned.map(toEngine);
-  return results.length > 1 ? results : results[0];
 }

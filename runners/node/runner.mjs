@@ -7,32 +7,15 @@
 import fs from "fs";
 import v8 from "v8";
 import { describe } from "./module.mjs";
-import { answered, Exited, HostTrap, Stopped } from "./host.mjs";
+import { answered, between, Exited, HostTrap, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, parse, Recorder, toEngine, VERSION } from "./protocol.mjs";
 import * as program from "./program.mjs";
 import * as wasi from "./wasi.mjs";
+import { createRequire } from "module";
+
+const { frames, trap } = createRequire(import.meta.url)("./traps.cjs");
 
 const BUN = process.versions.bun;
-
-// Messages of V8, and of JavaScriptCore, about traps.
-const TRAPS = [
-  [/^unreachable/i, "Unreachable"],
-  [/memory access out of bounds|out of bounds memory access|data segment/i, "MemoryOutOfBounds"],
-  [/unaligned/, "UnalignedAtomic"],
-  [/table index is out of bounds|table (access )?out of bounds|out of bounds (call_indirect|table)|element segment/i, "TableOutOfBounds"],
-  // V8 has one message for a null element and a function of another type.
-  [/null function or function signature/, "IndirectCall"],
-  [/null table entry/, "UndefinedElement"],
-  [/function signature mismatch|signature that does not match/, "IndirectCallType"],
-  [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
-  [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
-  // Neither distinguishes a NaN from too large a number.
-  [/unrepresentable in integer range|out of bounds trunc/i, "Truncation"],
-  [/null pointer|null reference|rethrowing null/i, "NullReference"],
-  [/array (element )?(index|access) (is )?out of bounds|out of bounds array/i, "ArrayOutOfBounds"],
-  [/new array is too large/, "OutOfMemory"],
-  [/illegal cast|failed to cast/, "CastFailure"],
-];
 
 // Bun has WebKit's engine with Node's interface, and reports a V8 version that it only imitates.
 function about(job, host) {
@@ -54,6 +37,7 @@ function about(job, host) {
       ...program,
       ["flags", flags.join(" ")],
       ["programs", "yes"],
+      ["javascript", "yes"],
       ["last events", job.task.Run.careful ? "kept" : "kept but in a crash"],
       ...(host.name ? [["host", host.name]] : []),
       ...(host.lacks ? [["no host", host.lacks]] : []),
@@ -63,24 +47,18 @@ function about(job, host) {
 
 // The trap behind an error of a call; `undefined` if it is not a trap but a fault of this program.
 function trapOf(error) {
-  if (error instanceof HostTrap) return "HostError";
-  if (error instanceof WebAssembly.RuntimeError) return TRAPS.find(([words]) => words.test(error.message))?.[1] ?? "Other";
-  if (error instanceof RangeError && /call stack/i.test(error.message)) return "StackOverflow";
-  if (WebAssembly.Exception && error instanceof WebAssembly.Exception) return "UncaughtException";
-  return undefined;
+  return error instanceof HostTrap ? "HostError" : trap(error);
 }
 
 // How a call that did not return ended.
 function failure(error) {
   if (error instanceof Exited) return { Exited: Number(error.message) };
   if (error instanceof Stopped) return "Stopped";
-  const trap = trapOf(error);
-  if (trap === undefined) throw error;
-  const places = [...String(error?.stack ?? "").matchAll(/wasm-function\[(\d+)\]:0x([0-9a-f]+)/g)];
-  const frames = places.map(([, index, offset]) => ({ function: +index, offset: parseInt(offset, 16), name: null }));
+  const name = trapOf(error);
+  if (name === undefined) throw error;
   // An exception of the guest has no message.
-  const message = trap === "UncaughtException" ? "uncaught exception" : String(error?.message ?? error);
-  return { Trapped: { trap, message, frames } };
+  const message = name === "UncaughtException" ? "uncaught exception" : String(error?.message ?? error);
+  return { Trapped: { trap: name, message, frames: frames(error) } };
 }
 
 // The error of something that fails.
@@ -95,7 +73,7 @@ function failureOf(action) {
 
 // The module's imports: the hook, memories, and functions that the recorder answers or has `host` answer. Memories
 // are kept in `imported`.
-function provide(imports, recorder, hooks, guest, host, imported) {
+function provide(imports, recorder, hooks, guest, host, imported, enter) {
   const provided = {};
   let functions = 0;
   for (const { module, name, kind, type, memory } of imports) {
@@ -110,7 +88,7 @@ function provide(imports, recorder, hooks, guest, host, imported) {
       if (host && module === wasi.MODULE && own === undefined) {
         throw new WebAssembly.LinkError(`node:wasi has no function ${name}`);
       }
-      provided[module][name] = answered(functions++, type, recorder, hooks, guest, own);
+      provided[module][name] = answered(functions++, type, recorder, hooks, guest, own, enter);
     }
   }
   return provided;
@@ -165,9 +143,24 @@ function run(job, recorder) {
   const hooks = new Hooks(recorder, { careful: task.careful, records });
   let instance;
   let memories = [];
+  // Calls an export while the guest waits for its host; how that ended, in the recorder's JSON.
+  const enter = ({ function: name, arguments: values }) => {
+    try {
+      const returned = instance.exports[name](...values.map(toEngine));
+      const types = described.functions.get(name).results;
+      const results = types.length === 0 ? [] : types.length === 1 ? [returned] : [...returned];
+      return `{"Returned":[${results.map((value, i) => fromEngine(value, types[i]))}]}`;
+    } catch (error) {
+      // Then the whole run ends.
+      if (error instanceof Exited || error instanceof Stopped) throw error;
+      const name = trapOf(error);
+      if (name === undefined) throw error;
+      return JSON.stringify({ Trapped: name });
+    }
+  };
   const images = () => memories.forEach((memory, i) => recorder.image(i, memory));
   try {
-    const provided = provide(described.imports, recorder, hooks, () => memories, host, memories);
+    const provided = provide(described.imports, recorder, hooks, () => memories, host, memories, enter);
     instance = new WebAssembly.Instance(module, provided);
   } catch (error) {
     // Segments before the one that does not fit have been copied by then.
@@ -180,7 +173,23 @@ function run(job, recorder) {
   recorder.message('"Instantiated"');
   if (task.watch !== null) hooks.watch(task.watch, memories);
   const start = task.has_start ? [[null, { function: "forkpoint:start", arguments: [] }]] : [];
+  // Does what a host that lives in JavaScript does between calls; false if the run ends there.
+  const betweenCalls = () => {
+    if (!task.javascript) return true;
+    try {
+      between(recorder, hooks, memories, enter);
+      return true;
+    } catch (error) {
+      if (error instanceof HostTrap) throw new Error(error.message);
+      if (!(error instanceof Stopped)) throw error;
+      recorder.message('"Stopped"');
+      return false;
+    }
+  };
+  let goes = true;
   for (const [number, call] of [...start, ...task.calls.entries()]) {
+    goes = betweenCalls();
+    if (!goes) break;
     recorder.message(JSON.stringify({ Call: number }));
     let ended;
     try {
@@ -196,8 +205,10 @@ function run(job, recorder) {
     recorder.message(ended);
     if (ended.startsWith('{"SetupFailed"')) return;
     const over = ended.startsWith('{"Exited"') || ended === '"Stopped"';
-    if (over || (number === null && !ended.startsWith('{"Returned"'))) break;
+    goes = !(over || (number === null && !ended.startsWith('{"Returned"')));
+    if (!goes) break;
   }
+  if (goes) betweenCalls();
   images();
   const globals = task.globals.map((name) => fromEngine(instance.exports[name].value, described.globals.get(name)));
   const tables = task.tables.map((name) => Number(instance.exports[name].length));

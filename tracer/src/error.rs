@@ -195,6 +195,15 @@ pub enum RecordError {
         /// What is wrong.
         why: String,
     },
+    /// A program that lives in JavaScript, or its module, has something that cannot be recorded.
+    #[error("the program cannot be recorded where it lives: {why} (docs/javascript.md)")]
+    Unreachable {
+        /// What it has.
+        why: String,
+    },
+    /// Such a program was not recorded.
+    #[error("{0}")]
+    JavaScript(String),
     /// The raw records are malformed.
     #[error("the raw records of the run make no sense: {0}")]
     RawRecord(#[from] RawRecordError),

@@ -56,6 +56,9 @@ pub(crate) struct Run {
     pub(crate) stages_only: bool,
     /// Export names of the original module's memories.
     pub(crate) memories: Vec<String>,
+    /// Whether JavaScript made the calls, in a recording that answers everything: it did other things in between.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) javascript: bool,
     /// Which of them is exported as `memory`: the one that WASI writes to.
     pub(crate) wasi_memory: Option<u32>,
     /// Export names of the original module's mutable numeric globals.
@@ -92,6 +95,10 @@ pub(crate) struct Run {
     /// The trace that answers are compared with; for commands that give one answer a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<PathBuf>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -163,7 +170,7 @@ pub(crate) enum Checkpoints {
 }
 
 /// A call of an export.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ExportCall {
     pub(crate) function: String,
     pub(crate) arguments: Vec<WasmValue>,

@@ -65,9 +65,10 @@ pub use host::script::HostScript;
 pub use host::stub::{Stub, StubError};
 pub use job::{Watch, WatchedRange};
 pub use record::{
-    CallError, CallResult, Checkpoint, CommandWays, Differs, EndDifference, EndMemory, EndPage, EndState,
-    FoundWriter, Gauge, HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches, NOTES_IN_A_DIGEST, Note,
-    Notes, Phase, Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work, every_call, own_host,
+    App, AppRecorded, CallError, CallResult, Checkpoint, CommandWays, Differs, EndDifference, EndMemory, EndPage,
+    EndState, FoundWriter, Gauge, HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches,
+    NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work,
+    every_call, own_host,
 };
 #[doc(hidden)]
 pub use record::{fuzzing, write_block};

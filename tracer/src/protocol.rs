@@ -16,7 +16,7 @@ pub(crate) use block::Spares;
 pub(crate) use frames::{Frame, FrameWriter, PageDigest, Passed, no_block, read_frame};
 pub(crate) use messages::{Hello, HostEnd, Message, TrapFrame};
 pub(crate) use native::{NO_OFFSET, NativeFrame};
-pub(crate) use orders::{Answer, Growth, HostWrite, Order, ReadRange, ShownPage, read_order, write_order};
+pub(crate) use orders::{Answer, Entry, Growth, HostWrite, Order, ReadRange, ShownPage, read_order, write_order};
 
 /// Version of the job and of the frames, as docs/runner-protocol.md counts them.
 pub(crate) const VERSION: u32 = 2;
@@ -68,6 +68,7 @@ mod tests {
                 stages_only: false,
                 memories: Vec::new(),
                 wasi_memory: None,
+                javascript: true,
                 globals: Vec::new(),
                 tables: Vec::new(),
                 has_start: false,

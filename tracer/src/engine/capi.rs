@@ -4,6 +4,7 @@
 //! Nothing that the library allocates is freed: the process ends with the run.
 
 mod abi;
+mod call;
 mod check;
 mod compiler;
 mod config;

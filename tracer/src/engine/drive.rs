@@ -10,13 +10,13 @@ use super::world::World;
 use crate::instrument::START_EXPORT;
 use crate::job::{ExportCall, Job, Run, Task};
 use crate::link::{Control, Out};
-use crate::memories::View;
+use crate::memories::{Memories, View};
 use crate::observe::{Watcher, send_image};
 use crate::protocol::HostEnd;
 use crate::protocol::{Hello, Message, TrapFrame};
 use crate::shared::Slots;
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, Stage, TrapKind};
+use forkpoint_traces::{EngineInfo, GuestOutcome, Stage, TrapKind};
 use std::io;
 use std::path::Path;
 
@@ -122,11 +122,20 @@ pub(super) fn go_on(next: Next, visit: impl FnOnce(Visit<'_>) -> io::Result<()>)
     }
 }
 
+/// Gets the session, and all memories for reading and for changes.
+pub(crate) type Lend<'a> = &'a mut dyn FnMut(&mut Session, &mut dyn Memories);
+
 /// An instance.
 pub(crate) trait Guest {
     /// Passes on the session, and the memories that the run names, in its order. Records that the guest keeps itself
     /// are taken first.
     fn visit(&mut self, visit: Visit<'_>) -> io::Result<()>;
+
+    /// Lends the session and the memories, as for a host call. Records that the guest keeps itself are taken first.
+    fn lend(&mut self, _with: Lend<'_>) -> io::Result<()> {
+        let words = "this engine does not run programs that live in JavaScript here yet: docs/javascript.md names those that do";
+        Err(io::Error::new(io::ErrorKind::Unsupported, words))
+    }
 
     /// Calls an export.
     fn call(&mut self, call: &ExportCall) -> Ended;
@@ -267,6 +276,14 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             session.begin_call();
             Ok(())
         })?;
+        if run.javascript {
+            match between(guest) {
+                Ok(true) => {}
+                Ok(false) => return stopped(guest, out),
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => return Ok(Err(error.to_string())),
+                Err(error) => return Err(error),
+            }
+        }
         // Once more, so that the guest's own buffer forgets it, too.
         guest.visit(&mut |_, _| Ok(()))?;
         out.message(&Message::Call(number))?;
@@ -297,11 +314,55 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             out.message(&Message::Marked(mark))?;
         }
         out.message(&message)?;
+        if run.javascript && !left(guest, &message)? {
+            return stopped(guest, out);
+        }
         let over = matches!(message, Message::Exited(_) | Message::Stopped);
         // If the start function failed, there is no instance, so no export can be called.
         if over || number.is_none() && !matches!(message, Message::Returned(_)) {
-            break;
+            return Ok(Ok(()));
         }
     }
+    if run.javascript && !between(guest)? {
+        return stopped(guest, out);
+    }
+    Ok(Ok(()))
+}
+
+/// Does what a host that lives in JavaScript does between calls; `false` if the run ends there.
+fn between(guest: &mut dyn Guest) -> io::Result<bool> {
+    let mut ended: Option<Ended> = None;
+    loop {
+        let mut next = Err(Halt);
+        guest.lend(&mut |session, memories| {
+            next = match ended.take() {
+                None => session.between(memories),
+                Some(ended) => session.between_ended(ended, memories),
+            };
+        })?;
+        match next {
+            Ok(None) => return Ok(true),
+            Ok(Some(call)) => ended = Some(guest.call(&call)),
+            Err(Halt) => return Ok(false),
+        }
+    }
+}
+
+/// Tells such a host how a call ended; `false` if the run ends there.
+fn left(guest: &mut dyn Guest, message: &Message) -> io::Result<bool> {
+    let end = match message {
+        Message::Returned(values) => GuestOutcome::Returned(values.clone()),
+        Message::Trapped { trap, .. } => GuestOutcome::Trapped(*trap),
+        _ => return Ok(true),
+    };
+    let (mut end, mut told) = (Some(end), Ok(()));
+    guest.lend(&mut |session, _| told = end.take().map_or(Ok(()), |end| session.left(end)))?;
+    Ok(told.is_ok())
+}
+
+/// Ends a run between two calls.
+fn stopped(guest: &mut dyn Guest, out: &mut Out) -> io::Result<Result<(), String>> {
+    guest.visit(&mut |session, _| session.take_end().map(|_| ()))?;
+    out.message(&Message::Stopped)?;
     Ok(Ok(()))
 }

@@ -2,6 +2,8 @@
 
 mod host_calls;
 
+pub(crate) use host_calls::HostTurn;
+
 use crate::host::answer::Host;
 use crate::host::embed::HostFunctions;
 use crate::instrument::MARK_HOOK;

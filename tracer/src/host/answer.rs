@@ -6,8 +6,11 @@
 //! conversation in their own process ([`crate::engine`]), where a call costs no round trip; runners hold it with the
 //! recorder.
 
+mod javascript;
 mod logged;
 mod moved;
+
+pub(crate) use javascript::{GuestFunction, GuestFunctions};
 
 use crate::error::RecordError;
 use crate::host::function::{HostFunction, Provider};
@@ -26,6 +29,8 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use javascript::Story;
+
 /// What answers the host calls of a run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct HostSpec {
@@ -41,6 +46,9 @@ pub(crate) struct HostSpec {
     pub(crate) other_build: bool,
     /// Whether the guest's output is printed although its calls are answered from a log.
     pub(crate) echo: bool,
+    /// For a program that lives in JavaScript: the functions that it can call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) guests: Option<GuestFunctions>,
 }
 
 /// Answers the host calls of one run.
@@ -56,6 +64,8 @@ pub(crate) struct Host {
     pending: Option<Pending>,
     /// The call that the engine's own host is answering.
     calling: Option<Box<LiveCall>>,
+    guests: Option<GuestFunctions>,
+    story: Story,
 }
 
 /// A call whose bytes are on their way.
@@ -95,6 +105,12 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
+    /// The run ends here, and why.
+    pub(crate) fn stop(why: String) -> Reply {
+        let order = Order::Answer(Answer::only(HostEnd::Stopped));
+        Reply { order, events: Vec::new(), unanswered: Some(why) }
+    }
+
     fn order(order: Order) -> Reply {
         Reply { order, events: Vec::new(), unanswered: None }
     }
@@ -114,6 +130,8 @@ impl Host {
             echo: spec.echo,
             pending: None,
             calling: None,
+            guests: spec.guests.clone(),
+            story: Story::default(),
         })
     }
 
@@ -126,6 +144,16 @@ impl Host {
         };
         if self.pending.is_some() || self.calling.is_some() {
             return Err(RecordError::Protocol(format!("a call of {} inside another host call", called.import)));
+        }
+        if self.guests.is_some() {
+            let import = called.import.clone();
+            return self.called(HostCall {
+                function: FuncIndex(function),
+                import,
+                arguments,
+                reads: Vec::new(),
+                caller: None,
+            });
         }
         let signature = called.signature().filter(|signature| signature.len() == arguments.len());
         if self.log.is_none() && called.needs_wasi() {

@@ -32,7 +32,9 @@ pub(crate) fn ask<W: Write>(
             }
             Order::Answer(answer) => break answer,
             // An answer that was not asked for.
-            Order::Stop | Order::Show(_) | Order::CallHost => return Err(io::ErrorKind::InvalidData.into()),
+            Order::Stop | Order::Show(_) | Order::CallHost | Order::Enter(_) | Order::Record(_) | Order::Pass => {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
         }
     };
     Ok(apply(answer, memories))
@@ -40,18 +42,26 @@ pub(crate) fn ask<W: Write>(
 
 /// Applies an answer to memory, and returns how the call ends.
 pub(crate) fn apply(answer: Answer, memories: &mut dyn Memories) -> HostEnd {
-    for Growth { memory: MemoryIndex(memory), pages } in answer.grows {
+    match change(&answer.grows, &answer.writes, memories) {
+        Ok(()) => answer.end,
+        Err(why) => HostEnd::Trapped(why),
+    }
+}
+
+/// Does to memory what the host did; says in words why that is not possible.
+pub(crate) fn change(grows: &[Growth], writes: &[HostWrite], memories: &mut dyn Memories) -> Result<(), String> {
+    for &Growth { memory: MemoryIndex(memory), pages } in grows {
         if !memories.grow(memory, pages) {
-            return HostEnd::Trapped(format!("memory {memory} cannot be grown by {pages} pages, as the host did"));
+            return Err(format!("memory {memory} cannot be grown by {pages} pages, as the host did"));
         }
     }
-    for HostWrite { memory: MemoryIndex(memory), address, bytes } in &answer.writes {
+    for HostWrite { memory: MemoryIndex(memory), address, bytes } in writes {
         if !memories.write(*memory, *address, bytes) {
-            return HostEnd::Trapped(format!(
+            return Err(format!(
                 "the host log writes {} bytes at {address:#x} of memory {memory}, which is smaller",
                 bytes.len()
             ));
         }
     }
-    answer.end
+    Ok(())
 }

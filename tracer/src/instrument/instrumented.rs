@@ -6,7 +6,7 @@ use super::error::InstrumentError;
 use super::mark::Mark;
 use super::offsets::OffsetMap;
 use super::raw::Segment;
-use super::steps;
+use super::steps::{self, Reach};
 use forkpoint_traces::{Site, Step};
 use std::collections::BTreeSet;
 
@@ -60,6 +60,16 @@ impl Instrumented {
         added: &BTreeSet<u32>,
     ) -> Result<Instrumented, InstrumentError> {
         let (module, moved) = steps::add(&self.module, steps, added)?;
+        self.offsets.move_by(moved);
+        Ok(Instrumented { module, ..self })
+    }
+
+    /// The same module with what a replay of JavaScript's side needs of it.
+    ///
+    /// # Errors
+    /// When it grows beyond what engines accept.
+    pub(crate) fn with_reach(mut self, reach: &Reach) -> Result<Instrumented, InstrumentError> {
+        let (module, moved) = reach.add(&self.module)?;
         self.offsets.move_by(moved);
         Ok(Instrumented { module, ..self })
     }

@@ -19,6 +19,26 @@ pub(crate) fn step_export(number: u32) -> String {
     format!("{EXPORT_PREFIX}step.{number}")
 }
 
+/// Export name of a function of the original module that it does not export, by its index.
+pub(crate) fn function_export(function: u32) -> String {
+    format!("{EXPORT_PREFIX}function.{function}")
+}
+
+/// Export name of the function that sets an element of a table.
+pub(crate) fn element_export(table: u32) -> String {
+    format!("{EXPORT_PREFIX}element.{table}")
+}
+
+/// Export name of the function that grows a table.
+pub(crate) fn table_grow_export(table: u32) -> String {
+    format!("{EXPORT_PREFIX}grow.{table}")
+}
+
+/// Export name of the function that sets a global.
+pub(crate) fn global_export(global: u32) -> String {
+    format!("{EXPORT_PREFIX}set.{global}")
+}
+
 /// Address in the buffer of the cursor, an `i32`.
 pub const CURSOR_AT: usize = 0;
 /// Address in the buffer of the number of the [`Mark`](super::Mark) that the run reached last, an `i32`; 0 for none.

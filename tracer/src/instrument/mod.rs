@@ -99,18 +99,19 @@ pub use error::InstrumentError;
 pub use floats::{OpenResults, open_results};
 pub use instrumented::Instrumented;
 use interface::MAX_SEGMENT;
-pub(crate) use interface::step_export;
 pub use interface::{
     BUFFER_EXPORT, BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, EXPORT_PREFIX, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE,
     MARK_AT, RECORDS_AT, START_EXPORT,
 };
+pub(crate) use interface::{element_export, function_export, global_export, step_export, table_grow_export};
 pub use mark::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Commit, Options, Scope, Style};
 pub use original::Original;
 use proposals::{COMMON, features};
-pub(crate) use raw::{CALLER_HOOK, HOOK_SIZE, MARK_HOOK, NOTE_HOOK};
+pub(crate) use raw::{CALLER_HOOK, HOOK_SIZE, HOST_PIECE, MARK_HOOK, NOTE_HOOK};
 pub use raw::{FIRST_SEGMENT, HOST_RECORD, Segment, host_records};
+pub(crate) use steps::Reach;
 
 /// Rewrites the binary `module` as `options` say. [`Original`] does it in several ways and reads the module once.
 ///

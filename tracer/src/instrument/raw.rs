@@ -44,7 +44,7 @@ pub(crate) const CALLER_HOOK: u32 = 5;
 pub(crate) const NOTE_HOOK: u32 = 6;
 
 /// Bytes of a host write in one record.
-const HOST_PIECE: usize = 32 << 10;
+pub(crate) const HOST_PIECE: usize = 32 << 10;
 
 /// Bytes of the segment number in front of a segment's payloads.
 pub(super) const SEGMENT_HEAD: u32 = 4;

@@ -12,7 +12,10 @@
 //! Results are kept in globals, and one more says that the step is done. A step that needs one which is not done
 //! traps. So does a put to address 0, which is an allocator's word for failure.
 
+mod reach;
 mod there;
+
+pub(crate) use reach::Reach;
 
 use super::error::{InstrumentError, limit};
 use super::layout::{ORDER, appended, rank, section_id};
@@ -250,6 +253,28 @@ impl Added {
         missing(&mut self, &mut out, ORDER.len())?;
         Ok(out)
     }
+}
+
+/// Adds a function with these parameters and no results.
+fn raw_function(new: &mut Added, there: &There, parameters: &[ValType], export: &str, body: &[I<'static>]) {
+    let mut ty = vec![0x60];
+    (parameters.len() as u32).encode(&mut ty);
+    parameters.iter().for_each(|parameter| parameter.encode(&mut ty));
+    ty.push(0);
+    let ty = there.types.len() as u32 + new.entry(SectionId::Type, ty);
+    let mut bytes = Vec::new();
+    ty.encode(&mut bytes);
+    let function = there.functions.len() as u32 + new.entry(SectionId::Function, bytes);
+    let mut code = vec![0];
+    body.iter().for_each(|instruction| instruction.encode(&mut code));
+    let mut sized = Vec::new();
+    code.as_slice().encode(&mut sized);
+    new.entry(SectionId::Code, sized);
+    let mut entry = Vec::new();
+    export.encode(&mut entry);
+    entry.push(0x00); // A function.
+    function.encode(&mut entry);
+    new.entry(SectionId::Export, entry);
 }
 
 /// Whether another step needs anything of this one.

@@ -3,7 +3,7 @@
 
 use super::VERSION;
 use crate::values::WasmValue;
-use forkpoint_traces::{EngineInfo, HostOutcome, Stage, TrapKind};
+use forkpoint_traces::{EngineInfo, GuestOutcome, HostOutcome, Stage, TrapKind};
 use serde::{Deserialize, Serialize};
 
 /// A control frame.
@@ -40,6 +40,11 @@ pub(crate) enum Message {
     HostAnswered(HostEnd),
     /// All bytes that [`Order::Read`](super::Order::Read) asked for were sent.
     HostReadEnd,
+    /// Between two calls of a program that lives in JavaScript, before the first and after the last: the recorder says what
+    /// is to be done there, and ends it by [`Order::Answer`](super::Order::Answer).
+    Between,
+    /// How a call of the guest ended that [`Order::Enter`](super::Order::Enter) asked for.
+    Entered(GuestOutcome),
     /// The guest made a host call that the host log cannot answer, or that cannot be replayed from it, and why.
     Unanswered { why: String, damaged: bool },
     /// At the end: mutable globals, and sizes of tables.
@@ -54,6 +59,12 @@ pub(crate) enum Message {
     Watching,
     /// A call begins: the start function, or one of the job's calls by number.
     Call(Option<u32>),
+    /// JavaScript calls a function of the guest from outside, by its index in the original module; null is the start
+    /// function.
+    Invoke { function: Option<u32>, arguments: Vec<WasmValue> },
+    /// A program that lives in JavaScript is about to instantiate the module in this file, beside its own files. The answer
+    /// is [`Order::Record`](super::Order::Record) or [`Order::Pass`](super::Order::Pass).
+    Module(String),
     /// The call returned.
     Returned(Vec<WasmValue>),
     /// The call trapped: the engine's message, and the guest's frames, innermost first. The message contains no

@@ -3,6 +3,7 @@
 
 use super::HostEnd;
 use super::grammar::{self, MAX_FRAME, MESSAGE, WRITE, bad};
+use crate::values::WasmValue;
 use forkpoint_traces::MemoryIndex;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter, Read, Write};
@@ -20,6 +21,12 @@ pub(crate) enum Order {
     CallHost,
     /// The answer to a host call.
     Answer(Answer),
+    /// Record the module, as the plan in this file says.
+    Record(String),
+    /// Instantiate the module as it is, and do not record it.
+    Pass,
+    /// Call a function of the guest, and report how that ended: the host calls the guest.
+    Enter(Entry),
 }
 
 /// A page of 4 KiB.
@@ -45,6 +52,18 @@ pub(crate) struct Answer {
     #[serde(skip)]
     pub(crate) writes: Vec<HostWrite>,
     pub(crate) end: HostEnd,
+}
+
+/// What the host does before it calls the guest: first it grows memories, then it writes.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    pub(crate) grows: Vec<Growth>,
+    /// Raw frames before the control frame.
+    #[serde(skip)]
+    pub(crate) writes: Vec<HostWrite>,
+    /// An export.
+    pub(crate) function: String,
+    pub(crate) arguments: Vec<WasmValue>,
 }
 
 /// A memory that the host grew.
@@ -82,10 +101,13 @@ pub(crate) fn write_order(order: &Order, out: &mut impl Write) -> io::Result<()>
     }
     // One system call for an order with few bytes.
     let mut out = BufWriter::new(out);
-    if let Order::Answer(answer) = order {
-        for HostWrite { memory, address, bytes } in &answer.writes {
-            grammar::write_placed(&mut out, WRITE, memory.0, *address, bytes)?;
-        }
+    let writes = match order {
+        Order::Answer(answer) => &answer.writes[..],
+        Order::Enter(entry) => &entry.writes,
+        _ => &[],
+    };
+    for HostWrite { memory, address, bytes } in writes {
+        grammar::write_placed(&mut out, WRITE, memory.0, *address, bytes)?;
     }
     grammar::write(&mut out, MESSAGE, &[], &json)?;
     out.flush()
@@ -110,6 +132,7 @@ pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
                     serde_json::from_slice(&payload).map_err(|error| bad(format!("an order: {error}")))?;
                 match &mut order {
                     Order::Answer(answer) => answer.writes = writes,
+                    Order::Enter(entry) => entry.writes = writes,
                     _ if writes.is_empty() => {}
                     _ => return Err(bad("bytes to write without an answer")),
                 }
@@ -123,7 +146,6 @@ pub(crate) fn read_order(input: &mut impl Read) -> io::Result<Order> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::values::WasmValue;
 
     const MEMORY: MemoryIndex = MemoryIndex(1);
 
@@ -156,6 +178,14 @@ mod tests {
             Order::Show(vec![ShownPage { memory: MEMORY, page: 2 }]),
             Order::Read(vec![ReadRange { memory: MEMORY, address: 9, length: 1 << 33 }]),
             Order::Answer(Answer::only(HostEnd::Stopped)),
+            Order::Record("plan.json".to_string()),
+            Order::Pass,
+            Order::Enter(Entry {
+                grows: vec![Growth { memory: MEMORY, pages: 1 }],
+                writes: vec![HostWrite { memory: MEMORY, address: 7, bytes: vec![1] }],
+                function: "f".to_string(),
+                arguments: vec![WasmValue::I64(-1)],
+            }),
         ];
         orders.extend(ends.map(answer));
         let mut bytes = Vec::new();

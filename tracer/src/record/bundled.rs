@@ -1,8 +1,9 @@
 //! Starts the runners that are part of this program: their text is in it, and a run gets a copy in its private folder.
 
-use crate::spec::{BundledRunner, BundledSpec, V8Compiler, cranelift_flag};
+use crate::error::RecordError;
+use crate::spec::{BundledRunner, BundledSpec, EngineSpec, V8Compiler, cranelift_flag};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The files of `runners/node`, the one to start first.
@@ -15,7 +16,18 @@ const NODE: &[(&str, &str)] = &[
     ("module.mjs", include_str!("../../runners/node/module.mjs")),
     ("program.mjs", include_str!("../../runners/node/program.mjs")),
     ("protocol.mjs", include_str!("../../runners/node/protocol.mjs")),
+    ("traps.cjs", include_str!("../../runners/node/traps.cjs")),
     ("wasi.mjs", include_str!("../../runners/node/wasi.mjs")),
+];
+
+/// The files of `runners/node` that stand behind `WebAssembly` in a user's program, the one to load first.
+const PRELOAD: &[(&str, &str)] = &[
+    ("preload.cjs", include_str!("../../runners/node/preload.cjs")),
+    ("guest.cjs", include_str!("../../runners/node/guest.cjs")),
+    ("wire.cjs", include_str!("../../runners/node/wire.cjs")),
+    ("traps.cjs", include_str!("../../runners/node/traps.cjs")),
+    ("watched.cjs", include_str!("../../runners/node/watched.cjs")),
+    ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
 ];
 
 /// The files of `runners/python`, the one to start first.
@@ -27,16 +39,40 @@ const PYTHON: &[(&str, &str)] = &[
     ("protocol.py", include_str!("../../runners/python/protocol.py")),
 ];
 
-/// The command that runs it, from copies of its files in `folder`.
-pub(super) fn command(spec: &BundledSpec, folder: &Path) -> io::Result<Command> {
-    let (usual, files) = match spec.runner {
-        BundledRunner::Node(_) => ("node", NODE),
-        BundledRunner::Python { .. } => ("python3", PYTHON),
+/// The command that runs a user's program under Node with the preload, from copies of its files in `folder`.
+///
+/// # Errors
+/// When the engine is not Node, or the files cannot be written.
+pub(super) fn preloaded(engine: &EngineSpec, folder: &Path, program: &[String]) -> Result<Command, RecordError> {
+    let spec = match engine {
+        EngineSpec::Bundled(spec @ BundledSpec { runner: BundledRunner::Node(_), .. }) => spec,
+        other => {
+            return Err(RecordError::JavaScript(format!(
+                "programs that live in JavaScript are recorded under node, not under {other}"
+            )));
+        }
     };
+    let folder = write(folder, PRELOAD).map_err(RecordError::io("writing the preload's files"))?;
+    let mut command = start(spec);
+    command.arg("--require").arg(folder.join(PRELOAD[0].0)).args(program);
+    Ok(command)
+}
+
+/// Writes files to a folder in `folder`, which is returned.
+fn write(folder: &Path, files: &[(&str, &str)]) -> io::Result<PathBuf> {
     let folder = folder.join("runner");
     // An engine that compiles ahead would have been here before.
     std::fs::create_dir_all(&folder)?;
     files.iter().try_for_each(|(name, text)| std::fs::write(folder.join(name), text))?;
+    Ok(folder)
+}
+
+/// The program that runs a runner, with what comes first on its command line.
+fn start(spec: &BundledSpec) -> Command {
+    let usual = match spec.runner {
+        BundledRunner::Node(_) => "node",
+        BundledRunner::Python { .. } => "python3",
+    };
     let mut command = Command::new(spec.program.as_deref().unwrap_or(usual));
     if let BundledRunner::Node(compiler) = spec.runner {
         // V8 reads them before it starts.
@@ -46,6 +82,17 @@ pub(super) fn command(spec: &BundledSpec, folder: &Path) -> io::Result<Command> 
             Some(V8Compiler::Turbofan) => &["--no-liftoff"],
         });
     }
+    command
+}
+
+/// The command that runs it, from copies of its files in `folder`.
+pub(super) fn command(spec: &BundledSpec, folder: &Path) -> io::Result<Command> {
+    let files = match spec.runner {
+        BundledRunner::Node(_) => NODE,
+        BundledRunner::Python { .. } => PYTHON,
+    };
+    let folder = write(folder, files)?;
+    let mut command = start(spec);
     command.arg(folder.join(files[0].0));
     if let BundledRunner::Python { compiler, opt } = spec.runner {
         if let Some(compiler) = compiler {

@@ -8,7 +8,7 @@ use crate::instrument::{DataSegment, Instrumented};
 use crate::protocol::HostEnd;
 use crate::protocol::{Frame, Message, VERSION};
 use crate::values::WasmValue;
-use forkpoint_traces::{PAGE, written_pages};
+use forkpoint_traces::{GuestOutcome, PAGE, written_pages};
 
 /// Most bytes of initial memory that are not zero and that no data segment explains: all are held until every memory
 /// is known.
@@ -51,11 +51,13 @@ pub(super) struct FrameCheck {
     room: u64,
     digests: usize,
     native: u32,
+    /// Whether JavaScript makes the calls.
+    javascript: bool,
 }
 
 impl FrameCheck {
-    /// Nothing was said about this module.
-    pub(super) fn new(module: &Instrumented) -> FrameCheck {
+    /// Nothing was said about this module; `javascript` says whether calls are made that no job has.
+    pub(super) fn new(module: &Instrumented, javascript: bool) -> FrameCheck {
         // A segment need not begin and end where a page does.
         let segment = |segment: &DataSegment| segment.bytes.len() as u64 + 2 * PAGE;
         FrameCheck {
@@ -69,6 +71,7 @@ impl FrameCheck {
             room: MOST_STRAYS + module.data.iter().map(segment).sum::<u64>(),
             digests: 0,
             native: 0,
+            javascript,
         }
     }
 
@@ -142,6 +145,7 @@ impl FrameCheck {
             }
             Message::Rejected { .. } => Some("`Rejected` after `Instantiated`".to_string()),
             Message::Call(call) => self.call(*call),
+            Message::Invoke { .. } => self.invoke(),
             Message::Returned(_) | Message::Trapped { .. } | Message::Exited(_) => {
                 let was = std::mem::take(&mut self.calling);
                 (!was).then(|| "the end of a call that had not begun".to_string())
@@ -194,6 +198,17 @@ impl FrameCheck {
         past_the_end(address, bytes).map(|wrong| format!("{wrong} of memory {memory}"))
     }
 
+    /// A call that the job does not have: JavaScript makes it.
+    fn invoke(&mut self) -> Option<String> {
+        if self.part != Part::Running {
+            return Some("a call before `Instantiated` or after the images at the end".to_string());
+        }
+        if !self.javascript {
+            return Some("a call that the job does not have".to_string());
+        }
+        std::mem::replace(&mut self.calling, true).then(|| "a call inside another one".to_string())
+    }
+
     fn call(&mut self, call: Option<u32>) -> Option<String> {
         if self.part != Part::Running {
             return Some("a call before `Instantiated` or after the images at the end".to_string());
@@ -219,6 +234,8 @@ fn values(message: &Message) -> &[WasmValue] {
     match message {
         Message::Returned(values)
         | Message::HostCall { arguments: values, .. }
+        | Message::Invoke { arguments: values, .. }
+        | Message::Entered(GuestOutcome::Returned(values))
         | Message::HostAnswered(HostEnd::Returned(values)) => values,
         Message::State { globals, .. } => globals,
         _ => &[],

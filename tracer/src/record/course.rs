@@ -8,15 +8,17 @@ mod directives;
 use super::conduct::FrameCheck;
 use super::launch::Launched;
 use super::script::{ScriptCheck, ScriptCourse, ScriptTurn};
-use super::stepping::Stepping;
-use super::{CallResult, Phase, Program, Request, environment};
+use super::stepping::{START, Stepping};
+use super::{CallResult, HostSource, Phase, Program, Request, environment};
 use crate::error::RecordError;
 use crate::host::answer::{Host, Reply};
 use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message, TrapFrame};
 use crate::values::WasmValue;
 use directives::is_of_directive;
-use forkpoint_traces::{EngineInfo, GlobalIndex, GlobalState, HostEvent, MemoryIndex, Outcome, Stage, TrapKind};
+use forkpoint_traces::{
+    EngineInfo, GlobalIndex, GlobalState, GuestOutcome, HostEvent, MemoryIndex, Outcome, Stage, TrapKind,
+};
 use std::time::{Duration, Instant};
 
 /// What a frame means beyond what the course keeps of it.
@@ -60,6 +62,8 @@ pub(super) struct Course<'a> {
     /// Answers host calls, where the engine's process asks for answers.
     host: Option<Host>,
     stepping: Stepping<'a>,
+    /// How a call ended, for such a host.
+    left: Option<GuestOutcome>,
     /// Indices of the globals that the state at the end shows.
     shown_globals: Vec<GlobalIndex>,
     /// When the engine first said something.
@@ -90,10 +94,11 @@ impl<'a> Course<'a> {
         Ok(Course {
             program,
             request,
-            check: FrameCheck::new(module),
+            check: FrameCheck::new(module, program.javascript.is_some() && request.host == HostSource::Live),
             script: program.script.as_ref().map(|script| (ScriptCourse::new(script), ScriptCheck::new(script))),
             host: asks.then(|| Host::open(&program.host_spec(request))).transpose()?,
             stepping: Stepping::new(&program.steps),
+            left: None,
             shown_globals: module.globals.iter().map(|global| global.index).collect(),
             module,
             up: None,
@@ -166,6 +171,7 @@ impl<'a> Course<'a> {
             Message::Hello(hello) if self.up.is_none() => {
                 self.program.check_own_host(self.request, &hello.engine)?;
                 self.check_programs(&hello.engine)?;
+                self.check_javascript(&hello.engine)?;
                 self.up = Some(Instant::now());
                 Turn::Up(hello.engine)
             }
@@ -185,6 +191,12 @@ impl<'a> Course<'a> {
                 Turn::Instantiated
             }
             Message::Call(call) => Turn::Began(self.stepping.begin(call)?),
+            Message::Invoke { function, arguments } => {
+                let name =
+                    |function| self.program.javascript.as_ref().map(|javascript| javascript.reach.name(function));
+                let name = function.map_or(Some(START.to_string()), name).unwrap_or_default();
+                Turn::Began(Some((name, arguments)))
+            }
             Message::Returned(_) | Message::Trapped { .. } if self.stepping.is_left_out() => {
                 self.stepping.leave_out();
                 Turn::Stepped(None)
@@ -196,11 +208,19 @@ impl<'a> Course<'a> {
                 Turn::Stepped(None)
             }
             Message::Returned(values) => {
+                self.left = self.told_of_ends().then(|| GuestOutcome::Returned(values.clone()));
                 self.outcome.get_or_insert(Outcome::Finished);
                 self.end_call(Ok(values.clone()));
                 Turn::Returned(values)
             }
             Message::Trapped { trap, message, frames } => {
+                if self.program.javascript.is_some() {
+                    // JavaScript may catch it, and goes on.
+                    self.left = self.told_of_ends().then_some(GuestOutcome::Trapped(trap));
+                    self.outcome.get_or_insert(Outcome::Finished);
+                    self.end_call(Err(trap));
+                    return Ok(Turn::Trapped { trap, frames });
+                }
                 // A put that had no room is what ends the run, whatever other calls come to.
                 if self.outcome != Some(Outcome::NoRoom) {
                     self.ends(Outcome::Trapped { trap }, message);
@@ -234,6 +254,24 @@ impl<'a> Course<'a> {
                 let reply = self.host()?.call(function, arguments)?;
                 self.reply(reply)
             }
+            Message::Between => {
+                let left = self.left.take();
+                let host = self.host()?;
+                let (leave, other) = match left.map(|end| host.leave(end)).transpose()? {
+                    None => (None, None),
+                    Some((event, other)) => (Some(event), other),
+                };
+                let mut reply = match other {
+                    Some(why) => Reply::stop(why),
+                    None => host.between()?,
+                };
+                reply.events.splice(0..0, leave);
+                self.reply(reply)
+            }
+            Message::Entered(end) => {
+                let reply = self.host()?.entry_ended(end)?;
+                self.reply(reply)
+            }
             Message::HostAnswered(end) => {
                 let reply = self.host()?.answered(end)?;
                 self.reply(reply)
@@ -250,6 +288,11 @@ impl<'a> Course<'a> {
             }
             other => Turn::Other(Frame::Message(other)),
         })
+    }
+
+    /// Whether the host of a program that lives in JavaScript is here, and has to know how calls end.
+    fn told_of_ends(&self) -> bool {
+        self.program.javascript.is_some() && self.host.is_some() && self.request.host != HostSource::Live
     }
 
     fn end_call(&mut self, result: Result<Vec<WasmValue>, TrapKind>) {

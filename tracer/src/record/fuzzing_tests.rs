@@ -364,8 +364,15 @@ fn what_a_recorded_call_does_to_memory_has_a_bound() {
     let (parameters, results) = (Vec::new(), Vec::new());
     let function = HostFunction { import: import.clone(), parameters, results, provider: Provider::Nobody };
     let wasi = WasiSetup::default();
-    let log = Some(path.clone());
-    let spec = HostSpec { functions: vec![function], memory: Some(0), wasi, log, other_build: false, echo: false };
+    let spec = HostSpec {
+        functions: vec![function],
+        memory: Some(0),
+        wasi,
+        log: Some(path.clone()),
+        other_build: false,
+        echo: false,
+        guests: None,
+    };
     let answered = |mebibytes: u64| {
         let engine = EngineSpec::Runner { command: "fuzz".to_string() };
         let request = Request::new(engine, path.clone()).expect("a request");
@@ -548,7 +555,7 @@ fn another_version_of_the_protocol_is_named_with_ours() {
         bytes.extend_from_slice(&(json.len() as u32).to_le_bytes());
         bytes.extend_from_slice(json.as_bytes());
         let frame = read_frame(&mut bytes.as_slice(), &Spares::new(), no_block).expect("a frame").expect("one");
-        let mut conduct = FrameCheck::new(&program().exposed().expect("a module of our own"));
+        let mut conduct = FrameCheck::new(&program().exposed().expect("a module of our own"), false);
         conduct.see(&frame).expect_err("another version").to_string()
     };
     let fields = r#""spec":"","name":"","version":"","mode":"","compiler":"","opt_level":"","target":"","cpu_features":[],"settings":[]"#;

@@ -59,7 +59,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
             stubs: program.stubs.iter().map(ToString::to_string).chain(scripts).collect(),
             preloads: preloads.collect(),
         },
-        steps: program.steps.list.clone(),
+        steps: if program.javascript.is_some() { Vec::new() } else { program.steps.list.clone() },
         limits: Limits {
             timeout_ms: request.timeout.map(|timeout| timeout.as_millis() as u64),
             memory_pages: request.memory_page_limit,
@@ -79,7 +79,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
         command: request.command.clone(),
         chunk_events,
         program: program.parts().cloned(),
-        javascript: None,
+        javascript: program.javascript.as_ref().map(|javascript| javascript.info.clone()),
     }
 }
 

@@ -60,6 +60,11 @@ impl ProcessEnd {
         (!self.last_words.is_empty()).then(|| self.last_words.clone())
     }
 
+    /// With which code it ended by itself.
+    pub(super) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
     /// How it ended, for people.
     pub(super) fn words(&self) -> String {
         let how = match self.idle {

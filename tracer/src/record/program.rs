@@ -18,6 +18,7 @@ use crate::instrument::{
     Commit, HOOK_SIZE, InstrumentError, Instrumented, MemoryDecl, Options, Original, Style, untouched,
 };
 use crate::job::{Checkpoints, Run};
+use crate::record::javascript::{self, JavaScript};
 use crate::record::{HostSource, Request, script};
 use crate::script::Script;
 use crate::validity::Validity;
@@ -45,6 +46,8 @@ pub struct Program {
     pub(super) scripts: Vec<HostScript>,
     /// What there is instead of a single module and its steps.
     pub(super) script: Option<Arc<Script>>,
+    /// What JavaScript can reach of the module, if it is where the program lives.
+    pub(super) javascript: Option<Arc<JavaScript>>,
 }
 
 /// What engines run.
@@ -140,6 +143,7 @@ impl Program {
             preloads: Vec::new(),
             scripts: Vec::new(),
             script: Some(script),
+            javascript: None,
         }
     }
 
@@ -158,13 +162,16 @@ impl Program {
             return Ok(Program::several(&header.module.name, Script::recorded(info, trace.module())?));
         }
         let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
+        if let Some(info) = &header.javascript {
+            return javascript::recorded(trace, info.clone());
+        }
         Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface, memories| {
             Steps::recorded(interface, memories, &header.steps)
         })
     }
 
     /// Prepares a module; `steps` are found out only where it is valid.
-    fn with(
+    pub(super) fn with(
         name: &str,
         module: Arc<[u8]>,
         imports: &Imports,
@@ -193,6 +200,7 @@ impl Program {
             preloads: imports.preloads.to_vec(),
             scripts: imports.scripts.to_vec(),
             script: None,
+            javascript: None,
         })
     }
 
@@ -212,6 +220,7 @@ impl Program {
             preloads: Vec::new(),
             scripts: Vec::new(),
             script: None,
+            javascript: None,
         }
     }
 
@@ -281,7 +290,13 @@ impl Program {
         match &self.source {
             Source::Invalid { module, .. } => Ok(Arc::clone(module)),
             Source::Several(several) => self.rewritings.get(options, || script::rewritten(several, options)),
-            Source::Valid(original) => self.rewritings.get(options, || with_steps(make(original)?, &self.steps)),
+            Source::Valid(original) => self.rewritings.get(options, || {
+                let module = with_steps(make(original)?, &self.steps)?;
+                Ok(match &self.javascript {
+                    Some(javascript) => module.with_reach(&javascript.reach)?,
+                    None => module,
+                })
+            }),
         }
     }
 
@@ -294,15 +309,18 @@ impl Program {
             log: request.host.log().map(Path::to_path_buf),
             other_build: matches!(request.host, HostSource::LogOfOtherBuild(_)),
             echo: request.echo,
+            guests: self.javascript.as_ref().map(|javascript| javascript.guests()),
         }
     }
 
     /// The options as far as engine and program can follow them: several modules record by hooks.
     pub(super) fn options(&self, request: &Request) -> Options {
         let options = request.effective_options();
-        match self.script {
-            Some(_) => Options { style: Style::Hooks, commit: Commit::EachEvent, ..options },
-            None => options,
+        match (&self.script, &self.javascript) {
+            (Some(_), _) => Options { style: Style::Hooks, commit: Commit::EachEvent, ..options },
+            // Calls that trap may be caught: what their functions recorded must not be lost.
+            (None, Some(_)) => Options { commit: Commit::EachEvent, ..options },
+            (None, None) => options,
         }
     }
 
@@ -312,6 +330,7 @@ impl Program {
             precompiled: request.engine.compiles_ahead(),
             stages_only: self.invalid().is_some(),
             memories: module.memories.iter().map(|memory| memory.export.clone()).collect(),
+            javascript: self.javascript.is_some(),
             wasi_memory: self.wasi_memory,
             globals: module.globals.iter().map(|global| global.export.clone()).collect(),
             tables: names(&module.tables),

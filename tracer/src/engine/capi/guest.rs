@@ -1,17 +1,19 @@
 //! A guest under an engine with the interface `wasm.h`.
 
-use super::abi::{Api, Object, Value, Vector};
+use super::abi::{Api, Object, Vector};
+use super::call::invoke;
 use super::host::OwnHost;
 use super::imports::{Imports, Shared, imports};
 use super::memories::CapiMemory;
-use super::trap::{frames, message};
-use super::values::{NULL, from_engine, kinds, to_engine};
-use crate::engine::drive::{Ended, Guest, Rejected, Visit, left_behind};
-use crate::engine::lent::views;
+use super::trap::message;
+use super::values::{NULL, from_engine};
+use crate::engine::drive::{Ended, Guest, Lend, Rejected, Visit, left_behind};
+use crate::engine::lent::{LentMemories, views};
 use crate::engine::session::Session;
-use crate::engine::words::{one_line, trap_kind, without_backtrace};
+use crate::engine::words::one_line;
 use crate::job::{ExportCall, Run};
 use crate::values::WasmValue;
+use std::collections::HashMap;
 use std::io;
 
 /// An instance.
@@ -19,8 +21,6 @@ pub(super) struct CapiGuest<'a> {
     api: &'a Api,
     /// Ours and never freed, since the engine keeps pointers to it. No reference to it lives while the guest runs.
     shared: *mut Shared,
-    /// Exports by name.
-    exports: Vec<(String, Object)>,
 }
 
 impl<'a> CapiGuest<'a> {
@@ -32,7 +32,14 @@ impl<'a> CapiGuest<'a> {
         run: &Run,
         session: Session,
     ) -> Result<CapiGuest<'a>, Rejected> {
-        let shared = Box::into_raw(Box::new(Shared { api, store, session, memories: Vec::new(), host: None }));
+        let shared = Box::into_raw(Box::new(Shared {
+            api,
+            store,
+            session,
+            memories: Vec::new(),
+            host: None,
+            exports: HashMap::new(),
+        }));
         // SAFETY: the module belongs to this store.
         let Imports { mut externals, memories } = unsafe { imports(api, store, module, shared) }?;
         let imports = Vector::over(&mut externals);
@@ -50,8 +57,8 @@ impl<'a> CapiGuest<'a> {
             return Err(Rejected::instantiate(message));
         }
         // SAFETY: module and instance belong together.
-        let exports = unsafe { exports(api, module, instance) };
-        let find = |name: &String| exports.iter().find(|(export, _)| export == name).map(|(_, export)| *export);
+        let exports: HashMap<String, Object> = unsafe { exports(api, module, instance) }.into_iter().collect();
+        let find = |name: &String| exports.get(name).copied();
         // SAFETY: exports are externals; no host function runs that could hold a reference to the shared state.
         unsafe {
             let shared = &mut *shared;
@@ -64,12 +71,14 @@ impl<'a> CapiGuest<'a> {
                 let host = OwnHost::new(api, store, memory, run);
                 shared.host = Some(host.map_err(|why| why.tell(&mut shared.session))?);
             }
+            shared.exports = exports;
         }
-        Ok(CapiGuest { api, shared, exports })
+        Ok(CapiGuest { api, shared })
     }
 
     fn export(&self, name: &str) -> Option<Object> {
-        self.exports.iter().find(|(export, _)| export == name).map(|(_, export)| *export)
+        // SAFETY: the guest does not run, so there is no other reference to the shared state.
+        unsafe { &*self.shared }.exports.get(name).copied()
     }
 }
 
@@ -80,40 +89,18 @@ impl Guest for CapiGuest<'_> {
         visit(&mut shared.session, &views(&shared.memories, &()))
     }
 
+    fn lend(&mut self, with: Lend<'_>) -> io::Result<()> {
+        // SAFETY: the guest does not run, so this is the only reference to the shared state.
+        let shared = unsafe { &mut *self.shared };
+        let mut lent = LentMemories { memories: &shared.memories, store: &mut (), own_host: None };
+        with(&mut shared.session, &mut lent);
+        Ok(())
+    }
+
     fn call(&mut self, call: &ExportCall) -> Ended {
         let Some(export) = self.export(&call.function) else { return Ended::no_function(&call.function) };
-        let arguments: Option<Vec<Value>> = call.arguments.iter().map(to_engine).collect();
-        let Some(mut arguments) = arguments.filter(|_| !call.vectors) else {
-            return Ended::Impossible(format!(
-                "`{}` takes or returns a v128, which the C interface wasm.h cannot pass; call an export without one",
-                call.function
-            ));
-        };
-        let api = self.api;
-        // SAFETY: export and store are alive, arguments and results are those of the function's type, and no
-        // reference to the shared state lives while the guest runs.
-        unsafe {
-            let function = (api.wasm_extern_as_func)(export);
-            if function.is_null() {
-                return Ended::no_function(&call.function);
-            }
-            let ty = (api.wasm_func_type)(function);
-            kinds(api, (api.wasm_functype_params)(ty), &mut arguments);
-            let mut results = vec![NULL; (*(api.wasm_functype_results)(ty)).size];
-            (api.wasm_functype_delete)(ty);
-            let arguments = Vector::over(&mut arguments);
-            let mut places = Vector::over(&mut results);
-            let trap = (api.wasm_func_call)(function, &arguments, &mut places);
-            if trap.is_null() {
-                let unknown = || WasmValue::Reference("a value of unknown kind".to_string());
-                return Ended::Returned(
-                    results.iter().map(|value| from_engine(value).unwrap_or_else(unknown)).collect(),
-                );
-            }
-            let frames = frames(api, trap);
-            let message = without_backtrace(&message(api, trap));
-            Ended::Trapped { trap: trap_kind(&message), message, frames }
-        }
+        // SAFETY: export and store are alive, and no reference to the shared state lives while the guest runs.
+        unsafe { invoke(self.api, export, call) }
     }
 
     fn global(&mut self, name: &str) -> Option<WasmValue> {

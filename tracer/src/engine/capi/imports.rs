@@ -1,14 +1,16 @@
 //! What a guest imports under an engine with the interface `wasm.h`: the hook, host functions, new memories.
 
 use super::abi::{Api, Callback, FUNCTION, MEMORY, Object, Value, Vector};
+use super::call::invoke;
 use super::host::OwnHost;
 use super::memories::CapiMemory;
 use super::values::{from_engine, to_engine};
-use crate::engine::drive::{Rejected, go_on};
+use crate::engine::drive::{Ended, Rejected, go_on};
 use crate::engine::lent::{LentMemories, OwnHostCall, views};
-use crate::engine::session::Session;
+use crate::engine::session::{HostTurn, Session};
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE};
 use crate::values::WasmValue;
+use std::collections::HashMap;
 use std::ffi::c_void;
 
 /// The state of host functions, which they reach by a pointer that the engine keeps for them.
@@ -20,6 +22,8 @@ pub(super) struct Shared {
     pub(super) memories: Vec<CapiMemory>,
     /// The library's own WASI, if it is live.
     pub(super) host: Option<OwnHost>,
+    /// What the guest exports, by name, once it exists.
+    pub(super) exports: HashMap<String, Object>,
 }
 
 /// The data of one imported function.
@@ -134,12 +138,24 @@ unsafe extern "C" fn host_call(
         let mut call = host.map(|host| |function: u32, arguments: &[WasmValue]| host.call(api, function, arguments));
         let own_host = call.as_mut().map(|call| call as OwnHostCall<'_>);
         let mut lent = LentMemories { memories: &shared.memories, store: &mut (), own_host };
-        let answered = shared.session.host_call(imported.index, &arguments, &mut lent);
+        let mut turn = shared.session.host_turn(imported.index, &arguments, &mut lent);
         if let Some(why) = shared.host.as_ref().and_then(OwnHost::take_failure) {
             // If the recorder is gone, the session's own error says so.
             let _ = shared.session.host_failed(why);
         }
-        let Ok(values) = answered else { return shared.trap() };
+        while let Ok(HostTurn::Enters(call)) = &turn {
+            // The shared state is looked up anew afterwards: the guest uses it meanwhile.
+            let export = (&*imported.shared).exports.get(&call.function).copied();
+            let ended = match export {
+                Some(export) => invoke(api, export, call),
+                None => Ended::no_function(&call.function),
+            };
+            let shared = &mut *imported.shared;
+            let mut lent = LentMemories { memories: &shared.memories, store: &mut (), own_host: None };
+            turn = shared.session.entered(ended, &mut lent);
+        }
+        let shared = &mut *imported.shared;
+        let Ok(HostTurn::Returns(values)) = turn else { return shared.trap() };
         let results = &mut *results;
         if values.len() != results.size {
             return shared.trap();

@@ -36,7 +36,14 @@ pub(super) struct CapiWorld<'a> {
 
 impl<'a> CapiWorld<'a> {
     pub(super) fn new(api: &'a Api, store: Object, compile: Compile<'a>, session: Session) -> CapiWorld<'a> {
-        let shared = Box::into_raw(Box::new(Shared { api, store, session, memories: Vec::new(), host: None }));
+        let shared = Box::into_raw(Box::new(Shared {
+            api,
+            store,
+            session,
+            memories: Vec::new(),
+            host: None,
+            exports: Default::default(),
+        }));
         CapiWorld { api, store, compile, shared, instances: Vec::new() }
     }
 

@@ -1,12 +1,13 @@
 //! A guest under wasmi.
 
 use super::convert::{failure, from_engine, to_engine};
-use crate::engine::drive::{self, Ended, Guest, Visit, go_on};
+use crate::engine::drive::{self, Ended, Guest, Lend, Visit, go_on};
 use crate::engine::lent::{EngineMemory, LentMemories, views};
 use crate::engine::limit::GrowthLimit;
-use crate::engine::session::{Halt, Next, Session};
+use crate::engine::session::{Halt, HostTurn, Next, Session};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::job::{ExportCall, Run};
+use crate::memories::Memories;
 use crate::values::WasmValue;
 use std::io;
 use std::sync::Arc;
@@ -106,14 +107,18 @@ fn answer(
 ) -> Result<(), wasmi::errors::LinkerError> {
     let (from, field) = (module.to_string(), name.to_string());
     linker.func_new(module, name, ty.clone(), move |mut caller, arguments, results| {
-        take_block(&mut caller).map_err(|_| Error::host(Halt))?;
-        let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::host(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
-        let memories = Arc::clone(&caller.data().memories);
-        let mut lent = LentMemories { memories: &memories, store: &mut caller, own_host: None };
-        let answer = session.host_call(import, &arguments, &mut lent);
-        caller.data_mut().session = Some(session);
-        let values = answer.map_err(Error::host)?;
+        let mut turn = turn(&mut caller, |session, lent| session.host_turn(import, &arguments, lent))?;
+        let values = loop {
+            match turn {
+                HostTurn::Returns(values) => break values,
+                HostTurn::Enters(call) => {
+                    let function = caller.get_export(&call.function).and_then(Extern::into_func);
+                    let ended = enter(function, &call, &mut caller);
+                    turn = self::turn(&mut caller, |session, lent| session.entered(ended, lent))?;
+                }
+            }
+        };
         if values.len() != results.len() {
             return Err(Error::new(format!("{} results for {from}.{field}", values.len())));
         }
@@ -124,6 +129,29 @@ fn answer(
         Ok(())
     })?;
     Ok(())
+}
+
+/// Passes on the session and the guest's memories, for reading and for changes.
+fn lend<T>(
+    mut store: impl AsContextMut<Data = State>,
+    with: impl FnOnce(&mut Session, &mut dyn Memories) -> T,
+) -> io::Result<T> {
+    take_block(&mut store)?;
+    let lost = || io::Error::other(Halt);
+    let mut session = store.as_context_mut().data_mut().session.take().ok_or_else(lost)?;
+    let memories = Arc::clone(&store.as_context().data().memories);
+    let mut lent = LentMemories { memories: &memories, store: &mut store, own_host: None };
+    let result = with(&mut session, &mut lent);
+    store.as_context_mut().data_mut().session = Some(session);
+    Ok(result)
+}
+
+/// What the host does next, or the error with which the guest is left.
+fn turn(
+    caller: &mut Caller<'_, State>,
+    with: impl FnOnce(&mut Session, &mut dyn Memories) -> Result<HostTurn, Halt>,
+) -> Result<HostTurn, Error> {
+    lend(caller, with).map_err(|_| Error::host(Halt))?.map_err(Error::host)
 }
 
 impl<S: AsContextMut> EngineMemory<S> for Memory {
@@ -186,14 +214,13 @@ impl Guest for WasmiGuest {
         visit(&mut self.store, visit_)
     }
 
+    fn lend(&mut self, with: Lend<'_>) -> io::Result<()> {
+        lend(&mut self.store, with)
+    }
+
     fn call(&mut self, call: &ExportCall) -> Ended {
-        let Some(function) = self.instance.get_func(&self.store, &call.function) else {
-            return Ended::no_function(&call.function);
-        };
-        match invoke(function, call, &mut self.store) {
-            Ok(values) => Ended::Returned(values),
-            Err(error) => failure(&error),
-        }
+        let function = self.instance.get_func(&self.store, &call.function);
+        enter(function, call, &mut self.store)
     }
 
     fn global(&mut self, name: &str) -> Option<WasmValue> {
@@ -209,12 +236,21 @@ impl Guest for WasmiGuest {
     }
 }
 
-fn invoke(function: Func, call: &ExportCall, store: &mut Store<State>) -> Result<Vec<WasmValue>, Error> {
-    let ty = function.ty(&*store);
+/// Calls a function of the guest, which may be waiting for a host call.
+fn enter(function: Option<Func>, call: &ExportCall, store: impl AsContextMut<Data = State>) -> Ended {
+    let Some(function) = function else { return Ended::no_function(&call.function) };
+    match invoke(function, call, store) {
+        Ok(values) => Ended::Returned(values),
+        Err(error) => failure(&error),
+    }
+}
+
+fn invoke(function: Func, call: &ExportCall, mut store: impl AsContextMut) -> Result<Vec<WasmValue>, Error> {
+    let ty = function.ty(&store);
     let arguments = call.arguments.iter().zip(ty.params()).map(|(value, ty)| to_engine(value, *ty));
     let arguments: Option<Vec<Val>> = arguments.collect();
     let arguments = arguments.ok_or_else(|| Error::new("an argument of another type than the parameter"))?;
     let mut results: Vec<Val> = ty.results().iter().map(|ty| Val::default_for_ty(*ty)).collect();
-    function.call(&mut *store, &arguments, &mut results)?;
+    function.call(&mut store, &arguments, &mut results)?;
     Ok(results.iter().map(from_engine).collect())
 }

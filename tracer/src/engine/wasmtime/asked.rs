@@ -1,25 +1,31 @@
 //! An imported function that the recorder answers.
 
-use super::convert::{from_engine, to_engine};
+use super::convert::{failure_of, from_engine, to_engine};
 use super::records;
 use super::state::State;
+use crate::engine::drive::Ended;
 use crate::engine::lent::LentMemories;
-use crate::engine::session::Halt;
+use crate::engine::session::{Halt, HostTurn, Session};
+use crate::job::ExportCall;
+use crate::memories::Memories;
 use crate::values::WasmValue;
-use wasmtime::{Caller, Error, Func, FuncType, Store};
+use wasmtime::{AsContextMut, Caller, Error, Func, FuncType, Store, Val};
 
 /// The function that asks the recorder instead of imported function number `function`.
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> Func {
     let types: Vec<_> = ty.results().collect();
     Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
-        records::take_block(&mut caller)?;
-        let Some(mut session) = caller.data_mut().session.take() else { return Err(Error::new(Halt)) };
         let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
-        let memories = caller.data().memories.clone();
-        let mut lent = LentMemories { memories: &memories, store: &mut caller, own_host: None };
-        let answer = session.host_call(function, &arguments, &mut lent);
-        caller.data_mut().session = Some(session);
-        let values = answer.map_err(Error::new)?;
+        let mut turn = lend(&mut caller, |session, lent| session.host_turn(function, &arguments, lent))??;
+        let values = loop {
+            match turn {
+                HostTurn::Returns(values) => break values,
+                HostTurn::Enters(call) => {
+                    let ended = enter(&mut caller, &call);
+                    turn = lend(&mut caller, |session, lent| session.entered(ended, lent))??;
+                }
+            }
+        };
         if values.len() != results.len() {
             return Err(Error::msg(format!("{} results for a function that has {}", values.len(), results.len())));
         }
@@ -28,4 +34,44 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> 
         }
         Ok(())
     })
+}
+
+/// Passes on the session and the guest's memories, for reading and for changes.
+pub(super) fn lend<T>(
+    mut store: impl AsContextMut<Data = State>,
+    with: impl FnOnce(&mut Session, &mut dyn Memories) -> T,
+) -> wasmtime::Result<T> {
+    records::take_block(&mut store)?;
+    let Some(mut session) = store.as_context_mut().data_mut().session.take() else { return Err(Error::new(Halt)) };
+    let memories = store.as_context().data().memories.clone();
+    let mut lent = LentMemories { memories: &memories, store: &mut store, own_host: None };
+    let result = with(&mut session, &mut lent);
+    store.as_context_mut().data_mut().session = Some(session);
+    Ok(result)
+}
+
+/// Calls an export of the guest that waits.
+fn enter(caller: &mut Caller<'_, State>, call: &ExportCall) -> Ended {
+    let Some(function) = caller.get_export(&call.function).and_then(wasmtime::Extern::into_func) else {
+        return Ended::no_function(&call.function);
+    };
+    match invoke(caller, function, call) {
+        Ok(values) => Ended::Returned(values),
+        // Whose code it was is not known here.
+        Err(error) => failure_of(&error, |_| None),
+    }
+}
+
+/// Calls a function of the guest.
+pub(super) fn invoke(
+    mut store: impl AsContextMut<Data = State>,
+    function: Func,
+    call: &ExportCall,
+) -> wasmtime::Result<Vec<WasmValue>> {
+    let types = function.ty(&store);
+    let arguments: Vec<Val> =
+        call.arguments.iter().zip(types.params()).map(|(value, ty)| to_engine(value, &ty)).collect();
+    let mut results = vec![Val::I32(0); types.results().len()];
+    function.call(&mut store, &arguments, &mut results)?;
+    Ok(results.iter().map(from_engine).collect())
 }

@@ -1,17 +1,18 @@
 //! A guest under Wasmtime.
 
-use super::convert::{failure, from_engine, to_engine};
+use super::asked::{invoke, lend};
+use super::convert::{failure, from_engine};
 use super::imports::{instantiate, wasi};
 use super::memories::GuestMemory;
 use super::records;
 use super::state::State;
-use crate::engine::drive::{Ended, Guest, Visit};
+use crate::engine::drive::{Ended, Guest, Lend, Visit};
 use crate::engine::limit::GrowthLimit;
 use crate::engine::session::Session;
 use crate::job::{ExportCall, Run};
 use crate::values::WasmValue;
 use std::io;
-use wasmtime::{Engine, Func, Instance, Module, Store, Val};
+use wasmtime::{Engine, Instance, Module, Store};
 
 /// An instance, its store and its module.
 pub(super) struct WasmtimeGuest<'a> {
@@ -53,15 +54,6 @@ impl<'a> WasmtimeGuest<'a> {
         store.data_mut().memories = GuestMemory::all(&instance, &run.memories, &mut store);
         Ok(WasmtimeGuest { module, instance, store })
     }
-
-    fn invoke(&mut self, function: Func, call: &ExportCall) -> wasmtime::Result<Vec<WasmValue>> {
-        let types = function.ty(&self.store);
-        let arguments: Vec<Val> =
-            call.arguments.iter().zip(types.params()).map(|(value, ty)| to_engine(value, &ty)).collect();
-        let mut results = vec![Val::I32(0); types.results().len()];
-        function.call(&mut self.store, &arguments, &mut results)?;
-        Ok(results.iter().map(from_engine).collect())
-    }
 }
 
 impl Guest for WasmtimeGuest<'_> {
@@ -69,11 +61,15 @@ impl Guest for WasmtimeGuest<'_> {
         records::visit(&mut self.store, visit)
     }
 
+    fn lend(&mut self, with: Lend<'_>) -> io::Result<()> {
+        lend(&mut self.store, with).map_err(io::Error::other)
+    }
+
     fn call(&mut self, call: &ExportCall) -> Ended {
         let Some(function) = self.instance.get_func(&mut self.store, &call.function) else {
             return Ended::no_function(&call.function);
         };
-        match self.invoke(function, call) {
+        match invoke(&mut self.store, function, call) {
             Ok(values) => Ended::Returned(values),
             Err(error) => failure(&error, self.module),
         }

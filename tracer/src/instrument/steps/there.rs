@@ -11,7 +11,9 @@ pub(super) struct There {
     pub(super) types: Vec<Option<FuncType>>,
     /// Type indices of all functions.
     pub(super) functions: Vec<u32>,
+    pub(super) imported_functions: u32,
     pub(super) globals: u32,
+    pub(super) tables: u32,
     pub(super) memories: Vec<bool>,
     pub(super) data: u32,
     pub(super) has_data_count: bool,
@@ -37,10 +39,14 @@ impl There {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         match import?.ty {
-                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => there.functions.push(ty),
+                            TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
+                                there.functions.push(ty);
+                                there.imported_functions += 1;
+                            }
                             TypeRef::Global(_) => there.globals += 1,
                             TypeRef::Memory(memory) => there.memories.push(memory.memory64),
-                            TypeRef::Table(_) | TypeRef::Tag(_) => {}
+                            TypeRef::Table(_) => there.tables += 1,
+                            TypeRef::Tag(_) => {}
                         }
                     }
                 }
@@ -54,6 +60,7 @@ impl There {
                         there.memories.push(memory?.memory64);
                     }
                 }
+                Payload::TableSection(section) => there.tables += section.count(),
                 Payload::GlobalSection(section) => there.globals += section.count(),
                 Payload::ExportSection(section) => {
                     for export in section {

@@ -1,6 +1,6 @@
 //! The directives of a program of several modules, as its frames say.
 
-use super::{Course, Turn};
+use super::{Course, HostSource, Turn};
 use crate::error::RecordError;
 use crate::protocol::Message;
 use crate::record::script::{ScriptTurn, shown_globals};
@@ -95,6 +95,21 @@ impl Course<'_> {
             return Ok(());
         }
         let message = "it does not run programs of several modules (docs/runner-protocol.md, section 11); `forkpoint help compare` names engines, and docs/scripts.md those that do";
+        Err(RecordError::Setup { spec: self.request.engine.to_string(), message: message.to_string() })
+    }
+
+    /// The same for a program that lives in JavaScript.
+    ///
+    /// # Errors
+    /// When the engine does not run it.
+    pub(super) fn check_javascript(&self, engine: &EngineInfo) -> Result<(), RecordError> {
+        let can = self.request.engine.is_of_this_program()
+            || self.request.host == HostSource::Live
+            || engine.settings.iter().any(|(name, value)| name == "javascript" && value == "yes");
+        if self.program.javascript.is_none() || can {
+            return Ok(());
+        }
+        let message = "it does not run programs that live in JavaScript: its host would have to call the guest (docs/runner-protocol.md, section 12); docs/javascript.md names engines that do";
         Err(RecordError::Setup { spec: self.request.engine.to_string(), message: message.to_string() })
     }
 }

@@ -4,7 +4,7 @@ use super::Child;
 use super::last_words::LastWords;
 use crate::error::RecordError;
 use crate::job::{ARGUMENT, Job, Task};
-use crate::protocol::{Spares, read_frame};
+use crate::protocol::{Frame, Spares, read_frame};
 use crate::record::{Request, Stdio, bundled};
 use crate::shared::SharedBuffer;
 use crate::spec::EngineSpec;
@@ -16,7 +16,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::time::Duration;
 
 /// Frames that may wait between the socket and the encoder: what keeps memory use constant.
@@ -24,6 +24,9 @@ const QUEUE: usize = 8;
 
 /// How long a child may leave an order unread that fills its socket.
 const DEAF: Duration = Duration::from_secs(10);
+
+/// Held between the moment when ends that a child inherits are made and its start, since several recordings may be going on.
+static STARTING: Mutex<()> = Mutex::new(());
 
 impl Child {
     /// Starts a child for `job`; `folder` is for its files.
@@ -36,8 +39,6 @@ impl Child {
         let path = folder.join("job.json");
         let json = serde_json::to_vec(job).map_err(|error| RecordError::io("writing the job")(error.into()))?;
         std::fs::write(&path, json).map_err(RecordError::io("writing the job"))?;
-        // Between here and the start of the process its ends are inheritable, and several recordings may be going on.
-        static STARTING: Mutex<()> = Mutex::new(());
         let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
         socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the engine's socket"))?;
@@ -74,27 +75,64 @@ impl Child {
         drop(starting);
         let live = matches!(&job.task, Task::Run(run) if run.live_host);
         let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
-        let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
-        let (sender, frames) = sync_channel(QUEUE);
-        let shared = buffer.clone();
-        // In a thread, so that the engine goes on while events are encoded.
-        std::thread::spawn(move || {
-            let mut input = BufReader::with_capacity(256 << 10, reading);
-            let spares = Spares::new();
-            loop {
-                let frame = match read_frame(&mut input, &spares, |block, records| shared.take(block, records)) {
-                    Ok(Some(frame)) => Ok(frame),
-                    Ok(None) => return,
-                    Err(error) => Err(error),
-                };
-                let last = frame.is_err();
-                if sender.send(frame).is_err() || last {
-                    return;
-                }
-            }
-        });
+        let frames = listen(&socket, &buffer)?;
         Ok(Child { process, grouped, reaped: false, socket, frames, last_words, buffer })
     }
+
+    /// Starts a program of the user's, which is told in the file `link` how to reach the recorder. Its standard streams are
+    /// the recorder's own.
+    pub(in crate::record) fn spawn_app(
+        request: &Request,
+        mut command: Command,
+        link: &Path,
+    ) -> Result<Child, RecordError> {
+        let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
+        socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the program's socket"))?;
+        rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
+            .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
+        let told = format!("{{\"socket\":{}}}", theirs.as_raw_fd());
+        std::fs::write(link, told).map_err(RecordError::io("writing the link"))?;
+        command.stdin(request.stdin.open("standard input")?);
+        command.stdout(request.output_streams.open("standard output")?);
+        command.stderr(match &request.output_streams {
+            Stdio::Stderr => std::process::Stdio::inherit(),
+            streams => streams.open("standard error")?,
+        });
+        let process = command.spawn().map_err(|source| RecordError::NoProgram {
+            engine: request.engine.to_string(),
+            program: command.get_program().to_string_lossy().into_owned(),
+            source,
+        })?;
+        drop(theirs);
+        drop(starting);
+        let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
+        let frames = listen(&socket, &buffer)?;
+        Ok(Child { process, grouped: false, reaped: false, socket, frames, last_words: None, buffer })
+    }
+}
+
+/// Reads frames in a thread, so that the engine goes on while events are encoded.
+fn listen(socket: &UnixStream, buffer: &SharedBuffer) -> Result<Receiver<io::Result<Frame>>, RecordError> {
+    let reading = socket.try_clone().map_err(RecordError::io("the engine's socket"))?;
+    let (sender, frames) = sync_channel(QUEUE);
+    let shared = buffer.clone();
+    std::thread::spawn(move || {
+        let mut input = BufReader::with_capacity(256 << 10, reading);
+        let spares = Spares::new();
+        loop {
+            let frame = match read_frame(&mut input, &spares, |block, records| shared.take(block, records)) {
+                Ok(Some(frame)) => Ok(frame),
+                Ok(None) => return,
+                Err(error) => Err(error),
+            };
+            let last = frame.is_err();
+            if sender.send(frame).is_err() || last {
+                return;
+            }
+        }
+    });
+    Ok(frames)
 }
 
 /// The program that is the engine's process.

@@ -2,13 +2,13 @@
 
 use super::{Pieces, Pump, answer, unannounced};
 use crate::error::RecordError;
-use crate::instrument::DataKind;
+use crate::instrument::{DataKind, HOST_PIECE};
 use crate::protocol::Order;
 use crate::record::images::{self, Difference, ShownImage};
 use crate::record::mismatches::{self, Differs, Mismatch};
-use crate::record::{Keep, checkpoints};
+use crate::record::{HostSource, Keep, checkpoints};
 use forkpoint_traces::{
-    DataIndex, Hex, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages,
+    DataIndex, Hex, HostEvent, Image, MemoryIndex, Milestone, Observation, PAGE, Stage, TraceWriter, written_pages,
 };
 use std::fmt::Write;
 use std::os::unix::net::UnixStream;
@@ -45,8 +45,13 @@ impl Pump<'_> {
         }
         self.accepted(Stage::Instantiate)?;
         let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
+        let javascript = self.program.javascript.is_some() && self.request.host == HostSource::Live;
         for ((incoming, _), declared) in initial.iter().zip(&instrumented.memories) {
-            let (memory, pages) = (incoming.memory(), incoming.pages());
+            let (memory, mut pages) = (incoming.memory(), incoming.pages());
+            if javascript && declared.imported {
+                // JavaScript may have made it larger than the module asks for.
+                pages = pages.min(declared.minimum);
+            }
             writer.milestone(&Milestone::Memory { memory, pages, page_size: declared.page_size })?;
         }
         for (segment, data) in instrumented.data.iter().enumerate() {
@@ -60,7 +65,38 @@ impl Pump<'_> {
                 mismatches::outside(writer, &mut self.mismatches)?;
             }
         }
-        self.strays(initial)
+        if javascript { self.brought(initial) } else { self.strays(initial) }
+    }
+
+    /// Records what JavaScript brought along in memories that the module imports: it made and filled them before.
+    fn brought(&mut self, initial: Vec<(ShownImage, Pieces)>) -> Result<(), RecordError> {
+        let mut changes = Vec::new();
+        for ((mut incoming, pieces), declared) in initial.into_iter().zip(&self.rewritten.memories) {
+            let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
+            let memory = incoming.memory();
+            let more = incoming.pages().saturating_sub(declared.minimum);
+            if declared.imported && more > 0 {
+                writer.host(&HostEvent::Grow { memory, delta: more, before: declared.minimum })?;
+            }
+            let mut sink =
+                |Difference { address, engine, .. }| changes.push((declared.imported, memory, address, engine));
+            for (address, bytes) in pieces {
+                incoming.bytes(memory.0, address, &bytes, writer.image(), &mut sink)?;
+            }
+            incoming.end(writer.image(), &mut sink);
+        }
+        for (imported, memory, address, bytes) in changes {
+            let writer = self.writer()?;
+            if !imported {
+                writer.stray_bytes(memory, address, &bytes)?;
+                continue;
+            }
+            for (piece, bytes) in (0..).zip(bytes.chunks(HOST_PIECE)) {
+                let address = address.saturating_add(piece * HOST_PIECE as u64);
+                writer.host(&HostEvent::Write { memory, address, bytes: bytes.to_vec() })?;
+            }
+        }
+        Ok(())
     }
 
     /// Records what memories hold after instantiation instead of what is declared.

@@ -1,0 +1,280 @@
+// What the recorder is told of a program that lives in JavaScript: records of the guest's events and of what the host did,
+// in the order in which they happened, and messages in between (docs/javascript.md). Nothing waits for an answer but the
+// question whether a module is to be recorded.
+
+"use strict";
+
+const fs = require("fs");
+const { frame, write } = require("./drain.cjs");
+
+// Bytes that may wait.
+const ROOM = 1 << 20;
+// Bytes of memory in one step of the host.
+const PIECE = 1 << 15;
+const PAGE = 4096;
+const HOST_RECORD = 2;
+
+const BITS = new DataView(new ArrayBuffer(8));
+const TYPES = { I32: 0, I64: 1, F32: 2, F64: 3 };
+
+class Wire {
+  constructor(socket) {
+    this.socket = socket;
+    this.buffer = Buffer.alloc(ROOM + 2 * PIECE);
+    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length);
+    this.used = 0;
+    // Where the record that is being written has its length.
+    this.head = 0;
+  }
+
+  send() {
+    if (this.used === 0) return;
+    const used = this.used;
+    this.used = 0;
+    write(this.socket, frame("H", [this.buffer.subarray(0, used)]));
+  }
+
+  // A message that is already JSON: JavaScript's own cannot hold 64-bit numbers.
+  message(json) {
+    this.send();
+    write(this.socket, frame("J", [Buffer.from(json)]));
+  }
+
+  // A call of the hook.
+  event(site, first, second, third) {
+    if (this.used >= ROOM) this.send();
+    const { view, used } = this;
+    view.setUint32(used, site, true);
+    view.setBigUint64(used + 4, first, true);
+    view.setBigUint64(used + 12, second, true);
+    view.setBigUint64(used + 20, third, true);
+    this.used = used + 28;
+  }
+
+  begin(variant) {
+    if (this.used >= ROOM) this.send();
+    this.view.setUint32(this.used, HOST_RECORD, true);
+    this.head = this.used + 4;
+    this.used += 8;
+    this.byte(variant);
+  }
+
+  end() {
+    this.view.setUint32(this.head, this.used - this.head - 4, true);
+  }
+
+  byte(value) {
+    this.buffer[this.used++] = value;
+  }
+
+  // Numbers as docs/trace-format.md has them.
+  number(value) {
+    if (value < 251) return this.byte(value);
+    if (value < 0x10000) {
+      this.byte(251);
+      this.view.setUint16(this.used, value, true);
+      this.used += 2;
+    } else if (value < 0x100000000) {
+      this.byte(252);
+      this.view.setUint32(this.used, value, true);
+      this.used += 4;
+    } else {
+      this.wide(BigInt(value));
+    }
+  }
+
+  wide(value) {
+    if (value < 0x100000000n) return this.number(Number(value));
+    this.byte(253);
+    this.view.setBigUint64(this.used, value, true);
+    this.used += 8;
+  }
+
+  text(text) {
+    const bytes = Buffer.from(text);
+    this.number(bytes.length);
+    this.used += bytes.copy(this.buffer, this.used);
+  }
+
+  value(value, type) {
+    this.byte(TYPES[type]);
+    switch (type) {
+      case "I32":
+        return this.number(((value << 1) ^ (value >> 31)) >>> 0);
+      case "I64":
+        return this.wide(BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)));
+      case "F32":
+        BITS.setFloat32(0, value, true);
+        return this.number(BITS.getUint32(0, true));
+      default:
+        BITS.setFloat64(0, value, true);
+        return this.wide(BITS.getBigUint64(0, true));
+    }
+  }
+
+  values(values, types) {
+    this.number(types.length);
+    types.forEach((type, i) => this.value(values[i], type));
+  }
+
+  import({ module, name }) {
+    this.text(module);
+    this.text(name);
+  }
+
+  // The guest calls an import.
+  call(number, { import: names, parameters }, values) {
+    this.begin(0);
+    this.number(number);
+    this.import(names);
+    this.values(values, parameters);
+    // No reads, no caller.
+    this.byte(0);
+    this.byte(0);
+    this.end();
+  }
+
+  // The call of the import returns.
+  returned({ import: names, results }, values) {
+    this.begin(3);
+    this.import(names);
+    this.byte(0);
+    this.values(values, results);
+    this.end();
+  }
+
+  // It throws.
+  threw({ import: names }, words) {
+    this.begin(3);
+    this.import(names);
+    this.byte(1);
+    this.text(words);
+    this.end();
+  }
+
+  // It ends the program.
+  exited({ import: names }, code) {
+    this.begin(3);
+    this.import(names);
+    this.byte(2);
+    this.number(((code << 1) ^ (code >> 31)) >>> 0);
+    this.end();
+  }
+
+  // JavaScript calls the guest.
+  enter(number, { parameters }, values) {
+    this.begin(4);
+    this.number(number);
+    this.values(values, parameters);
+    this.end();
+  }
+
+  // The guest returns to it.
+  left(number, { results }, values) {
+    this.begin(5);
+    this.number(number);
+    this.byte(0);
+    this.values(values, results);
+    this.end();
+  }
+
+  // The guest is left by a trap, by its number in the format.
+  trapped(number, trap) {
+    this.begin(5);
+    this.number(number);
+    this.byte(1);
+    this.number(trap);
+    this.end();
+  }
+
+  wrote(memory, address, bytes) {
+    for (let at = 0; at < bytes.length; at += PIECE) {
+      const piece = bytes.subarray(at, at + PIECE);
+      this.begin(1);
+      this.number(memory);
+      this.number(address + at);
+      this.number(piece.length);
+      this.buffer.set(piece, this.used);
+      this.used += piece.length;
+      this.end();
+    }
+  }
+
+  grew(memory, delta, before) {
+    this.begin(2);
+    this.number(memory);
+    this.number(delta);
+    this.number(before);
+    this.end();
+  }
+
+  setGlobal(number, value, type) {
+    this.begin(6);
+    this.number(number);
+    this.value(value, type);
+    this.end();
+  }
+
+  setElement(table, index, number) {
+    this.begin(7);
+    this.number(table);
+    this.number(index);
+    this.byte(number === null ? 0 : 1);
+    if (number !== null) this.number(number);
+    this.end();
+  }
+
+  grewTable(table, delta, before) {
+    this.begin(8);
+    this.number(table);
+    this.number(delta);
+    this.number(before);
+    this.end();
+  }
+
+  // A memory: its size, the pages that exist and are not all zero, the end.
+  image(number, memory) {
+    memory.look();
+    const { bytes } = memory;
+    this.message(JSON.stringify({ Image: { memory: number, pages: bytes.length / 65536 } }));
+    const zero = Buffer.alloc(PAGE);
+    const send = (start, end) => {
+      const place = Buffer.alloc(12);
+      place.writeUInt32LE(number, 0);
+      place.writeBigUInt64LE(BigInt(start), 4);
+      write(this.socket, frame("I", [place, bytes.subarray(start, end)]));
+    };
+    memory.existing((from, to) => {
+      let start = -1;
+      for (let at = from; at <= to; at += PAGE) {
+        const written = at < to && bytes.compare(zero, 0, PAGE, at, at + PAGE) !== 0;
+        if (start >= 0 && (!written || at - start >= ROOM)) {
+          send(start, at);
+          start = -1;
+        }
+        if (start < 0 && written) start = at;
+      }
+    });
+    this.message('"ImageEnd"');
+  }
+
+  // Waits for the recorder's next order.
+  order() {
+    const head = this.read(5);
+    const order = JSON.parse(this.read(head.readUInt32LE(1)).toString());
+    return typeof order === "string" ? { [order]: true } : order;
+  }
+
+  read(length) {
+    const bytes = Buffer.alloc(length);
+    for (let at = 0; at < length; ) {
+      const read = fs.readSync(this.socket, bytes, at, length - at, null);
+      // Nobody is listening: there is nothing to record any more.
+      if (read === 0) process.kill(process.pid, "SIGKILL");
+      at += read;
+    }
+    return bytes;
+  }
+}
+
+module.exports = { Wire };

@@ -1,0 +1,320 @@
+//! Programs that live in JavaScript: recorded where they live, and run again under other engines.
+
+mod common;
+
+use common::external::{Need, external_tests, node};
+use common::{Ran, folder_with, repository, run};
+use forkpoint_traces::{EngineWords, HostEvent, RawEvent, SiteId, TraceError, TraceReader, TraceWriter};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+external_tests! {
+    [Need::Node] => a_program_sees_nothing_and_its_recording_runs_everywhere,
+        an_exit_inside_of_a_host_call_ends_the_run,
+        memory_that_javascript_brings_along_is_its_writing,
+        one_of_several_modules_is_recorded,
+        what_cannot_be_recorded_is_refused_by_name,
+        a_fault_of_an_engine_is_found_where_it_happens,
+        a_changed_log_is_an_error_or_a_divergence,
+        a_module_compiled_by_node_itself_is_not_the_programs;
+}
+
+/// Engines that run such a recording.
+const ENGINES: &[&str] = &["wasmtime:jit", "wasmtime:winch-jit", "wasmi", "node"];
+
+/// A folder with `app.wasm` and `app.mjs`.
+fn app(module: &str, script: &str) -> TempDir {
+    let binary = wat::parse_str(module).expect("a module");
+    folder_with(&[("app.wasm", &binary), ("app.mjs", script.as_bytes())])
+}
+
+/// The start of a script that has the module's bytes.
+const BYTES: &str = r#"import fs from "fs"; const bytes = fs.readFileSync(new URL("./app.wasm", import.meta.url));"#;
+
+fn record(folder: &TempDir, more: &[&str], arguments: &[&str]) -> Ran {
+    let node = format!("--node={}", node());
+    let mut command = vec!["record", &node, "-o", "app.fpt"];
+    command.extend(more);
+    command.extend(["--", "app.mjs"]);
+    command.extend(arguments);
+    run(folder.path(), &command)
+}
+
+fn plain(folder: &Path, arguments: &[&str]) -> String {
+    let output =
+        Command::new(node()).arg("app.mjs").args(arguments).current_dir(folder).output().expect("node starts");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+fn engine(name: &str) -> String {
+    if name == "node" { format!("node,program={}", node()) } else { name.to_string() }
+}
+
+/// Checks that a recording is sound, and that it runs event for event under other engines.
+fn replays(folder: &Path) {
+    let verified = run(folder, &["info", "--verify", "app.fpt"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    for name in ENGINES {
+        let replayed = run(folder, &["replay", "app.fpt", "--engine", &engine(name)]);
+        assert!(replayed.code == 0 && replayed.stdout.starts_with("The runs agree on all"), "{name}: {replayed:?}");
+    }
+}
+
+fn dump(folder: &Path) -> String {
+    let dumped = run(folder, &["dump", "app.fpt"]);
+    assert_eq!(dumped.code, 0, "{dumped:?}");
+    dumped.stdout
+}
+
+fn demo() -> TempDir {
+    let read = |name: &str| fs::read_to_string(repository("tests/javascript").join(name)).expect("it is there");
+    app(&read("app.wat"), &read("app.mjs"))
+}
+
+fn a_program_sees_nothing_and_its_recording_runs_everywhere() {
+    let folder = demo();
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    assert_eq!(recorded.stdout, plain(folder.path(), &[]), "the program prints what it prints without");
+    let dumped = dump(folder.path());
+    for step in [
+        // Through an array that was made before.
+        "host write [0x000003e8; 50] <- 01 08 0f 16",
+        "host grows by 2 -> 1 (now 3 pages)",
+        "host write [0x00011170; 1] <- 09",
+        "env.fail traps: no 2",
+        "risky is left by error in a host function",
+        // Caught by an import, three calls deep.
+        "trap is left by unreachable",
+        "host calls nest(0)",
+        "host sets global counter <- 40",
+        "host sets table 0[2] <- double",
+        "host sets table 0[1] <- null",
+        "host grows table 0 by 3 -> 7 elements",
+        "host calls triple(6)",
+        "call triple(6)",
+        // After the last call.
+        "host write [0x00000005; 1] <- 05",
+    ] {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    replays(folder.path());
+}
+
+fn an_exit_inside_of_a_host_call_ends_the_run() {
+    let folder = demo();
+    let recorded = record(&folder, &[], &["stop"]);
+    assert_eq!(recorded.stdout, plain(folder.path(), &["stop"]));
+    assert!(recorded.stderr.contains("exited with code 3"), "{recorded:?}");
+    replays(folder.path());
+    let dumped = dump(folder.path());
+    assert!(dumped.contains("env.fail ends the guest with code 3"), "{dumped}");
+    assert_eq!(record(&folder, &["--fail-on", "exit"], &["stop"]).code, 1);
+}
+
+fn memory_that_javascript_brings_along_is_its_writing() {
+    let folder = app(
+        r#"(module
+          (import "env" "memory" (memory 1 8))
+          (import "env" "seen" (func $seen (param i32)))
+          (data (i32.const 8) "data")
+          (func $start (call $seen (i32.load (i32.const 100000))) (i32.store (i32.const 16) (i32.const 7)))
+          (start $start)
+          (func (export "f") (result i32) (i32.load (i32.const 200000))))"#,
+        &format!(
+            r#"{BYTES}
+            const memory = new WebAssembly.Memory({{ initial: 4, maximum: 8 }});
+            const words = new Uint32Array(memory.buffer);
+            words[100000 / 4] = 41; words[3] = 5; words[200000 / 4] = 6;
+            const seen = (value) => {{ console.log("seen", value); words[200000 / 4] += value; }};
+            const {{ exports }} = new WebAssembly.Instance(new WebAssembly.Module(bytes), {{ env: {{ memory, seen }} }});
+            console.log(exports.f(), words[4], Object.keys(exports).join());"#
+        ),
+    );
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!(recorded.stdout, "seen 41\n47 7 f\n", "{recorded:?}");
+    let dumped = dump(folder.path());
+    assert!(
+        dumped.contains("host grows memory env.memory by 3 -> 1 (now 4 pages)") || dumped.contains("host grows by 3"),
+        "{dumped}"
+    );
+    assert!(!dumped.contains("stray"), "{dumped}");
+    replays(folder.path());
+}
+
+fn one_of_several_modules_is_recorded() {
+    let folder = app(
+        r#"(module (memory 1) (func (export "second") (param i32) (i32.store (i32.const 0) (local.get 0))))"#,
+        &format!(
+            r#"{BYTES}
+            const first = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0, 7, 9, 1, 5, 102, 105, 114, 115, 116, 0, 0, 10, 4, 1, 2, 0, 11]);
+            const one = await WebAssembly.instantiate(first);
+            one.instance.exports.first();
+            const module = await WebAssembly.compile(bytes);
+            for (const value of [1, 2]) (await WebAssembly.instantiate(module)).exports.second(value);"#
+        ),
+    );
+    let first = record(&folder, &[], &[]);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(first.stderr.contains("--module-of") && first.stderr.contains("which exports second"), "{first:?}");
+    assert!(dump(folder.path()).contains("call first()"));
+    let second = record(&folder, &["--module-of", "second"], &[]);
+    assert!(second.code == 0 && second.stderr.contains("which exports first"), "{second:?}");
+    assert!(second.stderr.contains("this module 1 more time(s)"), "{second:?}");
+    let dumped = dump(folder.path());
+    assert!(
+        dumped.contains("call second(1)") && !dumped.contains("call second(2)"),
+        "only the first instance: {dumped}"
+    );
+    replays(folder.path());
+    let hash = blake3::hash(&fs::read(folder.path().join("app.wasm")).expect("a module")).to_hex();
+    assert_eq!(record(&folder, &["--module-of", &hash[..8]], &[]).code, 0);
+    assert_eq!(dump(folder.path()), dumped);
+    let none = record(&folder, &["--module-of", "third"], &[]);
+    assert!(none.code == 2 && none.stderr.contains("which exports first"), "{none:?}");
+}
+
+fn what_cannot_be_recorded_is_refused_by_name() {
+    let refused = |module: &str, script: &str, why: &str| {
+        let folder = app(module, &format!("{BYTES}\n{script}"));
+        let ran = record(&folder, &[], &[]);
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{why:?}: {ran:?}");
+        // What was recorded before is named.
+        assert_eq!(
+            folder.path().join("app.fpt").exists(),
+            ran.stderr.contains("the recording so far is in"),
+            "{ran:?}"
+        );
+    };
+    let plain = "(module (memory 1) (func (export \"f\")))";
+    refused(plain, "console.log('none')", "instantiated no WebAssembly module");
+    refused(
+        "(module (import \"env\" \"memory\" (memory 1 1 shared)))",
+        "await WebAssembly.instantiate(bytes, { env: { memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }) } })",
+        "it imports the shared memory env.memory",
+    );
+    refused(
+        "(module (import \"env\" \"g\" (global i32)))",
+        "await WebAssembly.instantiate(bytes, { env: { g: 1 } })",
+        "it imports the global env.g",
+    );
+    refused(
+        "(module (import \"env\" \"t\" (table 1 funcref)))",
+        "await WebAssembly.instantiate(bytes, { env: { t: new WebAssembly.Table({ initial: 1, element: 'anyfunc' }) } })",
+        "it imports the table env.t",
+    );
+    refused(
+        "(module (func (export \"f\") (param externref)))",
+        "await WebAssembly.instantiate(bytes)",
+        "has externref among its parameters or results",
+    );
+    refused(
+        "(module (memory 1) (table (export \"t\") 1 funcref) (func (export \"f\") (i32.store (i32.const 0) (i32.const 1))))",
+        "const one = await WebAssembly.instantiate(bytes); const two = await WebAssembly.instantiate(bytes);
+         one.instance.exports.t.set(0, two.instance.exports.f)",
+        "that is not the module's own",
+    );
+    refused(
+        "(module (memory 1) (table (export \"t\") 1 funcref) (func (export \"f\") (i32.store (i32.const 0) (i32.const 1))))",
+        "const { instance } = await WebAssembly.instantiate(bytes);
+         const other = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 2, 9, 1, 1, 101, 1, 116, 1, 112, 0, 1]);
+         await WebAssembly.instantiate(other, { e: { t: instance.exports.t } })",
+        "another module imports the recorded one's table as e.t",
+    );
+    let folder = app(plain, "");
+    for (option, value) in [("--invoke", "f"), ("--import", "a.b=1"), ("--dir", ".")] {
+        let ran = record(&folder, &[option, value], &[]);
+        assert!(ran.code == 2 && ran.stderr.contains("has no meaning with --node"), "{ran:?}");
+    }
+    let ran = run(folder.path(), &["record", "--node"]);
+    assert!(ran.code == 2 && ran.stderr.contains("--node needs a program"), "{ran:?}");
+    let ran = run(folder.path(), &["record", "--node=/nowhere/node", "--", "app.mjs"]);
+    assert!(ran.code == 2 && ran.stderr.contains("/nowhere/node"), "{ran:?}");
+}
+
+fn a_fault_of_an_engine_is_found_where_it_happens() {
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    // The runner of Node, which reports another value for the store in `double`.
+    for file in fs::read_dir(repository("runners/node")).expect("the runner") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
+    }
+    let protocol = folder.path().join("protocol.mjs");
+    let text = fs::read_to_string(&protocol).expect("the runner");
+    let honest = "view.setBigUint64(used + 12, second, true);";
+    assert!(text.contains(honest));
+    let lying = "view.setBigUint64(used + 12, second === 8n ? 9n : second, true);";
+    fs::write(&protocol, text.replace(honest, lying)).expect("the runner");
+    let faulty = format!("runner:{} start.cjs", node());
+    let replayed = run(folder.path(), &["replay", "app.fpt", "--engine", &faulty]);
+    assert_eq!(replayed.code, 1, "{replayed:?}");
+    assert!(
+        replayed.stdout.contains("i32.store [0x00000190]") && replayed.stdout.contains("in double"),
+        "{replayed:?}"
+    );
+}
+
+/// Changes each step of the host log in several ways: no replay may fail in another way than by saying so.
+fn a_changed_log_is_an_error_or_a_divergence() {
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    let mut trace = TraceReader::open(&folder.path().join("app.fpt")).expect("a trace");
+    let mut events = Vec::new();
+    for chunk in 0..trace.chunks().len() {
+        let mut keep = |event: RawEvent| {
+            events.push((event.site, event.operands, event.blob.to_vec()));
+            Ok::<(), TraceError>(())
+        };
+        trace.read_chunk(chunk, &mut keep).expect("a chunk");
+    }
+    let host: Vec<usize> = (0..events.len()).filter(|at| events[*at].0 == SiteId::HOST).collect();
+    assert!(host.len() > 30);
+    let mut refused = 0;
+    for (number, &at) in host.iter().enumerate().step_by(2) {
+        let mut changed = events.clone();
+        match number % 4 {
+            0 => drop(changed.remove(at)),
+            _ => changed.insert(at, events[at].clone()),
+        }
+        let path = folder.path().join("changed.fpt");
+        let mut writer = TraceWriter::create(
+            &path,
+            trace.header(),
+            trace.module().clone(),
+            trace.sites().iter().map(|(_, site)| site.clone()).collect(),
+            trace.data().to_vec(),
+        )
+        .expect("a file");
+        let written = changed
+            .iter()
+            .try_for_each(|(site, operands, blob)| writer.push(&RawEvent { site: *site, operands: *operands, blob }));
+        if written.is_err() || writer.finish(EngineWords::default()).is_err() {
+            continue;
+        }
+        for engine in ["wasmtime:jit", "wasmi"] {
+            let ran = run(folder.path(), &["replay", "changed.fpt", "--engine", engine]);
+            let what = HostEvent::decode(&events[at].2);
+            assert!((0..=2).contains(&ran.code) && !ran.stderr.contains("panicked"), "{number} {what:?}: {ran:?}");
+            refused += i32::from(ran.code > 0);
+        }
+    }
+    assert!(refused > 20, "{refused}");
+}
+
+fn a_module_compiled_by_node_itself_is_not_the_programs() {
+    let folder = app(
+        r#"(module (memory 1) (func (export "f") (i32.store (i32.const 0) (i32.const 1))))"#,
+        &format!(
+            r#"{BYTES}
+            // Node's own client for HTTP is a module.
+            await fetch("http://127.0.0.1:9/").catch(() => {{}});
+            (await WebAssembly.instantiate(bytes)).instance.exports.f();"#
+        ),
+    );
+    let recorded = record(&folder, &[], &[]);
+    assert!(recorded.code == 0 && !recorded.stderr.contains("other modules"), "{recorded:?}");
+    assert!(dump(folder.path()).contains("call f()"));
+}

@@ -1,0 +1,106 @@
+//! Programs that live in JavaScript: it makes the calls, answers the imports, and does other things in between.
+//!
+//! [`App::record`] starts such a program, and records the module that it instantiates. What JavaScript does is in the host
+//! log of the trace; [`recorded`] makes a program of it that every engine can run.
+
+mod live;
+mod plan;
+
+pub use live::{App, AppRecorded};
+
+use super::Program;
+use super::providers::Imports;
+use super::steps::Steps;
+use crate::error::RecordError;
+use crate::host::answer::{GuestFunction, GuestFunctions};
+use crate::host::function::{Provider, ResultType};
+use crate::instrument::Reach;
+use forkpoint_traces::{Argument, Call, HostEvent, JavaScriptInfo, TraceReader};
+use std::sync::Arc;
+use wasmparser::ValType;
+
+/// Most calls from outside that a recording may have.
+const MOST_CALLS: usize = 1 << 22;
+
+/// What is known of a program that lives in JavaScript.
+pub(super) struct JavaScript {
+    pub(super) info: JavaScriptInfo,
+    pub(super) reach: Reach,
+}
+
+impl JavaScript {
+    /// The functions that JavaScript can call.
+    pub(super) fn guests(&self) -> GuestFunctions {
+        let types = |types: &[ValType]| types.iter().map(|ty| ResultType::from(*ty)).collect();
+        let guest = |(index, ty): (&u32, &wasmparser::FuncType)| {
+            let export = self.reach.name(*index);
+            (*index, GuestFunction { export, parameters: types(ty.params()), results: types(ty.results()) })
+        };
+        self.reach.functions.iter().map(guest).collect()
+    }
+}
+
+/// A program with this module, of which `steps` are the calls from outside.
+fn program(
+    name: &str,
+    module: Arc<[u8]>,
+    info: JavaScriptInfo,
+    steps: impl FnOnce(&Reach) -> Result<Steps, RecordError>,
+) -> Result<Program, RecordError> {
+    wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
+        .validate_all(&module)
+        .map_err(|error| RecordError::JavaScript(format!("its module is not valid: {error}")))?;
+    let reach = Reach::of(&module)?;
+    if let Some(why) = &reach.refused {
+        return Err(RecordError::Unreachable { why: why.clone() });
+    }
+    let steps = steps(&reach)?;
+    let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
+    let mut program = Program::with(name, module, &imports, |_, _| Ok(steps))?;
+    for function in &mut program.host_functions {
+        // Whatever it is called: JavaScript answers it.
+        function.provider = Provider::Nobody;
+    }
+    program.javascript = Some(Arc::new(JavaScript { info, reach }));
+    Ok(program)
+}
+
+/// The program of a recording. Its calls from outside are those in the host log.
+pub(super) fn recorded(trace: &TraceReader, info: JavaScriptInfo) -> Result<Program, RecordError> {
+    let name = trace.header().module.name.clone();
+    program(&name, Arc::clone(trace.module()), info, |reach| calls(trace, reach))
+}
+
+fn calls(trace: &TraceReader, reach: &Reach) -> Result<Steps, RecordError> {
+    let damaged = |what: &str| RecordError::HostLog { what: format!("the recording cannot be replayed: {what}") };
+    let mut steps = Steps::default();
+    let (mut log, mut depth, mut start) = (trace.host_log()?, 0u64, reach.start);
+    while let Some(event) = log.next_event()? {
+        match event {
+            HostEvent::Enter { function, arguments } => {
+                depth += 1;
+                if depth > 1 {
+                    continue;
+                }
+                if start.take().is_some() {
+                    // The start function is no call of an export.
+                    continue;
+                }
+                let unknown = || damaged("a call of a function that JavaScript cannot reach");
+                let ty = reach.functions.get(&function.0).ok_or_else(unknown)?;
+                let types = ty.params().iter().map(|ty| ResultType::from(*ty));
+                if arguments.len() != ty.params().len() || !types.zip(&arguments).all(|(ty, value)| ty.fits(value)) {
+                    return Err(damaged("arguments that are not of the function's type"));
+                }
+                let arguments = arguments.into_iter().map(Argument::Value).collect();
+                steps.call(Call { function: reach.name(function.0), arguments }, ty);
+                if steps.list.len() > MOST_CALLS {
+                    return Err(damaged(&format!("it has more than {MOST_CALLS} calls from outside")));
+                }
+            }
+            HostEvent::Leave { .. } => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(steps)
+}

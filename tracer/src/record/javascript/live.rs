@@ -1,0 +1,261 @@
+//! Records a program where it lives: Node runs it with a preload of ours, which asks whether to record each module that the
+//! program instantiates, and sends frames as a runner does.
+
+use super::plan::Plan;
+use super::{JavaScript, program};
+use crate::error::RecordError;
+use crate::instrument::Instrumented;
+use crate::protocol::{Frame, Message, Order};
+use crate::record::launch::Launched;
+use crate::record::process::{Child, Limits, answer};
+use crate::record::{Phase, Program, Progress, Recorded, Request, bundled, pump};
+use crate::scratch::Scratch;
+use forkpoint_traces::{JavaScriptInfo, ModuleInfo};
+use std::cell::{Cell, OnceCell};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How JavaScript's writes are found, for the trace's header.
+const CHANGES: &str = "memory was compared with a copy whenever JavaScript gave control to the guest";
+
+/// The file in the program's private folder that says how the recorder is reached.
+const LINK: &str = "link.json";
+/// Those of the module that is recorded.
+const PLAN: &str = "plan.json";
+const REWRITTEN: &str = "rewritten.wasm";
+
+/// Largest module that is read.
+const MOST_MODULE: u64 = 1 << 30;
+
+/// A program that lives in JavaScript.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// The file to run and its arguments, and before them options of Node's, if any.
+    pub command: Vec<String>,
+    /// Which of the modules that it instantiates is recorded: by the beginning of its BLAKE3 in hexadecimal, by its name in the
+    /// name section, or by the name of an export. Without it the first.
+    pub module: Option<String>,
+}
+
+/// What became of it.
+pub struct AppRecorded {
+    /// The module, as a program that can be run again with the recording as its host log.
+    pub program: Program,
+    /// The recording.
+    pub recorded: Recorded,
+    /// With which code the program ended; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// The other modules that it instantiated.
+    pub others: Vec<String>,
+    /// How often it instantiated the recorded one again.
+    pub again: u32,
+}
+
+/// What is recorded, once it is known.
+struct Chosen {
+    program: Program,
+    rewritten: Arc<Instrumented>,
+}
+
+impl App {
+    /// Runs the program and records the module that is asked for. `request` names Node as its engine.
+    ///
+    /// # Errors
+    /// When Node cannot be started, no module is instantiated, or the one that is asked for cannot be recorded.
+    pub fn record(&self, request: &Request, progress: Progress) -> Result<AppRecorded, RecordError> {
+        let started = Instant::now();
+        let folder = Scratch::new().map_err(RecordError::io("creating a temporary folder"))?;
+        let command = bundled::preloaded(&request.engine, folder.path(), &self.command)?;
+        let child = Child::spawn_app(request, command, &folder.path().join("runner").join(LINK))?;
+        let folder = folder.path().join("runner");
+        let limits = Limits::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
+        let finished = Cell::new(false);
+        let chosen = OnceCell::new();
+        let mut others = Others::default();
+        let mut hello = None;
+        let mut progress = Some(progress);
+        let mut recording: Option<pump::Pump> = None;
+        request.gauge.enter(Phase::Running);
+        let ended = child.run(&limits, &finished, |frame, socket| match frame {
+            _ if finished.get() => Err(RecordError::Protocol("a frame after the last, `End`".to_string())),
+            Frame::Message(Message::End) => {
+                finished.set(true);
+                Ok(())
+            }
+            Frame::Message(Message::Module(file)) => {
+                let module = read(&folder, &file)?;
+                let about = About::of(&module);
+                if chosen.get().is_some() || !about.is(self.module.as_deref()) {
+                    others.add(&about, chosen.get().map(|chosen: &Chosen| chosen.program.original().as_ref()));
+                    answer(&Order::Pass, socket)?;
+                    return Ok(());
+                }
+                let found = self.choose(about.name(), module, request, &folder)?;
+                let found = chosen.get_or_init(|| found);
+                let Some(progress) = progress.take() else { return Ok(()) };
+                let mut pump = pump::Pump::new(&found.program, &found.rewritten, request, &request.output, progress)?;
+                if let Some(hello) = hello.take() {
+                    pump.frame(hello, socket)?;
+                }
+                recording = Some(pump);
+                answer(&Order::Record(PLAN.to_string()), socket)
+            }
+            frame => forward(frame, &mut recording, &mut hello, socket),
+        })?;
+        let code = ended.code();
+        let Some(mut pump) = recording else {
+            return Err(self.nothing(others, &ended.words()));
+        };
+        let launched = Launched { ended, finished: finished.get() };
+        pump.conclude(&launched)?;
+        let recorded = pump.finish(started.elapsed())?;
+        let program = chosen.into_inner().map(|chosen| chosen.program);
+        let program = program.ok_or_else(|| RecordError::Protocol("a recording of no module".to_string()))?;
+        Ok(AppRecorded { program, recorded, code, others: others.list, again: others.again })
+    }
+
+    /// Prepares a module to be recorded, and leaves everything about it where Node's side finds it.
+    fn choose(&self, name: String, module: Vec<u8>, request: &Request, folder: &Path) -> Result<Chosen, RecordError> {
+        let info = JavaScriptInfo { command: self.command.clone(), changes: CHANGES.to_string() };
+        let program = program(&name, module.into(), info, |_| Ok(Default::default()))?;
+        let rewritten = program.rewritten_as(&program.options(request))?;
+        let javascript: &JavaScript =
+            program.javascript.as_ref().ok_or_else(|| RecordError::JavaScript("no JavaScript".to_string()))?;
+        let plan = serde_json::to_vec(&Plan::new(&program, javascript, &rewritten, REWRITTEN));
+        let plan = plan.map_err(|error| RecordError::io("writing the plan")(error.into()))?;
+        let write = |name: &str, bytes: &[u8]| {
+            std::fs::write(folder.join(name), bytes).map_err(RecordError::io("writing a module"))
+        };
+        write(REWRITTEN, &rewritten.module)?;
+        write(PLAN, &plan)?;
+        Ok(Chosen { program, rewritten })
+    }
+
+    /// The error where nothing was recorded.
+    fn nothing(&self, others: Others, ended: &str) -> RecordError {
+        let program = self.command.first().map_or("the program", String::as_str);
+        let what = match (others.list.is_empty(), &self.module) {
+            (true, _) => format!("{program} instantiated no WebAssembly module in its main thread ({ended})"),
+            (false, module) => format!(
+                "{program} instantiated no module that is `{}`, has an export or a BLAKE3 of that name; it instantiated:\n{}",
+                module.as_deref().unwrap_or_default(),
+                others.list.join("\n")
+            ),
+        };
+        RecordError::JavaScript(what)
+    }
+}
+
+/// Gives a frame to the recording, or keeps the first one until there is one.
+fn forward(
+    frame: Frame,
+    recording: &mut Option<pump::Pump>,
+    hello: &mut Option<Frame>,
+    socket: &mut UnixStream,
+) -> Result<(), RecordError> {
+    match (recording, frame) {
+        (_, Frame::Message(Message::Failed(words))) => Err(RecordError::Unreachable { why: words }),
+        (Some(pump), frame) => pump.frame(frame, socket),
+        (None, frame @ Frame::Message(Message::Hello(_))) if hello.is_none() => {
+            *hello = Some(frame);
+            Ok(())
+        }
+        (None, _) => Err(RecordError::Protocol("a frame about a module before there is one".to_string())),
+    }
+}
+
+/// Reads a module that Node's side has written.
+fn read(folder: &Path, file: &str) -> Result<Vec<u8>, RecordError> {
+    let plain = !file.is_empty() && file.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+    if !plain || file.starts_with('.') {
+        return Err(RecordError::Protocol("a module that is not beside the program's files".to_string()));
+    }
+    let path: PathBuf = folder.join(file);
+    let mut bytes = Vec::new();
+    let failed = || RecordError::io("reading a module");
+    File::open(&path).map_err(failed())?.take(MOST_MODULE).read_to_end(&mut bytes).map_err(failed())?;
+    std::fs::remove_file(path).map_err(failed())?;
+    Ok(bytes)
+}
+
+/// A module that the program instantiates.
+struct About {
+    hash: String,
+    name: Option<String>,
+    exports: Vec<String>,
+}
+
+impl About {
+    fn of(module: &[u8]) -> About {
+        let mut about = About { hash: ModuleInfo::of("", module).hash_hex(), name: None, exports: Vec::new() };
+        for payload in wasmparser::Parser::new(0).parse_all(module).map_while(Result::ok) {
+            match payload {
+                wasmparser::Payload::ExportSection(section) => {
+                    about
+                        .exports
+                        .extend(section.into_iter().map_while(Result::ok).map(|export| export.name.to_string()));
+                }
+                wasmparser::Payload::CustomSection(section) => {
+                    if let wasmparser::KnownCustom::Name(names) = section.as_known() {
+                        for name in names.into_iter().map_while(Result::ok) {
+                            if let wasmparser::Name::Module { name, .. } = name {
+                                about.name = Some(name.to_string());
+                            }
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        about
+    }
+
+    /// Whether it is the one that is asked for. Any is the first.
+    fn is(&self, wanted: Option<&str>) -> bool {
+        let Some(wanted) = wanted else { return true };
+        let by_hash = wanted.len() >= 4 && self.hash.starts_with(&wanted.to_ascii_lowercase());
+        by_hash || self.name.as_deref() == Some(wanted) || self.exports.iter().any(|export| export == wanted)
+    }
+
+    fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.hash[..16].to_string())
+    }
+
+    /// In one line.
+    fn words(&self) -> String {
+        let name = self.name.as_ref().map_or(String::new(), |name| format!(" {name}"));
+        let exports = self.exports.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let more = if self.exports.len() > 5 { " and others" } else { "" };
+        let exports = if exports.is_empty() { "nothing".to_string() } else { exports };
+        format!("{}{name}, which exports {exports}{more}", &self.hash[..16])
+    }
+}
+
+/// Most other modules that are listed.
+const MOST_OTHERS: usize = 50;
+
+/// Modules that are not recorded.
+#[derive(Default)]
+struct Others {
+    list: Vec<String>,
+    /// How often the recorded one came again.
+    again: u32,
+}
+
+impl Others {
+    fn add(&mut self, about: &About, chosen: Option<&[u8]>) {
+        let again = chosen.is_some_and(|module| ModuleInfo::of("", module).hash_hex() == about.hash);
+        if again {
+            self.again = self.again.saturating_add(1);
+            return;
+        }
+        let words = about.words();
+        if self.list.len() < MOST_OTHERS && !self.list.contains(&words) {
+            self.list.push(words);
+        }
+    }
+}
