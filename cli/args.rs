@@ -64,12 +64,12 @@ fn long_version() -> String {
 pub enum Command {
     /// Run a module and record every change to its memories
     #[command(
-        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record lib.wasm --alloc malloc --invoke 'render \"a->b\"'\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout"
+        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record lib.wasm --alloc malloc --invoke 'render \"a->b\"'\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout\n  forkpoint record --node -o app.fpt -- app.mjs input.txt"
     )]
     Record(RecordArgs),
     /// Record a module under two engines, or two builds of a program, and report the first divergence
     #[command(
-        after_help = "EXAMPLES\n  forkpoint compare sieve.wat --invoke 'run 1000' --rhs wasmi\n  forkpoint compare app.wasm --lhs wasmtime:jit --rhs wasmtime:aot,target=portable -o traces\n  forkpoint compare app.wasm --engines 'wasmtime:jit;wasmi;node'\n  forkpoint compare before.wasm after.wasm --invoke 'run 1000'"
+        after_help = "EXAMPLES\n  forkpoint compare sieve.wat --invoke 'run 1000' --rhs wasmi\n  forkpoint compare app.wasm --lhs wasmtime:jit --rhs wasmtime:aot,target=portable -o traces\n  forkpoint compare app.wasm --engines 'wasmtime:jit;wasmi;node'\n  forkpoint compare --node --rhs wasmi -- app.mjs\n  forkpoint compare --recording app.fpt --engines 'wasmtime:jit;wasmi'\n  forkpoint compare before.wasm after.wasm --invoke 'run 1000'"
     )]
     Compare(CompareArgs),
     /// Compare many modules under many engines: one row per module, similar divergences reported once

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::external::{Need, external_tests, node};
+use common::external::{Need, external_tests, javascript, node};
 use common::{Ran, folder_with, repository, run};
 use forkpoint_traces::{EngineWords, HostEvent, RawEvent, SiteId, TraceError, TraceReader, TraceWriter};
 use std::fs;
@@ -18,7 +18,13 @@ external_tests! {
         what_cannot_be_recorded_is_refused_by_name,
         a_fault_of_an_engine_is_found_where_it_happens,
         a_changed_log_is_an_error_or_a_divergence,
-        a_module_compiled_by_node_itself_is_not_the_programs;
+        a_module_compiled_by_node_itself_is_not_the_programs,
+        programs_that_end_early_are_recorded_as_far_as_they_come;
+    [Need::Node, Need::Packages] => sqlite_runs_everywhere,
+        quickjs_runs_everywhere,
+        resvg_runs_everywhere,
+        graphviz_runs_where_there_are_exceptions,
+        binaryen_runs_everywhere_within_a_compiler;
 }
 
 /// Engines that run such a recording.
@@ -317,4 +323,80 @@ fn a_module_compiled_by_node_itself_is_not_the_programs() {
     let recorded = record(&folder, &[], &[]);
     assert!(recorded.code == 0 && !recorded.stderr.contains("other modules"), "{recorded:?}");
     assert!(dump(folder.path()).contains("call f()"));
+}
+
+fn programs_that_end_early_are_recorded_as_far_as_they_come() {
+    let folder = app(
+        r#"(module (import "env" "f" (func $f (param i32))) (memory (export "memory") 1)
+          (func (export "run") (param i32) (i32.store (i32.const 8) (local.get 0)) (call $f (local.get 0))))"#,
+        &format!(
+            r#"{BYTES}
+            const how = {{
+              abort: () => process.abort(),
+              never: () => {{ for (;;); }},
+              deep: (value) => instance.exports.run(value + 1),
+              uncaught: () => {{ throw new Error("out"); }},
+            }};
+            const imports = {{ env: {{ f: how[process.argv[2]] }} }};
+            const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), imports);
+            instance.exports.run(1);"#
+        ),
+    );
+    for (how, words) in [
+        ("abort", "crashed: SIGABRT"),
+        ("never", "timed out"),
+        ("deep", "the recording ends before the program does"),
+        ("uncaught", "finished"),
+    ] {
+        let recorded = record(&folder, &["--timeout", "3s"], &[how]);
+        assert!(recorded.code == 0 && recorded.stderr.contains(words), "{how}: {recorded:?}");
+        let dumped = dump(folder.path());
+        assert!(how == "deep" || dumped.contains("i32.store [0x00000008] <- 01 00 00 00"), "{how}: {dumped}");
+        for name in ["wasmtime:jit", "wasmi"] {
+            let replayed = run(folder.path(), &["replay", "app.fpt", "--engine", name]);
+            assert!((0..=2).contains(&replayed.code) && !replayed.stderr.contains("panicked"), "{how}: {replayed:?}");
+            assert_eq!(replayed.code == 0, how == "uncaught", "{how}: {replayed:?}");
+        }
+    }
+}
+
+/// Records a program of tests/javascript/programs, which must print what it prints without, and runs the recording.
+fn program(name: &str, module: &[&str], engines: &[&str]) {
+    let script = fs::read(repository("tests/javascript/programs").join(format!("{name}.mjs"))).expect("a program");
+    let folder = folder_with(&[("app.mjs", &script)]);
+    std::os::unix::fs::symlink(javascript(), folder.path().join("node_modules")).expect("a link");
+    let recorded = record(&folder, module, &[]);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    assert_eq!(recorded.stdout, plain(folder.path(), &[]));
+    let compared =
+        run(folder.path(), &["compare", "--recording", "app.fpt", "--engines", &engines.join(";"), "--json"]);
+    assert_eq!(compared.code, 0, "{compared:?}");
+    let rows: serde_json::Value = serde_json::from_str(&compared.stdout).expect("JSON");
+    let rows = rows.as_array().expect("a list");
+    assert!(rows.len() == engines.len() && rows.iter().all(|row| row["agree"] == true), "{rows:#?}");
+}
+
+fn everywhere(name: &str, module: &[&str]) {
+    program(name, module, &["wasmtime:jit", "wasmi", &engine("node")]);
+}
+
+fn sqlite_runs_everywhere() {
+    everywhere("sql", &[]);
+}
+
+fn quickjs_runs_everywhere() {
+    everywhere("quickjs", &[]);
+}
+
+fn resvg_runs_everywhere() {
+    everywhere("resvg", &[]);
+}
+
+/// Its exceptions are those of WebAssembly, which wasmi lacks.
+fn graphviz_runs_where_there_are_exceptions() {
+    program("graphviz", &[], &["wasmtime:jit", &engine("node")]);
+}
+
+fn binaryen_runs_everywhere_within_a_compiler() {
+    everywhere("asc", &["--module-of", "7de96de5"]);
 }

@@ -8,7 +8,7 @@ use crate::request::run_request;
 use anyhow::{Result, bail};
 use forkpoint_compare::record_app;
 use forkpoint_replay::printable;
-use forkpoint_tracer::{App, AppRecorded, BundledRunner, BundledSpec, EngineSpec, Request, Stdio};
+use forkpoint_tracer::{App, AppRecorded, BundledRunner, BundledSpec, EngineSpec, Request, Stdio, WasiSetup};
 use std::path::Path;
 
 /// Runs the command.
@@ -26,6 +26,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     }
     if !args.quiet {
         summary(&recorded, &output);
+        for line in recorded.message.iter().flat_map(|message| message.lines()) {
+            tell(&format!("  {}", printable(line)));
+        }
         if let Some(code) = code.filter(|code| *code != 0) {
             tell(&format!("  the program exited with code {code}"));
         }
@@ -82,7 +85,9 @@ pub fn request(guest: &GuestArgs, engine: &EngineSpec) -> Result<Request> {
             "--node records under Node, not under {engine}: leave out --engine, or name node:liftoff or node:turbofan"
         ),
     };
-    Ok(Request { engine, stdin: Stdio::Inherit, ..run_request(&guest.run)? })
+    // What follows -- is the program's own.
+    let wasi = WasiSetup::default();
+    Ok(Request { engine, wasi, stdin: Stdio::Inherit, ..run_request(&guest.run)? })
 }
 
 /// The file of the program, for a name.

@@ -90,6 +90,10 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
     for call in steps(header) {
         row("call", call);
     }
+    if let Some(javascript) = &header.javascript {
+        row("JavaScript", javascript.command.join(" "));
+        row("its writes", javascript.changes.clone());
+    }
     row("arguments", header.host.arguments.join(" "));
     if header.host.deterministic {
         row("host", "fixed clocks and random source".to_string());
@@ -180,6 +184,8 @@ struct InfoJson<'a> {
     calls: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     program: Option<ProgramJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    javascript: Option<JavaScriptJson<'a>>,
     timeout_ms: Option<u64>,
     memory_page_limit: Option<u64>,
     features: &'a Features,
@@ -196,6 +202,13 @@ struct ProgramJson<'a> {
     directives: usize,
     assertions: usize,
     text_only: u32,
+}
+
+/// A program that lives in JavaScript.
+#[derive(Serialize)]
+struct JavaScriptJson<'a> {
+    command: &'a [String],
+    changes: &'a str,
 }
 
 #[derive(Serialize)]
@@ -235,6 +248,10 @@ impl InfoJson<'_> {
                 assertions: program.assertions(),
                 text_only: program.texts,
             }),
+            javascript: header
+                .javascript
+                .as_ref()
+                .map(|javascript| JavaScriptJson { command: &javascript.command, changes: &javascript.changes }),
             timeout_ms: header.limits.timeout_ms,
             memory_page_limit: header.limits.memory_pages,
             features: &header.features,

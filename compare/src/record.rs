@@ -23,7 +23,7 @@ pub fn record(program: &Program, request: &Request, inputs: &[PathBuf]) -> Resul
 /// Those of [`record`].
 pub fn record_app(app: &App, request: &Request) -> Result<AppRecorded, CompareError> {
     let files = app.command.iter().map(PathBuf::from);
-    refuse_same(&request.output, &files.filter(|file| file.is_file()).collect::<Vec<_>>())?;
+    refuse_same(&request.output, files.filter(|file| file.is_file()).collect::<Vec<_>>())?;
     with_care(request, || app.record(request, &mut |_, _| {}))
 }
 

@@ -50,7 +50,8 @@ function drain(shared, socket) {
 
 // Starts the second thread.
 function help(shared, socket) {
-  const worker = new Worker(__filename, { workerData: { shared, socket } });
+  // Without what Node was told to load first.
+  const worker = new Worker(__filename, { workerData: { shared, socket }, execArgv: [] });
   // Without a recorder it has nobody to write to, which the main thread finds out by itself.
   worker.on("error", () => {});
   worker.unref();

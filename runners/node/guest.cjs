@@ -24,7 +24,10 @@ class Guest {
     // Which imports wait for JavaScript, innermost last; null for a call of the guest by JavaScript.
     this.levels = [];
     this.over = false;
+    // Whether the recording ends before the program does, and why.
+    this.lost = null;
     this.thrown = null;
+    this.blind = new Set(plan.blind);
     const { sites } = plan;
     this.hook = (site, first, second, third) => {
       wire.event(site, first, second, third);
@@ -71,9 +74,11 @@ class Guest {
     const { results } = described;
     return (...values) => {
       if (this.over) return Reflect.apply(called, undefined, values);
-      this.yields();
-      this.wire.call(number, described, values);
-      this.levels.push(described);
+      this.books(() => {
+        this.yields();
+        this.wire.call(number, described, values);
+        this.levels.push(described);
+      });
       let returned;
       try {
         returned = converted(Reflect.apply(called, undefined, values), results);
@@ -92,9 +97,23 @@ class Guest {
 
   ends(told) {
     if (this.over) return;
-    this.resumes();
-    this.levels.pop();
-    told();
+    this.books(() => {
+      this.resumes();
+      this.levels.pop();
+      told();
+    });
+  }
+
+  // Does what the recorder needs. Deep in a recursion there may be no stack left for it: the program gets that error, as it
+  // would a little later, and the recording ends here.
+  books(action) {
+    try {
+      return action();
+    } catch (error) {
+      this.over = true;
+      this.lost = error;
+      throw error;
+    }
   }
 
   // What JavaScript gets instead of a function of the guest.
@@ -121,41 +140,46 @@ class Guest {
     if (this.over) return raw(...converted);
     // A function that neither reads nor writes memory, like those of a stack pointer, may run before it is known what
     // JavaScript has changed there.
-    if (this.plan.blind.includes(number)) this.tellGlobals();
-    else this.resumes();
+    this.books(() => (this.blind.has(number) ? this.tellGlobals() : this.resumes()));
     return this.enter(number, described, converted, () => raw(...converted));
   }
 
   enter(number, described, values, run, name) {
     const { wire } = this;
     const outermost = this.levels.length === 0;
-    wire.enter(number, described, values);
-    if (outermost) {
-      const list = values.map((value, i) => json(value, described.parameters[i]));
-      wire.message(`{"Invoke":{"function":${name ?? number},"arguments":[${list}]}}`);
-    }
-    this.levels.push(null);
+    this.books(() => {
+      wire.enter(number, described, values);
+      if (outermost) {
+        const list = values.map((value, i) => json(value, described.parameters[i]));
+        wire.message(`{"Invoke":{"function":${name ?? number},"arguments":[${list}]}}`);
+      }
+      this.levels.push(null);
+    });
     this.thrown = null;
     let returned;
     try {
       returned = run();
     } catch (error) {
       if (this.over) throw error;
-      const trap = this.thrown !== null && this.thrown.error === error ? trapOf(null) : trapOf(error);
-      this.thrown = null;
-      this.levels.pop();
-      this.yields();
-      if (outermost) wire.message(JSON.stringify({ Trapped: trap.told }));
-      wire.trapped(number, trap.number);
+      this.books(() => {
+        const trap = this.thrown !== null && this.thrown.error === error ? trapOf(null) : trapOf(error);
+        this.thrown = null;
+        this.levels.pop();
+        this.yields();
+        if (outermost) wire.message(JSON.stringify({ Trapped: trap.told }));
+        wire.trapped(number, trap.number);
+      });
       throw error;
     }
     if (this.over) return returned;
     const { results } = described;
     const list = results.length === 0 ? [] : results.length === 1 ? [returned] : returned;
-    this.levels.pop();
-    this.yields();
-    if (outermost) wire.message(`{"Returned":[${results.map((type, i) => json(list[i], type))}]}`);
-    wire.left(number, described, list);
+    this.books(() => {
+      this.levels.pop();
+      this.yields();
+      if (outermost) wire.message(`{"Returned":[${results.map((type, i) => json(list[i], type))}]}`);
+      wire.left(number, described, list);
+    });
     return returned;
   }
 
@@ -177,8 +201,13 @@ class Guest {
 
   // The program is over.
   end(code) {
-    if (this.over) return;
     const { wire, plan, exports } = this;
+    if (this.lost !== null) {
+      const why = String(this.lost?.message ?? this.lost);
+      this.lost = null;
+      return wire.cut(`the recording ends before the program does: deep in its calls, the recorder's part of them failed: ${why}`);
+    }
+    if (this.over) return;
     this.resumes();
     const waiting = this.levels.filter((level) => level !== null);
     if (this.levels.length > 0) {
@@ -199,7 +228,7 @@ class Guest {
 function toWasm(value, type) {
   switch (type) {
     case "I32":
-      return value | 0;
+      return +value | 0;
     case "I64":
       return BigInt.asIntN(64, value);
     case "F32":

@@ -18,7 +18,7 @@ const { Module, Instance, Table, compile, instantiate, compileStreaming, instant
 const exportsOf = Object.getOwnPropertyDescriptor(Instance.prototype, "exports");
 
 const { socket } = isMainThread ? JSON.parse(fs.readFileSync(path.join(__dirname, "link.json"))) : {};
-const wire = new Wire(socket);
+const wire = isMainThread ? new Wire(socket) : undefined;
 
 // The bytes of modules, the exports of the recorded instance, its tables by number.
 const sources = new WeakMap();
@@ -138,6 +138,7 @@ function make(module, imports, api) {
     throw error;
   }
   guest = recorded;
+  wire.help();
   const raw = exportsOf.get.call(instance);
   wanted.set_tables.forEach(({ index, export: name }) => tables.set(raw[name], index));
   const exports = Object.create(null);
@@ -274,7 +275,15 @@ function listenForTheEnd() {
     if (name === "exit" && this === process) guest?.end(process.exitCode ?? values[0] ?? 0);
     return result;
   };
-  const { reallyExit } = process;
+  const { abort, kill, reallyExit } = process;
+  process.abort = () => {
+    wire.send();
+    return abort.call(process);
+  };
+  process.kill = (id, signal) => {
+    if (id === process.pid) wire.send();
+    return kill.call(process, id, signal);
+  };
   process.reallyExit = (code) => {
     guest?.end(code ?? 0);
     return reallyExit.call(process, code);

@@ -5,7 +5,7 @@
 "use strict";
 
 const fs = require("fs");
-const { frame, write } = require("./drain.cjs");
+const { drain, frame, help, write, HEAD, USED } = require("./drain.cjs");
 
 // Bytes that may wait.
 const ROOM = 1 << 20;
@@ -20,18 +20,30 @@ const TYPES = { I32: 0, I64: 1, F32: 2, F64: 3 };
 class Wire {
   constructor(socket) {
     this.socket = socket;
-    this.buffer = Buffer.alloc(ROOM + 2 * PIECE);
-    this.view = new DataView(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length);
+    // A second thread sends whole records, too, so that a program that hangs or is killed keeps nothing back.
+    this.shared = new SharedArrayBuffer(HEAD + ROOM + 2 * PIECE);
+    this.state = new Int32Array(this.shared, 0, HEAD / 4);
+    this.buffer = Buffer.from(this.shared, HEAD);
+    this.view = new DataView(this.shared, HEAD);
+    // Bytes of records; those of whole ones are in the state.
     this.used = 0;
     // Where the record that is being written has its length.
     this.head = 0;
   }
 
+  // Starts the second thread.
+  help() {
+    help(this.shared, this.socket);
+  }
+
+  // A record is whole.
+  whole() {
+    Atomics.store(this.state, USED, this.used);
+  }
+
   send() {
-    if (this.used === 0) return;
-    const used = this.used;
+    drain(this.shared, this.socket);
     this.used = 0;
-    write(this.socket, frame("H", [this.buffer.subarray(0, used)]));
   }
 
   // A message that is already JSON: JavaScript's own cannot hold 64-bit numbers.
@@ -49,6 +61,7 @@ class Wire {
     view.setBigUint64(used + 12, second, true);
     view.setBigUint64(used + 20, third, true);
     this.used = used + 28;
+    this.whole();
   }
 
   begin(variant) {
@@ -61,6 +74,13 @@ class Wire {
 
   end() {
     this.view.setUint32(this.head, this.used - this.head - 4, true);
+    this.whole();
+  }
+
+  // The recording is over, in the middle of something.
+  cut(why) {
+    this.message(JSON.stringify({ Cut: why }));
+    this.message('"End"');
   }
 
   byte(value) {

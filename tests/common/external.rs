@@ -37,6 +37,8 @@ pub enum Need {
     Runner(&'static str),
     /// Any Node: the fetched one or the system's.
     Node,
+    /// The packages from npm whose programs are recorded.
+    Packages,
     /// A release of binaryen, whose wasm-opt runs in Node.
     Binaryen(&'static str),
     /// A real program below target/workloads.
@@ -68,6 +70,7 @@ impl Need {
             Need::Xxhash => packages().join("xxhash").is_dir(),
             Need::Runner(name) => runners().join(name).is_file(),
             Need::Node => has_program(&node(), "--version"),
+            Need::Packages => javascript().is_dir(),
             Need::Binaryen(release) => wasm_opt(release).is_file(),
             Need::Workload(name) => workload(name).is_file(),
             Need::Clang => clang_compiles(),
@@ -88,6 +91,7 @@ impl Need {
             Need::Mount => "install util-linux, and allow user namespaces".to_string(),
             Need::Fma => "use another processor".to_string(),
             Need::Node => format!("install node, or run {FETCH}"),
+            Need::Packages => "run tests/javascript/fetch.sh".to_string(),
             Need::Workload(_) => "run benches/fetch-workloads.sh".to_string(),
             _ => format!("run {FETCH}"),
         }
@@ -102,6 +106,7 @@ impl fmt::Display for Need {
             Need::Package(release) => write!(f, "Python package wasmtime {release}"),
             Need::Xxhash => write!(f, "Python package xxhash"),
             Need::Node => write!(f, "node"),
+            Need::Packages => write!(f, "packages from npm"),
             Need::Binaryen(release) => write!(f, "binaryen {release}"),
             Need::Workload(name) => write!(f, "{name}"),
             Need::Clang => write!(f, "clang for wasm32"),
@@ -215,6 +220,11 @@ pub fn wasm_opt(release: &str) -> PathBuf {
 /// A real program.
 pub fn workload(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/workloads").join(name)
+}
+
+/// Where the packages from npm are.
+pub fn javascript() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/javascript/node_modules")
 }
 
 /// The newest Node: the fetched one, otherwise the system's.
