@@ -19,7 +19,9 @@ external_tests! {
         a_fault_of_an_engine_is_found_where_it_happens,
         a_changed_log_is_an_error_or_a_divergence,
         a_module_compiled_by_node_itself_is_not_the_programs,
-        programs_that_end_early_are_recorded_as_far_as_they_come;
+        programs_that_end_early_are_recorded_as_far_as_they_come,
+        what_the_guest_grows_is_the_guests,
+        deep_nesting_is_replayed;
     [Need::Node, Need::Packages] => sqlite_runs_everywhere,
         quickjs_runs_everywhere,
         resvg_runs_everywhere,
@@ -357,6 +359,49 @@ fn programs_that_end_early_are_recorded_as_far_as_they_come() {
             assert!((0..=2).contains(&replayed.code) && !replayed.stderr.contains("panicked"), "{how}: {replayed:?}");
             assert_eq!(replayed.code == 0, how == "uncaught", "{how}: {replayed:?}");
         }
+    }
+}
+
+fn what_the_guest_grows_is_the_guests() {
+    let folder = app(
+        r#"(module (import "env" "f" (func $f)) (memory (export "memory") 1)
+          (func (export "grow") (drop (memory.grow (i32.const 1))))
+          (func (export "grown") (drop (memory.grow (i32.const 2))) (call $f) (i32.store (i32.const 250000) (i32.const 3))))"#,
+        &format!(
+            r#"{BYTES}
+            const f = () => new Uint8Array(exports.memory.buffer).fill(7, 200000, 200010);
+            const {{ exports }} = new WebAssembly.Instance(new WebAssembly.Module(bytes), {{ env: {{ f }} }});
+            exports.grow(); exports.grow(); exports.memory.grow(1); exports.grown();
+            console.log(exports.memory.buffer.byteLength / 65536, new Uint8Array(exports.memory.buffer)[250000]);"#
+        ),
+    );
+    assert_eq!(record(&folder, &[], &[]).stdout, "6 3\n");
+    let dumped = dump(folder.path());
+    assert_eq!(dumped.matches("host grows").count(), 1, "{dumped}");
+    assert_eq!(dumped.matches("memory.grow").count(), 3, "{dumped}");
+    assert!(dumped.contains("host write [0x00030d40; 10] <- 07"), "{dumped}");
+    replays(folder.path());
+}
+
+/// JavaScript and the guest call each other 5,000 times over: more than a stack of the usual size holds.
+fn deep_nesting_is_replayed() {
+    let folder = app(
+        r#"(module (import "env" "f" (func $f (param i32) (result i32))) (memory 1)
+          (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0)) (i32.add (i32.const 1) (call $f (local.get 0)))))"#,
+        &format!(
+            r#"{BYTES}
+            const f = (value) => (value === 0 ? 0 : exports.run(value - 1));
+            const {{ exports }} = new WebAssembly.Instance(new WebAssembly.Module(bytes), {{ env: {{ f }} }});
+            console.log(exports.run(5000));"#
+        ),
+    );
+    let node = format!("--node={}", node());
+    let recorded = run(folder.path(), &["record", &node, "-o", "app.fpt", "--", "--stack-size=30000", "app.mjs"]);
+    assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "5001\n"), "{recorded:?}");
+    for name in ["wasmtime:jit", "wasmi"] {
+        let replayed = run(folder.path(), &["replay", "app.fpt", "--engine", name]);
+        assert!(replayed.code == 0 && replayed.stdout.starts_with("The runs agree on all"), "{name}: {replayed:?}");
     }
 }
 

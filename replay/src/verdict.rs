@@ -1,7 +1,7 @@
 //! The classes of divergences, and which one an unequal pair of events belongs to.
 
 use crate::resync::Resync;
-use forkpoint_traces::{Event, HostEvent, Milestone, Outcome, Position, Stage, TrapKind};
+use forkpoint_traces::{Event, GuestOutcome, HostEvent, Milestone, Outcome, Position, Stage, TrapKind};
 use serde::{Serialize, Serializer};
 
 macro_rules! verdicts {
@@ -90,6 +90,10 @@ fn cut_short(event: &Event) -> Option<Verdict> {
         | Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow | TrapKind::OutOfMemory, .. }) => {
             Some(Verdict::Poisoned)
         }
+        Event::Host(HostEvent::Leave {
+            outcome: GuestOutcome::Trapped(TrapKind::StackOverflow | TrapKind::OutOfMemory),
+            ..
+        }) => Some(Verdict::Poisoned),
         _ => None,
     }
 }
@@ -133,7 +137,14 @@ pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, r
             Stage::Instantiate => Verdict::Instantiation,
         };
     }
-    if either(|event| matches!(event, Event::Milestone(Milestone::Trapped { .. }))) {
+    let trapped = |event: &Event| {
+        matches!(
+            event,
+            Event::Milestone(Milestone::Trapped { .. })
+                | Event::Host(HostEvent::Leave { outcome: GuestOutcome::Trapped(_), .. })
+        )
+    };
+    if either(trapped) {
         return Verdict::Trap;
     }
     if either(|event| matches!(event, Event::Milestone(Milestone::Memory { .. }))) {
@@ -146,6 +157,7 @@ pub(crate) fn classify(lhs: Option<&Event>, rhs: Option<&Event>, at: Position, r
         return Verdict::HostCall;
     }
     match (lhs, rhs) {
+        (Event::Host(HostEvent::Leave { .. }), Event::Host(HostEvent::Leave { .. })) => return Verdict::EndState,
         (Event::Host(_), Event::Host(_)) => return Verdict::HostWrite,
         (Event::Milestone(Milestone::Invoke { .. }), Event::Milestone(Milestone::Invoke { .. })) => {
             return Verdict::Invocation;

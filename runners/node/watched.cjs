@@ -45,6 +45,7 @@ class Watched {
   // The guest has written there.
   wrote(start, length) {
     const last = Math.floor((start + length - 1) / PAGE);
+    if (last >= this.dirty.length) this.look();
     for (let page = Math.floor(start / PAGE); page <= last; page++) {
       if (this.dirty[page] === 1) continue;
       this.dirty[page] = 1;
@@ -63,8 +64,9 @@ class Watched {
 
   // The copy becomes what memory is. The guest, whose writes are known, had control.
   keep() {
-    if (this.written.length === 0) return;
+    // It may have grown memory and written nothing.
     this.fit();
+    if (this.written.length === 0) return;
     for (const page of this.written) {
       this.dirty[page] = 0;
       this.bytes.copy(this.copy, page * PAGE, page * PAGE, (page + 1) * PAGE);

@@ -66,8 +66,20 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
     }
     control.hosted = Arc::new(hosted);
     let slots = Slots::new(memory, free).map_err(|error| format!("the shared memory: {error}"))?;
-    engine::run(&job, out, control, slots).map_err(|error| format!("talking to the recorder: {error}"))
+    let ran = match job.deep_calls {
+        true => std::thread::scope(|scope| {
+            let run = || engine::run(&job, out, control, slots);
+            std::thread::Builder::new().stack_size(DEEP_STACK).spawn_scoped(scope, run).and_then(|thread| {
+                thread.join().map_err(|_| std::io::Error::other("the engine's thread panicked"))?
+            })
+        }),
+        false => engine::run(&job, out, control, slots),
+    };
+    ran.map_err(|error| format!("talking to the recorder: {error}"))
 }
+
+/// The stack where host and guest call each other: ten thousand levels of it take a fifth of this.
+const DEEP_STACK: usize = 256 << 20;
 
 /// Crates that belong to engines linked into this program.
 const ENGINES: &[&str] = &["cranelift", "pulley", "regalloc2", "wasmi", "wasmtime", "winch"];

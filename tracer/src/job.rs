@@ -28,6 +28,10 @@ pub(crate) struct Job {
     pub(crate) module: PathBuf,
     /// Whether the module needs the stack switching proposal.
     pub(crate) stack_switching: bool,
+    /// Whether host and guest may call each other to a great depth, which takes a larger stack than others need; for engines
+    /// that are part of this program.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) deep_calls: bool,
     /// Most pages of 64 KiB that a memory may have.
     pub(crate) memory_page_limit: Option<u64>,
     /// Proposals to switch on and off.

@@ -63,6 +63,7 @@ mod tests {
             features: FeatureSwitches::default(),
             memory_page_limit: None,
             stack_switching: false,
+            deep_calls: false,
             task: crate::job::Task::Run(Box::new(crate::job::Run {
                 precompiled: false,
                 stages_only: false,

@@ -81,12 +81,21 @@ const PULLEY: &str = if cfg!(target_pointer_width = "64") { "pulley64" } else { 
 /// Bytes of stack that a guest may use.
 const MAX_WASM_STACK: usize = 512 << 10;
 
+/// The same where the host may call the guest, since the stack of all of them counts.
+const MAX_DEEP_STACK: usize = 128 << 20;
+
+fn max_stack(job: &Job) -> usize {
+    if job.deep_calls { MAX_DEEP_STACK } else { MAX_WASM_STACK }
+}
+
 /// Wasmtime, configured.
 struct Wasmtime {
     spec: WasmtimeSpec,
     engine: wasmtime::Engine,
     limit: GrowthLimit,
     compiled: Compiled,
+    /// Bytes of stack that the guest may use.
+    stack: usize,
 }
 
 /// Sets the engine up.
@@ -98,7 +107,7 @@ pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, St
     match configure(spec, job) {
         Ok(engine) => {
             let compiled = Compiled::new(spec, job, &engine);
-            Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit, compiled }))
+            Ok(Box::new(Wasmtime { spec: spec.clone(), engine, limit, compiled, stack: max_stack(job) }))
         }
         Err(error) => Err(format!("{error:#}")),
     }
@@ -106,7 +115,7 @@ pub(super) fn open(spec: &WasmtimeSpec, job: &Job) -> Result<Box<dyn Engine>, St
 
 impl Engine for Wasmtime {
     fn about(&self) -> EngineInfo {
-        describe(&self.spec)
+        describe(&self.spec, self.stack)
     }
 
     fn validate(&self, module: &Path) -> Result<(), Rejected> {
@@ -188,7 +197,9 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
             OptLevel::Speed => wasmtime::OptLevel::Speed,
             OptLevel::SpeedAndSize => wasmtime::OptLevel::SpeedAndSize,
         })
-        .max_wasm_stack(MAX_WASM_STACK);
+        .max_wasm_stack(max_stack(job))
+        // Nothing here is asynchronous, but the engine checks that this is larger.
+        .async_stack_size(max_stack(job).max(2 << 20));
     for (_, switch, enabled) in switches(spec.compiler) {
         switch(&mut config, *enabled);
     }
@@ -223,7 +234,7 @@ fn configure(spec: &WasmtimeSpec, job: &Job) -> wasmtime::Result<wasmtime::Engin
     wasmtime::Engine::new(&config)
 }
 
-fn describe(spec: &WasmtimeSpec) -> EngineInfo {
+fn describe(spec: &WasmtimeSpec, stack: usize) -> EngineInfo {
     let features = match spec.target {
         // Pulley has no features to detect.
         Target::Host if spec.compiler == Compiler::Pulley => Target::Portable.features(&spec.cpu),
@@ -246,16 +257,16 @@ fn describe(spec: &WasmtimeSpec) -> EngineInfo {
             Target::Host | Target::Portable => host_triple(),
         },
         cpu_features: features,
-        settings: settings(spec),
+        settings: settings(spec, stack),
     }
 }
 
-fn settings(spec: &WasmtimeSpec) -> Vec<(String, String)> {
+fn settings(spec: &WasmtimeSpec, stack: usize) -> Vec<(String, String)> {
     let tuned = tuning::settings(&spec.tuning);
     let switches = switches(spec.compiler).map(|(name, _, enabled)| (name.to_string(), enabled.to_string()));
     let untouched = switches.filter(|(name, _)| !tuned.iter().any(|(tuned, _)| tuned == name));
     let mut settings: Vec<_> = untouched.collect();
-    settings.push(("max_wasm_stack".to_string(), MAX_WASM_STACK.to_string()));
+    settings.push(("max_wasm_stack".to_string(), stack.to_string()));
     settings.push(("host".to_string(), format!("wasmtime-wasi {}", wasmtime_environ::VERSION)));
     settings.extend(tuned);
     settings

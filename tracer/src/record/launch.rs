@@ -95,6 +95,7 @@ pub(super) fn launch(
         original: as_given,
         module: path,
         stack_switching: module.stack_switching,
+        deep_calls: program.javascript.is_some() && request.engine.is_of_this_program(),
         memory_page_limit: request.memory_page_limit,
         features: request.run_features(),
         cache: request.cache.clone().filter(|_| request.engine.is_of_this_program()),

@@ -1,6 +1,6 @@
 //! Compiles a module, or finds the code that an earlier run kept.
 
-use super::{VERSION, describe};
+use super::{MAX_WASM_STACK, VERSION, describe};
 use crate::cache::{CodeCache, Key};
 use crate::job::Job;
 use crate::spec::WasmtimeSpec;
@@ -19,8 +19,12 @@ impl Compiled {
         engine.precompile_compatibility_hash().hash(&mut own);
         // What the engine says of itself, what it was asked for, and all else that `configure` looks at.
         let asked = format!("{spec:?} {:?} {}", job.features, job.stack_switching);
-        let settings =
-            [VERSION.to_string(), format!("{:016x}", own.finish()), format!("{:?}", describe(spec)), asked];
+        let settings = [
+            VERSION.to_string(),
+            format!("{:016x}", own.finish()),
+            format!("{:?}", describe(spec, MAX_WASM_STACK)),
+            asked,
+        ];
         Compiled { cache: job.cache.clone(), settings }
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct GuestFunction {
 pub(crate) type GuestFunctions = BTreeMap<u32, GuestFunction>;
 
 /// Deepest nesting of calls that is followed: a stranger's log may claim any.
-const DEEPEST: usize = 10_000;
+const DEEPEST: usize = 20_000;
 
 /// Most bytes of memory, steps counted in, that the host may change at once.
 const MOST_CHANGE: u64 = 1 << 30;
