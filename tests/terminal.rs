@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 external_tests! {
-    [TMUX] => two_traces_side_by_side_from_start_to_quit, a_signal_gives_the_terminal_back,
+    [TMUX] => two_traces_side_by_side_from_start_to_quit, two_builds_have_their_own_code_side_by_side, a_signal_gives_the_terminal_back,
         a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q, what_a_strangers_guest_prints_does_not_act;
 }
 
@@ -91,6 +91,42 @@ fn two_traces_side_by_side_from_start_to_quit() {
     // Raw mode is off: what is typed is echoed and Enter runs it.
     terminal.keys(&["echo code $?", "Enter"]);
     terminal.wait("the exit code", |screen| screen.contains("echo code $?") && screen.contains("\ncode 0"));
+}
+
+fn two_builds_have_their_own_code_side_by_side() {
+    let build = |store: &str, helper: &str| {
+        format!(
+            "(module (memory 1) {helper} (func $run (export \"run\") (result i32)
+               (i32.store (i32.const 0) (i32.const 1)) {store} (i32.load (i32.const 8))))"
+        )
+    };
+    // The second build writes another value, and in between once more.
+    let lhs = build("(i32.store (i32.const 8) (i32.const 5))", "");
+    let rhs =
+        build("(i32.store (i32.const 64) (i32.const 9)) (i32.store16 (i32.const 8) (i32.const 6))", "(func $other)");
+    let folder = common::folder_with(&[("lhs.wat", lhs.as_bytes()), ("rhs.wat", rhs.as_bytes())]);
+    let compared = common::run(folder.path(), &["compare", "lhs.wat", "rhs.wat", "--invoke", "run", "-o", "."]);
+    assert_eq!(compared.code, 1, "{}{}", compared.stdout, compared.stderr);
+    let terminal = Terminal::new();
+    terminal.keys(&[&format!("cd '{}'; PS1='ready> '; clear", folder.path().display()), "Enter"]);
+    terminal.wait("a prompt", |screen| screen.starts_with("ready>"));
+    terminal.keys(&[&format!("'{}' view lhs.fpt rhs.fpt", common::FORKPOINT), "Enter"]);
+    let screen =
+        terminal.wait("the difference", |screen| screen.contains("result at #") && screen.contains("q quit"));
+    assert!(
+        screen.contains("lhs.wat | rhs.wat") && screen.contains("two builds: rows line up only where"),
+        "{screen}"
+    );
+    // Both returns are in one row, although one build has an event more.
+    assert!(screen.lines().any(|line| line.contains("return 5") && line.contains("return 6")), "{screen}");
+    // One store before it, only on the right.
+    terminal.keys(&["k", "k"]);
+    let screen =
+        terminal.wait("both codes", |screen| screen.contains("lhs wat run") && screen.contains("rhs wat run"));
+    let pair = |line: &str| line.contains("i32.store") && line.matches("i32.store").count() == 2;
+    assert!(screen.lines().any(pair), "{screen}");
+    terminal.keys(&["q"]);
+    terminal.wait("the shell", |screen| screen.matches("ready>").count() == 2);
 }
 
 /// A search through forty million events takes seconds on any machine.

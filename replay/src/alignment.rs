@@ -1,5 +1,6 @@
 //! Which event of one trace is beside which of the other.
 
+use crate::deed::same_deed;
 use crate::divergence::Divergence;
 use crate::error::ReplayError;
 use crate::side::Side;
@@ -24,36 +25,64 @@ impl Pair {
 }
 
 /// Pairs two traces row by row: by position up to where they part; from there to where they agree again, side by side
-/// as long as both have events; then by position again, shifted by the difference. Events that a trace leaves out are one row,
-/// which has the position of the first one. Nothing is stored per row.
+/// as long as both have events; then by position again, shifted by the difference. Traces of two builds are paired anew at
+/// each thing that an observer sees. Events that a trace leaves out are one row, which has the position of the first one.
+/// Nothing is stored per row.
 #[derive(Debug, Clone)]
 pub struct Alignment {
     events: [u64; 2],
     /// The rows that there would be for events that a trace leaves out, in order.
     left_out: Vec<Range<u64>>,
-    /// First row after the stretch in which the runs took different paths, and the positions there.
-    resync_row: u64,
-    resync: [u64; 2],
+    /// Where both sides are paired anew, ascending in row and positions. The first is the beginning.
+    anchors: Vec<Anchor>,
+    /// Whether the traces are of different modules, so that events are equal by what they do.
+    builds: bool,
+}
+
+/// A row, and the positions from which both sides are paired.
+#[derive(Debug, Clone, Copy, Default)]
+struct Anchor {
+    row: u64,
+    positions: [u64; 2],
+}
+
+impl Anchor {
+    /// The one that follows at these positions: the side that gets there first waits.
+    fn next(self, positions: [u64; 2]) -> Anchor {
+        let distance = |side: usize| positions[side].saturating_sub(self.positions[side]);
+        Anchor { row: self.row.saturating_add(distance(0).max(distance(1))), positions }
+    }
 }
 
 impl Alignment {
     /// Pairs two traces that part at `divergence`.
     pub fn new(lhs: &Timeline, rhs: &Timeline, divergence: Option<&Divergence>) -> Alignment {
-        let resync =
-            divergence.and_then(|divergence| divergence.resync).map_or([0, 0], |resync| [resync.lhs.0, resync.rhs.0]);
-        let alignment = Alignment {
-            events: [lhs.len(), rhs.len()],
-            left_out: Vec::new(),
-            resync_row: resync[0].max(resync[1]),
-            resync,
-        };
-        alignment.leaving_out(&[lhs, rhs])
+        let resync = divergence.and_then(|divergence| divergence.resync);
+        let resync = resync.map(|resync| Anchor::default().next([resync.lhs.0, resync.rhs.0]));
+        let anchors = std::iter::once(Anchor::default()).chain(resync).collect();
+        let events = [lhs.len(), rhs.len()];
+        Alignment { events, left_out: Vec::new(), anchors, builds: false }.leaving_out(&[lhs, rhs])
+    }
+
+    /// Pairs the traces of two builds, which were found to do the same at these positions, in order.
+    pub(crate) fn of_builds(lhs: &Timeline, rhs: &Timeline, same: &[[Position; 2]]) -> Alignment {
+        let mut anchors = vec![Anchor::default()];
+        for [left, right] in same {
+            anchors.extend(anchors.last().map(|last| last.next([left.0, right.0])));
+        }
+        Alignment { events: [lhs.len(), rhs.len()], left_out: Vec::new(), anchors, builds: true }
+    }
+
+    /// Whether the traces are of two builds of a program.
+    pub fn is_of_builds(&self) -> bool {
+        self.builds
     }
 
     /// A trace without a partner, for a view of one.
     pub fn single(trace: &Timeline) -> Alignment {
         let events = [trace.len(), 0];
-        Alignment { events, left_out: Vec::new(), resync_row: 0, resync: [0, 0] }.leaving_out(&[trace])
+        let anchors = vec![Anchor::default()];
+        Alignment { events, left_out: Vec::new(), anchors, builds: false }.leaving_out(&[trace])
     }
 
     /// The same, where each stretch that a trace leaves out is one row.
@@ -76,8 +105,8 @@ impl Alignment {
 
     /// Number of rows.
     pub fn rows(&self) -> u64 {
-        let after = |side: usize| self.events[side].saturating_sub(self.resync[side]);
-        self.row_at(self.resync_row.saturating_add(after(0).max(after(1))))
+        let last = self.anchors.last().copied().unwrap_or_default();
+        self.row_at(last.next(self.events).row)
     }
 
     /// The events of a row.
@@ -89,14 +118,12 @@ impl Alignment {
             }
             row = row.saturating_add(gap.end - gap.start - 1);
         }
+        let after = self.anchors.partition_point(|anchor| anchor.row <= row);
+        let anchor = self.anchors[after.saturating_sub(1)];
         let side = |side: usize| {
-            let position = if row < self.resync_row {
-                // Before the resync rows are positions; the side that gets there first waits.
-                (row < self.resync[side]).then_some(row)
-            } else {
-                Some(self.resync[side].saturating_add(row - self.resync_row))
-            };
-            position.filter(|position| *position < self.events[side]).map(Position)
+            let position = anchor.positions[side].saturating_add(row - anchor.row);
+            let end = self.anchors.get(after).map_or(self.events[side], |next| next.positions[side]);
+            (position < end.min(self.events[side])).then_some(Position(position))
         };
         Pair { lhs: side(0), rhs: side(1) }
     }
@@ -113,10 +140,9 @@ impl Alignment {
 
     /// The row of a position if every event had one.
     fn place(&self, side: usize, position: Position) -> u64 {
-        match position.0.checked_sub(self.resync[side]) {
-            Some(after) => self.resync_row.saturating_add(after),
-            None => position.0,
-        }
+        let after = self.anchors.partition_point(|anchor| anchor.positions[side] <= position.0);
+        let anchor = self.anchors[after.saturating_sub(1)];
+        anchor.row.saturating_add(position.0 - anchor.positions[side])
     }
 
     /// The row that is there for a place.
@@ -131,6 +157,9 @@ impl Alignment {
             Pair { lhs: Some(left), rhs: Some(right) } => {
                 if lhs.trace().gap(left).is_some() || rhs.trace().gap(right).is_some() {
                     return Ok(true);
+                }
+                if self.builds {
+                    return Ok(same_deed(&lhs.event(left)?, &rhs.event(right)?));
                 }
                 lhs.same_event(left, rhs, right)
             }
@@ -149,6 +178,7 @@ impl Alignment {
         while row < self.rows() {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row)
                 && left == right
+                && !self.builds
                 && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
@@ -175,6 +205,7 @@ impl Alignment {
         while row > 0 {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row - 1)
                 && left == right
+                && !self.builds
                 && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
@@ -200,4 +231,39 @@ fn equal_around(lhs: &Timeline, rhs: &Timeline, position: Position) -> Result<Op
     let right = &rhs.trace().chunks()[rhs.trace().chunk_of(position)?];
     let equal = (left.first, left.count, left.digest) == (right.first, right.count, right.digest);
     Ok(equal.then(|| left.first..left.end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builds_are_paired_anew_at_each_thing_that_is_seen() {
+        let mut anchors = vec![Anchor::default()];
+        for positions in [[2, 2], [5, 3], [6, 7]] {
+            anchors.push(anchors[anchors.len() - 1].next(positions));
+        }
+        let alignment = Alignment { events: [8, 8], left_out: Vec::new(), anchors, builds: true };
+        let rows: Vec<[Option<u64>; 2]> = (0..alignment.rows())
+            .map(|row| Side::BOTH.map(|side| alignment.row(row).of(side).map(|position| position.0)))
+            .collect();
+        let expected = [
+            [Some(0), Some(0)],
+            [Some(1), Some(1)],
+            [Some(2), Some(2)],
+            [Some(3), None],
+            [Some(4), None],
+            [Some(5), Some(3)],
+            [None, Some(4)],
+            [None, Some(5)],
+            [None, Some(6)],
+            [Some(6), Some(7)],
+            [Some(7), None],
+        ];
+        assert_eq!(rows, expected);
+        for (row, [left, right]) in (0..).zip(rows) {
+            assert!(left.is_none_or(|left| alignment.row_of_lhs(Position(left)) == row));
+            assert!(right.is_none_or(|right| alignment.row_of_rhs(Position(right)) == row));
+        }
+    }
 }

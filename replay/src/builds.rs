@@ -21,6 +21,7 @@ mod together;
 mod unlike;
 mod walk;
 
+use crate::alignment::Alignment;
 use crate::error::ReplayError;
 use crate::nan::NanBits;
 use crate::report::{EventReport, module, side};
@@ -221,6 +222,35 @@ fn event(timeline: &mut Timeline, position: Position) -> Result<EventReport, Rep
     let event = timeline.event(position)?;
     let (sites, symbols) = (Arc::clone(timeline.trace().sites()), Arc::clone(timeline.symbols()));
     Ok(EventReport::of(position, &event, &sites, &symbols))
+}
+
+/// Most things that were seen at which rows are paired anew.
+const MOST_ANCHORS: usize = 1 << 20;
+
+/// Two builds side by side: how their events line up, and in what they differ first, if they do: with the row.
+///
+/// # Errors
+/// As those of [`BuildsReport::new`].
+pub fn align_builds(
+    lhs: &mut Timeline,
+    rhs: &mut Timeline,
+    nan_bits: NanBits,
+) -> Result<(Alignment, Option<(BuildVerdict, u64)>), ReplayError> {
+    comparable(lhs, rhs)?;
+    let globals = Pairing::of(lhs, rhs).globals();
+    let mut same = Vec::new();
+    let Together { found, .. } = Together::walk(lhs, rhs, nan_bits, globals, |ours, theirs| {
+        if same.len() < MOST_ANCHORS {
+            same.push([ours.position, theirs.position]);
+        }
+    })?;
+    let Found::Unlike(unlike, ours, theirs) = found else {
+        return Ok((Alignment::of_builds(lhs, rhs, &same), None));
+    };
+    same.push([ours.position, theirs.position]);
+    let alignment = Alignment::of_builds(lhs, rhs, &same);
+    let row = alignment.row_of_lhs(ours.position);
+    Ok((alignment, Some((unlike.verdict, row))))
 }
 
 /// Whether the traces are of single modules, and hold all events.

@@ -34,6 +34,7 @@ mod alignment;
 mod allowed;
 mod assertions;
 mod builds;
+mod deed;
 mod describe;
 mod disassembly;
 mod divergence;
@@ -62,7 +63,7 @@ pub use allowed::Allowed;
 pub use assertions::Assertions;
 pub use builds::{
     BuildBytes, BuildLayout, BuildPlace, BuildReport, BuildVerdict, BuildsReport, ComparedSteps, Counterpart,
-    DifferingBytes, FollowedStores, FunctionMatch, SeenRow, are_builds,
+    DifferingBytes, FollowedStores, FunctionMatch, SeenRow, align_builds, are_builds,
 };
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};

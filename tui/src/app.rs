@@ -18,6 +18,9 @@ use forkpoint_traces::MemoryIndex;
 use std::sync::Arc;
 use tui_input::Input;
 
+/// What is said first of two builds.
+const BUILDS: &str = "two builds: rows line up only where host or caller see the same";
+
 /// A question to the user.
 #[derive(Debug)]
 pub(crate) struct Prompt {
@@ -79,6 +82,7 @@ impl App {
         start: Option<u64>,
     ) -> App {
         let row = start.or(outline.parting().map(|parting| parting.row)).unwrap_or(0);
+        let builds = outline.are_builds();
         let headway = Arc::new(Headway::default());
         let asked = Arc::clone(&headway);
         traces.set_progress(Arc::new(move |position| asked.at(position)));
@@ -101,7 +105,7 @@ impl App {
             prompt: None,
             help: None,
             query: None,
-            message: None,
+            message: builds.then(|| BUILDS.to_string()),
             settled: 0,
             quit: false,
             areas: Areas::default(),
@@ -130,6 +134,12 @@ impl App {
 
     /// What determines the layout of a frame.
     pub(crate) fn wish(&self) -> Wish {
-        Wish { pair: self.outline.is_pair(), focus: self.focus, zoom: self.zoom, code: self.code }
+        Wish {
+            pair: self.outline.is_pair(),
+            builds: self.outline.are_builds(),
+            focus: self.focus,
+            zoom: self.zoom,
+            code: self.code,
+        }
     }
 }

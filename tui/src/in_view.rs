@@ -18,7 +18,7 @@ pub(crate) struct InView {
     /// The bytes in view.
     pub(crate) bytes: [Option<BytesInView>; 2],
     /// Text format of the function at the site, `None` if it was not in view.
-    pub(crate) wat: Option<Code>,
+    pub(crate) wat: [Option<Code>; 2],
     /// Its native code.
     pub(crate) native: [Option<Code>; 2],
 }

@@ -11,6 +11,8 @@
 //! | keys                                 |  | keys                                 |
 //! +--------------------------------------+  +--------------------------------------+
 //! ```
+//!
+//! Two builds have two text formats, in place of the native code.
 
 use crate::focus::{Focus, Pane};
 use forkpoint_replay::Side;
@@ -30,6 +32,8 @@ const NARROW: u16 = 56;
 pub(crate) struct Wish {
     /// Whether there are two sides.
     pub(crate) pair: bool,
+    /// Whether each has a module of its own, so that there are two text formats.
+    pub(crate) builds: bool,
     /// The focused pane.
     pub(crate) focus: Focus,
     /// Whether it fills the screen.
@@ -47,8 +51,8 @@ pub(crate) struct Areas {
     pub(crate) events: [Rect; 2],
     /// Memory by side.
     pub(crate) memory: [Rect; 2],
-    /// Text format.
-    pub(crate) wat: Rect,
+    /// Text format: one for both sides, or one for each of two builds.
+    pub(crate) wat: [Rect; 2],
     /// Native code by side.
     pub(crate) native: [Rect; 2],
     /// Status, message or prompt.
@@ -72,7 +76,7 @@ impl Areas {
             match wish.focus.pane {
                 Pane::Events => areas.events = sides(body, wish),
                 Pane::Memory => areas.memory = sides(body, wish),
-                Pane::Wat => areas.wat = body,
+                Pane::Wat => areas.wat = wats(body, wish),
                 Pane::Native => areas.native = sides(body, wish),
             }
             return areas;
@@ -85,16 +89,16 @@ impl Areas {
         .areas(body);
         areas.events = sides(events, wish);
         areas.memory = sides(memory, wish);
-        if screen.width >= WIDE {
+        if screen.width >= WIDE && !wish.builds {
             let shares =
                 if wish.pair { [Constraint::Fill(1), Constraint::Fill(2)] } else { [Constraint::Fill(1); 2] };
             let [wat, native] = Layout::horizontal(shares).areas(code);
-            areas.wat = wat;
+            areas.wat = wats(wat, wish);
             areas.native = sides(native, wish);
         } else if wish.code == Pane::Native {
             areas.native = sides(code, wish);
         } else {
-            areas.wat = code;
+            areas.wat = wats(code, wish);
         }
         areas
     }
@@ -105,7 +109,9 @@ impl Areas {
         match focus.pane {
             Pane::Events => self.events[side],
             Pane::Memory => self.memory[side],
-            Pane::Wat => self.wat,
+            // One serves both sides, unless there are two.
+            Pane::Wat if self.wat[side].is_empty() => self.wat[focus.side.other().index()],
+            Pane::Wat => self.wat[side],
             Pane::Native => self.native[side],
         }
     }
@@ -113,8 +119,11 @@ impl Areas {
     /// The pane at a column and row of the screen; the text format keeps the side of `focus`.
     pub(crate) fn pane_at(&self, column: u16, row: u16, focus: Focus) -> Option<Focus> {
         let at = Position { x: column, y: row };
-        if self.wat.contains(at) {
-            return Some(Focus { pane: Pane::Wat, side: focus.side });
+        for side in Side::BOTH {
+            if self.wat[side.index()].contains(at) {
+                let both = self.wat.iter().all(|wat| !wat.is_empty());
+                return Some(Focus { pane: Pane::Wat, side: if both { side } else { focus.side } });
+            }
         }
         [Pane::Events, Pane::Memory, Pane::Native]
             .into_iter()
@@ -131,6 +140,11 @@ fn sides(area: Rect, wish: Wish) -> [Rect; 2] {
     let mut sides = [Rect::default(); 2];
     sides[if wish.pair { wish.focus.side.index() } else { 0 }] = area;
     sides
+}
+
+/// The text formats: one, or one for each of two builds.
+fn wats(area: Rect, wish: Wish) -> [Rect; 2] {
+    if wish.builds { sides(area, wish) } else { [area, Rect::default()] }
 }
 
 /// The inside of a pane: without its title line, and without the column that separates panes.

@@ -101,13 +101,14 @@ pub enum TuiError {
 /// One trace, or two in lockstep, ready to be shown.
 pub struct Viewer(app::App);
 
-/// Lines up the traces; reads only as much of them as it takes to find their first divergence.
+/// Lines up the traces; reads only as much of them as it takes to find their first divergence. Traces of different modules are
+/// those of two builds of a program: they line up where an observer sees the same, which takes reading them.
 ///
 /// The viewer starts at `start`, a position of the left trace; without one, at the first divergence, or else the
 /// beginning.
 ///
 /// # Errors
-/// When a trace cannot be read, the two are not of the same module, `start` is past the end, or there is no
+/// When a trace cannot be read, the two cannot be compared, `start` is past the end, or there is no
 /// terminal.
 pub fn open(lhs: Opened, rhs: Option<Opened>, start: Option<Position>) -> Result<Viewer, TuiError> {
     if !io::stdin().is_terminal() || !io::stdout().is_terminal() {

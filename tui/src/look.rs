@@ -132,6 +132,8 @@ impl App {
                 }
             }
             Some((_, Some(resync))) if resync == row => RowMark::Resync,
+            // Stores that a build lacks, or has elsewhere, are no divergence and still worth seeing.
+            _ if self.outline.are_builds() && !traces.is_equal(row)? => RowMark::Mismatch,
             _ => RowMark::None,
         };
         Ok(ListRow { selected, mark, event })
@@ -152,10 +154,19 @@ impl App {
     fn read_code(&mut self, place: Option<CodePlace>) {
         let Some(traces) = &mut self.traces else { return };
         let none = || Code::from([]);
-        if inside(self.areas.wat).height > 0 {
-            self.seen.wat = Some(place.map_or_else(none, |place| traces.wat(place.func)));
+        let builds = self.outline.are_builds();
+        let own = Side::BOTH.map(|side| match builds {
+            true => self.seen.events[side.index()].as_ref().and_then(|event| event.place),
+            false => place,
+        });
+        for side in Side::BOTH {
+            let place = own[side.index()];
+            if inside(self.areas.wat[side.index()]).height > 0 {
+                self.seen.wat[side.index()] = Some(place.map_or_else(none, |place| traces.wat(side, place.func)));
+            }
         }
         for side in sides(&*self.outline) {
+            let place = own[side.index()];
             if inside(self.areas.native[side.index()]).height > 0 {
                 let code = place.map_or_else(none, |place| traces.native(side, place.func));
                 self.seen.native[side.index()] = Some(code);
@@ -168,7 +179,7 @@ impl App {
     fn keep_code_in_view(&mut self, site: Option<CodeOffset>) {
         let Focus { pane, side } = self.focus;
         let code = match pane {
-            Pane::Wat => self.seen.wat.as_ref(),
+            Pane::Wat => self.seen.wat[side.index()].as_ref().or(self.seen.wat[0].as_ref()),
             Pane::Native => self.seen.native[side.index()].as_ref(),
             Pane::Events | Pane::Memory => None,
         };

@@ -13,39 +13,48 @@ pub(crate) struct TraceOutline {
     infos: [Info; 2],
     alignment: Alignment,
     parting: Option<Parting>,
-    symbols: Arc<Symbols>,
+    /// Of each side's module.
+    symbols: [Arc<Symbols>; 2],
     /// Whether debug information has been read, so that looking up a source line takes no time.
     lines: Arc<AtomicBool>,
 }
 
 impl TraceOutline {
-    /// An outline of traces with this alignment and divergence.
+    /// An outline of traces with this alignment that part there.
     pub(crate) fn new(
         infos: [Info; 2],
         pair: bool,
         alignment: Alignment,
-        divergence: Option<Divergence>,
-        symbols: Arc<Symbols>,
+        parting: Option<Parting>,
+        symbols: [Arc<Symbols>; 2],
     ) -> TraceOutline {
-        let parting = divergence.map(|divergence| Parting {
-            verdict: divergence.verdict.to_string(),
-            row: alignment.row_of_lhs(divergence.position),
-            resync: divergence.resync.map(|resync| alignment.row_of_lhs(resync.lhs)),
-        });
         TraceOutline { pair, infos, alignment, parting, symbols, lines: Arc::default() }
     }
 
     /// Reads the module's debug information on another thread: for a large module that takes seconds, and until then
     /// frames lack source lines.
-    pub(crate) fn read_lines(&self, site: CodeOffset) {
-        let (symbols, lines) = (Arc::clone(&self.symbols), Arc::clone(&self.lines));
+    pub(crate) fn read_lines(&self, sites: [CodeOffset; 2]) {
+        let (symbols, lines) = (self.symbols.clone(), Arc::clone(&self.lines));
         let read = move || {
-            symbols.source(site);
+            for (symbols, site) in symbols.iter().zip(sites) {
+                symbols.source(site);
+            }
             lines.store(true, Ordering::Release);
         };
         if Builder::new().name("forkpoint symbols".to_string()).spawn(read).is_err() {
             // Without a thread, the first frame that needs a line waits for it.
             self.lines.store(true, Ordering::Release);
+        }
+    }
+}
+
+impl Parting {
+    /// Where the divergence of two traces is.
+    pub(crate) fn of(divergence: &Divergence, alignment: &Alignment) -> Parting {
+        Parting {
+            verdict: divergence.verdict.to_string(),
+            row: alignment.row_of_lhs(divergence.position),
+            resync: divergence.resync.map(|resync| alignment.row_of_lhs(resync.lhs)),
         }
     }
 }
@@ -68,6 +77,10 @@ pub(crate) fn info(name: &str, timeline: &Timeline) -> Info {
 impl Outline for TraceOutline {
     fn is_pair(&self) -> bool {
         self.pair
+    }
+
+    fn are_builds(&self) -> bool {
+        self.alignment.is_of_builds()
     }
 
     fn info(&self, side: Side) -> &Info {
@@ -94,22 +107,22 @@ impl Outline for TraceOutline {
     }
 
     fn memory_name(&self, memory: MemoryIndex) -> String {
-        self.symbols.item(Item::Memory, memory.0)
+        self.symbols[0].item(Item::Memory, memory.0)
     }
 
-    fn function_name(&self, func: FuncIndex) -> String {
-        self.symbols.function_name(func)
+    fn function_name(&self, side: Side, func: FuncIndex) -> String {
+        self.symbols[side.index()].function_name(func)
     }
 
-    fn own_offset(&self, offset: CodeOffset) -> CodeOffset {
-        self.symbols.own_offset(offset)
+    fn own_offset(&self, side: Side, offset: CodeOffset) -> CodeOffset {
+        self.symbols[side.index()].own_offset(offset)
     }
 
-    fn source_line(&self, offset: CodeOffset) -> Option<String> {
+    fn source_line(&self, side: Side, offset: CodeOffset) -> Option<String> {
         if self.is_loading() {
             return None;
         }
-        let frame = self.symbols.source(offset).into_iter().next()?;
+        let frame = self.symbols[side.index()].source(offset).into_iter().next()?;
         let file = frame.file?;
         // The file's name is enough on a status line.
         let name = file.rsplit(['/', '\\']).next().unwrap_or(&file).to_string();

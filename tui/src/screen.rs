@@ -85,7 +85,7 @@ pub(crate) struct Screen {
     pub(crate) focus: Focus,
     pub(crate) lists: [Option<ListView>; 2],
     pub(crate) hex: [Option<HexView>; 2],
-    pub(crate) wat: Option<CodeView>,
+    pub(crate) wat: [Option<CodeView>; 2],
     pub(crate) native: [Option<CodeView>; 2],
     pub(crate) status: String,
     /// The same without bytes, for narrow screens: the memory pane shows the bytes, but not their meaning.

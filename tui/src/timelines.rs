@@ -1,11 +1,11 @@
 //! Real traces, as the viewer reads them: timelines, their alignment, and the module's symbols.
 
 use crate::outline::{TraceOutline, info};
-use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Reached, Traces};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Parting, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
-    Alignment, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, describe, describe_without_value,
-    disassemble, first_divergence, place_of, printable,
+    Alignment, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, align_builds, are_builds, describe,
+    describe_without_value, disassemble, first_divergence, place_of, printable,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use std::collections::HashMap;
@@ -18,36 +18,39 @@ const KEPT: usize = 16;
 pub(crate) struct Timelines {
     sides: Vec<Timeline>,
     alignment: Alignment,
-    symbols: Arc<Symbols>,
-    sites: Arc<SiteTable>,
-    /// Rendered code by function and, for native code, side.
-    code: HashMap<(FuncIndex, Option<Side>), Code>,
+    /// Of each side's module.
+    symbols: [Arc<Symbols>; 2],
+    sites: [Arc<SiteTable>; 2],
+    /// Rendered code by function, side of its module or of its run, and whether it is native.
+    code: HashMap<(FuncIndex, Side, bool), Code>,
 }
 
 impl Timelines {
     /// Takes one trace, or lines up two; reads only as much of them as it takes to find their first divergence.
     pub(crate) fn open(lhs: Opened, rhs: Option<Opened>) -> Result<(Arc<TraceOutline>, Timelines), TuiError> {
         let mut infos = [info(&lhs.name, &lhs.timeline), Info::default()];
-        let symbols = Arc::new(Symbols::of(lhs.timeline.trace()));
-        let sites = Arc::clone(lhs.timeline.trace().sites());
         let mut sides = vec![lhs.timeline];
         let mut alignment = Alignment::single(&sides[0]);
-        let mut divergence = None;
+        let mut parting = None;
         if let Some(rhs) = rhs {
             infos[1] = info(&rhs.name, &rhs.timeline);
             sides.push(rhs.timeline);
             if let [lhs, rhs] = sides.as_mut_slice() {
-                divergence = first_divergence(lhs, rhs, NanBits::default())?.divergence;
-                alignment = Alignment::new(lhs, rhs, divergence.as_ref());
+                (alignment, parting) = aligned(lhs, rhs)?;
             }
         }
-        let outline = TraceOutline::new(infos, sides.len() == 2, alignment.clone(), divergence, Arc::clone(&symbols));
-        let site = sites.iter().next().map_or(CodeOffset(0), |(_, site)| site.offset);
-        outline.read_lines(site);
-        Ok((Arc::new(outline), Timelines { sides, alignment, symbols, sites, code: HashMap::new() }))
+        let symbols_of = |timeline: &Timeline| Arc::new(Symbols::of(timeline.trace()));
+        let own = symbols_of(&sides[0]);
+        let others = if alignment.is_of_builds() { symbols_of(&sides[1]) } else { Arc::clone(&own) };
+        let symbols = [own, others];
+        let site_tables = [0, sides.len() - 1].map(|side| Arc::clone(sides[side].trace().sites()));
+        let outline = TraceOutline::new(infos, sides.len() == 2, alignment.clone(), parting, symbols.clone());
+        let first = |sites: &Arc<SiteTable>| sites.iter().next().map_or(CodeOffset(0), |(_, site)| site.offset);
+        outline.read_lines(site_tables.each_ref().map(first));
+        Ok((Arc::new(outline), Timelines { sides, alignment, symbols, sites: site_tables, code: HashMap::new() }))
     }
 
-    fn kept(&mut self, key: (FuncIndex, Option<Side>), make: impl FnOnce(&Timelines) -> Vec<CodeLine>) -> Code {
+    fn kept(&mut self, key: (FuncIndex, Side, bool), make: impl FnOnce(&Timelines) -> Vec<CodeLine>) -> Code {
         if let Some(code) = self.code.get(&key) {
             return Arc::clone(code);
         }
@@ -85,6 +88,19 @@ impl Timelines {
     }
 }
 
+/// How two traces line up, and where they part.
+fn aligned(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<(Alignment, Option<Parting>), TuiError> {
+    if are_builds(lhs, rhs) {
+        let (alignment, unlike) = align_builds(lhs, rhs, NanBits::default())?;
+        let parting = unlike.map(|(verdict, row)| Parting { verdict: verdict.to_string(), row, resync: None });
+        return Ok((alignment, parting));
+    }
+    let divergence = first_divergence(lhs, rhs, NanBits::default())?.divergence;
+    let alignment = Alignment::new(lhs, rhs, divergence.as_ref());
+    let parting = divergence.map(|divergence| Parting::of(&divergence, &alignment));
+    Ok((alignment, parting))
+}
+
 impl Traces for Timelines {
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError> {
         match self.sides.as_mut_slice() {
@@ -108,10 +124,11 @@ impl Traces for Timelines {
             return Ok(EventLine { text, value: None, place: None, written: None });
         }
         let event = self.sides[side.index()].event(position)?;
+        let (sites, symbols) = (&self.sites[side.index()], &self.symbols[side.index()]);
         Ok(EventLine {
-            text: describe_without_value(&event, &self.sites, &self.symbols),
-            value: TypedValue::of(&event, &self.sites, &self.symbols),
-            place: place_of(&event, &self.sites).map(|(func, offset)| CodePlace { func, offset }),
+            text: describe_without_value(&event, sites, symbols),
+            value: TypedValue::of(&event, sites, symbols),
+            place: place_of(&event, sites).map(|(func, offset)| CodePlace { func, offset }),
             written: event.written(),
         })
     }
@@ -162,23 +179,23 @@ impl Traces for Timelines {
         let Some(run) = self.sides.get_mut(side.index()) else { return Ok(None) };
         // Names are looked up once per function, not once per event.
         let mut names: HashMap<FuncIndex, bool> = HashMap::new();
-        let named = self.sites.iter().map(|(id, site)| {
+        let (sites, symbols) = (Arc::clone(&self.sites[side.index()]), Arc::clone(&self.symbols[side.index()]));
+        let named = sites.iter().map(|(id, site)| {
             let named = names
                 .entry(site.func)
-                .or_insert_with(|| self.symbols.function_name(site.func).to_lowercase().contains(text));
-            let kind = || Event::read(&RawEvent::instruction(id, [0; 3]), &self.sites).map(|event| event.kind());
+                .or_insert_with(|| symbols.function_name(site.func).to_lowercase().contains(text));
+            let kind = || Event::read(&RawEvent::instruction(id, [0; 3]), &sites).map(|event| event.kind());
             *named || site.op.mnemonic().contains(text) || kind().is_ok_and(|kind| kind == text)
         });
         // One entry per site number: it is looked up for every event on the way.
         let matching: Vec<bool> = std::iter::repeat_n(false, SiteId::FIRST.0 as usize).chain(named).collect();
-        let (sites, symbols) = (Arc::clone(&self.sites), &self.symbols);
         // Instructions go by their site alone, so their values do not matter.
         let fits = |raw: &RawEvent| {
             if let Some(matching) = matching.get(raw.site.0 as usize).filter(|_| raw.site.is_instruction()) {
                 return Ok(*matching);
             }
             let event = Event::read(raw, &sites)?;
-            Ok(event.kind().contains(text) || describe(&event, &sites, symbols).to_lowercase().contains(text))
+            Ok(event.kind().contains(text) || describe(&event, &sites, &symbols).to_lowercase().contains(text))
         };
         match direction {
             Direction::Forward => run.next_that(at, fits),
@@ -186,11 +203,14 @@ impl Traces for Timelines {
         }
     }
 
-    fn wat(&mut self, func: FuncIndex) -> Code {
-        self.kept((func, None), |timelines| {
-            let lines = timelines.symbols.wat(func).map(|function| function.lines).unwrap_or_default();
+    fn wat(&mut self, side: Side, func: FuncIndex) -> Code {
+        // Two runs of one module share its text.
+        let side = if self.alignment.is_of_builds() { side } else { Side::Lhs };
+        self.kept((func, side, false), |timelines| {
+            let symbols = &timelines.symbols[side.index()];
+            let lines = symbols.wat(func).map(|function| function.lines).unwrap_or_default();
             let margin = |offset: Option<CodeOffset>| {
-                offset.map_or(String::new(), |offset| format!("{:x}", timelines.symbols.own_offset(offset).0))
+                offset.map_or(String::new(), |offset| format!("{:x}", symbols.own_offset(offset).0))
             };
             lines
                 .into_iter()
@@ -205,7 +225,7 @@ impl Traces for Timelines {
     }
 
     fn native(&mut self, side: Side, func: FuncIndex) -> Code {
-        self.kept((func, Some(side)), |timelines| timelines.native_lines(side, func).unwrap_or_default())
+        self.kept((func, side, true), |timelines| timelines.native_lines(side, func).unwrap_or_default())
     }
 
     fn set_progress(&mut self, progress: Arc<Reached>) {

@@ -110,6 +110,8 @@ pub(crate) type Reached = dyn Fn(Position) -> bool + Send + Sync;
 pub(crate) trait Outline: Send + Sync {
     /// Whether there are two traces.
     fn is_pair(&self) -> bool;
+    /// Whether these are of different modules.
+    fn are_builds(&self) -> bool;
     /// What a side's titles show.
     fn info(&self, side: Side) -> &Info;
     /// Where the runs part, `None` if they agree and for a single trace.
@@ -122,12 +124,12 @@ pub(crate) trait Outline: Send + Sync {
     fn row_of(&self, side: Side, position: Position) -> u64;
     /// A memory, by its name if it has one.
     fn memory_name(&self, memory: MemoryIndex) -> String;
-    /// A function's name.
-    fn function_name(&self, func: FuncIndex) -> String;
+    /// The name of a function of a side's module.
+    fn function_name(&self, side: Side, func: FuncIndex) -> String;
     /// An offset as one in its own module.
-    fn own_offset(&self, offset: CodeOffset) -> CodeOffset;
-    /// File and line an instruction was compiled from; `None` while that is read for the first time.
-    fn source_line(&self, offset: CodeOffset) -> Option<String>;
+    fn own_offset(&self, side: Side, offset: CodeOffset) -> CodeOffset;
+    /// File and line an instruction of a side's module was compiled from; `None` while that is read for the first time.
+    fn source_line(&self, side: Side, offset: CodeOffset) -> Option<String>;
     /// Whether something that a frame could show is still being read in the background.
     fn is_loading(&self) -> bool;
 }
@@ -169,8 +171,8 @@ pub(crate) trait Traces: Send {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError>;
-    /// A function in the text format, empty if it cannot be printed.
-    fn wat(&mut self, func: FuncIndex) -> Code;
+    /// A function of a side's module in the text format, empty if it cannot be printed.
+    fn wat(&mut self, side: Side, func: FuncIndex) -> Code;
     /// A function's native code, empty if the trace has none.
     fn native(&mut self, side: Side, func: FuncIndex) -> Code;
     /// Sets what is called now and then during long work, with the position reached: on `true` the work gives up with

@@ -20,8 +20,8 @@ impl App {
             focus: self.focus,
             lists: Side::BOTH.map(|side| self.list(side)),
             hex: Side::BOTH.map(|side| self.hex(side)),
-            wat: self.wat(place),
-            native: Side::BOTH.map(|side| self.native(side, place)),
+            wat: Side::BOTH.map(|side| self.wat(side, self.own_place(side, place))),
+            native: Side::BOTH.map(|side| self.native(side, self.own_place(side, place))),
             status: self.status(event),
             short_status: event.and_then(EventLine::without_bytes).map(|short| self.status(Some(&short))),
             message: self.message.clone(),
@@ -85,16 +85,29 @@ impl App {
         format!("{} @{:#x}{pinned}{after} {size}", self.outline.memory_name(self.memory), self.address)
     }
 
-    fn wat(&self, place: Option<CodePlace>) -> Option<CodeView> {
-        let code = self.seen.wat.clone()?;
+    /// The place whose code is shown for a side: the one of the focused side, unless each has a module of its own.
+    fn own_place(&self, side: Side, place: Option<CodePlace>) -> Option<CodePlace> {
+        match self.outline.are_builds() {
+            true => self.seen.events[side.index()].as_ref().and_then(|event| event.place),
+            false => place,
+        }
+    }
+
+    fn wat(&self, side: Side, place: Option<CodePlace>) -> Option<CodeView> {
+        let code = self.seen.wat[side.index()].clone()?;
+        let builds = self.outline.are_builds();
+        let word = if builds { self.side_word(side) } else { String::new() };
         let title = match place {
             Some(place) => {
-                format!("wat {} @{}", self.outline.function_name(place.func), self.outline.own_offset(place.offset))
+                let (name, offset) =
+                    (self.outline.function_name(side, place.func), self.outline.own_offset(side, place.offset));
+                format!("{word}wat {name} @{offset}")
             }
-            None => "wat".to_string(),
+            None => format!("{word}wat"),
         };
         let empty = if place.is_some() { "this function cannot be printed" } else { "no instruction of the module" };
-        self.code(title, code, place, empty, Focus { pane: Pane::Wat, side: self.focus.side })
+        let side = if builds { side } else { self.focus.side };
+        self.code(title, code, place, empty, Focus { pane: Pane::Wat, side })
     }
 
     fn native(&self, side: Side, place: Option<CodePlace>) -> Option<CodeView> {
@@ -144,7 +157,11 @@ impl App {
             }
             None => "no divergence ".to_string(),
         };
-        [format!(" forkpoint  {}  {} | {}", lhs.module, lhs.name, rhs.name), verdict]
+        let modules = match self.outline.are_builds() {
+            true => format!("{} | {}", lhs.module, rhs.module),
+            false => lhs.module.clone(),
+        };
+        [format!(" forkpoint  {modules}  {} | {}", lhs.name, rhs.name), verdict]
     }
 
     fn status(&self, event: Option<&EventLine>) -> String {
@@ -163,10 +180,10 @@ impl App {
         if let Some(place) = event.place {
             parts.push(format!(
                 "{}@{}",
-                self.outline.function_name(place.func),
-                self.outline.own_offset(place.offset)
+                self.outline.function_name(side, place.func),
+                self.outline.own_offset(side, place.offset)
             ));
-            parts.extend(self.outline.source_line(place.offset));
+            parts.extend(self.outline.source_line(side, place.offset));
         }
         parts.push(match &event.value {
             Some(value) => format!("{} = {value}", event.text),

@@ -128,7 +128,7 @@ impl Functions {
             Payload::CustomSection(section) if section.name() == "name" => {
                 let reader = BinaryReader::new(section.data(), section.data_offset());
                 let mut several = HashSet::new();
-                for subsection in wasmparser::NameSectionReader::new(reader).into_iter().map_while(Result::ok) {
+                for subsection in wasmparser::NameSectionReader::new(reader).map_while(Result::ok) {
                     let Name::Function(map) = subsection else { continue };
                     for naming in map.into_iter().map_while(Result::ok) {
                         if self.names[0].insert(naming.name.to_string(), naming.index).is_some() {

@@ -73,7 +73,8 @@ impl<'t> Together<'t> {
             if layout.same {
                 differing.step(&mut left, &mut right);
             } else {
-                (left.take_touched(), right.take_touched());
+                left.take_touched();
+                right.take_touched();
             }
             let [Some(ours), Some(theirs)] = steps else { break Found::CutOff(steps) };
             stretches.push_back([from, [ours.position, theirs.position]]);

@@ -35,8 +35,12 @@ pub(crate) fn draw(frame: &mut Frame, areas: &Areas, screen: &Screen, theme: The
             code::draw(buffer, areas.native[i], native, focused(Pane::Native, side), theme);
         }
     }
-    if let Some(wat) = &screen.wat {
-        code::draw(buffer, areas.wat, wat, screen.focus.pane == Pane::Wat, theme);
+    let both = screen.wat.iter().all(Option::is_some);
+    for side in Side::BOTH {
+        if let Some(wat) = &screen.wat[side.index()] {
+            let has_focus = screen.focus.pane == Pane::Wat && (!both || screen.focus.side == side);
+            code::draw(buffer, areas.wat[side.index()], wat, has_focus, theme);
+        }
     }
     status::draw(buffer, areas, screen, theme);
     if let Some(top) = screen.help {

@@ -188,7 +188,7 @@ fn mouse_selects_events_bytes_and_panes() {
     assert_eq!(app.row, 6);
     act(&mut app, &[Action::Wheel(memory.x, memory.y, Forward)]);
     assert_eq!(app.address, before + 8 + 5 + 24);
-    let wat = app.areas.wat;
+    let wat = app.areas.wat[0];
     act(&mut app, &[Action::Click(wat.x + 3, wat.y + 1)]);
     assert_eq!(app.focus.pane, Pane::Wat);
     // The title and the key line are not panes.

@@ -217,6 +217,10 @@ fn run(name: &str, engine: &str, events: Vec<Store>) -> FakeSide {
 }
 
 impl Outline for Fake {
+    fn are_builds(&self) -> bool {
+        false
+    }
+
     fn is_pair(&self) -> bool {
         self.runs.len() == 2
     }
@@ -254,15 +258,15 @@ impl Outline for Fake {
         format!("{}memory {}", self.prefix, if memory.0 == 1 { "heap" } else { "0" })
     }
 
-    fn function_name(&self, func: FuncIndex) -> String {
+    fn function_name(&self, _: Side, func: FuncIndex) -> String {
         format!("{}{}", self.prefix, if func.0 == 3 { "mix" } else { "flush" })
     }
 
-    fn own_offset(&self, offset: CodeOffset) -> CodeOffset {
+    fn own_offset(&self, _: Side, offset: CodeOffset) -> CodeOffset {
         offset
     }
 
-    fn source_line(&self, offset: CodeOffset) -> Option<String> {
+    fn source_line(&self, _: Side, offset: CodeOffset) -> Option<String> {
         (offset.0 == 0x1b2 && !self.is_loading()).then(|| "mix.c:14".to_string())
     }
 
@@ -372,17 +376,18 @@ impl Traces for Fake {
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError> {
         self.search(side, at, direction, |store| {
-            store.op.contains(text) || store.place.is_some_and(|place| self.function_name(place.func).contains(text))
+            store.op.contains(text)
+                || store.place.is_some_and(|place| self.function_name(side, place.func).contains(text))
         })
     }
 
-    fn wat(&mut self, func: FuncIndex) -> Code {
+    fn wat(&mut self, side: Side, func: FuncIndex) -> Code {
         let stores: &[u32] = if func.0 == 3 { &[0x1b2, 0x1c4] } else { &[0x2e1] };
         let first = stores[0] - 20;
         let head = CodeLine {
             offset: None,
             margin: String::new(),
-            text: format!("{}(func ${} (param i32)", self.prefix, self.function_name(func)),
+            text: format!("{}(func ${} (param i32)", self.prefix, self.function_name(side, func)),
             recorder: false,
         };
         let body =

@@ -137,7 +137,7 @@ fn debug_information_is_read_in_the_background() {
     while outline.is_loading() {
         std::thread::yield_now();
     }
-    assert_eq!(outline.source_line(CodeOffset(0)), None, "the module has none");
+    assert_eq!(outline.source_line(Side::Lhs, CodeOffset(0)), None, "the module has none");
 }
 
 #[test]
