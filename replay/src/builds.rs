@@ -79,6 +79,12 @@ impl BuildsReport {
         report.compared = ComparedSteps { memory_differed: differing.seen, ..compared };
         report.nan_results = nans;
         report.conclude(&found, &ends);
+        if left.is_entered() || right.is_entered() {
+            report.notes.push(
+                "the host called functions of the guest; what it gave them and what they returned is not compared"
+                    .to_string(),
+            );
+        }
         let mut places = Places { functions: &mut pairing };
         if let Found::Unlike(Unlike { read: Some(number), .. }, ours, theirs) = &found
             && let (Seen::HostCall(call), Seen::HostCall(other)) = (&ours.seen, &theirs.seen)

@@ -62,6 +62,8 @@ struct State {
     /// The export that runs; nothing while the start function does, which no observer calls.
     function: Option<String>,
     host: Option<(HostCall, DefaultHasher)>,
+    /// Whether the host called functions of the guest, by their numbers in this build.
+    entered: bool,
 }
 
 #[derive(Default)]
@@ -145,6 +147,11 @@ impl<'t> Walk<'t> {
         Ok(found)
     }
 
+    /// Whether the host called functions of the guest.
+    pub(super) fn is_entered(&self) -> bool {
+        self.state.entered
+    }
+
     /// The pages written since the last call.
     pub(super) fn take_touched(&mut self) -> HashSet<(MemoryIndex, u64)> {
         self.touched.last = None;
@@ -171,6 +178,10 @@ impl State {
                 if let Some((_, hasher)) = &mut self.host {
                     (memory, delta).hash(hasher);
                 }
+                None
+            }
+            Event::Host(HostEvent::Enter { .. }) => {
+                self.entered = true;
                 None
             }
             Event::Host(HostEvent::Return { import, outcome }) => {
