@@ -2,6 +2,7 @@
 
 mod compare;
 mod engines;
+mod export;
 mod format;
 mod guest;
 mod html;
@@ -14,6 +15,7 @@ mod sweep;
 
 pub use compare::CompareArgs;
 pub use engines::EngineList;
+pub use export::{ExportArgs, ExportFormat};
 pub use format::Format;
 pub use guest::{GuestArgs, ProgramArgs, RunArgs, options_for};
 pub use html::HtmlArgs;
@@ -92,6 +94,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
     )]
     Diff(DiffArgs),
+    /// Write the events of a trace as a table, for databases and data frames
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint export app.fpt -o app.parquet\n  forkpoint export app.fpt --format csv -o - | head\n  forkpoint export app.fpt -o events --partition 10000000"
+    )]
+    Export(ExportArgs),
     /// Write the report on two traces as one page of HTML
     #[command(
         after_help = "EXAMPLES\n  forkpoint report traces/lhs.fpt traces/rhs.fpt -o report.html\n  forkpoint report bug.zip -o report.html"

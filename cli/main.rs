@@ -11,6 +11,7 @@ mod completions;
 mod diff;
 mod dump;
 mod engines;
+mod export;
 mod files;
 mod html;
 mod info;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),
         Command::Report(command) => html::run(&command),
+        Command::Export(command) => export::run(&command),
         Command::Pack(command) => pack::run(&command),
         Command::Info(command) => info::run(&command),
         Command::Dump(command) => dump::run(&command),

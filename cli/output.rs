@@ -83,6 +83,12 @@ impl Lines {
     }
 }
 
+/// Standard output for bytes that are no text for a terminal, or whose every character comes from this program or is
+/// [`harmless`].
+pub fn raw() -> impl Write + Send {
+    BufWriter::with_capacity(1 << 16, io::stdout())
+}
+
 /// A word quoted for a shell, safe to paste whatever file name or argument it is.
 pub fn quoted(word: &OsStr) -> String {
     match word.to_str() {
