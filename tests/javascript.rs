@@ -21,7 +21,8 @@ external_tests! {
         a_module_compiled_by_node_itself_is_not_the_programs,
         programs_that_end_early_are_recorded_as_far_as_they_come,
         what_the_guest_grows_is_the_guests,
-        deep_nesting_is_replayed;
+        deep_nesting_is_replayed,
+        workers_and_other_processes_run_as_ever;
     [Need::Node, Need::Packages] => sqlite_runs_everywhere,
         quickjs_runs_everywhere,
         resvg_runs_everywhere,
@@ -381,6 +382,33 @@ fn what_the_guest_grows_is_the_guests() {
     assert_eq!(dumped.matches("memory.grow").count(), 3, "{dumped}");
     assert!(dumped.contains("host write [0x00030d40; 10] <- 07"), "{dumped}");
     replays(folder.path());
+}
+
+/// Only what the main thread of the first process does is recorded.
+fn workers_and_other_processes_run_as_ever() {
+    let folder = app(
+        r#"(module (memory 1) (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0)) (local.get 0)))"#,
+        r#"import { createRequire } from "module"; createRequire(import.meta.url)("./main.cjs");"#,
+    );
+    let script = r#"const fs = require("fs"); const { Worker, isMainThread } = require("worker_threads");
+        const bytes = fs.readFileSync(__dirname + "/app.wasm");
+        const run = (value) => new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports.run(value);
+        if (process.argv[2] === "child") {
+          console.log("child", run(3), process.execArgv.length);
+        } else if (isMainThread) {
+          console.log(process.argv.length, process.execArgv.length, run(1));
+          new Worker(__filename).on("exit", () => require("child_process").fork(__filename, ["child"]));
+        } else {
+          console.log("worker", run(2));
+        }"#;
+    fs::write(folder.path().join("main.cjs"), script).expect("a script");
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    assert_eq!(recorded.stdout, "2 0 1\nworker 2\nchild 3 0\n", "{recorded:?}");
+    let dumped = dump(folder.path());
+    assert_eq!(dumped.matches("call run(1)").count(), 1, "{dumped}");
+    assert!(!dumped.contains("run(2)") && !dumped.contains("run(3)"), "{dumped}");
 }
 
 /// JavaScript and the guest call each other 5,000 times over: more than a stack of the usual size holds.

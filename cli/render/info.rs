@@ -94,7 +94,9 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
         row("JavaScript", javascript.command.join(" "));
         row("its writes", javascript.changes.clone());
     }
-    row("arguments", header.host.arguments.join(" "));
+    if header.javascript.is_none() {
+        row("arguments", header.host.arguments.join(" "));
+    }
     if header.host.deterministic {
         row("host", "fixed clocks and random source".to_string());
     }

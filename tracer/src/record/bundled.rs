@@ -23,6 +23,7 @@ const NODE: &[(&str, &str)] = &[
 /// The files of `runners/node` that stand behind `WebAssembly` in a user's program, the one to load first.
 const PRELOAD: &[(&str, &str)] = &[
     ("preload.cjs", include_str!("../../runners/node/preload.cjs")),
+    ("behind.cjs", include_str!("../../runners/node/behind.cjs")),
     ("guest.cjs", include_str!("../../runners/node/guest.cjs")),
     ("wire.cjs", include_str!("../../runners/node/wire.cjs")),
     ("traps.cjs", include_str!("../../runners/node/traps.cjs")),

@@ -29,6 +29,8 @@ pub(super) struct Child {
     process: std::process::Child,
     /// Whether the process leads its own group.
     grouped: bool,
+    /// Whether it is a program of the user's, which takes no orders during its run.
+    deaf: bool,
     /// Whether it was waited for, so that its number may be somebody else's.
     reaped: bool,
     socket: UnixStream,
@@ -95,7 +97,7 @@ impl Child {
             if stopped.is_none() && !gone && !over.get() && looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
                 looked = Some(Instant::now());
                 stopped = limits.stopped(self.process.id());
-                if stopped == Some(Stopped::OutOfMemory) {
+                if stopped == Some(Stopped::OutOfMemory) || self.deaf && stopped == Some(Stopped::TimedOut) {
                     // What it would do until it ends by itself takes more of it.
                     self.kill();
                 } else if stopped.is_some() {

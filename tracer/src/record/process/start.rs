@@ -76,7 +76,7 @@ impl Child {
         let live = matches!(&job.task, Task::Run(run) if run.live_host);
         let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
         let frames = listen(&socket, &buffer)?;
-        Ok(Child { process, grouped, reaped: false, socket, frames, last_words, buffer })
+        Ok(Child { process, grouped, deaf: false, reaped: false, socket, frames, last_words, buffer })
     }
 
     /// Starts a program of the user's, which is told in the file `link` how to reach the recorder. Its standard streams are
@@ -108,7 +108,7 @@ impl Child {
         drop(starting);
         let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
         let frames = listen(&socket, &buffer)?;
-        Ok(Child { process, grouped: false, reaped: false, socket, frames, last_words: None, buffer })
+        Ok(Child { process, grouped: false, deaf: true, reaped: false, socket, frames, last_words: None, buffer })
     }
 }
 

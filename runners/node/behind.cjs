@@ -1,0 +1,301 @@
+// Stands behind `WebAssembly` in a program that lives in JavaScript, in its main thread. The first module that the
+// recorder wants is instantiated as the recorder has rewritten it; the program gets the functions of that instance in
+// wrappers (guest.cjs), and of everything else the original.
+
+"use strict";
+
+const fs = require("fs");
+const path = require("path");
+const { Guest } = require("./guest.cjs");
+const { Wire } = require("./wire.cjs");
+
+// The oldest release of Node with all that is used here.
+const OLDEST = 18;
+
+const API = WebAssembly;
+const { Module, Instance, Table, compile, instantiate, compileStreaming, instantiateStreaming } = API;
+const exportsOf = Object.getOwnPropertyDescriptor(Instance.prototype, "exports");
+
+const { socket } = JSON.parse(fs.readFileSync(path.join(__dirname, "link.json")));
+const wire = new Wire(socket);
+
+// The bytes of modules, the exports of the recorded instance, its tables by number.
+const sources = new WeakMap();
+const shown = new WeakMap();
+const tables = new Map();
+// Modules that the recorder does not want.
+const passed = new WeakSet();
+let guest = null;
+let asked = 0;
+
+function about() {
+  const flags = process.execArgv;
+  const mode = flags.includes("--no-liftoff") ? "turbofan" : flags.includes("--no-wasm-tier-up") ? "liftoff" : "tiering";
+  return {
+    protocol: 2, spec: "node", name: "v8", version: process.versions.v8, mode, compiler: mode, opt_level: "default",
+    target: process.arch, cpu_features: [],
+    settings: [["node", process.versions.node], ["flags", flags.join(" ")], ["last events", "kept but in a crash"]],
+  };
+}
+
+// What cannot be recorded ends the recording, and with it the program.
+function refuse(why) {
+  wire.message(JSON.stringify({ Failed: why }));
+  process.kill(process.pid, "SIGKILL");
+}
+
+// A copy of the bytes in a BufferSource; `undefined` for what is none, about which V8 complains itself.
+function bytesOf(source) {
+  if (ArrayBuffer.isView(source)) return Buffer.from(source.buffer, source.byteOffset, source.byteLength).slice();
+  if (source instanceof ArrayBuffer || source instanceof SharedArrayBuffer) return Buffer.from(source).slice();
+  return undefined;
+}
+
+// Whether the one who has called is Node itself, which has modules of its own.
+function isNodes() {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 4;
+  const frames = String(new Error().stack).split("\n").slice(1);
+  Error.stackTraceLimit = stackTraceLimit;
+  const caller = frames.find((frame) => !frame.includes(__filename)) ?? "";
+  return /[( ]node:/.test(caller);
+}
+
+function remember(module, bytes) {
+  if (bytes !== undefined) sources.set(module, bytes);
+  return module;
+}
+
+// What the recorder wants to be done with a module: `null` if it is not recorded.
+function plan(module) {
+  const bytes = sources.get(module);
+  if (bytes === undefined || passed.has(module)) return null;
+  const file = `instantiated-${asked++}.wasm`;
+  fs.writeFileSync(path.join(__dirname, file), bytes);
+  wire.message(JSON.stringify({ Module: file }));
+  const { Record: name } = wire.order();
+  if (name === undefined) {
+    passed.add(module);
+    return null;
+  }
+  return JSON.parse(fs.readFileSync(path.join(__dirname, name)));
+}
+
+// The imports of a module, with functions in wrappers; everything is read once, in the order of the module.
+function wrapped(module, imports, recorded) {
+  const mine = {};
+  let number = 0;
+  const modules = new Map();
+  for (const { module: from, name, kind } of Module.imports(module)) {
+    if (!modules.has(from)) modules.set(from, imports[from]);
+    const namespace = modules.get(from);
+    // V8 says what is wrong with it.
+    if (namespace === undefined || namespace === null || !(typeof namespace === "object" || typeof namespace === "function")) {
+      return { ...mine, [from]: namespace };
+    }
+    const value = namespace[name];
+    if (API.Suspending !== undefined && value instanceof API.Suspending) {
+      refuse(`it imports ${from}.${name} as a WebAssembly.Suspending: calls that suspend the guest cannot be recorded`);
+    }
+    if (!Object.hasOwn(mine, from)) Object.defineProperty(mine, from, { value: Object.create(null), enumerable: true });
+    mine[from][name] = kind === "function" && typeof value === "function" ? recorded.imported(number, value) : value;
+    if (kind === "function") number++;
+  }
+  return mine;
+}
+
+// Another instance must not have the recorded one's table: it would call functions there without JavaScript, unseen.
+function apart(module, imports) {
+  for (const { module: from, name, kind } of Module.imports(module)) {
+    if (kind === "table" && tables.has(imports?.[from]?.[name])) {
+      refuse(`another module imports the recorded one's table as ${from}.${name}: what it calls there cannot be seen`);
+    }
+  }
+}
+
+// An instance of a module: the recorder's, or the plain one. `api` is what the program calls, for messages.
+function make(module, imports, api) {
+  const found = plan(module);
+  const wanted = guest === null ? found : null;
+  const plain = () => {
+    if (tables.size > 0 && !guest.over) apart(module, imports);
+    return renamed(api, () => new Instance(module, imports));
+  };
+  if (wanted === null || (imports === undefined && Module.imports(module).length > 0)) return plain();
+  const recorded = new Guest(wire, wanted, refuse);
+  const rewritten = new Module(fs.readFileSync(path.join(__dirname, wanted.module)));
+  wire.message('{"Accepted":"validate"}');
+  wire.message('{"Accepted":"compile"}');
+  let instance;
+  try {
+    const mine = wrapped(module, imports ?? {}, recorded);
+    mine.forkpoint = { event: recorded.hook };
+    instance = renamed(api, () => new Instance(rewritten, mine));
+  } catch (error) {
+    guest = recorded;
+    recorded.over = true;
+    wire.message(JSON.stringify({ Rejected: { stage: "instantiate", message: String(error?.message), offset: null, code: null } }));
+    throw error;
+  }
+  guest = recorded;
+  wire.help();
+  const raw = exportsOf.get.call(instance);
+  wanted.set_tables.forEach(({ index, export: name }) => tables.set(raw[name], index));
+  const exports = Object.create(null);
+  for (const { name, kind } of Module.exports(module)) {
+    exports[name] = kind === "function" ? recorded.function(raw[name]) : raw[name];
+  }
+  shown.set(instance, Object.freeze(exports));
+  recorded.begin(raw);
+  return instance;
+}
+
+// Errors name what the program has called.
+function renamed(api, action) {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof Error) error.message = error.message.replace(/^WebAssembly\.\w+\(\)/, `WebAssembly.${api}()`);
+    throw error;
+  }
+}
+
+// What natives and functions of the guest are in JavaScript's words, by their proxies.
+const words = new WeakMap();
+
+// Puts a proxy into an object's place for a native function.
+function stand(object, name, handler) {
+  const descriptor = Object.getOwnPropertyDescriptor(object, name);
+  if (descriptor === undefined) return;
+  const proxy = new Proxy(descriptor.value, handler);
+  words.set(proxy, `function ${descriptor.value.name}() { [native code] }`);
+  Object.defineProperty(object, name, { ...descriptor, value: proxy });
+}
+
+function standBehind() {
+  stand(Function.prototype, "toString", {
+    apply(native, self, values) {
+      const number = guest?.raw.get(self)?.number;
+      if (number !== undefined) return `function ${number}() { [native code] }`;
+      return words.get(self) ?? Reflect.apply(native, self, values);
+    },
+  });
+  const target = (newTarget, proxy, native) => (newTarget === proxy ? native : newTarget);
+  stand(API, "Module", {
+    construct(native, values, newTarget) {
+      const bytes = isNodes() ? undefined : bytesOf(values[0]);
+      return remember(Reflect.construct(native, values, target(newTarget, API.Module, native)), bytes);
+    },
+  });
+  stand(API, "Instance", {
+    construct(native, values, newTarget) {
+      const [module, imports] = values;
+      if (!(module instanceof Module) || newTarget !== API.Instance) return Reflect.construct(native, values, target(newTarget, API.Instance, native));
+      return make(module, imports, "Instance");
+    },
+  });
+  Module.prototype.constructor = API.Module;
+  Instance.prototype.constructor = API.Instance;
+  stand(API, "compile", {
+    apply(native, self, values) {
+      const bytes = isNodes() ? undefined : bytesOf(values[0]);
+      return Reflect.apply(native, self, values).then((module) => remember(module, bytes));
+    },
+  });
+  stand(API, "instantiate", {
+    apply(native, self, values) {
+      const [source, imports] = values;
+      if (source instanceof Module) return Promise.resolve().then(() => make(source, imports, "instantiate"));
+      const bytes = isNodes() ? undefined : bytesOf(source);
+      if (bytes === undefined) return Reflect.apply(native, self, values);
+      return compile(bytes).then(
+        (module) => ({ module: remember(module, bytes), instance: make(module, imports, "instantiate") }),
+        (error) => renamed("instantiate", () => { throw error; }),
+      );
+    },
+  });
+  const streamed = async (source) => {
+    const response = await source;
+    const bytes = typeof response?.clone === "function" ? response.clone().arrayBuffer() : undefined;
+    return remember(await compileStreaming.call(API, response), bytes && Buffer.from(await bytes));
+  };
+  stand(API, "compileStreaming", { apply: (native, self, [source]) => streamed(source) });
+  stand(API, "instantiateStreaming", {
+    apply: (native, self, [source, imports]) =>
+      streamed(source).then((module) => ({ module, instance: make(module, imports, "instantiateStreaming") })),
+  });
+  Object.defineProperty(Instance.prototype, "exports", {
+    ...exportsOf,
+    get: new Proxy(exportsOf.get, { apply: (native, self, values) => shown.get(self) ?? Reflect.apply(native, self, values) }),
+  });
+  stand(Table.prototype, "get", {
+    apply(native, self, values) {
+      const element = Reflect.apply(native, self, values);
+      return tables.has(self) && !guest.over ? guest.function(element) : element;
+    },
+  });
+  // The number of a function in a table; what is no function of the guest is a host's, which a replay does not have.
+  const numbered = (value) => {
+    if (value === null || value === undefined) return { value, number: null };
+    const known = guest.raw.get(value);
+    if (known === undefined && typeof value === "function") {
+      refuse("it puts a function into a table of the recorded module that is not the module's own: that cannot be recorded yet");
+    }
+    return known === undefined ? { value, number: null } : { value: known.raw, number: known.number };
+  };
+  stand(Table.prototype, "set", {
+    apply(native, self, [index, value, ...rest]) {
+      if (!tables.has(self) || guest.over) return Reflect.apply(native, self, [index, value, ...rest]);
+      const element = numbered(value);
+      // A missing value is null, and `undefined` is not.
+      Reflect.apply(native, self, value === undefined ? [index] : [index, element.value]);
+      wire.setElement(tables.get(self), Number(index), element.number);
+    },
+  });
+  stand(Table.prototype, "grow", {
+    apply(native, self, [delta, value]) {
+      if (!tables.has(self) || guest.over) return Reflect.apply(native, self, value === undefined ? [delta] : [delta, value]);
+      const element = numbered(value);
+      const before = Reflect.apply(native, self, value === undefined ? [delta] : [delta, element.value]);
+      const table = tables.get(self);
+      wire.grewTable(table, self.length - before, before);
+      if (element.number !== null) {
+        for (let index = before; index < self.length; index++) wire.setElement(table, index, element.number);
+      }
+      return before;
+    },
+  });
+}
+
+// The program is over after its own handlers of `exit`.
+function listenForTheEnd() {
+  const emit = process.emit;
+  process.emit = function (name, ...values) {
+    const result = Reflect.apply(emit, this, [name, ...values]);
+    if (name === "exit" && this === process) guest?.end(process.exitCode ?? values[0] ?? 0);
+    return result;
+  };
+  const { abort, kill, reallyExit } = process;
+  process.abort = () => {
+    wire.send();
+    return abort.call(process);
+  };
+  process.kill = (id, signal) => {
+    if (id === process.pid) wire.send();
+    return kill.call(process, id, signal);
+  };
+  process.reallyExit = (code) => {
+    guest?.end(code ?? 0);
+    return reallyExit.call(process, code);
+  };
+}
+
+if (parseInt(process.versions.node, 10) < OLDEST) {
+  refuse(`Node ${process.versions.node} cannot run the preload: the oldest release that works is ${OLDEST}`);
+}
+// Programs that this one starts are not recorded.
+const own = process.execArgv.indexOf("--require");
+if (own >= 0) process.execArgv.splice(own, 2);
+wire.message(JSON.stringify({ Hello: about() }));
+standBehind();
+listenForTheEnd();
