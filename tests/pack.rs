@@ -6,7 +6,7 @@ mod common;
 
 use common::{folder_with, repository, run};
 use forkpoint_replay::{Pack, Report, Timeline};
-use forkpoint_traces::{Excerpt, ExcerptModule, Position, TraceReader};
+use forkpoint_traces::{Excerpt, ExcerptModule, JavaScriptInfo, Position, TraceReader};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -275,4 +275,20 @@ fn a_recording_starts_no_program_that_it_names() {
     let ran =
         run(folder.path(), &[&["pack", &lhs, "strange.fpt", "-o", "other.zip", "--redact"], &named[..]].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
+fn what_javascript_gave_is_not_redacted() {
+    let folder = folder_with(&[]);
+    for name in ["orbit-jit", "orbit-portable"] {
+        let mut trace = TraceReader::open(&repository(&format!("traces/samples/{name}.fpt"))).unwrap();
+        let (mut header, words) = (trace.header().clone(), trace.words().clone());
+        header.javascript = Some(JavaScriptInfo::default());
+        let all = [Position(0)..Position(trace.events())];
+        let excerpt = Excerpt { held: &all, header: &header, words: &words, module: ExcerptModule::Same, edit: None };
+        trace.excerpt(excerpt, &folder.path().join(format!("{name}.fpt")), &mut |_| true).unwrap();
+    }
+    let ran = run(folder.path(), &["pack", "orbit-jit.fpt", "orbit-portable.fpt", "-o", "bug.zip", "--redact"]);
+    assert!(ran.code == 2 && ran.stderr.contains("cannot be redacted"), "{ran:?}");
+    assert!(!folder.path().join("bug.zip").exists());
 }

@@ -27,6 +27,12 @@ pub enum CompareError {
         "the runs agree, so there is no divergence to keep while everything else is replaced: pack them without --redact"
     )]
     NothingToRedact,
+    /// What JavaScript gave a guest cannot be distinguished from what it computed.
+    #[error(
+        "a recording of a program in JavaScript cannot be redacted, since JavaScript writes what it likes anywhere in memory: \
+         `forkpoint pack --list` says what a pack of it holds, and `forkpoint reduce` makes a module without it"
+    )]
+    RedactJavaScript,
     /// Runs that are made again do not diverge as the recorded ones do.
     #[error(
         "run again from the recording, without custom sections, the engines do not diverge in the same way ({likeness}): \

@@ -71,6 +71,9 @@ impl Redaction<'_> {
     /// # Errors
     /// When the runs do not part, or do not part in the same way when they are made again.
     pub fn run(mut self) -> Result<Redacted, CompareError> {
+        if self.lhs.trace().header().javascript.is_some() {
+            return Err(CompareError::RedactJavaScript);
+        }
         let report = Report::new(self.lhs, self.rhs, self.settings.context, self.settings.nan_bits)?;
         let Some(likeness) = Likeness::of(&report) else { return Err(CompareError::NothingToRedact) };
         let folder = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
