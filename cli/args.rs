@@ -123,7 +123,9 @@ pub enum Command {
     )]
     Engines(EnginesArgs),
     /// Look at one trace, or at two side by side, in the terminal
-    #[command(after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2")]
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2"
+    )]
     View(ViewArgs),
     /// Check that a program speaks the runner protocol (docs/runner-protocol.md)
     #[command(after_help = "EXAMPLES\n  forkpoint runner-check node runners/node/runner.mjs")]
@@ -242,8 +244,10 @@ pub struct EnginesArgs {
 
 #[derive(Debug, Args)]
 pub struct ViewArgs {
-    /// The trace, the left one of two, or a pack of both
-    pub lhs: PathBuf,
+    /// The trace, the left one of two, or a pack of both [default: those of the last comparison]
+    ///
+    /// `compare` without -o keeps its traces, if it made any, in the user's folder for caches until the next comparison that does.
+    pub lhs: Option<PathBuf>,
     /// The right one
     pub rhs: Option<PathBuf>,
     /// Where to start [default: the first divergence, or the beginning]

@@ -9,6 +9,7 @@ use crate::output::{print_json, quoted, tell};
 use crate::progress::{self, Terminal};
 use crate::render::{print_builds, print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
+use crate::{last, view};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
     BuildComparison, CompareError, Comparison, Kept, Reask, Settings, Survey, is_script, refuse_invalid_build,
@@ -24,6 +25,10 @@ use std::sync::Arc;
 pub fn run(args: &CompareArgs) -> Result<Answer> {
     if args.recording.is_some() || args.program.node.is_some() {
         return recording::run(args);
+    }
+    if args.view {
+        // A comparison may take long, and its result could not be shown.
+        forkpoint_tui::need_terminal()?;
     }
     let shown = progress::show(args.echo);
     progress::phase("rewriting");
@@ -81,11 +86,17 @@ fn two(
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = args.output.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    let sides = sides(args, folder, &base);
-    let hint = hint(args, &sides);
-    let comparison = Comparison { program, sides, settings, progress: &Terminal };
+    let comparison = Comparison { program, sides: sides(args, folder, &base), settings, progress: &Terminal };
     let compared = comparison.run()?;
+    let traces = comparison.sides.each_ref().map(|side| side.output.as_path());
+    let viewer =
+        (args.view && compared.report.position.is_some()).then(|| view::of_comparison(traces)).transpose()?;
     drop(shown);
+    let hint = hint(args, traces);
+    if let Some(viewer) = viewer {
+        viewer.show()?;
+        return Ok(Answer::of(compared.report.agree));
+    }
     let json = args.report.json || args.format == Format::Json;
     let answer = if json || args.format == Format::Text {
         print_compared(&compared, &comparison.settings.own_hosts, json, &hint)?
@@ -111,14 +122,26 @@ fn sides(args: &CompareArgs, folder: &Path, base: &Request) -> [Request; 2] {
     [side(lhs, "lhs.fpt", args.lhs_memory_page_limit), side(rhs, "rhs.fpt", args.rhs_memory_page_limit)]
 }
 
-/// How to look at the traces.
-fn hint(args: &CompareArgs, sides: &[Request; 2]) -> String {
-    if args.output.is_none() {
-        return "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n"
-            .to_string();
+/// How to look at the traces. Without -o they are kept for `view`, unless the user wants nothing kept.
+fn hint(args: &CompareArgs, traces: [&Path; 2]) -> String {
+    if args.output.is_some() {
+        let [lhs, rhs] = traces.map(|trace| quoted(trace.as_os_str()));
+        return format!("\nlook at it: forkpoint view {lhs} {rhs}\n");
     }
-    let [lhs, rhs] = sides.each_ref().map(|side| quoted(side.output.as_os_str()));
-    format!("\nlook at it: forkpoint view {lhs} {rhs}\n")
+    // Runs that agree by digests leave none, and who asks for an exit code only, as a reducer does, looks at none.
+    let kept = !args.run.no_cache
+        && args.same_as.is_none()
+        && traces.iter().all(|trace| trace.exists())
+        && last::keep(traces).unwrap_or_else(|error| {
+            tell(&format!("note: the traces are not kept for `forkpoint view`: {error}"));
+            false
+        });
+    match kept {
+        true => "\nlook at it: forkpoint view\n".to_string(),
+        false => {
+            "\nlook at it: add -o DIR to keep both traces, then forkpoint view DIR/lhs.fpt DIR/rhs.fpt\n".to_string()
+        }
+    }
 }
 
 /// The other build, prepared for the same calls.
@@ -149,10 +172,11 @@ fn builds(
     let folder = args.output.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let sides = sides(args, folder, &base);
-    let hint = hint(args, &sides);
     let programs = builds.map(|(_, program)| program);
-    let compared = BuildComparison { programs, sides, settings, progress: &Terminal }.run()?;
+    let comparison = BuildComparison { programs, sides, settings, progress: &Terminal };
+    let compared = comparison.run()?;
     drop(shown);
+    let hint = hint(args, comparison.sides.each_ref().map(|side| side.output.as_path()));
     print_builds(&compared, args.report.json || args.format == Format::Json, &hint)
 }
 

@@ -15,6 +15,7 @@ mod export;
 mod files;
 mod html;
 mod info;
+mod last;
 mod output;
 mod pack;
 mod progress;

@@ -2,28 +2,55 @@
 
 use crate::answer::Answer;
 use crate::args::ViewArgs;
-use crate::{files, progress};
+use crate::{files, last, progress};
 use anyhow::Result;
+use forkpoint_compare::{CompareError, open_recorded};
 use forkpoint_replay::{Pack, Side, Timeline};
-use forkpoint_tui::Opened;
+use forkpoint_traces::Position;
+use forkpoint_tui::{Opened, Viewer};
 use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &ViewArgs) -> Result<Answer> {
     let shown = progress::show(false);
-    let (mut lhs, rhs) = match &args.rhs {
-        None if Pack::is_one(&args.lhs) => {
-            let [lhs, rhs] = files::pair(&args.lhs, None)?;
-            (in_pack(&args.lhs, Side::Lhs, lhs), Some(in_pack(&args.lhs, Side::Rhs, rhs)))
-        }
-        rhs => (named(&args.lhs)?, rhs.as_deref().map(named).transpose()?),
+    let (lhs, rhs, what) = opened(args)?;
+    forkpoint_tui::need_terminal()?;
+    let viewer = looked_through(lhs, rhs, args.at)?;
+    let viewer = match what {
+        Some(what) => viewer.saying(&what),
+        None => viewer,
     };
-    progress::follow("looking for the first divergence", &mut lhs.timeline);
-    let viewer = forkpoint_tui::open(lhs, rhs, args.at)?;
     // From here on the viewer owns the screen.
     drop(shown);
     viewer.show()?;
     Ok(Answer::Yes)
+}
+
+/// The traces that the user names, or those of the last comparison, with what these are.
+fn opened(args: &ViewArgs) -> Result<(Opened, Option<Opened>, Option<String>)> {
+    let Some(lhs) = &args.lhs else {
+        let ([lhs, rhs], what) = last::open(named)?;
+        return Ok((lhs, Some(rhs), Some(what)));
+    };
+    Ok(match &args.rhs {
+        None if Pack::is_one(lhs) => {
+            let [left, right] = files::pair(lhs, None)?;
+            (in_pack(lhs, Side::Lhs, left), Some(in_pack(lhs, Side::Rhs, right)), None)
+        }
+        rhs => (named(lhs)?, rhs.as_deref().map(named).transpose()?, None),
+    })
+}
+
+/// A viewer of what a comparison found.
+pub fn of_comparison(traces: [&Path; 2]) -> Result<Viewer> {
+    let open = |path| Ok::<_, CompareError>(Opened { name: name(path), timeline: open_recorded(path)? });
+    looked_through(open(traces[0])?, Some(open(traces[1])?), None)
+}
+
+/// A viewer that has found where the traces diverge.
+fn looked_through(mut lhs: Opened, rhs: Option<Opened>, at: Option<Position>) -> Result<Viewer> {
+    progress::follow("looking for the first divergence", &mut lhs.timeline);
+    Ok(forkpoint_tui::open(lhs, rhs, at)?)
 }
 
 fn named(path: &Path) -> Result<Opened> {

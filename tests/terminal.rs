@@ -11,7 +11,8 @@ use std::time::Duration;
 
 external_tests! {
     [TMUX] => two_traces_side_by_side_from_start_to_quit, two_builds_have_their_own_code_side_by_side, a_signal_gives_the_terminal_back,
-        a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q, what_a_strangers_guest_prints_does_not_act;
+        a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q, what_a_strangers_guest_prints_does_not_act,
+        a_comparison_opens_what_it_found_and_again_later;
 }
 
 /// A separate tmux server, ended with the test.
@@ -127,6 +128,45 @@ fn two_builds_have_their_own_code_side_by_side() {
     assert!(screen.lines().any(pair), "{screen}");
     terminal.keys(&["q"]);
     terminal.wait("the shell", |screen| screen.matches("ready>").count() == 2);
+}
+
+/// `compare --view` shows the viewer and prints nothing; `view` alone opens the same traces later.
+fn a_comparison_opens_what_it_found_and_again_later() {
+    let folder =
+        common::folder_with(&[("orbit.wat", &std::fs::read(common::repository("examples/orbit.wat")).unwrap())]);
+    let terminal = Terminal::new();
+    terminal.keys(&[
+        &format!("cd '{}'; export FORKPOINT_CACHE=cache PS1='ready> '; clear", folder.path().display()),
+        "Enter",
+    ]);
+    terminal.wait("a prompt", |screen| screen.starts_with("ready>"));
+    let forkpoint = common::FORKPOINT;
+    let engines = "--lhs wasmtime:aot,target=portable --rhs wasmtime:pulley";
+    terminal.keys(&[&format!("'{forkpoint}' view"), "Enter"]);
+    terminal.wait("that nothing is kept", |screen| screen.contains("no comparison is kept in"));
+    terminal.keys(&["clear", "Enter"]);
+    terminal.keys(&[&format!("'{forkpoint}' compare orbit.wat --invoke 'run 100' {engines} --view"), "Enter"]);
+    let found = |screen: &str| screen.contains("value at #12") && screen.contains("q quit");
+    let screen = terminal.wait("the divergence", found);
+    assert!(screen.contains("memory 0 @0x10 after #12"), "{screen}");
+    terminal.keys(&["q"]);
+    let screen = terminal.wait("the shell", |screen| screen.matches("ready>").count() == 2 && !found(screen));
+    assert!(!screen.contains("diverge"), "only the viewer was shown:\n{screen}");
+    terminal.keys(&["echo code $?", "Enter"]);
+    terminal.wait("the exit code", |screen| screen.contains("\ncode 1"));
+
+    terminal.keys(&["clear", "Enter"]);
+    terminal.keys(&[&format!("'{forkpoint}' view"), "Enter"]);
+    let screen =
+        terminal.wait("the same again", |screen| screen.contains("value at #12") && screen.contains("q quit"));
+    assert!(
+        screen.contains("the last comparison, ") && screen.contains(" ago: forkpoint compare orbit.wat"),
+        "{screen}"
+    );
+    terminal.keys(&["j"]);
+    terminal.wait("the next event", |screen| screen.contains("after #13") && !screen.contains("the last comparison"));
+    terminal.keys(&["q"]);
+    terminal.wait("the shell", |screen| screen.contains("ready>") && !screen.contains("value at"));
 }
 
 /// A search through forty million events takes seconds on any machine.

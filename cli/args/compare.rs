@@ -64,6 +64,11 @@ pub struct CompareArgs {
     /// is over, and those that all engines lose.
     #[arg(long, value_name = "WHAT", value_parser = keeps())]
     pub keep: Option<Kept>,
+    /// Open what was found in the viewer, instead of printing it
+    ///
+    /// If the runs agree, or the traces do not show how they diverge, the result is printed as without this option.
+    #[arg(long, conflicts_with_all = ["engines", "other", "recording", "node", "same_as", "echo", "format", "json"])]
+    pub view: bool,
     /// End with 0 if the runs diverge in this way, and with 1 if they agree or diverge in another: for `git bisect run` and for
     /// reducers
     ///

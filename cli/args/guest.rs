@@ -120,7 +120,8 @@ pub struct RunArgs {
     /// Compile every module anew: neither use code that Wasmtime compiled in earlier runs nor keep any
     ///
     /// Code of modules of 128 KiB and more is kept in the user's folder for caches, or in the folder that FORKPOINT_CACHE
-    /// names; FORKPOINT_CACHE=off does without. The module, the version and all settings decide which code is used.
+    /// names; FORKPOINT_CACHE=off does without. The module, the version and all settings decide which code is used. `compare` keeps
+    /// the traces of the last comparison there for `forkpoint view`, and with this option does not.
     #[arg(long)]
     pub no_cache: bool,
     /// Run a module that can make threads without them: each `thread-spawn` returns an error (-1)

@@ -53,7 +53,10 @@ pub fn open_trace(path: &Path) -> Result<TraceReader, CompareError> {
 }
 
 /// Opens a trace that this process has recorded: its events may fill as much memory as the guest has.
-pub(crate) fn open_recorded(path: &Path) -> Result<Timeline, CompareError> {
+///
+/// # Errors
+/// As [`open_trace`].
+pub fn open_recorded(path: &Path) -> Result<Timeline, CompareError> {
     let mut trace = open_trace(path)?;
     trace.allow_memory(u64::MAX);
     Ok(Timeline::new(trace))

@@ -63,7 +63,9 @@ pub use compared::Compared;
 pub use comparison::Comparison;
 pub use differences::PlainDifference;
 pub use error::{CompareError, in_one_line};
-pub use files::{is_script, left_by_killed_recorders, open_trace, read_module, read_script, refuse_same};
+pub use files::{
+    is_script, left_by_killed_recorders, open_recorded, open_trace, read_module, read_script, refuse_same,
+};
 pub use guard::{Guard, Unsteady};
 pub use host::{HostMode, OwnHost, OwnHosts};
 pub use json::{json_indented, json_line};

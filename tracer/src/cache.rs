@@ -4,16 +4,13 @@
 //! settings. It holds its own checksum, and one that is cut or damaged is as good as none. Loading native code is running it, so
 //! the folder and its files must be this user's and closed to all others; a folder that is not is left alone.
 
+use crate::cache_folder::{cache_folder, check_private, is_ours, make_private};
 use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
-
-/// The environment variable that names the folder, or switches the cache off.
-pub const CACHE_VARIABLE: &str = "FORKPOINT_CACHE";
 
 /// The form of entries. Another one begins a new set of them.
 const FORM: &[u8] = b"forkpoint compiled code 1";
@@ -67,24 +64,14 @@ impl CodeCache {
         CodeCache { most, ..self }
     }
 
-    /// The cache that the environment asks for: the folder that [`CACHE_VARIABLE`] names, or `forkpoint` in the user's folder for
-    /// caches. `None` if the variable is `off`, or there is no such folder.
+    /// The cache in the folder that the environment asks for, if there is one.
     pub fn of_environment() -> Option<CodeCache> {
-        let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let folder = match named(CACHE_VARIABLE) {
-            Some(value) if value == "off" => return None,
-            Some(value) => PathBuf::from(value),
-            None => match named("XDG_CACHE_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute()) {
-                Some(folder) => folder.join("forkpoint"),
-                None => PathBuf::from(named("HOME")?).join(".cache/forkpoint"),
-            },
-        };
-        Some(CodeCache::in_folder(std::path::absolute(folder).ok()?))
+        Some(CodeCache::in_folder(cache_folder()?))
     }
 
     /// The code that was kept, if there is any and it is as it was written.
     pub(crate) fn get(&self, key: &Key) -> Option<Vec<u8>> {
-        self.check_folder().ok()?;
+        check_private(&self.folder).ok()?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let mut file = File::from(rustix::fs::open(self.folder.join(&key.0), flags, Mode::empty()).ok()?);
         let metadata = file.metadata().ok().filter(|metadata| metadata.is_file() && is_ours(metadata))?;
@@ -109,23 +96,13 @@ impl CodeCache {
         if code.len() as u64 > self.most {
             return Ok(());
         }
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        self.check_folder()?;
+        make_private(&self.folder)?;
         // Only its owner may read or write it. It gets its name when it is whole, whoever else writes the same.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
         file.write_all(blake3::hash(code).as_bytes())?;
         file.write_all(code)?;
         file.persist(self.folder.join(&key.0)).map_err(|error| error.error)?;
         self.make_room()
-    }
-
-    /// Refuses a folder that others could write to.
-    fn check_folder(&self) -> io::Result<()> {
-        let metadata = fs::symlink_metadata(&self.folder)?;
-        match metadata.is_dir() && is_ours(&metadata) {
-            true => Ok(()),
-            false => Err(io::Error::other("the folder is not this user's alone")),
-        }
     }
 
     /// Removes the entries that were not used for longest, until the rest fits; and what a killed process left.
@@ -155,11 +132,6 @@ impl CodeCache {
 
 fn is_entry(path: &Path) -> bool {
     path.to_string_lossy().ends_with(SUFFIX)
-}
-
-/// Whether a file or folder belongs to this user, and nobody else may write to it.
-fn is_ours(metadata: &Metadata) -> bool {
-    metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }
 
 #[cfg(test)]

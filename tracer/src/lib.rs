@@ -32,6 +32,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod cache;
+mod cache_folder;
 pub mod child;
 mod engine;
 mod error;
@@ -53,7 +54,8 @@ mod switch;
 mod validity;
 mod values;
 
-pub use cache::{CACHE_VARIABLE, CodeCache};
+pub use cache::CodeCache;
+pub use cache_folder::{CACHE_VARIABLE, cache_folder, check_private, make_private};
 pub use engine::linked_engines;
 pub use error::RecordError;
 pub use features::{FeatureError, FeatureSwitches};

@@ -108,12 +108,8 @@ pub struct Viewer(app::App);
 /// beginning.
 ///
 /// # Errors
-/// When a trace cannot be read, the two cannot be compared, `start` is past the end, or there is no
-/// terminal.
+/// When a trace cannot be read, the two cannot be compared, or `start` is past the end.
 pub fn open(lhs: Opened, rhs: Option<Opened>, start: Option<Position>) -> Result<Viewer, TuiError> {
-    if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-        return Err(TuiError::NoTerminal);
-    }
     let (outline, timelines) = timelines::Timelines::open(lhs, rhs)?;
     let row = match start {
         Some(position) => Some(row_of_start(&*outline, position)?),
@@ -122,12 +118,31 @@ pub fn open(lhs: Opened, rhs: Option<Opened>, start: Option<Position>) -> Result
     Ok(Viewer(app::App::new(outline, Box::new(timelines), theme::Theme::from_environment(), row)))
 }
 
+/// Refuses standard input and output that are no terminal: before work whose result could not be shown.
+///
+/// # Errors
+/// [`TuiError::NoTerminal`].
+pub fn need_terminal() -> Result<(), TuiError> {
+    match io::stdin().is_terminal() && io::stdout().is_terminal() {
+        true => Ok(()),
+        false => Err(TuiError::NoTerminal),
+    }
+}
+
 impl Viewer {
+    /// The same with a message to begin with.
+    #[must_use]
+    pub fn saying(mut self, message: &str) -> Viewer {
+        self.0.message = Some(printable(message));
+        self
+    }
+
     /// Shows them until the user leaves.
     ///
     /// # Errors
-    /// When the terminal cannot be used. Errors in damaged parts of a trace are shown on the screen.
+    /// When there is no terminal, or it cannot be used. Errors in damaged parts of a trace are shown on the screen.
     pub fn show(mut self) -> Result<(), TuiError> {
+        need_terminal()?;
         let mut tty = terminal::Tty::enter()?;
         event_loop::run(&mut self.0, &mut tty)?;
         Ok(())

@@ -214,7 +214,7 @@ fn output_that_is_no_terminal_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     // Tests may run on a terminal: only a refusal is checked.
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
-        let refused = crate::open(open(folder.path(), "a.fpt", None), None, None);
-        assert!(matches!(refused, Err(TuiError::NoTerminal)));
+        let viewer = crate::open(open(folder.path(), "a.fpt", None), None, None).expect("a trace");
+        assert!(matches!(viewer.show(), Err(TuiError::NoTerminal)));
     }
 }
