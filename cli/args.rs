@@ -32,7 +32,7 @@ use forkpoint_replay::Side;
 use forkpoint_tracer::EngineSpec;
 use forkpoint_traces::Position;
 pub use parse::TimeLimit;
-use parse::{parse_limit, parse_position, parse_range, sides};
+use parse::{parse_limit, parse_position, parse_range, parse_screen, sides};
 use std::path::PathBuf;
 
 /// Where two WebAssembly runs part.
@@ -124,7 +124,7 @@ pub enum Command {
     Engines(EnginesArgs),
     /// Look at one trace, or at two side by side, in the terminal
     #[command(
-        after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2"
+        after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2\n  forkpoint view lhs.fpt rhs.fpt --script steps.txt --size 80x24"
     )]
     View(ViewArgs),
     /// Check that a program speaks the runner protocol (docs/runner-protocol.md)
@@ -253,4 +253,10 @@ pub struct ViewArgs {
     /// Where to start [default: the first divergence, or the beginning]
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub at: Option<Position>,
+    /// Run the viewer's commands from this file, one a line, without a terminal; `print` prints the screen (docs/view.md)
+    #[arg(long, value_name = "FILE")]
+    pub script: Option<PathBuf>,
+    /// Columns and rows of a script's screen
+    #[arg(long, value_name = "COLUMNSxROWS", value_parser = parse_screen, default_value = "120x40", requires = "script")]
+    pub size: (u16, u16),
 }

@@ -2,28 +2,42 @@
 
 use crate::answer::Answer;
 use crate::args::ViewArgs;
+use crate::output::{print, tell};
 use crate::{files, last, progress};
-use anyhow::Result;
+use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
 use forkpoint_replay::{Pack, Side, Timeline};
 use forkpoint_traces::Position;
-use forkpoint_tui::{Opened, Viewer};
+use forkpoint_tui::{Opened, ViewScript, Viewer};
+use std::fs;
 use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &ViewArgs) -> Result<Answer> {
+    let script = args.script.as_deref().map(script).transpose()?;
     let shown = progress::show(false);
     let (lhs, rhs, what) = opened(args)?;
-    forkpoint_tui::need_terminal()?;
+    if script.is_none() {
+        forkpoint_tui::need_terminal()?;
+    }
     let viewer = looked_through(lhs, rhs, args.at)?;
-    let viewer = match what {
-        Some(what) => viewer.saying(&what),
-        None => viewer,
-    };
     // From here on the viewer owns the screen.
     drop(shown);
-    viewer.show()?;
+    match (script, what) {
+        (Some(script), what) => {
+            what.iter().for_each(|what| tell(&format!("note: this is {what}")));
+            viewer.run_script(&script, args.size, print)?;
+        }
+        (None, Some(what)) => viewer.saying(&what).show()?,
+        (None, None) => viewer.show()?,
+    }
     Ok(Answer::Yes)
+}
+
+/// Reads a script.
+fn script(path: &Path) -> Result<ViewScript> {
+    let text = fs::read_to_string(path).with_context(|| format!("reading the script {}", path.display()))?;
+    Ok(ViewScript { name: path.display().to_string(), text })
 }
 
 /// The traces that the user names, or those of the last comparison, with what these are.

@@ -202,7 +202,7 @@ fn a_long_search_shows_how_far_it_is_and_stops_by_esc_or_q() {
     terminal.wait("how far it is", |screen| progress(screen).is_some());
     terminal.tmux(&["resize-window", "-t", "t", "-x", "100", "-y", "30"]);
     terminal.wait("the new size", |screen| {
-        progress(screen).is_some() && screen.lines().count() == 30 && screen.contains("q quit  : go to")
+        progress(screen).is_some() && screen.lines().count() == 30 && screen.contains("q quit  : command")
     });
     terminal.keys(&["q"]);
     terminal.wait("the shell", |screen| !screen.contains("600000007 events"));

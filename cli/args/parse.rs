@@ -139,3 +139,9 @@ pub fn parse_range(text: &str) -> Result<(u64, u64), String> {
     };
     if start < end { Ok((start, end)) } else { Err("the range is empty".to_string()) }
 }
+/// Columns and rows of a screen: 120x40.
+pub fn parse_screen(text: &str) -> Result<(u16, u16), String> {
+    let size = text.split_once('x').and_then(|(columns, rows)| Some((columns.parse().ok()?, rows.parse().ok()?)));
+    size.filter(|(columns, rows)| (20..=1000).contains(columns) && (5..=500).contains(rows))
+        .ok_or_else(|| "expected columns and rows such as 120x40, from 20x5 to 1000x500".to_string())
+}

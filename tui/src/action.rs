@@ -1,6 +1,6 @@
 //! Everything a user can ask for. Keys and mouse become actions; tests send them directly.
 
-use crate::traces::Direction;
+use crate::traces::{Alike, Direction};
 use tui_input::InputRequest;
 
 /// Which text a prompt asks for.
@@ -12,15 +12,18 @@ pub(crate) enum PromptKind {
     Address,
     /// Something to search for.
     Search,
+    /// A command by its name.
+    Command,
 }
 
 impl PromptKind {
     /// The text before the input.
     pub(crate) fn label(self) -> &'static str {
         match self {
-            PromptKind::Position => "go to position (#1234, +10, -10, 50%): ",
+            PromptKind::Position => "go to (#1234, +10, -10, 50%, function): ",
             PromptKind::Address => "go to address (hex): ",
             PromptKind::Search => "search (function, mnemonic, kind or @address): ",
+            PromptKind::Command => ":",
         }
     }
 }
@@ -36,6 +39,15 @@ pub(crate) enum ByteMove {
     Up,
     /// One line forward.
     Down,
+}
+
+/// What the letter is for that is typed next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// The name of a new mark.
+    Mark,
+    /// The name of the mark to go to.
+    ToMark,
 }
 
 /// Something a user asks for.
@@ -59,6 +71,16 @@ pub(crate) enum Action {
     Match(Direction),
     /// To the nearest event that wrote the byte under the cursor.
     Writer(Direction),
+    /// To the nearest event that has this in common with the one under the cursor.
+    Alike(Alike, Direction),
+    /// To where the cursor was before the last jump, or back to where that led.
+    Jump(Direction),
+    /// Waits for the letter of a mark.
+    Await(Awaited),
+    /// Marks the row under the cursor.
+    Mark(char),
+    /// To a marked row.
+    ToMark(char),
     /// Asks for a text.
     Prompt(PromptKind),
     /// Moves the byte cursor.
@@ -83,6 +105,10 @@ pub(crate) enum Action {
     Quit,
     /// Changes the text of the prompt.
     Edit(InputRequest),
+    /// Takes an earlier text of the prompt, or a later one.
+    Recall(Direction),
+    /// Completes the name of a command.
+    Complete,
     /// Accepts the text of the prompt.
     Submit,
     /// A click, by column and row of the screen.

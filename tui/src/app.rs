@@ -7,28 +7,20 @@
 //! nothing (`view.rs`). Nothing is kept per event: the state is a row, an address, a handful of switches and a
 //! screenful of what was read, whatever the length of the trace.
 
-use crate::action::PromptKind;
+use crate::action::Awaited;
 use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
 use crate::in_view::InView;
 use crate::layout::{Areas, Wish};
+use crate::places::Jumps;
+use crate::prompt::{History, Prompt};
 use crate::theme::Theme;
 use crate::traces::{Outline, Query, Traces};
 use forkpoint_traces::MemoryIndex;
 use std::sync::Arc;
-use tui_input::Input;
 
 /// What is said first of two builds.
 const BUILDS: &str = "two builds: rows line up only where host or caller see the same";
-
-/// A question to the user.
-#[derive(Debug)]
-pub(crate) struct Prompt {
-    /// What is asked for.
-    pub(crate) kind: PromptKind,
-    /// What was typed so far.
-    pub(crate) input: Input,
-}
 
 /// The state of the viewer.
 pub(crate) struct App {
@@ -59,6 +51,12 @@ pub(crate) struct App {
     /// Whether the row changed and the byte cursor has not followed yet.
     pub(crate) arrived: bool,
     pub(crate) prompt: Option<Prompt>,
+    /// What was typed into prompts.
+    pub(crate) history: History,
+    /// What the letter is for that is typed next.
+    pub(crate) awaited: Option<Awaited>,
+    /// Ways back.
+    pub(crate) jumps: Jumps,
     /// The help's first line, if it is open.
     pub(crate) help: Option<u16>,
     /// What `n` and `N` search for, instead of mismatches.
@@ -103,6 +101,9 @@ impl App {
             follow: true,
             arrived: true,
             prompt: None,
+            history: History::default(),
+            awaited: None,
+            jumps: Jumps::default(),
             help: None,
             query: None,
             message: builds.then(|| BUILDS.to_string()),

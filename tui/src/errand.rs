@@ -2,7 +2,7 @@
 //! another thread and brings them back when it ends; its progress reports are in `headway.rs`.
 
 use crate::headway::Headway;
-use crate::traces::{Direction, Outline, Query, Traces, moment, sides};
+use crate::traces::{Alike, Direction, Like, Outline, Query, Traces, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
 
@@ -15,6 +15,10 @@ pub(crate) enum Aim {
     Search(Query, Direction),
     /// The nearest event that wrote the byte under the cursor.
     Writer(Direction),
+    /// The nearest event that has this in common with the one under the cursor.
+    Alike(Alike, Direction),
+    /// The first event of the function with this name or index.
+    First(String),
     /// Memory at the row under the cursor.
     Travel,
 }
@@ -41,6 +45,8 @@ pub(crate) enum Ending {
     Found(u64),
     /// There is no such row.
     Nothing,
+    /// There is nothing to search for: why.
+    Unknown(String),
     /// The user stopped the search.
     Stopped,
     /// Memory is at the requested row.
@@ -69,6 +75,14 @@ impl Errand {
             Aim::Search(Query::Text(text), direction) => (format!("`{text}`"), *direction),
             Aim::Search(Query::Address(address), direction) => (writer_of(*address), *direction),
             Aim::Writer(direction) => (writer_of(self.address), *direction),
+            Aim::Alike(alike, direction) => (format!("event of {}", alike.words()), *direction),
+            Aim::First(name) => {
+                return headway.begin(
+                    format!("first event of `{name}`"),
+                    Position(outline.info(self.side).events),
+                    true,
+                );
+            }
             Aim::Travel => return self.announce_journey(outline, headway, self.side),
         };
         let (which, to) = match direction {
@@ -111,22 +125,61 @@ impl Errand {
         Ok(Ending::Back)
     }
 
-    fn search(&self, outline: &dyn Outline, traces: &mut dyn Traces) -> Result<Ending, ReplayError> {
-        let found = match &self.aim {
-            Aim::Mismatch(Direction::Forward) => traces.mismatch(self.row.saturating_add(1), Direction::Forward),
-            Aim::Mismatch(Direction::Backward) => traces.mismatch(self.row, Direction::Backward),
-            Aim::Search(Query::Address(address), direction) => self.writer(outline, traces, *address, *direction),
-            Aim::Search(Query::Text(text), direction) => traces
-                .find(self.side, text, self.edge(outline, *direction), *direction)
-                .map(|found| found.map(|position| outline.row_of(self.side, position))),
-            Aim::Writer(direction) => self.writer(outline, traces, self.address, *direction),
-            Aim::Travel => Ok(None),
+    /// An event like the one under the cursor.
+    fn alike(
+        &self,
+        outline: &dyn Outline,
+        traces: &mut dyn Traces,
+        alike: Alike,
+        direction: Direction,
+    ) -> Result<Ending, ReplayError> {
+        let event = match outline.row(self.row).of(self.side) {
+            Some(position) => Some(traces.event(self.side, position)?),
+            None => None,
         };
-        match found {
-            Ok(row) => Ok(row.map_or(Ending::Nothing, Ending::Found)),
+        let Some(like) = event.as_ref().and_then(|event| alike.like(event)) else {
+            let what = match (&event, alike) {
+                (None, _) => "no event is under the cursor on this side",
+                (_, Alike::Page) => "the event under the cursor writes no bytes",
+                (_, Alike::Kind) => "events that are left out have no kind",
+                (_, Alike::Function | Alike::Site) => "the event under the cursor is of no instruction",
+            };
+            return Ok(Ending::Unknown(what.to_string()));
+        };
+        let found = traces.nearest(self.side, like, self.edge(outline, direction), direction)?;
+        Ok(found.map_or(Ending::Nothing, |position| Ending::Found(outline.row_of(self.side, position))))
+    }
+
+    /// The first event of a function.
+    fn first(&self, outline: &dyn Outline, traces: &mut dyn Traces, name: &str) -> Result<Ending, ReplayError> {
+        let Some(func) = traces.function_named(self.side, name) else {
+            return Ok(Ending::Unknown(format!("no function `{name}` changes memory: / searches parts of names")));
+        };
+        let found = traces.nearest(self.side, Like::Function(func), Position(0), Direction::Forward)?;
+        Ok(found.map_or(Ending::Nothing, |position| Ending::Found(outline.row_of(self.side, position))))
+    }
+
+    fn search(&self, outline: &dyn Outline, traces: &mut dyn Traces) -> Result<Ending, ReplayError> {
+        match self.sought(outline, traces) {
             Err(ReplayError::Cancelled) => Ok(Ending::Stopped),
-            Err(error) => Err(error),
+            ended => ended,
         }
+    }
+
+    fn sought(&self, outline: &dyn Outline, traces: &mut dyn Traces) -> Result<Ending, ReplayError> {
+        let row = match &self.aim {
+            Aim::Mismatch(Direction::Forward) => traces.mismatch(self.row.saturating_add(1), Direction::Forward)?,
+            Aim::Mismatch(Direction::Backward) => traces.mismatch(self.row, Direction::Backward)?,
+            Aim::Search(Query::Address(address), direction) => self.writer(outline, traces, *address, *direction)?,
+            Aim::Search(Query::Text(text), direction) => traces
+                .find(self.side, text, self.edge(outline, *direction), *direction)?
+                .map(|position| outline.row_of(self.side, position)),
+            Aim::Writer(direction) => self.writer(outline, traces, self.address, *direction)?,
+            Aim::Alike(alike, direction) => return self.alike(outline, traces, *alike, *direction),
+            Aim::First(name) => return self.first(outline, traces, name),
+            Aim::Travel => None,
+        };
+        Ok(row.map_or(Ending::Nothing, Ending::Found))
     }
 
     fn writer(
@@ -165,6 +218,9 @@ impl Errand {
             Aim::Search(Query::Text(text), Direction::Backward) => format!("no earlier `{text}`{side}: n looks on"),
             Aim::Search(Query::Address(address), direction) => never(*address, *direction),
             Aim::Writer(direction) => never(self.address, *direction),
+            Aim::Alike(alike, Direction::Forward) => format!("no later event of {}{side}", alike.words()),
+            Aim::Alike(alike, Direction::Backward) => format!("no earlier event of {}{side}", alike.words()),
+            Aim::First(name) => format!("no event of `{name}`{side}"),
             Aim::Travel => String::new(),
         }
     }

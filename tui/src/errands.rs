@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::errand::{Aim, Ending, Errand};
 use crate::traces::{Traces, moment, sides};
+use forkpoint_replay::printable;
 
 /// Replaying this few events goes unnoticed.
 const NEAR: u64 = 1 << 16;
@@ -39,7 +40,8 @@ impl App {
         self.traces = Some(traces);
         self.headway.end();
         match ending {
-            Ending::Found(row) => self.go_to(row),
+            Ending::Found(row) => self.jump_to(row),
+            Ending::Unknown(why) => self.message = Some(printable(&why)),
             Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
             Ending::Stopped => self.message = Some("search stopped".to_string()),
             Ending::Arrived => self.settled = errand.row,
@@ -55,16 +57,22 @@ impl App {
     #[cfg(test)]
     pub(crate) fn dispatch(&mut self, action: crate::action::Action) {
         if let Some(errand) = self.update(action) {
-            self.run_here(&errand);
+            let _ = self.run_here(&errand);
         }
     }
 
     /// Runs an errand on this thread.
-    #[cfg(test)]
-    pub(crate) fn run_here(&mut self, errand: &Errand) {
-        if let Some(mut traces) = self.begin(errand) {
-            let ending = errand.run(&*self.outline, &mut *traces, &self.headway);
-            self.finish(errand, traces, ending);
-        }
+    ///
+    /// # Errors
+    /// When it fails: the message that is also on the screen.
+    pub(crate) fn run_here(&mut self, errand: &Errand) -> Result<(), String> {
+        let Some(mut traces) = self.begin(errand) else { return Ok(()) };
+        let ending = errand.run(&*self.outline, &mut *traces, &self.headway);
+        let failed = match &ending {
+            Ending::Failed(message) => Err(message.clone()),
+            _ => Ok(()),
+        };
+        self.finish(errand, traces, ending);
+        failed
     }
 }

@@ -4,7 +4,7 @@
 //! skips positions instead of queueing them. Slow work runs on the worker (`worker.rs`): until it comes back, frames
 //! show its progress, and keys are answered as far as they need no trace.
 
-use crate::action::Action;
+use crate::action::{Action, Awaited, PromptKind};
 use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::keys::{Key, action_of};
@@ -127,10 +127,18 @@ pub(crate) fn translate(app: &App, event: &Event) -> Option<Action> {
 }
 
 fn translate_key(app: &App, key: &KeyEvent, event: &Event) -> Option<Action> {
-    if app.prompt.is_none() {
-        return action_of(Key::of(key), app.focus.pane);
+    if let Some(awaited) = app.awaited {
+        return Some(match (key.code, awaited) {
+            (KeyCode::Char(letter), Awaited::Mark) if Key::of(key).is_plain() => Action::Mark(letter),
+            (KeyCode::Char(letter), Awaited::ToMark) if Key::of(key).is_plain() => Action::ToMark(letter),
+            _ => Action::Close,
+        });
     }
+    let Some(prompt) = &app.prompt else { return action_of(Key::of(key), app.focus.pane) };
     match key.code {
+        KeyCode::Up => Some(Action::Recall(Direction::Backward)),
+        KeyCode::Down => Some(Action::Recall(Direction::Forward)),
+        KeyCode::Tab if prompt.kind == PromptKind::Command => Some(Action::Complete),
         KeyCode::Enter => Some(Action::Submit),
         KeyCode::Esc => Some(Action::Close),
         KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => Some(Action::Close),

@@ -1,8 +1,9 @@
-//! The one table of keys. The event loop, the help and the hint line all derive from it, so that the help is always
-//! right.
+//! The one table of keys and commands. The event loop, the command line, scripts, the help and the hint line all derive from it, so
+//! that the help is always right.
 
-use crate::action::{Action, ByteMove, PromptKind};
+use crate::action::{Action, Awaited, ByteMove, PromptKind};
 use crate::focus::Pane;
+use crate::traces::Alike;
 use crate::traces::Direction::{Backward, Forward};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -28,6 +29,11 @@ impl Key {
         Key(event.code, event.modifiers.intersection(KeyModifiers::CONTROL | KeyModifiers::ALT))
     }
 
+    /// Whether no modifier is held.
+    pub(crate) fn is_plain(self) -> bool {
+        self.1.is_empty()
+    }
+
     fn label(self) -> String {
         let name = match self.0 {
             KeyCode::Char(' ') => "Space".to_string(),
@@ -51,6 +57,8 @@ pub(crate) struct Binding {
     keys: &'static [Key],
     /// The pane that must have the focus, `None` for all. The first matching binding wins.
     pane: Option<Pane>,
+    /// Its name as a command.
+    pub(crate) name: &'static str,
     /// What they do.
     pub(crate) action: Action,
     /// A word for the hint line, empty to stay off it.
@@ -59,49 +67,74 @@ pub(crate) struct Binding {
     pub(crate) help: &'static str,
 }
 
-const fn bind(keys: &'static [Key], action: Action, hint: &'static str, help: &'static str) -> Binding {
-    Binding { keys, pane: None, action, hint, help }
+const fn bind(
+    name: &'static str,
+    keys: &'static [Key],
+    action: Action,
+    hint: &'static str,
+    help: &'static str,
+) -> Binding {
+    Binding { keys, pane: None, name, action, hint, help }
 }
 
-const fn bind_in(pane: Pane, keys: &'static [Key], action: Action, help: &'static str) -> Binding {
-    Binding { keys, pane: Some(pane), action, hint: "", help }
+const fn bind_in(
+    pane: Pane,
+    name: &'static str,
+    keys: &'static [Key],
+    action: Action,
+    help: &'static str,
+) -> Binding {
+    Binding { keys, pane: Some(pane), name, action, hint: "", help }
 }
 
 /// All keys, in the order of the help and of the hint line.
 #[rustfmt::skip]
 pub(crate) const BINDINGS: &[Binding] = &[
-    bind_in(Pane::Memory, &[code(KeyCode::Left), char('h')], Action::Byte(ByteMove::Left), "byte cursor left"),
-    bind_in(Pane::Memory, &[code(KeyCode::Right), char('l')], Action::Byte(ByteMove::Right), "byte cursor right"),
-    bind_in(Pane::Memory, &[code(KeyCode::Up)], Action::Byte(ByteMove::Up), "byte cursor up"),
-    bind_in(Pane::Memory, &[code(KeyCode::Down)], Action::Byte(ByteMove::Down), "byte cursor down"),
-    bind_in(Pane::Wat, &[code(KeyCode::Up)], Action::Scroll(Backward), "scroll up"),
-    bind_in(Pane::Wat, &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
-    bind_in(Pane::Native, &[code(KeyCode::Up)], Action::Scroll(Backward), "scroll up"),
-    bind_in(Pane::Native, &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
-    bind(&[char('j'), code(KeyCode::Down)], Action::Step, "step", "step: one event forward"),
-    bind(&[char('k'), code(KeyCode::Up)], Action::StepBack, "back", "reverse step: one event back"),
-    bind(&[char('d')], Action::Divergence, "divergence", "jump to the first divergence"),
-    bind(&[char('w')], Action::Writer(Backward), "last writer", "last writer of the byte under the cursor"),
-    bind(&[char('W')], Action::Writer(Forward), "", "next writer of the byte under the cursor"),
-    bind(&[code(KeyCode::Tab)], Action::Focus(Forward), "pane", "focus the next pane"),
-    bind(&[code(KeyCode::BackTab)], Action::Focus(Backward), "", "focus the previous pane"),
-    bind(&[char('s')], Action::OtherSide, "", "focus the other side"),
-    bind(&[char('/')], Action::Prompt(PromptKind::Search), "search", "search by function, mnemonic, kind or @address"),
-    bind(&[char('n')], Action::Match(Forward), "", "next search hit, or mismatch after Esc"),
-    bind(&[char('N')], Action::Match(Backward), "", "previous search hit or mismatch"),
-    bind(&[char('?')], Action::Help, "help", "show or hide this help"),
-    bind(&[char('q'), ctrl('c')], Action::Quit, "quit", "quit"),
-    bind(&[char(':')], Action::Prompt(PromptKind::Position), "go to", "go to a position: #1234, 0x4d2, +10, 50%"),
-    bind(&[char('m')], Action::Prompt(PromptKind::Address), "address", "go to an address of the memory on screen"),
-    bind(&[code(KeyCode::PageDown), ctrl('f')], Action::PageDown, "", "a page down in the focused pane"),
-    bind(&[code(KeyCode::PageUp), ctrl('b')], Action::PageUp, "", "a page up in the focused pane"),
-    bind(&[char('g'), code(KeyCode::Home)], Action::First, "", "first event"),
-    bind(&[char('G'), code(KeyCode::End)], Action::Last, "", "last event"),
-    bind(&[char('f')], Action::Follow, "", "memory follows writes, or stays where it is"),
-    bind(&[char(']')], Action::Memory(Forward), "", "next memory"),
-    bind(&[char('[')], Action::Memory(Backward), "", "previous memory"),
-    bind(&[char('z')], Action::Zoom, "", "focused pane fills the screen, and back"),
-    bind(&[code(KeyCode::Esc)], Action::Close, "", "close help, prompt, message; forget the search"),
+    bind_in(Pane::Memory, "byte-left", &[code(KeyCode::Left), char('h')], Action::Byte(ByteMove::Left), "byte cursor left"),
+    bind_in(Pane::Memory, "byte-right", &[code(KeyCode::Right), char('l')], Action::Byte(ByteMove::Right), "byte cursor right"),
+    bind_in(Pane::Memory, "byte-up", &[code(KeyCode::Up)], Action::Byte(ByteMove::Up), "byte cursor up"),
+    bind_in(Pane::Memory, "byte-down", &[code(KeyCode::Down)], Action::Byte(ByteMove::Down), "byte cursor down"),
+    bind_in(Pane::Wat, "scroll-up", &[code(KeyCode::Up)], Action::Scroll(Backward), "scroll up"),
+    bind_in(Pane::Wat, "scroll-down", &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
+    bind_in(Pane::Native, "scroll-up", &[code(KeyCode::Up)], Action::Scroll(Backward), "scroll up"),
+    bind_in(Pane::Native, "scroll-down", &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
+    bind("step", &[char('j'), code(KeyCode::Down)], Action::Step, "step", "one event forward; as a command N events"),
+    bind("back", &[char('k'), code(KeyCode::Up)], Action::StepBack, "back", "one event back; as a command N events"),
+    bind("divergence", &[char('d')], Action::Divergence, "divergence", "jump to the first divergence"),
+    bind("last-writer", &[char('w')], Action::Writer(Backward), "last writer", "last writer of the byte under the cursor"),
+    bind("next-writer", &[char('W')], Action::Writer(Forward), "", "next writer of the byte under the cursor"),
+    bind("next-pane", &[code(KeyCode::Tab)], Action::Focus(Forward), "pane", "focus the next pane"),
+    bind("previous-pane", &[code(KeyCode::BackTab)], Action::Focus(Backward), "", "focus the previous pane"),
+    bind("other-side", &[char('s')], Action::OtherSide, "", "focus the other side"),
+    bind("search", &[char('/')], Action::Prompt(PromptKind::Search), "search", "search by function, mnemonic, kind or @address"),
+    bind("next", &[char('n')], Action::Match(Forward), "", "next search hit, or mismatch after Esc"),
+    bind("previous", &[char('N')], Action::Match(Backward), "", "previous search hit or mismatch"),
+    bind("help", &[char('?')], Action::Help, "help", "show or hide this help"),
+    bind("quit", &[char('q'), ctrl('c')], Action::Quit, "quit", "quit"),
+    bind("command", &[char(':')], Action::Prompt(PromptKind::Command), "command", "a command or a position; Tab completes"),
+    bind("go", &[char('#')], Action::Prompt(PromptKind::Position), "", "go to #1234, +10, 50%, a function's first event"),
+    bind("address", &[char('@')], Action::Prompt(PromptKind::Address), "", "go to an address of the memory on screen"),
+    bind("jump-back", &[ctrl('o'), char('<')], Action::Jump(Backward), "", "back to where the last jump began"),
+    bind("jump-forward", &[char('>')], Action::Jump(Forward), "", "forward again"),
+    bind("mark", &[char('m')], Action::Await(Awaited::Mark), "", "mark this event with the letter typed next"),
+    bind("to-mark", &[char('\'')], Action::Await(Awaited::ToMark), "", "go to the mark with the letter typed next"),
+    bind("next-of-site", &[char('i')], Action::Alike(Alike::Site, Forward), "", "next event of the same instruction"),
+    bind("previous-of-site", &[char('I')], Action::Alike(Alike::Site, Backward), "", "previous event of the same instruction"),
+    bind("next-of-function", &[char('u')], Action::Alike(Alike::Function, Forward), "", "next event of the same function"),
+    bind("previous-of-function", &[char('U')], Action::Alike(Alike::Function, Backward), "", "previous event of the same function"),
+    bind("next-of-kind", &[char('t')], Action::Alike(Alike::Kind, Forward), "", "next event of the same kind"),
+    bind("previous-of-kind", &[char('T')], Action::Alike(Alike::Kind, Backward), "", "previous event of the same kind"),
+    bind("next-of-page", &[char('p')], Action::Alike(Alike::Page, Forward), "", "next event that writes to the same 4 KiB page"),
+    bind("previous-of-page", &[char('P')], Action::Alike(Alike::Page, Backward), "", "previous event that writes to the same page"),
+    bind("page-down", &[code(KeyCode::PageDown), ctrl('f')], Action::PageDown, "", "a page down in the focused pane"),
+    bind("page-up", &[code(KeyCode::PageUp), ctrl('b')], Action::PageUp, "", "a page up in the focused pane"),
+    bind("first", &[char('g'), code(KeyCode::Home)], Action::First, "", "first event"),
+    bind("last", &[char('G'), code(KeyCode::End)], Action::Last, "", "last event"),
+    bind("follow", &[char('f')], Action::Follow, "", "memory follows writes, or stays where it is"),
+    bind("next-memory", &[char(']')], Action::Memory(Forward), "", "next memory"),
+    bind("previous-memory", &[char('[')], Action::Memory(Backward), "", "previous memory"),
+    bind("zoom", &[char('z')], Action::Zoom, "", "focused pane fills the screen, and back"),
+    bind("close", &[code(KeyCode::Esc)], Action::Close, "", "close help, prompt, message; forget the search"),
 ];
 
 /// What a key does while a pane has the focus.

@@ -30,6 +30,7 @@
 mod action;
 mod app;
 mod bytes;
+mod commands;
 mod errand;
 mod errands;
 mod event_loop;
@@ -37,19 +38,24 @@ mod focus;
 mod headway;
 mod hex;
 mod in_view;
+mod jumps;
 mod keys;
 mod layout;
 mod look;
 mod mouse;
 mod outline;
+mod places;
+mod prompt;
 mod query;
 mod render;
 mod screen;
+mod script;
 mod submit;
 mod terminal;
 mod theme;
 mod timelines;
 mod traces;
+mod typing;
 mod update;
 mod view;
 mod worker;
@@ -59,6 +65,7 @@ mod tests;
 
 use forkpoint_replay::{ReplayError, Side, Timeline, printable};
 use forkpoint_traces::Position;
+pub use script::{ViewScript, ViewScriptError};
 use std::io::{self, IsTerminal};
 use traces::Outline;
 
@@ -135,6 +142,20 @@ impl Viewer {
     pub fn saying(mut self, message: &str) -> Viewer {
         self.0.message = Some(printable(message));
         self
+    }
+
+    /// Runs the commands of a script without a terminal, one a line, on a screen of this width and height. What it prints goes to
+    /// `print`: screens as text, without control characters.
+    ///
+    /// # Errors
+    /// [`ViewScriptError`] at the first line that is no command, that has a wrong argument or fails; and what `print` returns.
+    pub fn run_script<E: From<ViewScriptError>>(
+        mut self,
+        script: &ViewScript,
+        size: (u16, u16),
+        print: impl FnMut(&str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        script::run(&mut self.0, script, size, print)
     }
 
     /// Shows them until the user leaves.

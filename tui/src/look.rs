@@ -113,9 +113,9 @@ impl App {
     }
 
     fn read_row(&mut self, side: Side, row: u64) -> Result<ListRow, ReplayError> {
-        let selected = row == self.row;
+        let (selected, letter) = (row == self.row, self.jumps.letter(row));
         let Some(traces) = &mut self.traces else {
-            return Ok(ListRow { selected, mark: RowMark::None, event: None });
+            return Ok(ListRow { selected, mark: RowMark::None, letter, event: None });
         };
         let event = match self.outline.row(row).of(side) {
             Some(position) => Some((position, traces.event(side, position)?)),
@@ -136,7 +136,7 @@ impl App {
             _ if self.outline.are_builds() && !traces.is_equal(row)? => RowMark::Mismatch,
             _ => RowMark::None,
         };
-        Ok(ListRow { selected, mark, event })
+        Ok(ListRow { selected, mark, letter, event })
     }
 
     /// Both sides are read even if only one is shown: the other decides which bytes differ.

@@ -3,14 +3,14 @@
 use crate::traces::Query;
 use forkpoint_traces::Position;
 
-/// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` relative to the row shown, `50%` of the
-/// trace. `here` and `count` are the row shown and the number of rows.
+/// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` relative to the row shown, `50%` or `12.5%` of the
+/// trace; what begins otherwise is a function. `here` and `count` are the row shown and the number of rows.
 pub(crate) fn position(text: &str, here: u64, count: u64) -> Result<GoTo, String> {
     let text = text.trim();
-    let wrong = || format!("`{text}` is not a position: expected #1234, 1234, 0x4d2, +10, -10 or 50%");
+    let wrong = || format!("`{text}` is not a position: expected #1234, 1234, 0x4d2, +10, -10, 50% or a function");
     if let Some(percent) = text.strip_suffix('%') {
-        let percent: u64 = percent.trim().parse().map_err(|_| wrong())?;
-        let row = u128::from(count.saturating_sub(1)) * u128::from(percent.min(100)) / 100;
+        let millionths = millionths(percent.trim()).ok_or_else(wrong)?.min(100_000_000);
+        let row = u128::from(count.saturating_sub(1)) * u128::from(millionths) / 100_000_000;
         return Ok(GoTo::Row(row as u64));
     }
     if let Some(on) = text.strip_prefix('+') {
@@ -19,16 +19,33 @@ pub(crate) fn position(text: &str, here: u64, count: u64) -> Result<GoTo, String
     if let Some(back) = text.strip_prefix('-') {
         return Ok(GoTo::Row(here.saturating_sub(number(back).ok_or_else(wrong)?)));
     }
+    // Names of functions may hold all but blanks, and a wrong number is more likely than a name like one.
+    if text.starts_with(|c: char| !c.is_ascii_digit() && c != '#') && !text.contains(char::is_whitespace) {
+        return Ok(GoTo::Function(text.to_string()));
+    }
     number(text.strip_prefix('#').unwrap_or(text)).map(|number| GoTo::Position(Position(number))).ok_or_else(wrong)
 }
 
+/// A number with up to six decimals, in millionths.
+fn millionths(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 6 {
+        return None;
+    }
+    let part: u64 = format!("{part:0<6}").parse().ok()?;
+    whole.parse::<u64>().ok()?.checked_mul(1_000_000)?.checked_add(part)
+}
+
 /// Where to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum GoTo {
     /// A row of the screen.
     Row(u64),
     /// A position of the side with the focus.
     Position(Position),
+    /// The first event of a function.
+    Function(String),
 }
 
 /// A decimal number, or a hexadecimal one after `0x`; underscores and commas are grouping.
@@ -76,7 +93,15 @@ mod tests {
         assert_eq!(position("-50", 7, 10), Ok(GoTo::Row(0)));
         assert_eq!(position("50%", 0, 101), Ok(GoTo::Row(50)));
         assert_eq!(position("100%", 0, u64::MAX), Ok(GoTo::Row(u64::MAX - 1)));
-        for wrong in ["", "#", "x", "0x", "0x+1", "1.5", "--1", "99999999999999999999"] {
+        assert_eq!(position("12.5%", 0, 1001), Ok(GoTo::Row(125)));
+        assert_eq!(position("99.999999%", 0, 100_000_001), Ok(GoTo::Row(99_999_999)));
+        assert_eq!(position("0%", 7, 0), Ok(GoTo::Row(0)));
+        assert_eq!(position("$main", 0, 10), Ok(GoTo::Function("$main".to_string())));
+        assert_eq!(position("std::fmt", 0, 10), Ok(GoTo::Function("std::fmt".to_string())));
+        for wrong in ["x%", ".5%", "5.%", "1.1234567%", "99999999999999999999%"] {
+            assert!(position(wrong, 0, 10).is_err(), "{wrong:?}");
+        }
+        for wrong in ["", "#", "12x", "a b", "0x", "0x+1", "1.5", "--1", "99999999999999999999"] {
             assert!(position(wrong, 0, 10).is_err(), "{wrong:?}");
         }
     }

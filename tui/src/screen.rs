@@ -23,6 +23,8 @@ pub(crate) enum RowMark {
 pub(crate) struct ListRow {
     pub(crate) selected: bool,
     pub(crate) mark: RowMark,
+    /// The user's own mark.
+    pub(crate) letter: Option<char>,
     /// What happened, `None` in a gap.
     pub(crate) event: Option<(Position, EventLine)>,
 }

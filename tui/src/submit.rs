@@ -5,35 +5,47 @@ use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::query::{self, GoTo};
 use crate::traces::{Direction, Query};
+use forkpoint_replay::printable;
 
 impl App {
+    /// Accepts the text of the prompt.
     pub(crate) fn submit(&mut self) -> Option<Errand> {
-        let prompt = self.prompt.as_ref()?;
+        let prompt = self.prompt.take()?;
         let text = prompt.input.value().to_string();
-        let taken = match prompt.kind {
-            _ if text.trim().is_empty() => Ok(None),
-            PromptKind::Position => self.take_position(&text).map(|()| None),
-            PromptKind::Address => self.take_address(&text).map(|()| None),
-            PromptKind::Search => query::search(&text).map(|query| {
-                self.query = Some(query.clone());
-                Some(self.errand(Aim::Search(query, Direction::Forward)))
-            }),
-        };
-        match taken {
-            Ok(errand) => {
-                self.prompt = None;
-                errand
-            }
+        if text.trim().is_empty() {
+            return None;
+        }
+        self.history.keep(prompt.kind, &text);
+        match self.take(prompt.kind, &text) {
+            Ok(errand) => errand,
             // The prompt stays open, so that a typing error costs one key.
             Err(message) => {
-                self.message = Some(message);
+                self.prompt = Some(prompt);
+                self.message = Some(printable(&message));
                 None
             }
         }
     }
 
-    fn take_position(&mut self, text: &str) -> Result<(), String> {
+    /// Takes a text as one of this kind.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn take(&mut self, kind: PromptKind, text: &str) -> Result<Option<Errand>, String> {
+        match kind {
+            PromptKind::Position => self.take_position(text),
+            PromptKind::Address => self.take_address(text).map(|()| None),
+            PromptKind::Search => query::search(text).map(|query| {
+                self.query = Some(query.clone());
+                Some(self.errand(Aim::Search(query, Direction::Forward)))
+            }),
+            PromptKind::Command => self.execute(text),
+        }
+    }
+
+    fn take_position(&mut self, text: &str) -> Result<Option<Errand>, String> {
         let row = match query::position(text, self.row, self.outline.rows())? {
+            GoTo::Function(name) => return Ok(Some(self.errand(Aim::First(name)))),
             GoTo::Row(row) => row,
             GoTo::Position(position) => {
                 let side = self.focus.side;
@@ -44,8 +56,8 @@ impl App {
                 self.outline.row_of(side, position)
             }
         };
-        self.go_to(row);
-        Ok(())
+        self.jump_to(row);
+        Ok(None)
     }
 
     fn take_address(&mut self, text: &str) -> Result<(), String> {

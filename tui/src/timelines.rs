@@ -1,14 +1,14 @@
 //! Real traces, as the viewer reads them: timelines, their alignment, and the module's symbols.
 
 use crate::outline::{TraceOutline, info};
-use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Parting, Reached, Traces};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Parting, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
     Alignment, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, align_builds, are_builds, describe,
     describe_without_value, disassemble, first_divergence, place_of, printable,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Number of functions whose code is kept.
@@ -121,12 +121,13 @@ impl Traces for Timelines {
         if let Some(gap) = self.sides[side.index()].trace().gap(position) {
             let (count, last) = (gap.end.0 - position.0, Position(gap.end.0 - 1));
             let text = format!("{count} events up to {last} are left out");
-            return Ok(EventLine { text, value: None, place: None, written: None });
+            return Ok(EventLine { text, kind: None, value: None, place: None, written: None });
         }
         let event = self.sides[side.index()].event(position)?;
         let (sites, symbols) = (&self.sites[side.index()], &self.symbols[side.index()]);
         Ok(EventLine {
             text: describe_without_value(&event, sites, symbols),
+            kind: Some(event.kind()),
             value: TypedValue::of(&event, sites, symbols),
             place: place_of(&event, sites).map(|(func, offset)| CodePlace { func, offset }),
             written: event.written(),
@@ -201,6 +202,49 @@ impl Traces for Timelines {
             Direction::Forward => run.next_that(at, fits),
             Direction::Backward => run.last_that(at, fits),
         }
+    }
+
+    fn nearest(
+        &mut self,
+        side: Side,
+        like: Like,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError> {
+        let Some(run) = self.sides.get_mut(side.index()) else { return Ok(None) };
+        if let Like::Bytes(memory, start, end) = like {
+            return match direction {
+                Direction::Forward => run.next_writer(memory, start..end, at),
+                Direction::Backward => run.last_writer(memory, start..end, at),
+            };
+        }
+        let sites = Arc::clone(&self.sites[side.index()]);
+        let fits = |raw: &RawEvent| {
+            let site = || sites.get(raw.site).filter(|_| raw.site.is_instruction());
+            match like {
+                Like::Function(func) => Ok(site().is_some_and(|site| site.func == func)),
+                Like::Site(offset) => Ok(site().is_some_and(|site| site.offset == offset)),
+                Like::Kind(kind) => match site() {
+                    Some(site) => Ok(Event::kind_of(site.op) == kind),
+                    None => Ok(Event::read(raw, &sites)?.kind() == kind),
+                },
+                Like::Bytes(..) => Ok(false),
+            }
+        };
+        match direction {
+            Direction::Forward => run.next_that(at, fits),
+            Direction::Backward => run.last_that(at, fits),
+        }
+    }
+
+    fn function_named(&self, side: Side, name: &str) -> Option<FuncIndex> {
+        let bare = name.trim_start_matches('$');
+        let index = bare.parse().ok().map(FuncIndex);
+        let functions: BTreeSet<FuncIndex> = self.sites[side.index()].iter().map(|(_, site)| site.func).collect();
+        functions.into_iter().find(|func| match index {
+            Some(index) => *func == index,
+            None => self.symbols[side.index()].function_name(*func).trim_start_matches('$') == bare,
+        })
     }
 
     fn wat(&mut self, side: Side, func: FuncIndex) -> Code {

@@ -6,7 +6,7 @@
 //! because a trace comes from a stranger and a terminal obeys.
 
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Position};
 use std::sync::Arc;
 
 /// The direction of a search.
@@ -16,6 +16,57 @@ pub(crate) enum Direction {
     Forward,
     /// To earlier positions.
     Backward,
+}
+
+/// What two events may have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alike {
+    /// They are of the same function.
+    Function,
+    /// They are of the same instruction.
+    Site,
+    /// They are of the same kind.
+    Kind,
+    /// They begin to write in the same 4 KiB page.
+    Page,
+}
+
+/// An event to search for, by what it has in common with another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Like {
+    /// Events of a function.
+    Function(FuncIndex),
+    /// Events of an instruction.
+    Site(CodeOffset),
+    /// Events of a kind.
+    Kind(&'static str),
+    /// Events that write to these bytes: first and one past the last.
+    Bytes(MemoryIndex, u64, u64),
+}
+
+impl Alike {
+    /// What the events have in common, in words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Alike::Function => "the same function",
+            Alike::Site => "the same instruction",
+            Alike::Kind => "the same kind",
+            Alike::Page => "the same page of memory",
+        }
+    }
+
+    /// What to search for from an event; `None` if it has nothing of the kind.
+    pub(crate) fn like(self, event: &EventLine) -> Option<Like> {
+        match self {
+            Alike::Function => event.place.map(|place| Like::Function(place.func)),
+            Alike::Site => event.place.map(|place| Like::Site(place.offset)),
+            Alike::Kind => event.kind.map(Like::Kind),
+            Alike::Page => event.written.map(|(memory, address, _)| {
+                let start = address / PAGE * PAGE;
+                Like::Bytes(memory, start, start.saturating_add(PAGE))
+            }),
+        }
+    }
 }
 
 /// What a trace's titles show.
@@ -58,6 +109,8 @@ pub(crate) struct CodePlace {
 pub(crate) struct EventLine {
     /// Mnemonic, address, bytes.
     pub(crate) text: String,
+    /// The word for its kind; `None` for events that are left out.
+    pub(crate) kind: Option<&'static str>,
     /// What the bytes mean.
     pub(crate) value: Option<TypedValue>,
     /// The instruction, if there is one.
@@ -171,6 +224,16 @@ pub(crate) trait Traces: Send {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError>;
+    /// The nearest event like this: from `at` on, or before `at`.
+    fn nearest(
+        &mut self,
+        side: Side,
+        like: Like,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError>;
+    /// The function of a side's module with this name or index, if one with a memory-changing instruction has it.
+    fn function_named(&self, side: Side, name: &str) -> Option<FuncIndex>;
     /// A function of a side's module in the text format, empty if it cannot be printed.
     fn wat(&mut self, side: Side, func: FuncIndex) -> Code;
     /// A function's native code, empty if the trace has none.

@@ -1,14 +1,14 @@
 //! What an action does to the state. Nothing here takes long: slow work is handed back as an [`Errand`].
 
-use crate::action::{Action, ByteMove};
-use crate::app::{App, Prompt};
+use crate::action::{Action, Awaited, ByteMove};
+use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::focus::{Focus, Pane};
 use crate::layout::inside;
 use crate::mouse::WHEEL;
+use crate::prompt::Prompt;
 use crate::render;
 use crate::traces::Direction;
-use tui_input::{Input, InputRequest};
 
 impl App {
     /// Applies an action; returns slow work as an errand.
@@ -16,6 +16,7 @@ impl App {
         if !matches!(action, Action::Edit(_) | Action::Close) {
             self.message = None;
         }
+        let awaited = self.awaited.take().is_some();
         if self.help.is_some() && self.update_help(action) {
             return None;
         }
@@ -28,8 +29,8 @@ impl App {
             Action::StepBack => self.move_rows(1, Direction::Backward),
             Action::PageDown => self.page(Direction::Forward),
             Action::PageUp => self.page(Direction::Backward),
-            Action::First => self.go_to(0),
-            Action::Last => self.go_to(u64::MAX),
+            Action::First => self.jump_to(0),
+            Action::Last => self.jump_to(u64::MAX),
             Action::Divergence => self.go_to_divergence(),
             Action::Match(direction) => {
                 let aim = match &self.query {
@@ -46,7 +47,18 @@ impl App {
                 self.follow = false;
                 return Some(self.errand(Aim::Writer(direction)));
             }
-            Action::Prompt(kind) => self.prompt = Some(Prompt { kind, input: Input::default() }),
+            Action::Alike(alike, direction) => return Some(self.errand(Aim::Alike(alike, direction))),
+            Action::Jump(direction) => self.jump(direction),
+            Action::Await(letter) => {
+                self.awaited = Some(letter);
+                self.message = Some(match letter {
+                    Awaited::Mark => "mark this event: type a letter".to_string(),
+                    Awaited::ToMark => "go to a mark: type its letter, or ' for the last jump".to_string(),
+                });
+            }
+            Action::Mark(letter) => self.mark(letter),
+            Action::ToMark(letter) => self.to_mark(letter),
+            Action::Prompt(kind) => self.prompt = Some(Prompt::new(kind)),
             Action::Byte(step) => self.move_byte(step),
             Action::Scroll(direction) => self.scroll_code(1, direction),
             Action::Memory(direction) => self.other_memory(direction),
@@ -61,21 +73,17 @@ impl App {
             Action::OtherSide => {}
             Action::Zoom => self.zoom = !self.zoom,
             Action::Help => self.help = Some(0),
+            Action::Close if awaited => self.message = None,
             Action::Close => self.close(),
             Action::Quit => self.quit = true,
             Action::Edit(request) => self.edit(request),
+            Action::Recall(direction) => self.recall(direction),
+            Action::Complete => self.complete(),
             Action::Submit => return self.submit(),
             Action::Click(column, row) => self.click(column, row),
             Action::Wheel(column, row, direction) => self.wheel(column, row, direction),
         }
         None
-    }
-
-    fn edit(&mut self, request: InputRequest) {
-        if let Some(prompt) = &mut self.prompt {
-            prompt.input.handle(request);
-            self.message = None;
-        }
     }
 
     /// While an errand has the traces, actions that need none of them are done, and the others are dropped.
@@ -84,6 +92,8 @@ impl App {
             Action::Close if self.prompt.take().is_some() => {}
             Action::Close => self.headway.stop(),
             Action::Edit(request) => self.edit(request),
+            Action::Recall(direction) => self.recall(direction),
+            Action::Complete => self.complete(),
             Action::Quit => self.quit = true,
             Action::Help => self.help = Some(0),
             Action::Zoom => self.zoom = !self.zoom,
@@ -135,7 +145,7 @@ impl App {
         }
     }
 
-    fn move_rows(&mut self, rows: u64, direction: Direction) {
+    pub(crate) fn move_rows(&mut self, rows: u64, direction: Direction) {
         let row = match direction {
             Direction::Forward => self.row.saturating_add(rows),
             Direction::Backward => self.row.saturating_sub(rows),
@@ -168,7 +178,7 @@ impl App {
             Some(parting) => {
                 let row = parting.row;
                 self.follow = true;
-                self.go_to(row);
+                self.jump_to(row);
             }
             None if self.outline.is_pair() => self.message = Some("the two traces agree".to_string()),
             None => self.message = Some("one trace alone has no divergence: open it with another".to_string()),

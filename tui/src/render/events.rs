@@ -1,4 +1,5 @@
-//! An event list: `>` the cursor, `X` the first divergence, `!` other unequal events, `=` the resync.
+//! An event list: `>` the cursor, `X` the first divergence, `!` other unequal events, `=` the resync, a letter where the user has
+//! marked an event and nothing else is to be said.
 
 use super::cells::{put, rule};
 use super::text::{fits, pad, shorten};
@@ -27,7 +28,7 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
     let room = room(digits);
     for (line, row) in (0..area.height).zip(&list.rows) {
         let (mark, mut style) = match row.mark {
-            RowMark::None => (' ', Style::new()),
+            RowMark::None => (row.letter.unwrap_or(' '), Style::new()),
             RowMark::Divergence => ('X', theme.divergence()),
             RowMark::Mismatch => ('!', theme.mismatch()),
             RowMark::Resync => ('=', theme.resync()),

@@ -11,7 +11,7 @@ use ratatui::widgets::{Clear, Widget};
 
 /// What the marks on the screen mean.
 const MARKS: &[(&str, &str)] = &[
-    ("events", "> cursor   X first divergence   ! unequal   = agree again"),
+    ("events", "> cursor  X first divergence  ! unequal  = agree again  a-z mark"),
     ("memory", "* written by the event   ! differs between sides   # both"),
     ("code", "> belongs to the site   ~ added by the recorder"),
     ("mouse", "click selects, wheel scrolls"),
@@ -27,11 +27,11 @@ pub(crate) fn lines() -> Vec<String> {
         .map(|binding| {
             let scope = binding.scope();
             let scope = if scope.is_empty() { String::new() } else { format!("in {scope}: ") };
-            format!("{:>14}  {scope}{}", binding.labels(), binding.help)
+            format!("{:>10}  {:<20}  {scope}{}", binding.labels(), binding.name, binding.help)
         })
         .collect();
     lines.push(String::new());
-    lines.extend(MARKS.iter().map(|(what, meaning)| format!("{what:>14}  {meaning}")));
+    lines.extend(MARKS.iter().map(|(what, meaning)| format!("{what:>10}  {meaning}")));
     lines
 }
 
@@ -52,7 +52,14 @@ pub(super) fn draw(buffer: &mut Buffer, screen: Rect, top: u16, theme: Theme) {
     let top = usize::from(top.min(last_top(screen.height)));
     let more = if lines.len() > room { "PgUp PgDn scroll, " } else { "" };
     put(buffer, area, 0, 0, &"━".repeat(width.into()), theme.rule(true));
-    put(buffer, area, 1, 0, &fit(&format!(" keys: {more}? closes "), width.saturating_sub(2)), theme.rule(true));
+    put(
+        buffer,
+        area,
+        1,
+        0,
+        &fit(&format!(" keys and commands: {more}? closes "), width.saturating_sub(2)),
+        theme.rule(true),
+    );
     for (row, line) in (1..).zip(lines.iter().skip(top).take(room)) {
         put(buffer, area, 0, row, &fit(line, width), Style::new());
     }

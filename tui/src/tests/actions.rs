@@ -129,11 +129,11 @@ fn a_stopped_journey_ends_where_memory_was_shown_last() {
     assert_eq!(app.settled, 20);
     app.traces = Some(Box::new(Fake::stopped_once()));
     app.go_to(300);
-    app.run_here(&app.errand(Aim::Travel));
+    app.run_here(&app.errand(Aim::Travel)).expect("it is stopped, and does not fail");
     assert_eq!((app.row, app.settled, app.headway.line()), (20, 20, None));
     assert_eq!(app.message.as_deref(), Some("stopped, and gone back"));
     app.go_to(300);
-    app.run_here(&app.errand(Aim::Travel));
+    app.run_here(&app.errand(Aim::Travel)).expect("memory at the end");
     assert_eq!((app.row, app.settled), (300, 300));
     assert_eq!(
         app.traces.as_ref().map(|traces| traces.position(Side::Lhs)),

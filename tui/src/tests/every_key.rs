@@ -41,6 +41,7 @@ fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
             for input in inputs() {
                 app.help = None;
                 app.prompt = None;
+                app.awaited = None;
                 app.set_focus(Focus { pane, side: Side::Lhs });
                 app.go_to(at);
                 app.follow = false;

@@ -1,7 +1,7 @@
 //! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
 //! events that the left side lacks.
 
-use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Outline, Parting, Reached, Traces};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, Position, TraceError};
 use std::sync::Arc;
@@ -60,6 +60,12 @@ pub(super) struct Fake {
 
 fn site(func: u32, offset: u32) -> Option<CodePlace> {
     Some(CodePlace { func: FuncIndex(func), offset: CodeOffset(offset) })
+}
+
+impl Store {
+    fn kind(&self) -> &'static str {
+        if self.place.is_some() { "store" } else { "milestone" }
+    }
 }
 
 /// What the module does, `i` counting stores.
@@ -307,7 +313,7 @@ impl Traces for Fake {
         let written = (length > 0).then_some((MemoryIndex(store.memory), store.address, length));
         let op = MemoryOp::ALL.iter().find(|op| op.mnemonic() == store.op);
         let value = op.and_then(|op| TypedValue::stored_by(*op, None, &store.bytes));
-        Ok(EventLine { text, value, place: store.place, written })
+        Ok(EventLine { text, kind: Some(store.kind()), value, place: store.place, written })
     }
 
     fn position(&self, side: Side) -> Position {
@@ -379,6 +385,31 @@ impl Traces for Fake {
             store.op.contains(text)
                 || store.place.is_some_and(|place| self.function_name(side, place.func).contains(text))
         })
+    }
+
+    fn nearest(
+        &mut self,
+        side: Side,
+        like: Like,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError> {
+        self.search(side, at, direction, |store| match like {
+            Like::Function(func) => store.place.is_some_and(|place| place.func == func),
+            Like::Site(offset) => store.place.is_some_and(|place| place.offset == offset),
+            Like::Kind(kind) => store.kind() == kind,
+            Like::Bytes(memory, start, end) => {
+                store.memory == memory.0 && !store.bytes.is_empty() && (start..end).contains(&store.address)
+            }
+        })
+    }
+
+    fn function_named(&self, _: Side, name: &str) -> Option<FuncIndex> {
+        match name {
+            "mix" | "3" => Some(FuncIndex(3)),
+            "flush" | "4" => Some(FuncIndex(4)),
+            _ => None,
+        }
     }
 
     fn wat(&mut self, side: Side, func: FuncIndex) -> Code {

@@ -1,15 +1,19 @@
-//! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), that it does not panic
+//! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), how it moves through time (`time.rs`),
+//! what its command line and scripts do (`commands.rs`, `scripts.rs`), that it does not panic
 //! (`smoke.rs`, `every_key.rs`), whatever the trace (`hostile.rs`), that real traces are read right (`real.rs`), and
 //! that keys are answered during slow work (`errands.rs`).
 
 mod actions;
+mod commands;
 mod errands;
 mod every_key;
 mod fake;
 mod hostile;
 mod real;
 mod screens;
+mod scripts;
 mod smoke;
+mod time;
 
 use crate::action::{Action, PromptKind};
 use crate::app::App;

@@ -2,7 +2,8 @@
 
 use super::fake::Fake;
 use super::{draw, viewer};
-use crate::action::{Action, ByteMove, PromptKind};
+use crate::action::{Action, Awaited, ByteMove, PromptKind};
+use crate::traces::Alike;
 use crate::traces::Direction::{Backward, Forward};
 use tui_input::InputRequest;
 
@@ -18,7 +19,7 @@ impl Random {
     pub(super) fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
         let direction = if self.below(2) == 0 { Forward } else { Backward };
-        match self.below(26) {
+        match self.below(36) {
             0 => Action::StepBack,
             1 => Action::PageDown,
             2 => Action::PageUp,
@@ -40,12 +41,21 @@ impl Random {
             18 => Action::Zoom,
             19 => Action::Help,
             20 => Action::Close,
-            21 => {
-                Action::Edit(InputRequest::InsertChar(b"0123456789abcdef@#x-+%\xe9"[self.below(23) as usize].into()))
-            }
+            21 => Action::Edit(InputRequest::InsertChar(
+                b"0123456789abcdef@#x-+%\xe9 p"[self.below(25) as usize].into(),
+            )),
             22 => Action::Submit,
             23 => Action::Click(column, row),
             24 => Action::Wheel(column, row, direction),
+            25 => Action::Alike([Alike::Function, Alike::Site][self.below(2) as usize], direction),
+            26 => Action::Alike([Alike::Kind, Alike::Page][self.below(2) as usize], direction),
+            27 => Action::Jump(direction),
+            28 => Action::Await([Awaited::Mark, Awaited::ToMark][self.below(2) as usize]),
+            29 => Action::Mark(b"ab\xe9"[self.below(3) as usize].into()),
+            30 => Action::ToMark(b"abc'"[self.below(4) as usize].into()),
+            31 => Action::Recall(direction),
+            32 => Action::Complete,
+            33 => Action::Prompt(PromptKind::Command),
             _ => Action::Step,
         }
     }
