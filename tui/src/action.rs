@@ -89,6 +89,10 @@ pub(crate) enum Action {
     Scroll(Direction),
     /// Shows another memory.
     Memory(Direction),
+    /// Shows or hides the timeline.
+    Timeline,
+    /// Moves the time by a column of the timeline.
+    Time(Direction),
     /// Switches whether the memory view follows the events' writes.
     Follow,
     /// Focuses the next or previous pane.

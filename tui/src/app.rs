@@ -12,10 +12,12 @@ use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
 use crate::in_view::InView;
 use crate::layout::{Areas, Wish};
+use crate::picture::Picture;
 use crate::places::Jumps;
 use crate::prompt::{History, Prompt};
 use crate::theme::Theme;
 use crate::traces::{Outline, Query, Traces};
+use forkpoint_replay::Side;
 use forkpoint_traces::MemoryIndex;
 use std::sync::Arc;
 
@@ -57,6 +59,12 @@ pub(crate) struct App {
     pub(crate) awaited: Option<Awaited>,
     /// Ways back.
     pub(crate) jumps: Jumps,
+    /// Whether the timeline is shown.
+    pub(crate) timeline: bool,
+    /// Timelines by side and memory, the last one last.
+    pub(crate) pictures: Vec<((Side, MemoryIndex), Picture)>,
+    /// The one that the user stopped, or that failed.
+    pub(crate) unpictured: Option<(Side, MemoryIndex)>,
     /// The help's first line, if it is open.
     pub(crate) help: Option<u16>,
     /// What `n` and `N` search for, instead of mismatches.
@@ -104,6 +112,9 @@ impl App {
             history: History::default(),
             awaited: None,
             jumps: Jumps::default(),
+            timeline: false,
+            pictures: Vec::new(),
+            unpictured: None,
             help: None,
             query: None,
             message: builds.then(|| BUILDS.to_string()),
@@ -141,6 +152,7 @@ impl App {
             focus: self.focus,
             zoom: self.zoom,
             code: self.code,
+            timeline: self.timeline,
         }
     }
 }

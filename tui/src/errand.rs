@@ -2,6 +2,7 @@
 //! another thread and brings them back when it ends; its progress reports are in `headway.rs`.
 
 use crate::headway::Headway;
+use crate::picture::Picture;
 use crate::traces::{Alike, Direction, Like, Outline, Query, Traces, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
@@ -19,6 +20,8 @@ pub(crate) enum Aim {
     Alike(Alike, Direction),
     /// The first event of the function with this name or index.
     First(String),
+    /// The picture of the whole run: the side with the focus, and the memory on screen.
+    Picture,
     /// Memory at the row under the cursor.
     Travel,
 }
@@ -47,6 +50,8 @@ pub(crate) enum Ending {
     Nothing,
     /// There is nothing to search for: why.
     Unknown(String),
+    /// The picture is made.
+    Pictured(Box<Picture>),
     /// The user stopped the search.
     Stopped,
     /// Memory is at the requested row.
@@ -82,6 +87,10 @@ impl Errand {
                     Position(outline.info(self.side).events),
                     true,
                 );
+            }
+            Aim::Picture => {
+                let what = format!("timeline of {}{}", outline.memory_name(self.memory), of_side(outline, self.side));
+                return headway.begin(what, Position(outline.info(self.side).events), true);
             }
             Aim::Travel => return self.announce_journey(outline, headway, self.side),
         };
@@ -177,6 +186,10 @@ impl Errand {
             Aim::Writer(direction) => self.writer(outline, traces, self.address, *direction)?,
             Aim::Alike(alike, direction) => return self.alike(outline, traces, *alike, *direction),
             Aim::First(name) => return self.first(outline, traces, name),
+            Aim::Picture => {
+                let picture = traces.picture(self.side, self.memory)?;
+                return Ok(Ending::Pictured(Box::new(picture)));
+            }
             Aim::Travel => None,
         };
         Ok(row.map_or(Ending::Nothing, Ending::Found))
@@ -221,7 +234,7 @@ impl Errand {
             Aim::Alike(alike, Direction::Forward) => format!("no later event of {}{side}", alike.words()),
             Aim::Alike(alike, Direction::Backward) => format!("no earlier event of {}{side}", alike.words()),
             Aim::First(name) => format!("no event of `{name}`{side}"),
-            Aim::Travel => String::new(),
+            Aim::Picture | Aim::Travel => String::new(),
         }
     }
 }

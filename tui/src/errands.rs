@@ -39,10 +39,16 @@ impl App {
     pub(crate) fn finish(&mut self, errand: &Errand, traces: Box<dyn Traces>, ending: Ending) {
         self.traces = Some(traces);
         self.headway.end();
+        let key = (errand.side, errand.memory);
+        if errand.aim == Aim::Picture && !matches!(ending, Ending::Pictured(_)) {
+            self.unpictured = Some(key);
+        }
         match ending {
             Ending::Found(row) => self.jump_to(row),
             Ending::Unknown(why) => self.message = Some(printable(&why)),
             Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
+            Ending::Pictured(picture) => self.keep_picture(key, *picture),
+            Ending::Stopped if errand.aim == Aim::Picture => self.message = Some("timeline stopped".to_string()),
             Ending::Stopped => self.message = Some("search stopped".to_string()),
             Ending::Arrived => self.settled = errand.row,
             Ending::Back => {

@@ -41,6 +41,8 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
         if !travelled && app.is_far() {
             travelled = true;
             send(app, &mut worker, app.errand(Aim::Travel));
+        } else if let Some(errand) = app.picture_due() {
+            send(app, &mut worker, errand);
         }
         // Asked before the frame: what arrives while it is drawn needs another one.
         let wait = app.outline.is_loading().then_some(REDRAW);

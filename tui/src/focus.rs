@@ -15,6 +15,8 @@ pub(crate) enum Pane {
     Wat,
     /// Native code.
     Native,
+    /// The whole run.
+    Timeline,
 }
 
 impl Pane {
@@ -25,6 +27,7 @@ impl Pane {
             Pane::Memory => "memory",
             Pane::Wat => "wat",
             Pane::Native => "native",
+            Pane::Timeline => "timeline",
         }
     }
 }
@@ -38,8 +41,9 @@ pub(crate) struct Focus {
     pub(crate) side: Side,
 }
 
-/// The order of the Tab key through two sides; with one side the right half is left out.
-const RING: [(Pane, Side); 7] = [
+/// The order of the Tab key through two sides; with one side the right half is left out, and the timeline where it is hidden.
+const RING: [(Pane, Side); 8] = [
+    (Pane::Timeline, Side::Lhs),
     (Pane::Events, Side::Lhs),
     (Pane::Events, Side::Rhs),
     (Pane::Memory, Side::Lhs),
@@ -50,16 +54,19 @@ const RING: [(Pane, Side); 7] = [
 ];
 
 impl Focus {
-    /// The next pane in a direction. The text format keeps the side from which it is reached.
-    pub(crate) fn moved(self, direction: Direction, pair: bool) -> Focus {
-        let ring: Vec<(Pane, Side)> = RING.into_iter().filter(|(_, side)| pair || *side == Side::Lhs).collect();
-        let here = |&(pane, side): &(Pane, Side)| pane == self.pane && (side == self.side || pane == Pane::Wat);
+    /// The next pane in a direction. Text format and timeline keep the side from which they are reached.
+    pub(crate) fn moved(self, direction: Direction, pair: bool, timeline: bool) -> Focus {
+        let shown =
+            |(pane, side): &(Pane, Side)| (pair || *side == Side::Lhs) && (timeline || *pane != Pane::Timeline);
+        let ring: Vec<(Pane, Side)> = RING.into_iter().filter(shown).collect();
+        let of_both = |pane| matches!(pane, Pane::Wat | Pane::Timeline);
+        let here = |&(pane, side): &(Pane, Side)| pane == self.pane && (side == self.side || of_both(pane));
         let at = ring.iter().position(here).unwrap_or(0);
         let next = match direction {
             Direction::Forward => (at + 1) % ring.len(),
             Direction::Backward => (at + ring.len() - 1) % ring.len(),
         };
         let (pane, side) = ring[next];
-        Focus { pane, side: if pane == Pane::Wat { self.side } else { side } }
+        Focus { pane, side: if of_both(pane) { self.side } else { side } }
     }
 }

@@ -98,6 +98,8 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind_in(Pane::Wat, "scroll-down", &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
     bind_in(Pane::Native, "scroll-up", &[code(KeyCode::Up)], Action::Scroll(Backward), "scroll up"),
     bind_in(Pane::Native, "scroll-down", &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
+    bind_in(Pane::Timeline, "time-back", &[code(KeyCode::Left), char('h')], Action::Time(Backward), "a column back in time"),
+    bind_in(Pane::Timeline, "time-forward", &[code(KeyCode::Right), char('l')], Action::Time(Forward), "a column forward in time"),
     bind("step", &[char('j'), code(KeyCode::Down)], Action::Step, "step", "one event forward; as a command N events"),
     bind("back", &[char('k'), code(KeyCode::Up)], Action::StepBack, "back", "one event back; as a command N events"),
     bind("divergence", &[char('d')], Action::Divergence, "divergence", "jump to the first divergence"),
@@ -133,6 +135,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("follow", &[char('f')], Action::Follow, "", "memory follows writes, or stays where it is"),
     bind("next-memory", &[char(']')], Action::Memory(Forward), "", "next memory"),
     bind("previous-memory", &[char('[')], Action::Memory(Backward), "", "previous memory"),
+    bind("timeline", &[char('o')], Action::Timeline, "", "show or hide the timeline, the whole run on a few lines"),
     bind("zoom", &[char('z')], Action::Zoom, "", "focused pane fills the screen, and back"),
     bind("close", &[code(KeyCode::Esc)], Action::Close, "", "close help, prompt, message; forget the search"),
 ];

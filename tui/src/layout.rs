@@ -4,6 +4,7 @@
 //!  80 columns                                120 columns and more
 //! +--------------------------------------+  +--------------------------------------+
 //! | title                                |  | title                                |
+//! | timeline, if it is shown             |  | timeline, if it is shown             |
 //! | events lhs       | events rhs        |  | events lhs       | events rhs        |
 //! | memory lhs       | memory rhs        |  | memory lhs       | memory rhs        |
 //! | wat, or native lhs | native rhs      |  | wat       | native lhs | native rhs  |
@@ -27,6 +28,9 @@ const LOW: u16 = 16;
 /// Below this width two sides do not fit side by side.
 const NARROW: u16 = 56;
 
+/// Lines of the timeline with its title, at least and at most.
+const TIMELINE: [u16; 2] = [6, 14];
+
 /// What determines the layout besides the size.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wish {
@@ -40,6 +44,8 @@ pub(crate) struct Wish {
     pub(crate) zoom: bool,
     /// Which code is shown if there is room for one only: `Wat` or `Native`.
     pub(crate) code: Pane,
+    /// Whether the timeline is shown.
+    pub(crate) timeline: bool,
 }
 
 /// Every region of the screen; hidden ones are empty.
@@ -47,6 +53,8 @@ pub(crate) struct Wish {
 pub(crate) struct Areas {
     /// Files, engines, verdict.
     pub(crate) title: Rect,
+    /// The whole run.
+    pub(crate) timeline: Rect,
     /// Event lists by side.
     pub(crate) events: [Rect; 2],
     /// Memory by side.
@@ -78,9 +86,13 @@ impl Areas {
                 Pane::Memory => areas.memory = sides(body, wish),
                 Pane::Wat => areas.wat = wats(body, wish),
                 Pane::Native => areas.native = sides(body, wish),
+                Pane::Timeline => areas.timeline = body,
             }
             return areas;
         }
+        let lines = if wish.timeline { (body.height / 4).clamp(TIMELINE[0], TIMELINE[1]) } else { 0 };
+        let [timeline, body] = Layout::vertical([Constraint::Length(lines), Constraint::Fill(1)]).areas(body);
+        areas.timeline = timeline;
         let [events, memory, code] = Layout::vertical([
             Constraint::Fill(1),
             Constraint::Length(body.height / 7 * 2),
@@ -113,12 +125,16 @@ impl Areas {
             Pane::Wat if self.wat[side].is_empty() => self.wat[focus.side.other().index()],
             Pane::Wat => self.wat[side],
             Pane::Native => self.native[side],
+            Pane::Timeline => self.timeline,
         }
     }
 
-    /// The pane at a column and row of the screen; the text format keeps the side of `focus`.
+    /// The pane at a column and row of the screen; text format and timeline keep the side of `focus`.
     pub(crate) fn pane_at(&self, column: u16, row: u16, focus: Focus) -> Option<Focus> {
         let at = Position { x: column, y: row };
+        if self.timeline.contains(at) {
+            return Some(Focus { pane: Pane::Timeline, side: focus.side });
+        }
         for side in Side::BOTH {
             if self.wat[side.index()].contains(at) {
                 let both = self.wat.iter().all(|wat| !wat.is_empty());

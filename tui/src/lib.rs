@@ -44,6 +44,8 @@ mod layout;
 mod look;
 mod mouse;
 mod outline;
+mod overview;
+mod picture;
 mod places;
 mod prompt;
 mod query;

@@ -181,7 +181,7 @@ impl App {
         let code = match pane {
             Pane::Wat => self.seen.wat[side.index()].as_ref().or(self.seen.wat[0].as_ref()),
             Pane::Native => self.seen.native[side.index()].as_ref(),
-            Pane::Events | Pane::Memory => None,
+            Pane::Events | Pane::Memory | Pane::Timeline => None,
         };
         if let Some(code) = code {
             let height = inside(self.areas.of(self.focus)).height;

@@ -15,6 +15,7 @@ impl App {
         match focus.pane {
             Pane::Events => self.roll_rows(WHEEL, direction),
             Pane::Memory => self.roll_bytes(WHEEL, direction),
+            Pane::Timeline => self.move_time(1, direction),
             Pane::Wat | Pane::Native => {
                 // Code scrolls where the focus is.
                 self.set_focus(focus);
@@ -46,6 +47,7 @@ impl App {
                     self.set_address(address);
                 }
             }
+            Pane::Timeline => self.click_time(column),
             _ => {}
         }
     }

@@ -71,6 +71,30 @@ pub(crate) struct CodeView {
     pub(crate) empty: &'static str,
 }
 
+/// A line of the timeline.
+#[derive(Debug, Clone)]
+pub(crate) struct TimelineRow {
+    /// Where the pages of the line begin.
+    pub(crate) margin: String,
+    /// How much is written, a character for each part of the run.
+    pub(crate) cells: String,
+}
+
+/// The whole run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct TimelineView {
+    pub(crate) title: String,
+    /// The cursor, the divergence and the user's marks, a character for each part of the run.
+    pub(crate) marks: String,
+    /// Columns before the cells.
+    pub(crate) margin: u16,
+    /// The column of the cursor, without the margin.
+    pub(crate) cursor: Option<u16>,
+    pub(crate) rows: Vec<TimelineRow>,
+    /// The text shown instead of rows.
+    pub(crate) empty: &'static str,
+}
+
 /// An open prompt.
 #[derive(Debug, Clone)]
 pub(crate) struct PromptView {
@@ -85,6 +109,7 @@ pub(crate) struct PromptView {
 pub(crate) struct Screen {
     pub(crate) title: [String; 2],
     pub(crate) focus: Focus,
+    pub(crate) timeline: Option<TimelineView>,
     pub(crate) lists: [Option<ListView>; 2],
     pub(crate) hex: [Option<HexView>; 2],
     pub(crate) wat: [Option<CodeView>; 2],

@@ -96,6 +96,9 @@ fn settle(app: &mut App, screen: &mut Terminal<TestBackend>) -> Result<(), Strin
     if app.is_far() {
         app.run_here(&app.errand(Aim::Travel))?;
     }
+    if let Some(errand) = app.picture_due() {
+        app.run_here(&errand)?;
+    }
     let drawn: Result<_, Infallible> = screen.draw(|frame| {
         app.look(frame.area());
         render::draw(frame, &app.areas, &app.view(), app.theme);

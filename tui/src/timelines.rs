@@ -1,11 +1,12 @@
 //! Real traces, as the viewer reads them: timelines, their alignment, and the module's symbols.
 
 use crate::outline::{TraceOutline, info};
+use crate::picture::{COLUMNS, Picture, ROWS};
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Parting, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
-    Alignment, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, align_builds, are_builds, describe,
-    describe_without_value, disassemble, first_divergence, place_of, printable,
+    Alignment, Heat, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, align_builds, are_builds, describe,
+    describe_without_value, disassemble, first_divergence, place_of, printable, written_pages_of,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use std::collections::{BTreeSet, HashMap};
@@ -235,6 +236,21 @@ impl Traces for Timelines {
             Direction::Forward => run.next_that(at, fits),
             Direction::Backward => run.last_that(at, fits),
         }
+    }
+
+    fn picture(&mut self, side: Side, memory: MemoryIndex) -> Result<Picture, ReplayError> {
+        let Some(run) = self.sides.get_mut(side.index()) else {
+            return Ok(Picture {
+                heat: Heat { columns: 1, rows: 1, counts: vec![0], events: 0 },
+                pages: Vec::new(),
+                gaps: Vec::new(),
+            });
+        };
+        let pages: Vec<u64> = written_pages_of(run, memory)?.into_iter().collect();
+        let columns = run.len().clamp(1, COLUMNS) as usize;
+        let heat = Heat::of(run, memory, &pages, columns, pages.len().min(ROWS))?;
+        let gaps = run.trace().gaps().map(|gap| (gap.start.0, gap.end.0)).collect();
+        Ok(Picture { heat, pages, gaps })
     }
 
     fn function_named(&self, side: Side, name: &str) -> Option<FuncIndex> {

@@ -5,6 +5,7 @@
 //! the tests over a few hundred made-up events. Invariant: every text that they return is free of control characters,
 //! because a trace comes from a stranger and a terminal obeys.
 
+use crate::picture::Picture;
 use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Position};
 use std::sync::Arc;
@@ -232,6 +233,8 @@ pub(crate) trait Traces: Send {
         at: Position,
         direction: Direction,
     ) -> Result<Option<Position>, ReplayError>;
+    /// Where and when a side writes to a memory.
+    fn picture(&mut self, side: Side, memory: MemoryIndex) -> Result<Picture, ReplayError>;
     /// The function of a side's module with this name or index, if one with a memory-changing instruction has it.
     fn function_named(&self, side: Side, name: &str) -> Option<FuncIndex>;
     /// A function of a side's module in the text format, empty if it cannot be printed.

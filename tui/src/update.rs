@@ -62,11 +62,15 @@ impl App {
             Action::Byte(step) => self.move_byte(step),
             Action::Scroll(direction) => self.scroll_code(1, direction),
             Action::Memory(direction) => self.other_memory(direction),
+            Action::Timeline => self.toggle_timeline(),
+            Action::Time(direction) => self.move_time(1, direction),
             Action::Follow => {
                 self.follow = !self.follow;
                 self.arrived |= self.follow;
             }
-            Action::Focus(direction) => self.set_focus(self.focus.moved(direction, self.outline.is_pair())),
+            Action::Focus(direction) => {
+                self.set_focus(self.focus.moved(direction, self.outline.is_pair(), self.timeline))
+            }
             Action::OtherSide if self.outline.is_pair() => {
                 self.set_focus(Focus { side: self.focus.side.other(), ..self.focus });
             }
@@ -97,7 +101,9 @@ impl App {
             Action::Quit => self.quit = true,
             Action::Help => self.help = Some(0),
             Action::Zoom => self.zoom = !self.zoom,
-            Action::Focus(direction) => self.set_focus(self.focus.moved(direction, self.outline.is_pair())),
+            Action::Focus(direction) => {
+                self.set_focus(self.focus.moved(direction, self.outline.is_pair(), self.timeline))
+            }
             Action::OtherSide if self.outline.is_pair() => {
                 self.set_focus(Focus { side: self.focus.side.other(), ..self.focus });
             }
@@ -170,6 +176,7 @@ impl App {
             Pane::Events => self.roll_rows(lines, direction),
             Pane::Memory => self.roll_bytes(lines, direction),
             Pane::Wat | Pane::Native => self.scroll_code(lines, direction),
+            Pane::Timeline => self.move_time(10, direction),
         }
     }
 

@@ -18,6 +18,7 @@ impl App {
         let mut screen = Screen {
             title: self.title(),
             focus: self.focus,
+            timeline: self.timeline_view(),
             lists: Side::BOTH.map(|side| self.list(side)),
             hex: Side::BOTH.map(|side| self.hex(side)),
             wat: Side::BOTH.map(|side| self.wat(side, self.own_place(side, place))),

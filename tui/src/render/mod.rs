@@ -8,6 +8,7 @@ mod help;
 mod memory;
 mod status;
 mod text;
+mod timeline;
 
 pub(crate) use help::{last_top as help_last_top, lines as help_lines};
 
@@ -23,6 +24,9 @@ pub(crate) fn draw(frame: &mut Frame, areas: &Areas, screen: &Screen, theme: The
     let buffer = frame.buffer_mut();
     status::title(buffer, areas.title, screen, theme);
     let focused = |pane, side| screen.focus == Focus { pane, side };
+    if let Some(timeline) = &screen.timeline {
+        timeline::draw(buffer, areas.timeline, timeline, screen.focus.pane == Pane::Timeline, theme);
+    }
     for side in Side::BOTH {
         let i = side.index();
         if let Some(list) = &screen.lists[i] {

@@ -27,7 +27,7 @@ fn inputs() -> Vec<Event> {
     keys.chain(pointer).collect()
 }
 
-const PANES: [Pane; 4] = [Pane::Events, Pane::Memory, Pane::Wat, Pane::Native];
+const PANES: [Pane; 5] = [Pane::Events, Pane::Memory, Pane::Wat, Pane::Native, Pane::Timeline];
 
 /// Presses every input from a row, on a screen of this size.
 fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
@@ -43,6 +43,10 @@ fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
                 app.prompt = None;
                 app.awaited = None;
                 app.set_focus(Focus { pane, side: Side::Lhs });
+                app.timeline = pane == Pane::Timeline;
+                if let Some(errand) = app.picture_due() {
+                    let _ = app.run_here(&errand);
+                }
                 app.go_to(at);
                 app.follow = false;
                 draw(app, size.0, size.1);

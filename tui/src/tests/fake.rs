@@ -1,9 +1,11 @@
 //! A made-up pair of traces: a loop that stores, and one value that differs on the right at #120, followed by three
 //! events that the left side lacks.
 
+use crate::picture::Picture;
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
-use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, Position, TraceError};
+use forkpoint_replay::{Heat, Pair, ReplayError, Side, TypedValue};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Position, TraceError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -54,6 +56,8 @@ pub(super) struct Fake {
     progress: Option<Arc<Reached>>,
     /// For this many questions source lines are still being read.
     loading: Arc<AtomicU32>,
+    /// Events that are left out of the timeline.
+    gap: Option<(u64, u64)>,
     /// Put before every text, to see what reaches the screen.
     prefix: &'static str,
 }
@@ -130,6 +134,7 @@ impl Fake {
             broken: false,
             progress: None,
             loading: Arc::default(),
+            gap: None,
             prefix: "",
         }
     }
@@ -162,6 +167,11 @@ impl Fake {
     /// A pair whose searches panic.
     pub(super) fn broken() -> Fake {
         Fake { broken: true, ..Fake::pair() }
+    }
+
+    /// A pair whose timelines lack some events.
+    pub(super) fn with_gap(first: u64, past: u64) -> Fake {
+        Fake { gap: Some((first, past)), ..Fake::pair() }
     }
 
     /// A pair whose texts all begin with `prefix`.
@@ -402,6 +412,28 @@ impl Traces for Fake {
                 store.memory == memory.0 && !store.bytes.is_empty() && (start..end).contains(&store.address)
             }
         })
+    }
+
+    fn picture(&mut self, side: Side, memory: MemoryIndex) -> Result<Picture, ReplayError> {
+        if self.stopped {
+            return Err(ReplayError::Cancelled);
+        }
+        if self.endless {
+            return self.go_on(Position(7));
+        }
+        let events: &[Store] = self.run(side).map_or(&[], |run| &run.events);
+        let writes =
+            || (0usize..).zip(events).filter(|(_, store)| store.memory == memory.0 && !store.bytes.is_empty());
+        let pages: BTreeSet<u64> = writes().map(|(_, store)| store.address / PAGE).collect();
+        let pages: Vec<u64> = pages.into_iter().collect();
+        let (columns, rows) = (events.len().max(1), pages.len().max(1));
+        let mut counts = vec![0; columns * rows];
+        for (position, store) in writes() {
+            let row = pages.binary_search(&(store.address / PAGE)).expect("it is among them");
+            counts[row * columns + position] += 1;
+        }
+        let heat = Heat { columns, rows, counts, events: events.len() as u64 };
+        Ok(Picture { heat, pages, gaps: self.gap.into_iter().collect() })
     }
 
     fn function_named(&self, _: Side, name: &str) -> Option<FuncIndex> {

@@ -19,7 +19,7 @@ impl Random {
     pub(super) fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
         let direction = if self.below(2) == 0 { Forward } else { Backward };
-        match self.below(36) {
+        match self.below(39) {
             0 => Action::StepBack,
             1 => Action::PageDown,
             2 => Action::PageUp,
@@ -55,6 +55,8 @@ impl Random {
             30 => Action::ToMark(b"abc'"[self.below(4) as usize].into()),
             31 => Action::Recall(direction),
             32 => Action::Complete,
+            34 => Action::Timeline,
+            35 => Action::Time(direction),
             33 => Action::Prompt(PromptKind::Command),
             _ => Action::Step,
         }
@@ -67,6 +69,9 @@ fn random_actions_on_random_screens() {
         let mut random = Random(seed as u64);
         let mut app = viewer(fake, None);
         for _ in 0..1500 {
+            if let Some(errand) = app.picture_due() {
+                app.run_here(&errand).expect("the fake reads without an error");
+            }
             for _ in 0..random.below(4) {
                 let action = random.action();
                 app.dispatch(action);
