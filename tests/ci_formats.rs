@@ -65,3 +65,53 @@ fn a_sweep_has_a_test_case_for_each_module() {
     let same = run(folder.path(), &["compare", "same.wat", "--invoke", "run", "--format", "github"]);
     assert_eq!((same.code, same.stdout.as_str()), (0, ""));
 }
+
+/// The script of action.yml.
+fn action() -> String {
+    let text = common::repository_text("action.yml");
+    let (_, script) = text.split_once("      run: |\n").expect("the action has a step that runs a script");
+    let lines = script.lines().map(|line| line.strip_prefix("        ").unwrap_or(line).to_string() + "\n");
+    lines.collect()
+}
+
+/// Runs the action's script as a runner does, with these inputs.
+fn act(folder: &std::path::Path, modules: &str, engines: &str, options: &str) -> (Option<i32>, String) {
+    let mut shell = std::process::Command::new("bash");
+    shell.args(["--noprofile", "--norc", "-e", "-o", "pipefail", "-c", &action()]).current_dir(folder);
+    for (name, value) in [
+        ("MODULES", modules),
+        ("ENGINES", engines),
+        ("OPTIONS", options),
+        ("OUT", "found"),
+        ("FORKPOINT", common::FORKPOINT),
+    ] {
+        shell.env(name, value);
+    }
+    let output = shell.output().expect("bash runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn the_action_annotates_a_module_and_a_folder() {
+    let folder = folder_with(&[("nan.wat", NAN), ("same.wat", SAME)]);
+    let engines = format!("wasmtime:jit;{CANONICAL}");
+    let (code, out) = act(folder.path(), "nan.wat", &engines, "--invoke 'run'");
+    assert!(code == Some(1) && out.starts_with("::error file=nan.wat,"), "{out}");
+    assert!(folder.path().join("found").is_dir(), "the traces are kept for an artifact");
+    let (code, out) = act(folder.path(), "same.wat", &engines, "--invoke run -o other");
+    assert_eq!(code, Some(2), "an option that is given twice is an error: {out}");
+    let (code, out) = act(folder.path(), "same.wat", &engines, "--invoke run --no-guard");
+    assert_eq!((code, out.as_str()), (Some(0), ""));
+    // What a shell would run is a word like others.
+    let (code, _) =
+        act(folder.path(), "same.wat", &engines, "--invoke 'run; touch owned' $(touch owned) `touch owned`");
+    assert!(code == Some(2) && !folder.path().join("owned").exists());
+
+    std::fs::create_dir(folder.path().join("modules")).expect("a folder");
+    for (name, module) in [("a.wat", NAN), ("b.wat", SAME)] {
+        std::fs::write(folder.path().join("modules").join(name), module).expect("a module");
+    }
+    std::fs::remove_dir_all(folder.path().join("found")).expect("the folder of before");
+    let (code, out) = act(folder.path(), "modules", &engines, "");
+    assert!(code == Some(1) && out.contains("modules/a.wat") && out.lines().count() == 1, "{code:?} {out}");
+}

@@ -206,8 +206,8 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     // Another size: two pages become three.
     let mut bytes = good.clone();
     bytes.truncate(index.1);
-    let at = keyframe.1 + 13 + 5;
-    assert_eq!(bytes[at..at + 2], [2, 2], "after the position: two memories, two pages");
+    let at = keyframe.1 + 13 + 6;
+    assert_eq!(bytes[at..at + 2], [2, 2], "after the position and the base: two memories, two pages");
     bytes[at + 1] = 3;
     reseal(&mut bytes, keyframe.1, keyframe.2);
     fs::write(&path, &bytes).unwrap();
