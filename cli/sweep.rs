@@ -58,8 +58,17 @@ fn wanted(args: &SweepArgs, row: &ModuleRow) -> Vec<Case> {
         Format::Text | Format::Json => Vec::new(),
         // Annotations and findings are about what does not agree.
         Format::Github | Format::Sarif if row.answer == ModuleAnswer::Agree => Vec::new(),
-        Format::Github | Format::Sarif | Format::Junit => of_row(row),
+        Format::Github | Format::Sarif => from_here(args, of_row(row)),
+        Format::Junit => of_row(row),
     }
+}
+
+/// The cases with names of files as they are from where the command runs: such systems look for them there.
+fn from_here(args: &SweepArgs, mut cases: Vec<Case>) -> Vec<Case> {
+    if let Some(folder) = args.input.as_deref().filter(|input| input.is_dir() && *input != Path::new(".")) {
+        cases.iter_mut().for_each(|case| case.module = folder.join(&case.module).display().to_string());
+    }
+    cases
 }
 
 /// Runs all modules that have no row yet. False if the user interrupted it.

@@ -38,7 +38,7 @@ impl App {
     }
 
     /// Goes to a marked row; a quote after the quote is the place before the last jump.
-    pub(crate) fn to_mark(&mut self, letter: char) {
+    pub(crate) fn go_to_mark(&mut self, letter: char) {
         match self.jumps.marked(letter) {
             Some(row) => self.jump_to(row),
             None if letter == '\'' => self.jump(Direction::Backward),

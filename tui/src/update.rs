@@ -57,7 +57,7 @@ impl App {
                 });
             }
             Action::Mark(letter) => self.mark(letter),
-            Action::ToMark(letter) => self.to_mark(letter),
+            Action::ToMark(letter) => self.go_to_mark(letter),
             Action::Prompt(kind) => self.prompt = Some(Prompt::new(kind)),
             Action::Byte(step) => self.move_byte(step),
             Action::Scroll(direction) => self.scroll_code(1, direction),
