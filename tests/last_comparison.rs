@@ -2,27 +2,10 @@
 
 mod common;
 
-use common::{FORKPOINT, Ran, folder_with, repository_text};
+use common::{Ran, folder_with, repository_text, run_with_cache};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
-
-/// Runs forkpoint with this cache.
-fn run(folder: &Path, cache: &str, arguments: &[&str]) -> Ran {
-    let output = Command::new(FORKPOINT)
-        .current_dir(folder)
-        .args(arguments)
-        .env("FORKPOINT_CACHE", cache)
-        .stdin(Stdio::null())
-        .output()
-        .expect("forkpoint starts");
-    Ran {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
 
 /// Two engines that part on every host: one rounds a relaxed multiply-add twice, the other once.
 const ENGINES: [&str; 4] = ["--lhs", "wasmtime:aot,target=portable", "--rhs", "wasmtime:pulley"];
@@ -30,7 +13,7 @@ const ENGINES: [&str; 4] = ["--lhs", "wasmtime:aot,target=portable", "--rhs", "w
 /// Compares them, with more arguments.
 fn compare(folder: &Path, cache: &str, more: &[&str]) -> Ran {
     let module = repository_text("examples/orbit.wat");
-    run(folder, cache, &[&["compare", &module, "--invoke", "run 100"], &ENGINES[..], more].concat())
+    run_with_cache(folder, cache, &[&["compare", &module, "--invoke", "run 100"], &ENGINES[..], more].concat())
 }
 
 const KEPT: &str = "\nlook at it: forkpoint view\n";
@@ -47,13 +30,13 @@ fn a_comparison_keeps_its_traces_in_place_of_the_last() {
             assert_eq!(fs::metadata(here.join(folder)).expect("a folder").mode() & 0o777, 0o700, "{folder}");
         }
         assert_eq!(fs::read_dir(here.join("cache")).expect("the cache").count(), 1);
-        let diff = run(here, "off", &["diff", "cache/last/lhs.fpt", "cache/last/rhs.fpt"]);
+        let diff = run_with_cache(here, "off", &["diff", "cache/last/lhs.fpt", "cache/last/rhs.fpt"]);
         assert!(diff.code == 1 && diff.stdout.starts_with("The runs diverge at #12 (value)"), "{diff:?}");
     }
     // One that makes no traces, as the runs agree by their digests, leaves it there.
     let kept = fs::metadata(here.join("cache/last/lhs.fpt")).expect("a trace").ino();
     let module = repository_text("examples/orbit.wat");
-    let ran = run(here, "cache", &["compare", &module, "--invoke", "run 100", "--rhs", "wasmtime:jit"]);
+    let ran = run_with_cache(here, "cache", &["compare", &module, "--invoke", "run 100", "--rhs", "wasmtime:jit"]);
     assert!(ran.code == 0 && !ran.stdout.contains("look at it"), "{ran:?}");
     assert_eq!(fs::metadata(here.join("cache/last/lhs.fpt")).expect("a trace").ino(), kept);
 }
@@ -84,7 +67,7 @@ fn without_a_terminal_nothing_runs() {
     let ran = compare(folder.path(), "cache", &["--view", "-o", "out"]);
     assert!(ran.code == 2 && ran.stdout.is_empty(), "{ran:?}");
     assert!(ran.stderr.starts_with("error: the viewer needs a terminal"), "{ran:?}");
-    let ran = run(folder.path(), "cache", &["view"]);
+    let ran = run_with_cache(folder.path(), "cache", &["view"]);
     assert!(ran.code == 2 && ran.stderr.contains("no comparison is kept in"), "{ran:?}");
     assert_eq!(fs::read_dir(folder.path()).expect("the folder").count(), 0, "nothing was made");
 }

@@ -10,7 +10,6 @@ use crate::tail;
 use crate::timeline::Timeline;
 use crate::verdict::{Verdict, classify};
 use forkpoint_traces::{DigestOf, Event, EventDigests, MemoryIndex, Position, TraceError};
-use std::borrow::Cow;
 use std::ops::Range;
 
 /// Most bytes of memory that a divergence shows on each side.
@@ -221,13 +220,8 @@ fn first_unequal(lhs: &mut Timeline, rhs: &mut Timeline, mut at: u64) -> Result<
 
 /// Digests of the same kind of both traces, if they have any.
 fn digests_of_both(lhs: &Timeline, rhs: &Timeline) -> Option<[EventDigests; 2]> {
-    [DigestOf::Records, DigestOf::Chunks]
-        .into_iter()
-        .find_map(|of| Some([lhs, rhs].map(|timeline| timeline.trace().digests(of))).and_then(both))
-}
-
-fn both([lhs, rhs]: [Option<Cow<'_, EventDigests>>; 2]) -> Option<[EventDigests; 2]> {
-    Some([lhs?.into_owned(), rhs?.into_owned()])
+    let digests = |timeline: &Timeline, of| Some(timeline.trace().digests(of)?.into_owned());
+    [DigestOf::Records, DigestOf::Chunks].into_iter().find_map(|of| Some([digests(lhs, of)?, digests(rhs, of)?]))
 }
 
 /// The first position that both traces hold again, after one at which one of them leaves events out. The digests must show

@@ -22,12 +22,17 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// Runs forkpoint in a folder.
+/// Runs forkpoint in a folder, without a cache.
 pub fn run<S: AsRef<std::ffi::OsStr>>(folder: &Path, arguments: &[S]) -> Ran {
+    run_with_cache(folder, "off", arguments)
+}
+
+/// Runs forkpoint in a folder, with this folder for its cache.
+pub fn run_with_cache<S: AsRef<std::ffi::OsStr>>(folder: &Path, cache: &str, arguments: &[S]) -> Ran {
     let output = Command::new(FORKPOINT)
         .current_dir(folder)
         .args(arguments)
-        .env("FORKPOINT_CACHE", "off")
+        .env("FORKPOINT_CACHE", cache)
         .stdin(Stdio::null())
         .output()
         .expect("forkpoint starts");
