@@ -93,6 +93,10 @@ pub(crate) struct Run {
     /// What is run instead of a single module and its calls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) script: Option<ScriptJob>,
+    /// Where the engine's process digests the records: the file, beside the job's module, of the decoder that reads them.
+    /// For engines that are part of this program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) digests: Option<String>,
     /// How many sites the module has; for commands.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) sites: u32,

@@ -88,6 +88,7 @@ mod tests {
                 watch: None,
                 careful: false,
                 script: None,
+                digests: None,
                 sites: 0,
                 reference: None,
             })),

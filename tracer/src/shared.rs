@@ -12,7 +12,7 @@ mod slots;
 pub(crate) use recorder::{SharedBuffer, count_block};
 pub(crate) use slots::{Receiver, Slots};
 
-use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, MARK_AT, RECORDS_AT};
+use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, KEPT_AT, MARK_AT, RECORDS_AT};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Length of a slot in bytes: that of the guest's buffer.
@@ -56,6 +56,11 @@ pub(crate) fn mark(buffer: &[u8]) -> u32 {
 /// Sets that number.
 pub(crate) fn set_mark(buffer: &mut [u8], mark: u32) {
     set_word(buffer, MARK_AT, mark);
+}
+
+/// Has the guest pass on its buffer when there are so many bytes of records in it.
+pub(crate) fn set_limit(buffer: &mut [u8], limit: u32) {
+    set_word(buffer, KEPT_AT, BUFFER_LIMIT.saturating_sub(limit));
 }
 
 fn word(buffer: &[u8], at: usize) -> u32 {

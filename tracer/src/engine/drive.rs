@@ -7,7 +7,7 @@
 use super::session::{Halt, Next, Session};
 use super::words;
 use super::world::World;
-use crate::instrument::START_EXPORT;
+use crate::instrument::{Covered, START_EXPORT};
 use crate::job::{ExportCall, Job, Run, Task};
 use crate::link::{Control, Out};
 use crate::memories::{Memories, View};
@@ -229,7 +229,8 @@ fn stages(
         return Ok(Ok(()));
     }
     module.send_native(run.native_limit, out)?;
-    let session = Session::new(out.clone(), control, slots, run)?;
+    let folder = job.module.parent().unwrap_or(Path::new("."));
+    let session = Session::new(out.clone(), control, slots, run, folder)?;
     match module.instantiate(run, session) {
         Ok(mut guest) => play(&mut *guest, run, out).map(Ok),
         Err(rejected) => Ok(Err(rejected)),
@@ -240,6 +241,7 @@ fn stages(
 fn play(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<()> {
     guest.visit(&mut |session, views| {
         let sent = send_images(session, views);
+        session.begin(views)?;
         if let Some(watch) = &run.watch {
             let watched = views.iter().find(|view| view.memory == watch.memory.0);
             session.watch(Watcher::new(watch, watched.map_or(&[], |view| view.bytes)));
@@ -250,7 +252,10 @@ fn play(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<()> {
     if let Err(unanswered) = calls(guest, run, out)? {
         return out.message(&Message::SetupFailed(unanswered));
     }
-    guest.visit(&mut send_images)?;
+    guest.visit(&mut |session, views| {
+        session.end_digests()?;
+        send_images(session, views)
+    })?;
     let globals = run.globals.iter().filter_map(|name| guest.global(name)).collect();
     let tables = run.tables.iter().filter_map(|name| guest.table(name)).collect();
     out.message(&Message::State { globals, tables })
@@ -285,7 +290,7 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
             }
         }
         // Once more, so that the guest's own buffer forgets it, too.
-        guest.visit(&mut |_, _| Ok(()))?;
+        guest.visit(&mut |session, _| session.cover(Covered::Invoke))?;
         out.message(&Message::Call(number))?;
         let ended = guest.call(call);
         let (mut end, mut mark) = (None, None);
@@ -313,6 +318,9 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
         if let (Some(mark), Message::Trapped { .. }) = (mark, &message) {
             out.message(&Message::Marked(mark))?;
         }
+        if let Some(milestone) = covered(&message) {
+            guest.visit(&mut |session, _| session.cover(milestone))?;
+        }
         out.message(&message)?;
         if run.javascript && !left(guest, &message)? {
             return stopped(guest, out);
@@ -327,6 +335,16 @@ fn calls(guest: &mut dyn Guest, run: &Run, out: &mut Out) -> io::Result<Result<(
         return stopped(guest, out);
     }
     Ok(Ok(()))
+}
+
+/// The milestone that a call's end is.
+fn covered(message: &Message) -> Option<Covered> {
+    match message {
+        Message::Returned(_) => Some(Covered::Returned),
+        Message::Trapped { .. } => Some(Covered::Trapped),
+        Message::Exited(_) => Some(Covered::Exited),
+        _ => None,
+    }
 }
 
 /// Does what a host that lives in JavaScript does between calls; `false` if the run ends there.

@@ -22,12 +22,12 @@ pub(super) fn drive(
     (mut out, control, slots): (Out, Control, Slots),
 ) -> io::Result<()> {
     out.message(&drive::hello(engine, job))?;
-    let session = Session::new(out.clone(), control, slots, run)?;
+    let folder = job.module.parent().unwrap_or(Path::new(""));
+    let session = Session::new(out.clone(), control, slots, run, folder)?;
     let mut world = match engine.world(run, session) {
         Ok(world) => world,
         Err(words) => return out.message(&Message::SetupFailed(words)),
     };
-    let folder = job.module.parent().unwrap_or(Path::new(""));
     let mut play = Play { engine, world: &mut *world, script, folder, out, memories: 0 };
     for (number, directive) in script.directives.iter().enumerate() {
         play.out.message(&Message::Directive(number as u32))?;

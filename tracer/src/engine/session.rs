@@ -1,19 +1,22 @@
 //! What host functions share in every engine: where events go, when memory is looked at, who answers.
 
+mod digests;
 mod host_calls;
 
 pub(crate) use host_calls::HostTurn;
 
 use crate::host::answer::Host;
 use crate::host::embed::HostFunctions;
-use crate::instrument::MARK_HOOK;
+use crate::instrument::{Covered, MARK_HOOK};
 use crate::job::{Checkpoints, Run};
 use crate::link::{Control, Out, Socket};
 use crate::memories::View;
 use crate::observe::{self, Watcher};
 use crate::protocol::{HostEnd, Message};
 use crate::shared::{self, Receiver, Slots};
+use digests::Digests;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -54,6 +57,8 @@ pub(crate) struct Session {
     /// Bytes of records sent since the last checkpoint.
     unchecked: u64,
     watcher: Option<Watcher>,
+    /// Where the records are digested in this process.
+    digests: Option<Digests>,
     /// Answers host calls here; without it the recorder is asked.
     host: Option<Host>,
     /// Why the guest was left, if a host function did it.
@@ -63,8 +68,10 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(out: Out, control: Control, slots: Slots, run: &Run) -> io::Result<Session> {
+    /// `folder` is that of the job's files.
+    pub(crate) fn new(out: Out, control: Control, slots: Slots, run: &Run, folder: &Path) -> io::Result<Session> {
         let host = run.answers.as_ref().map(Host::open).transpose().map_err(io::Error::other)?;
+        let digests = run.digests.as_ref().map(|file| Digests::open(&folder.join(file))).transpose()?;
         Ok(Session {
             out,
             control,
@@ -74,6 +81,7 @@ impl Session {
             stale: false,
             unchecked: 0,
             watcher: None,
+            digests,
             host,
             end: None,
             failed: None,
@@ -85,6 +93,10 @@ impl Session {
     /// # Safety
     /// That of [`Slots::put_under`].
     pub(crate) unsafe fn share_buffer(&mut self, start: *mut u8, length: usize) -> io::Result<()> {
+        if self.digests.is_some() {
+            // Its records stay in this process.
+            return Ok(());
+        }
         // SAFETY: the caller's.
         unsafe { self.slots.put_under(start, length) }
     }
@@ -121,14 +133,10 @@ impl Session {
             shared::set_mark(buffer, 0);
         }
         self.mark = shared::mark(buffer);
-        let Session { slots, unchecked, watcher, out, .. } = self;
-        *unchecked += match watcher {
-            Some(watcher) => {
-                slots.send_guest(buffer, Receiver::<Socket>::Keeper(&mut |bytes, hooks| watcher.keep(bytes, hooks)))
-            }
-            None => slots.send_guest(buffer, Receiver::Recorder(out)),
-        }? as u64;
-        Ok(())
+        if self.digests.is_some() {
+            shared::set_limit(buffer, digests::BLOCK);
+        }
+        self.pass_on(|slots, to| slots.send_guest(buffer, to))
     }
 
     /// What a module that records inline must do after [`Session::take_block`] during the run.
@@ -141,16 +149,52 @@ impl Session {
         }
     }
 
-    /// Sends what the hook recorded.
+    /// Sends what the hook recorded, and what waits.
     fn drain(&mut self) -> io::Result<()> {
-        let Session { slots, unchecked, watcher, out, .. } = self;
-        *unchecked += match watcher {
-            Some(watcher) => {
-                slots.send_hooks(Receiver::<Socket>::Keeper(&mut |bytes, hooks| watcher.keep(bytes, hooks)))
+        self.pass_on(|slots, to| slots.send_hooks(to))?;
+        match &mut self.digests {
+            Some(digests) => digests.send(&mut self.out),
+            None => Ok(()),
+        }
+    }
+
+    /// Has records sent to who takes them.
+    fn pass_on(
+        &mut self,
+        send: impl FnOnce(&mut Slots, Receiver<'_, Socket>) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let Session { slots, unchecked, watcher, digests, out, .. } = self;
+        let mut taken = Ok(());
+        let used = match (watcher, digests) {
+            (Some(watcher), _) => send(slots, Receiver::Keeper(&mut |bytes, hooks| watcher.keep(bytes, hooks))),
+            (None, Some(digests)) => {
+                send(slots, Receiver::Keeper(&mut |bytes, hooks| taken = digests.take(bytes, hooks, out)))
             }
-            None => slots.send_hooks(Receiver::Recorder(out)),
-        }? as u64;
-        Ok(())
+            (None, None) => send(slots, Receiver::Recorder(out)),
+        }?;
+        *unchecked += used as u64;
+        taken
+    }
+
+    /// Says how large memories are, now that their first images are sent.
+    pub(super) fn begin(&mut self, views: &[View]) -> io::Result<()> {
+        self.digests.as_mut().map_or(Ok(()), |digests| digests.set_sizes(views))
+    }
+
+    /// Has the digest cover a milestone, where this process makes one. All records before have been taken.
+    pub(super) fn cover(&mut self, milestone: Covered) -> io::Result<()> {
+        match &mut self.digests {
+            Some(digests) => digests.cover(milestone, &mut self.out),
+            None => Ok(()),
+        }
+    }
+
+    /// The calls are over: ends the digests, where there are any.
+    pub(super) fn end_digests(&mut self) -> io::Result<()> {
+        match self.digests.take() {
+            Some(digests) => digests.finish(&mut self.out),
+            None => Ok(()),
+        }
     }
 
     /// Looks at the memories after the last event: at watched bytes, and at all of them if a checkpoint is due.

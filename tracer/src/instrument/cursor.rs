@@ -120,6 +120,9 @@ impl BodyRewriter<'_> {
         let cursor = function.cursor();
         if function.keeps_cursor {
             self.emit(I::LocalGet(cursor));
+            self.emit(I::I32Const(0));
+            self.emit(I::I32Load(inline.kept()));
+            self.emit(I::I32Add);
         } else {
             self.load_cursor(inline);
             self.emit(I::LocalTee(cursor));

@@ -2,16 +2,19 @@
 //!
 //! The hot half of a recording. Plain stores of up to 8 bytes are decoded inline, everything else out of line.
 
+mod carried;
 mod digested;
 mod hooks;
+mod lanes;
 mod step;
 
 use super::raw::{
     CALLER, CALLER_SIZE, FIRST_SEGMENT, HOST_RECORD, NOTE, NOTE_SIZE, READ_BACK, READ_BACK_SIZE, SEGMENT_HEAD,
 };
-use super::{MemoryDecl, Segment};
+use super::{MemoryDecl, Segment, Stretch};
 use forkpoint_traces::{Site, SiteId};
-use step::{Extent, Kind, Span, Step, read_u32, read_u64};
+pub(crate) use lanes::LANES;
+use step::{Brief, Extent, Kind, Span, Step, read_u32, read_u64};
 use thiserror::Error;
 
 /// A raw block that no rewritten module can have written.
@@ -82,6 +85,9 @@ pub trait RecordSink {
     /// A step of a host call, encoded. The rewritten module leaves none by itself: a sink without a host needs no
     /// such method.
     fn host(&mut self, _event: &[u8]) {}
+
+    /// A stretch of digested events has ended.
+    fn stretch(&mut self, _stretch: &Stretch) {}
 }
 
 /// The event of the host record at `at`, and where the next record begins.
@@ -104,6 +110,8 @@ pub struct RecordDecoder {
     segments: Vec<(u32, u32)>,
     /// The same segments, as a digest needs them.
     extents: Vec<Extent>,
+    /// The same in less space.
+    briefs: Vec<Brief>,
     /// Where plain segments write, by step.
     spans: Vec<Span>,
     steps: Vec<Step>,
@@ -125,21 +133,20 @@ impl RecordDecoder {
                 (segment.first.min(end), end)
             })
             .collect();
+        RecordDecoder::of(steps, segments, memories.iter().map(|memory| memory.page_size).collect())
+    }
+
+    /// A decoder of these steps, where each segment is a range of them, and of memories with pages of these sizes.
+    fn of(steps: Vec<Step>, segments: Vec<(u32, u32)>, page_sizes: Vec<u32>) -> RecordDecoder {
         let mut spans = vec![Span::default(); steps.len()];
         let mut extent = |&(first, end): &(u32, u32)| {
             let (extent, of_segment) = Extent::of(&steps, first, end);
             spans[first as usize..end as usize].copy_from_slice(&of_segment);
             extent
         };
-        let extents = segments.iter().map(&mut extent).collect();
-        RecordDecoder {
-            segments,
-            extents,
-            spans,
-            steps,
-            page_sizes: memories.iter().map(|memory| memory.page_size).collect(),
-            hooked: None,
-        }
+        let extents: Vec<Extent> = segments.iter().map(&mut extent).collect();
+        let briefs = extents.iter().map(Extent::brief).collect();
+        RecordDecoder { segments, extents, briefs, spans, steps, page_sizes, hooked: None }
     }
 
     fn step(&self, site: SiteId) -> Option<&Step> {

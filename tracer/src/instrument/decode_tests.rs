@@ -1,5 +1,7 @@
+use super::super::digest::Digester;
+use super::super::raw::host_records;
 use super::*;
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp};
+use forkpoint_traces::{CodeOffset, FuncIndex, HostEvent, MemoryIndex, MemoryOp};
 
 fn site(op: MemoryOp, memory: u32, static_offset: u64, source: u32) -> Site {
     Site { func: FuncIndex(0), offset: CodeOffset(0), op, memory: MemoryIndex(memory), static_offset, source }
@@ -110,5 +112,110 @@ fn unknown_segments_are_errors() {
     for number in [0, FIRST_SEGMENT - 1, FIRST_SEGMENT + 1, u32::MAX] {
         let error = decode(&decoder, &number.to_le_bytes()).expect_err("unknown");
         assert!(matches!(error, RawRecordError::UnknownSegment { segment, .. } if segment == number), "{error}");
+    }
+}
+
+/// What a digest takes and hands on, in order.
+#[derive(Debug, Default, PartialEq)]
+struct Digested(Vec<(u32, [u64; 3])>, Vec<Vec<u8>>, Vec<Stretch>);
+
+impl RecordSink for Digested {
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        self.0.push((site.0, operands));
+    }
+
+    fn read_back(&mut self, _: SiteId, _: u64, _: [u64; 2]) {}
+
+    fn host(&mut self, event: &[u8]) {
+        self.1.push(event.to_vec());
+    }
+
+    fn stretch(&mut self, stretch: &Stretch) {
+        self.2.push(*stretch);
+    }
+}
+
+/// Segments of one store, of two, of many, of a growing memory and of a store to another memory; blocks of loops, of records in
+/// random order, with steps of host calls and with ends in the middle of a record.
+#[test]
+fn blocks_read_at_once_have_the_digest_of_blocks_read_in_turn() {
+    let ops = [
+        &[MemoryOp::I32Store8][..],
+        &[MemoryOp::V128Store, MemoryOp::I64Store],
+        &[MemoryOp::I32Store; 40],
+        &[MemoryOp::MemoryGrow],
+        &[MemoryOp::I64Store, MemoryOp::I32Store16, MemoryOp::F32Store],
+    ];
+    let (mut sites, mut segments) = (Vec::new(), Vec::new());
+    for memory in [0, 1] {
+        for ops in ops {
+            segments.push(Segment { first: sites.len() as u32, count: ops.len() as u32 });
+            let offset = 8 * sites.len() as u64;
+            sites.extend(ops.iter().map(|op| site(*op, memory, offset, 0)));
+        }
+    }
+    let decoder = RecordDecoder::new(&sites, &segments, &[memory(false), memory(true)]);
+    let carried = RecordDecoder::carried(&decoder.carry()).expect("a decoder");
+    let mut random = fastrand::Rng::with_seed(7);
+    let (mut outside, mut inside) = (0, 0);
+    for round in 0..400 {
+        let highest = if round % 8 == 0 { 70_000 } else { 60_000 };
+        let block = |random: &mut fastrand::Rng| {
+            let mut bytes = Vec::new();
+            let only = random.usize(..30);
+            for _ in 0..random.usize(..400) {
+                if random.u32(..200) == 0 {
+                    let event = HostEvent::Grow { memory: MemoryIndex(0), delta: 0, before: 1 };
+                    bytes.extend(host_records(&event).concat());
+                }
+                let segment = if only < segments.len() { only } else { random.usize(..segments.len()) };
+                bytes.extend((FIRST_SEGMENT + segment as u32).to_le_bytes());
+                let (first, end) = decoder.segments[segment];
+                for step in &decoder.steps[first as usize..end as usize] {
+                    let start = random.u64(..highest);
+                    let number = if step.kind == Kind::Grow { 0 } else { start };
+                    bytes.extend(&number.to_le_bytes()[..usize::from(step.fields[0])]);
+                    bytes.extend((0..step.fields[1]).map(|_| random.u8(..)));
+                }
+            }
+            if random.u32(..20) == 0 {
+                // A trap ended a segment of many stores before its last ones.
+                bytes.extend((FIRST_SEGMENT + 2).to_le_bytes());
+                bytes.extend([1; 8 * 3]);
+            }
+            bytes
+        };
+        let blocks = [0; LANES].map(|_| if random.bool() { block(&mut random) } else { Vec::new() });
+        let new = || {
+            let mut digester = Digester::every(random.clone().u64(1..500));
+            digester.set_sizes([1 << 16, 1 << 16]);
+            (digester, Digested::default())
+        };
+        let (mut in_turn, mut sink) = new();
+        for block in &blocks {
+            decoder.digest_block(block, &mut in_turn, &mut sink).expect("records");
+        }
+        let (mut at_once, mut other) = new();
+        let lanes = blocks.each_ref().map(Vec::as_slice);
+        carried.digest_blocks(lanes, &mut at_once, &mut other).expect("records");
+        assert_eq!(other, sink, "round {round}");
+        let digest = in_turn.finish();
+        assert_eq!(at_once.finish(), digest, "round {round}");
+        *(if digest.outside { &mut outside } else { &mut inside }) += 1;
+    }
+    assert!(outside > 20 && inside > 100, "{outside} {inside}");
+}
+
+#[test]
+fn a_carried_decoder_that_is_damaged_is_none() {
+    let bytes = decoder(&[site(MemoryOp::I32Store, 0, 1, 0), site(MemoryOp::MemoryGrow, 1, 0, 0)]).carry();
+    assert_eq!(RecordDecoder::carried(&bytes).expect("a decoder").carry(), bytes);
+    for length in 0..bytes.len() {
+        assert!(RecordDecoder::carried(&bytes[..length]).is_none(), "cut at {length}");
+    }
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0xff;
+        let _ = RecordDecoder::carried(&damaged);
     }
 }

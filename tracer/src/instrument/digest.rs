@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::Xxh3;
 pub const STRETCH: u64 = 1 << 18;
 
 /// The digests of a whole run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunDigest {
     /// How many events of instructions there were.
     pub events: u64,
@@ -160,12 +160,14 @@ impl Digester {
         self.next.saturating_sub(self.events)
     }
 
-    /// Ends the stretch: all its bytes are covered.
-    pub(super) fn end_stretch(&mut self) {
+    /// Ends the stretch, and returns it: all its bytes are covered.
+    pub(super) fn end_stretch(&mut self) -> Stretch {
         let (events, end) = (self.events, Position(self.events + self.others));
-        self.stretches.push(Stretch { events, end, digest: self.hasher.digest128() });
+        let stretch = Stretch { events, end, digest: self.hasher.digest128() };
+        self.stretches.push(stretch);
         self.hasher.reset();
         self.next = self.events + self.stretch;
+        stretch
     }
 
     /// The digests, now that the run is over.

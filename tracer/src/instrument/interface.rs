@@ -43,6 +43,9 @@ pub(crate) fn global_export(global: u32) -> String {
 pub const CURSOR_AT: usize = 0;
 /// Address in the buffer of the number of the [`Mark`](super::Mark) that the run reached last, an `i32`; 0 for none.
 pub const MARK_AT: usize = 8;
+/// Address in the buffer of how many bytes of it the host keeps for itself, an `i32`: functions that keep the cursor in a local
+/// flush it so much earlier.
+pub const KEPT_AT: usize = 12;
 /// Address in the buffer of the first record.
 pub const RECORDS_AT: usize = 16;
 /// A segment that finds more bytes of records than this in the buffer has it flushed first.

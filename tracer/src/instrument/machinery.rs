@@ -1,6 +1,6 @@
 //! What is added to a module, by index: the import, the buffer and the functions that emitted code refers to.
 
-use super::{CURSOR_AT, RECORDS_AT};
+use super::{CURSOR_AT, KEPT_AT, RECORDS_AT};
 use std::convert::Infallible;
 use wasm_encoder::MemArg;
 use wasm_encoder::reencode::{self, Reencode};
@@ -29,6 +29,11 @@ impl Inline {
     /// The address `at` bytes after the cursor. Alignment 1: records have no padding.
     pub(super) fn record_at(self, at: u32) -> MemArg {
         MemArg { offset: RECORDS_AT as u64 + u64::from(at), align: 0, memory_index: self.buffer }
+    }
+
+    /// How many bytes of the buffer the host keeps.
+    pub(super) fn kept(self) -> MemArg {
+        MemArg { offset: KEPT_AT as u64, align: 2, memory_index: self.buffer }
     }
 
     /// The cursor itself, at address 0.

@@ -15,7 +15,8 @@
 //! | the start function, which no longer runs by itself | | [`START_EXPORT`] |
 //!
 //! The buffer starts with the *cursor* at [`CURSOR_AT`], the number of bytes of records in it. Records start at
-//! [`RECORDS_AT`]; the space in between is the host's. The cursor is not a global, so that a process that shares the
+//! [`RECORDS_AT`]; the space in between is the host's. There, at [`KEPT_AT`], the host may say that it keeps so many bytes of the
+//! buffer, so that functions with [`Commit::AtCalls`] flush it earlier. The cursor is not a global, so that a process that shares the
 //! buffer's memory sees all records of a dead one.
 //!
 //! Indices of defined functions shift by one, all other indices stay. A module without memory only gets the exports,
@@ -93,6 +94,7 @@ mod steps;
 mod types;
 pub use address::Address;
 pub use declared::{DataKind, DataSegment, GlobalDecl, MemoryDecl};
+pub(crate) use decode::LANES;
 pub use decode::{RawRecordError, RecordDecoder, RecordSink};
 pub use digest::{Covered, Digester, RunDigest, STRETCH, Stretch};
 pub use error::InstrumentError;
@@ -101,7 +103,7 @@ pub use instrumented::Instrumented;
 use interface::MAX_SEGMENT;
 pub use interface::{
     BUFFER_EXPORT, BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, EXPORT_PREFIX, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE,
-    MARK_AT, RECORDS_AT, START_EXPORT,
+    KEPT_AT, MARK_AT, RECORDS_AT, START_EXPORT,
 };
 pub(crate) use interface::{element_export, function_export, global_export, step_export, table_grow_export};
 pub use mark::{Float, Mark, Marked};

@@ -65,6 +65,11 @@ pub(crate) enum Message {
     /// A program that lives in JavaScript is about to instantiate the module in this file, beside its own files. The answer
     /// is [`Order::Record`](super::Order::Record) or [`Order::Pass`](super::Order::Pass).
     Module(String),
+    /// A stretch of events that this process digests has ended, after so many events of instructions; its XXH3-128 in
+    /// hexadecimal.
+    Stretch { events: u64, digest: String },
+    /// The last stretch has ended, and whether a store lay outside of memory.
+    Digested { outside: bool },
     /// The call returned.
     Returned(Vec<WasmValue>),
     /// The call trapped: the engine's message, and the guest's frames, innermost first. The message contains no

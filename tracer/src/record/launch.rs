@@ -68,6 +68,9 @@ pub(super) fn launch(
         None => {
             write(&path, &module.module)?;
             write(&as_given, &program.original)?;
+            if let Some(file) = &run.digests {
+                write(&folder.path().join(file), &module.decoder().carry())?;
+            }
         }
     }
     // Several modules are compiled where they run, also ahead of time.

@@ -35,7 +35,8 @@ impl Program {
         let begun = Instant::now();
         request.gauge.enter(Phase::Rewriting);
         let module = self.exposed()?;
-        let run = Run { native_limit: 0, watch: None, checkpoints: Checkpoints::None, ..self.run(request, &module) };
+        let plain = Run { native_limit: 0, watch: None, digests: None, ..self.run(request, &module) };
+        let run = Run { checkpoints: Checkpoints::None, ..plain };
         self.check_host(request)?;
         let mut seen =
             Seen { course: Course::new(self, &module, request)?, engine: None, memories: EndMemories::default() };

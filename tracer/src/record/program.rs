@@ -19,7 +19,7 @@ use crate::instrument::{
 };
 use crate::job::{Checkpoints, Run};
 use crate::record::javascript::{self, JavaScript};
-use crate::record::{HostSource, Request, script};
+use crate::record::{HostSource, Keep, Request, script};
 use crate::script::Script;
 use crate::validity::Validity;
 use forkpoint_traces::{Import, ProgramInfo, TraceReader};
@@ -324,6 +324,15 @@ impl Program {
         }
     }
 
+    /// Whether a run's records are digested in the engine's process. The recorder alone knows what puts write.
+    pub(super) fn digests_there(&self, request: &Request) -> bool {
+        request.keep == Keep::Digests
+            && request.digests()
+            && request.engine.is_of_this_program()
+            && self.script.is_none()
+            && self.steps.added().is_empty()
+    }
+
     pub(super) fn run(&self, request: &Request, module: &Instrumented) -> Run {
         let names = |names: &[String]| names.to_vec();
         Run {
@@ -357,6 +366,7 @@ impl Program {
             watch: request.watch.clone(),
             careful: false,
             script: None,
+            digests: self.digests_there(request).then(|| DIGEST_DECODER.to_string()),
             reference: request.reference.clone().filter(|_| request.engine.is_command()),
             sites: if request.engine.is_command() { module.sites.len() as u32 } else { 0 },
         }
@@ -368,6 +378,9 @@ fn with_steps(module: Instrumented, steps: &Steps) -> Result<Instrumented, Recor
     let added = steps.added();
     Ok(if added.is_empty() { module } else { module.with_steps(&steps.list, added)? })
 }
+
+/// The file for the decoder of records that the engine's process digests.
+const DIGEST_DECODER: &str = "decoder";
 
 /// What a raw record has on average: from this the engine's process, which decodes none, knows about how many
 /// events it sent.

@@ -1,6 +1,7 @@
 //! Turns the child's frames into a trace.
 
 mod close;
+mod digested;
 mod memory;
 mod records;
 mod script;
@@ -12,11 +13,12 @@ use super::mismatches::Mismatches;
 use super::process::answer;
 use super::sought::Search;
 use super::watch::Watching;
-use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
+use super::{Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{Ask, Covered, Digester, Instrumented, Options, RecordDecoder, STRETCH, Style};
+use crate::instrument::{Covered, Digester, Instrumented, RecordDecoder, STRETCH, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
+use digested::DigestedThere;
 use forkpoint_traces::{
     EngineInfo, EngineWords, FuncIndex, HostEvent, MAX_CHUNK_EVENTS, MemoryState, Milestone, Outcome, Stage,
     TraceWriter, TrapKind,
@@ -48,6 +50,8 @@ pub(super) struct Pump<'a> {
     decoder: RecordDecoder,
     /// Digests events, where not all of them are kept.
     digester: Option<Digester>,
+    /// Or what the engine's process says of its digests.
+    there: Option<DigestedThere>,
     /// Number of events of instructions that the writer has seen.
     instructions: u64,
     recorded_functions: HashSet<FuncIndex>,
@@ -86,9 +90,7 @@ impl<'a> Pump<'a> {
         output: &'a Path,
         progress: Progress<'a>,
     ) -> Result<Pump<'a>, RecordError> {
-        // What is asked besides is among the records, which digests cover as they are.
-        let Options { ask, read_back, scope, .. } = &request.options;
-        let digests = request.keep != Keep::Full && *ask == Ask::Nothing && !read_back && scope.is_everything();
+        let there = program.digests_there(request);
         Ok(Pump {
             program,
             course: Course::new(program, rewritten, request)?,
@@ -100,7 +102,8 @@ impl<'a> Pump<'a> {
             style: program.options(request).style,
             progress,
             decoder: rewritten.decoder(),
-            digester: digests.then(|| Digester::every(STRETCH)),
+            digester: (request.digests() && !there).then(|| Digester::every(STRETCH)),
+            there: there.then(DigestedThere::default),
             instructions: 0,
             recorded_functions: rewritten.sites.iter().map(|site| site.func).collect(),
             writer: None,
@@ -236,6 +239,13 @@ impl<'a> Pump<'a> {
             }
             Frame::Message(Message::Marked(mark)) => {
                 self.marks.come_to(mark);
+                Ok(())
+            }
+            Frame::Message(Message::Stretch { events, digest }) => self.stretch(events, &digest),
+            Frame::Message(Message::Digested { outside }) => {
+                if let Some(there) = &mut self.there {
+                    there.end(outside);
+                }
                 Ok(())
             }
             Frame::Message(Message::Checkpoint { pages }) => self.checkpoint_begin(pages),

@@ -5,7 +5,7 @@ use super::{Checkpoint, Gauge};
 use crate::cache::CodeCache;
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
-use crate::instrument::{BUFFER_PAGES, Commit, Options, Style};
+use crate::instrument::{Ask, BUFFER_PAGES, Commit, Options, Style};
 use crate::job::Watch;
 use crate::spec::EngineSpec;
 use std::fs::File;
@@ -114,6 +114,12 @@ impl Request {
         // Calls of the hook have no cursor; the same module serves both.
         let commit = if style == Style::Inline { self.options.commit } else { Commit::EachEvent };
         Options { style, commit, ..self.options.clone() }
+    }
+
+    /// Whether the run's events are digested. What is asked besides is among the records, which digests cover as they are.
+    pub(crate) fn digests(&self) -> bool {
+        let Options { ask, read_back, scope, .. } = &self.options;
+        self.keep != Keep::Full && *ask == Ask::Nothing && !read_back && scope.is_everything()
     }
 
     /// The switches while running.

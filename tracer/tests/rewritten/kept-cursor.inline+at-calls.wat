@@ -44,6 +44,9 @@
         local.get $at
         i32.const 1
         local.get 2
+        i32.const 0
+        i32.load 1 offset=12
+        i32.add
         i32.const 1048560
         i32.gt_u
         if ;; label = @3
@@ -96,6 +99,9 @@
       i32.const 0
       local.get 0
       local.get 1
+      i32.const 0
+      i32.load 1 offset=12
+      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
@@ -132,6 +138,9 @@
       i32.load 1
       local.set 1
       local.get 1
+      i32.const 0
+      i32.load 1 offset=12
+      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
@@ -179,6 +188,9 @@
     block (type 6) (result i32 i64) ;; label = @1
       i32.const 7
       local.get 0
+      i32.const 0
+      i32.load 1 offset=12
+      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
@@ -208,6 +220,9 @@
       i32.const 8
       i64.const 9
       local.get 0
+      i32.const 0
+      i32.load 1 offset=12
+      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
@@ -246,6 +261,9 @@
       i32.const 16
       i64.const 10
       local.get 0
+      i32.const 0
+      i32.load 1 offset=12
+      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2

@@ -5,7 +5,10 @@ use super::super::raw::{CALLER, CALLER_HOOK, CALLER_SIZE, FIRST_SEGMENT, HOST_RE
 use super::hooks::{HookRecord, hook_record};
 use super::step::{Kind, Span, read_u32};
 use super::{RawRecordError, RecordDecoder, RecordSink, cut, host_event};
-use forkpoint_traces::{MemoryIndex, SiteId};
+use forkpoint_traces::{HostEvent, MemoryIndex, SiteId};
+
+/// Most bytes of an encoded [`HostEvent::Grow`]: longer ones need not be decoded.
+const GROW: usize = 32;
 
 /// How many whole records of `SIZE` bytes with this head, each of one store, `bytes` begin with, at most `most`; and the highest
 /// of their addresses.
@@ -57,9 +60,7 @@ impl<S: RecordSink> RecordSink for Noted<'_, S> {
         match step.kind {
             Kind::Grow => {
                 if second != u64::MAX {
-                    let page_size = self.decoder.page_sizes.get(usize::from(step.memory)).copied().unwrap_or(0);
-                    let bytes = address.saturating_mul(u64::from(page_size));
-                    self.digester.grow(MemoryIndex(u32::from(step.memory)), bytes);
+                    self.decoder.grow(MemoryIndex(u32::from(step.memory)), address, self.digester);
                 }
                 self.sink.event(site, operands);
             }
@@ -73,8 +74,7 @@ impl<S: RecordSink> RecordSink for Noted<'_, S> {
 }
 
 impl RecordDecoder {
-    /// Digests a block of inline records. `sink` gets growing memories, steps of host calls and their places. Where a host
-    /// call may have grown a memory, [`Digester::set_sizes`] must say so before the next block.
+    /// Digests a block of inline records. `sink` gets growing memories, steps of host calls and their places.
     ///
     /// # Errors
     /// When no rewritten module that is asked for nothing but events can have written the block.
@@ -121,7 +121,7 @@ impl RecordDecoder {
             if let Some(extent) = extent {
                 if digester.room() == 0 {
                     digester.update(&bytes[covered..at]);
-                    digester.end_stretch();
+                    sink.stretch(&digester.end_stretch());
                     (covered, room) = (at, digester.room());
                     continue;
                 }
@@ -153,8 +153,7 @@ impl RecordDecoder {
         match number {
             HOST_RECORD => {
                 let (event, end) = host_event(bytes, at)?;
-                digester.count_other();
-                sink.host(event);
+                self.host(event, digester, sink);
                 Ok(end)
             }
             CALLER if bytes.len() - at < CALLER_SIZE as usize => Err(cut(bytes, at, CALLER_SIZE as usize)),
@@ -169,6 +168,21 @@ impl RecordDecoder {
                 length: bytes.len(),
             }),
         }
+    }
+
+    /// Counts a step of a host call, which may grow a memory, and hands it on.
+    fn host(&self, event: &[u8], digester: &mut Digester, sink: &mut impl RecordSink) {
+        digester.count_other();
+        if let (true, Ok(HostEvent::Grow { memory, delta, .. })) = (event.len() <= GROW, HostEvent::decode(event)) {
+            self.grow(memory, delta, digester);
+        }
+        sink.host(event);
+    }
+
+    /// A memory has grown by so many pages.
+    fn grow(&self, memory: MemoryIndex, pages: u64, digester: &mut Digester) {
+        let page_size = self.page_sizes.get(memory.0 as usize).copied().unwrap_or(0);
+        digester.grow(memory, pages.saturating_mul(u64::from(page_size)));
     }
 
     /// Digests a block of calls of the hook: as the inline records that they stand for.
@@ -189,8 +203,7 @@ impl RecordDecoder {
             let (site, operands) = match record {
                 HookRecord::Call(site, operands) => (site, operands),
                 HookRecord::Host(event) => {
-                    digester.count_other();
-                    sink.host(event);
+                    self.host(event, digester, sink);
                     records.extend_from_slice(&bytes[start..end]);
                     continue;
                 }
@@ -208,7 +221,7 @@ impl RecordDecoder {
             if let Some(segment) = opens {
                 if digester.room() == 0 {
                     digester.update(&records);
-                    digester.end_stretch();
+                    sink.stretch(&digester.end_stretch());
                     records.clear();
                 }
                 records.extend_from_slice(&segment.to_le_bytes());

@@ -13,6 +13,10 @@ pub(super) enum Kind {
     Other,
 }
 
+impl Kind {
+    const ALL: [Kind; 5] = [Kind::Store32, Kind::Store64, Kind::Vector, Kind::Grow, Kind::Other];
+}
+
 /// One site in the decoder's form: 24 bytes, so that two or three steps share a cache line.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
@@ -49,6 +53,36 @@ impl Step {
             fields: fields.map(|size| size as u8),
             memory: u16::try_from(site.memory.0).unwrap_or(u16::MAX),
         }
+    }
+
+    /// Bytes of a carried step.
+    pub(super) const CARRIED: usize = 24;
+
+    /// The step as bytes.
+    pub(super) fn carry(&self) -> [u8; Step::CARRIED] {
+        let mut bytes = [0; Step::CARRIED];
+        bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.mask.to_le_bytes());
+        bytes[16..18].copy_from_slice(&self.memory.to_le_bytes());
+        bytes[18..21].copy_from_slice(&self.fields);
+        (bytes[21], bytes[22]) = (self.size, self.kind as u8);
+        bytes
+    }
+
+    /// The step that was carried in these bytes; `None` if it was none.
+    pub(super) fn carried(bytes: &[u8; Step::CARRIED]) -> Option<Step> {
+        let [a, b, c, d, e, f, g, h, rest @ ..] = *bytes;
+        let [i, j, k, l, m, n, o, p, low, high, first, second, third, size, kind, _] = rest;
+        let kind = Kind::ALL.into_iter().find(|known| *known as u8 == kind)?;
+        let whole = [first, second, third].iter().map(|field| u32::from(*field)).sum::<u32>() == u32::from(size);
+        whole.then_some(Step {
+            offset: u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+            mask: u64::from_le_bytes([i, j, k, l, m, n, o, p]),
+            size,
+            kind,
+            fields: [first, second, third],
+            memory: u16::from_le_bytes([low, high]),
+        })
     }
 
     /// The operands of an event, of the raw operands of a call of the hook.
@@ -147,6 +181,35 @@ pub(super) struct Extent {
     pub(super) spans: [Span; 4],
 }
 
+/// A segment in 16 bytes: of a large program's segments those that are in use must fit into the nearer caches.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Brief {
+    /// What is added to the addresses of its first two stores to have the ends of what they write.
+    pub(super) tops: [u32; 2],
+    /// Its first step, if there are many stores.
+    pub(super) first: u32,
+    /// Bytes of its record.
+    pub(super) size: u8,
+    /// Number of its steps.
+    pub(super) count: u8,
+    /// Where in the record its second store's address is; of a single store, its own.
+    pub(super) second: u8,
+    pub(super) stores: Stores,
+}
+
+/// How a segment's stores are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Stores {
+    /// It is not plain, or too long.
+    #[default]
+    Other,
+    /// There are one or two.
+    Few,
+    /// There are more.
+    Many,
+}
+
 /// A store of a plain segment, as a digest needs it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
@@ -157,6 +220,15 @@ pub(super) struct Span {
 }
 
 impl Extent {
+    /// The same in less space.
+    pub(super) fn brief(&self) -> Brief {
+        let [first, second, ..] = self.spans;
+        let (size, count, at) = (u8::try_from(self.size), u8::try_from(self.count), u8::try_from(second.at));
+        let (Ok(size), Ok(count), Ok(at), true) = (size, count, at, self.plain) else { return Brief::default() };
+        let stores = if count > 2 { Stores::Many } else { Stores::Few };
+        Brief { tops: [first.top, second.top], first: self.first, size, count, second: at, stores }
+    }
+
     /// The extent of the segment with the steps `first..end` of `steps`, and the stores in it, which count if it is plain.
     pub(super) fn of(steps: &[Step], first: u32, end: u32) -> (Extent, Vec<Span>) {
         let steps = &steps[first as usize..end as usize];

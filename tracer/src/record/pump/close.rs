@@ -1,6 +1,7 @@
 //! The end of a recording: what a process that broke off left in its buffer, how the run ended, and the trace's end.
 
 use super::Pump;
+use super::digested::DigestedThere;
 use crate::error::RecordError;
 use crate::instrument::Digester;
 use crate::record::launch::Launched;
@@ -40,6 +41,10 @@ impl Pump<'_> {
 
     /// Takes the records that a process left in its buffer when it broke off.
     fn rescue(&mut self, ended: &ProcessEnd) -> Result<(), RecordError> {
+        if self.there.is_some() {
+            // The buffer has what was not digested, and its digest died with the process.
+            return Ok(());
+        }
         let bytes =
             ended.buffer.unsent(self.blocks).map_err(RecordError::io("reading the buffer of a dead process"))?;
         match self.records(&bytes, self.style) {
@@ -66,7 +71,7 @@ impl Pump<'_> {
         if let Some(digester) = &mut self.digester {
             digester.set_others(events.saturating_sub(digester.events()));
         }
-        let digest = self.digester.map(Digester::finish);
+        let digest = self.digester.map(Digester::finish).or(self.there.and_then(DigestedThere::finish));
         writer.hold()?;
         if let (Some(digest), Keep::Window { .. }) = (&digest, self.request.keep) {
             writer.set_digests(digest.in_trace());

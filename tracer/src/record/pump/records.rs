@@ -53,18 +53,38 @@ impl Pump<'_> {
         if let Some(error) = sink.failed {
             return Err(error.into());
         }
+        self.show_progress();
+        Ok(())
+    }
+
+    fn show_progress(&mut self) {
         let (events, written) = (self.events(), self.writer.as_ref().map_or(0, TraceWriter::written));
         self.request.gauge.count(events, written);
         (self.progress)(events, written);
+    }
+
+    /// A stretch of what the engine's process digests has ended.
+    pub(super) fn stretch(&mut self, events: u64, digest: &str) -> Result<(), RecordError> {
+        let others = self.others();
+        match &mut self.there {
+            Some(there) => there.stretch(events, digest, others)?,
+            None => return Err(RecordError::Protocol("a digest that was not asked for".to_string())),
+        }
+        self.show_progress();
         Ok(())
+    }
+
+    /// Number of events so far besides those of instructions, in a run whose trace has none of these but growing memories.
+    fn others(&self) -> u64 {
+        self.writer.as_ref().map_or(0, TraceWriter::events).saturating_sub(self.instructions)
     }
 
     /// Number of events so far, whether the trace has them or a digest covers them.
     pub(super) fn events(&self) -> u64 {
-        let seen = self.writer.as_ref().map_or(0, TraceWriter::events);
-        match (&self.digester, self.request.keep) {
-            (Some(digester), Keep::Digests) => seen.saturating_sub(self.instructions) + digester.events(),
-            _ => seen,
+        match (&self.digester, &self.there, self.request.keep) {
+            (Some(digester), _, Keep::Digests) => self.others() + digester.events(),
+            (_, Some(there), _) => self.others().saturating_add(there.events()),
+            _ => self.writer.as_ref().map_or(0, TraceWriter::events),
         }
     }
 
