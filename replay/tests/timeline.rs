@@ -65,8 +65,10 @@ fn stepping_back_event_by_event_undoes_every_kind_of_event() {
 fn long_run() -> Vec<Step> {
     let mut random = fastrand::Rng::with_seed(77);
     let mut steps = memories([2, 1]);
+    // What sets memory up is in no keyframe.
+    steps.extend([support::host_write(3 * PAGE, &[7; 3 * PAGE as usize]), support::invoke()]);
     let mut pages = 2;
-    for i in 0..1_700_000u64 {
+    for i in 0..4_800_000u64 {
         let address = random.u64(..pages * support::WASM_PAGE - 4);
         steps.push(match i % 400_000 {
             1000 => {

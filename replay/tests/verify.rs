@@ -169,7 +169,7 @@ const KEYFRAME: u8 = 6;
 fn with_keyframes(path: &Path) {
     let mut writer = create(path, 1 << 16);
     memories([2, 1]).iter().for_each(|step| push(&mut writer, step).unwrap());
-    for i in 0..1_200_000u64 {
+    for i in 0..2_300_000u64 {
         push(&mut writer, &store(i * 68 % 131_000, i as u32)).unwrap();
     }
     push(&mut writer, &end(Outcome::TimedOut)).unwrap();
@@ -206,7 +206,7 @@ fn keyframes_that_are_not_the_replayed_memory_are_found() {
     // Another size: two pages become three.
     let mut bytes = good.clone();
     bytes.truncate(index.1);
-    let at = keyframe.1 + 13 + 6;
+    let at = keyframe.1 + 13 + 7;
     assert_eq!(bytes[at..at + 2], [2, 2], "after the position and the base: two memories, two pages");
     bytes[at + 1] = 3;
     reseal(&mut bytes, keyframe.1, keyframe.2);

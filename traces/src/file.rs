@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 8] = *b"\x89FPTRACE";
 
 /// Format version. Raise it with every change that an older reader would misread, in a commit of its own.
-pub const FORMAT_VERSION: u32 = 11;
+pub const FORMAT_VERSION: u32 = 12;
 
 /// Length of magic and version.
 const PREAMBLE: u64 = 12;

@@ -114,3 +114,10 @@ pub(crate) struct Index {
     /// Wall-clock time from the first block to the last, in milliseconds.
     pub(crate) wall_ms: u64,
 }
+
+impl Index {
+    /// Number of events in the first chunk.
+    pub(crate) fn first_chunk(&self) -> u64 {
+        self.chunks.first().map_or(0, |chunk| chunk.end().0)
+    }
+}

@@ -3,17 +3,17 @@
 //! Each holds the pages changed since an earlier one. While recording, keyframe `k` (counted from 1) builds on
 //! `k - lowbit(k)`, as in a Fenwick tree: a seek reads at most log2(k) keyframes, and a page that changes all the time
 //! is stored at most log2 times as often as with plain differences. The few keyframes of an excerpt each build on the
-//! one before, and the first one on the events before it, so that no page is stored twice, nor one that the module's data
-//! segments give.
+//! one before. What builds on no keyframe builds on the events that set memory up, so that what the module's data segments give
+//! is not stored.
 
 use crate::page::PAGE;
 use serde::{Deserialize, Serialize};
 
 /// Fewest events between keyframes.
-const MIN_EVENTS: u64 = 1 << 19;
+const MIN_EVENTS: u64 = 1 << 20;
 
 /// Events between keyframes for every dirty page: keeps keyframes a small part of the file.
-const EVENTS_PER_DIRTY_PAGE: u64 = 4 * 1024;
+const EVENTS_PER_DIRTY_PAGE: u64 = 8 * 1024;
 
 /// Pages in one block of a keyframe: 4 MiB.
 pub(crate) const PAGES_PER_BLOCK: usize = 1024;
@@ -21,10 +21,8 @@ pub(crate) const PAGES_PER_BLOCK: usize = 1024;
 /// What a keyframe builds on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Base {
-    /// Empty memory.
-    Empty,
-    /// Memory after the events that come before the first one left out.
-    Start,
+    /// Memory after so many events, which are in the first chunk.
+    Events(u64),
     /// The keyframe of this number, from 1.
     Keyframe(u64),
 }

@@ -48,12 +48,14 @@ fn program(folder: &Path) -> Vec<u8> {
     fs::read(&path).unwrap()
 }
 
-/// One with keyframes, which takes half a million events.
+/// One with keyframes, which takes a million events.
 pub fn long(folder: &Path) -> Vec<u8> {
     let path = folder.join("seed.fpt");
     let mut writer = support::create(&path, 1 << 17);
     support::memories([2, 1]).iter().for_each(|step| support::push(&mut writer, step).unwrap());
-    for i in 0..600_000u64 {
+    support::push(&mut writer, &support::host_write(100, &[1; 5000])).unwrap();
+    support::push(&mut writer, &support::invoke()).unwrap();
+    for i in 0..1_100_000u64 {
         support::push(&mut writer, &support::store(i * 4 % 131_000, i as u32 / 1000)).unwrap();
     }
     support::push(&mut writer, &support::end(Outcome::Finished)).unwrap();

@@ -190,7 +190,7 @@ fn next_block(file: &Source, rescued: &mut Rescued, length: u64) -> Result<Optio
         Tag::Keyframe => {
             let frame: KeyframeEntry = wire::decode(&block::read(file, &head)?, at, "keyframe")?;
             let after_gap = index.chunks.last().is_some_and(|chunk| chunk.end().0 < frame.position);
-            check_keyframe(&frame, &index.keyframes, after_gap, at)?;
+            check_keyframe(&frame, &index.keyframes, index.first_chunk(), after_gap, at)?;
             index.keyframes.push(frame);
         }
         Tag::Native => {
@@ -276,7 +276,7 @@ pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceE
         next = chunk.end().0;
     }
     for (number, frame) in index.keyframes.iter().enumerate() {
-        check_keyframe(frame, &index.keyframes[..number], gaps.contains(&frame.position), 0)?;
+        check_keyframe(frame, &index.keyframes[..number], index.first_chunk(), gaps.contains(&frame.position), 0)?;
     }
     if index.digests.as_ref().is_some_and(|digests| !digests.is_sound()) {
         return Err(TraceError::corrupt(0, "digests of events are out of order, or some are missing"));
@@ -289,6 +289,7 @@ pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceE
 fn check_keyframe(
     frame: &KeyframeEntry,
     earlier: &[KeyframeEntry],
+    first_chunk: u64,
     after_gap: bool,
     at: u64,
 ) -> Result<(), TraceError> {
@@ -298,11 +299,11 @@ fn check_keyframe(
             let what = format!("keyframe {number} builds on keyframe {base}, which is none before it");
             return Err(TraceError::corrupt(at, what));
         }
-        Base::Start if !after_gap => {
-            let what = format!("keyframe {number} builds on the events before a gap, and there is none before it");
+        Base::Events(events) if events > first_chunk => {
+            let what = format!("keyframe {number} builds on {events} events, and the first chunk has {first_chunk}");
             return Err(TraceError::corrupt(at, what));
         }
-        Base::Empty | Base::Start | Base::Keyframe(_) => {}
+        Base::Events(_) | Base::Keyframe(_) => {}
     }
     let last = earlier.last();
     let before = last.map_or(0, |last| last.position);

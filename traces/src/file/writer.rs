@@ -12,6 +12,7 @@ use crate::image::{CorruptEvent, Image};
 use crate::index::{EngineWords, EventDigests};
 use crate::keyframe::{self, Base, KeyframeEntry, PAGES_PER_BLOCK, PageList};
 use crate::limits::{self, MAX_CHUNK_EVENTS};
+use crate::milestone::Milestone;
 use crate::native::NativeFunction;
 use crate::page::PAGE;
 use crate::raw::RawEvent;
@@ -58,8 +59,9 @@ pub struct TraceWriter {
     /// Number of keyframes.
     keyframes: u64,
     image: Image,
-    /// Whether the first keyframe builds on the events before it: the interval after these ends without a keyframe.
-    from_start: bool,
+    /// How many events set memory up, once they have: what builds on no keyframe builds on them. The interval after these ends without
+    /// a keyframe.
+    set_up: Option<u64>,
     /// The first event that is left out, while events are.
     left_out_from: Option<u64>,
     /// Digests of all events, if there are.
@@ -127,7 +129,7 @@ impl TraceWriter {
             last_keyframe: 0,
             keyframes: 0,
             image: Image::new(table, Arc::clone(&module), data.into()),
-            from_start: false,
+            set_up: None,
             left_out_from: None,
             digests: None,
             started: Instant::now(),
@@ -150,6 +152,9 @@ impl TraceWriter {
     /// When the file cannot be written or the event contradicts earlier ones.
     #[inline]
     pub fn push(&mut self, event: &RawEvent) -> Result<(), TraceError> {
+        if self.set_up.is_none() && event.site == SiteId::MILESTONE {
+            self.before_milestone(event);
+        }
         self.image.apply(event).map_err(|error| self.impossible(&error))?;
         self.events += 1;
         if self.left_out_from.is_some() {
@@ -224,6 +229,15 @@ impl TraceWriter {
         Ok(())
     }
 
+    /// With the first call, memory is set up.
+    fn before_milestone(&mut self, event: &RawEvent) {
+        let in_first_chunk = self.events == u64::from(self.chunk.count());
+        if in_first_chunk && matches!(Milestone::decode(event.blob), Ok(Milestone::Invoke { .. })) {
+            self.image.dirty_since(u64::MAX, |_, _, _| {});
+            self.set_up = Some(self.events);
+        }
+    }
+
     fn keyframe(&mut self) -> Result<(), TraceError> {
         self.keyframes += 1;
         let mut lists = Vec::new();
@@ -231,12 +245,12 @@ impl TraceWriter {
             Form::Recording => keyframe::base(self.keyframes),
             Form::Excerpt { .. } => self.keyframes - 1,
         };
-        let base = match (number, self.from_start) {
-            (0, false) => Base::Empty,
-            (0, true) => Base::Start,
-            (number, _) => Base::Keyframe(number),
+        let base = match number {
+            0 => Base::Events(self.set_up.unwrap_or(0)),
+            number => Base::Keyframe(number),
         };
-        self.image.dirty_since(number + u64::from(self.from_start), |memory, page, _| lists.push((memory, page)));
+        self.image
+            .dirty_since(number + u64::from(self.set_up.is_some()), |memory, page, _| lists.push((memory, page)));
         for list in lists.chunks(PAGES_PER_BLOCK) {
             let mut raw = wire::encode(&PageList(list.to_vec()));
             let mut bytes = [0; PAGE as usize];

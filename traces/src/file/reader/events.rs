@@ -46,17 +46,19 @@ impl TraceReader {
         columns.decode(self.sites.layouts(), &mut self.predictor, &mut sink)
     }
 
-    /// [`TraceReader::replay_chunk`] with a decoder of the caller's.
-    pub(super) fn replay_with<E: From<TraceError>>(
-        &self,
-        scanner: &mut Scanner,
-        chunk: usize,
-        image: &mut Image,
-        position: &mut Position,
-        impossible: impl FnMut(Position, CorruptEvent) -> E,
-    ) -> Result<(), E> {
-        let columns = self.columns(chunk, ChunkColumns::new)?;
-        columns.decode(self.sites.layouts(), &mut scanner.0, &mut Replay { image, position, impossible })
+    /// Applies the events before `until`, which is in the first chunk or behind it, to memory before the first event.
+    pub(super) fn replay_first(&self, until: Position, image: &mut Image) -> Result<(), TraceError> {
+        if until == Position(0) {
+            return Ok(());
+        }
+        let columns = self.columns(0, ChunkColumns::new)?;
+        let mut position = Position(0);
+        let impossible = |position, error| Stop::Failed(TraceError::corrupt(0, format!("event {position}: {error}")));
+        let replay = Replay { image, position: &mut position, impossible };
+        match columns.decode(self.sites.layouts(), &mut self.scanner().0, &mut Before { replay, until }) {
+            Ok(()) | Err(Stop::Reached) => Ok(()),
+            Err(Stop::Failed(error)) => Err(error),
+        }
     }
 
     /// Calls `sink` for every event of a chunk that wrote memory, in order and until it returns an error: with its
@@ -165,6 +167,44 @@ impl<E: From<TraceError>, F: FnMut(Position, CorruptEvent) -> E> Sink for Replay
     fn event(&mut self, event: RawEvent) -> Result<(), E> {
         let applied = self.image.apply(&event);
         self.applied(applied)
+    }
+}
+
+/// Applies events before a position.
+struct Before<'a, F> {
+    replay: Replay<'a, F>,
+    until: Position,
+}
+
+/// Why no more events are applied.
+enum Stop {
+    Reached,
+    Failed(TraceError),
+}
+
+impl From<TraceError> for Stop {
+    fn from(error: TraceError) -> Stop {
+        Stop::Failed(error)
+    }
+}
+
+impl<F> Before<'_, F> {
+    fn check(&self) -> Result<(), Stop> {
+        if *self.replay.position < self.until { Ok(()) } else { Err(Stop::Reached) }
+    }
+}
+
+impl<F: FnMut(Position, CorruptEvent) -> Stop> Sink for Before<'_, F> {
+    type Error = Stop;
+
+    fn store(&mut self, site: SiteId, store: Store) -> Result<(), Stop> {
+        self.check()?;
+        self.replay.store(site, store)
+    }
+
+    fn event(&mut self, event: RawEvent) -> Result<(), Stop> {
+        self.check()?;
+        self.replay.event(event)
     }
 }
 

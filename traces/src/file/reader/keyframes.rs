@@ -10,20 +10,6 @@ use crate::page::PAGE;
 use crate::wire;
 
 impl TraceReader {
-    /// Applies the events before the first one that is left out.
-    fn replay_start(&self, image: &mut Image) -> Result<(), TraceError> {
-        let (mut scanner, mut position) = (self.scanner(), Position(0));
-        for chunk in 0..self.index.chunks.len() {
-            if !self.gap_before(chunk).is_empty() {
-                break;
-            }
-            self.replay_with(&mut scanner, chunk, image, &mut position, |position, error| {
-                TraceError::corrupt(0, format!("event {position}: {error}"))
-            })?;
-        }
-        Ok(())
-    }
-
     /// Number of keyframes.
     pub fn keyframes(&self) -> usize {
         self.index.keyframes.len()
@@ -66,8 +52,8 @@ impl TraceReader {
             chain.extend(self.index.keyframes.get((base as usize).wrapping_sub(1)));
         }
         image.clear();
-        if chain.last().is_some_and(|first| first.base == Base::Start) {
-            self.replay_start(image)?;
+        if let Some(Base::Events(events)) = chain.last().map(|first| first.base) {
+            self.replay_first(Position(events), image)?;
         }
         let corrupt = |at| move |error: CorruptEvent| TraceError::corrupt(at, error.to_string());
         image.restore_sizes(&frame.sizes).map_err(corrupt(0))?;

@@ -3,7 +3,6 @@
 use super::TraceWriter;
 use super::blocks::Part;
 use crate::error::TraceError;
-use crate::file::form::Form;
 use crate::filter::PageFilter;
 use crate::ids::Position;
 use crate::image::Image;
@@ -19,10 +18,6 @@ impl TraceWriter {
     pub fn leave_out(&mut self) -> Result<(), TraceError> {
         if self.left_out_from.is_none() && self.events > 0 {
             self.end_chunk()?;
-            if self.keyframes == 0 && self.form != Form::Recording && !self.from_start {
-                self.image.dirty_since(u64::MAX, |_, _, _| {});
-                self.from_start = true;
-            }
             self.left_out_from = Some(self.events);
         }
         Ok(())

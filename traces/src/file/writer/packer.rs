@@ -203,7 +203,7 @@ mod tests {
             parts.push(Part::Chunk(chunk(first, length + first as usize)));
             if first % 4 == 3 {
                 parts.extend([Part::Pages(vec![first as u8; 5000]), Part::Pages(vec![2; 100])]);
-                let (base, sizes) = (Base::Empty, vec![(1, 65536)]);
+                let (base, sizes) = (Base::Events(0), vec![(1, 65536)]);
                 parts.push(Part::Keyframe(KeyframeEntry { position: first, base, sizes, blocks: Vec::new() }));
             }
         }
