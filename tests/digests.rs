@@ -195,3 +195,32 @@ fn traces_cannot_be_kept_that_are_not_made() {
     let ran = run(folder.path(), &["compare", "m.wat", "--invoke", "run 2", "-o", "out"]);
     assert!(ran.code == 0 && folder.path().join("out/lhs.fpt").exists(), "{ran:?}");
 }
+
+/// What differs lies far before the trap, or there is no difference: neither takes a full recording.
+#[test]
+fn long_runs_that_trap_are_compared_by_digests_and_windows() {
+    let module = br#"(module (memory (export "memory") 1)
+        (func (export "run") (param $turns i32) (local $turn i32)
+          (loop $again
+            (i32.store (i32.rem_u (i32.mul (local.get $turn) (i32.const 48)) (i32.const 60000)) (local.get $turn))
+            (i32.store offset=4 (i32.const 16) (i32.div_s (i32.const 100) (i32.sub (local.get $turns) (local.get $turn))))
+            (if (i32.eq (local.get $turn) (i32.const 400000))
+              (then (i32.store (i32.const 8) (memory.grow (i32.const 1)))))
+            (local.set $turn (i32.add (local.get $turn) (i32.const 1)))
+            (br $again))))"#;
+    let folder = folder_with(&[("m.wat", module)]);
+    for rhs in ["wasmtime:aot", "wasmtime:winch-jit", "wasmi"] {
+        let asked = ["--invoke", "run 1000000", "--rhs", rhs];
+        let (_, full, _) = compare(folder.path(), &[&asked[..], &["--keep", "full"]].concat());
+        let (ran, report, by_digests) = compare(folder.path(), &[&asked[..], &["--keep", "window"]].concat());
+        assert!(ran.code == 0 && by_digests, "{rhs}: {ran:?}");
+        assert_eq!(report, full, "{rhs}");
+        let limited = [&asked[..], &["--rhs-memory-page-limit", "1"]].concat();
+        let (_, full, _) = compare(folder.path(), &[&limited[..], &["--keep", "full"]].concat());
+        let (ran, report, _) = compare(folder.path(), &[&limited[..], &["--keep", "window", "-o", rhs]].concat());
+        assert_eq!((ran.code, &report), (1, &full), "{rhs}");
+        let info = run(folder.path(), &["info", "--verify", "--json", &format!("{rhs}/lhs.fpt")]);
+        let info: Value = serde_json::from_str(&info.stdout).expect("JSON");
+        assert!(info["left_out"].as_array().is_some_and(|gaps| !gaps.is_empty()), "{info:#}");
+    }
+}

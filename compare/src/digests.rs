@@ -5,7 +5,7 @@
 //! their digests. What a digest cannot say, either, is whether memory holds what the events say, unless it shows when a run
 //! is over.
 
-use crate::agreement::{is_whole, same_digests};
+use crate::agreement::{is_known, is_whole, same_digests_of};
 use crate::compared::Compared;
 use crate::error::CompareError;
 use crate::guard::PlainRuns;
@@ -52,6 +52,15 @@ impl Runs<'_> {
         Request { keep, checkpoint, native_limit: 0, output, options, ..side.clone() }
     }
 
+    /// Whether a window is recorded of these runs where they part, and not all of them.
+    fn wants_windows(&self, runs: &[&Recorded]) -> bool {
+        match self.settings.keep {
+            Kept::Full => false,
+            Kept::Window => true,
+            Kept::Nothing => runs.iter().any(|run| run.events >= LONG),
+        }
+    }
+
     /// Compares two runs by digests. Further runs are answered by the host log of the left one.
     ///
     /// # Errors
@@ -64,7 +73,8 @@ impl Runs<'_> {
         let (lhs, rhs) = if alone {
             let lhs = self.record_shown(&left)?;
             self.pin(&left.output);
-            if !is_whole(&lhs) {
+            let runs_again = has_trapped(&lhs) && self.wants_windows(&[&lhs]);
+            if !(is_whole(&lhs) || runs_again) {
                 self.first_host = lhs.host.as_deref().map(printable);
                 return Ok(ByDigests::Unknown);
             }
@@ -74,8 +84,20 @@ impl Runs<'_> {
             (lhs?, rhs?)
         };
         self.first_host = lhs.host.as_deref().map(printable);
-        if !same_digests(&lhs, &rhs) {
-            return Ok(self.where_they_part([lhs, rhs]));
+        let careful = (has_trapped(&lhs) || has_trapped(&rhs)) && self.wants_windows(&[&lhs, &rhs]);
+        let (lhs, rhs, commit) = match careful {
+            false => (lhs, rhs, Commit::AtCalls),
+            true => {
+                // Digests that have all there was before a trap.
+                let commit = Commit::EachEvent;
+                let again =
+                    |side: &Request| Request { options: Options { commit, ..side.options.clone() }, ..side.clone() };
+                let (lhs, rhs) = at_once(|| self.record(&again(&left)), || self.record(&again(&right)));
+                (lhs?, rhs?, commit)
+            }
+        };
+        if !same_digests_of(&lhs, &rhs, commit) {
+            return Ok(self.where_they_part([lhs, rhs], commit));
         }
         let mut report = self.report([&left.output, &right.output])?;
         if report.agree != Some(true) || report.nan_bits.is_some() {
@@ -98,23 +120,25 @@ impl Runs<'_> {
     }
 
     /// Where two runs part by their digests, if a window around it is enough.
-    fn where_they_part(&self, runs: [Recorded; 2]) -> ByDigests {
-        let windows = match self.settings.keep {
-            Kept::Full => false,
-            Kept::Window => true,
-            Kept::Nothing => runs.iter().any(|run| run.events >= LONG),
-        };
+    fn where_they_part(&self, runs: [Recorded; 2], commit: Commit) -> ByDigests {
+        let windows = self.wants_windows(&runs.each_ref());
+        let known = |run| is_known(run, commit);
         let [Some(lhs), Some(rhs)] = &runs.each_ref().map(|run| run.digest.as_ref()) else {
             return ByDigests::Unknown;
         };
         match lhs.first_difference(rhs) {
-            Some(stretch) if windows && runs.iter().all(is_whole) => {
+            Some(stretch) if windows && runs.iter().all(known) => {
                 let window = stretch.start.saturating_sub(BEFORE)..stretch.end.saturating_add(AFTER);
-                ByDigests::Part(Parting { window, digests: [(*lhs).clone(), (*rhs).clone()] })
+                ByDigests::Part(Parting { window, commit, digests: [(*lhs).clone(), (*rhs).clone()] })
             }
             _ => ByDigests::Unknown,
         }
     }
+}
+
+/// Whether a run, or one of its calls, ended in a trap.
+fn has_trapped(run: &Recorded) -> bool {
+    !run.outcome.is_cut_short() && run.calls.iter().any(|call| call.result.is_err())
 }
 
 /// What digests say of two runs.
@@ -131,6 +155,8 @@ pub(crate) enum ByDigests {
 pub(crate) struct Parting {
     /// The numbers of the events of instructions to record.
     window: Range<u64>,
+    /// When the module commits events.
+    commit: Commit,
     /// The digests of both runs: what is recorded must have the same.
     digests: [RunDigest; 2],
 }
@@ -143,7 +169,7 @@ impl Parting {
             keep: Keep::Window { from, to },
             checkpoint: Checkpoint::End,
             // The module that was compiled for the digests.
-            options: Options { commit: Commit::AtCalls, ..side.options.clone() },
+            options: Options { commit: self.commit, ..side.options.clone() },
             ..side.clone()
         })
     }
@@ -153,6 +179,6 @@ impl Parting {
     pub(crate) fn is_of(&self, recorded: &[Recorded; 2]) -> bool {
         let [lhs, rhs] = recorded;
         let same = lhs.digest.as_ref() == Some(&self.digests[0]) && rhs.digest.as_ref() == Some(&self.digests[1]);
-        same && is_whole(lhs) && is_whole(rhs)
+        same && is_known(lhs, self.commit) && is_known(rhs, self.commit)
     }
 }

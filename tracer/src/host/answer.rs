@@ -21,9 +21,7 @@ use crate::protocol::HostEnd;
 use crate::protocol::{Answer, HostWrite, Order, ReadRange};
 use crate::values::WasmValue;
 use forkpoint_traces::wasi::{self, Signature};
-use forkpoint_traces::{
-    FuncIndex, HostCall, HostEvent, HostLog, HostRead, MemoryIndex, TraceReader, printable_output,
-};
+use forkpoint_traces::{FuncIndex, HostCall, HostEvent, HostLog, HostRead, MemoryIndex, printable_output};
 use serde::{Deserialize, Serialize};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -119,7 +117,7 @@ impl Reply {
 impl Host {
     /// Opens the sources that `spec` names.
     pub(crate) fn open(spec: &HostSpec) -> Result<Host, RecordError> {
-        let log = spec.log.as_ref().map(|path| TraceReader::open(path)?.host_log()).transpose()?;
+        let log = spec.log.as_ref().map(|path| HostLog::open(path)).transpose()?;
         Ok(Host {
             functions: spec.functions.clone(),
             memory: spec.memory.map(MemoryIndex),

@@ -46,13 +46,24 @@ pub(super) fn expect(
     tag: Tag,
     what: &'static str,
 ) -> Result<Vec<u8>, TraceError> {
-    let head = block::head(file, *at, length)?.ok_or(TraceError::Truncated { at: length, what })?;
-    if head.tag != tag {
-        return Err(TraceError::corrupt(*at, format!("a {:?} block where the {what} was expected", head.tag)));
-    }
+    let head = expected(file, *at, length, tag, what)?;
     let bytes = block::read(file, &head)?;
     *at = head.end();
     Ok(bytes)
+}
+
+fn expected(file: &Source, at: u64, length: u64, tag: Tag, what: &'static str) -> Result<BlockHead, TraceError> {
+    let head = block::head(file, at, length)?.ok_or(TraceError::Truncated { at: length, what })?;
+    if head.tag != tag {
+        return Err(TraceError::corrupt(at, format!("a {:?} block where the {what} was expected", head.tag)));
+    }
+    Ok(head)
+}
+
+/// Passes over a block.
+pub(super) fn skip(file: &Source, at: &mut u64, length: u64, tag: Tag, what: &'static str) -> Result<(), TraceError> {
+    *at = expected(file, *at, length, tag, what)?.end();
+    Ok(())
 }
 
 /// The index that the trailer points to. The inner error says why there is none, worded as a reason for being

@@ -4,8 +4,14 @@ use super::TraceReader;
 use crate::block::{self, Tag};
 use crate::chunk::{ChunkColumns, take_blob};
 use crate::error::TraceError;
+use crate::file::{PREAMBLE, open};
+use crate::header::Header;
 use crate::host::HostEvent;
+use crate::index::Index;
+use crate::limits;
 use crate::source::Source;
+use crate::wire;
+use std::path::Path;
 
 /// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. Bytes
 /// that were put into memory between calls of the guest are not a step, unless JavaScript makes those calls.
@@ -28,17 +34,44 @@ impl TraceReader {
     /// # Errors
     /// When the file cannot be opened a second time.
     pub fn host_log(&self) -> Result<HostLog, TraceError> {
-        let file = self.file.try_clone()?;
-        let chunks = self.index.chunks.iter().map(|chunk| chunk.offset);
-        // Blocks are in the order of the run.
-        let mut chunks: Vec<u64> = chunks.chain(self.index.kept.iter().copied()).collect();
-        chunks.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
-        let everything = self.header.javascript.is_some();
-        Ok(HostLog { file, length: self.length, chunks, column: Vec::new(), at: 0, calling: false, everything })
+        Ok(HostLog::of(self.file.try_clone()?, &self.header, &self.index))
     }
 }
 
 impl HostLog {
+    /// The host log of a trace from its start. The module is not read, which takes longest of opening a trace.
+    ///
+    /// # Errors
+    /// Those of [`TraceReader::open`], but for what is wrong with module and sites.
+    pub fn open(path: &Path) -> Result<HostLog, TraceError> {
+        let file = Source::open(path)?;
+        let length = file.length();
+        open::check_preamble(&file, length)?;
+        let mut at = PREAMBLE;
+        let header = open::expect(&file, &mut at, length, Tag::Header, "header")?;
+        let header: Header = wire::decode(&header, at, "header")?;
+        open::skip(&file, &mut at, length, Tag::Module, "module")?;
+        open::skip(&file, &mut at, length, Tag::Sites, "site table")?;
+        let chunk_events = header.chunk_events.clamp(1, limits::MAX_CHUNK_EVENTS);
+        let index = match open::read_index(&file, length)? {
+            Ok(index) => {
+                open::check_index(&index, chunk_events)?;
+                index
+            }
+            Err(_) => open::rescue(&file, at, length, chunk_events)?.index,
+        };
+        Ok(HostLog::of(file, &header, &index))
+    }
+
+    fn of(file: Source, header: &Header, index: &Index) -> HostLog {
+        let chunks = index.chunks.iter().map(|chunk| chunk.offset);
+        // Blocks are in the order of the run.
+        let mut chunks: Vec<u64> = chunks.chain(index.kept.iter().copied()).collect();
+        chunks.sort_unstable_by_key(|at| std::cmp::Reverse(*at));
+        let (length, everything) = (file.length(), header.javascript.is_some());
+        HostLog { file, length, chunks, column: Vec::new(), at: 0, calling: false, everything }
+    }
+
     /// The next step, `None` at the end.
     ///
     /// # Errors
