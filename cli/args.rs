@@ -127,6 +127,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint view app.fpt\n  forkpoint view\n  forkpoint view lhs.fpt rhs.fpt --at 0x4d2\n  forkpoint view lhs.fpt rhs.fpt --script steps.txt --size 80x24"
     )]
     View(ViewArgs),
+    /// Look at one trace, or at two side by side, in an editor: a debug adapter on standard input and output (docs/dap.md)
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint dap\n\nEditors start it: docs/dap.md has configurations for VS Code and Neovim."
+    )]
+    Dap,
     /// Check that a program speaks the runner protocol (docs/runner-protocol.md)
     #[command(after_help = "EXAMPLES\n  forkpoint runner-check node runners/node/runner.mjs")]
     RunnerCheck(RunnerCheckArgs),

@@ -8,6 +8,7 @@ mod args;
 mod ci;
 mod compare;
 mod completions;
+mod dap;
 mod diff;
 mod dump;
 mod engines;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Dump(command) => dump::run(&command),
         Command::Engines(command) => engines::run(&command),
         Command::View(command) => view::run(&command),
+        Command::Dap => dap::run(),
         Command::Completions { shell } => completions::run(shell),
         Command::Man { folder } => completions::man(folder.as_deref()),
     };

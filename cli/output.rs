@@ -57,6 +57,11 @@ pub fn print_own(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Standard output for the messages of a protocol: JSON for another program, in which control characters are escaped.
+pub fn messages() -> BufWriter<StdoutLock<'static>> {
+    BufWriter::new(io::stdout().lock())
+}
+
 /// Standard output for many lines. Here a reader that has gone is an error, which ends the work.
 pub struct Lines(BufWriter<StdoutLock<'static>>);
 

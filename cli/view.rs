@@ -16,7 +16,7 @@ use std::path::Path;
 pub fn run(args: &ViewArgs) -> Result<Answer> {
     let script = args.script.as_deref().map(script).transpose()?;
     let shown = progress::show(false);
-    let (lhs, rhs, what) = opened(args)?;
+    let (lhs, rhs, what) = opened(args.lhs.as_deref(), args.rhs.as_deref())?;
     if script.is_none() {
         forkpoint_tui::need_terminal()?;
     }
@@ -41,17 +41,17 @@ fn script(path: &Path) -> Result<ViewScript> {
 }
 
 /// The traces that the user names, or those of the last comparison, with what these are.
-fn opened(args: &ViewArgs) -> Result<(Opened, Option<Opened>, Option<String>)> {
-    let Some(lhs) = &args.lhs else {
+pub fn opened(lhs: Option<&Path>, rhs: Option<&Path>) -> Result<(Opened, Option<Opened>, Option<String>)> {
+    let Some(lhs) = lhs else {
         let ([lhs, rhs], what) = last::open(named)?;
         return Ok((lhs, Some(rhs), Some(what)));
     };
-    Ok(match &args.rhs {
+    Ok(match rhs {
         None if Pack::is_one(lhs) => {
             let [left, right] = files::pair(lhs, None)?;
             (in_pack(lhs, Side::Lhs, left), Some(in_pack(lhs, Side::Rhs, right)), None)
         }
-        rhs => (named(lhs)?, rhs.as_deref().map(named).transpose()?, None),
+        rhs => (named(lhs)?, rhs.map(named).transpose()?, None),
     })
 }
 

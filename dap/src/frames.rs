@@ -1,0 +1,70 @@
+//! The stack of a thread: the event's function and what was inlined into it. Traces have no callers.
+
+use crate::place::{Place, thread_of};
+use crate::sources;
+use forkpoint_replay::{ReplayError, Side, describe, place_of};
+use forkpoint_traces::{CodeOffset, FuncIndex};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Frames of one thread are numbered from its number times this.
+const FRAMES: i64 = 1000;
+
+/// Most frames: functions inlined into each other.
+const MOST: usize = 64;
+
+/// The side that a frame is of.
+pub(crate) fn side_of(place: &Place, frame: i64) -> Option<Side> {
+    place.side(frame / FRAMES)
+}
+
+/// The function and the instruction of a side's event, if it is one of an instruction.
+pub(crate) fn instruction(place: &mut Place, side: Side) -> Result<Option<(FuncIndex, CodeOffset)>, ReplayError> {
+    let Some((_, event)) = place.event(side)? else { return Ok(None) };
+    Ok(place_of(&event, place.timeline(side).trace().sites()))
+}
+
+/// The frames of a side, innermost first.
+pub(crate) fn stack(place: &mut Place, side: Side) -> Result<Vec<Value>, ReplayError> {
+    let first = thread_of(side) * FRAMES;
+    let Some((_, event)) = place.event(side)? else {
+        let name = match place.position_in(side, place.row()) {
+            Some(_) => "(events that the trace leaves out)",
+            None => "(no event beside the other run's)",
+        };
+        return Ok(vec![json!({ "id": first, "name": name, "line": 0, "column": 0, "presentationHint": "label" })]);
+    };
+    let timeline = place.timeline(side);
+    let symbols = Arc::clone(timeline.symbols());
+    let Some((func, offset)) = place_of(&event, timeline.trace().sites()) else {
+        let name = describe(&event, timeline.trace().sites(), &symbols);
+        return Ok(vec![json!({ "id": first, "name": name, "line": 0, "column": 0, "presentationHint": "label" })]);
+    };
+    let wat = sources::of_function(&symbols, func);
+    let line = sources::line_of(&symbols, func, offset).unwrap_or(0);
+    let ip = format!("{:#x}", offset.0);
+    let mut frames = Vec::new();
+    for (number, frame) in symbols.source(offset).iter().take(MOST).enumerate() {
+        let name = frame.function.clone().unwrap_or_else(|| symbols.function_name(func));
+        let path = frame.file.as_deref().and_then(|file| sources::allowed(&place.allowed, file));
+        let (Some(path), Some(line)) = (path, frame.line) else { continue };
+        frames.push(json!({
+            "id": first + number as i64,
+            "name": name,
+            "line": line,
+            "column": frame.column.unwrap_or(0),
+            "source": { "name": path.file_name().unwrap_or_default().to_string_lossy(), "path": path },
+            "instructionPointerReference": ip,
+        }));
+    }
+    // The instruction itself, whatever the source is.
+    frames.push(json!({
+        "id": first + frames.len() as i64,
+        "name": symbols.function_name(func),
+        "line": line,
+        "column": 0,
+        "source": wat,
+        "instructionPointerReference": ip,
+    }));
+    Ok(frames)
+}
