@@ -187,6 +187,35 @@ fn many_engines_agree_by_digests_too() {
     assert_eq!(report(&[]), report(&["--keep", "full"]));
 }
 
+/// One engine of four parts from the others, behind a long beginning.
+#[test]
+fn windows_show_which_engine_parts() {
+    let module = br#"(module (memory (export "memory") 1)
+        (func (export "run") (param $turns i32) (local $turn i32)
+          (loop $again
+            (i32.store (i32.rem_u (i32.mul (local.get $turn) (i32.const 48)) (i32.const 60000)) (local.get $turn))
+            (if (i32.eq (local.get $turn) (i32.const 900000))
+              (then (f32.store (i32.const 8) (f32.div (f32.load (i32.const 65000)) (f32.load (i32.const 65004))))))
+            (br_if $again (i32.lt_u (local.tee $turn (i32.add (local.get $turn) (i32.const 1))) (local.get $turns))))))"#;
+    let folder = folder_with(&[("m.wat", module)]);
+    let engines = "wasmtime:jit;wasmtime:jit,nan-canonicalization=on;wasmi;wasmtime:aot";
+    let asked = ["compare", "m.wat", "--invoke", "run 3000000", "--nan-bits", "stop", "--json", "--engines", engines];
+    let report = |more: &[&str]| {
+        let ran = run(folder.path(), &[&asked[..], more].concat());
+        serde_json::from_str::<Value>(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    };
+    let [full, window] = ["full", "window"].map(|keep| report(&["--keep", keep, "-o", "kept"]));
+    assert_eq!(window, full);
+    assert!(full["groups"].as_array().is_some_and(|groups| groups.len() > 1), "{full:#}");
+    let traces: Vec<_> = std::fs::read_dir(folder.path().join("kept")).expect("traces").flatten().collect();
+    assert_eq!(traces.len(), 4);
+    for trace in traces {
+        let info = run(folder.path(), &["info", "--json", &trace.path().to_string_lossy()]);
+        let info: Value = serde_json::from_str(&info.stdout).expect("JSON");
+        assert_eq!(info["left_out"].as_array().map(Vec::len), Some(2), "{info:#}");
+    }
+}
+
 #[test]
 fn traces_cannot_be_kept_that_are_not_made() {
     let folder = folder_with(&[("m.wat", BUSY)]);

@@ -46,7 +46,7 @@ impl<'a> Comparison<'a> {
             match runs.compare_digests(&sides)? {
                 ByDigests::Agree(compared) => return Ok(Compared { host: self.answered_by(), ..*compared }),
                 ByDigests::Part(parting) => {
-                    let sides = parting.windows(&sides);
+                    let sides = sides.each_ref().map(|side| parting.window(side));
                     if let Some(compared) = self.record_and_compare(&mut runs, &sides, Some(&parting))? {
                         return Ok(compared);
                     }
@@ -81,7 +81,9 @@ impl<'a> Comparison<'a> {
             let recorded = [lhs?, rhs?];
             let report = runs.report([&left.output, &right.output]).ok();
             match report.filter(|report| report.agree == Some(false) && report.position.is_some()) {
-                Some(report) if parting.is_of(&recorded) => (recorded, plain(runs)?, report),
+                Some(report) if (0..).zip(&recorded).all(|(side, run)| parting.is_of(side, run)) => {
+                    (recorded, plain(runs)?, report)
+                }
                 _ => return Ok(None),
             }
         } else {

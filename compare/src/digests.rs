@@ -26,6 +26,9 @@ const LONG: u64 = 16 << 20;
 const BEFORE: u64 = 1 << 16;
 const AFTER: u64 = 1 << 20;
 
+/// The widest window. Where many runs part far from each other, all of them are recorded in full.
+const WIDEST: u64 = 16 << 20;
+
 /// Whether digests can answer for a run: recorded as usual, with nothing to be looked at meanwhile.
 fn is_usual(side: &Request) -> bool {
     let usual = Options { style: side.options.style, ..Options::default() };
@@ -121,18 +124,29 @@ impl Runs<'_> {
 
     /// Where two runs part by their digests, if a window around it is enough.
     fn where_they_part(&self, runs: [Recorded; 2], commit: Commit) -> ByDigests {
-        let windows = self.wants_windows(&runs.each_ref());
-        let known = |run| is_known(run, commit);
-        let [Some(lhs), Some(rhs)] = &runs.each_ref().map(|run| run.digest.as_ref()) else {
-            return ByDigests::Unknown;
-        };
-        match lhs.first_difference(rhs) {
-            Some(stretch) if windows && runs.iter().all(known) => {
-                let window = stretch.start.saturating_sub(BEFORE)..stretch.end.saturating_add(AFTER);
-                ByDigests::Part(Parting { window, commit, digests: [(*lhs).clone(), (*rhs).clone()] })
-            }
-            _ => ByDigests::Unknown,
+        let [lhs, rhs] = &runs;
+        self.digests_part(lhs, [Some(lhs), Some(rhs)], commit).map_or(ByDigests::Unknown, ByDigests::Part)
+    }
+
+    /// Where runs part from a reference by their digests, if a window around all these places is enough. Of those that were not
+    /// recorded there is none.
+    pub(crate) fn digests_part<'r>(
+        &self,
+        reference: &Recorded,
+        runs: impl IntoIterator<Item = Option<&'r Recorded>>,
+        commit: Commit,
+    ) -> Option<Parting> {
+        let runs: Vec<Option<&Recorded>> = runs.into_iter().collect();
+        let recorded: Vec<&Recorded> = runs.iter().copied().flatten().collect();
+        if !self.wants_windows(&recorded) || !recorded.iter().all(|run| is_known(run, commit)) {
+            return None;
         }
+        let expected = reference.digest.as_ref()?;
+        let stretches = recorded.iter().filter_map(|run| expected.first_difference(run.digest.as_ref()?));
+        let stretch = stretches.reduce(|all, one| all.start.min(one.start)..all.end.max(one.end))?;
+        let window = stretch.start.saturating_sub(BEFORE)..stretch.end.saturating_add(AFTER);
+        let digests = runs.into_iter().map(|run| run.and_then(|run| run.digest.clone())).collect();
+        (window.end - window.start <= WIDEST).then_some(Parting { window, commit, digests })
     }
 }
 
@@ -141,44 +155,48 @@ fn has_trapped(run: &Recorded) -> bool {
     !run.outcome.is_cut_short() && run.calls.iter().any(|call| call.result.is_err())
 }
 
-/// What digests say of two runs.
-pub(crate) enum ByDigests {
+/// What digests say of runs.
+pub(crate) enum ByDigests<Agreed = Compared> {
     /// They agree, and nothing suggests that a full recording would show anything else.
-    Agree(Box<Compared>),
+    Agree(Box<Agreed>),
     /// They part.
     Part(Parting),
     /// Only full recordings can tell.
     Unknown,
 }
 
-/// Where two runs part by their digests.
+/// Where runs part by their digests.
 pub(crate) struct Parting {
     /// The numbers of the events of instructions to record.
     window: Range<u64>,
     /// When the module commits events.
     commit: Commit,
-    /// The digests of both runs: what is recorded must have the same.
-    digests: [RunDigest; 2],
+    /// The digests of the runs: what is recorded must have the same.
+    digests: Vec<Option<RunDigest>>,
 }
 
 impl Parting {
-    /// The sides, for recordings of a window around the parting.
-    pub(crate) fn windows(&self, sides: &[Request; 2]) -> [Request; 2] {
+    /// A side, for the recording of a window around the parting.
+    pub(crate) fn window(&self, side: &Request) -> Request {
         let Range { start: from, end: to } = self.window;
-        sides.each_ref().map(|side| Request {
+        Request {
             keep: Keep::Window { from, to },
             checkpoint: Checkpoint::End,
             // The module that was compiled for the digests.
             options: Options { commit: self.commit, ..side.options.clone() },
             ..side.clone()
-        })
+        }
     }
 
-    /// Whether recordings of windows are of the same runs as the digests, and nothing was found that only a full recording
+    /// Whether the recording of a window is of the same run as this digest, and nothing was found that only a full recording
     /// can explain.
-    pub(crate) fn is_of(&self, recorded: &[Recorded; 2]) -> bool {
-        let [lhs, rhs] = recorded;
-        let same = lhs.digest.as_ref() == Some(&self.digests[0]) && rhs.digest.as_ref() == Some(&self.digests[1]);
-        same && is_known(lhs, self.commit) && is_known(rhs, self.commit)
+    pub(crate) fn is_of(&self, run: usize, recorded: &Recorded) -> bool {
+        let digest = self.digests.get(run).and_then(Option::as_ref);
+        digest.is_some() && recorded.digest.as_ref() == digest && is_known(recorded, self.commit)
+    }
+
+    /// Whether a run has the digests of another.
+    pub(crate) fn are_equal(&self, run: usize, other: usize) -> bool {
+        self.digests.get(run) == self.digests.get(other)
     }
 }

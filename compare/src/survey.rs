@@ -11,12 +11,14 @@ mod rows;
 pub use rows::{EngineGroup, EngineRow, Surveyed};
 
 use crate::agreement::same_digests;
+use crate::digests::{ByDigests, Parting};
 use crate::error::CompareError;
 use crate::progress::{Progress, Silent};
 use crate::reruns::{Asked, Reruns};
 use crate::runs::{Runs, with_way};
 use crate::settings::Settings;
 use forkpoint_replay::printable;
+use forkpoint_tracer::instrument::Commit;
 use forkpoint_tracer::{EngineSpec, Program, Request, Scratch};
 use grouping::group;
 use guarding::guard;
@@ -66,13 +68,22 @@ impl<'a> Survey<'a> {
             EngineRun { kept: self.folder.is_some(), ..EngineRun::of(Request { output, ..side }) }
         });
         let sides: Vec<&Request> = engines.iter().map(|engine| &engine.side).collect();
-        if runs.begins_with_digests(&sides)
-            && let Some(agreed) = self.agree_by_digests(&mut runs, &named)?
-        {
-            return Ok(agreed);
+        let mut windows = None;
+        if runs.begins_with_digests(&sides) {
+            match self.by_digests(&mut runs, &named)? {
+                ByDigests::Agree(agreed) => return Ok(*agreed),
+                ByDigests::Part(parting) => windows = self.windows(&mut runs, &engines, &parting)?,
+                ByDigests::Unknown => {}
+            }
         }
 
-        let reference = record_all(&mut runs, &mut engines)?;
+        let reference = match windows {
+            Some((windows, reference)) => {
+                engines = windows;
+                Some(reference)
+            }
+            None => record_all(&mut runs, &mut engines)?,
+        };
         let (mut groups, mut specification) = (Vec::new(), None);
         if let Some(reference) = reference {
             (groups, specification) = group(&runs, &mut engines, reference);
@@ -86,12 +97,12 @@ impl<'a> Survey<'a> {
         Ok(self.conclude(engines, groups, specification, reference))
     }
 
-    /// The same by digests of events. `None` if engines differ in anything, or may.
-    fn agree_by_digests(&self, runs: &mut Runs, named: &[EngineSpec]) -> Result<Option<Surveyed>, CompareError> {
+    /// The same by digests of events.
+    fn by_digests(&self, runs: &mut Runs, named: &[EngineSpec]) -> Result<ByDigests<Surveyed>, CompareError> {
         let mut engines = engine_runs(&self.base, named, |index, side| {
             EngineRun::of(runs.by_digests(&side, &format!("digests-{index}.fpt")))
         });
-        let Some(reference) = record_all(runs, &mut engines)? else { return Ok(None) };
+        let Some(reference) = record_all(runs, &mut engines)? else { return Ok(ByDigests::Unknown) };
         let recorded = engines[reference].recorded.as_ref();
         runs.first_host = recorded.and_then(|recorded| recorded.host.as_deref()).map(printable);
         let agrees = |engine: &EngineRun| match (&engine.recorded, recorded) {
@@ -99,15 +110,48 @@ impl<'a> Survey<'a> {
             _ => true,
         };
         if !engines.iter().all(agrees) {
-            return Ok(None);
+            let all = engines.iter().map(|engine| engine.recorded.as_ref());
+            let parting = recorded.and_then(|reference| runs.digests_part(reference, all, Commit::AtCalls));
+            return Ok(parting.map_or(ByDigests::Unknown, ByDigests::Part));
         }
         let (groups, specification) = group(runs, &mut engines, reference);
         guard(runs, &mut engines, reference)?;
         let parted = groups.len() > 1 || groups.iter().any(|group| group.divergence.is_some());
         if parted || engines.iter().any(|engine| engine.row.is_remarkable()) {
+            return Ok(ByDigests::Unknown);
+        }
+        Ok(ByDigests::Agree(Box::new(self.conclude(engines, groups, specification, Some(reference)))))
+    }
+
+    /// Records a window of every engine's run around where some part, the reference's first. `None` if that does not show what
+    /// the digests do.
+    fn windows(
+        &self,
+        runs: &mut Runs,
+        engines: &[EngineRun],
+        parting: &Parting,
+    ) -> Result<Option<(Vec<EngineRun>, usize)>, CompareError> {
+        let mut engines: Vec<EngineRun> = engines
+            .iter()
+            .map(|engine| EngineRun { kept: engine.kept, ..EngineRun::of(parting.window(&engine.side)) })
+            .collect();
+        let Some(reference) = record_all(runs, &mut engines)? else { return Ok(None) };
+        let same = |(index, engine): (usize, &EngineRun)| {
+            engine.recorded.as_ref().is_none_or(|recorded| parting.is_of(index, recorded))
+        };
+        if !engines.iter().enumerate().all(same) {
             return Ok(None);
         }
-        Ok(Some(self.conclude(engines, groups, specification, Some(reference))))
+        // What the digests tell apart must show in the window, too.
+        for (index, engine) in engines.iter().enumerate() {
+            if engine.recorded.is_some() && !parting.are_equal(index, reference) {
+                let report = runs.report([&engines[reference].side.output, &engine.side.output]).ok();
+                if report.is_none_or(|report| report.agree != Some(false) || report.position.is_none()) {
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some((engines, reference)))
     }
 
     fn conclude(
