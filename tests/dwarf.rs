@@ -7,7 +7,7 @@ mod common;
 
 use common::external::{Need, external_tests};
 use forkpoint_replay::Symbols;
-use forkpoint_traces::{CodeOffset, FuncIndex};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
@@ -15,7 +15,8 @@ use std::process::Command;
 external_tests! {
     [Need::Clang, Need::Fma] => a_divergence_is_shown_with_file_and_line;
     [Need::Clang] => source_lines_come_from_dwarf_4_and_5_with_inlined_functions,
-        without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived;
+        without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived,
+        stores_are_named_by_their_variables;
 }
 
 /// The line of `x = MADD` and others must be known: no comment above, lines are counted from 1.
@@ -168,4 +169,86 @@ fn interrogate(symbols: Symbols, module: &[u8]) {
     for offset in (0..module.len() as u32).take(400) {
         let _ = symbols.source(CodeOffset(offset));
     }
+    for address in (1000..1100).chain(2000..2020).chain([0, u64::MAX - 1]) {
+        let _ = symbols.variable(MemoryIndex(0), &(address..address + 1));
+        let _ = symbols.region_label(MemoryIndex(0), address);
+    }
+}
+
+/// A guest whose stores have names: members of arrays of structures, statics of functions, unions and bit fields.
+const NAMES: &str = "\
+struct vec { float x, y; };
+struct body { struct vec at, v; int id; union { int word; char bytes[4]; } tag; unsigned low : 4, high : 12; };
+static struct { int count; struct body bodies[4]; } world;
+static int grid[3][5];
+int *last;
+__attribute__((noinline)) static void step(int n) {
+  static int calls;
+  calls += n;
+  world.bodies[3].v.x = 0.25f * n;
+  world.bodies[n & 3].tag.bytes[2] = n;
+  world.bodies[1].high = n;
+  grid[2][n & 3] = n;
+  last = &grid[1][0];
+}
+__attribute__((export_name(\"run\"))) int run(int n) {
+  step(n);
+  step(*last + n + world.count);
+  return world.bodies[1].high + grid[2][1];
+}
+";
+
+fn stores_are_named_by_their_variables() {
+    for version in [4, 5] {
+        let folder = common::folder_with(&[("names.c", NAMES.as_bytes())]);
+        let compiled = Command::new("clang")
+            .current_dir(folder.path())
+            .args(["--target=wasm32", "-nostdlib", "-O1", "-g", &format!("-gdwarf-{version}"), "-Wl,--no-entry"])
+            .args(["-Wl,--export=__data_end", "names.c", "-o", "names.wasm"])
+            .output()
+            .unwrap();
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let record = ["record", "names.wasm", "--invoke", "run 1", "-o", "names.fpt"];
+        let ran = common::run(folder.path(), &record);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let dump = common::run(folder.path(), &["dump", "names.fpt", "--kind", "store"]);
+        for name in [
+            "world.bodies[3].v.x",
+            "world.bodies[1].tag.bytes[2]",
+            "world.bodies[1].{low,high}",
+            "grid[2][1]",
+            "step::calls",
+            " last ",
+        ] {
+            assert!(dump.stdout.contains(name), "DWARF {version}: {name} in\n{}", dump.stdout);
+        }
+        let dump = common::run(folder.path(), &["dump", "names.fpt", "--kind", "store", "--json"]);
+        let lines: Vec<Value> = dump.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let float = lines.iter().find(|line| line["variable"]["path"] == "world.bodies[3].v.x").unwrap();
+        assert_eq!(float["variable"]["type"], "float");
+        assert_eq!((&float["variable"]["size"], &float["variable"]["offset"]), (&4.into(), &0.into()));
+        assert_eq!(float["variable"]["address"], float["address"]);
+        named_at_addresses(&fs::read(folder.path().join("names.wasm")).unwrap());
+    }
+}
+
+/// What is known of addresses that no event writes.
+fn named_at_addresses(module: &[u8]) {
+    let symbols = Symbols::new(module);
+    let (memory, grid) = symbols.variable_named("grid").unwrap();
+    assert_eq!(grid.end - grid.start, 60);
+    let name = |bytes: std::ops::Range<u64>| symbols.variable(memory, &bytes).map(|variable| variable.to_string());
+    assert_eq!(name(grid.start + 20..grid.start + 24).as_deref(), Some("grid[1][0]"));
+    assert_eq!(name(grid.start + 21..grid.start + 22).as_deref(), Some("grid[1][0]+0x1"));
+    assert_eq!(name(grid.start..grid.start + 60).as_deref(), Some("grid"));
+    assert_eq!(name(grid.start..grid.start + 61), None, "more than the variable");
+    assert_eq!(name(1..2), None);
+    let whole = symbols.variable(memory, &grid).unwrap();
+    assert_eq!(whole.ty.as_deref(), Some("int[3][5]"));
+    let (_, last) = symbols.variable_named("last").unwrap();
+    assert_eq!(symbols.variable(memory, &last).unwrap().ty.as_deref(), Some("int *"));
+    // Everything here begins as zeros, and the stack lies behind it.
+    assert_eq!(symbols.region(memory, grid.start), Some(forkpoint_replay::Region::Zeroed));
+    assert_eq!(symbols.region_label(memory, 66_000).as_deref(), Some("stack"));
+    assert_eq!(symbols.region_label(memory, 0x20000).as_deref(), Some("heap"));
 }

@@ -4,7 +4,7 @@ use super::stores::StoreLine;
 use crate::output::Lines;
 use anyhow::Result;
 use forkpoint_compare::json_line;
-use forkpoint_replay::{Item, Symbols, TypedValue, describe, place_of, printable};
+use forkpoint_replay::{Item, Symbols, TypedValue, Variable, describe, place_of, printable};
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, Hex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet};
@@ -66,7 +66,7 @@ enum Known {
 impl EventLines {
     /// For the events of a trace with these sites.
     pub fn new(symbols: Symbols, sites: Arc<SiteTable>, json: bool, wanted: Wanted) -> EventLines {
-        let places = Places { symbols, functions: HashMap::new(), instructions: HashMap::new() };
+        let places = Places::new(symbols);
         let stores = vec![Known::Nothing; SiteId::FIRST.0 as usize + sites.len()];
         EventLines { sites, places, json, wanted, stores, line: Vec::new() }
     }
@@ -80,7 +80,8 @@ impl EventLines {
                 let [address, value, _] = raw.operands;
                 if self.wanted.bytes(address, store.width()) {
                     self.line.clear();
-                    store.write(position, address, value, self.json, &mut self.line);
+                    let variable = self.places.variable(store.memory(), address, store.width());
+                    store.write(position, [address, value], variable, self.json, &mut self.line);
                     out.own_lines(&self.line)?;
                 }
                 Ok(())
@@ -126,11 +127,16 @@ impl EventLines {
     pub fn text(&mut self, position: Position, event: &Event) -> io::Result<String> {
         if !self.json {
             let place = place_of(event, &self.sites).map(|place| self.places.text(place)).unwrap_or_default();
-            let event = describe(event, &self.sites, &self.places.symbols);
-            return Ok(format!("{:>10}  {event}{place}", position.to_string()));
+            let text = describe(event, &self.sites, &self.places.symbols);
+            let variable = event.written().and_then(|(memory, address, length)| {
+                self.places.variable(memory, address, length).map(|variable| format!("  {variable}"))
+            });
+            return Ok(format!("{:>10}  {text}{}{place}", position.to_string(), variable.unwrap_or_default()));
         }
         let place = place_of(event, &self.sites).map(|place| self.places.json(place)).unwrap_or_default();
         let written = event.written();
+        let variable =
+            written.and_then(|(memory, address, length)| self.places.variable(memory, address, length).cloned());
         // As an I/O error, by which a closed output is recognised.
         let line = json_line(&Line {
             position,
@@ -141,6 +147,7 @@ impl EventLines {
             width: written.map(|(.., length)| length),
             bytes: event.bytes().map(Hex),
             value: TypedValue::of(event, &self.sites, &self.places.symbols),
+            variable,
             place,
         });
         Ok(line?)
@@ -160,6 +167,9 @@ struct Line<'a> {
     bytes: Option<Hex<&'a [u8]>>,
     /// The stored bytes as a value, typed by the instruction that stores them.
     value: Option<TypedValue>,
+    /// The variable that it writes, or part of: only with debug information.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variable: Option<Variable>,
     #[serde(flatten)]
     place: JsonPlace,
 }
@@ -200,7 +210,13 @@ pub struct Places {
     pub symbols: Symbols,
     functions: HashMap<FuncIndex, String>,
     instructions: HashMap<CodeOffset, Instruction>,
+    /// By memory, address and length. Empty without debug information.
+    variables: HashMap<(MemoryIndex, u64, u64), Option<Variable>>,
+    has_variables: bool,
 }
+
+/// Most variables that are kept: programs write to some over and over.
+const MAX_KEPT: usize = 1 << 16;
 
 /// An instruction in the text format, and the file and line it comes from.
 #[derive(Clone)]
@@ -210,6 +226,31 @@ struct Instruction {
 }
 
 impl Places {
+    fn new(symbols: Symbols) -> Places {
+        let has_variables = symbols.has_debug_info();
+        Places {
+            symbols,
+            functions: HashMap::new(),
+            instructions: HashMap::new(),
+            variables: HashMap::new(),
+            has_variables,
+        }
+    }
+
+    /// The variable that these bytes belong to.
+    pub fn variable(&mut self, memory: MemoryIndex, address: u64, length: u64) -> Option<&Variable> {
+        if !self.has_variables {
+            return None;
+        }
+        if self.variables.len() >= MAX_KEPT {
+            self.variables.clear();
+        }
+        let symbols = &self.symbols;
+        let bytes = address..address.saturating_add(length);
+        let known = self.variables.entry((memory, address, length));
+        known.or_insert_with(|| symbols.variable(memory, &bytes)).as_ref()
+    }
+
     /// What follows the event in a line for people: its place, and the source line if the module has one.
     pub fn text(&mut self, (function, offset): (FuncIndex, CodeOffset)) -> String {
         let own = self.symbols.own_offset(offset);

@@ -4,13 +4,14 @@
 use super::lines::{Places, WrittenMemory};
 use crate::output::harmless;
 use forkpoint_compare::json_line;
-use forkpoint_replay::{StoreText, decimal};
-use forkpoint_traces::{Position, Site};
+use forkpoint_replay::{StoreText, Variable, decimal};
+use forkpoint_traces::{MemoryIndex, Position, Site};
 
 /// The lines of one site's stores.
 #[derive(Clone)]
 pub struct StoreLine {
     text: StoreText,
+    written: MemoryIndex,
     /// For people: what comes between position and address. In JSON: the fields between position and the event's address.
     front: Vec<u8>,
     /// In JSON: the fields between the event's text and the address.
@@ -30,15 +31,15 @@ impl StoreLine {
         if !json {
             let front = harmless(text.front()).as_bytes().to_vec();
             let back = format!("{}\n", harmless(&places.text(place))).into_bytes();
-            return Some(StoreLine { text, front, memory: Vec::new(), back });
+            return Some(StoreLine { text, written: site.memory, front, memory: Vec::new(), back });
         }
         let event = json_line(&text.front()).ok()?;
         let event = event.strip_suffix('"')?;
         let front = format!(",\"kind\":\"{}\",\"event\":{event}", StoreLine::KIND).into_bytes();
         let memory = fields(&WrittenMemory::new(Some(site.memory), &places.symbols))?;
         let memory = format!("\",{memory},\"address\":").into_bytes();
-        let back = format!("}},{}}}\n", fields(&places.json(place))?).into_bytes();
-        Some(StoreLine { text, front, memory, back })
+        let back = format!(",{}}}\n", fields(&places.json(place))?).into_bytes();
+        Some(StoreLine { text, written: site.memory, front, memory, back })
     }
 
     /// Bytes that each store writes.
@@ -46,13 +47,35 @@ impl StoreLine {
         self.text.width().into()
     }
 
-    /// Appends the line of a store.
-    pub fn write(&self, position: Position, address: u64, value: u64, json: bool, out: &mut Vec<u8>) {
+    /// The memory that they write.
+    pub fn memory(&self) -> MemoryIndex {
+        self.written
+    }
+
+    /// Appends the line of a store: its address, its value, and the variable that it writes.
+    pub fn write(
+        &self,
+        position: Position,
+        [address, value]: [u64; 2],
+        variable: Option<&Variable>,
+        json: bool,
+        out: &mut Vec<u8>,
+    ) {
         if json {
-            self.write_json(position, address, value, out)
+            self.write_json(position, address, value, out);
+            out.push(b'}');
+            if let Some(variable) = variable.and_then(|variable| json_line(variable).ok()) {
+                out.extend_from_slice(b",\"variable\":");
+                out.extend_from_slice(variable.as_bytes());
+            }
         } else {
-            self.write_text(position, address, value, out)
+            self.write_text(position, address, value, out);
+            if let Some(variable) = variable {
+                out.extend_from_slice(b"  ");
+                out.extend_from_slice(harmless(&variable.to_string()).as_bytes());
+            }
         }
+        out.extend_from_slice(&self.back);
     }
 
     fn write_text(&self, position: Position, address: u64, value: u64, out: &mut Vec<u8>) {
@@ -65,7 +88,6 @@ impl StoreLine {
         out.extend_from_slice(b"  ");
         out.extend_from_slice(&self.front);
         self.text.write(address, self.text.number(value), out);
-        out.extend_from_slice(&self.back);
     }
 
     fn write_json(&self, position: Position, address: u64, value: u64, out: &mut Vec<u8>) {
@@ -93,7 +115,6 @@ impl StoreLine {
             }
             None => out.extend_from_slice(b"null"),
         }
-        out.extend_from_slice(&self.back);
     }
 }
 
@@ -147,7 +168,7 @@ mod tests {
                     let Some(store) = lines.stores(site) else { continue };
                     let bits = value & (u64::MAX >> (64 - 8 * store.width()));
                     let mut line = Vec::new();
-                    store.write(position, address, bits, json, &mut line);
+                    store.write(position, [address, bits], None, json, &mut line);
                     let event = Event::read(&RawEvent::instruction(site, [address, bits, 0]), &sites);
                     let any = lines.text(position, &event.expect("a store")).expect("a line") + "\n";
                     assert_eq!(String::from_utf8(line).expect("text"), any);

@@ -8,7 +8,7 @@ mod values;
 pub(crate) use directive::words as directive_words;
 pub use store::StoreText;
 
-use crate::symbols::{Item, Symbols, printable};
+use crate::symbols::{Item, Symbols, Variable, printable};
 use crate::typed::TypedValue;
 use forkpoint_traces::{
     CodeOffset, Event, FuncIndex, GlobalState, Hex, HostEvent, MemoryIndex, MemoryState, Milestone, Observation,
@@ -27,6 +27,23 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
         Event::Host(HostEvent::Call(call)) => call.caller.and_then(|place| Some((place.func, place.offset?))),
         event => sites.get(event.site()?).map(|site| (site.func, site.offset)),
     }
+}
+
+/// The variable that an event writes, or part of: [`Symbols::variable`].
+///
+/// ```
+/// use forkpoint_replay::{Timeline, variable_of};
+/// use forkpoint_traces::Position;
+///
+/// let mut timeline = Timeline::open("../traces/samples/orbit-jit.fpt".as_ref())?;
+/// let event = timeline.event(Position(12))?;
+/// // This module has no debug information.
+/// assert_eq!(variable_of(&event, timeline.symbols()), None);
+/// # Ok::<(), forkpoint_replay::ReplayError>(())
+/// ```
+pub fn variable_of(event: &Event, symbols: &Symbols) -> Option<Variable> {
+    let (memory, address, length) = event.written()?;
+    symbols.variable(memory, &(address..address.saturating_add(length)))
 }
 
 /// [`describe`], followed by the place in the module.

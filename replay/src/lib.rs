@@ -65,7 +65,7 @@ pub use builds::{
     BuildBytes, BuildLayout, BuildPlace, BuildReport, BuildVerdict, BuildsReport, ComparedSteps, Counterpart,
     DifferingBytes, FollowedStores, FunctionMatch, SeenRow, align_builds, are_builds,
 };
-pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of};
+pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of, variable_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};
 pub use error::ReplayError;
@@ -82,7 +82,9 @@ pub use report::{
 pub use resync::Resync;
 pub use side::Side;
 pub use signature::{Likeness, Signature};
-pub use symbols::{Item, Lanes, SourceFrame, Symbols, WatFunction, WatLine, is_active, printable, printable_lines};
+pub use symbols::{
+    Item, Lanes, Region, SourceFrame, Symbols, Variable, WatFunction, WatLine, is_active, printable, printable_lines,
+};
 pub use timeline::Timeline;
 pub use typed::{Number, NumberType, TypedValue, decimal};
 pub use verdict::Verdict;

@@ -21,7 +21,7 @@ impl PromptKind {
     pub(crate) fn label(self) -> &'static str {
         match self {
             PromptKind::Position => "go to (#1234, +10, -10, 50%, function): ",
-            PromptKind::Address => "go to address (hex): ",
+            PromptKind::Address => "go to address (hex) or variable: ",
             PromptKind::Search => "search (function, mnemonic, kind or @address): ",
             PromptKind::Command => ":",
         }

@@ -115,7 +115,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("quit", &[char('q'), ctrl('c')], Action::Quit, "quit", "quit"),
     bind("command", &[char(':')], Action::Prompt(PromptKind::Command), "command", "a command or a position; Tab completes"),
     bind("go", &[char('#')], Action::Prompt(PromptKind::Position), "", "go to #1234, +10, 50%, a function's first event"),
-    bind("address", &[char('@')], Action::Prompt(PromptKind::Address), "", "go to an address of the memory on screen"),
+    bind("address", &[char('@')], Action::Prompt(PromptKind::Address), "", "go to an address or to a variable"),
     bind("jump-back", &[ctrl('o'), char('<')], Action::Jump(Backward), "", "back to where the last jump began"),
     bind("jump-forward", &[char('>')], Action::Jump(Forward), "", "forward again"),
     bind("mark", &[char('m')], Action::Await(Awaited::Mark), "", "mark this event with the letter typed next"),

@@ -6,7 +6,7 @@ use crate::focus::{Focus, Pane};
 use crate::in_view::{BytesInView, InView};
 use crate::layout::{Areas, inside};
 use crate::screen::{ListRow, RowMark};
-use crate::traces::{Code, CodePlace, EventLine, moment, sides};
+use crate::traces::{Code, CodePlace, EventLine, Outline, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::CodeOffset;
 use ratatui::layout::Rect;
@@ -67,7 +67,8 @@ impl App {
         let pair = self.outline.row(self.row);
         for side in sides(&*self.outline) {
             if let Some(position) = pair.of(side) {
-                events[side.index()] = Some(traces.event(side, position)?);
+                let event = traces.event(side, position)?;
+                events[side.index()] = Some(named(&*self.outline, side, event));
             }
         }
         Ok(events)
@@ -118,7 +119,7 @@ impl App {
             return Ok(ListRow { selected, mark: RowMark::None, letter, event: None });
         };
         let event = match self.outline.row(row).of(side) {
-            Some(position) => Some((position, traces.event(side, position)?)),
+            Some(position) => Some((position, named(&*self.outline, side, traces.event(side, position)?))),
             None => None,
         };
         let parting = self.outline.parting().map(|parting| (parting.row, parting.resync));
@@ -189,6 +190,14 @@ impl App {
             self.scroll = code_top(code, site, height, self.scroll) as i64 - at_site as i64;
         }
     }
+}
+
+/// An event with the variable that it writes.
+fn named(outline: &dyn Outline, side: Side, event: EventLine) -> EventLine {
+    let variable = event.written.and_then(|(memory, address, length)| {
+        outline.variable(side, memory, address..address.saturating_add(length))
+    });
+    EventLine { variable: variable.map(|variable| variable.to_string()), ..event }
 }
 
 /// The first line of code on screen: with the site in the middle, or scrolled away from it within the lines.

@@ -1,8 +1,9 @@
 //! What is known of real traces without reading: how their events line up, and the module's symbols.
 
 use crate::traces::{Info, Outline, Parting};
-use forkpoint_replay::{Alignment, Divergence, Item, Pair, Side, Symbols, Timeline, printable};
+use forkpoint_replay::{Alignment, Divergence, Item, Pair, Side, Symbols, Timeline, Variable, printable};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
@@ -38,6 +39,7 @@ impl TraceOutline {
         let read = move || {
             for (symbols, site) in symbols.iter().zip(sites) {
                 symbols.source(site);
+                symbols.variable(MemoryIndex(0), &(0..1));
             }
             lines.store(true, Ordering::Release);
         };
@@ -127,6 +129,19 @@ impl Outline for TraceOutline {
         // The file's name is enough on a status line.
         let name = file.rsplit(['/', '\\']).next().unwrap_or(&file).to_string();
         Some(frame.line.map_or(name.clone(), |line| format!("{name}:{line}")))
+    }
+
+    fn variable(&self, side: Side, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable> {
+        if self.is_loading() { None } else { self.symbols[side.index()].variable(memory, &bytes) }
+    }
+
+    fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)> {
+        let (memory, bytes) = self.symbols[side.index()].variable_named(name).filter(|_| !self.is_loading())?;
+        Some((memory, bytes.start))
+    }
+
+    fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String> {
+        self.symbols[side.index()].region_label(memory, address)
     }
 
     fn is_loading(&self) -> bool {

@@ -67,8 +67,9 @@ fn from_hex(digits: &str) -> Option<u64> {
 pub(crate) fn address(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits: String = text.chars().filter(|c| *c != '_').collect();
-    from_hex(digits.strip_prefix("0x").unwrap_or(&digits))
-        .ok_or_else(|| format!("`{text}` is not an address: expected hexadecimal digits such as a4f0 or 0xa4f0"))
+    from_hex(digits.strip_prefix("0x").unwrap_or(&digits)).ok_or_else(|| {
+        format!("`{text}` is not an address: expected hexadecimal digits such as a4f0 or 0xa4f0, or a variable")
+    })
 }
 
 /// A search text.

@@ -61,7 +61,14 @@ impl App {
     }
 
     fn take_address(&mut self, text: &str) -> Result<(), String> {
-        let address = query::address(text)?;
+        let named = self.outline.variable_named(self.focus.side, text.trim());
+        let address = match named {
+            Some((memory, address)) => {
+                self.memory = memory;
+                address
+            }
+            None => query::address(text)?,
+        };
         let size = self.memory_size();
         if address >= size {
             let memory = self.outline.memory_name(self.memory);

@@ -122,7 +122,7 @@ impl Traces for Timelines {
         if let Some(gap) = self.sides[side.index()].trace().gap(position) {
             let (count, last) = (gap.end.0 - position.0, Position(gap.end.0 - 1));
             let text = format!("{count} events up to {last} are left out");
-            return Ok(EventLine { text, kind: None, value: None, place: None, written: None });
+            return Ok(EventLine { text, kind: None, value: None, place: None, written: None, variable: None });
         }
         let event = self.sides[side.index()].event(position)?;
         let (sites, symbols) = (&self.sites[side.index()], &self.symbols[side.index()]);
@@ -132,6 +132,7 @@ impl Traces for Timelines {
             value: TypedValue::of(&event, sites, symbols),
             place: place_of(&event, sites).map(|(func, offset)| CodePlace { func, offset }),
             written: event.written(),
+            variable: None,
         })
     }
 

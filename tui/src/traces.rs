@@ -6,8 +6,9 @@
 //! because a trace comes from a stranger and a terminal obeys.
 
 use crate::picture::Picture;
-use forkpoint_replay::{Pair, ReplayError, Side, TypedValue};
+use forkpoint_replay::{Pair, ReplayError, Side, TypedValue, Variable};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Position};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The direction of a search.
@@ -118,6 +119,8 @@ pub(crate) struct EventLine {
     pub(crate) place: Option<CodePlace>,
     /// The bytes it wrote: memory, first address, length.
     pub(crate) written: Option<(MemoryIndex, u64, u64)>,
+    /// The variable that these are, or part of.
+    pub(crate) variable: Option<String>,
 }
 
 impl EventLine {
@@ -184,6 +187,12 @@ pub(crate) trait Outline: Send + Sync {
     fn own_offset(&self, side: Side, offset: CodeOffset) -> CodeOffset;
     /// File and line an instruction of a side's module was compiled from; `None` while that is read for the first time.
     fn source_line(&self, side: Side, offset: CodeOffset) -> Option<String>;
+    /// The variable of a side's module that holds these bytes; `None` while that is read for the first time.
+    fn variable(&self, side: Side, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable>;
+    /// Memory and first byte of the variable with this name.
+    fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)>;
+    /// What a byte of memory is for.
+    fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String>;
     /// Whether something that a frame could show is still being read in the background.
     fn is_loading(&self) -> bool;
 }

@@ -83,7 +83,25 @@ impl App {
             Some(last) => format!(" after {}", Position(last)),
             None => String::new(),
         };
-        format!("{} @{:#x}{pinned}{after} {size}", self.outline.memory_name(self.memory), self.address)
+        let memory = self.outline.memory_name(self.memory);
+        match self.variable_name(side) {
+            Some(name) => format!("{memory} @{:#x} {name}{pinned}{after} {size}", self.address),
+            None => {
+                let region = self.outline.region(side, self.memory, self.address);
+                let region = region.map_or(String::new(), |region| format!("  {region}"));
+                format!("{memory} @{:#x}{pinned}{after} {size}{region}", self.address)
+            }
+        }
+    }
+
+    /// The variable of the byte under the cursor, with its type.
+    fn variable_name(&self, side: Side) -> Option<String> {
+        let end = self.address.saturating_add(1);
+        let variable = self.outline.variable(side, self.memory, self.address..end)?;
+        Some(match &variable.ty {
+            Some(ty) => format!("{variable}: {ty}"),
+            None => variable.to_string(),
+        })
     }
 
     /// The place whose code is shown for a side: the one of the focused side, unless each has a module of its own.
@@ -186,6 +204,7 @@ impl App {
             ));
             parts.extend(self.outline.source_line(side, place.offset));
         }
+        parts.extend(event.variable.clone());
         parts.push(match &event.value {
             Some(value) => format!("{} = {value}", event.text),
             None => event.text.clone(),

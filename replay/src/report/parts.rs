@@ -5,6 +5,7 @@ use crate::assertions::Assertions;
 use crate::limits::PageLimit;
 use crate::side::Side;
 use crate::signature::EventShape;
+use crate::symbols::Variable;
 use crate::typed::TypedValue;
 use crate::verdict::Verdict;
 use forkpoint_traces::{CodeOffset, FuncIndex, Hex, MemoryIndex, Outcome, Position};
@@ -208,6 +209,9 @@ pub struct SideReport {
     pub bytes: Option<Hex<Vec<u8>>>,
     /// What these bytes mean, by the instruction that stores them.
     pub value: Option<TypedValue>,
+    /// The variable that the event writes, or part of, if debug information names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variable: Option<Variable>,
     /// What memory holds afterwards at the report's `address`.
     pub after: Option<Hex<Vec<u8>>>,
     /// What the event is, for signatures.

@@ -2,7 +2,7 @@
 
 use super::parts::{ModuleReport, SideReport};
 use crate::assertions::Assertions;
-use crate::describe::{describe, describe_with_place};
+use crate::describe::{describe, describe_with_place, variable_of};
 use crate::error::ReplayError;
 use crate::limits::PageLimit;
 use crate::side::Side;
@@ -118,6 +118,7 @@ pub(crate) fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
         width: None,
         bytes: None,
         value: None,
+        variable: None,
         after: None,
         shape: None,
     })
@@ -134,6 +135,7 @@ impl SideReport {
         });
         self.shape = Some(EventShape::of(event));
         self.value = TypedValue::of(event, sites, symbols);
+        self.variable = variable_of(event, symbols);
         if let Some((_, address, length)) = event.written() {
             self.address = Some(address);
             self.width = Some(length);

@@ -3,6 +3,7 @@
 use super::{BetweenReport, CulpritReport, EventReport, Report, SideReport, SiteReport};
 use crate::allowed::Allowed;
 use crate::side::Side;
+use crate::symbols::Variable;
 use crate::verdict::Verdict;
 use forkpoint_traces::{Hex, MemoryIndex, Position};
 use std::fmt;
@@ -94,6 +95,23 @@ impl BetweenReport {
     }
 }
 
+impl Report {
+    /// Which variables the two events write.
+    fn write_variables(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |variable: &Variable| match &variable.ty {
+            Some(ty) => format!("{variable} ({ty})"),
+            None => variable.to_string(),
+        };
+        match (&self.lhs.variable, &self.rhs.variable) {
+            (Some(left), Some(right)) if left == right => write!(f, "; both write {}", text(left)),
+            (Some(left), Some(right)) => write!(f, "; lhs writes {}, rhs {}", text(left), text(right)),
+            (Some(left), None) => write!(f, "; lhs writes {}", text(left)),
+            (None, Some(right)) => write!(f, "; rhs writes {}", text(right)),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
 /// A sentence and a paragraph that a bug report can quote, then the events around.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,6 +134,7 @@ impl fmt::Display for Report {
             let event = event.as_deref().unwrap_or("nothing more");
             write!(f, "{} {side} ({engine}) has {event}", if side == Side::Lhs { "" } else { ";" })?;
         }
+        self.write_variables(f)?;
         if let (Some(memory), Some(address), Some(before)) = (self.memory, self.address, &self.before) {
             let after = [self.lhs.after.as_ref(), self.rhs.after.as_ref()];
             let memory = (self.numbered(memory), self.memory_name.as_deref());

@@ -55,16 +55,7 @@ impl DebugInfo {
     /// Finds the units of the module's debug information, `None` if none can be read.
     pub(super) fn load(module: &Arc<[u8]>, layout: &Layout) -> Option<DebugInfo> {
         layout.custom(module, ".debug_info")?;
-        let supply = Supply::new(module.clone());
-        let mut bytes = 0;
-        let dwarf = Dwarf::load(|id| {
-            let range = layout.custom(module, id.name()).unwrap_or(0..0);
-            bytes += range.len() as u64;
-            Ok::<_, Infallible>(MeteredReader::new(&supply, range))
-        });
-        let Ok(dwarf) = dwarf;
-        let limit = bytes * READS_PER_BYTE + SPARE_READS;
-        supply.refill(limit);
+        let (dwarf, supply, limit) = sections(module, layout);
         if !is_sane(&dwarf).ok()? {
             return None;
         }
@@ -108,6 +99,21 @@ impl DebugInfo {
             *guard = None;
         }
     }
+}
+
+/// The sections of the module's debug information, not looked at yet, with units of reading for one query.
+pub(super) fn sections(module: &Arc<[u8]>, layout: &Layout) -> (Dwarf<MeteredReader>, Arc<Supply>, u64) {
+    let supply = Supply::new(module.clone());
+    let mut bytes = 0;
+    let dwarf = Dwarf::load(|id| {
+        let range = layout.custom(module, id.name()).unwrap_or(0..0);
+        bytes += range.len() as u64;
+        Ok::<_, Infallible>(MeteredReader::new(&supply, range))
+    });
+    let Ok(dwarf) = dwarf;
+    let limit = bytes * READS_PER_BYTE + SPARE_READS;
+    supply.refill(limit);
+    (dwarf, supply, limit)
 }
 
 fn name_of(name: &FunctionName<MeteredReader>) -> Option<String> {

@@ -79,6 +79,11 @@ impl Items {
         items
     }
 
+    /// How many items of a kind are imported.
+    pub(super) fn imported(&self, item: Item) -> u32 {
+        self.imports.keys().filter(|(kind, _)| *kind == item).count() as u32
+    }
+
     fn read_imports(&mut self, module: &[u8], section: Option<BinaryReader<'_>>) {
         let imports = section.and_then(|reader| ImportSectionReader::new(reader).ok());
         let mut next = HashMap::new();

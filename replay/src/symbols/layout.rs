@@ -31,8 +31,10 @@ const TYPE: usize = 1;
 const IMPORT: usize = 2;
 const FUNCTION: usize = 3;
 const MEMORY: usize = 5;
+const GLOBAL: usize = 6;
 const EXPORT: usize = 7;
 const CODE: usize = 10;
+const DATA: usize = 11;
 
 impl Layout {
     pub(super) fn parse(module: &[u8]) -> Layout {
@@ -119,6 +121,16 @@ impl Layout {
     /// Imports, memories and exports: the sections about items other than functions.
     pub(super) fn item_sections<'a>(&self, module: &'a [u8]) -> [Option<BinaryReader<'a>>; 3] {
         [IMPORT, MEMORY, EXPORT].map(|section| self.reader(module, section))
+    }
+
+    /// The global section.
+    pub(super) fn globals<'a>(&self, module: &'a [u8]) -> Option<BinaryReader<'a>> {
+        self.reader(module, GLOBAL)
+    }
+
+    /// The data section.
+    pub(super) fn data<'a>(&self, module: &'a [u8]) -> Option<BinaryReader<'a>> {
+        self.reader(module, DATA)
     }
 
     /// Body of the function with this index, imports counted.

@@ -5,8 +5,8 @@
 //! without bound. No query costs more than the function it asks about, except that the first one to need names
 //! or debug information reads those sections once.
 //!
-//! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `wat.rs`
-//! prints one function through a synthetic module.
+//! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `variables.rs`, `types.rs`
+//! and `regions.rs` name addresses, `wat.rs` prints one function through a synthetic module.
 
 mod demangle;
 mod dwarf;
@@ -17,7 +17,10 @@ mod layout;
 mod metered;
 mod names;
 mod program;
+mod regions;
 mod synthetic;
+mod types;
+mod variables;
 mod wat;
 
 pub use dwarf::SourceFrame;
@@ -25,17 +28,22 @@ pub use forkpoint_traces::{is_active, printable, printable_lines};
 pub use items::Item;
 pub use lanes::Lanes;
 pub use program::Symbols;
+pub use regions::Region;
+pub use variables::Variable;
 pub use wat::{WatFunction, WatLine};
 
 use dwarf::DebugInfo;
-use forkpoint_traces::{CodeOffset, FuncIndex, MAX_NAME, clip, printable_name};
+use forkpoint_traces::{CodeOffset, FuncIndex, MAX_NAME, MemoryIndex, clip, printable_name};
 use items::Items;
 use lanes::StoredLanes;
 use layout::Layout;
 use names::Names;
+use regions::Regions;
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use variables::Variables;
 use wasmparser::BinaryReader;
 
 /// Names, source lines and text of one module, parsed as they are asked for.
@@ -45,6 +53,8 @@ struct ModuleSymbols {
     names: OnceLock<Names>,
     items: OnceLock<Items>,
     debug: OnceLock<Option<DebugInfo>>,
+    variables: OnceLock<Variables>,
+    regions: OnceLock<Regions>,
     /// By number of the function's body.
     lanes: Mutex<HashMap<usize, StoredLanes>>,
 }
@@ -60,6 +70,8 @@ impl ModuleSymbols {
             names: OnceLock::new(),
             items: OnceLock::new(),
             debug: OnceLock::new(),
+            variables: OnceLock::new(),
+            regions: OnceLock::new(),
             lanes: Mutex::default(),
         }
     }
@@ -113,6 +125,21 @@ impl ModuleSymbols {
         }
     }
 
+    /// The variable that holds these bytes of memory 0, and which part of it.
+    pub fn variable(&self, bytes: &Range<u64>) -> Option<Variable> {
+        self.variables()?.at(bytes)
+    }
+
+    /// The bytes of the variable with this name.
+    pub fn variable_named(&self, name: &str) -> Option<Range<u64>> {
+        self.variables()?.named(name)
+    }
+
+    /// What a byte of a memory is for.
+    pub fn region(&self, memory: MemoryIndex, address: u64) -> Option<Region> {
+        self.regions.get_or_init(|| Regions::parse(self)).at(memory.0, address)
+    }
+
     /// Whether the module carries debug information, without parsing it.
     pub fn has_debug_info(&self) -> bool {
         self.layout.custom(&self.module, ".debug_info").is_some()
@@ -140,6 +167,16 @@ impl ModuleSymbols {
 
     fn debug(&self) -> Option<&DebugInfo> {
         self.debug.get_or_init(|| DebugInfo::load(&self.module, &self.layout)).as_ref()
+    }
+
+    /// `None` without debug information that can be read.
+    fn variables(&self) -> Option<&Variables> {
+        self.debug()?;
+        Some(self.variables.get_or_init(|| Variables::load(&self.module, &self.layout)))
+    }
+
+    fn global_named(&self, name: &str) -> Option<u32> {
+        self.names().global_named(&self.module, name)
     }
 
     /// A real name, `None` if there is only a number.

@@ -74,6 +74,12 @@ impl Names {
         text(module, self.globals.get(&index)?)
     }
 
+    /// The global with this name in the name section.
+    pub(super) fn global_named(&self, module: &[u8], name: &str) -> Option<u32> {
+        let mut globals = self.globals.iter().filter(|(_, at)| module.get((*at).clone()) == Some(name.as_bytes()));
+        globals.next().map(|(index, _)| *index)
+    }
+
     /// Name of another item in the name section.
     pub(super) fn item<'a>(&self, module: &'a [u8], item: Item, index: u32) -> Option<&'a str> {
         let kind = match item {

@@ -6,6 +6,8 @@
 use super::dwarf::SourceFrame;
 use super::items::Item;
 use super::lanes::Lanes;
+use super::regions::Region;
+use super::variables::Variable;
 use super::wat::{WatFunction, WatLine};
 use super::{ModuleSymbols, printable_name};
 use forkpoint_traces::{CodeOffset, DataIndex, FuncIndex, MemoryIndex, ProgramInfo, TraceReader};
@@ -231,6 +233,73 @@ impl Symbols {
     /// information.
     pub fn source(&self, offset: CodeOffset) -> Vec<SourceFrame> {
         self.offset(offset).map_or_else(Vec::new, |local| local.symbols.source(local.number))
+    }
+
+    /// The variable with a fixed address that holds all of these bytes of a memory, and the smallest part of it that does, from
+    /// debug information: globals and statics. `None` without debug information, and for other bytes.
+    ///
+    /// ```
+    /// use forkpoint_replay::Symbols;
+    /// use forkpoint_traces::MemoryIndex;
+    ///
+    /// // Without debug information no address has a name.
+    /// let symbols = Symbols::new(*b"\0asm\x01\0\0\0");
+    /// assert_eq!(symbols.variable(MemoryIndex(0), &(0x400..0x404)), None);
+    /// ```
+    pub fn variable(&self, memory: MemoryIndex, bytes: &Range<u64>) -> Option<Variable> {
+        // Compilers put variables into the first memory only.
+        let local = self.local_item(Item::Memory, memory.0).filter(|local| local.number == 0)?;
+        if bytes.is_empty() { None } else { local.symbols.variable(bytes) }
+    }
+
+    /// Memory and bytes of the variable with this name, with or without its scopes.
+    pub fn variable_named(&self, name: &str) -> Option<(MemoryIndex, Range<u64>)> {
+        (0..self.modules.len() as u32).find_map(|number| {
+            let bytes = self.module(number)?.variable_named(name)?;
+            let of_program =
+                || self.memories.iter().find(|(_, owner)| **owner == (number, 0)).map(|(index, _)| *index);
+            let memory = if self.program.is_some() { of_program()? } else { 0 };
+            Some((MemoryIndex(memory), bytes))
+        })
+    }
+
+    /// What a byte of a memory is for, as far as the module tells: active data segments at constant addresses, and the
+    /// linker's `__stack_pointer`, `__data_end` and `__heap_base`, if they have names.
+    ///
+    /// ```
+    /// use forkpoint_replay::{Region, Symbols};
+    /// use forkpoint_traces::MemoryIndex;
+    ///
+    /// let module = wat::parse_str(
+    ///     r#"(module (memory 2) (global $__stack_pointer (mut i32) (i32.const 1024)) (data (i32.const 1024) "text"))"#,
+    /// )
+    /// .expect("a module");
+    /// let symbols = Symbols::new(module);
+    /// assert_eq!(symbols.region(MemoryIndex(0), 1000), Some(Region::Stack));
+    /// assert_eq!(symbols.region_label(MemoryIndex(0), 1026).as_deref(), Some("data 0+0x2"));
+    /// assert_eq!(symbols.region(MemoryIndex(0), 5000), None);
+    /// ```
+    pub fn region(&self, memory: MemoryIndex, address: u64) -> Option<Region> {
+        let local = self.local_item(Item::Memory, memory.0)?;
+        let region = local.symbols.region(MemoryIndex(local.number), address)?;
+        let first_data = self.program.as_ref().and_then(|program| program.modules.get(local.module as usize));
+        Some(match (region, first_data) {
+            (Region::Data { segment, offset }, Some(part)) => {
+                Region::Data { segment: DataIndex(segment.0.checked_add(part.first_data.0)?), offset }
+            }
+            (region, _) => region,
+        })
+    }
+
+    /// [`Symbols::region`] in words: `data .rodata+0x10`, `stack`, `heap`.
+    pub fn region_label(&self, memory: MemoryIndex, address: u64) -> Option<String> {
+        Some(match self.region(memory, address)? {
+            Region::Data { segment, offset: 0 } => self.item(Item::Data, segment.0),
+            Region::Data { segment, offset } => format!("{}+{offset:#x}", self.item(Item::Data, segment.0)),
+            Region::Zeroed => "zeroed data".to_string(),
+            Region::Stack => "stack".to_string(),
+            Region::Heap => "heap".to_string(),
+        })
     }
 
     /// Whether a module carries debug information, without parsing it.

@@ -6,6 +6,7 @@ use super::text::{fits, pad, shorten};
 use crate::layout::inside;
 use crate::screen::{ListView, RowMark};
 use crate::theme::Theme;
+use crate::traces::EventLine;
 use forkpoint_traces::Position;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -48,7 +49,21 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
         };
         // The status line also shows what the bytes mean.
         if let Some(value) = row.event.as_ref().and_then(|(_, event)| event.value.as_ref()) {
-            let forms = [format!("{text} = {value}"), format!("{text} = {} {}", value.ty, value.text)];
+            let event = row.event.as_ref().map(|(_, event)| event);
+            let short = format!("{} {}", value.ty, value.text);
+            let mut forms = vec![format!("{text} = {value}"), format!("{text} = {short}")];
+            if let Some(name) = event.and_then(|event| event.variable.as_ref()) {
+                let bare = event.and_then(EventLine::without_bytes).map_or(String::new(), |event| event.text);
+                // The pane below has the bytes, and no other place of the list tells what they are.
+                forms.splice(
+                    0..0,
+                    [
+                        format!("{text} = {value}  {name}"),
+                        format!("{text} = {short}  {name}"),
+                        format!("{bare} {name} = {short}"),
+                    ],
+                );
+            }
             text = forms.into_iter().find(|form| fits(form, room)).unwrap_or(text);
         }
         put(buffer, area, 0, line, &pad(head + &text, area.width), style);

@@ -3,9 +3,10 @@
 
 use crate::picture::Picture;
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
-use forkpoint_replay::{Heat, Pair, ReplayError, Side, TypedValue};
+use forkpoint_replay::{Heat, Pair, ReplayError, Side, TypedValue, Variable};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Position, TraceError};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -16,6 +17,8 @@ pub(super) const DIVERGENCE: u64 = 120;
 pub(super) const EXTRA: u64 = 3;
 /// Events of the left side.
 pub(super) const EVENTS: u64 = 400;
+/// The bytes of the one variable that has a name.
+const COUNTER: Range<u64> = 0x1_0000..0x1_0010;
 /// Bytes of memory.
 const SIZE: u64 = 2 * 65536;
 
@@ -286,6 +289,25 @@ impl Outline for Fake {
         (offset.0 == 0x1b2 && !self.is_loading()).then(|| "mix.c:14".to_string())
     }
 
+    fn variable(&self, _: Side, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable> {
+        let part = bytes.start.checked_sub(COUNTER.start).filter(|_| memory.0 == 0 && bytes.end <= COUNTER.end)?;
+        Some(Variable {
+            path: format!("mixer.counter[{}]", part / 4),
+            ty: Some("int".to_string()),
+            address: bytes.start - part % 4,
+            size: 4,
+            offset: part % 4,
+        })
+    }
+
+    fn variable_named(&self, _: Side, name: &str) -> Option<(MemoryIndex, u64)> {
+        (name == "mixer").then_some((MemoryIndex(0), COUNTER.start))
+    }
+
+    fn region(&self, _: Side, memory: MemoryIndex, address: u64) -> Option<String> {
+        (memory.0 == 0 && address > 0x1_ff00).then(|| "stack".to_string())
+    }
+
     fn is_loading(&self) -> bool {
         self.loading.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
     }
@@ -323,7 +345,7 @@ impl Traces for Fake {
         let written = (length > 0).then_some((MemoryIndex(store.memory), store.address, length));
         let op = MemoryOp::ALL.iter().find(|op| op.mnemonic() == store.op);
         let value = op.and_then(|op| TypedValue::stored_by(*op, None, &store.bytes));
-        Ok(EventLine { text, kind: Some(store.kind()), value, place: store.place, written })
+        Ok(EventLine { text, kind: Some(store.kind()), value, place: store.place, written, variable: None })
     }
 
     fn position(&self, side: Side) -> Position {
