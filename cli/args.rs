@@ -12,6 +12,7 @@ mod record;
 mod reduce;
 mod report;
 mod sweep;
+mod why;
 
 pub use compare::CompareArgs;
 pub use engines::EngineList;
@@ -20,11 +21,12 @@ pub use format::Format;
 pub use guest::{GuestArgs, ProgramArgs, RunArgs, options_for};
 pub use html::HtmlArgs;
 pub use pack::PackArgs;
-pub use parse::parse_size;
+pub use parse::{parse_range, parse_size};
 pub use record::{RecordArgs, RecordHost};
 pub use reduce::ReduceArgs;
 pub use report::ReportArgs;
 pub use sweep::SweepArgs;
+pub use why::WhyArgs;
 
 use crate::project::engine;
 use clap::{Args, ColorChoice, Parser, Subcommand};
@@ -32,7 +34,7 @@ use forkpoint_replay::Side;
 use forkpoint_tracer::EngineSpec;
 use forkpoint_traces::Position;
 pub use parse::TimeLimit;
-use parse::{parse_limit, parse_position, parse_range, parse_screen, sides};
+use parse::{parse_limit, parse_position, parse_screen, sides};
 use std::path::PathBuf;
 
 /// Where two WebAssembly runs part.
@@ -94,6 +96,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint diff lhs.fpt rhs.fpt\n  forkpoint diff lhs.fpt rhs.fpt --nan-bits ignore --json"
     )]
     Diff(DiffArgs),
+    /// Follow a difference in memory back to where two runs part
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint why lhs.fpt rhs.fpt --of checksum\n  forkpoint why lhs.fpt rhs.fpt --of 0x410..0x418 --at 4711 --json"
+    )]
+    Why(WhyArgs),
     /// Write the events of a trace as a table, for databases and data frames
     #[command(
         after_help = "EXAMPLES\n  forkpoint export app.fpt -o app.parquet\n  forkpoint export app.fpt --format csv -o - | head\n  forkpoint export app.fpt -o events --partition 10000000"

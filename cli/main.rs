@@ -30,6 +30,7 @@ mod rerun;
 mod runner_check;
 mod sweep;
 mod view;
+mod why;
 
 use answer::Answer;
 use args::{Cli, Command};
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
         Command::RunnerCheck(command) => runner_check::run(&command),
         Command::Diff(command) => diff::run(&command),
         Command::Report(command) => html::run(&command),
+        Command::Why(command) => why::run(&command),
         Command::Export(command) => export::run(&command),
         Command::Pack(command) => pack::run(&command),
         Command::Info(command) => info::run(&command),

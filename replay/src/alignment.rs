@@ -138,6 +138,18 @@ impl Alignment {
         self.row_at(self.place(1, position))
     }
 
+    /// How far the right side is when the left one is before the event at `position`.
+    pub fn rhs_beside(&self, position: Position) -> Position {
+        let row = self.row_of_lhs(position);
+        // Rows grow with positions.
+        let (mut low, mut high) = (0, self.events[1]);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.row_of_rhs(Position(middle)) < row { low = middle + 1 } else { high = middle }
+        }
+        Position(low)
+    }
+
     /// The row of a position if every event had one.
     fn place(&self, side: usize, position: Position) -> u64 {
         let after = self.anchors.partition_point(|anchor| anchor.positions[side] <= position.0);

@@ -57,6 +57,7 @@ mod timeline;
 mod typed;
 mod verdict;
 mod verify;
+mod why;
 
 pub use alignment::{Alignment, Pair};
 pub use allowed::Allowed;
@@ -89,3 +90,4 @@ pub use timeline::Timeline;
 pub use typed::{Number, NumberType, TypedValue, decimal};
 pub use verdict::Verdict;
 pub use verify::{Fault, Verified, verify, verify_with};
+pub use why::{Chain, ChainEnd, ChainLink, ChainReport, ChainStep, Evidence, Why, WhyReport, value_around, why};
