@@ -18,6 +18,14 @@ pub enum ReplayError {
         /// What is wrong with it.
         source: CorruptEvent,
     },
+    /// Bytes to look for in memory are none, or too many.
+    #[error("{length} bytes to look for: expected 1 to {most}")]
+    SoughtBytes {
+        /// How many there are.
+        length: usize,
+        /// How many there may be.
+        most: usize,
+    },
     /// The traces are of different modules.
     #[error(
         "the two traces are of different modules (BLAKE3 {lhs} and {rhs}), so their events cannot be compared: \

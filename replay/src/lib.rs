@@ -39,6 +39,7 @@ mod describe;
 mod disassembly;
 mod divergence;
 mod error;
+mod filter;
 mod heat;
 mod html;
 mod limits;
@@ -51,6 +52,7 @@ mod report;
 mod resync;
 mod side;
 mod signature;
+mod stretches;
 mod symbols;
 mod tail;
 mod timeline;
@@ -70,6 +72,7 @@ pub use describe::{StoreText, describe, describe_with_place, describe_without_va
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};
 pub use error::ReplayError;
+pub use filter::{BoundFilter, EventFilter, FilterError, looks_like_filter};
 pub use heat::{Heat, written_pages_of};
 pub use html::{HtmlSettings, html_report};
 pub use limits::{Conduct, PageLimit};
@@ -83,10 +86,11 @@ pub use report::{
 pub use resync::Resync;
 pub use side::Side;
 pub use signature::{Likeness, Signature};
+pub use stretches::{Differing, Ignored};
 pub use symbols::{
     Item, Lanes, Region, SourceFrame, Symbols, Variable, WatFunction, WatLine, is_active, printable, printable_lines,
 };
-pub use timeline::Timeline;
+pub use timeline::{Appearance, Timeline};
 pub use typed::{Number, NumberType, TypedValue, decimal};
 pub use verdict::Verdict;
 pub use verify::{Fault, Verified, verify, verify_with};

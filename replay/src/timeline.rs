@@ -4,8 +4,10 @@
 //! moving back reverts them from an undo log of the last few thousand; a longer move restores the nearest
 //! keyframe and replays from it. Only one decoded chunk is in memory at a time.
 
+mod appearance;
 mod each;
 mod equality;
+mod matching;
 mod nearest;
 mod search;
 mod stop;
@@ -15,6 +17,7 @@ mod writers;
 
 use crate::error::ReplayError;
 use crate::symbols::Symbols;
+pub use appearance::Appearance;
 pub(crate) use each::Flow;
 use forkpoint_traces::{
     Event, Excerpt, Finished, Image, Position, RawEvent, Scanner, SiteId, TraceError, TraceReader,

@@ -151,7 +151,7 @@ impl LastWriters {
 }
 
 /// Whether an event of the chunk may have written any of the bytes.
-fn may_touch(entry: &ChunkEntry, memory: MemoryIndex, bytes: &Range<u64>) -> bool {
+pub(super) fn may_touch(entry: &ChunkEntry, memory: MemoryIndex, bytes: &Range<u64>) -> bool {
     let pages = bytes.start / PAGE..bytes.end.div_ceil(PAGE);
     pages.end.saturating_sub(pages.start) > MOST_PAGES
         || pages.into_iter().any(|page| entry.may_touch(memory, page * PAGE))

@@ -98,6 +98,26 @@ impl TraceReader {
         columns.decode(self.sites.layouts(), &mut self.predictor, &mut sink)
     }
 
+    /// [`TraceReader::read_chunk`], or [`TraceReader::read_without_values`], with a decoder of the caller's: so several threads can read.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn scan_chunk<E: From<TraceError>>(
+        &self,
+        scanner: &mut Scanner,
+        chunk: usize,
+        values: bool,
+        sink: impl FnMut(RawEvent) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let layouts = self.sites.layouts();
+        if values {
+            let columns = self.columns(chunk, ChunkColumns::new)?;
+            return columns.decode(layouts, &mut scanner.0, &mut Raw::<_, _, true>(sink, std::marker::PhantomData));
+        }
+        let columns = self.columns(chunk, ChunkColumns::without_values)?;
+        columns.decode(layouts, &mut scanner.0, &mut Raw::<_, _, false>(sink, std::marker::PhantomData))
+    }
+
     /// The columns of a chunk, which must be the one that the index promises.
     fn columns(
         &self,
