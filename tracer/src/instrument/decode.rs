@@ -13,7 +13,7 @@ use super::raw::{
 };
 use super::{MemoryDecl, Segment, Stretch};
 use forkpoint_traces::{Site, SiteId};
-pub(crate) use lanes::LANES;
+pub use lanes::LANES;
 use step::{Brief, Extent, Kind, Span, Step, read_u32, read_u64};
 use thiserror::Error;
 

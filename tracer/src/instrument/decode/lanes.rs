@@ -5,16 +5,16 @@
 
 use super::super::digest::Digester;
 use super::super::raw::FIRST_SEGMENT;
-use super::step::{Brief, Stores};
+use super::step::{Brief, FARTHEST, Stores};
 use super::{RawRecordError, RecordDecoder, RecordSink};
 
 /// How many blocks are read at once.
-pub(crate) const LANES: usize = 4;
+pub const LANES: usize = 4;
 
 /// Bytes of a record that are looked at without asking whether they are there.
-const WINDOW: usize = 35;
+const WINDOW: usize = FARTHEST as usize + 4;
 
-/// How often the same segment must come again at the beginning of a block for it to be a loop of one segment, which
+/// How often the same segment must come again at the beginning of a block for it to be a loop of one store, which
 /// [`RecordDecoder::digest_block`] reads faster.
 const LOOP: usize = 16;
 
@@ -29,7 +29,7 @@ struct Lane<'a> {
 }
 
 impl Lane<'_> {
-    /// Reads a segment of one or two stores to the first memory; `false` if there is none, or too little behind it.
+    /// Reads a segment of at most four stores to the first memory; `false` if there is none, or too little behind it.
     #[inline(always)]
     fn advance(&mut self, decoder: &RecordDecoder) -> bool {
         let Some(window) = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<WINDOW>()) else {
@@ -39,12 +39,13 @@ impl Lane<'_> {
             let at = usize::from(at) % (WINDOW - 3);
             u32::from_le_bytes([window[at], window[at + 1], window[at + 2], window[at + 3]])
         };
-        let Some(brief) = decoder.briefs.get(word(0).wrapping_sub(FIRST_SEGMENT) as usize) else { return false };
+        let number = word(0).wrapping_sub(FIRST_SEGMENT) as usize;
+        let Some(brief) = decoder.briefs.get(number) else { return false };
         if brief.stores != Stores::Few {
-            return brief.stores == Stores::Many && self.more(decoder, brief);
+            return brief.stores == Stores::Many && self.more(decoder, number, brief);
         }
-        let end = |at, top| u64::from(word(at)) + u64::from(top);
-        self.end = self.end.max(end(4, brief.tops[0])).max(end(brief.second, brief.tops[1]));
+        let end = |store: usize| u64::from(word(brief.at[store])) + u64::from(brief.tops[store]);
+        self.end = self.end.max(end(0).max(end(1)).max(end(2).max(end(3))));
         self.at += usize::from(brief.size);
         self.events += u64::from(brief.count);
         true
@@ -52,9 +53,9 @@ impl Lane<'_> {
 
     /// Reads a longer one.
     #[inline(never)]
-    fn more(&mut self, decoder: &RecordDecoder, brief: &Brief) -> bool {
+    fn more(&mut self, decoder: &RecordDecoder, number: usize, brief: &Brief) -> bool {
         let Some(record) = self.bytes.get(self.at..self.at + usize::from(brief.size)) else { return false };
-        let first = brief.first as usize;
+        let first = decoder.extents.get(number).map_or(0, |extent| extent.first as usize);
         for span in decoder.spans.get(first..first + usize::from(brief.count)).unwrap_or_default() {
             let address = record.get(usize::from(span.at)..).and_then(|rest| rest.first_chunk());
             let address = address.map_or(0, |address| u32::from_le_bytes(*address));
@@ -65,14 +66,16 @@ impl Lane<'_> {
         true
     }
 
-    /// Whether it begins with a loop of one segment.
+    /// Whether it begins with a loop of one store.
     fn is_loop(&self, decoder: &RecordDecoder) -> bool {
         let head = |at: usize| {
             self.bytes.get(at..).and_then(|rest| rest.first_chunk()).map(|head| u32::from_le_bytes(*head))
         };
         let first = head(0);
         let brief = first.and_then(|number| decoder.briefs.get(number.wrapping_sub(FIRST_SEGMENT) as usize));
-        brief.is_some_and(|brief| (1..LOOP).all(|turn| head(turn * usize::from(brief.size)) == first))
+        brief
+            .filter(|brief| brief.count == 1)
+            .is_some_and(|brief| (1..LOOP).all(|turn| head(turn * usize::from(brief.size)) == first))
     }
 }
 
@@ -81,7 +84,7 @@ impl RecordDecoder {
     ///
     /// # Errors
     /// Those of [`RecordDecoder::digest_block`].
-    pub(crate) fn digest_blocks(
+    pub fn digest_blocks(
         &self,
         blocks: [&[u8]; LANES],
         digester: &mut Digester,

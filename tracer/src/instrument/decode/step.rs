@@ -181,19 +181,21 @@ pub(super) struct Extent {
     pub(super) spans: [Span; 4],
 }
 
-/// A segment in 16 bytes: of a large program's segments those that are in use must fit into the nearer caches.
+/// Where in a record the address of a store may be to be among a few.
+pub(super) const FARTHEST: u16 = 63;
+
+/// A segment in 24 bytes: of a large program's segments those that are in use must fit into the nearer caches.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Brief {
-    /// What is added to the addresses of its first two stores to have the ends of what they write.
-    pub(super) tops: [u32; 2],
-    /// Its first step, if there are many stores.
-    pub(super) first: u32,
+    /// What is added to the addresses of its first four stores to have the ends of what they write; the first again where there
+    /// are fewer: no branch, which would often be mispredicted.
+    pub(super) tops: [u32; 4],
+    /// Where in the record these addresses are.
+    pub(super) at: [u8; 4],
     /// Bytes of its record.
     pub(super) size: u8,
     /// Number of its steps.
     pub(super) count: u8,
-    /// Where in the record its second store's address is; of a single store, its own.
-    pub(super) second: u8,
     pub(super) stores: Stores,
 }
 
@@ -204,9 +206,9 @@ pub(super) enum Stores {
     /// It is not plain, or too long.
     #[default]
     Other,
-    /// There are one or two.
+    /// There are at most four.
     Few,
-    /// There are more.
+    /// There are more, or they are far apart.
     Many,
 }
 
@@ -222,11 +224,12 @@ pub(super) struct Span {
 impl Extent {
     /// The same in less space.
     pub(super) fn brief(&self) -> Brief {
-        let [first, second, ..] = self.spans;
-        let (size, count, at) = (u8::try_from(self.size), u8::try_from(self.count), u8::try_from(second.at));
-        let (Ok(size), Ok(count), Ok(at), true) = (size, count, at, self.plain) else { return Brief::default() };
-        let stores = if count > 2 { Stores::Many } else { Stores::Few };
-        Brief { tops: [first.top, second.top], first: self.first, size, count, second: at, stores }
+        let (Ok(size), Ok(count), true) = (u8::try_from(self.size), u8::try_from(self.count), self.plain) else {
+            return Brief::default();
+        };
+        let few = usize::from(self.count) <= self.spans.len() && self.spans.iter().all(|span| span.at <= FARTHEST);
+        let stores = if few { Stores::Few } else { Stores::Many };
+        Brief { tops: self.spans.map(|span| span.top), at: self.spans.map(|span| span.at as u8), size, count, stores }
     }
 
     /// The extent of the segment with the steps `first..end` of `steps`, and the stores in it, which count if it is plain.
