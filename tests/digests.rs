@@ -253,3 +253,23 @@ fn long_runs_that_trap_are_compared_by_digests_and_windows() {
         assert!(info["left_out"].as_array().is_some_and(|gaps| !gaps.is_empty()), "{info:#}");
     }
 }
+
+/// What the host answered before a run was cut off is known, so a second run of it needs no host.
+#[test]
+fn host_calls_before_the_end_of_a_run_that_is_cut_off_are_kept() {
+    let module = br#"(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
+        (data (i32.const 8) "hello\n") (data (i32.const 0) "\08\00\00\00\06\00\00\00")
+        (func (export "run")
+          (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 32)))
+          (loop $again (br $again))))"#;
+    let folder = folder_with(&[("m.wat", module)]);
+    let asked = ["--invoke", "run", "--rhs", "wasmtime:aot", "--timeout", "1s", "--no-guard", "--no-reruns"];
+    let (ran, report, _) = compare(folder.path(), &asked);
+    assert_eq!(
+        (ran.code, &report["lhs"]["outcome"], &report["rhs"]["outcome"]),
+        (2, &"timed out".into(), &"timed out".into()),
+        "{report:#}"
+    );
+}

@@ -302,6 +302,11 @@ impl Session {
         Arc::clone(&self.control.hosted)
     }
 
+    /// Whether records stay in this process, in memory that dies with it.
+    pub(crate) fn keeps_buffer(&self) -> bool {
+        self.digests.is_some()
+    }
+
     /// Whether bytes are watched.
     pub(crate) fn watches(&self) -> bool {
         self.watcher.is_some()

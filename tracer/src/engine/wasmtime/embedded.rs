@@ -67,7 +67,7 @@ pub(super) fn wrapper(
             Err(HostError::Exit(code)) => HostOutcome::Exited(*code),
         };
         records::host(&mut caller, &HostEvent::Return { import: import.clone(), outcome })?;
-        live::look(&mut caller)?;
+        live::deliver(&mut caller)?;
         match answer {
             Ok(values) => {
                 for ((result, value), ty) in results.iter_mut().zip(&values).zip(&types) {

@@ -63,7 +63,7 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, number: usize, fun
                 }
             };
         }
-        look(&mut caller)?;
+        deliver(&mut caller)?;
         result
     })
 }
@@ -75,6 +75,15 @@ pub(super) fn look(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
         records::visit(&mut *caller, &mut |session, views| session.around_call(views))?;
     }
     if caller.data().session.as_ref().is_some_and(|session| session.watches()) {
+        records::visit(caller, &mut |session, views| session.settle(views))?;
+    }
+    Ok(())
+}
+
+/// After a call: the same, and its steps reach the recorder, where the guest's buffer dies with the process.
+pub(super) fn deliver(caller: &mut Caller<'_, State>) -> wasmtime::Result<()> {
+    look(caller)?;
+    if caller.data().session.as_ref().is_some_and(|session| session.keeps_buffer()) {
         records::visit(caller, &mut |session, views| session.settle(views))?;
     }
     Ok(())
