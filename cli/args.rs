@@ -265,6 +265,12 @@ pub struct ViewArgs {
     /// Where to start [default: the first divergence, or the beginning]
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub at: Option<Position>,
+    /// Show source files from this folder; repeatable. Others that debug information names are not read
+    #[arg(long, value_name = "DIR")]
+    pub source: Vec<PathBuf>,
+    /// Keys to bind: a key and a command on each line (docs/view.md) [default: keys in the user's folder forkpoint for settings]
+    #[arg(long, value_name = "FILE")]
+    pub keys: Option<PathBuf>,
     /// Run the viewer's commands from this file, one a line, without a terminal; `print` prints the screen (docs/view.md)
     #[arg(long, value_name = "FILE")]
     pub script: Option<PathBuf>,

@@ -6,11 +6,11 @@ use crate::output::{print, tell};
 use crate::{files, last, progress};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
-use forkpoint_replay::{Pack, Side, Timeline};
+use forkpoint_replay::{Pack, Side, SourceFiles, Timeline};
 use forkpoint_traces::Position;
 use forkpoint_tui::{Opened, ViewScript, Viewer};
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 /// Runs the command.
 pub fn run(args: &ViewArgs) -> Result<Answer> {
@@ -20,7 +20,9 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
     if script.is_none() {
         forkpoint_tui::need_terminal()?;
     }
-    let viewer = looked_through(lhs, rhs, args.at)?;
+    let sources =
+        SourceFiles::new(args.source.iter().map(PathBuf::as_path)).context("looking for a folder of --source")?;
+    let viewer = with_keys(looked_through(lhs, rhs, args.at)?.with_sources(sources), args.keys.as_deref())?;
     // From here on the viewer owns the screen.
     drop(shown);
     match (script, what) {
@@ -32,6 +34,32 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
         (None, None) => viewer.show()?,
     }
     Ok(Answer::Yes)
+}
+
+/// A viewer with the keys of a file, or of the user's own, if there is one.
+fn with_keys(viewer: Viewer, file: Option<&Path>) -> Result<Viewer> {
+    let (path, text) = match file {
+        Some(path) => {
+            let text = fs::read_to_string(path).with_context(|| format!("reading the keys {}", path.display()))?;
+            (path.to_path_buf(), text)
+        }
+        None => {
+            let Some(path) = own_keys() else { return Ok(viewer) };
+            match fs::read_to_string(&path) {
+                Ok(text) => (path, text),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(viewer),
+                Err(error) => return Err(error).with_context(|| format!("reading the keys {}", path.display())),
+            }
+        }
+    };
+    Ok(viewer.with_keys(&path.display().to_string(), &text)?)
+}
+
+/// Where the user keeps keys.
+fn own_keys() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let settings = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+    Some(settings.join("forkpoint").join("keys"))
 }
 
 /// Reads a script.

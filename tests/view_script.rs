@@ -76,3 +76,27 @@ fn a_script_shows_the_last_comparison() {
     assert!(stderr.starts_with("note: this is the last comparison, "), "{stderr}");
     assert!(stderr.contains(" ago: forkpoint compare ") && stderr.contains("--rhs wasmtime:pulley"), "{stderr}");
 }
+
+#[test]
+fn keys_folders_and_files_are_the_users() {
+    let folder = folder_with(&[
+        ("keys", b"F5 run\n"),
+        ("wrong", b"# mine\nF5 fly\n"),
+        ("steps.txt", b"divergence\nwrite screen.txt\nwrite-events events.txt\n"),
+        ("copy.txt", b"copy\n"),
+    ]);
+    let sample = repository_text("traces/samples/orbit-jit.fpt");
+    let view = |more: &[&str]| run(folder.path(), &[&["view", &sample, "--script"], more].concat());
+    let ran = view(&["steps.txt", "--keys", "keys", "--size", "80x24"]);
+    assert!(ran.code == 0 && ran.stdout.is_empty(), "{ran:?}");
+    let read = |name: &str| fs::read_to_string(folder.path().join(name)).expect("it was written");
+    assert!(read("screen.txt").starts_with(" forkpoint  orbit-jit.fpt  orbit.wat"), "{}", read("screen.txt"));
+    assert!(read("events.txt").contains("#0  accepted at validate"), "{}", read("events.txt"));
+    let again = view(&["steps.txt"]);
+    assert!(again.code == 2 && again.stderr.contains("steps.txt:2: writing screen.txt failed"), "{again:?}");
+    assert!(view(&["copy.txt"]).stderr.contains("a script has no clipboard"));
+    let wrong = view(&["steps.txt", "--keys", "wrong"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("wrong:2: `fly` is no command"), "{wrong:?}");
+    let wrong = view(&["steps.txt", "--source", "nowhere"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("looking for a folder of --source"), "{wrong:?}");
+}

@@ -123,6 +123,25 @@ impl EventFilter {
     }
 }
 
+impl EventFilter {
+    /// The calls of the host.
+    pub fn host_calls() -> EventFilter {
+        let test = Test::Text { field: TextField::Kind, whole: true, text: "host-call".to_string() };
+        EventFilter { text: "kind == host-call".to_string(), root: Node::Test(test) }
+    }
+
+    /// Events that match at least one of these.
+    pub fn any_of(filters: &[EventFilter]) -> EventFilter {
+        let text = filters.iter().map(|filter| format!("({filter})")).collect::<Vec<_>>().join(" || ");
+        EventFilter { text, root: Node::Any(filters.iter().map(|filter| filter.root.clone()).collect()) }
+    }
+
+    /// The addresses of which each match writes at least one, if the expression names some.
+    pub fn addresses(&self) -> Option<Range<u64>> {
+        self.root.within().map(|(_, range)| range)
+    }
+}
+
 impl FromStr for EventFilter {
     type Err = FilterError;
 

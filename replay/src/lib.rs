@@ -52,6 +52,7 @@ mod report;
 mod resync;
 mod side;
 mod signature;
+mod source_files;
 mod stretches;
 mod symbols;
 mod tail;
@@ -86,6 +87,7 @@ pub use report::{
 pub use resync::Resync;
 pub use side::Side;
 pub use signature::{Likeness, Signature};
+pub use source_files::{SourceError, SourceFiles};
 pub use stretches::{Differing, Ignored};
 pub use symbols::{
     Item, Lanes, Region, SourceFrame, Symbols, Variable, WatFunction, WatLine, is_active, printable, printable_lines,

@@ -42,6 +42,8 @@ pub enum Evidence {
     Copied,
     /// The two values that differ stood there when they were stored: probable.
     SameValues,
+    /// The same bytes differed before, and were written again: probable where a value is updated.
+    Updated,
     /// They differed then, and were written last of what did: possible.
     Recent,
 }
@@ -52,6 +54,7 @@ impl Evidence {
         match self {
             Evidence::Asked | Evidence::Copied => 1,
             Evidence::SameValues => 2,
+            Evidence::Updated => 3,
             Evidence::Recent => 8,
         }
     }
@@ -63,6 +66,7 @@ impl fmt::Display for Evidence {
             Evidence::Asked => "asked about",
             Evidence::Copied => "copied from there",
             Evidence::SameValues => "both values stood there: probably loaded",
+            Evidence::Updated => "differed before it was written again: probably updated",
             Evidence::Recent => "differed then, and was written last: possibly loaded",
         })
     }
@@ -256,7 +260,7 @@ impl Search<'_> {
                 Before::Sources(sources, moments) => {
                     for Source { memory, bytes, evidence, rank } in sources {
                         // What was written last was most probably read.
-                        let length = length.saturating_add(rank * evidence.length());
+                        let length = length.saturating_add(2 * rank * evidence.length());
                         self.push(Open { length, number: 0, memory, bytes, moments, evidence, links: links.clone() });
                     }
                 }

@@ -1,5 +1,6 @@
 //! Everything a user can ask for. Keys and mouse become actions; tests send them directly.
 
+use crate::panel::PanelKind;
 use crate::traces::{Alike, Direction};
 use tui_input::InputRequest;
 
@@ -14,6 +15,20 @@ pub(crate) enum PromptKind {
     Search,
     /// A command by its name.
     Command,
+    /// An expression over the events to stop at.
+    Watch,
+    /// An expression over the events to pass over.
+    Ignore,
+    /// Bytes to find in memory as it is.
+    Bytes,
+    /// Bytes to find where they first stand in memory.
+    Appearance,
+    /// The name of a theme.
+    Theme,
+    /// The file to write the screen to.
+    WriteScreen,
+    /// The file to write the events on screen to.
+    WriteEvents,
 }
 
 impl PromptKind {
@@ -22,8 +37,15 @@ impl PromptKind {
         match self {
             PromptKind::Position => "go to (#1234, +10, -10, 50%, function): ",
             PromptKind::Address => "go to address (hex) or variable: ",
-            PromptKind::Search => "search (function, mnemonic, kind or @address): ",
+            PromptKind::Search => "search (function, mnemonic, kind, @address, kind == store && value == 7): ",
             PromptKind::Command => ":",
+            PromptKind::Watch => "stop at (addr in 0x400..0x404 && value == 7): ",
+            PromptKind::Ignore => "pass over (func == log || addr in 0x400..0x500): ",
+            PromptKind::Bytes => "find in memory (\"text\", 2a 00, i32 42): ",
+            PromptKind::Appearance => "when do these bytes appear (\"text\", 2a 00, i32 42): ",
+            PromptKind::Theme => "theme (dark, light, safe, none): ",
+            PromptKind::WriteScreen => "write the screen to a new file: ",
+            PromptKind::WriteEvents => "write the events on screen to a new file: ",
         }
     }
 }
@@ -39,6 +61,15 @@ pub(crate) enum ByteMove {
     Up,
     /// One line forward.
     Down,
+}
+
+/// What is taken from the screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Excerpt {
+    /// All of it.
+    Screen,
+    /// The events in the lists.
+    Events,
 }
 
 /// What the letter is for that is typed next.
@@ -89,6 +120,22 @@ pub(crate) enum Action {
     Scroll(Direction),
     /// Shows another memory.
     Memory(Direction),
+    /// Shows or hides a list.
+    Panel(PanelKind),
+    /// Moves the cursor of the list by a line.
+    Line(Direction),
+    /// Goes where the line under the cursor leads.
+    Choose,
+    /// To the nearest event that a watch stops at.
+    Run(Direction),
+    /// Forgets all watches.
+    Unwatch,
+    /// Passes over no events any more.
+    IgnoreNothing,
+    /// Makes the focused pane larger or smaller.
+    Resize(Direction),
+    /// Puts the screen, or the events on it, on the clipboard.
+    Copy(Excerpt),
     /// Shows or hides the timeline.
     Timeline,
     /// Moves the time by a column of the timeline.

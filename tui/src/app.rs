@@ -11,13 +11,16 @@ use crate::action::Awaited;
 use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
 use crate::in_view::InView;
-use crate::layout::{Areas, Wish};
+use crate::keymap::Keymap;
+use crate::layout::{Areas, Sizes, Wish};
+use crate::outgoing::Outgoing;
+use crate::panel::Panel;
 use crate::picture::Picture;
 use crate::places::Jumps;
 use crate::prompt::{History, Prompt};
 use crate::theme::Theme;
 use crate::traces::{Outline, Query, Traces};
-use forkpoint_replay::Side;
+use forkpoint_replay::{EventFilter, Side, SourceFiles};
 use forkpoint_traces::MemoryIndex;
 use std::sync::Arc;
 
@@ -61,6 +64,20 @@ pub(crate) struct App {
     pub(crate) jumps: Jumps,
     /// Whether the timeline is shown.
     pub(crate) timeline: bool,
+    /// The list that is shown.
+    pub(crate) panel: Option<Panel>,
+    /// Lines that the user gave to panes.
+    pub(crate) sizes: Sizes,
+    /// The events to stop at.
+    pub(crate) watches: Vec<EventFilter>,
+    /// The unequal events to pass over.
+    pub(crate) ignored: Option<EventFilter>,
+    /// The folders from which source files may be read.
+    pub(crate) sources: SourceFiles,
+    /// Keys that the user bound.
+    pub(crate) keymap: Keymap,
+    /// What is to be taken from the next frame.
+    pub(crate) outgoing: Option<Outgoing>,
     /// Timelines by side and memory, the last one last.
     pub(crate) pictures: Vec<((Side, MemoryIndex), Picture)>,
     /// The one that the user stopped, or that failed.
@@ -113,6 +130,13 @@ impl App {
             awaited: None,
             jumps: Jumps::default(),
             timeline: false,
+            panel: None,
+            sizes: Sizes::default(),
+            watches: Vec::new(),
+            ignored: None,
+            sources: SourceFiles::default(),
+            keymap: Keymap::default(),
+            outgoing: None,
             pictures: Vec::new(),
             unpictured: None,
             help: None,
@@ -153,6 +177,8 @@ impl App {
             zoom: self.zoom,
             code: self.code,
             timeline: self.timeline,
+            panel: self.panel.is_some(),
+            sizes: self.sizes,
         }
     }
 }

@@ -2,13 +2,15 @@
 //! another thread and brings them back when it ends; its progress reports are in `headway.rs`.
 
 use crate::headway::Headway;
+use crate::listing;
+use crate::panel::{Panel, PanelKind};
 use crate::picture::Picture;
 use crate::traces::{Alike, Direction, Like, Outline, Query, Traces, moment, sides};
-use forkpoint_replay::{ReplayError, Side, printable};
+use forkpoint_replay::{EventFilter, ReplayError, Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
 
 /// The goal of an errand.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Aim {
     /// The nearest unequal pair of events.
     Mismatch(Direction),
@@ -20,6 +22,12 @@ pub(crate) enum Aim {
     Alike(Alike, Direction),
     /// The first event of the function with this name or index.
     First(String),
+    /// The nearest event that matches a watch.
+    Watch(EventFilter, Direction),
+    /// The first event that completes these bytes in memory: of the whole run, or after the one under the cursor.
+    Appearance(Vec<u8>),
+    /// The lines of a list.
+    List(PanelKind),
     /// The picture of the whole run: the side with the focus, and the memory on screen.
     Picture,
     /// Memory at the row under the cursor.
@@ -27,7 +35,7 @@ pub(crate) enum Aim {
 }
 
 /// An aim, and the state of the screen when the errand begins.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Errand {
     pub(crate) aim: Aim,
     /// The row under the cursor.
@@ -39,6 +47,8 @@ pub(crate) struct Errand {
     /// The memory on screen, and the byte under the cursor.
     pub(crate) memory: MemoryIndex,
     pub(crate) address: u64,
+    /// The unequal events to pass over.
+    pub(crate) ignored: Option<EventFilter>,
 }
 
 /// How an errand ended.
@@ -50,6 +60,10 @@ pub(crate) enum Ending {
     Nothing,
     /// There is nothing to search for: why.
     Unknown(String),
+    /// Bytes came to stand at an address of a memory with the event of this row.
+    Appeared(u64, MemoryIndex, u64),
+    /// The list is made.
+    Listed(Box<Panel>),
     /// The picture is made.
     Pictured(Box<Picture>),
     /// The user stopped the search.
@@ -79,6 +93,15 @@ impl Errand {
             Aim::Mismatch(direction) => ("mismatch".to_string(), *direction),
             Aim::Search(Query::Text(text), direction) => (format!("`{text}`"), *direction),
             Aim::Search(Query::Address(address), direction) => (writer_of(*address), *direction),
+            Aim::Search(Query::Filter(filter), direction) => (filter.to_string(), *direction),
+            Aim::Watch(filter, direction) => (format!("stop at {filter}"), *direction),
+            Aim::Appearance(_) | Aim::List(_) => {
+                let what = match &self.aim {
+                    Aim::List(kind) => kind.word(),
+                    _ => "these bytes in memory",
+                };
+                return headway.begin(what.to_string(), Position(outline.info(self.side).events), true);
+            }
             Aim::Writer(direction) => (writer_of(self.address), *direction),
             Aim::Alike(alike, direction) => (format!("event of {}", alike.words()), *direction),
             Aim::First(name) => {
@@ -177,12 +200,21 @@ impl Errand {
 
     fn sought(&self, outline: &dyn Outline, traces: &mut dyn Traces) -> Result<Ending, ReplayError> {
         let row = match &self.aim {
-            Aim::Mismatch(Direction::Forward) => traces.mismatch(self.row.saturating_add(1), Direction::Forward)?,
-            Aim::Mismatch(Direction::Backward) => traces.mismatch(self.row, Direction::Backward)?,
+            Aim::Mismatch(Direction::Forward) => {
+                traces.mismatch(self.row.saturating_add(1), Direction::Forward, self.ignored.as_ref())?
+            }
+            Aim::Mismatch(Direction::Backward) => {
+                traces.mismatch(self.row, Direction::Backward, self.ignored.as_ref())?
+            }
             Aim::Search(Query::Address(address), direction) => self.writer(outline, traces, *address, *direction)?,
             Aim::Search(Query::Text(text), direction) => traces
                 .find(self.side, text, self.edge(outline, *direction), *direction)?
                 .map(|position| outline.row_of(self.side, position)),
+            Aim::Search(Query::Filter(filter), direction) | Aim::Watch(filter, direction) => traces
+                .matching(self.side, filter, self.edge(outline, *direction), *direction)?
+                .map(|position| outline.row_of(self.side, position)),
+            Aim::Appearance(bytes) => return self.appearance(outline, traces, bytes),
+            Aim::List(kind) => return listing::list(self, *kind, outline, traces),
             Aim::Writer(direction) => self.writer(outline, traces, self.address, *direction)?,
             Aim::Alike(alike, direction) => return self.alike(outline, traces, *alike, *direction),
             Aim::First(name) => return self.first(outline, traces, name),
@@ -193,6 +225,24 @@ impl Errand {
             Aim::Travel => None,
         };
         Ok(row.map_or(Ending::Nothing, Ending::Found))
+    }
+
+    /// When bytes first stand in memory; if the cursor is past that, when they do again.
+    fn appearance(
+        &self,
+        outline: &dyn Outline,
+        traces: &mut dyn Traces,
+        bytes: &[u8],
+    ) -> Result<Ending, ReplayError> {
+        let found = traces.appearance(self.side, bytes, Position(0))?;
+        let here = moment(outline, self.side, self.row);
+        let found = match found {
+            Some(first) if first.position < here => traces.appearance(self.side, bytes, here)?.or(Some(first)),
+            first => first,
+        };
+        Ok(found.map_or(Ending::Nothing, |found| {
+            Ending::Appeared(outline.row_of(self.side, found.position), found.memory, found.address)
+        }))
     }
 
     fn writer(
@@ -225,8 +275,21 @@ impl Errand {
             format!("no {when} event writes byte {address:#x} of {}{side}", outline.memory_name(self.memory))
         };
         match &self.aim {
-            Aim::Mismatch(Direction::Forward) => "no later mismatch".to_string(),
-            Aim::Mismatch(Direction::Backward) => "no earlier mismatch".to_string(),
+            Aim::Mismatch(direction) => {
+                let passed = self.ignored.as_ref().map_or(String::new(), |filter| format!(" besides {filter}"));
+                let when = if *direction == Direction::Forward { "later" } else { "earlier" };
+                format!("no {when} mismatch{passed}")
+            }
+            Aim::Search(Query::Filter(filter), Direction::Forward) => {
+                format!("no later {filter}{side}: N looks back")
+            }
+            Aim::Search(Query::Filter(filter), Direction::Backward) => {
+                format!("no earlier {filter}{side}: n looks on")
+            }
+            Aim::Watch(_, Direction::Forward) => format!("no later event{side} that a watch stops at"),
+            Aim::Watch(_, Direction::Backward) => format!("no earlier event{side} that a watch stops at"),
+            Aim::Appearance(_) => format!("these bytes never stand in memory{side}"),
+            Aim::List(_) => "the bytes at the cursor are equal on both sides".to_string(),
             Aim::Search(Query::Text(text), Direction::Forward) => format!("no later `{text}`{side}: N looks back"),
             Aim::Search(Query::Text(text), Direction::Backward) => format!("no earlier `{text}`{side}: n looks on"),
             Aim::Search(Query::Address(address), direction) => never(*address, *direction),

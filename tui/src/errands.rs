@@ -18,6 +18,7 @@ impl App {
             side: self.focus.side,
             memory: self.memory,
             address: self.address,
+            ignored: self.ignored.clone(),
         }
     }
 
@@ -45,6 +46,13 @@ impl App {
         }
         match ending {
             Ending::Found(row) => self.jump_to(row),
+            Ending::Appeared(row, memory, address) => {
+                self.jump_to(row);
+                self.follow = false;
+                self.memory = memory;
+                self.address = address;
+            }
+            Ending::Listed(panel) => self.open_panel(*panel),
             Ending::Unknown(why) => self.message = Some(printable(&why)),
             Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
             Ending::Pictured(picture) => self.keep_picture(key, *picture),

@@ -7,11 +7,14 @@
 use crate::action::{Action, Awaited, PromptKind};
 use crate::app::App;
 use crate::errand::{Aim, Errand};
-use crate::keys::{Key, action_of};
+use crate::keys::Key;
+use crate::outgoing::{self, Destination, Outgoing};
 use crate::render;
+use crate::script;
 use crate::traces::Direction;
 use crate::worker::Worker;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use forkpoint_replay::printable;
 use ratatui::Frame;
 use std::io;
 use std::sync::Arc;
@@ -30,6 +33,8 @@ pub(crate) trait Console {
     fn draw(&mut self, compose: &mut dyn FnMut(&mut Frame)) -> io::Result<()>;
     /// The next event, if one comes within this time. Without a time it waits for one.
     fn next(&mut self, wait: Option<Duration>) -> io::Result<Option<Event>>;
+    /// Puts a text on the clipboard.
+    fn copy(&mut self, text: &str) -> io::Result<()>;
 }
 
 /// Runs the viewer until the user leaves.
@@ -46,10 +51,19 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
         }
         // Asked before the frame: what arrives while it is drawn needs another one.
         let wait = app.outline.is_loading().then_some(REDRAW);
+        let outgoing = app.outgoing.take();
+        let mut taken = None;
         console.draw(&mut |frame| {
             app.look(frame.area());
             render::draw(frame, &app.areas, &app.view(), app.theme);
+            if let Some(outgoing) = &outgoing {
+                taken = Some(app.excerpt(outgoing.excerpt, &script::text(frame.buffer_mut())));
+            }
         })?;
+        if let (Some(outgoing), Some(text)) = (outgoing, taken) {
+            app.message = Some(send_out(&outgoing, &text, console)?);
+            continue;
+        }
         if app.is_away() {
             attend(app, console, &mut worker)?;
         } else {
@@ -57,6 +71,21 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Sends an excerpt where it goes, and says what became of it.
+fn send_out(outgoing: &Outgoing, text: &str, console: &mut dyn Console) -> io::Result<String> {
+    let lines = text.lines().count();
+    match &outgoing.to {
+        Destination::Clipboard => {
+            console.copy(text)?;
+            Ok(format!("{lines} lines sent to the terminal's clipboard (OSC 52)"))
+        }
+        Destination::File(path) => Ok(match outgoing::write_new(path, text) {
+            Ok(()) => format!("{lines} lines written to {}", printable(&path.display().to_string())),
+            Err(error) => format!("writing {} failed: {error}", printable(&path.display().to_string())),
+        }),
+    }
 }
 
 /// Reads the input, and waits for it, without `wait` as long as it takes. Returns whether there was any.
@@ -136,7 +165,7 @@ fn translate_key(app: &App, key: &KeyEvent, event: &Event) -> Option<Action> {
             _ => Action::Close,
         });
     }
-    let Some(prompt) = &app.prompt else { return action_of(Key::of(key), app.focus.pane) };
+    let Some(prompt) = &app.prompt else { return app.keymap.action_of(Key::of(key), app.focus.pane) };
     match key.code {
         KeyCode::Up => Some(Action::Recall(Direction::Backward)),
         KeyCode::Down => Some(Action::Recall(Direction::Forward)),

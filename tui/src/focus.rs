@@ -1,5 +1,6 @@
 //! Which pane has the focus.
 
+use crate::layout::Wish;
 use crate::traces::Direction;
 use forkpoint_replay::Side;
 
@@ -17,6 +18,8 @@ pub(crate) enum Pane {
     Native,
     /// The whole run.
     Timeline,
+    /// A list of places, or source code.
+    Panel,
 }
 
 impl Pane {
@@ -28,6 +31,7 @@ impl Pane {
             Pane::Wat => "wat",
             Pane::Native => "native",
             Pane::Timeline => "timeline",
+            Pane::Panel => "list",
         }
     }
 }
@@ -41,9 +45,10 @@ pub(crate) struct Focus {
     pub(crate) side: Side,
 }
 
-/// The order of the Tab key through two sides; with one side the right half is left out, and the timeline where it is hidden.
-const RING: [(Pane, Side); 8] = [
+/// The order of the Tab key through two sides; with one side the right half is left out, and timeline and list where they are hidden.
+const RING: [(Pane, Side); 9] = [
     (Pane::Timeline, Side::Lhs),
+    (Pane::Panel, Side::Lhs),
     (Pane::Events, Side::Lhs),
     (Pane::Events, Side::Rhs),
     (Pane::Memory, Side::Lhs),
@@ -55,11 +60,14 @@ const RING: [(Pane, Side); 8] = [
 
 impl Focus {
     /// The next pane in a direction. Text format and timeline keep the side from which they are reached.
-    pub(crate) fn moved(self, direction: Direction, pair: bool, timeline: bool) -> Focus {
-        let shown =
-            |(pane, side): &(Pane, Side)| (pair || *side == Side::Lhs) && (timeline || *pane != Pane::Timeline);
+    pub(crate) fn moved(self, direction: Direction, wish: &Wish) -> Focus {
+        let shown = |(pane, side): &(Pane, Side)| {
+            (wish.pair || *side == Side::Lhs)
+                && (wish.timeline || *pane != Pane::Timeline)
+                && (wish.panel || *pane != Pane::Panel)
+        };
         let ring: Vec<(Pane, Side)> = RING.into_iter().filter(shown).collect();
-        let of_both = |pane| matches!(pane, Pane::Wat | Pane::Timeline);
+        let of_both = |pane| matches!(pane, Pane::Wat | Pane::Timeline | Pane::Panel);
         let here = |&(pane, side): &(Pane, Side)| pane == self.pane && (side == self.side || of_both(pane));
         let at = ring.iter().position(here).unwrap_or(0);
         let next = match direction {

@@ -1,8 +1,9 @@
 //! The one table of keys and commands. The event loop, the command line, scripts, the help and the hint line all derive from it, so
 //! that the help is always right.
 
-use crate::action::{Action, Awaited, ByteMove, PromptKind};
+use crate::action::{Action, Awaited, ByteMove, Excerpt, PromptKind};
 use crate::focus::Pane;
+use crate::panel::PanelKind;
 use crate::traces::Alike;
 use crate::traces::Direction::{Backward, Forward};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -34,7 +35,41 @@ impl Key {
         self.1.is_empty()
     }
 
-    fn label(self) -> String {
+    /// A key by its name: a character, or as the help spells it; `ctrl-` and `alt-` before.
+    pub(crate) fn parse(text: &str) -> Option<Key> {
+        let lower = text.to_lowercase();
+        if let Some(rest) = lower.strip_prefix("ctrl-").filter(|rest| !rest.is_empty()) {
+            return Key::parse(rest).map(|key| Key(key.0, key.1 | KeyModifiers::CONTROL));
+        }
+        if lower.starts_with("alt-") && text.len() > 4 {
+            return Key::parse(&text[4..]).map(|key| Key(key.0, key.1 | KeyModifiers::ALT));
+        }
+        let mut letters = text.chars();
+        if let (Some(letter), None) = (letters.next(), letters.next()) {
+            return (!letter.is_control()).then_some(Key(KeyCode::Char(letter), KeyModifiers::NONE));
+        }
+        let named = match lower.as_str() {
+            "space" => KeyCode::Char(' '),
+            "enter" => KeyCode::Enter,
+            "tab" => KeyCode::Tab,
+            "shift-tab" => KeyCode::BackTab,
+            "esc" => KeyCode::Esc,
+            "up" => KeyCode::Up,
+            "down" => KeyCode::Down,
+            "left" => KeyCode::Left,
+            "right" => KeyCode::Right,
+            "pgup" => KeyCode::PageUp,
+            "pgdn" => KeyCode::PageDown,
+            "home" => KeyCode::Home,
+            "end" => KeyCode::End,
+            "delete" => KeyCode::Delete,
+            "backspace" => KeyCode::Backspace,
+            other => KeyCode::F(other.strip_prefix('f')?.parse().ok().filter(|number| (1..=24).contains(number))?),
+        };
+        Some(Key(named, KeyModifiers::NONE))
+    }
+
+    pub(crate) fn label(self) -> String {
         let name = match self.0 {
             KeyCode::Char(' ') => "Space".to_string(),
             KeyCode::Char(c) => c.to_string(),
@@ -48,6 +83,7 @@ impl Key {
             KeyCode::Esc => "Esc".to_string(),
             other => format!("{other:?}"),
         };
+        let name = if self.1.contains(KeyModifiers::ALT) { format!("Alt-{name}") } else { name };
         if self.1.contains(KeyModifiers::CONTROL) { format!("Ctrl-{}", name.to_uppercase()) } else { name }
     }
 }
@@ -98,6 +134,9 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind_in(Pane::Wat, "scroll-down", &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
     bind_in(Pane::Native, "scroll-up", &[code(KeyCode::Up)], Action::Scroll(Backward), "scroll up"),
     bind_in(Pane::Native, "scroll-down", &[code(KeyCode::Down)], Action::Scroll(Forward), "scroll down"),
+    bind_in(Pane::Panel, "line-up", &[code(KeyCode::Up)], Action::Line(Backward), "a line up"),
+    bind_in(Pane::Panel, "line-down", &[code(KeyCode::Down)], Action::Line(Forward), "a line down"),
+    bind_in(Pane::Panel, "choose", &[code(KeyCode::Enter)], Action::Choose, "go to the event of the line"),
     bind_in(Pane::Timeline, "time-back", &[code(KeyCode::Left), char('h')], Action::Time(Backward), "a column back in time"),
     bind_in(Pane::Timeline, "time-forward", &[code(KeyCode::Right), char('l')], Action::Time(Forward), "a column forward in time"),
     bind("step", &[char('j'), code(KeyCode::Down)], Action::Step, "step", "one event forward; as a command N events"),
@@ -108,7 +147,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("next-pane", &[code(KeyCode::Tab)], Action::Focus(Forward), "pane", "focus the next pane"),
     bind("previous-pane", &[code(KeyCode::BackTab)], Action::Focus(Backward), "", "focus the previous pane"),
     bind("other-side", &[char('s')], Action::OtherSide, "", "focus the other side"),
-    bind("search", &[char('/')], Action::Prompt(PromptKind::Search), "search", "search by function, mnemonic, kind or @address"),
+    bind("search", &[char('/')], Action::Prompt(PromptKind::Search), "search", "search by function, mnemonic, kind, @address or expression"),
     bind("next", &[char('n')], Action::Match(Forward), "", "next search hit, or mismatch after Esc"),
     bind("previous", &[char('N')], Action::Match(Backward), "", "previous search hit or mismatch"),
     bind("help", &[char('?')], Action::Help, "help", "show or hide this help"),
@@ -136,6 +175,27 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("next-memory", &[char(']')], Action::Memory(Forward), "", "next memory"),
     bind("previous-memory", &[char('[')], Action::Memory(Backward), "", "previous memory"),
     bind("timeline", &[char('o')], Action::Timeline, "", "show or hide the timeline, the whole run on a few lines"),
+    bind("all-divergences", &[char('D')], Action::Panel(PanelKind::Divergences), "", "list all stretches where the runs differ"),
+    bind("why", &[char('y')], Action::Panel(PanelKind::Why), "", "why the value under the cursor differs"),
+    bind("source", &[char('S')], Action::Panel(PanelKind::Source), "", "show or hide the source of the event"),
+    bind("host-calls", &[char('H')], Action::Panel(PanelKind::HostCalls), "", "list the calls of the host"),
+    bind("marks", &[char('M')], Action::Panel(PanelKind::Marks), "", "list the marks"),
+    bind("watches", &[char('V')], Action::Panel(PanelKind::Watches), "", "list the watches and what memory holds there"),
+    bind("watch", &[char('a')], Action::Prompt(PromptKind::Watch), "", "add a watch: an expression over events"),
+    bind("unwatch", &[char('A')], Action::Unwatch, "", "forget all watches"),
+    bind("run", &[char('c')], Action::Run(Forward), "", "run to the next event that a watch stops at"),
+    bind("run-back", &[char('C')], Action::Run(Backward), "", "run back to the last one"),
+    bind("ignore", &[char('x')], Action::Prompt(PromptKind::Ignore), "", "mismatches pass over events: an expression"),
+    bind("ignore-nothing", &[char('X')], Action::IgnoreNothing, "", "mismatches pass over nothing again"),
+    bind("find", &[char('b')], Action::Prompt(PromptKind::Bytes), "", "find bytes or text in memory as it is here"),
+    bind("appearance", &[char('B')], Action::Prompt(PromptKind::Appearance), "", "go to when bytes first stand in memory, then again"),
+    bind("larger", &[char('+')], Action::Resize(Forward), "", "focused pane a line larger"),
+    bind("smaller", &[char('-')], Action::Resize(Backward), "", "focused pane a line smaller"),
+    bind("copy", &[char('Y')], Action::Copy(Excerpt::Screen), "", "screen as text to the terminal's clipboard (OSC 52)"),
+    bind("copy-events", &[char('E')], Action::Copy(Excerpt::Events), "", "events on screen to the clipboard"),
+    bind("write", &[], Action::Prompt(PromptKind::WriteScreen), "", "screen as text to a new file"),
+    bind("write-events", &[], Action::Prompt(PromptKind::WriteEvents), "", "events on screen to a new file"),
+    bind("theme", &[], Action::Prompt(PromptKind::Theme), "", "colours: dark, light, safe (for colour-blind eyes), none"),
     bind("zoom", &[char('z')], Action::Zoom, "", "focused pane fills the screen, and back"),
     bind("close", &[code(KeyCode::Esc)], Action::Close, "", "close help, prompt, message; forget the search"),
 ];

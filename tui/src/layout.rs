@@ -5,6 +5,7 @@
 //! +--------------------------------------+  +--------------------------------------+
 //! | title                                |  | title                                |
 //! | timeline, if it is shown             |  | timeline, if it is shown             |
+//! | list or source, if it is shown       |  | list or source, if it is shown       |
 //! | events lhs       | events rhs        |  | events lhs       | events rhs        |
 //! | memory lhs       | memory rhs        |  | memory lhs       | memory rhs        |
 //! | wat, or native lhs | native rhs      |  | wat       | native lhs | native rhs  |
@@ -46,6 +47,44 @@ pub(crate) struct Wish {
     pub(crate) code: Pane,
     /// Whether the timeline is shown.
     pub(crate) timeline: bool,
+    /// Whether a list is shown.
+    pub(crate) panel: bool,
+    /// By how many lines panes are larger than usual.
+    pub(crate) sizes: Sizes,
+}
+
+/// Lines that the user gave to panes, or took from them: the lists of events have the rest.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) timeline: i16,
+    pub(crate) panel: i16,
+    pub(crate) memory: i16,
+    pub(crate) code: i16,
+}
+
+impl Sizes {
+    /// Makes a pane larger by so many lines; the lists of events by taking from memory.
+    pub(crate) fn change(&mut self, pane: Pane, lines: i16) {
+        let (size, lines) = match pane {
+            Pane::Timeline => (&mut self.timeline, lines),
+            Pane::Panel => (&mut self.panel, lines),
+            Pane::Memory => (&mut self.memory, lines),
+            Pane::Events => (&mut self.memory, -lines),
+            Pane::Wat | Pane::Native => (&mut self.code, lines),
+        };
+        *size = size.saturating_add(lines).clamp(-MOST_LINES, MOST_LINES);
+    }
+}
+
+/// Most lines that a pane can be larger or smaller than usual.
+const MOST_LINES: i16 = 100;
+
+/// Lines of a list with its title, at least and at most.
+const PANEL: [u16; 2] = [5, 14];
+
+/// A pane's lines with what the user changed, at least its title and at most `room`.
+fn resized(lines: u16, change: i16, room: u16) -> u16 {
+    lines.saturating_add_signed(change).clamp(room.min(2), room)
 }
 
 /// Every region of the screen; hidden ones are empty.
@@ -55,6 +94,8 @@ pub(crate) struct Areas {
     pub(crate) title: Rect,
     /// The whole run.
     pub(crate) timeline: Rect,
+    /// A list of places, or source code.
+    pub(crate) panel: Rect,
     /// Event lists by side.
     pub(crate) events: [Rect; 2],
     /// Memory by side.
@@ -87,18 +128,28 @@ impl Areas {
                 Pane::Wat => areas.wat = wats(body, wish),
                 Pane::Native => areas.native = sides(body, wish),
                 Pane::Timeline => areas.timeline = body,
+                Pane::Panel => areas.panel = body,
             }
             return areas;
         }
-        let lines = if wish.timeline { (body.height / 4).clamp(TIMELINE[0], TIMELINE[1]) } else { 0 };
-        let [timeline, body] = Layout::vertical([Constraint::Length(lines), Constraint::Fill(1)]).areas(body);
+        let strip = |shown: bool, [least, most]: [u16; 2], change: i16| match shown {
+            // Half of the screen stays for the rest.
+            true => resized((body.height / 4).clamp(least, most), change, body.height / 3),
+            false => 0,
+        };
+        let timeline = strip(wish.timeline, TIMELINE, wish.sizes.timeline);
+        let panel = strip(wish.panel, PANEL, wish.sizes.panel);
+        let [timeline, panel, body] =
+            Layout::vertical([Constraint::Length(timeline), Constraint::Length(panel), Constraint::Fill(1)])
+                .areas(body);
         areas.timeline = timeline;
-        let [events, memory, code] = Layout::vertical([
-            Constraint::Fill(1),
-            Constraint::Length(body.height / 7 * 2),
-            Constraint::Length(body.height / 3),
-        ])
-        .areas(body);
+        areas.panel = panel;
+        // The lists of events keep two lines.
+        let room = body.height.saturating_sub(2);
+        let memory = resized(body.height / 7 * 2, wish.sizes.memory, room);
+        let code = resized(body.height / 3, wish.sizes.code, room - memory);
+        let [events, memory, code] =
+            Layout::vertical([Constraint::Fill(1), Constraint::Length(memory), Constraint::Length(code)]).areas(body);
         areas.events = sides(events, wish);
         areas.memory = sides(memory, wish);
         if screen.width >= WIDE && !wish.builds {
@@ -126,6 +177,7 @@ impl Areas {
             Pane::Wat => self.wat[side],
             Pane::Native => self.native[side],
             Pane::Timeline => self.timeline,
+            Pane::Panel => self.panel,
         }
     }
 
@@ -134,6 +186,9 @@ impl Areas {
         let at = Position { x: column, y: row };
         if self.timeline.contains(at) {
             return Some(Focus { pane: Pane::Timeline, side: focus.side });
+        }
+        if self.panel.contains(at) {
+            return Some(Focus { pane: Pane::Panel, side: focus.side });
         }
         for side in Side::BOTH {
             if self.wat[side.index()].contains(at) {

@@ -34,17 +34,23 @@ mod commands;
 mod errand;
 mod errands;
 mod event_loop;
+mod excerpts;
 mod focus;
 mod headway;
 mod hex;
 mod in_view;
 mod jumps;
+mod keymap;
 mod keys;
 mod layout;
+mod listing;
 mod look;
 mod mouse;
+mod outgoing;
 mod outline;
 mod overview;
+mod panel;
+mod panels;
 mod picture;
 mod places;
 mod prompt;
@@ -52,6 +58,7 @@ mod query;
 mod render;
 mod screen;
 mod script;
+mod sources;
 mod submit;
 mod terminal;
 mod theme;
@@ -60,13 +67,15 @@ mod traces;
 mod typing;
 mod update;
 mod view;
+mod watching;
 mod worker;
 
 #[cfg(test)]
 mod tests;
 
-use forkpoint_replay::{ReplayError, Side, Timeline, printable};
+use forkpoint_replay::{ReplayError, Side, SourceFiles, Timeline, printable};
 use forkpoint_traces::Position;
+pub use keymap::KeysError;
 pub use script::{ViewScript, ViewScriptError};
 use std::io::{self, IsTerminal};
 use traces::Outline;
@@ -146,6 +155,22 @@ impl Viewer {
         self
     }
 
+    /// The same with source files that may be shown.
+    #[must_use]
+    pub fn with_sources(mut self, sources: SourceFiles) -> Viewer {
+        self.0.sources = sources;
+        self
+    }
+
+    /// The same with keys that the user binds: the text of a file with a key and a command on each line.
+    ///
+    /// # Errors
+    /// [`KeysError`] at the first line that is wrong.
+    pub fn with_keys(mut self, file: &str, text: &str) -> Result<Viewer, KeysError> {
+        self.0.keymap = keymap::Keymap::parse(file, text)?;
+        Ok(self)
+    }
+
     /// Runs the commands of a script without a terminal, one a line, on a screen of this width and height. What it prints goes to
     /// `print`: screens as text, without control characters.
     ///
@@ -182,5 +207,5 @@ fn row_of_start(outline: &dyn Outline, position: Position) -> Result<u64, TuiErr
 
 /// The keys and marks of the viewer as text, from the table that the viewer itself uses: for manuals.
 pub fn keys_help() -> String {
-    render::help_lines().join("\n")
+    render::help_lines(&keymap::Keymap::default()).join("\n")
 }

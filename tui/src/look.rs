@@ -31,6 +31,7 @@ impl App {
             self.seen.bytes[side.index()] = self.read_bytes(side);
         }
         self.read_code(shown.as_ref().and_then(|event| event.place));
+        self.refresh_panel();
     }
 
     fn read_or_say<T>(&mut self, read: impl FnOnce(&mut App) -> Result<T, ReplayError>) -> Option<T> {
@@ -182,7 +183,7 @@ impl App {
         let code = match pane {
             Pane::Wat => self.seen.wat[side.index()].as_ref().or(self.seen.wat[0].as_ref()),
             Pane::Native => self.seen.native[side.index()].as_ref(),
-            Pane::Events | Pane::Memory | Pane::Timeline => None,
+            Pane::Events | Pane::Memory | Pane::Timeline | Pane::Panel => None,
         };
         if let Some(code) = code {
             let height = inside(self.areas.of(self.focus)).height;

@@ -16,6 +16,7 @@ impl App {
             Pane::Events => self.roll_rows(WHEEL, direction),
             Pane::Memory => self.roll_bytes(WHEEL, direction),
             Pane::Timeline => self.move_time(1, direction),
+            Pane::Panel => self.move_in_panel(WHEEL, direction),
             Pane::Wat | Pane::Native => {
                 // Code scrolls where the focus is.
                 self.set_focus(focus);
@@ -48,6 +49,7 @@ impl App {
                 }
             }
             Pane::Timeline => self.click_time(column),
+            Pane::Panel => self.click_panel(line),
             _ => {}
         }
     }

@@ -1,7 +1,9 @@
 //! What is known of real traces without reading: how their events line up, and the module's symbols.
 
 use crate::traces::{Info, Outline, Parting};
-use forkpoint_replay::{Alignment, Divergence, Item, Pair, Side, Symbols, Timeline, Variable, printable};
+use forkpoint_replay::{
+    Alignment, Divergence, Item, Pair, Side, SourceFrame, Symbols, Timeline, Variable, printable,
+};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
 use std::ops::Range;
 use std::sync::Arc;
@@ -138,6 +140,10 @@ impl Outline for TraceOutline {
     fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)> {
         let (memory, bytes) = self.symbols[side.index()].variable_named(name).filter(|_| !self.is_loading())?;
         Some((memory, bytes.start))
+    }
+
+    fn source_frames(&self, side: Side, offset: CodeOffset) -> Vec<SourceFrame> {
+        if self.is_loading() { Vec::new() } else { self.symbols[side.index()].source(offset) }
     }
 
     fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String> {

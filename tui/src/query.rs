@@ -1,6 +1,7 @@
 //! Parsing what people type: positions, addresses, search texts.
 
 use crate::traces::Query;
+use forkpoint_replay::{EventFilter, looks_like_filter};
 use forkpoint_traces::Position;
 
 /// A position as typed: `#1234`, `1234`, `1_234`, `0x4d2`, `+10` and `-10` relative to the row shown, `50%` or `12.5%` of the
@@ -72,12 +73,60 @@ pub(crate) fn address(text: &str) -> Result<u64, String> {
     })
 }
 
+/// An expression over events.
+pub(crate) fn filter(text: &str) -> Result<EventFilter, String> {
+    EventFilter::parse(text).map_err(|error| error.to_string())
+}
+
+/// Bytes to look for in memory: a text in quotes, a number with its type, or bytes in hexadecimal.
+pub(crate) fn bytes(text: &str) -> Result<Vec<u8>, String> {
+    let text = text.trim();
+    let wrong =
+        || format!("`{text}` is not bytes: expected \"text\", 2a 00 ff, or a number such as i32 42 or f64 0.25");
+    if let Some(quoted) = text.strip_prefix('"') {
+        let quoted = quoted.strip_suffix('"').unwrap_or(quoted);
+        return if quoted.is_empty() { Err(wrong()) } else { Ok(quoted.as_bytes().to_vec()) };
+    }
+    if let Some((ty, number)) = text.split_once(' ') {
+        let number = number.trim();
+        let integer = || -> Option<i128> {
+            let (digits, sign) = number.strip_prefix('-').map_or((number, 1), |digits| (digits, -1));
+            Some(sign * i128::from(self::number(digits)?))
+        };
+        let low = |width: usize| {
+            let limit = 1i128 << (8 * width);
+            let value = integer().filter(|value| *value < limit && *value >= -(limit / 2))?;
+            Some(value.to_le_bytes()[..width].to_vec())
+        };
+        let typed = match ty {
+            "i8" | "u8" => Some(low(1)),
+            "i16" | "u16" => Some(low(2)),
+            "i32" | "u32" => Some(low(4)),
+            "i64" | "u64" => Some(low(8)),
+            "f32" => Some(number.parse::<f32>().ok().map(|value| value.to_le_bytes().to_vec())),
+            "f64" => Some(number.parse::<f64>().ok().map(|value| value.to_le_bytes().to_vec())),
+            _ => None,
+        };
+        if let Some(typed) = typed {
+            return typed.ok_or_else(wrong);
+        }
+    }
+    let digits: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    let even = !digits.is_empty() && digits.len().is_multiple_of(2) && digits.len() <= 2 * 4096;
+    if !even || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let byte = |at: usize| u8::from_str_radix(&digits[at..at + 2], 16).ok();
+    (0..digits.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>().ok_or_else(wrong)
+}
+
 /// A search text.
 pub(crate) fn search(text: &str) -> Result<Query, String> {
     let text = text.trim();
     match text.strip_prefix('@') {
         Some(digits) => address(digits).map(Query::Address),
         None if text.is_empty() => Err("nothing to search for".to_string()),
+        None if looks_like_filter(text) => filter(text).map(Query::Filter),
         None => Ok(Query::Text(text.to_lowercase())),
     }
 }
@@ -118,7 +167,21 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_texts_numbers_or_digits() {
+        assert_eq!(bytes("\"ab\""), Ok(b"ab".to_vec()));
+        assert_eq!(bytes("2a 00 FF"), Ok(vec![0x2a, 0, 0xff]));
+        assert_eq!(bytes("i32 -2"), Ok(vec![0xfe, 0xff, 0xff, 0xff]));
+        assert_eq!(bytes("u16 0x1234"), Ok(vec![0x34, 0x12]));
+        assert_eq!(bytes("f64 0.25"), Ok(0.25f64.to_le_bytes().to_vec()));
+        for wrong in ["", "\"", "2", "i8 300", "i32 x", "f32 y", "zz", "i8 -129"] {
+            assert!(bytes(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
     fn searches() {
+        assert!(matches!(search("kind == store"), Ok(Query::Filter(_))));
+        assert!(search("kind == nothing").is_err());
         assert_eq!(search("@10"), Ok(Query::Address(16)));
         assert_eq!(search("I32.Store "), Ok(Query::Text("i32.store".to_string())));
         assert!(search(" ").is_err());

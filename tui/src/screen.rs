@@ -2,6 +2,8 @@
 
 use crate::focus::Focus;
 use crate::hex::HexShape;
+use crate::keymap::Keymap;
+use crate::panel::Panel;
 use crate::traces::{Code, EventLine};
 use forkpoint_traces::{CodeOffset, Position};
 
@@ -110,6 +112,7 @@ pub(crate) struct Screen {
     pub(crate) title: [String; 2],
     pub(crate) focus: Focus,
     pub(crate) timeline: Option<TimelineView>,
+    pub(crate) panel: Option<Panel>,
     pub(crate) lists: [Option<ListView>; 2],
     pub(crate) hex: [Option<HexView>; 2],
     pub(crate) wat: [Option<CodeView>; 2],
@@ -121,4 +124,6 @@ pub(crate) struct Screen {
     pub(crate) prompt: Option<PromptView>,
     /// The help's first line, if it is open.
     pub(crate) help: Option<u16>,
+    /// Keys that the user bound.
+    pub(crate) own_keys: Keymap,
 }

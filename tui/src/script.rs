@@ -9,6 +9,7 @@
 
 use crate::app::App;
 use crate::errand::Aim;
+use crate::outgoing::{Destination, write_new};
 use crate::render;
 use forkpoint_replay::printable;
 use ratatui::Terminal;
@@ -73,6 +74,7 @@ pub(crate) fn run<E: From<ViewScriptError>>(
             continue;
         }
         step(app, line).and_then(|()| settle(app, &mut screen)).map_err(|message| wrong(number, message))?;
+        send_out(app, &screen).map_err(|message| wrong(number, message))?;
         if app.is_done() {
             break;
         }
@@ -89,6 +91,20 @@ fn step(app: &mut App, line: &str) -> Result<(), String> {
         return Err(format!("`{line}` needs to know what: write it behind"));
     }
     Ok(())
+}
+
+/// Writes what a line asked for to its file. A script has no clipboard.
+fn send_out(app: &mut App, screen: &Terminal<TestBackend>) -> Result<(), String> {
+    let Some(outgoing) = app.outgoing.take() else { return Ok(()) };
+    match outgoing.to {
+        Destination::Clipboard => {
+            Err("a script has no clipboard: write FILE writes the screen to a file".to_string())
+        }
+        Destination::File(path) => {
+            let text = app.excerpt(outgoing.excerpt, &text(screen.backend().buffer()));
+            write_new(&path, &text).map_err(|error| format!("writing {} failed: {error}", path.display()))
+        }
+    }
 }
 
 /// Brings memory to the row under the cursor, and draws a frame, which tells the viewer how large its panes are.
@@ -115,7 +131,7 @@ fn wait_for_lines(app: &App) {
 }
 
 /// A screen as lines of text, without blanks at their ends.
-fn text(buffer: &Buffer) -> String {
+pub(crate) fn text(buffer: &Buffer) -> String {
     let width = usize::from(buffer.area.width).max(1);
     let mut text = String::new();
     for row in buffer.content().chunks(width) {

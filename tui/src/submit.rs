@@ -1,11 +1,14 @@
 //! Accepting the text of a prompt.
 
-use crate::action::PromptKind;
+use crate::action::{Excerpt, PromptKind};
 use crate::app::App;
 use crate::errand::{Aim, Errand};
+use crate::outgoing::{Destination, Outgoing};
 use crate::query::{self, GoTo};
+use crate::theme::Theme;
 use crate::traces::{Direction, Query};
 use forkpoint_replay::printable;
+use std::path::PathBuf;
 
 impl App {
     /// Accepts the text of the prompt.
@@ -40,6 +43,26 @@ impl App {
                 Some(self.errand(Aim::Search(query, Direction::Forward)))
             }),
             PromptKind::Command => self.execute(text),
+            PromptKind::Watch => self.watch(text).map(|()| None),
+            PromptKind::Ignore => {
+                self.ignore(Some(query::filter(text)?));
+                Ok(None)
+            }
+            PromptKind::Bytes => self.find_bytes(text).map(|()| None),
+            PromptKind::Appearance => Ok(Some(self.errand(Aim::Appearance(query::bytes(text)?)))),
+            PromptKind::Theme => {
+                let name = text.trim();
+                let theme = Theme::named(name)
+                    .ok_or_else(|| format!("`{name}` is no theme: expected dark, light, safe or none"))?;
+                self.theme = theme;
+                Ok(None)
+            }
+            PromptKind::WriteScreen | PromptKind::WriteEvents => {
+                let excerpt = if kind == PromptKind::WriteScreen { Excerpt::Screen } else { Excerpt::Events };
+                let to = Destination::File(PathBuf::from(text.trim()));
+                self.outgoing = Some(Outgoing { excerpt, to });
+                Ok(None)
+            }
         }
     }
 
@@ -79,11 +102,30 @@ impl App {
         Ok(())
     }
 
+    /// Goes to the next place in memory where bytes stand, from the cursor on, or else from the start.
+    fn find_bytes(&mut self, text: &str) -> Result<(), String> {
+        let bytes = query::bytes(text)?;
+        let Some(traces) = &self.traces else { return Err("memory is being read".to_string()) };
+        let find = |from| traces.find_bytes(self.focus.side, self.memory, &bytes, from);
+        match find(self.address.saturating_add(1)).or_else(|| find(0)) {
+            Some(address) => {
+                self.follow = false;
+                self.address = address;
+                Ok(())
+            }
+            None => Err(format!(
+                "these bytes stand nowhere in {} here: B goes to when they first do",
+                self.outline.memory_name(self.memory)
+            )),
+        }
+    }
+
     /// The search, in words.
     pub(crate) fn query_text(&self) -> Option<String> {
         match self.query.as_ref()? {
             Query::Address(address) => Some(format!("@{address:x}")),
             Query::Text(text) => Some(text.clone()),
+            Query::Filter(filter) => Some(filter.to_string()),
         }
     }
 }

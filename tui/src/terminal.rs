@@ -2,6 +2,7 @@
 //! message is printed, and on a signal that ends the program.
 
 use crate::event_loop::Console;
+use crate::outgoing;
 use crossterm::event::{self, DisableMouseCapture, EnableMouseCapture, Event};
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use crossterm::{cursor, execute};
@@ -56,6 +57,10 @@ impl Console for Tty {
             Some(time) if !event::poll(time)? => Ok(None),
             _ => event::read().map(Some),
         }
+    }
+
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        outgoing::copy(text, &mut io::stdout())
     }
 }
 

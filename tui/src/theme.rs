@@ -4,25 +4,91 @@
 use ratatui::style::{Color, Modifier, Style};
 
 /// Which styles the screen uses.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Theme {
-    color: bool,
+    palette: Palette,
+}
+
+/// Which colours.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Palette {
+    /// None at all.
+    #[default]
+    None,
+    /// For dark backgrounds: the terminal's own colours.
+    Dark,
+    /// For light ones, on which yellow and cyan cannot be read.
+    Light,
+    /// Blue and orange, which all eyes tell apart.
+    Safe,
+}
+
+/// What a colour stands for.
+#[derive(Debug, Clone, Copy)]
+enum Role {
+    Focus,
+    Quiet,
+    Bad,
+    Odd,
+    Good,
+}
+
+impl Palette {
+    fn color(self, role: Role) -> Option<Color> {
+        let [focus, quiet, bad, odd, good] = match self {
+            Palette::None => return None,
+            Palette::Dark => [Color::Cyan, Color::DarkGray, Color::Red, Color::Yellow, Color::Green],
+            Palette::Light => {
+                [Color::Blue, Color::Indexed(242), Color::Indexed(124), Color::Indexed(130), Color::Indexed(22)]
+            }
+            Palette::Safe => [
+                Color::Indexed(74),
+                Color::Indexed(245),
+                Color::Indexed(208),
+                Color::Indexed(220),
+                Color::Indexed(33),
+            ],
+        };
+        Some(match role {
+            Role::Focus => focus,
+            Role::Quiet => quiet,
+            Role::Bad => bad,
+            Role::Odd => odd,
+            Role::Good => good,
+        })
+    }
 }
 
 impl Theme {
     /// With or without colour.
     pub(crate) fn new(color: bool) -> Theme {
-        Theme { color }
+        Theme { palette: if color { Palette::Dark } else { Palette::None } }
     }
 
-    /// By the environment: <https://no-color.org>.
+    /// A theme by its name.
+    pub(crate) fn named(name: &str) -> Option<Theme> {
+        let palette = match name {
+            "none" => Palette::None,
+            "dark" => Palette::Dark,
+            "light" => Palette::Light,
+            "safe" => Palette::Safe,
+            _ => return None,
+        };
+        Some(Theme { palette })
+    }
+
+    /// By the environment: none with `NO_COLOR` (<https://no-color.org>), else the one that `FORKPOINT_THEME` names.
     pub(crate) fn from_environment() -> Theme {
-        Theme::new(std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()))
+        if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+            return Theme::new(false);
+        }
+        let named = std::env::var("FORKPOINT_THEME").ok().and_then(|name| Theme::named(&name));
+        named.unwrap_or(Theme::new(true))
     }
 
-    fn style(self, color: Color, modifier: Modifier) -> Style {
+    fn style(self, role: Role, modifier: Modifier) -> Style {
         let style = Style::new().add_modifier(modifier);
-        if self.color { style.fg(color) } else { style }
+        self.palette.color(role).map_or(style, |color| style.fg(color))
     }
 
     /// The first line of the screen.
@@ -32,7 +98,7 @@ impl Theme {
 
     /// The title line of a pane.
     pub(crate) fn rule(self, focused: bool) -> Style {
-        if focused { self.style(Color::Cyan, Modifier::BOLD) } else { self.style(Color::DarkGray, Modifier::empty()) }
+        if focused { self.style(Role::Focus, Modifier::BOLD) } else { self.style(Role::Quiet, Modifier::empty()) }
     }
 
     /// The cursor's line.
@@ -42,32 +108,32 @@ impl Theme {
 
     /// The first divergence.
     pub(crate) fn divergence(self) -> Style {
-        self.style(Color::Red, Modifier::BOLD)
+        self.style(Role::Bad, Modifier::BOLD)
     }
 
     /// Other unequal events.
     pub(crate) fn mismatch(self) -> Style {
-        self.style(Color::Yellow, Modifier::empty())
+        self.style(Role::Odd, Modifier::empty())
     }
 
     /// Where the runs agree again.
     pub(crate) fn resync(self) -> Style {
-        self.style(Color::Green, Modifier::BOLD)
+        self.style(Role::Good, Modifier::BOLD)
     }
 
     /// A byte that the event wrote.
     pub(crate) fn written(self) -> Style {
-        self.style(Color::Green, Modifier::BOLD | Modifier::UNDERLINED)
+        self.style(Role::Good, Modifier::BOLD | Modifier::UNDERLINED)
     }
 
     /// A byte that differs on the other side.
     pub(crate) fn differs(self) -> Style {
-        self.style(Color::Red, Modifier::REVERSED)
+        self.style(Role::Bad, Modifier::REVERSED)
     }
 
     /// The code of the site.
     pub(crate) fn site(self) -> Style {
-        self.style(Color::Cyan, Modifier::BOLD)
+        self.style(Role::Focus, Modifier::BOLD)
     }
 
     /// Less important text: margins, the recorder's own code.
@@ -77,6 +143,24 @@ impl Theme {
 
     /// Messages.
     pub(crate) fn message(self) -> Style {
-        self.style(Color::Yellow, Modifier::BOLD)
+        self.style(Role::Odd, Modifier::BOLD)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_told_apart_by_colour_alone() {
+        for name in ["none", "dark", "light", "safe"] {
+            let theme = Theme::named(name).expect("a theme");
+            let styles = [theme.divergence(), theme.mismatch(), theme.written(), theme.differs()];
+            let modifiers: Vec<Modifier> = styles.iter().map(|style| style.add_modifier).collect();
+            assert_ne!(modifiers[0], modifiers[1], "{name}");
+            assert_ne!(modifiers[2], modifiers[3], "{name}");
+            assert_eq!(styles.iter().all(|style| style.fg.is_none()), name == "none");
+        }
+        assert_eq!(Theme::named("pink"), None);
     }
 }

@@ -5,8 +5,9 @@ use crate::picture::{COLUMNS, Picture, ROWS};
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Parting, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
-    Alignment, Heat, NanBits, ReplayError, Side, Symbols, Timeline, TypedValue, align_builds, are_builds, describe,
-    describe_without_value, disassemble, first_divergence, place_of, printable, written_pages_of,
+    Alignment, Appearance, BoundFilter, Differing, EventFilter, Heat, NanBits, ReplayError, Side, Symbols, Timeline,
+    TypedValue, WhyReport, align_builds, are_builds, describe, describe_without_value, disassemble, first_divergence,
+    place_of, printable, value_around, why, written_pages_of,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use std::collections::{BTreeSet, HashMap};
@@ -63,6 +64,11 @@ impl Timelines {
         code
     }
 
+    /// A filter for each side.
+    fn bound(&self, filter: &EventFilter) -> [BoundFilter; 2] {
+        [0, 1].map(|side| filter.bind(&self.sites[side], &self.symbols[side]))
+    }
+
     fn native_lines(&self, side: Side, func: FuncIndex) -> Option<Vec<CodeLine>> {
         let trace = self.sides.get(side.index())?.trace();
         let one = |text: String| vec![CodeLine { offset: None, margin: String::new(), text, recorder: false }];
@@ -110,12 +116,84 @@ impl Traces for Timelines {
         }
     }
 
-    fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError> {
+    fn mismatch(
+        &mut self,
+        row: u64,
+        direction: Direction,
+        ignored: Option<&EventFilter>,
+    ) -> Result<Option<u64>, ReplayError> {
+        let bound = ignored.map(|filter| self.bound(filter));
+        let ignored = bound.as_ref().map(|bound| bound.each_ref());
         match (self.sides.as_mut_slice(), direction) {
-            ([lhs, rhs], Direction::Forward) => self.alignment.next_mismatch(lhs, rhs, row),
-            ([lhs, rhs], Direction::Backward) => self.alignment.previous_mismatch(lhs, rhs, row),
+            ([lhs, rhs], Direction::Forward) => self.alignment.next_mismatch_but(lhs, rhs, row, ignored),
+            ([lhs, rhs], Direction::Backward) => self.alignment.previous_mismatch_but(lhs, rhs, row, ignored),
             _ => Ok(None),
         }
+    }
+
+    fn differing(
+        &mut self,
+        most: usize,
+        ignored: Option<&EventFilter>,
+    ) -> Result<(Vec<Differing>, bool), ReplayError> {
+        let bound = ignored.map(|filter| self.bound(filter));
+        let ignored = bound.as_ref().map(|bound| bound.each_ref());
+        match self.sides.as_mut_slice() {
+            [lhs, rhs] => self.alignment.differing(lhs, rhs, most, ignored),
+            _ => Ok((Vec::new(), false)),
+        }
+    }
+
+    fn matching(
+        &mut self,
+        side: Side,
+        filter: &EventFilter,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError> {
+        let bound = filter.bind(&self.sites[side.index()], &self.symbols[side.index()]);
+        match (self.sides.get_mut(side.index()), direction) {
+            (Some(run), Direction::Forward) => run.next_match(&bound, at),
+            (Some(run), Direction::Backward) => run.last_match(&bound, at),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn host_calls(&mut self, side: Side, most: usize) -> Result<Vec<(Position, String)>, ReplayError> {
+        let Some(run) = self.sides.get_mut(side.index()) else { return Ok(Vec::new()) };
+        let (sites, symbols) = (&self.sites[side.index()], &self.symbols[side.index()]);
+        let filter = EventFilter::host_calls().bind(sites, symbols);
+        let (mut calls, mut at) = (Vec::new(), Position(0));
+        while calls.len() < most
+            && let Some(position) = run.next_match(&filter, at)?
+        {
+            let event = run.event(position)?;
+            calls.push((position, describe(&event, sites, symbols)));
+            at = position.next();
+        }
+        Ok(calls)
+    }
+
+    fn appearance(&mut self, side: Side, bytes: &[u8], from: Position) -> Result<Option<Appearance>, ReplayError> {
+        self.sides.get_mut(side.index()).map_or(Ok(None), |run| run.next_appearance(bytes, from))
+    }
+
+    fn find_bytes(&self, side: Side, memory: MemoryIndex, bytes: &[u8], from: u64) -> Option<u64> {
+        self.sides.get(side.index())?.find_bytes(memory, bytes, from)
+    }
+
+    fn why(
+        &mut self,
+        side: Side,
+        memory: MemoryIndex,
+        address: u64,
+        moments: [Position; 2],
+    ) -> Result<Option<WhyReport>, ReplayError> {
+        let [lhs, rhs] = self.sides.as_mut_slice() else { return Ok(None) };
+        let timeline = if side == Side::Lhs { &mut *lhs } else { &mut *rhs };
+        let value = value_around(timeline, memory, address, moments[side.index()])?;
+        let answer = why(lhs, rhs, memory, value, moments)?;
+        answer.map(|answer| WhyReport::new(&answer, lhs, rhs)).transpose()
     }
 
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError> {

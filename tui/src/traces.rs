@@ -6,7 +6,9 @@
 //! because a trace comes from a stranger and a terminal obeys.
 
 use crate::picture::Picture;
-use forkpoint_replay::{Pair, ReplayError, Side, TypedValue, Variable};
+use forkpoint_replay::{
+    Appearance, Differing, EventFilter, Pair, ReplayError, Side, SourceFrame, TypedValue, Variable, WhyReport,
+};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Position};
 use std::ops::Range;
 use std::sync::Arc;
@@ -149,12 +151,14 @@ pub(crate) struct CodeLine {
 pub(crate) type Code = Arc<[CodeLine]>;
 
 /// What to search for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Query {
     /// Events that write this byte of the memory on screen.
     Address(u64),
     /// Events whose function, mnemonic or kind contains this, in lower case.
     Text(String),
+    /// Events that match an expression.
+    Filter(EventFilter),
 }
 
 /// Called with the position that long work has reached; returns whether to give up.
@@ -191,6 +195,8 @@ pub(crate) trait Outline: Send + Sync {
     fn variable(&self, side: Side, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable>;
     /// Memory and first byte of the variable with this name.
     fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)>;
+    /// Where an instruction comes from, innermost function first; empty while that is read for the first time.
+    fn source_frames(&self, side: Side, offset: CodeOffset) -> Vec<SourceFrame>;
     /// What a byte of memory is for.
     fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String>;
     /// Whether something that a frame could show is still being read in the background.
@@ -203,8 +209,41 @@ pub(crate) trait Outline: Send + Sync {
 pub(crate) trait Traces: Send {
     /// Whether both events of a row are equal; always true for a single trace.
     fn is_equal(&mut self, row: u64) -> Result<bool, ReplayError>;
-    /// The nearest row with unequal events: from `row` on, or before `row`.
-    fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError>;
+    /// The nearest row with unequal events: from `row` on, or before `row`. Rows whose events are all ignored are passed over.
+    fn mismatch(
+        &mut self,
+        row: u64,
+        direction: Direction,
+        ignored: Option<&EventFilter>,
+    ) -> Result<Option<u64>, ReplayError>;
+    /// The stretches with unequal events, at most so many, and whether there are more.
+    fn differing(
+        &mut self,
+        most: usize,
+        ignored: Option<&EventFilter>,
+    ) -> Result<(Vec<Differing>, bool), ReplayError>;
+    /// The nearest event that matches: from `at` on, or before `at`.
+    fn matching(
+        &mut self,
+        side: Side,
+        filter: &EventFilter,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError>;
+    /// The calls of the host in words, at most so many.
+    fn host_calls(&mut self, side: Side, most: usize) -> Result<Vec<(Position, String)>, ReplayError>;
+    /// The first event from `from` on that completes these bytes somewhere in memory.
+    fn appearance(&mut self, side: Side, bytes: &[u8], from: Position) -> Result<Option<Appearance>, ReplayError>;
+    /// The nearest place from an address on where these bytes stand.
+    fn find_bytes(&self, side: Side, memory: MemoryIndex, bytes: &[u8], from: u64) -> Option<u64>;
+    /// What carried a difference to the value at an address, before the events at these positions; `None` if there is none.
+    fn why(
+        &mut self,
+        side: Side,
+        memory: MemoryIndex,
+        address: u64,
+        moments: [Position; 2],
+    ) -> Result<Option<WhyReport>, ReplayError>;
     /// The event at a position.
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError>;
     /// The position of a side's memory.

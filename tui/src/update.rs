@@ -6,6 +6,7 @@ use crate::errand::{Aim, Errand};
 use crate::focus::{Focus, Pane};
 use crate::layout::inside;
 use crate::mouse::WHEEL;
+use crate::outgoing::{Destination, Outgoing};
 use crate::prompt::Prompt;
 use crate::render;
 use crate::traces::Direction;
@@ -64,12 +65,20 @@ impl App {
             Action::Memory(direction) => self.other_memory(direction),
             Action::Timeline => self.toggle_timeline(),
             Action::Time(direction) => self.move_time(1, direction),
+            Action::Panel(kind) => return self.toggle_panel(kind),
+            Action::Line(direction) => self.move_in_panel(1, direction),
+            Action::Choose => self.choose(),
+            Action::Run(direction) => return self.run_to_watch(direction),
+            Action::Unwatch => self.unwatch(),
+            Action::IgnoreNothing => self.ignore(None),
+            Action::Resize(direction) => self.resize(direction),
+            Action::Copy(excerpt) => self.outgoing = Some(Outgoing { excerpt, to: Destination::Clipboard }),
             Action::Follow => {
                 self.follow = !self.follow;
                 self.arrived |= self.follow;
             }
             Action::Focus(direction) => {
-                self.set_focus(self.focus.moved(direction, self.outline.is_pair(), self.timeline))
+                self.set_focus(self.focus.moved(direction, &self.wish()));
             }
             Action::OtherSide if self.outline.is_pair() => {
                 self.set_focus(Focus { side: self.focus.side.other(), ..self.focus });
@@ -102,7 +111,7 @@ impl App {
             Action::Help => self.help = Some(0),
             Action::Zoom => self.zoom = !self.zoom,
             Action::Focus(direction) => {
-                self.set_focus(self.focus.moved(direction, self.outline.is_pair(), self.timeline))
+                self.set_focus(self.focus.moved(direction, &self.wish()));
             }
             Action::OtherSide if self.outline.is_pair() => {
                 self.set_focus(Focus { side: self.focus.side.other(), ..self.focus });
@@ -177,7 +186,14 @@ impl App {
             Pane::Memory => self.roll_bytes(lines, direction),
             Pane::Wat | Pane::Native => self.scroll_code(lines, direction),
             Pane::Timeline => self.move_time(10, direction),
+            Pane::Panel => self.move_in_panel(lines, direction),
         }
+    }
+
+    /// A line more or less for the focused pane.
+    fn resize(&mut self, direction: Direction) {
+        let lines = if direction == Direction::Forward { 1 } else { -1 };
+        self.sizes.change(self.focus.pane, lines);
     }
 
     fn go_to_divergence(&mut self) {

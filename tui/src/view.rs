@@ -19,6 +19,7 @@ impl App {
             title: self.title(),
             focus: self.focus,
             timeline: self.timeline_view(),
+            panel: self.panel.clone().filter(|_| inside(self.areas.panel).height > 0),
             lists: Side::BOTH.map(|side| self.list(side)),
             hex: Side::BOTH.map(|side| self.hex(side)),
             wat: Side::BOTH.map(|side| self.wat(side, self.own_place(side, place))),
@@ -32,6 +33,7 @@ impl App {
                 column: prompt.input.visual_cursor(),
             }),
             help: self.help,
+            own_keys: self.keymap.clone(),
         };
         // Progress is shown where the answer will be.
         if self.is_away()
@@ -172,7 +174,8 @@ impl App {
                 let row = self.outline.row(parting.row);
                 let position = Side::BOTH.iter().find_map(|side| row.of(*side));
                 let at = position.map_or(String::new(), |position| format!(" at {position}"));
-                format!("{}{at} ", parting.verdict)
+                let passed = if self.ignored.is_some() { " (mismatches passed over)" } else { "" };
+                format!("{}{at}{passed} ", parting.verdict)
             }
             None => "no divergence ".to_string(),
         };

@@ -115,7 +115,7 @@ impl Node {
         }
     }
 
-    fn within(&self) -> Option<(Option<MemoryIndex>, Range<u64>)> {
+    pub(super) fn within(&self) -> Option<(Option<MemoryIndex>, Range<u64>)> {
         match self {
             Node::All(parts) => {
                 let memory = parts.iter().find_map(Node::memory);

@@ -83,8 +83,9 @@ pub(super) fn of(
             found.push(Source { memory, bytes, evidence, rank: 0 });
         }
     }
-    let best = found.iter().map(|source| source.evidence).min();
-    found.retain(|source| Some(source.evidence) == best);
+    if found.iter().any(|source| source.evidence == Evidence::SameValues) {
+        found.retain(|source| source.evidence == Evidence::SameValues);
+    }
     let mut dated = Vec::new();
     for source in found {
         // Written by neither is as old as can be.
@@ -101,6 +102,13 @@ pub(super) fn of(
         dated.push((left, Source { bytes, ..source }));
     }
     dated.sort_by_key(|(writer, _)| std::cmp::Reverse(*writer));
+    // What was written again comes first, then what was written last.
+    for (_, source) in &mut dated {
+        if source.evidence == Evidence::Recent && source.bytes == *bytes {
+            source.evidence = Evidence::Updated;
+        }
+    }
+    dated.sort_by_key(|(_, source)| source.evidence);
     dated.dedup_by(|a, b| (a.1.memory, &a.1.bytes) == (b.1.memory, &b.1.bytes));
     let ranked = (0..).zip(dated.into_iter().take(MOST_SOURCES));
     Ok(ranked.map(|(rank, (_, source))| Source { rank, ..source }).collect())

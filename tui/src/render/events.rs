@@ -54,6 +54,7 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
             let mut forms = vec![format!("{text} = {value}"), format!("{text} = {short}")];
             if let Some(name) = event.and_then(|event| event.variable.as_ref()) {
                 let bare = event.and_then(EventLine::without_bytes).map_or(String::new(), |event| event.text);
+                let bare = if crowded { shorten(&bare, u16::MAX) } else { bare };
                 // The pane below has the bytes, and no other place of the list tells what they are.
                 forms.splice(
                     0..0,

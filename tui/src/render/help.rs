@@ -2,6 +2,7 @@
 
 use super::cells::put;
 use super::text::fit;
+use crate::keymap::Keymap;
 use crate::keys::BINDINGS;
 use crate::theme::Theme;
 use ratatui::buffer::Buffer;
@@ -19,7 +20,7 @@ const MARKS: &[(&str, &str)] = &[
 ];
 
 /// The help as lines of text.
-pub(crate) fn lines() -> Vec<String> {
+pub(crate) fn lines(own: &Keymap) -> Vec<String> {
     // The table lists the keys of single panes first, because they win there; readers want the others first.
     let (everywhere, in_panes): (Vec<_>, Vec<_>) = BINDINGS.iter().partition(|binding| binding.scope().is_empty());
     let mut lines: Vec<String> = everywhere
@@ -28,7 +29,9 @@ pub(crate) fn lines() -> Vec<String> {
         .map(|binding| {
             let scope = binding.scope();
             let scope = if scope.is_empty() { String::new() } else { format!("in {scope}: ") };
-            format!("{:>10}  {:<20}  {scope}{}", binding.labels(), binding.name, binding.help)
+            let mut keys = own.labels(binding.action);
+            keys.extend(Some(binding.labels()).filter(|labels| !labels.is_empty()));
+            format!("{:>10}  {:<20}  {scope}{}", keys.join(" "), binding.name, binding.help)
         })
         .collect();
     lines.push(String::new());
@@ -38,12 +41,12 @@ pub(crate) fn lines() -> Vec<String> {
 
 /// How far the help can be scrolled at this height.
 pub(crate) fn last_top(height: u16) -> u16 {
-    (lines().len() as u16 + 2).saturating_sub(height)
+    (lines(&Keymap::default()).len() as u16 + 2).saturating_sub(height)
 }
 
 /// Draws the help over everything else, from line `top` on, or its last page.
-pub(super) fn draw(buffer: &mut Buffer, screen: Rect, top: u16, theme: Theme) {
-    let lines = lines();
+pub(super) fn draw(buffer: &mut Buffer, screen: Rect, top: u16, own: &Keymap, theme: Theme) {
+    let lines = lines(own);
     let width = screen.width.min(80);
     let height = screen.height.min(lines.len() as u16 + 2);
     let area =

@@ -6,6 +6,7 @@ mod code;
 mod events;
 mod help;
 mod memory;
+mod panel;
 mod status;
 mod text;
 mod timeline;
@@ -26,6 +27,9 @@ pub(crate) fn draw(frame: &mut Frame, areas: &Areas, screen: &Screen, theme: The
     let focused = |pane, side| screen.focus == Focus { pane, side };
     if let Some(timeline) = &screen.timeline {
         timeline::draw(buffer, areas.timeline, timeline, screen.focus.pane == Pane::Timeline, theme);
+    }
+    if let Some(panel) = &screen.panel {
+        panel::draw(buffer, areas.panel, panel, screen.focus.pane == Pane::Panel, theme);
     }
     for side in Side::BOTH {
         let i = side.index();
@@ -48,7 +52,7 @@ pub(crate) fn draw(frame: &mut Frame, areas: &Areas, screen: &Screen, theme: The
     }
     status::draw(buffer, areas, screen, theme);
     if let Some(top) = screen.help {
-        help::draw(buffer, buffer.area, top, theme);
+        help::draw(buffer, buffer.area, top, &screen.own_keys, theme);
     }
     place_cursor(frame, areas, screen);
 }

@@ -9,6 +9,7 @@ use crate::app::App;
 use crate::event_loop::translate;
 use crate::focus::{Focus, Pane};
 use crate::keys::BINDINGS;
+use crate::panel::{Panel, PanelKind};
 use crate::theme::Theme;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use forkpoint_replay::{Side, Timeline};
@@ -27,7 +28,7 @@ fn inputs() -> Vec<Event> {
     keys.chain(pointer).collect()
 }
 
-const PANES: [Pane; 5] = [Pane::Events, Pane::Memory, Pane::Wat, Pane::Native, Pane::Timeline];
+const PANES: [Pane; 6] = [Pane::Events, Pane::Memory, Pane::Wat, Pane::Native, Pane::Timeline, Pane::Panel];
 
 /// Presses every input from a row, on a screen of this size.
 fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
@@ -44,6 +45,7 @@ fn press_all(app: &mut App, at: u64, size: (u16, u16)) {
                 app.awaited = None;
                 app.set_focus(Focus { pane, side: Side::Lhs });
                 app.timeline = pane == Pane::Timeline;
+                app.panel = (pane == Pane::Panel).then(|| Panel::new(PanelKind::Marks, String::new(), Vec::new()));
                 if let Some(errand) = app.picture_due() {
                     let _ = app.run_here(&errand);
                 }

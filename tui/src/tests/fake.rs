@@ -3,7 +3,9 @@
 
 use crate::picture::Picture;
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
-use forkpoint_replay::{Heat, Pair, ReplayError, Side, TypedValue, Variable};
+use forkpoint_replay::{
+    Appearance, Differing, EventFilter, Heat, Pair, ReplayError, Side, SourceFrame, TypedValue, Variable, WhyReport,
+};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Position, TraceError};
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -304,6 +306,16 @@ impl Outline for Fake {
         (name == "mixer").then_some((MemoryIndex(0), COUNTER.start))
     }
 
+    fn source_frames(&self, _: Side, offset: CodeOffset) -> Vec<SourceFrame> {
+        let frame = SourceFrame {
+            function: Some("mix".to_string()),
+            file: Some("/build/mix.c".to_string()),
+            line: Some(14),
+            column: None,
+        };
+        Vec::from_iter((offset.0 == 0x1b2).then_some(frame))
+    }
+
     fn region(&self, _: Side, memory: MemoryIndex, address: u64) -> Option<String> {
         (memory.0 == 0 && address > 0x1_ff00).then(|| "stack".to_string())
     }
@@ -321,7 +333,12 @@ impl Traces for Fake {
         Ok((lhs.place, lhs.address, &lhs.bytes) == (rhs.place, rhs.address, &rhs.bytes))
     }
 
-    fn mismatch(&mut self, row: u64, direction: Direction) -> Result<Option<u64>, ReplayError> {
+    fn mismatch(
+        &mut self,
+        row: u64,
+        direction: Direction,
+        _: Option<&EventFilter>,
+    ) -> Result<Option<u64>, ReplayError> {
         let rows = self.rows();
         let unequal = |row: &u64| !self.is_equal(*row).expect("the row exists");
         Ok(match direction {
@@ -390,6 +407,54 @@ impl Traces for Fake {
         let count = bytes.len().min(out.len());
         out[..count].copy_from_slice(&bytes[..count]);
         count
+    }
+
+    fn differing(&mut self, most: usize, _: Option<&EventFilter>) -> Result<(Vec<Differing>, bool), ReplayError> {
+        let mut found = Vec::new();
+        for row in 0..self.rows() {
+            if !self.is_equal(row)? && found.len() < most {
+                found.push(Differing { rows: row..row + 1, count: 1 });
+            }
+        }
+        Ok((found, false))
+    }
+
+    fn matching(
+        &mut self,
+        side: Side,
+        filter: &EventFilter,
+        at: Position,
+        direction: Direction,
+    ) -> Result<Option<Position>, ReplayError> {
+        // Only what tests of the screen need: addresses.
+        let bytes = filter.addresses().unwrap_or(0..u64::MAX);
+        self.search(side, at, direction, |store| !store.bytes.is_empty() && bytes.contains(&store.address))
+    }
+
+    fn host_calls(&mut self, side: Side, most: usize) -> Result<Vec<(Position, String)>, ReplayError> {
+        let events = self.run(side).map_or(0, |run| run.events.len());
+        let calls = (10..events as u64).step_by(100).map(|at| (Position(at), format!("{}fd_write(1)", self.prefix)));
+        Ok(calls.take(most).collect())
+    }
+
+    fn appearance(&mut self, side: Side, bytes: &[u8], from: Position) -> Result<Option<Appearance>, ReplayError> {
+        let found = self.search(side, from, Direction::Forward, |store| store.bytes == bytes)?;
+        Ok(found.map(|position| Appearance { position, memory: MemoryIndex(0), address: 0x1_0004 }))
+    }
+
+    fn find_bytes(&self, side: Side, memory: MemoryIndex, bytes: &[u8], from: u64) -> Option<u64> {
+        let held = self.run(side)?.memories.get(memory.0 as usize)?.get(from as usize..)?;
+        held.windows(bytes.len()).position(|window| window == bytes).map(|at| from + at as u64)
+    }
+
+    fn why(
+        &mut self,
+        _: Side,
+        _: MemoryIndex,
+        address: u64,
+        _: [Position; 2],
+    ) -> Result<Option<WhyReport>, ReplayError> {
+        Ok((address >= 0xa400).then(|| WhyReport { chains: Vec::new(), cut_short: true }))
     }
 
     fn writer(

@@ -1,7 +1,7 @@
 //! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), how it moves through time (`time.rs`,
 //! `overview.rs`),
 //! what its command line and scripts do (`commands.rs`, `scripts.rs`), that it does not panic
-//! (`smoke.rs`, `every_key.rs`), whatever the trace (`hostile.rs`), what addresses are called (`names.rs`), that real traces are read right (`real.rs`), and
+//! (`smoke.rs`, `every_key.rs`), how fast it answers (`latency.rs`), whatever the trace (`hostile.rs`), what addresses are called (`names.rs`), what lists show and where they lead (`panels.rs`), that real traces are read right (`real.rs`), and
 //! that keys are answered during slow work (`errands.rs`).
 
 mod actions;
@@ -10,8 +10,10 @@ mod errands;
 mod every_key;
 mod fake;
 mod hostile;
+mod latency;
 mod names;
 mod overview;
+mod panels;
 mod real;
 mod screens;
 mod scripts;

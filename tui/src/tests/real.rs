@@ -126,8 +126,8 @@ fn divergence_writers_and_searches() {
     assert_eq!(found(&mut source, "finished", 0, Direction::Forward), Some(HEAD + STORES));
     assert_eq!(found(&mut source, "invoke", 900, Direction::Backward), Some(1));
     assert_eq!(found(&mut source, "v128", 0, Direction::Forward), None);
-    assert_eq!(source.mismatch(0, Direction::Forward).expect("readable"), Some(parting.row));
-    assert_eq!(source.mismatch(parting.row, Direction::Backward).expect("readable"), None);
+    assert_eq!(source.mismatch(0, Direction::Forward, None).expect("readable"), Some(parting.row));
+    assert_eq!(source.mismatch(parting.row, Direction::Backward, None).expect("readable"), None);
 }
 
 #[test]

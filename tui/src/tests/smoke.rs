@@ -2,13 +2,27 @@
 
 use super::fake::Fake;
 use super::{draw, viewer};
-use crate::action::{Action, Awaited, ByteMove, PromptKind};
+use crate::action::{Action, Awaited, ByteMove, Excerpt, PromptKind};
+use crate::panel::PanelKind;
 use crate::traces::Alike;
 use crate::traces::Direction::{Backward, Forward};
 use tui_input::InputRequest;
 
 /// A small generator: the same actions in every run, so that a failure can be reproduced.
 pub(super) struct Random(pub(super) u64);
+
+const PANELS: [PanelKind; 6] = [
+    PanelKind::Divergences,
+    PanelKind::Marks,
+    PanelKind::Watches,
+    PanelKind::HostCalls,
+    PanelKind::Why,
+    PanelKind::Source,
+];
+
+/// No file is written.
+const ASKED: [PromptKind; 5] =
+    [PromptKind::Watch, PromptKind::Ignore, PromptKind::Bytes, PromptKind::Appearance, PromptKind::Theme];
 
 impl Random {
     pub(super) fn below(&mut self, limit: u64) -> u64 {
@@ -19,7 +33,7 @@ impl Random {
     pub(super) fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
         let direction = if self.below(2) == 0 { Forward } else { Backward };
-        match self.below(39) {
+        match self.below(52) {
             0 => Action::StepBack,
             1 => Action::PageDown,
             2 => Action::PageUp,
@@ -58,29 +72,64 @@ impl Random {
             34 => Action::Timeline,
             35 => Action::Time(direction),
             33 => Action::Prompt(PromptKind::Command),
+            36 => Action::Panel(PANELS[self.below(6) as usize]),
+            37 => Action::Panel(PANELS[self.below(6) as usize]),
+            38 => Action::Line(direction),
+            39 => Action::Choose,
+            40 => Action::Run(direction),
+            41 => Action::Prompt(ASKED[self.below(5) as usize]),
+            42 => Action::Unwatch,
+            43 => Action::IgnoreNothing,
+            44 => Action::Resize(direction),
+            45 => Action::Copy(Excerpt::Events),
+            46 => Action::Edit(InputRequest::InsertChar(b"addr==0pos<>1\" i32"[self.below(18) as usize].into())),
             _ => Action::Step,
         }
     }
 }
 
+/// Performs random actions on random screens: the cursor stays among the rows.
+fn play(fake: Fake, seed: u64, frames: usize) -> u64 {
+    let mut random = Random(seed);
+    let mut app = viewer(fake, None);
+    let mut actions = 0;
+    for _ in 0..frames {
+        if let Some(errand) = app.picture_due() {
+            app.run_here(&errand).expect("the fake reads without an error");
+        }
+        for _ in 0..random.below(4) {
+            let action = random.action();
+            app.dispatch(action);
+            actions += 1;
+        }
+        let (width, height) = (random.below(200) as u16, random.below(60) as u16);
+        draw(&mut app, width, height);
+        assert!(app.row < app.outline.rows());
+    }
+    actions
+}
+
 #[test]
 fn random_actions_on_random_screens() {
-    for (seed, fake) in [Fake::pair(), Fake::single(), Fake::stopped()].into_iter().enumerate() {
-        let mut random = Random(seed as u64);
-        let mut app = viewer(fake, None);
-        for _ in 0..1500 {
-            if let Some(errand) = app.picture_due() {
-                app.run_here(&errand).expect("the fake reads without an error");
-            }
-            for _ in 0..random.below(4) {
-                let action = random.action();
-                app.dispatch(action);
-            }
-            let (width, height) = (random.below(200) as u16, random.below(60) as u16);
-            draw(&mut app, width, height);
-            assert!(app.row < app.outline.rows());
+    for (seed, fake) in (0..).zip([Fake::pair(), Fake::single(), Fake::stopped()]) {
+        assert!(play(fake, seed, 1500) > 1500);
+    }
+}
+
+#[test]
+#[ignore = "100,000 actions take minutes: cargo test --workspace --lib -- --ignored random_actions"]
+fn random_actions_100_000() {
+    let mut actions = 0;
+    for seed in 100.. {
+        let fakes = [Fake::pair(), Fake::single(), Fake::stopped(), Fake::with_gap(40, 90)];
+        for fake in fakes {
+            actions += play(fake, seed, 2000);
+        }
+        if actions >= 100_000 {
+            break;
         }
     }
+    println!("{actions} actions");
 }
 
 #[test]
