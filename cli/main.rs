@@ -30,6 +30,7 @@ mod rerun;
 mod runner_check;
 mod sweep;
 mod view;
+mod view_state;
 mod why;
 
 use answer::Answer;

@@ -3,6 +3,7 @@
 use crate::answer::Answer;
 use crate::args::ViewArgs;
 use crate::output::{print, tell};
+use crate::view_state::ViewState;
 use crate::{files, last, progress};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
@@ -17,6 +18,7 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
     let script = args.script.as_deref().map(script).transpose()?;
     let shown = progress::show(false);
     let (lhs, rhs, what) = opened(args.lhs.as_deref(), args.rhs.as_deref())?;
+    let kept = ViewState::of(&lhs.timeline, rhs.as_ref().map(|rhs| &rhs.timeline));
     if script.is_none() {
         forkpoint_tui::need_terminal()?;
     }
@@ -30,8 +32,13 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
             what.iter().for_each(|what| tell(&format!("note: this is {what}")));
             viewer.run_script(&script, args.size, print)?;
         }
-        (None, Some(what)) => viewer.saying(&what).show()?,
-        (None, None) => viewer.show()?,
+        (None, what) => {
+            // A script does not depend on what somebody did before.
+            let viewer = viewer.with_kept(&kept.read());
+            let viewer = if let Some(what) = what { viewer.saying(&what) } else { viewer };
+            let left = viewer.show()?;
+            kept.write(&left).context("keeping marks and watches in the folder for caches")?;
+        }
     }
     Ok(Answer::Yes)
 }

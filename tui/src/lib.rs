@@ -40,6 +40,7 @@ mod headway;
 mod hex;
 mod in_view;
 mod jumps;
+mod kept;
 mod keymap;
 mod keys;
 mod layout;
@@ -185,15 +186,23 @@ impl Viewer {
         script::run(&mut self.0, script, size, print)
     }
 
-    /// Shows them until the user leaves.
+    /// The same with marks, watches and layout of an earlier session: what [`Viewer::show`] returned. Lines that make no sense are
+    /// left out.
+    #[must_use]
+    pub fn with_kept(mut self, text: &str) -> Viewer {
+        self.0.take_kept(text);
+        self
+    }
+
+    /// Shows them until the user leaves. Returns the user's marks, watches and layout in lines, for [`Viewer::with_kept`].
     ///
     /// # Errors
     /// When there is no terminal, or it cannot be used. Errors in damaged parts of a trace are shown on the screen.
-    pub fn show(mut self) -> Result<(), TuiError> {
+    pub fn show(mut self) -> Result<String, TuiError> {
         need_terminal()?;
         let mut tty = terminal::Tty::enter()?;
         event_loop::run(&mut self.0, &mut tty)?;
-        Ok(())
+        Ok(self.0.kept())
     }
 }
 

@@ -88,7 +88,7 @@ impl Variables {
             // A unit that is damaged has the variables before the damage.
             let _ = Walk { types, unit, scopes: Vec::new() }.collect(&mut known);
         }
-        known.sort_by(|a, b| (a.start, a.size).cmp(&(b.start, b.size)));
+        known.sort_by_key(|variable| (variable.start, variable.size));
         // A variable of a header is in every unit that includes it.
         known.dedup_by(|a, b| (a.start, a.size, &a.name) == (b.start, b.size, &b.name));
         let largest = known.iter().map(|variable| variable.size).max().unwrap_or(0);

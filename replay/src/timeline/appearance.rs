@@ -66,10 +66,9 @@ impl Timeline {
                 let event = Event::read(&raw, &sites)?;
                 // A store of bytes none of which is sought completes nothing.
                 let cold = event.bytes().is_some_and(|bytes| !bytes.iter().any(|byte| hot[usize::from(*byte)]));
-                let around = match event.written().filter(|(.., length)| *length > 0 && !cold) {
-                    Some((memory, address, length)) => Some((memory, around(address, length, sought.len() as u64))),
-                    None => None,
-                };
+                let written = event.written().filter(|(.., length)| *length > 0 && !cold);
+                let around =
+                    written.map(|(memory, address, length)| (memory, around(address, length, sought.len() as u64)));
                 if let Some((memory, range)) = &around {
                     read(&self.image, *memory, range, &mut before);
                 }

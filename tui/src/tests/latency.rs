@@ -49,7 +49,7 @@ fn latency_from_key_to_frame() {
     }
     println!("| debug information, on its own thread | {:.0} |", begun.elapsed().as_secs_f64() * 1e3);
     let rows = app.outline.rows();
-    let mut report = |what: &str, mut times: Vec<f64>| {
+    let report = |what: &str, mut times: Vec<f64>| {
         times.sort_by(f64::total_cmp);
         println!("| {what} | {:.1} | {:.1} |", times[times.len() / 2], times[times.len() - 1]);
     };

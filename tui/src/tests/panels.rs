@@ -190,6 +190,24 @@ fn what_leaves_is_text_without_control_characters() {
 }
 
 #[test]
+fn marks_watches_and_layout_outlive_a_session() {
+    let mut app = samples();
+    act(&mut app, &[Action::Mark('a'), Action::Resize(Forward)]);
+    ask(&mut app, PromptKind::Watch, "addr == 0x10 && value > 1");
+    ask(&mut app, PromptKind::Ignore, "pos == 12");
+    let kept = app.kept();
+    assert_eq!(kept, "mark a 12\nwatch addr == 0x10 && value > 1\nignore pos == 12\nsizes 0 0 -1 0\n");
+    let mut again = samples();
+    again.take_kept(&kept);
+    assert_eq!(again.kept(), kept);
+    assert_eq!(again.jumps.marked('a'), Some(12));
+    let mut wrong = samples();
+    wrong.take_kept("mark a 99999\nmark \u{1b} 1\nsizes 1\nwatch kind\nfly\nmark b 3\n");
+    assert_eq!(wrong.kept(), "mark b 3\n");
+    assert!(wrong.message.as_ref().is_some_and(|message| message.starts_with("5 lines")), "{:?}", wrong.message);
+}
+
+#[test]
 fn themes_have_names() {
     let mut app = viewer(Fake::pair(), None);
     ask(&mut app, PromptKind::Theme, "pink");
