@@ -18,7 +18,7 @@ pub use compare::CompareArgs;
 pub use engines::EngineList;
 pub use export::{ExportArgs, ExportFormat};
 pub use format::Format;
-pub use guest::{GuestArgs, ProgramArgs, RunArgs, options_for};
+pub use guest::{GuestArgs, PageArgs, ProgramArgs, RunArgs, options_for};
 pub use html::HtmlArgs;
 pub use pack::PackArgs;
 pub use parse::{parse_range, parse_size};
@@ -68,7 +68,7 @@ fn long_version() -> String {
 pub enum Command {
     /// Run a module and record every change to its memories
     #[command(
-        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record lib.wasm --alloc malloc --invoke 'render \"a->b\"'\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout\n  forkpoint record --node -o app.fpt -- app.mjs input.txt"
+        after_help = "EXAMPLES\n  forkpoint record sieve.wat --invoke 'run 1000'\n  forkpoint record app.wasm --engine wasmi --dir data -o app.fpt -- --verbose\n  forkpoint record lib.wasm --alloc malloc --invoke 'render \"a->b\"'\n  forkpoint record app.wasm --timeout 10s --fail-on trap,crash,timeout\n  forkpoint record --node -o app.fpt -- app.mjs input.txt\n  forkpoint record --browser page.html --until 'window.done' -o page.fpt"
     )]
     Record(RecordArgs),
     /// Record a module under two engines, or two builds of a program, and report the first divergence

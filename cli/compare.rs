@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &CompareArgs) -> Result<Answer> {
-    if args.recording.is_some() || args.program.node.is_some() {
+    if args.recording.is_some() || args.program.is_javascript() {
         return recording::run(args);
     }
     if args.view {
@@ -150,7 +150,7 @@ fn other(args: &CompareArgs, file: &Path) -> Result<Program> {
     if [guest.file(), file].into_iter().any(is_script) {
         bail!("two builds are compared as modules, and a .wast file is a script: name two .wasm or .wat files");
     }
-    let program = ProgramArgs { module: Some(file.to_path_buf()), modules: Vec::new(), node: None, module_of: None };
+    let program = ProgramArgs { module: Some(file.to_path_buf()), ..ProgramArgs::default() };
     self::program(&GuestArgs { program, ..guest })
         .context("the other build must take the same calls and imports as the first")
 }

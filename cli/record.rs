@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Runs the command.
 pub fn run(args: &RecordArgs) -> Result<Answer> {
-    if args.guest.program.node.is_some() {
+    if args.guest.program.is_javascript() {
         return javascript::run(args);
     }
     let mut engine = args.engine.clone();

@@ -12,17 +12,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Reads the module and checks everything that can be checked before a run.
 pub fn program(guest: &GuestArgs) -> Result<Program> {
-    if guest.program.node.is_some() {
+    if guest.program.is_javascript() {
         bail!(
-            "--node is for record and compare: reduce takes a module, and cannot run a program that lives in JavaScript"
+            "--node and --browser are for record and compare: reduce takes a module, and cannot run a program that lives in JavaScript"
         );
+    }
+    if guest.program.module_of.is_some() {
+        bail!("--module-of chooses among the modules of a program in JavaScript: it needs --node or --browser");
     }
     if !guest.program.modules.is_empty() {
         return linked(guest);
     }
     if guest.program.module.is_none() {
         bail!(
-            "no module was given: name one (.wasm or .wat), a script (.wast), or a program in JavaScript with --node"
+            "no module was given: name one (.wasm or .wat), a script (.wast), or a program in JavaScript with --node or --browser"
         );
     }
     let file = guest.file();

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::external::{Need, external_tests, javascript, node};
+use common::external::{CHROMIUM, Need, external_tests, javascript, node};
 use common::{Ran, folder_with, repository, run};
 use forkpoint_traces::{EngineWords, HostEvent, RawEvent, SiteId, TraceError, TraceReader, TraceWriter};
 use std::fs;
@@ -28,6 +28,9 @@ external_tests! {
         resvg_runs_everywhere,
         graphviz_runs_where_there_are_exceptions,
         binaryen_runs_everywhere_within_a_compiler;
+    [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
+        a_hostile_page_is_bounded;
+    [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
 }
 
 /// Engines that run such a recording.
@@ -472,4 +475,79 @@ fn graphviz_runs_where_there_are_exceptions() {
 
 fn binaryen_runs_everywhere_within_a_compiler() {
     everywhere("asc", &["--module-of", "7de96de5"]);
+}
+
+/// Shows a page, `page.html` of the folder, in a browser and records its module.
+fn browse(folder: &Path, more: &[&str]) -> Ran {
+    let mut command = vec!["record", "--browser", "page.html", "-o", "app.fpt"];
+    command.extend(more);
+    run(folder, &command)
+}
+
+fn page(module: &str, script: &str) -> TempDir {
+    let binary = wat::parse_str(module).expect("a module");
+    let html = format!("<!doctype html><p id=said></p><script type=module>{script}</script>");
+    folder_with(&[("app.wasm", &binary), ("page.html", html.as_bytes())])
+}
+
+/// The demo's host writes through an array that it keeps, throws, and calls back, as in Node; what it prints is not compared.
+fn a_page_is_recorded_in_a_browser() {
+    let folder = page(
+        r#"(module
+          (import "env" "f" (func $f (param i32) (result i32)))
+          (memory (export "memory") 1 4)
+          (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0))
+            (i32.add (i32.load (i32.const 100)) (call $f (local.get 0)))))"#,
+        r#"let bytes;
+        const f = (value) => {
+          bytes[200] = value;
+          if (value === 2) exports.memory.grow(1);
+          return value === 0 ? 0 : exports.run(value - 1);
+        };
+        const { instance, module } = await WebAssembly.instantiateStreaming(fetch("app.wasm"), { env: { f } });
+        const { exports } = instance;
+        bytes = new Uint8Array(exports.memory.buffer);
+        bytes[100] = 7;
+        said.textContent = exports.run(4) + " " + (instance instanceof WebAssembly.Instance);
+        fetch("http://127.0.0.1:8099/elsewhere").catch(() => { window.done = said.textContent === "35 true"; });"#,
+    );
+    let recorded = browse(folder.path(), &["--until", "window.done"]);
+    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
+    // No other server is reached, not even on this machine.
+    assert!(recorded.stderr.contains("to \"127.0.0.1:8099\" were refused"), "{recorded:?}");
+    let dumped = dump(folder.path());
+    for step in
+        ["call run(4)", "host calls run(0)", "host grows by 1 -> 1 (now 2 pages)", "host write [0x00000064; 1] <- 07"]
+    {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    replays(folder.path());
+}
+
+/// Pages that put something else in WebAssembly's place, or never come to an end.
+fn a_hostile_page_is_bounded() {
+    let module = r#"(module (memory 1) (func (export "run") (result i32) (i32.store (i32.const 0) (i32.const 1)) (i32.const 1)))"#;
+    let replaced = page(module, "window.WebAssembly = { instantiate() {} }; WebAssembly.instantiate();");
+    let ran = browse(replaced.path(), &["--seconds", "1"]);
+    assert!(ran.code == 2 && ran.stderr.contains("instantiated no WebAssembly module"), "{ran:?}");
+    let endless = page(
+        module,
+        r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
+        for (;;) instance.exports.run();"#,
+    );
+    let ran = browse(endless.path(), &["--seconds", "2"]);
+    assert!(ran.stderr.contains("does not come to an end, and is stopped"), "{ran:?}");
+    assert!(dump(endless.path()).contains("call run()"), "what was recorded is kept");
+}
+
+fn sqlite_in_a_page_runs_everywhere() {
+    let html = fs::read(repository("tests/javascript/page.html")).expect("a page");
+    let read = |name: &str| fs::read(javascript().join("sql.js/dist").join(name)).expect("sql.js");
+    let (script, module) = (read("sql-wasm.js"), read("sql-wasm.wasm"));
+    let folder = folder_with(&[("page.html", &html), ("sql-wasm.js", &script), ("sql-wasm.wasm", &module)]);
+    let recorded = browse(folder.path(), &["--until", "window.done", "--screenshot", "page.png"]);
+    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
+    assert!(fs::read(folder.path().join("page.png")).expect("a picture").starts_with(b"\x89PNG"));
+    replays(folder.path());
 }

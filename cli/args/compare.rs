@@ -22,7 +22,7 @@ pub struct CompareArgs {
     pub run: RunArgs,
     /// Instead of a module: a recording, of a program that lives in JavaScript or any other; the right engine, or each of
     /// --engines, runs it again and is compared with it
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "modules", "node", "other", "arguments"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "modules", "node", "browser", "other", "arguments"])]
     pub recording: Option<PathBuf>,
     /// The left engine, the reference
     #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
@@ -67,7 +67,7 @@ pub struct CompareArgs {
     /// Open what was found in the viewer, instead of printing it
     ///
     /// If the runs agree, or the traces do not show how they diverge, the result is printed as without this option.
-    #[arg(long, conflicts_with_all = ["engines", "other", "recording", "node", "same_as", "echo", "format", "json"])]
+    #[arg(long, conflicts_with_all = ["engines", "other", "recording", "node", "browser", "same_as", "echo", "format", "json"])]
     pub view: bool,
     /// End with 0 if the runs diverge in this way, and with 1 if they agree or diverge in another: for `git bisect run` and for
     /// reducers

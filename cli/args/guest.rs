@@ -17,10 +17,10 @@ pub struct GuestArgs {
 }
 
 /// What to run.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct ProgramArgs {
     /// The module, binary (.wasm) or text (.wat), or a script (.wast)
-    #[arg(conflicts_with_all = ["modules", "node"])]
+    #[arg(conflicts_with_all = ["modules", "node", "browser"])]
     pub module: Option<PathBuf>,
     /// Instead of a module: a program in JavaScript, which Node runs, with its arguments after --. The module that it
     /// instantiates is recorded where it lives (docs/javascript.md); PATH is that of Node
@@ -28,15 +28,52 @@ pub struct ProgramArgs {
     ///   forkpoint record --node -o app.fpt -- app.mjs input.txt
     #[arg(long, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "node", verbatim_doc_comment)]
     pub node: Option<String>,
-    /// With --node, which of several modules is recorded: by its name, an export's, or the beginning of its BLAKE3 [default:
+    #[command(flatten)]
+    pub page: PageArgs,
+    /// With --node or --browser, which of several modules is recorded: by its name, an export's, or the beginning of its BLAKE3 [default:
     /// the first that is instantiated]
-    #[arg(long, value_name = "WHICH", requires = "node")]
+    #[arg(long, value_name = "WHICH")]
     pub module_of: Option<String>,
     /// Instead of one module: a module of a program, and the name under which the others import from it; repeatable
     ///
     /// Calls name the module, as in --invoke 'b.run 64'; without a name they are the last module's.
     #[arg(id = "modules", long = "module", value_name = "NAME=FILE", value_parser = parse_module)]
     pub modules: Vec<(String, PathBuf)>,
+}
+
+impl ProgramArgs {
+    /// Whether it lives in JavaScript.
+    pub fn is_javascript(&self) -> bool {
+        self.node.is_some() || self.page.browser.is_some()
+    }
+}
+
+/// A page that a browser shows.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PageArgs {
+    /// Instead of a module: a page, by its address or its file, which a local Chromium shows without a screen. The module
+    /// that it instantiates is recorded there (docs/javascript.md); Node must be installed, too
+    ///
+    ///   forkpoint record --browser page.html --until 'window.done' -o page.fpt
+    ///
+    /// The page loads files from its folder, or what is at its own origin; all else is refused.
+    #[arg(long, value_name = "URL|FILE", conflicts_with = "node", verbatim_doc_comment)]
+    pub browser: Option<String>,
+    /// With --browser: end the recording once this expression in JavaScript is true in the page
+    #[arg(long, value_name = "EXPRESSION", requires = "browser")]
+    pub until: Option<String>,
+    /// With --browser: end the recording after this time [default: 10, and 60 with --until]
+    #[arg(long, value_name = "N", requires = "browser", value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: Option<u32>,
+    /// With --browser: let the page load from this origin, too, as in https://example.org; repeatable
+    #[arg(long, value_name = "ORIGIN", requires = "browser")]
+    pub allow_origin: Vec<String>,
+    /// With --browser: the browser [default: the Chromium or Chrome on PATH]
+    #[arg(long, value_name = "PATH", requires = "browser")]
+    pub chromium: Option<PathBuf>,
+    /// With --browser: write a picture of the page in the end, in PNG
+    #[arg(long, value_name = "FILE", requires = "browser")]
+    pub screenshot: Option<PathBuf>,
 }
 
 /// How a module is called, what it is given and how its run is recorded.

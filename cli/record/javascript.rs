@@ -1,15 +1,15 @@
-//! `forkpoint record --node`: record a program where it lives.
+//! `forkpoint record --node` and `--browser`: record a program where it lives.
 
 use super::{RecordedJson, default_output, findings, summary};
 use crate::answer::Answer;
-use crate::args::{GuestArgs, RecordArgs};
+use crate::args::{GuestArgs, PageArgs, RecordArgs};
 use crate::output::{print_json, tell};
 use crate::request::run_request;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use forkpoint_compare::record_app;
 use forkpoint_replay::printable;
-use forkpoint_tracer::{App, AppRecorded, BundledRunner, BundledSpec, EngineSpec, Request, Stdio, WasiSetup};
-use std::path::Path;
+use forkpoint_tracer::{App, AppRecorded, BundledRunner, BundledSpec, EngineSpec, Page, Request, Stdio, WasiSetup};
+use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub fn run(args: &RecordArgs) -> Result<Answer> {
@@ -48,7 +48,11 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
 
 /// The program on the command line.
 pub fn app(guest: &GuestArgs) -> Result<App> {
-    if guest.run.arguments.is_empty() {
+    let with = if guest.program.page.browser.is_some() { "--browser" } else { "--node" };
+    if with == "--browser" && !guest.run.arguments.is_empty() {
+        bail!("--browser takes no arguments after --: what a page is told is in its address");
+    }
+    if with == "--node" && guest.run.arguments.is_empty() {
         bail!("--node needs a program: forkpoint record --node -o app.fpt -- app.mjs ARGUMENTS");
     }
     let given = [
@@ -64,13 +68,49 @@ pub fn app(guest: &GuestArgs) -> Result<App> {
         ("--run-features", guest.run.run_features.is_some()),
     ];
     if let Some((option, _)) = given.iter().find(|(_, given)| *given) {
-        bail!("{option} has no meaning with --node: the program itself calls its module and answers its imports");
+        bail!("{option} has no meaning with {with}: the program itself calls its module and answers its imports");
     }
-    Ok(App { command: guest.run.arguments.clone(), module: guest.program.module_of.clone() })
+    let module = guest.program.module_of.clone();
+    match &guest.program.page.browser {
+        Some(shown) => {
+            Ok(App { command: vec![shown.clone()], page: Some(page(&guest.program.page, shown)?), module })
+        }
+        None => Ok(App { command: guest.run.arguments.clone(), page: None, module }),
+    }
+}
+
+/// The page of --browser, at an address or in a file.
+fn page(args: &PageArgs, shown: &str) -> Result<Page> {
+    let mut page = Page {
+        url: None,
+        file: None,
+        folder: None,
+        origins: args.allow_origin.clone(),
+        until: args.until.clone(),
+        seconds: args.seconds.unwrap_or(if args.until.is_some() { 60 } else { 10 }),
+        chromium: args.chromium.clone(),
+        screenshot: args.screenshot.clone().map(std::path::absolute).transpose().context("the picture's file")?,
+    };
+    if shown.starts_with("http://") || shown.starts_with("https://") {
+        page.url = Some(shown.to_string());
+        page.origins.push(shown.to_string());
+        return Ok(page);
+    }
+    let file = PathBuf::from(shown).canonicalize().with_context(|| format!("--browser {shown}"))?;
+    let (Some(folder), Some(name), true) = (file.parent(), file.file_name(), file.is_file()) else {
+        bail!("--browser {shown}: it is not a file; name the page itself, or an address with http:// or https://");
+    };
+    let Some(name) = name.to_str() else { bail!("--browser {shown}: its name is not UTF-8") };
+    page.folder = Some(folder.to_path_buf());
+    page.file = Some(name.to_string());
+    Ok(page)
 }
 
 /// How it is recorded. `engine` is the one of --engine, which may name one of V8's compilers.
 pub fn request(guest: &GuestArgs, engine: &EngineSpec) -> Result<Request> {
+    if guest.program.page.browser.is_some() && *engine != EngineSpec::default() && engine.to_string() != "node" {
+        bail!("--browser records under the browser's own engine, not under {engine}: leave out --engine");
+    }
     let path = guest.program.node.as_deref().unwrap_or("node");
     let engine = match engine {
         EngineSpec::Bundled(spec @ BundledSpec { runner: BundledRunner::Node(_), program, .. }) => {

@@ -1,23 +1,18 @@
 // Stands behind `WebAssembly` in a program that lives in JavaScript, in its main thread. The first module that the
 // recorder wants is instantiated as the recorder has rewritten it; the program gets the functions of that instance in
-// wrappers (guest.cjs), and of everything else the original.
+// wrappers (guest.cjs), and of everything else the original. app.cjs has what is Node's, page.cjs what is a browser's.
 
 "use strict";
 
-const fs = require("fs");
-const path = require("path");
 const { Guest } = require("./guest.cjs");
-const { Wire } = require("./wire.cjs");
-
-// The oldest release of Node with all that is used here.
-const OLDEST = 18;
 
 const API = WebAssembly;
 const { Module, Instance, Table, compile, instantiate, compileStreaming, instantiateStreaming } = API;
 const exportsOf = Object.getOwnPropertyDescriptor(Instance.prototype, "exports");
 
-const { socket } = JSON.parse(fs.readFileSync(path.join(__dirname, "link.json")));
-const wire = new Wire(socket);
+// Where the program lives: `wire`, `system`, `refuse(why)`, `isOwn()`, whether the caller is no part of the program, and
+// `asked(bytes)`, what the recorder wants to be done with a module.
+let place = null;
 
 // The bytes of modules, the exports of the recorded instance, its tables by number.
 const sources = new WeakMap();
@@ -26,39 +21,14 @@ const tables = new Map();
 // Modules that the recorder does not want.
 const passed = new WeakSet();
 let guest = null;
-let asked = 0;
-
-function about() {
-  const flags = process.execArgv;
-  const mode = flags.includes("--no-liftoff") ? "turbofan" : flags.includes("--no-wasm-tier-up") ? "liftoff" : "tiering";
-  return {
-    protocol: 2, spec: "node", name: "v8", version: process.versions.v8, mode, compiler: mode, opt_level: "default",
-    target: process.arch, cpu_features: [],
-    settings: [["node", process.versions.node], ["flags", flags.join(" ")], ["last events", "kept but in a crash"]],
-  };
-}
-
-// What cannot be recorded ends the recording, and with it the program.
-function refuse(why) {
-  wire.message(JSON.stringify({ Failed: why }));
-  process.kill(process.pid, "SIGKILL");
-}
 
 // A copy of the bytes in a BufferSource; `undefined` for what is none, about which V8 complains itself.
 function bytesOf(source) {
-  if (ArrayBuffer.isView(source)) return Buffer.from(source.buffer, source.byteOffset, source.byteLength).slice();
-  if (source instanceof ArrayBuffer || source instanceof SharedArrayBuffer) return Buffer.from(source).slice();
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength).slice();
+  // Pages have shared memory only where they ask for it.
+  const shared = typeof SharedArrayBuffer === "function" && source instanceof SharedArrayBuffer;
+  if (source instanceof ArrayBuffer || shared) return new Uint8Array(source).slice();
   return undefined;
-}
-
-// Whether the one who has called is Node itself, which has modules of its own.
-function isNodes() {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 4;
-  const frames = String(new Error().stack).split("\n").slice(1);
-  Error.stackTraceLimit = stackTraceLimit;
-  const caller = frames.find((frame) => !frame.includes(__filename)) ?? "";
-  return /[( ]node:/.test(caller);
 }
 
 function remember(module, bytes) {
@@ -70,15 +40,9 @@ function remember(module, bytes) {
 function plan(module) {
   const bytes = sources.get(module);
   if (bytes === undefined || passed.has(module)) return null;
-  const file = `instantiated-${asked++}.wasm`;
-  fs.writeFileSync(path.join(__dirname, file), bytes);
-  wire.message(JSON.stringify({ Module: file }));
-  const { Record: name } = wire.order();
-  if (name === undefined) {
-    passed.add(module);
-    return null;
-  }
-  return JSON.parse(fs.readFileSync(path.join(__dirname, name)));
+  const found = place.asked(bytes);
+  if (found === null) passed.add(module);
+  return found;
 }
 
 // The imports of a module, with functions in wrappers; everything is read once, in the order of the module.
@@ -95,7 +59,7 @@ function wrapped(module, imports, recorded) {
     }
     const value = namespace[name];
     if (API.Suspending !== undefined && value instanceof API.Suspending) {
-      refuse(`it imports ${from}.${name} as a WebAssembly.Suspending: calls that suspend the guest cannot be recorded`);
+      place.refuse(`it imports ${from}.${name} as a WebAssembly.Suspending: calls that suspend the guest cannot be recorded`);
     }
     if (!Object.hasOwn(mine, from)) Object.defineProperty(mine, from, { value: Object.create(null), enumerable: true });
     mine[from][name] = kind === "function" && typeof value === "function" ? recorded.imported(number, value) : value;
@@ -108,7 +72,7 @@ function wrapped(module, imports, recorded) {
 function apart(module, imports) {
   for (const { module: from, name, kind } of Module.imports(module)) {
     if (kind === "table" && tables.has(imports?.[from]?.[name])) {
-      refuse(`another module imports the recorded one's table as ${from}.${name}: what it calls there cannot be seen`);
+      place.refuse(`another module imports the recorded one's table as ${from}.${name}: what it calls there cannot be seen`);
     }
   }
 }
@@ -122,10 +86,10 @@ function make(module, imports, api) {
     return renamed(api, () => new Instance(module, imports));
   };
   if (wanted === null || (imports === undefined && Module.imports(module).length > 0)) return plain();
-  const recorded = new Guest(wire, wanted, refuse);
-  const rewritten = new Module(fs.readFileSync(path.join(__dirname, wanted.module)));
-  wire.message('{"Accepted":"validate"}');
-  wire.message('{"Accepted":"compile"}');
+  const recorded = new Guest(place.wire, wanted.plan, place);
+  const rewritten = new Module(wanted.rewritten);
+  place.wire.message('{"Accepted":"validate"}');
+  place.wire.message('{"Accepted":"compile"}');
   let instance;
   try {
     const mine = wrapped(module, imports ?? {}, recorded);
@@ -134,13 +98,13 @@ function make(module, imports, api) {
   } catch (error) {
     guest = recorded;
     recorded.over = true;
-    wire.message(JSON.stringify({ Rejected: { stage: "instantiate", message: String(error?.message), offset: null, code: null } }));
+    place.wire.message(JSON.stringify({ Rejected: { stage: "instantiate", message: String(error?.message), offset: null, code: null } }));
     throw error;
   }
   guest = recorded;
-  wire.help();
+  place.help();
   const raw = exportsOf.get.call(instance);
-  wanted.set_tables.forEach(({ index, export: name }) => tables.set(raw[name], index));
+  wanted.plan.set_tables.forEach(({ index, export: name }) => tables.set(raw[name], index));
   const exports = Object.create(null);
   for (const { name, kind } of Module.exports(module)) {
     exports[name] = kind === "function" ? recorded.function(raw[name]) : raw[name];
@@ -172,7 +136,9 @@ function stand(object, name, handler) {
   Object.defineProperty(object, name, { ...descriptor, value: proxy });
 }
 
-function standBehind() {
+// Does it for a program that lives at `where`; answers with what gives the recorded instance, or null.
+function standBehind(where) {
+  place = where;
   stand(Function.prototype, "toString", {
     apply(native, self, values) {
       const number = guest?.raw.get(self)?.number;
@@ -183,7 +149,7 @@ function standBehind() {
   const target = (newTarget, proxy, native) => (newTarget === proxy ? native : newTarget);
   stand(API, "Module", {
     construct(native, values, newTarget) {
-      const bytes = isNodes() ? undefined : bytesOf(values[0]);
+      const bytes = place.isOwn() ? undefined : bytesOf(values[0]);
       return remember(Reflect.construct(native, values, target(newTarget, API.Module, native)), bytes);
     },
   });
@@ -198,7 +164,7 @@ function standBehind() {
   Instance.prototype.constructor = API.Instance;
   stand(API, "compile", {
     apply(native, self, values) {
-      const bytes = isNodes() ? undefined : bytesOf(values[0]);
+      const bytes = place.isOwn() ? undefined : bytesOf(values[0]);
       return Reflect.apply(native, self, values).then((module) => remember(module, bytes));
     },
   });
@@ -206,7 +172,7 @@ function standBehind() {
     apply(native, self, values) {
       const [source, imports] = values;
       if (source instanceof Module) return Promise.resolve().then(() => make(source, imports, "instantiate"));
-      const bytes = isNodes() ? undefined : bytesOf(source);
+      const bytes = place.isOwn() ? undefined : bytesOf(source);
       if (bytes === undefined) return Reflect.apply(native, self, values);
       return compile(bytes).then(
         (module) => ({ module: remember(module, bytes), instance: make(module, imports, "instantiate") }),
@@ -217,7 +183,7 @@ function standBehind() {
   const streamed = async (source) => {
     const response = await source;
     const bytes = typeof response?.clone === "function" ? response.clone().arrayBuffer() : undefined;
-    return remember(await compileStreaming.call(API, response), bytes && Buffer.from(await bytes));
+    return remember(await compileStreaming.call(API, response), bytes && new Uint8Array(await bytes));
   };
   stand(API, "compileStreaming", { apply: (native, self, [source]) => streamed(source) });
   stand(API, "instantiateStreaming", {
@@ -239,7 +205,7 @@ function standBehind() {
     if (value === null || value === undefined) return { value, number: null };
     const known = guest.raw.get(value);
     if (known === undefined && typeof value === "function") {
-      refuse("it puts a function into a table of the recorded module that is not the module's own: that cannot be recorded yet");
+      place.refuse("it puts a function into a table of the recorded module that is not the module's own: that cannot be recorded yet");
     }
     return known === undefined ? { value, number: null } : { value: known.raw, number: known.number };
   };
@@ -249,7 +215,7 @@ function standBehind() {
       const element = numbered(value);
       // A missing value is null, and `undefined` is not.
       Reflect.apply(native, self, value === undefined ? [index] : [index, element.value]);
-      wire.setElement(tables.get(self), Number(index), element.number);
+      place.wire.setElement(tables.get(self), Number(index), element.number);
     },
   });
   stand(Table.prototype, "grow", {
@@ -258,44 +224,14 @@ function standBehind() {
       const element = numbered(value);
       const before = Reflect.apply(native, self, value === undefined ? [delta] : [delta, element.value]);
       const table = tables.get(self);
-      wire.grewTable(table, self.length - before, before);
+      place.wire.grewTable(table, self.length - before, before);
       if (element.number !== null) {
-        for (let index = before; index < self.length; index++) wire.setElement(table, index, element.number);
+        for (let index = before; index < self.length; index++) place.wire.setElement(table, index, element.number);
       }
       return before;
     },
   });
+  return () => guest;
 }
 
-// The program is over after its own handlers of `exit`.
-function listenForTheEnd() {
-  const emit = process.emit;
-  process.emit = function (name, ...values) {
-    const result = Reflect.apply(emit, this, [name, ...values]);
-    if (name === "exit" && this === process) guest?.end(process.exitCode ?? values[0] ?? 0);
-    return result;
-  };
-  const { abort, kill, reallyExit } = process;
-  process.abort = () => {
-    wire.send();
-    return abort.call(process);
-  };
-  process.kill = (id, signal) => {
-    if (id === process.pid) wire.send();
-    return kill.call(process, id, signal);
-  };
-  process.reallyExit = (code) => {
-    guest?.end(code ?? 0);
-    return reallyExit.call(process, code);
-  };
-}
-
-if (parseInt(process.versions.node, 10) < OLDEST) {
-  refuse(`Node ${process.versions.node} cannot run the preload: the oldest release that works is ${OLDEST}`);
-}
-// Programs that this one starts are not recorded.
-const own = process.execArgv.indexOf("--require");
-if (own >= 0) process.execArgv.splice(own, 2);
-wire.message(JSON.stringify({ Hello: about() }));
-standBehind();
-listenForTheEnd();
+module.exports = { standBehind };

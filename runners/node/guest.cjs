@@ -12,8 +12,9 @@ const { Watched } = require("./watched.cjs");
 const FIRST_SITE = 8;
 
 class Guest {
-  constructor(wire, plan, refuse) {
+  constructor(wire, plan, { refuse, system }) {
     this.refuse = refuse;
+    this.system = system;
     this.wire = wire;
     this.plan = plan;
     this.memories = [];
@@ -186,7 +187,7 @@ class Guest {
   // The instance exists, and its start function has not run.
   begin(exports) {
     const { plan, wire } = this;
-    this.memories = plan.memories.map((name) => new Watched(exports[name]));
+    this.memories = plan.memories.map((name) => new Watched(exports[name], this.system));
     this.memories.forEach((memory, number) => wire.image(number, memory));
     wire.message('"Instantiated"');
     this.globals = plan.set_globals.map(({ index, export: name, type }) => ({ index, type, global: exports[name] }));
@@ -199,15 +200,27 @@ class Guest {
     }
   }
 
+  // Whether the recording has ended already: then it says why.
+  isLost() {
+    if (this.lost === null) return this.over;
+    const why = String(this.lost?.message ?? this.lost);
+    this.lost = null;
+    this.wire.cut(`the recording ends before the program does: deep in its calls, the recorder's part of them failed: ${why}`);
+    return true;
+  }
+
+  // The recording is to end wherever the program is; `broken` if it was stopped in the middle of something.
+  stop(why, broken) {
+    if (this.levels.length === 0 && !broken) return this.end(0);
+    if (this.isLost()) return;
+    this.over = true;
+    this.wire.cut(why);
+  }
+
   // The program is over.
   end(code) {
     const { wire, plan, exports } = this;
-    if (this.lost !== null) {
-      const why = String(this.lost?.message ?? this.lost);
-      this.lost = null;
-      return wire.cut(`the recording ends before the program does: deep in its calls, the recorder's part of them failed: ${why}`);
-    }
-    if (this.over) return;
+    if (this.isLost()) return;
     this.resumes();
     const waiting = this.levels.filter((level) => level !== null);
     if (this.levels.length > 0) {

@@ -3,4 +3,4 @@
 
 "use strict";
 
-if (require("worker_threads").isMainThread) require("./behind.cjs");
+if (require("worker_threads").isMainThread) require("./app.cjs");

@@ -4,9 +4,9 @@
 
 "use strict";
 
-const fs = require("fs");
-const { drain, frame, help, write, HEAD, USED } = require("./drain.cjs");
-
+// Words at the front of the memory where records wait: how many bytes of them are whole is the second.
+const HEAD = 16;
+const USED = 1;
 // Bytes that may wait.
 const ROOM = 1 << 20;
 // Bytes of memory in one step of the host.
@@ -14,26 +14,22 @@ const PIECE = 1 << 15;
 const PAGE = 4096;
 const HOST_RECORD = 2;
 
+const TEXT = new TextEncoder();
 const BITS = new DataView(new ArrayBuffer(8));
 const TYPES = { I32: 0, I64: 1, F32: 2, F64: 3 };
 
 class Wire {
-  constructor(socket) {
-    this.socket = socket;
-    // A second thread sends whole records, too, so that a program that hangs or is killed keeps nothing back.
-    this.shared = new SharedArrayBuffer(HEAD + ROOM + 2 * PIECE);
-    this.state = new Int32Array(this.shared, 0, HEAD / 4);
-    this.buffer = Buffer.from(this.shared, HEAD);
-    this.view = new DataView(this.shared, HEAD);
+  // `channel` is how the recorder is reached: channel.cjs in Node, page.cjs in a browser.
+  constructor(channel) {
+    this.channel = channel;
+    const room = channel.room(HEAD + ROOM + 2 * PIECE);
+    this.state = new Int32Array(room, 0, HEAD / 4);
+    this.buffer = new Uint8Array(room, HEAD);
+    this.view = new DataView(room, HEAD);
     // Bytes of records; those of whole ones are in the state.
     this.used = 0;
     // Where the record that is being written has its length.
     this.head = 0;
-  }
-
-  // Starts the second thread.
-  help() {
-    help(this.shared, this.socket);
   }
 
   // A record is whole.
@@ -42,14 +38,14 @@ class Wire {
   }
 
   send() {
-    drain(this.shared, this.socket);
+    this.channel.drain();
     this.used = 0;
   }
 
   // A message that is already JSON: JavaScript's own cannot hold 64-bit numbers.
   message(json) {
     this.send();
-    write(this.socket, frame("J", [Buffer.from(json)]));
+    this.channel.write("J", [TEXT.encode(json)]);
   }
 
   // A call of the hook.
@@ -111,9 +107,10 @@ class Wire {
   }
 
   text(text) {
-    const bytes = Buffer.from(text);
+    const bytes = TEXT.encode(text);
     this.number(bytes.length);
-    this.used += bytes.copy(this.buffer, this.used);
+    this.buffer.set(bytes, this.used);
+    this.used += bytes.length;
   }
 
   value(value, type) {
@@ -257,17 +254,16 @@ class Wire {
     memory.look();
     const { bytes } = memory;
     this.message(JSON.stringify({ Image: { memory: number, pages: bytes.length / 65536 } }));
-    const zero = Buffer.alloc(PAGE);
     const send = (start, end) => {
-      const place = Buffer.alloc(12);
-      place.writeUInt32LE(number, 0);
-      place.writeBigUInt64LE(BigInt(start), 4);
-      write(this.socket, frame("I", [place, bytes.subarray(start, end)]));
+      const place = new DataView(new ArrayBuffer(12));
+      place.setUint32(0, number, true);
+      place.setBigUint64(4, BigInt(start), true);
+      this.channel.write("I", [new Uint8Array(place.buffer), bytes.subarray(start, end)]);
     };
     memory.existing((from, to) => {
       let start = -1;
       for (let at = from; at <= to; at += PAGE) {
-        const written = at < to && bytes.compare(zero, 0, PAGE, at, at + PAGE) !== 0;
+        const written = at < to && bytes.subarray(at, at + PAGE).some((byte) => byte !== 0);
         if (start >= 0 && (!written || at - start >= ROOM)) {
           send(start, at);
           start = -1;
@@ -276,24 +272,6 @@ class Wire {
       }
     });
     this.message('"ImageEnd"');
-  }
-
-  // Waits for the recorder's next order.
-  order() {
-    const head = this.read(5);
-    const order = JSON.parse(this.read(head.readUInt32LE(1)).toString());
-    return typeof order === "string" ? { [order]: true } : order;
-  }
-
-  read(length) {
-    const bytes = Buffer.alloc(length);
-    for (let at = 0; at < length; ) {
-      const read = fs.readSync(this.socket, bytes, at, length - at, null);
-      // Nobody is listening: there is nothing to record any more.
-      if (read === 0) process.kill(process.pid, "SIGKILL");
-      at += read;
-    }
-    return bytes;
   }
 }
 

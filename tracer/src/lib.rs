@@ -69,7 +69,7 @@ pub use job::{Watch, WatchedRange};
 pub use record::{
     App, AppRecorded, CallError, CallResult, Checkpoint, CommandWays, Differs, EndDifference, EndMemory, EndPage,
     EndState, FoundWriter, Gauge, HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches,
-    NOTES_IN_A_DIGEST, Note, Notes, Phase, Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work,
+    NOTES_IN_A_DIGEST, Note, Notes, Page, Phase, Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work,
     every_call, own_host,
 };
 #[doc(hidden)]

@@ -50,7 +50,7 @@ pub use end::{EndDifference, EndMemory, EndPage, EndState};
 pub use every::{MadeUp, every_call};
 pub use gauge::{Gauge, Phase};
 pub use invocation::{CallError, Invocation};
-pub use javascript::{App, AppRecorded};
+pub use javascript::{App, AppRecorded, Page};
 pub use marks::{NOTES_IN_A_DIGEST, Note, Notes};
 pub use mismatches::{Differs, Mismatch, Mismatches};
 pub use own_host::own_host;

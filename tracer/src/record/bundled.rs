@@ -1,5 +1,6 @@
 //! Starts the runners that are part of this program: their text is in it, and a run gets a copy in its private folder.
 
+use super::javascript::Page;
 use crate::error::RecordError;
 use crate::spec::{BundledRunner, BundledSpec, EngineSpec, V8Compiler, cranelift_flag};
 use std::io;
@@ -23,12 +24,26 @@ const NODE: &[(&str, &str)] = &[
 /// The files of `runners/node` that stand behind `WebAssembly` in a user's program, the one to load first.
 const PRELOAD: &[(&str, &str)] = &[
     ("preload.cjs", include_str!("../../runners/node/preload.cjs")),
+    ("app.cjs", include_str!("../../runners/node/app.cjs")),
+    ("behind.cjs", include_str!("../../runners/node/behind.cjs")),
+    ("channel.cjs", include_str!("../../runners/node/channel.cjs")),
+    ("guest.cjs", include_str!("../../runners/node/guest.cjs")),
+    ("wire.cjs", include_str!("../../runners/node/wire.cjs")),
+    ("traps.cjs", include_str!("../../runners/node/traps.cjs")),
+    ("watched.cjs", include_str!("../../runners/node/watched.cjs")),
+    ("pages.cjs", include_str!("../../runners/node/pages.cjs")),
+    ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
+];
+
+/// Those that drive a browser and stand behind `WebAssembly` in its page, the one to start first.
+const BROWSER: &[(&str, &str)] = &[
+    ("browser.cjs", include_str!("../../runners/node/browser.cjs")),
+    ("page.cjs", include_str!("../../runners/node/page.cjs")),
     ("behind.cjs", include_str!("../../runners/node/behind.cjs")),
     ("guest.cjs", include_str!("../../runners/node/guest.cjs")),
     ("wire.cjs", include_str!("../../runners/node/wire.cjs")),
     ("traps.cjs", include_str!("../../runners/node/traps.cjs")),
     ("watched.cjs", include_str!("../../runners/node/watched.cjs")),
-    ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
 ];
 
 /// The files of `runners/python`, the one to start first.
@@ -45,18 +60,38 @@ const PYTHON: &[(&str, &str)] = &[
 /// # Errors
 /// When the engine is not Node, or the files cannot be written.
 pub(super) fn preloaded(engine: &EngineSpec, folder: &Path, program: &[String]) -> Result<Command, RecordError> {
-    let spec = match engine {
-        EngineSpec::Bundled(spec @ BundledSpec { runner: BundledRunner::Node(_), .. }) => spec,
-        other => {
-            return Err(RecordError::JavaScript(format!(
-                "programs that live in JavaScript are recorded under node, not under {other}"
-            )));
-        }
-    };
+    let spec = of_node(engine)?;
     let folder = write(folder, PRELOAD).map_err(RecordError::io("writing the preload's files"))?;
     let mut command = start(spec);
     command.arg("--require").arg(folder.join(PRELOAD[0].0)).args(program);
     Ok(command)
+}
+
+/// The command that drives a browser, which shows `page`.
+///
+/// # Errors
+/// Those of [`preloaded`].
+pub(super) fn driven(engine: &EngineSpec, folder: &Path, page: &Page) -> Result<Command, RecordError> {
+    let spec = of_node(engine)?;
+    let failed = RecordError::io("writing the preload's files");
+    let folder = match write(folder, BROWSER) {
+        Ok(folder) => folder,
+        Err(error) => return Err(failed(error)),
+    };
+    let job = folder.join("job.json");
+    serde_json::to_vec(page).map_err(io::Error::from).and_then(|json| std::fs::write(&job, json)).map_err(failed)?;
+    let mut command = start(spec);
+    command.arg(folder.join(BROWSER[0].0)).arg(job);
+    Ok(command)
+}
+
+fn of_node(engine: &EngineSpec) -> Result<&BundledSpec, RecordError> {
+    match engine {
+        EngineSpec::Bundled(spec @ BundledSpec { runner: BundledRunner::Node(_), .. }) => Ok(spec),
+        other => Err(RecordError::JavaScript(format!(
+            "programs that live in JavaScript are recorded under node, not under {other}"
+        ))),
+    }
 }
 
 /// Writes files to a folder in `folder`, which is returned.

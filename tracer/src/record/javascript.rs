@@ -4,9 +4,11 @@
 //! log of the trace; [`recorded`] makes a program of it that every engine can run.
 
 mod live;
+mod page;
 mod plan;
 
 pub use live::{App, AppRecorded};
+pub use page::Page;
 
 use super::Program;
 use super::providers::Imports;

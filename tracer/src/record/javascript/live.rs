@@ -1,6 +1,7 @@
 //! Records a program where it lives: Node runs it with a preload of ours, which asks whether to record each module that the
 //! program instantiates, and sends frames as a runner does.
 
+use super::page::Page;
 use super::plan::Plan;
 use super::{JavaScript, program};
 use crate::error::RecordError;
@@ -21,6 +22,8 @@ use std::time::Instant;
 
 /// How JavaScript's writes are found, for the trace's header.
 const CHANGES: &str = "memory was compared with a copy whenever JavaScript gave control to the guest";
+const CHANGES_IN_A_BROWSER: &str =
+    "all of memory was compared with a copy whenever JavaScript gave control to the guest";
 
 /// The file in the program's private folder that says how the recorder is reached.
 const LINK: &str = "link.json";
@@ -35,7 +38,10 @@ const MOST_MODULE: u64 = 1 << 30;
 #[derive(Debug, Clone)]
 pub struct App {
     /// The file to run and its arguments, and before them options of Node's, if any.
+    /// Of a page it is its address alone.
     pub command: Vec<String>,
+    /// A page that a browser shows, instead of a program in Node.
+    pub page: Option<Page>,
     /// Which of the modules that it instantiates is recorded: by the beginning of its BLAKE3 in hexadecimal, by its name in the
     /// name section, or by the name of an export. Without it the first.
     pub module: Option<String>,
@@ -69,7 +75,10 @@ impl App {
     pub fn record(&self, request: &Request, progress: Progress) -> Result<AppRecorded, RecordError> {
         let started = Instant::now();
         let folder = Scratch::new().map_err(RecordError::io("creating a temporary folder"))?;
-        let command = bundled::preloaded(&request.engine, folder.path(), &self.command)?;
+        let command = match &self.page {
+            None => bundled::preloaded(&request.engine, folder.path(), &self.command)?,
+            Some(page) => bundled::driven(&request.engine, folder.path(), page)?,
+        };
         let child = Child::spawn_app(request, command, &folder.path().join("runner").join(LINK))?;
         let folder = folder.path().join("runner");
         let limits = Limits::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
@@ -120,7 +129,8 @@ impl App {
 
     /// Prepares a module to be recorded, and leaves everything about it where Node's side finds it.
     fn choose(&self, name: String, module: Vec<u8>, request: &Request, folder: &Path) -> Result<Chosen, RecordError> {
-        let info = JavaScriptInfo { command: self.command.clone(), changes: CHANGES.to_string() };
+        let changes = if self.page.is_some() { CHANGES_IN_A_BROWSER } else { CHANGES };
+        let info = JavaScriptInfo { command: self.command.clone(), changes: changes.to_string() };
         let program = program(&name, module.into(), info, |_| Ok(Default::default()))?;
         let rewritten = program.rewritten_as(&program.options(request))?;
         let javascript: &JavaScript =

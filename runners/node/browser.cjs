@@ -1,0 +1,347 @@
+// Drives a browser for the recorder: node browser.cjs job.json. The browser has no other way out than this process's proxy, which
+// serves the page's folder, passes on requests to origins that the user has named, refuses all others, and takes what page.cjs
+// sends to the recorder. The browser itself is told what to do through a pipe (the Chrome DevTools Protocol).
+
+"use strict";
+
+const { spawn } = require("child_process");
+const crypto = require("crypto");
+const fs = require("fs");
+const http = require("http");
+const net = require("net");
+const path = require("path");
+
+const job = JSON.parse(fs.readFileSync(process.argv[2]));
+const { socket: number } = JSON.parse(fs.readFileSync(path.join(__dirname, "link.json")));
+
+// Most bytes of one request by page.cjs.
+const MOST = 1 << 30;
+// How long a page may take to start, in milliseconds, and to answer in the end.
+const START = 60000;
+const ANSWER = 5000;
+// How often the condition is asked for.
+const PERIOD = 100;
+// Refused origins that are listed.
+const LISTED = 10;
+const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const TYPES = {
+  ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm",
+  ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg",
+};
+// The files of the preload, the one that starts it last.
+const PRELOAD = ["traps", "watched", "guest", "wire", "behind", "page"].map((name) => `${name}.cjs`);
+
+const token = crypto.randomBytes(16).toString("hex");
+const say = (words) => process.stderr.write(`forkpoint: ${words}\n`);
+// What a stranger wrote, on one line without control characters.
+const shown = (text) => JSON.stringify(String(text).slice(0, 300)).replace(/[\u007f-\uffff]/g, "?");
+const sleep = (period) => new Promise((resolve) => setTimeout(resolve, period));
+
+// The recorder.
+const recorder = new net.Socket({ fd: number });
+let orders = Buffer.alloc(0);
+const waiting = [];
+recorder.on("data", (bytes) => {
+  orders = Buffer.concat([orders, bytes]);
+  while (orders.length >= 5 && orders.length >= 5 + orders.readUInt32LE(1)) {
+    const end = 5 + orders.readUInt32LE(1);
+    waiting.shift()?.(JSON.parse(orders.subarray(5, end).toString()));
+    orders = orders.subarray(end);
+  }
+});
+recorder.on("close", () => leave(1));
+recorder.on("error", () => leave(1));
+
+const tell = (bytes) => new Promise((resolve) => recorder.write(bytes, resolve));
+
+function message(value) {
+  const text = Buffer.from(JSON.stringify(value));
+  const head = Buffer.alloc(5);
+  head.write("J", "latin1");
+  head.writeUInt32LE(text.length, 1);
+  return tell(Buffer.concat([head, text]));
+}
+
+async function setupFailed(why) {
+  await message({ Failed: why });
+  leave(1);
+}
+
+let browser = null;
+let profile = null;
+
+// Ends this process, and the browser before it.
+function leave(code) {
+  const out = () => {
+    if (profile !== null) fs.rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+    process.exit(code);
+  };
+  if (browser === null || browser.exitCode !== null || browser.signalCode !== null) return out();
+  browser.once("exit", out);
+  browser.kill("SIGKILL");
+}
+
+// Which document is recorded, whether it has ended, and what was refused.
+let owner = null;
+let ended = false;
+const refused = new Map();
+// Hosts that the page asked for: the browser asks for some of its own.
+const wanted = new Set();
+let documents = 0;
+let modules = 0;
+
+function refuse(origin) {
+  if (refused.size < 1000 || refused.has(origin)) refused.set(origin, (refused.get(origin) ?? 0) + 1);
+}
+
+function want(address) {
+  if (wanted.size >= 1000) return;
+  try {
+    const { protocol, hostname, port } = new URL(address);
+    wanted.add(`${hostname}:${port || (/^(https|wss):$/.test(protocol) ? 443 : 80)}`);
+  } catch {
+    // No address of a host.
+  }
+}
+
+async function body(request) {
+  const parts = [];
+  let length = 0;
+  for await (const part of request) {
+    length += part.length;
+    if (length > MOST) throw new Error("too long a request");
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
+}
+
+// A request by page.cjs.
+async function link(request, response) {
+  const [document, what, name] = new URL(request.url, "http://x").pathname.split("/").slice(2);
+  const bytes = await body(request);
+  const answer = (status, content) => {
+    response.writeHead(status, { "Access-Control-Allow-Origin": "*", "Cache-Control": "no-store" });
+    response.end(content);
+  };
+  if (what === "module") {
+    const file = `instantiated-${modules++}.wasm`;
+    fs.writeFileSync(path.join(__dirname, file), bytes);
+    const order = new Promise((resolve) => waiting.push(resolve));
+    await message({ Module: file });
+    const { Record: plan } = await order;
+    if (plan !== undefined) owner = document;
+    return answer(200, JSON.stringify({ plan }));
+  }
+  if (document !== owner || ended) return answer(403);
+  if (what === "file") return answer(200, fs.readFileSync(path.join(__dirname, path.basename(name))));
+  if (what === "frames") await tell(bytes);
+  if (what === "end") ended = true;
+  // What was refused is the recorder's to end.
+  if (what !== "refused") answer(200);
+}
+
+// A file of the page's folder.
+function serve(request, response) {
+  const fail = (status) => response.writeHead(status).end();
+  if (job.folder === undefined) return fail(404);
+  let file;
+  try {
+    const asked = decodeURIComponent(new URL(request.url, "http://x").pathname);
+    file = fs.realpathSync(path.join(job.folder, asked));
+    const inside = path.relative(fs.realpathSync(job.folder), file);
+    if (inside.startsWith("..") || path.isAbsolute(inside) || !fs.statSync(file).isFile()) return fail(404);
+  } catch {
+    return fail(404);
+  }
+  response.writeHead(200, { "Content-Type": TYPES[path.extname(file)] ?? "application/octet-stream" });
+  if (request.method === "HEAD") return response.end();
+  fs.createReadStream(file).on("error", () => response.destroy()).pipe(response);
+}
+
+const server = http.createServer((request, response) => {
+  const own = `127.0.0.1:${server.address().port}`;
+  let url;
+  try {
+    url = new URL(request.url, `http://${request.headers.host ?? own}`);
+  } catch {
+    return response.writeHead(400).end();
+  }
+  if (url.host === own) {
+    if (!url.pathname.startsWith(`/${token}/`)) return serve(request, response);
+    return link(request, response).catch((error) => {
+      say(`a request by the page failed: ${shown(error.message)}`);
+      response.destroy();
+    });
+  }
+  if (url.protocol !== "http:" || !job.origins.includes(url.origin)) {
+    refuse(`${url.hostname}:${url.port || 80}`);
+    return response.writeHead(403).end();
+  }
+  const { method, headers } = request;
+  const onward = http.request(url, { method, headers }, (answer) => {
+    response.writeHead(answer.statusCode, answer.headers);
+    answer.pipe(response);
+  });
+  onward.on("error", () => response.destroy());
+  response.on("close", () => onward.destroy());
+  request.pipe(onward);
+});
+
+// A tunnel, by which pages under https and sockets are reached.
+server.on("connect", (request, client, head) => {
+  client.on("error", () => {});
+  const [, host, port] = /^\[?([^\]]*)\]?:(\d+)$/.exec(request.url) ?? [];
+  const named = job.origins.some((origin) => {
+    const { protocol, hostname, port: its } = new URL(origin);
+    return hostname.replace(/[[\]]/g, "") === host && (its || (protocol === "https:" ? "443" : "80")) === port;
+  });
+  if (!named) {
+    refuse(request.url);
+    return client.end("HTTP/1.1 403 Forbidden\r\n\r\n");
+  }
+  const onward = net.connect(+port, host, () => {
+    client.write("HTTP/1.1 200 OK\r\n\r\n");
+    onward.write(head);
+    onward.pipe(client).pipe(onward);
+  });
+  onward.on("error", () => client.destroy());
+  client.on("close", () => onward.destroy());
+});
+
+// The preload as one script.
+function script() {
+  const files = PRELOAD.map((name) => `${JSON.stringify("./" + name)}:(module,require,LINK)=>{${fs.readFileSync(path.join(__dirname, name))}\n}`);
+  const address = `http://127.0.0.1:${server.address().port}/${token}/`;
+  return `(() => {
+    const files = {${files.join(",")}};
+    const LINK = { address: ${JSON.stringify(address)} + crypto.getRandomValues(new Uint32Array(2)).join("-") + "/",
+      end: "${token}-end", broken: "${token}-broken" };
+    const made = {};
+    const require = (name) => {
+      if (made[name] === undefined) { made[name] = { exports: {} }; files[name](made[name], require, LINK); }
+      return made[name].exports;
+    };
+    require("./page.cjs");
+  })()`;
+}
+
+// The pipe: JSON, each message with a zero behind it.
+function connect() {
+  const [, , , input, output] = browser.stdio;
+  const calls = new Map();
+  let last = 0;
+  let parts = [];
+  input.on("error", () => {});
+  const heard = { event() {} };
+  output.on("data", (bytes) => {
+    for (let end; (end = bytes.indexOf(0)) >= 0; bytes = bytes.subarray(end + 1)) {
+      const { id, result, error, method, params } = JSON.parse(Buffer.concat([...parts, bytes.subarray(0, end)]).toString());
+      parts = [];
+      if (id === undefined) heard.event(method, params);
+      else calls.get(id)?.(error === undefined ? result : { failed: error.message });
+      calls.delete(id);
+    }
+    if (bytes.length > 0) parts.push(bytes);
+  });
+  heard.call = (method, params = {}, sessionId = undefined) =>
+    new Promise((resolve) => {
+      calls.set(++last, resolve);
+      input.write(`${JSON.stringify({ id: last, method, params, sessionId })}\0`);
+    });
+  return heard;
+}
+
+function start() {
+  profile = fs.mkdtempSync(path.join(__dirname, "profile-"));
+  const flags = [
+    "--headless", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "--no-first-run", "--mute-audio", "--disable-gpu",
+    "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
+    "--disable-extensions", `--proxy-server=http://127.0.0.1:${server.address().port}`, "--proxy-bypass-list=<-loopback>",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--disable-quic", "--disable-dev-shm-usage",
+    "--disable-features=LocalNetworkAccessChecks", "--enable-features=WebAssemblyUnlimitedSyncCompilation",
+  ];
+  if (process.getuid?.() === 0) {
+    say("the browser runs without its sandbox, since root has none");
+    flags.push("--no-sandbox");
+  }
+  try {
+    job.origins = job.origins.map((origin) => new URL(origin).origin);
+  } catch (error) {
+    return setupFailed(`an origin is no address: ${shown(error.input)}`);
+  }
+  const found = (name) => (process.env.PATH ?? "").split(":").some((folder) => fs.existsSync(path.join(folder, name)));
+  const program = job.chromium ?? BROWSERS.find(found);
+  if (program === undefined) return setupFailed(`there is no browser: none of ${BROWSERS.join(", ")} is on PATH; --chromium names one`);
+  browser = spawn(program, [...flags, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  browser.on("error", (error) => setupFailed(`the browser ${program} could not be started: ${error.message}`));
+  browser.on("exit", () => leave(1));
+  return run(connect());
+}
+
+async function run(devtools) {
+  const within = (period, promise) => Promise.race([promise, sleep(period).then(() => undefined)]);
+  const version = await within(START, devtools.call("Browser.getVersion"));
+  if (version === undefined) return setupFailed("the browser did not answer within a minute");
+  await message({ Hello: {
+    protocol: 2, spec: "node", name: "v8", version: version.jsVersion, mode: "tiering", compiler: "tiering",
+    opt_level: "default", target: process.arch, cpu_features: [],
+    settings: [["browser", version.product], ["last events", "lost in a crash"]],
+  } });
+  const { targetInfos } = await devtools.call("Target.getTargets");
+  const { targetId } = targetInfos.find(({ type }) => type === "page");
+  const { sessionId } = await devtools.call("Target.attachToTarget", { targetId, flatten: true });
+  const page = (method, params) => devtools.call(method, params, sessionId);
+  const workers = new Set();
+  devtools.event = (method, { targetInfo, exceptionDetails, request, url }) => {
+    if (method === "Network.requestWillBeSent" || method === "Network.webSocketCreated") want(request?.url ?? url);
+    if (method === "Target.attachedToTarget" && /worker/.test(targetInfo.type) && workers.size < LISTED) workers.add(targetInfo.url);
+    if (method === "Runtime.exceptionThrown" && errors++ < LISTED) {
+      say(`the page threw ${shown(exceptionDetails.exception?.description ?? exceptionDetails.text)}`);
+    }
+    if (method === "Inspector.targetCrashed") setupFailed("the page crashed");
+  };
+  let errors = 0;
+  await page("Network.enable", { maxPostDataSize: 0 });
+  await page("Page.enable");
+  await page("Runtime.enable");
+  await page("Inspector.enable");
+  await page("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
+  await page("Page.setBypassCSP", { enabled: true });
+  await page("Page.addScriptToEvaluateOnNewDocument", { source: script() });
+  const url = job.url ?? `http://127.0.0.1:${server.address().port}/${encodeURIComponent(job.file)}`;
+  // A page that never ends does not answer this.
+  page("Page.navigate", { url }).then(({ errorText, failed }) => {
+    if (errorText ?? failed) setupFailed(`the page could not be loaded: ${shown(errorText ?? failed)}`);
+  });
+  const evaluate = (expression) => page("Runtime.evaluate", { expression, returnByValue: true });
+  const over = Date.now() + job.seconds * 1000;
+  let met = false;
+  while (Date.now() < over && !ended && !met) {
+    await sleep(Math.min(PERIOD, over - Date.now()));
+    if (job.until === undefined) continue;
+    const answer = await within(over - Date.now(), evaluate(`Boolean(${job.until}\n)`));
+    met = answer?.result?.value === true;
+  }
+  if (job.until !== undefined && !met) say(`the page did not become what --until asks for within ${job.seconds} s`);
+  const end = (name) => within(ANSWER, evaluate(`dispatchEvent(new Event("${token}-${name}")), true`));
+  if (!ended && (await end("end")) === undefined && !ended) {
+    say("the page does not come to an end, and is stopped");
+    await within(ANSWER, page("Runtime.terminateExecution"));
+    await end("broken");
+  }
+  if (job.screenshot !== undefined) {
+    const { data } = (await within(ANSWER, page("Page.captureScreenshot"))) ?? {};
+    if (data === undefined) say("the page could not be drawn");
+    else fs.writeFileSync(job.screenshot, Buffer.from(data, "base64"));
+  }
+  for (const worker of workers) say(`modules in workers are not recorded: the page started ${shown(worker)}`);
+  const listed = [...refused].filter(([host]) => wanted.has(host));
+  for (const [host, times] of listed.slice(0, LISTED)) {
+    say(`${times} request(s) to ${shown(host)} were refused: --allow-origin allows them`);
+  }
+  if (listed.length > LISTED) say(`and requests to ${listed.length - LISTED} other hosts`);
+  browser.removeAllListeners("exit");
+  recorder.end(() => leave(0));
+}
+
+server.listen(0, "127.0.0.1", start);
