@@ -5,6 +5,7 @@ use crate::output::tell;
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{is_script, read_module, read_script};
 use forkpoint_tracer::{CodeCache, EngineSpec, Imports, Invocation, Program, Request, WasiSetup};
+use forkpoint_traces::TraceReader;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -32,6 +33,12 @@ pub fn program(guest: &GuestArgs) -> Result<Program> {
     if is_script(file) && guest.run.invoke.is_empty() {
         let (name, text) = (module_name(guest), read_script(file)?);
         return Program::script(&name, &text).with_context(|| format!("{}", file.display()));
+    }
+    if file.is_file() && TraceReader::open(file).is_ok() {
+        bail!(
+            "{} is a recording, and this takes a module: `forkpoint replay` runs a recording again, and `forkpoint compare --recording` runs it under several engines",
+            file.display()
+        );
     }
     let module = read_module(file)?;
     let (run, scripts) = (&guest.run, guest.run.host_scripts());

@@ -27,7 +27,8 @@ external_tests! {
         quickjs_runs_everywhere,
         resvg_runs_everywhere,
         graphviz_runs_where_there_are_exceptions,
-        binaryen_runs_everywhere_within_a_compiler;
+        binaryen_runs_everywhere_within_a_compiler,
+        a_module_in_assemblyscript_runs_everywhere;
     [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
         a_hostile_page_is_bounded;
     [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
@@ -475,6 +476,18 @@ fn graphviz_runs_where_there_are_exceptions() {
 
 fn binaryen_runs_everywhere_within_a_compiler() {
     everywhere("asc", &["--module-of", "7de96de5"]);
+}
+
+fn a_module_in_assemblyscript_runs_everywhere() {
+    let read = |name: &str| fs::read(repository("tests/javascript/programs").join(name)).expect("a program");
+    let folder = folder_with(&[("greet.ts", &read("greet.ts")), ("app.mjs", &read("greet.mjs"))]);
+    let mut compiler = Command::new(node());
+    compiler.arg(javascript().join("assemblyscript/bin/asc.js")).current_dir(folder.path());
+    let compiled = compiler.args(["greet.ts", "-O", "--bindings", "esm", "-o", "greet.wasm"]).status();
+    assert!(compiled.expect("node starts").success());
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "Hello, wörld1999 7.5\n"), "{recorded:?}");
+    replays(folder.path());
 }
 
 /// Shows a page, `page.html` of the folder, in a browser and records its module.
