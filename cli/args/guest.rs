@@ -65,7 +65,7 @@ pub struct PageArgs {
     /// With --browser: end the recording after this time [default: 10, and 60 with --until]
     #[arg(long, value_name = "N", requires = "browser", value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: Option<u32>,
-    /// With --browser: let the page load from this origin, too, as in https://example.org; repeatable
+    /// With --browser: let the page load from this origin, too, as in `https://example.org`; repeatable
     #[arg(long, value_name = "ORIGIN", requires = "browser")]
     pub allow_origin: Vec<String>,
     /// With --browser: the browser [default: the Chromium or Chrome on PATH]
