@@ -7,18 +7,19 @@ use forkpoint_traces::Outcome;
 /// Whether digests say all there is about a run: it came to its end by itself, and all its records were there, which a
 /// trap prevents.
 pub(crate) fn is_whole(recorded: &Recorded) -> bool {
-    matches!(recorded.outcome, Outcome::Finished | Outcome::Exited { .. })
-        && recorded.calls.iter().all(|call| call.result.is_ok())
-        && recorded.mismatches.count == 0
-        && recorded.digest.as_ref().is_some_and(|digest| !digest.outside)
+    is_known(recorded, Commit::AtCalls)
 }
 
 /// The same of a run whose module commits events like this: with each event, all records before a trap are there, too.
 pub(crate) fn is_known(recorded: &Recorded, commit: Commit) -> bool {
-    if commit == Commit::AtCalls {
-        return is_whole(recorded);
-    }
-    matches!(recorded.outcome, Outcome::Finished | Outcome::Exited { .. } | Outcome::Trapped { .. })
+    let ended = match recorded.outcome {
+        Outcome::Finished | Outcome::Exited { .. } => true,
+        Outcome::Trapped { .. } => commit == Commit::EachEvent,
+        _ => false,
+    };
+    let no_trap = || recorded.calls.iter().all(|call| call.result.is_ok());
+    ended
+        && (commit == Commit::EachEvent || no_trap())
         && recorded.mismatches.count == 0
         && recorded.digest.as_ref().is_some_and(|digest| !digest.outside)
 }

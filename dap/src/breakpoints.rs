@@ -3,12 +3,13 @@
 use crate::memory::{Byte, number};
 use crate::place::Place;
 use crate::sources;
-use forkpoint_replay::{Side, Symbols};
+use forkpoint_replay::{Side, SourceFiles, Symbols};
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, SiteId, SiteTable};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Most breakpoints of one request.
 const MOST: usize = 10_000;
@@ -87,7 +88,7 @@ impl Breakpoints {
 
     /// Takes lines of a source: of a function's text, or of a file.
     pub(crate) fn set_lines(&mut self, place: &mut Place, arguments: &Value) -> Value {
-        let allowed = place.allowed.clone();
+        let files = Arc::clone(&place.files);
         let timeline = place.timeline(Side::Lhs);
         let (symbols, table) = (timeline.symbols().clone(), timeline.trace().sites().clone());
         let source = &arguments["source"];
@@ -105,7 +106,7 @@ impl Breakpoints {
                     line.and_then(|line| line.offset).into_iter().collect()
                 }
                 (None, Some(path)) => {
-                    let lines = self.by_line.get_or_insert_with(|| by_line(&symbols, &table, &allowed));
+                    let lines = self.by_line.get_or_insert_with(|| by_line(&symbols, &table, &files));
                     lines.get(&(path.clone(), line)).cloned().unwrap_or_default()
                 }
                 (None, None) => HashSet::new(),
@@ -157,14 +158,14 @@ fn watch(data_id: &str) -> Option<Watch> {
 fn by_line(
     symbols: &Symbols,
     table: &SiteTable,
-    allowed: &[PathBuf],
+    files: &SourceFiles,
 ) -> HashMap<(PathBuf, u64), HashSet<CodeOffset>> {
     let mut paths: HashMap<String, Option<PathBuf>> = HashMap::new();
     let mut lines: HashMap<(PathBuf, u64), HashSet<CodeOffset>> = HashMap::new();
     for (_, site) in table.iter() {
         for frame in symbols.source(site.offset) {
             let (Some(file), Some(line)) = (frame.file, frame.line) else { continue };
-            let path = paths.entry(file).or_insert_with_key(|file| sources::allowed(allowed, file));
+            let path = paths.entry(file).or_insert_with_key(|file| files.locate(file).ok());
             if let Some(path) = path {
                 lines.entry((path.clone(), line.into())).or_default().insert(site.offset);
             }

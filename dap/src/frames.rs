@@ -46,7 +46,7 @@ pub(crate) fn stack(place: &mut Place, side: Side) -> Result<Vec<Value>, ReplayE
     let mut frames = Vec::new();
     for (number, frame) in symbols.source(offset).iter().take(MOST).enumerate() {
         let name = frame.function.clone().unwrap_or_else(|| symbols.function_name(func));
-        let path = frame.file.as_deref().and_then(|file| sources::allowed(&place.allowed, file));
+        let path = frame.file.as_deref().and_then(|file| place.files.locate(file).ok());
         let (Some(path), Some(line)) = (path, frame.line) else { continue };
         frames.push(json!({
             "id": first + number as i64,

@@ -3,7 +3,7 @@
 use crate::place::Place;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use forkpoint_replay::{NumberType, Side, TypedValue};
+use forkpoint_replay::{Side, TypedValue};
 use forkpoint_traces::{MemoryIndex, ValueType};
 use serde_json::{Value, json};
 use std::fmt;
@@ -70,35 +70,29 @@ pub(crate) fn read(place: &mut Place, arguments: &Value) -> Result<Value, String
     Ok(json!({ "address": format!("{address:#x}"), "unreadableBytes": unreadable, "data": STANDARD.encode(&bytes) }))
 }
 
-/// What bytes are as a value of the type with this name: `i8`, `f32`, `v128`.
+/// The bytes that a value of the type with this name has, and what they are: `i8`, `f32`, `v128`.
+fn kind(name: &str) -> Option<(u64, ValueType)> {
+    Some(match name {
+        "i8" | "u8" => (1, ValueType::I64),
+        "i16" | "u16" => (2, ValueType::I64),
+        "i32" | "u32" => (4, ValueType::I64),
+        "i64" | "u64" => (8, ValueType::I64),
+        "f32" => (4, ValueType::F32),
+        "f64" => (8, ValueType::F64),
+        "v128" => (16, ValueType::V128),
+        _ => return None,
+    })
+}
+
+/// What bytes are as a value of such a type.
 pub(crate) fn typed(name: &str, bytes: &[u8]) -> Option<TypedValue> {
-    let integer = |width: usize| bytes.get(..width).and_then(|bytes| TypedValue::of_type(ValueType::I64, bytes));
-    match name {
-        "i8" | "u8" => integer(1),
-        "i16" | "u16" => integer(2),
-        "i32" | "u32" => integer(4),
-        "i64" | "u64" => integer(8),
-        "f32" => TypedValue::of_type(ValueType::F32, bytes.get(..4)?),
-        "f64" => TypedValue::of_type(ValueType::F64, bytes.get(..8)?),
-        "v128" => TypedValue::of_type(ValueType::V128, bytes.get(..16)?),
-        _ => None,
-    }
+    let (width, ty) = kind(name)?;
+    TypedValue::of_type(ty, bytes.get(..width as usize)?)
 }
 
 /// The bytes that a value of such a type has.
 pub(crate) fn width(name: &str) -> Option<u64> {
-    let integer = [1, 2, 4, 8].into_iter().map(NumberType::Integer);
-    let numbers = integer.chain([NumberType::F32, NumberType::F64]);
-    let width = |ty: NumberType| match ty {
-        NumberType::Integer(width) => u64::from(width),
-        NumberType::F32 => 4,
-        NumberType::F64 => 8,
-    };
-    let signed = name.strip_prefix('u').map_or(name.to_string(), |rest| format!("i{rest}"));
-    match name {
-        "v128" => Some(16),
-        _ => numbers.into_iter().find(|ty| ty.name() == signed).map(width),
-    }
+    kind(name).map(|(width, _)| width)
 }
 
 #[cfg(test)]

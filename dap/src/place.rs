@@ -1,9 +1,10 @@
 //! Where both traces are: a row of their alignment.
 
 use crate::{DapTrace, Launch, Traces};
-use forkpoint_replay::{Alignment, Divergence, NanBits, ReplayError, Side, Timeline, first_divergence};
+use forkpoint_replay::{Alignment, Divergence, NanBits, ReplayError, Side, SourceFiles, Timeline, first_divergence};
 use forkpoint_traces::{Event, Position};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The traces, and the row that they are at.
 pub(crate) struct Place {
@@ -12,13 +13,15 @@ pub(crate) struct Place {
     alignment: Alignment,
     pub(crate) divergence: Option<Divergence>,
     row: u64,
-    /// Folders whose files may be named.
-    pub(crate) allowed: Vec<PathBuf>,
+    /// The files that may be named.
+    pub(crate) files: Arc<SourceFiles>,
 }
 
 impl Place {
     /// Lines two traces up, and goes to where the launch says.
     pub(crate) fn new((mut lhs, rhs): Traces, launch: &Launch) -> Result<Place, String> {
+        let folder = |error| format!("the folders in `source`: {error}");
+        let files = SourceFiles::new(launch.source.iter().map(PathBuf::as_path)).map_err(folder)?;
         let mut rhs = rhs;
         let mut divergence = None;
         let alignment = match &mut rhs {
@@ -31,7 +34,7 @@ impl Place {
             }
         };
         let at = launch.at.map(Position).or(divergence.as_ref().map(|divergence| divergence.position));
-        let mut place = Place { lhs, rhs, alignment, divergence, row: 0, allowed: launch.source.clone() };
+        let mut place = Place { lhs, rhs, alignment, divergence, row: 0, files: Arc::new(files) };
         if let Some(at) = at {
             if at.0 >= place.lhs.timeline.len() && launch.at.is_some() {
                 let (name, events) = (&place.lhs.name, place.lhs.timeline.len());

@@ -88,8 +88,16 @@ impl SourceFiles {
         lines
     }
 
-    /// The longest end of the path that an allowed folder has.
     fn find(&self, path: &str) -> Lines {
+        let found = self.locate(path)?;
+        read_lines(&found).map_err(|why| SourceError::Unreadable { path: path.to_string(), why })
+    }
+
+    /// Where the file is that debug information calls so: the longest end of the path that an allowed folder has.
+    ///
+    /// # Errors
+    /// [`SourceError`].
+    pub fn locate(&self, path: &str) -> Result<PathBuf, SourceError> {
         let shown = || path.to_string();
         if self.folders.is_empty() {
             return Err(SourceError::NotAllowed { path: shown() });
@@ -104,7 +112,7 @@ impl SourceFiles {
                 // A link may lead out of the folder.
                 let Ok(found) = fs::canonicalize(folder.join(&end)) else { continue };
                 if found.starts_with(folder) && found.is_file() {
-                    return read_lines(&found).map_err(|why| SourceError::Unreadable { path: shown(), why });
+                    return Ok(found);
                 }
             }
         }
@@ -119,4 +127,25 @@ fn read_lines(path: &Path) -> Result<Arc<[String]>, String> {
     }
     let bytes = fs::read(path).map_err(|error| error.to_string())?;
     Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_string).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_in_allowed_folders_are_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let inside = folder.path().join("project");
+        fs::create_dir_all(inside.join("src")).expect("folders");
+        fs::write(inside.join("src/main.c"), "").expect("a file");
+        fs::write(folder.path().join("secret.c"), "").expect("a file");
+        std::os::unix::fs::symlink(folder.path().join("secret.c"), inside.join("link.c")).expect("a link");
+        let files = SourceFiles::new([inside.as_path()]).expect("a folder");
+        let found = |name: &str| files.locate(name).is_ok();
+        assert!(found("src/main.c") && found("/build/somewhere/src/main.c") && !found("main.c"));
+        assert!(!found("../secret.c") && !found("link.c") && !found("/etc/passwd") && !found("src"));
+        let none = SourceFiles::default().locate("src/main.c");
+        assert!(matches!(none, Err(SourceError::NotAllowed { .. })));
+    }
 }

@@ -8,10 +8,11 @@ use super::{FORMAT_VERSION, MAGIC, PREAMBLE, TRAILER, TRAILER_MAGIC};
 use crate::block::{self, BlockHead, Tag};
 use crate::chunk::ChunkHead;
 use crate::error::TraceError;
+use crate::header::Header;
 use crate::ids::Position;
 use crate::index::{ChunkEntry, EventDigests, Index};
 use crate::keyframe::{Base, KeyframeEntry};
-use crate::limits::MIN_KEYFRAME_EVENTS;
+use crate::limits::{MAX_CHUNK_EVENTS, MIN_KEYFRAME_EVENTS};
 use crate::native::NativeFunction;
 use crate::source::Source;
 use crate::wire;
@@ -22,7 +23,7 @@ use std::ops::Range;
 const CHUNK_HEAD: usize = 1024;
 
 /// Refuses a file that is not a trace, or a trace of another version.
-pub(super) fn check_preamble(file: &Source, length: u64) -> Result<(), TraceError> {
+fn check_preamble(file: &Source, length: u64) -> Result<(), TraceError> {
     let mut bytes = vec![0; length.min(PREAMBLE) as usize];
     file.read_exact_at(&mut bytes, 0).map_err(TraceError::io("reading the start of the file"))?;
     let (magic, version) = bytes.split_at(bytes.len().min(MAGIC.len()));
@@ -60,6 +61,37 @@ fn expected(file: &Source, at: u64, length: u64, tag: Tag, what: &'static str) -
     Ok(head)
 }
 
+/// The header of a trace, and where the block after it begins.
+pub(super) fn header(file: &Source, length: u64) -> Result<(Header, u64), TraceError> {
+    check_preamble(file, length)?;
+    let mut at = PREAMBLE;
+    let header: Header = wire::decode(&expect(file, &mut at, length, Tag::Header, "header")?, at, "header")?;
+    if header.chunk_events > MAX_CHUNK_EVENTS {
+        let (events, most) = (header.chunk_events, MAX_CHUNK_EVENTS);
+        return Err(TraceError::corrupt(at, format!("chunks of {events} events, expected at most {most}")));
+    }
+    Ok((header, at))
+}
+
+/// The index of a trace whose first chunk may begin at `at`, where its readable part ends, and why it is incomplete, if it is.
+pub(super) fn index(
+    file: &Source,
+    at: u64,
+    length: u64,
+    chunk_events: u32,
+) -> Result<(Index, u64, Option<String>), TraceError> {
+    match read_index(file, length)? {
+        Ok(index) => {
+            check_index(&index, chunk_events)?;
+            Ok((index, length, None))
+        }
+        Err(why) => {
+            let rescued = rescue(file, at, length, chunk_events)?;
+            Ok((rescued.index, rescued.end, Some(rescued.why.unwrap_or(why))))
+        }
+    }
+}
+
 /// Passes over a block.
 pub(super) fn skip(file: &Source, at: &mut u64, length: u64, tag: Tag, what: &'static str) -> Result<(), TraceError> {
     *at = expected(file, *at, length, tag, what)?.end();
@@ -68,7 +100,7 @@ pub(super) fn skip(file: &Source, at: &mut u64, length: u64, tag: Tag, what: &'s
 
 /// The index that the trailer points to. The inner error says why there is none, worded as a reason for being
 /// incomplete; the outer error means that the file cannot be read at all.
-pub(super) fn read_index(file: &Source, length: u64) -> Result<Result<Index, String>, TraceError> {
+fn read_index(file: &Source, length: u64) -> Result<Result<Index, String>, TraceError> {
     let Some(start) = length.checked_sub(TRAILER) else { return Ok(Err(unclosed())) };
     let mut trailer = [0; TRAILER as usize];
     file.read_exact_at(&mut trailer, start).map_err(TraceError::io("reading the end of the file"))?;
@@ -122,7 +154,7 @@ pub(super) struct Rescued {
 ///
 /// # Errors
 /// Only when the file cannot be read at all: damage merely ends the readable part and becomes its reason.
-pub(super) fn rescue(file: &Source, at: u64, length: u64, chunk_events: u32) -> Result<Rescued, TraceError> {
+fn rescue(file: &Source, at: u64, length: u64, chunk_events: u32) -> Result<Rescued, TraceError> {
     let mut rescued = Rescued { index: Index::default(), end: at, why: None, chunk_events };
     let mut last_chunk = None;
     loop {
@@ -274,7 +306,7 @@ pub(super) fn check_blocks(
 
 /// Chunks must follow each other, except where events are left out and a keyframe has the memory after them; keyframes
 /// must be in order: every seek relies on it.
-pub(super) fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceError> {
+fn check_index(index: &Index, chunk_events: u32) -> Result<(), TraceError> {
     let mut next = 0;
     let mut gaps = HashSet::new();
     for chunk in &index.chunks {

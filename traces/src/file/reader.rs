@@ -10,7 +10,7 @@ pub use events::Scanner;
 pub use excerpt::{Excerpt, ExcerptModule};
 pub use host_log::HostLog;
 
-use super::{PREAMBLE, Sites, open};
+use super::{Sites, open};
 use crate::block::{self, BlockHead, Tag};
 use crate::error::TraceError;
 use crate::header::Header;
@@ -68,15 +68,8 @@ impl TraceReader {
     /// As those of [`TraceReader::open`].
     pub fn of(file: Source, module: Option<Arc<[u8]>>) -> Result<TraceReader, TraceError> {
         let length = file.length();
-        open::check_preamble(&file, length)?;
-        let mut at = PREAMBLE;
-        let header: Header =
-            wire::decode(&open::expect(&file, &mut at, length, Tag::Header, "header")?, at, "header")?;
+        let (header, mut at) = open::header(&file, length)?;
         let chunk_events = header.chunk_events.max(1);
-        if chunk_events > limits::MAX_CHUNK_EVENTS {
-            let most = limits::MAX_CHUNK_EVENTS;
-            return Err(TraceError::corrupt(at, format!("chunks of {chunk_events} events, expected at most {most}")));
-        }
         let stored = open::expect(&file, &mut at, length, Tag::Module, "module")?;
         let module: Arc<[u8]> = match module {
             Some(module) if stored.is_empty() => module,
@@ -97,16 +90,7 @@ impl TraceReader {
             return Err(TraceError::corrupt(at, format!("{sites} instructions in a module of {bytes} bytes")));
         }
         let sites = Arc::new(SiteTable::new(table.sites));
-        let (index, end, incomplete) = match open::read_index(&file, length)? {
-            Ok(index) => {
-                open::check_index(&index, chunk_events)?;
-                (index, length, None)
-            }
-            Err(why) => {
-                let rescued = open::rescue(&file, at, length, chunk_events)?;
-                (rescued.index, rescued.end, Some(rescued.why.unwrap_or(why)))
-            }
-        };
+        let (index, end, incomplete) = open::index(&file, at, length, chunk_events)?;
         let predictor = Predictor::new(sites.layouts());
         let data = table.data.iter().map(|&(start, end)| start..end).collect();
         let native = index.native.iter().rev().copied().collect();

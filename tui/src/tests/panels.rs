@@ -1,6 +1,7 @@
 //! Lists of places, watches, events passed over, bytes searched for, and what leaves the viewer.
 
 use super::fake::{DIVERGENCE, Fake};
+use super::smoke::PANELS;
 use super::{act, ask, draw, viewer, viewer_of};
 use crate::Opened;
 use crate::action::{Action, Excerpt, PromptKind};
@@ -11,15 +12,6 @@ use crate::panel::PanelKind;
 use crate::traces::Direction::{Backward, Forward};
 use forkpoint_replay::{SourceFiles, Timeline};
 use insta::assert_snapshot;
-
-const KINDS: [PanelKind; 6] = [
-    PanelKind::Divergences,
-    PanelKind::Marks,
-    PanelKind::Watches,
-    PanelKind::HostCalls,
-    PanelKind::Why,
-    PanelKind::Source,
-];
 
 fn shown(app: &mut App) -> String {
     draw(app, 100, 40).to_string()
@@ -42,7 +34,7 @@ fn samples() -> App {
 #[test]
 fn every_list_at_every_size() {
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
-        for kind in KINDS {
+        for kind in PANELS {
             let mut app = viewer(Fake::pair(), None);
             app.sources = SourceFiles::new(["src".as_ref()]).expect("a folder");
             act(&mut app, &[Action::Mark('a'), Action::Step, Action::Mark('b')]);

@@ -11,7 +11,7 @@ use tui_input::InputRequest;
 /// A small generator: the same actions in every run, so that a failure can be reproduced.
 pub(super) struct Random(pub(super) u64);
 
-const PANELS: [PanelKind; 6] = [
+pub(super) const PANELS: [PanelKind; 6] = [
     PanelKind::Divergences,
     PanelKind::Marks,
     PanelKind::Watches,

@@ -4,13 +4,11 @@ use super::TraceReader;
 use crate::block::{self, Tag};
 use crate::chunk::{ChunkColumns, take_blob};
 use crate::error::TraceError;
-use crate::file::{PREAMBLE, open};
+use crate::file::open;
 use crate::header::Header;
 use crate::host::HostEvent;
 use crate::index::Index;
-use crate::limits;
 use crate::source::Source;
-use crate::wire;
 use std::path::Path;
 
 /// Reads the steps of all host calls of a trace in order, and nothing else: one chunk is in memory at a time. Bytes
@@ -46,20 +44,10 @@ impl HostLog {
     pub fn open(path: &Path) -> Result<HostLog, TraceError> {
         let file = Source::open(path)?;
         let length = file.length();
-        open::check_preamble(&file, length)?;
-        let mut at = PREAMBLE;
-        let header = open::expect(&file, &mut at, length, Tag::Header, "header")?;
-        let header: Header = wire::decode(&header, at, "header")?;
+        let (header, mut at) = open::header(&file, length)?;
         open::skip(&file, &mut at, length, Tag::Module, "module")?;
         open::skip(&file, &mut at, length, Tag::Sites, "site table")?;
-        let chunk_events = header.chunk_events.clamp(1, limits::MAX_CHUNK_EVENTS);
-        let index = match open::read_index(&file, length)? {
-            Ok(index) => {
-                open::check_index(&index, chunk_events)?;
-                index
-            }
-            Err(_) => open::rescue(&file, at, length, chunk_events)?.index,
-        };
+        let (index, ..) = open::index(&file, at, length, header.chunk_events.max(1))?;
         Ok(HostLog::of(file, &header, &index))
     }
 
