@@ -26,6 +26,9 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     if args.recording.is_some() || args.program.is_javascript() {
         return recording::run(args);
     }
+    if args.lhs.is_some() && !args.engines.is_empty() {
+        bail!("--engines names all engines, and the first of them is the reference: leave out --lhs");
+    }
     if args.view {
         // A comparison may take long, and its result could not be shown.
         forkpoint_tui::need_terminal()?;
@@ -86,7 +89,8 @@ fn two(
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = args.output.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    let comparison = Comparison { program, sides: sides(args, folder, &base), settings, progress: &Terminal };
+    let comparison =
+        Comparison { settings, progress: &Terminal, ..Comparison::new(program, sides(args, folder, &base)) };
     let compared = comparison.run()?;
     let traces = comparison.sides.each_ref().map(|side| side.output.as_path());
     let viewer =
@@ -197,7 +201,7 @@ fn many(
     settings: Settings,
     shown: progress::Shown,
 ) -> Result<Answer> {
-    let engines: Vec<_> = args.engines.iter().flat_map(|list| list.0.iter().cloned()).collect();
+    let engines = args.listed();
     if engines.len() < 2 {
         bail!("--engines names one engine: name at least two, as in --engines 'wasmtime:jit;wasmi', or use record");
     }

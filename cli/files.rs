@@ -46,12 +46,17 @@ fn pack(path: &Path) -> Result<Pack> {
 
 /// Lets a trace fill as much memory as the user allows.
 fn allowed(mut trace: TraceReader) -> Result<TraceReader> {
-    if let Some(size) = std::env::var_os(MEMORY_VARIABLE) {
-        let size = size.to_string_lossy();
-        let bytes = crate::args::parse_size(&size).map_err(anyhow::Error::msg);
-        trace.allow_memory(bytes.with_context(|| format!("the environment variable {MEMORY_VARIABLE}"))?);
+    if let Some(bytes) = allowance()? {
+        trace.allow_memory(bytes);
     }
     Ok(trace)
+}
+
+/// How much memory the user allows traces to fill, if that is said.
+pub fn allowance() -> Result<Option<u64>> {
+    let Some(size) = std::env::var_os(MEMORY_VARIABLE) else { return Ok(None) };
+    let bytes = crate::args::parse_size(&size.to_string_lossy()).map_err(anyhow::Error::msg);
+    bytes.map(Some).with_context(|| format!("the environment variable {MEMORY_VARIABLE}"))
 }
 
 /// Notes the incomplete traces that killed recorders of this file left.

@@ -5,10 +5,12 @@ mod common;
 use common::external::{CHROMIUM, Need, external_tests, javascript, node};
 use common::{Ran, folder_with, repository, run};
 use forkpoint_traces::{EngineWords, HostEvent, RawEvent, SiteId, TraceError, TraceReader, TraceWriter};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use wasmparser::{Operator, Parser, Payload};
 
 external_tests! {
     [Need::Node] => a_program_sees_nothing_and_its_recording_runs_everywhere,
@@ -17,6 +19,8 @@ external_tests! {
         one_of_several_modules_is_recorded,
         what_cannot_be_recorded_is_refused_by_name,
         a_fault_of_an_engine_is_found_where_it_happens,
+        a_fault_that_recording_alone_shows_is_an_observer_effect,
+        the_left_engine_is_asked_only_if_it_runs_the_recording,
         a_changed_log_is_an_error_or_a_divergence,
         a_module_compiled_by_node_itself_is_not_the_programs,
         programs_that_end_early_are_recorded_as_far_as_they_come,
@@ -24,6 +28,7 @@ external_tests! {
         deep_nesting_is_replayed,
         workers_and_other_processes_run_as_ever;
     [Need::Node, Need::Packages] => sqlite_runs_everywhere,
+        a_miscompiled_constant_is_found_in_sqlite,
         quickjs_runs_everywhere,
         resvg_runs_everywhere,
         graphviz_runs_where_there_are_exceptions,
@@ -247,27 +252,80 @@ fn what_cannot_be_recorded_is_refused_by_name() {
     assert!(ran.code == 2 && ran.stderr.contains("/nowhere/node"), "{ran:?}");
 }
 
+/// The runner of Node, which reports another value for the store in `double`.
+fn lying(folder: &Path) -> String {
+    let honest = "view.setBigUint64(used + 12, second, true);";
+    changed_runner(folder, "protocol.mjs", honest, &honest.replace("second", "second === 8n ? 9n : second"))
+}
+
 fn a_fault_of_an_engine_is_found_where_it_happens() {
     let folder = demo();
     assert_eq!(record(&folder, &[], &[]).code, 0);
-    // The runner of Node, which reports another value for the store in `double`.
-    for file in fs::read_dir(repository("runners/node")).expect("the runner") {
-        let file = file.expect("a file");
-        fs::copy(file.path(), folder.path().join(file.file_name())).expect("a copy");
-    }
-    let protocol = folder.path().join("protocol.mjs");
-    let text = fs::read_to_string(&protocol).expect("the runner");
-    let honest = "view.setBigUint64(used + 12, second, true);";
-    assert!(text.contains(honest));
-    let lying = "view.setBigUint64(used + 12, second === 8n ? 9n : second, true);";
-    fs::write(&protocol, text.replace(honest, lying)).expect("the runner");
-    let faulty = format!("runner:{} start.cjs", node());
+    let faulty = lying(folder.path());
     let replayed = run(folder.path(), &["replay", "app.fpt", "--engine", &faulty]);
     assert_eq!(replayed.code, 1, "{replayed:?}");
     assert!(
         replayed.stdout.contains("i32.store [0x00000190]") && replayed.stdout.contains("in double"),
         "{replayed:?}"
     );
+}
+
+fn a_fault_that_recording_alone_shows_is_an_observer_effect() {
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    // Another value for the second store of `risky`, where the module has the recorder's hook.
+    let plant = r#"const bent = Buffer.from(bytes), at = bent.indexOf(Buffer.from([0x41, 20, 0x41, 2]));
+        const imports = WebAssembly.Module.imports(new WebAssembly.Module(bytes));
+        if (imports.some(({ module }) => module !== "env")) bent[at + 3] = 3;
+        module = new WebAssembly.Module(bent);"#;
+    let faulty = changed_runner(folder.path(), "runner.mjs", "module = new WebAssembly.Module(bytes);", plant);
+    let sides = ["compare", "--recording", "app.fpt", "--lhs", "wasmtime:jit", "--rhs", &faulty];
+    let compared = run(folder.path(), &sides);
+    assert_eq!(compared.code, 1, "{compared:?}");
+    for words in [
+        "observer-effect",
+        "i32.store [0x00000014] <- 03 00 00 00 = i32 3",
+        "Without recording, both runs end the same way.\nRecording changes how rhs ends.\n",
+    ] {
+        assert!(compared.stdout.contains(words), "no {words:?} in\n{}", compared.stdout);
+    }
+}
+
+fn the_left_engine_is_asked_only_if_it_runs_the_recording() {
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    let compare = |more: &[&str]| {
+        let mut command = vec!["compare", "--recording", "app.fpt"];
+        command.extend(more);
+        let ran = run(folder.path(), &command);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout
+    };
+    let why = "the runs were not repeated, with recording or without: ";
+    assert!(compare(&["--rhs", "wasmi"]).contains(&format!("{why}the recording was made under node")));
+    let faulty = lying(folder.path());
+    let other = compare(&["--lhs", &faulty, "--rhs", "wasmi"]);
+    assert!(other.contains(why) && other.contains("runs it differently: other events from #"), "{other}");
+    for silent in [&["--lhs", "wasmi", "--rhs", "wasmtime:jit"][..], &["--no-guard", "--rhs", "wasmi"]] {
+        assert!(!compare(silent).contains(why), "{silent:?}");
+    }
+    let engines = format!("wasmi;{}", engine("node"));
+    let both = compare(&["--engines", &engines]);
+    assert_eq!(both.matches("The runs agree on all").count(), 2, "{both}");
+    assert!(!both.contains(why), "the engine that made the recording is named: {both}");
+}
+
+/// The runner of Node in a folder, with one change of its files.
+fn changed_runner(folder: &Path, file: &str, honest: &str, lying: &str) -> String {
+    for file in fs::read_dir(repository("runners/node")).expect("the runner") {
+        let file = file.expect("a file");
+        fs::copy(file.path(), folder.join(file.file_name())).expect("a copy");
+    }
+    let path = folder.join(file);
+    let text = fs::read_to_string(&path).expect("the runner");
+    assert_eq!(text.matches(honest).count(), 1);
+    fs::write(&path, text.replace(honest, lying)).expect("the runner");
+    format!("runner:{} start.cjs", node())
 }
 
 /// Changes each step of the host log in several ways: no replay may fail in another way than by saying so.
@@ -459,6 +517,94 @@ fn everywhere(name: &str, module: &[&str]) {
 
 fn sqlite_runs_everywhere() {
     everywhere("sql", &[]);
+}
+
+/// An engine that takes one constant of the module for another, in a function that says its place by its index only.
+fn a_miscompiled_constant_is_found_in_sqlite() {
+    let script = fs::read(repository("tests/javascript/programs/sql.mjs")).expect("a program");
+    let folder = folder_with(&[("app.mjs", &script)]);
+    std::os::unix::fs::symlink(javascript(), folder.path().join("node_modules")).expect("a link");
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+
+    let module = fs::read(javascript().join("sql.js/dist/sql-wasm.wasm")).expect("sql.js");
+    let first = first_events(&folder.path().join("app.fpt"));
+    let planted = stored_constants(&module).into_iter().find(|(_, store)| first.contains_key(store));
+    let (constant, store) = planted.expect("it stores a constant that occurs once");
+    let (function, at) = first[&store];
+    let plant = format!(
+        "const bent = Buffer.from(bytes), at = bent.indexOf(Buffer.from({constant:?}));
+         if (at < 0) throw new Error(\"nothing to plant at\");
+         bent[at + 2] ^= 1;
+         module = new WebAssembly.Module(bent);"
+    );
+    let faulty = changed_runner(folder.path(), "runner.mjs", "module = new WebAssembly.Module(bytes);", &plant);
+    let sides = ["compare", "--recording", "app.fpt", "--lhs", "wasmtime:jit", "--rhs", &faulty];
+    let compared = run(folder.path(), &[&sides[..], &["--json"]].concat());
+    assert_eq!(compared.code, 1, "{compared:?}");
+    let report: serde_json::Value = serde_json::from_str(&compared.stdout).expect("JSON");
+    assert_eq!(report["verdict"], "value", "{report:#}");
+    assert_eq!((&report["position"], &report["site"]["offset"]), (&at.into(), &store.into()), "{report:#}");
+    assert_eq!(report["site"]["function"], function, "{report:#}");
+    // The fault is the engine's, not recording's.
+    assert_eq!(report["guard"]["observer_effect"], false, "{report:#}");
+    assert_eq!(report["guard"]["changed_by_recording"], serde_json::json!([]), "{report:#}");
+    let text = run(folder.path(), &sides).stdout;
+    assert!(text.contains(&format!("at {store:#x}")), "{text}");
+
+    // Both runs in one file, which needs neither JavaScript nor the engines.
+    let kept = run(folder.path(), &[&sides[..], &["-o", "kept", "--no-guard", "--no-reruns"]].concat());
+    assert_eq!(kept.code, 1, "{kept:?}");
+    let packed = run(folder.path(), &["pack", "app.fpt", "kept/rhs.fpt", "-o", "sql.fpk"]);
+    assert_eq!(packed.code, 0, "{packed:?}");
+    let differ = run(folder.path(), &["diff", "sql.fpk", "--json"]);
+    assert_eq!(differ.code, 1, "{differ:?}");
+    let again: serde_json::Value = serde_json::from_str(&differ.stdout).expect("JSON");
+    for same in ["verdict", "position", "site", "before"] {
+        assert_eq!(again[same], report[same], "{same}: {again:#}");
+    }
+    let replayed = run(folder.path(), &["replay", "sql.fpk", "--engine", "wasmtime:jit"]);
+    assert!(replayed.code == 0 && replayed.stdout.starts_with("The runs agree on all"), "{replayed:?}");
+}
+
+/// Of each instruction that a trace has events of, by its place: its function, and the position of its first event.
+fn first_events(trace: &Path) -> BTreeMap<u64, (u32, u64)> {
+    let mut trace = TraceReader::open(trace).expect("a trace");
+    let sites: BTreeMap<SiteId, _> = trace.sites().iter().map(|(id, site)| (id, site.clone())).collect();
+    let (mut first, mut position) = (BTreeMap::new(), 0);
+    for chunk in 0..trace.chunks().len() {
+        let mut see = |event: RawEvent| {
+            if let Some(site) = sites.get(&event.site) {
+                first.entry(u64::from(site.offset.0)).or_insert((site.func.0, position));
+            }
+            position += 1;
+            Ok::<(), TraceError>(())
+        };
+        trace.read_chunk(chunk, &mut see).expect("a chunk");
+    }
+    first
+}
+
+/// Constants of four bytes and more that a module stores, and that occur once in it: the instruction's bytes, and the place of
+/// the store.
+fn stored_constants(module: &[u8]) -> Vec<(Vec<u8>, u64)> {
+    let mut found = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::CodeSectionEntry(body) = payload.expect("a valid module") else { continue };
+        let operators = body.get_operators_reader().expect("a body").into_iter_with_offsets();
+        let operators: Vec<_> = operators.map(|operator| operator.expect("an operator")).collect();
+        for pair in operators.windows(2) {
+            let [(Operator::I32Const { .. } | Operator::I64Const { .. }, start), (store, end)] = pair else {
+                continue;
+            };
+            let stores = matches!(store, Operator::I32Store { .. } | Operator::I64Store { .. });
+            let constant = module[*start..*end].to_vec();
+            let once = || module.windows(constant.len()).filter(|bytes| *bytes == constant).count() == 1;
+            if stores && constant.len() > 4 && once() {
+                found.push((constant, *end as u64));
+            }
+        }
+    }
+    found
 }
 
 fn quickjs_runs_everywhere() {

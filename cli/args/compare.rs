@@ -24,9 +24,12 @@ pub struct CompareArgs {
     /// --engines, runs it again and is compared with it
     #[arg(long, value_name = "FILE", conflicts_with_all = ["module", "modules", "node", "browser", "other", "arguments"])]
     pub recording: Option<PathBuf>,
-    /// The left engine, the reference
-    #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
-    pub lhs: EngineSpec,
+    /// The left engine, the reference [default: wasmtime:jit]
+    ///
+    /// Of a recording it is the engine that runs it again, to ask what the recording does not tell; by default the one that
+    /// made it, if that is part of forkpoint or named in --engines.
+    #[arg(long, value_name = "ENGINE", value_parser = engine)]
+    pub lhs: Option<EngineSpec>,
     /// The right engine [default: wasmtime:aot, or with two builds the left engine]
     #[arg(long, value_parser = engine)]
     pub rhs: Option<EngineSpec>,
@@ -36,7 +39,7 @@ pub struct CompareArgs {
     /// Quote a runner's word that holds a semicolon. The reference is the first engine that can answer host calls and
     /// finishes its run.
     #[arg(long, value_name = "ENGINE[;ENGINE...]")]
-    #[arg(conflicts_with_all = ["lhs", "rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
+    #[arg(conflicts_with_all = ["rhs", "lhs_memory_page_limit", "rhs_memory_page_limit"])]
     pub engines: Vec<EngineList>,
     /// Who answers the guest's host calls
     ///
@@ -98,15 +101,22 @@ impl CompareArgs {
         GuestArgs { program: self.program.clone(), run: self.run.clone() }
     }
 
+    /// The engines of --engines.
+    pub fn listed(&self) -> Vec<EngineSpec> {
+        self.engines.iter().flat_map(|list| list.0.iter().cloned()).collect()
+    }
+
     /// The engines of both sides.
     pub fn engines_of_sides(&self) -> [EngineSpec; 2] {
+        let lhs = self.lhs.clone().unwrap_or_default();
         let rhs = || match self.other {
-            Some(_) => self.lhs.clone(),
+            Some(_) => lhs.clone(),
             None => match EngineSpec::default() {
                 EngineSpec::Wasmtime(spec) => EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, ..spec }),
                 other => other,
             },
         };
-        [self.lhs.clone(), self.rhs.clone().unwrap_or_else(rhs)]
+        let rhs = self.rhs.clone().unwrap_or_else(rhs);
+        [lhs, rhs]
     }
 }

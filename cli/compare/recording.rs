@@ -1,18 +1,18 @@
-//! `forkpoint compare --recording` and `--node`: a recording, and what other engines make of it.
+//! `forkpoint compare --recording`, `--node` and `--browser`: a recording, and what other engines make of it.
 
 use crate::answer::Answer;
 use crate::args::{CompareArgs, Format};
-use crate::files::timeline;
+use crate::files::{allowance, timeline};
 use crate::output::{print, print_json, quoted, tell};
-use crate::progress;
+use crate::progress::{self, Terminal};
 use crate::record::javascript;
 use crate::render::print_compared;
-use crate::rerun::rerun;
+use crate::rerun::{named_engine, recorded_request};
 use anyhow::{Context, Result, bail};
-use forkpoint_compare::{Compared, OwnHosts, record_app};
-use forkpoint_replay::{Report, printable};
-use forkpoint_tracer::{AppRecorded, EngineSpec, Request, Scratch, Stdio};
-use forkpoint_traces::Outcome;
+use forkpoint_compare::{CompareError, Compared, Comparison, Reask, Recording, Settings, record_app};
+use forkpoint_replay::printable;
+use forkpoint_tracer::{AppRecorded, EngineSpec, Keep, Request, Scratch, Stdio};
+use forkpoint_traces::{DigestOf, TraceReader};
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,35 +22,73 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     if !matches!(args.format, Format::Text | Format::Json) {
         bail!("--format {:?} has no form for a recording: leave it out", args.format);
     }
+    match compared(args) {
+        Err(error) if error.downcast_ref().is_some_and(CompareError::is_interrupt) => {
+            tell(&error.to_string());
+            Ok(Answer::None)
+        }
+        answer => answer,
+    }
+}
+
+fn compared(args: &CompareArgs) -> Result<Answer> {
     let engines: Vec<EngineSpec> = match args.engines.is_empty() {
         true => args.engines_of_sides().into_iter().skip(1).collect(),
-        false => args.engines.iter().flat_map(|list| list.0.iter().cloned()).collect(),
+        false => args.listed(),
     };
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = args.output.as_deref().unwrap_or(temporary.path());
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
-    let recording = match &args.recording {
-        Some(file) => file.clone(),
+    let (file, recorder) = match &args.recording {
+        Some(file) => (file.clone(), None),
         None => recorded(args, folder)?,
     };
-    if let Some(scope) = &timeline(&recording)?.trace().header().recorder.scope {
-        bail!("{} holds {scope} only: record everything to run it again", recording.display());
+    let opened = timeline(&file)?;
+    let trace = opened.trace();
+    if let Some(scope) = &trace.header().recorder.scope {
+        bail!("{} holds {scope} only: record everything to run it again", file.display());
     }
+    let again = args.lhs.clone().or(recorder).map_or_else(|| engine_of(trace, &engines), Ok);
+    let recording = Recording::new(&file, allowance()?, again.as_ref().err().cloned())?;
+    let what = || format!("the recording {}", file.display());
+    let program = recording.program().with_context(what)?;
+    // Of events that the recording leaves out, it has digests to compare.
+    let everything = Keep::Window { from: 0, to: u64::MAX };
+    let base = Request {
+        timeout: args.run.timeout,
+        keep: if trace.digests(DigestOf::Records).is_some() { everything } else { Keep::Full },
+        ..recorded_request(trace.header()).with_context(what)?
+    };
+    drop(opened);
+    let settings = Settings {
+        guard: !args.no_guard,
+        reruns: if args.no_reruns { Reask::Never } else { Reask::Always },
+        context: args.report.context,
+        nan_bits: args.report.nan_bits,
+        inputs: vec![file.clone()],
+        ..Settings::default()
+    };
     let json = args.report.json || args.format == Format::Json;
     let (mut answers, mut rows) = (Vec::new(), Vec::new());
     for (number, engine) in (1..).zip(&engines) {
-        let output = folder.join(format!("{number:02}-{}.fpt", file_name(engine)));
-        let shown = progress::show(false);
-        let again = rerun(&recording, engine, &output, args.run.timeout, args.echo)?;
-        if again.outcome == Outcome::Interrupted {
-            tell("interrupted");
-            return Ok(Answer::None);
-        }
-        let (mut left, mut right) = (timeline(&recording)?, timeline(&output)?);
-        progress::follow("comparing", &mut left);
-        let report = Report::new(&mut left, &mut right, args.report.context, args.report.nan_bits)?;
+        let (left, right) = match engines.len() {
+            1 => ("lhs.fpt".to_string(), "rhs.fpt".to_string()),
+            _ => (format!("{number:02}-lhs.fpt"), format!("{number:02}-{}.fpt", file_name(engine))),
+        };
+        let [left, right] = [left, right].map(|name| folder.join(name));
+        let lhs = Request { engine: again.clone().unwrap_or_default(), output: left.clone(), ..base.clone() };
+        let streams = if args.echo { Stdio::Inherit } else { Stdio::Null };
+        let rhs = Request { engine: engine.clone(), output: right.clone(), echo: args.echo, ..base.clone() };
+        let sides = [lhs, Request { output_streams: streams, ..rhs }];
+        let comparison = Comparison {
+            recording: Some(&recording),
+            settings: settings.clone(),
+            progress: &Terminal,
+            ..Comparison::new(&program, sides)
+        };
+        let shown = progress::show(args.echo);
+        let compared = comparison.run()?;
         drop(shown);
-        let compared: Compared = report.into();
         if json && engines.len() > 1 {
             answers.push(Answer::of(compared.report.agree));
             rows.push(Row { engine: engine.to_string(), compared });
@@ -61,17 +99,32 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         }
         let hint = match args.output {
             Some(_) => {
-                let [lhs, rhs] = [&recording, &output].map(|path| quoted(path.as_os_str()));
+                let left = if left.exists() { &left } else { &file };
+                let [lhs, rhs] = [left, &right].map(|path| quoted(path.as_os_str()));
                 format!("\nlook at it: forkpoint view {lhs} {rhs}\n")
             }
             None => "\nlook at it: add -o DIR to keep the new runs, then forkpoint view both\n".to_string(),
         };
-        answers.push(print_compared(&compared, &OwnHosts::default(), json, &hint)?);
+        answers.push(print_compared(&compared, &settings.own_hosts, json, &hint)?);
     }
     if json && engines.len() > 1 {
         print_json(&rows)?;
     }
     Ok(worst(&answers))
+}
+
+/// The engine that runs a recording again: the one that made it, where this program is that engine, or the user names it
+/// among `engines`; or why there is none.
+fn engine_of(trace: &TraceReader, engines: &[EngineSpec]) -> Result<EngineSpec, String> {
+    let spec = &trace.header().engine.spec;
+    let named = engines.iter().find(|engine| engine.to_string() == *spec).cloned();
+    named.map_or_else(|| named_engine(spec), Ok).map_err(|_| {
+        let made = printable(spec);
+        format!(
+            "the recording was made under {made}, which forkpoint starts only if you name it: add --lhs {made}, or \
+             another engine"
+        )
+    })
 }
 
 /// What one engine made of it, in JSON.
@@ -82,10 +135,10 @@ struct Row {
     compared: Compared,
 }
 
-/// Records the program of --node.
-fn recorded(args: &CompareArgs, folder: &Path) -> Result<PathBuf> {
+/// Records the program of --node or the page of --browser, and says which engine runs the recording again.
+fn recorded(args: &CompareArgs, folder: &Path) -> Result<(PathBuf, Option<EngineSpec>)> {
     let app = javascript::app(&args.guest())?;
-    let request = javascript::request(&args.guest(), &EngineSpec::default())?;
+    let request = javascript::request(&args.guest(), &args.lhs.clone().unwrap_or_default())?;
     let output = folder.join("recording.fpt");
     let output_streams = if args.echo { Stdio::Stderr } else { Stdio::Null };
     let request = Request { output: output.clone(), output_streams, ..request };
@@ -99,7 +152,7 @@ fn recorded(args: &CompareArgs, folder: &Path) -> Result<PathBuf> {
         tell("note: the program instantiates other modules, too; --module-of takes one of them:");
         others.iter().for_each(|other| tell(&format!("  {}", printable(other))));
     }
-    Ok(output)
+    Ok((output, Some(request.engine)))
 }
 
 /// An engine's name as part of a file's.

@@ -6,11 +6,12 @@ use crate::error::CompareError;
 use crate::guard::PlainRuns;
 use crate::host::HostMode;
 use crate::progress::{Progress, Silent};
-use crate::reruns::Asked;
+use crate::recording::Recording;
+use crate::reruns::{Asked, Reruns};
 use crate::runs::{Runs, at_once, with_way};
-use crate::settings::Settings;
-use forkpoint_replay::Likeness;
-use forkpoint_tracer::{Program, Request};
+use crate::settings::{Reask, Settings};
+use forkpoint_replay::{Likeness, Report};
+use forkpoint_tracer::{Program, Recorded, Request};
 
 /// A program under two engines.
 pub struct Comparison<'a> {
@@ -19,6 +20,9 @@ pub struct Comparison<'a> {
     /// The two runs, the reference first: each names its engine and the trace to write. The settings choose the
     /// `host`. The guest's output goes where the left request says; the right run prints nothing.
     pub sides: [Request; 2],
+    /// What there is of the left run already: then it answers the host calls of all runs, and the left request says how it is
+    /// run again for what it does not tell.
+    pub recording: Option<&'a Recording>,
     /// How they are compared.
     pub settings: Settings,
     /// Follows its progress.
@@ -28,7 +32,7 @@ pub struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// A comparison with the default settings and without progress.
     pub fn new(program: &'a Program, sides: [Request; 2]) -> Comparison<'a> {
-        Comparison { program, sides, settings: Settings::default(), progress: &Silent }
+        Comparison { program, sides, recording: None, settings: Settings::default(), progress: &Silent }
     }
 
     /// Runs it: the top-level entry point for comparing two engines.
@@ -38,6 +42,9 @@ impl<'a> Comparison<'a> {
     /// not an error.
     pub fn run(&self) -> Result<Compared, CompareError> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
+        if let Some(recording) = self.recording {
+            return self.against(recording, &mut runs);
+        }
         let sides = [with_way(&self.sides[0])?, with_way(&self.sides[1])?];
         let [left, right] = &sides;
 
@@ -106,21 +113,63 @@ impl<'a> Comparison<'a> {
             ([lhs, rhs], plain, runs.report([&left.output, &right.output])?)
         };
 
-        // Answers that the traces do not give.
-        let mut asked = Asked::new(runs, [left, right]);
+        self.conclude(runs, [left, right], recorded, plain, report).map(Some)
+    }
+
+    /// Compares a recording with what the right engine makes of it.
+    fn against(&self, recording: &Recording, runs: &mut Runs) -> Result<Compared, CompareError> {
+        let [left, shown] = &self.sides;
+        let (shown, right) = (&with_way(shown)?, &with_way(&Request { echo: false, ..shown.clone() })?);
+        runs.answer_by(recording.file());
+        runs.refer(recording.file());
+        let guarded = self.settings.guard;
+        let (again, rhs) = match guarded {
+            true => {
+                let (again, rhs) = at_once(|| recording.again(runs, left), || runs.record_shown(shown));
+                (Some(again?), rhs?)
+            }
+            false => (None, runs.record_shown(shown)?),
+        };
+        runs.narrow(right, &rhs)?;
+        let mut report = recording.report(runs, &right.output)?;
+        if again.is_none() && (report.agree == Some(true) || self.settings.reruns == Reask::Never) {
+            return Ok(Compared { reruns: Some(Reruns::default()), ..Compared::from(report) });
+        }
+        let lhs = match again.map_or_else(|| recording.again(runs, left), Ok)? {
+            Ok(lhs) => lhs,
+            Err(why) => return Ok(recording.unasked(report, &why)),
+        };
+        if lhs.mismatches.count > 0 {
+            runs.narrow(left, &lhs)?;
+            report = runs.report([&left.output, &right.output])?;
+        }
+        let plain = guarded.then(|| PlainRuns::with(|| recording.plain(runs, left), runs, [left, right]));
+        self.conclude(runs, [left, right], [lhs, rhs], plain.transpose()?, report)
+    }
+
+    /// Asks what traces do not tell, and whether the runs would diverge without recording, too.
+    fn conclude(
+        &self,
+        runs: &Runs,
+        sides: [&Request; 2],
+        recorded: [Recorded; 2],
+        plain: Option<PlainRuns>,
+        report: Report,
+    ) -> Result<Compared, CompareError> {
+        let mut asked = Asked::new(runs, sides);
         let (report, recorded, reruns) = asked.ask_all(report, recorded)?;
 
         // Whether the runs would diverge without recording, too.
         let mut compared = Compared { reruns: Some(reruns), host: self.answered_by(), ..Compared::from(report) };
         if let Some(plain) = plain.filter(|plain| !plain.cut_short() && compared.report.agree.is_some()) {
             let mut guard = plain.judge(&recorded, compared.report.agree == Some(true), runs.symbols());
-            guard.repeat(runs, [left, right], &plain, &recorded, asked.by_hooks());
+            guard.repeat(runs, sides, &plain, &recorded, asked.by_hooks());
             if compared.report.agree == Some(true) && guard.observer_effect && self.program.parts().is_none() {
-                compared.report = guard.climb(runs, [left, right], &plain, compared.report)?;
+                compared.report = guard.climb(runs, sides, &plain, compared.report)?;
             }
             compared.judge(guard);
         }
         compared.likeness = Likeness::of(&compared.report);
-        Ok(Some(compared))
+        Ok(compared)
     }
 }

@@ -55,12 +55,20 @@ const MOST: usize = 8;
 impl PlainRuns {
     /// Runs both sides without recording.
     pub fn of(runs: &Runs, sides: [&Request; 2]) -> Result<PlainRuns, CompareError> {
-        let run = |side: &Request| {
-            let end = runs.plain(side);
+        PlainRuns::with(|| runs.plain(sides[0]), runs, sides)
+    }
+
+    /// The same with another way to have the left one.
+    pub fn with(
+        lhs: impl FnOnce() -> Result<EndState, CompareError> + Send,
+        runs: &Runs,
+        [left, right]: [&Request; 2],
+    ) -> Result<PlainRuns, CompareError> {
+        let (lhs, rhs) = at_once(lhs, || runs.plain(right));
+        let end = |end: Result<EndState, CompareError>, side: &Request| {
             end.map_err(|error| error.during(format!("running under {} without recording", side.engine)))
         };
-        let (lhs, rhs) = at_once(|| run(sides[0]), || run(sides[1]));
-        Ok(PlainRuns { lhs: lhs?, rhs: rhs? })
+        Ok(PlainRuns { lhs: end(lhs, left)?, rhs: end(rhs, right)? })
     }
 
     /// Whether one of them was ended from outside, so that its end proves nothing.

@@ -11,7 +11,7 @@ mod open_results;
 mod places;
 mod writers;
 
-pub(crate) use asked::Asked;
+pub(crate) use asked::{Asked, differs};
 pub use calls::{FirstCall, Unlike};
 pub use open_results::{FirstNan, FollowsFrom, LeftOpen};
 pub use places::FoundPlace;

@@ -7,7 +7,7 @@ use crate::host::HostMode;
 use crate::progress::{Doing, Progress};
 use crate::record::record;
 use crate::settings::Settings;
-use forkpoint_replay::{Report, Symbols};
+use forkpoint_replay::{Report, Symbols, Timeline};
 use forkpoint_tracer::{
     CommandSpec, EndState, EngineSpec, HostSource, Keep, Program, RecordError, Recorded, Request, Scratch, Stdio, Way,
 };
@@ -64,6 +64,11 @@ impl<'a> Runs<'a> {
         if self.settings.host.pins() && self.program.needs_host() {
             self.pinned = Some(trace.to_path_buf());
         }
+    }
+
+    /// Answers the host calls of all further runs from this recording's host log.
+    pub fn answer_by(&mut self, recording: &Path) {
+        self.pinned = Some(recording.to_path_buf());
     }
 
     /// Holds the runs of engines that give one answer a run against this full trace from now on.
@@ -133,7 +138,12 @@ impl<'a> Runs<'a> {
 
     /// Compares two traces.
     pub fn report(&self, traces: [&Path; 2]) -> Result<Report, CompareError> {
-        let [mut lhs, mut rhs] = [open_recorded(traces[0])?, open_recorded(traces[1])?];
+        self.report_on(open_recorded(traces[0])?, traces[1])
+    }
+
+    /// Compares a trace with another of a recording made here.
+    pub fn report_on(&self, mut lhs: Timeline, rhs: &Path) -> Result<Report, CompareError> {
+        let mut rhs = open_recorded(rhs)?;
         self.progress.comparing(&mut lhs);
         let mut report = Report::new(&mut lhs, &mut rhs, self.settings.context, self.settings.nan_bits)?;
         report.lhs.host = report.lhs.host.or_else(|| self.first_host.clone());
@@ -150,7 +160,7 @@ impl<'a> Runs<'a> {
             Some(log) => Request {
                 host: HostSource::Log(log.clone()),
                 stdin: Stdio::Null,
-                output_streams: Stdio::Null,
+                output_streams: if side.echo { side.output_streams.clone() } else { Stdio::Null },
                 ..side.clone()
             },
             None => {

@@ -4,7 +4,6 @@ use super::reduction::{Reduction, ReductionStatus};
 use crate::compared::Compared;
 use crate::comparison::Comparison;
 use crate::error::CompareError;
-use crate::progress::Silent;
 use crate::runs::with_way;
 use crate::settings::{Kept, Reask, Settings};
 use forkpoint_replay::Likeness;
@@ -137,7 +136,7 @@ impl<'a> Judge<'a> {
     fn compare(&self, candidate: &Candidate, reruns: Reask) -> Result<Option<(Likeness, Compared)>, CompareError> {
         let program = self.program(candidate)?;
         let settings = Settings { reruns, ..self.settings.clone() };
-        let comparison = Comparison { program: &program, sides: self.sides.clone(), settings, progress: &Silent };
+        let comparison = Comparison { settings, ..Comparison::new(&program, self.sides.clone()) };
         let compared = comparison.run()?;
         Ok(compared.likeness.clone().map(|likeness| (likeness, compared)))
     }

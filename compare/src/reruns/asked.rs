@@ -3,7 +3,7 @@
 use crate::error::CompareError;
 use crate::files::open_recorded;
 use crate::runs::Runs;
-use forkpoint_replay::{NanBits, ReplayError, Side, first_divergence, first_unequal_held};
+use forkpoint_replay::{NanBits, ReplayError, Side, Timeline, first_divergence, first_unequal_held};
 use forkpoint_tracer::instrument::{Ask, Options};
 use forkpoint_tracer::{NOTES_IN_A_DIGEST, Notes, Recorded, Request};
 use forkpoint_traces::{Outcome, Position};
@@ -58,7 +58,7 @@ impl<'a> Asked<'a> {
         if recorded.notes.cut {
             return Ok(Ok(recorded));
         }
-        Ok(match differs(self.trace(side), &self.file(side), position)? {
+        Ok(match differs(&mut open_recorded(self.trace(side))?, &self.file(side), position)? {
             None => Ok(recorded),
             Some(how) => Err(format!("{} runs differently with the added code: {how}", side.word())),
         })
@@ -106,16 +106,20 @@ impl<'a> Asked<'a> {
 
 /// How two recordings of one run differ up to an event or at the end, if they do. A known place equals an unknown
 /// one. What follows the event may have been recorded in another way.
-pub(super) fn differs(first: &Path, again: &Path, position: Position) -> Result<Option<String>, CompareError> {
-    let (mut first, mut again) = (open_recorded(first)?, open_recorded(again)?);
+pub(crate) fn differs(
+    first: &mut Timeline,
+    again: &Path,
+    position: Position,
+) -> Result<Option<String>, CompareError> {
+    let mut again = open_recorded(again)?;
     let outcomes = [first.trace_mut().outcome()?, again.trace_mut().outcome()?];
     if outcomes[0] != outcomes[1] {
         let words = outcomes.map(|outcome| outcome.map_or("no end".to_string(), |outcome| outcome.to_string()));
         return Ok(Some(format!("{} before, {} now", words[0], words[1])));
     }
-    let divergence = match first_divergence(&mut first, &mut again, NanBits::Stop) {
+    let divergence = match first_divergence(first, &mut again, NanBits::Stop) {
         // With code that reports more than events, there are no digests of them.
-        Err(ReplayError::NotComparable { .. }) => first_unequal_held(&mut first, &mut again)?,
+        Err(ReplayError::NotComparable { .. }) => first_unequal_held(first, &mut again)?,
         found => found?.divergence.map(|divergence| divergence.position),
     };
     // Where a run was cut short depends on timing.

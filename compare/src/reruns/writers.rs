@@ -56,7 +56,7 @@ impl Asked<'_> {
             sought: Some(Sought { memory, bytes, before }),
             ..side.of(self.sides).clone()
         })?;
-        if let Some(how) = differs(self.trace(side), &self.file(side), before)? {
+        if let Some(how) = differs(&mut open_recorded(self.trace(side))?, &self.file(side), before)? {
             let name = side.word();
             return Ok(Known::Nothing(format!(
                 "who wrote there last is not known: {name} ran differently, with {how}"
