@@ -1,5 +1,6 @@
 //! The command line.
 
+mod calls;
 mod compare;
 mod engines;
 mod export;
@@ -11,10 +12,10 @@ mod parse;
 mod record;
 mod reduce;
 mod report;
-mod source_map;
 mod sweep;
 mod why;
 
+pub use calls::CallsArgs;
 pub use compare::CompareArgs;
 pub use engines::EngineList;
 pub use export::{ExportArgs, ExportFormat};
@@ -26,7 +27,6 @@ pub use parse::{parse_range, parse_size};
 pub use record::{RecordArgs, RecordHost};
 pub use reduce::ReduceArgs;
 pub use report::ReportArgs;
-pub use source_map::SourceMapArgs;
 pub use sweep::SweepArgs;
 pub use why::WhyArgs;
 
@@ -103,6 +103,11 @@ pub enum Command {
         after_help = "EXAMPLES\n  forkpoint why lhs.fpt rhs.fpt --of checksum\n  forkpoint why lhs.fpt rhs.fpt --of 0x410..0x418 --at 4711 --json"
     )]
     Why(WhyArgs),
+    /// Show which functions were active at an event, what they were called with, and from where
+    #[command(
+        after_help = "EXAMPLES\n  forkpoint calls app.fpt --at 4711\n  forkpoint calls lhs.fpt rhs.fpt\n  forkpoint calls bug.zip --rhs-engine wasmedge:aot,lib=/usr/lib/libwasmedge.so --json"
+    )]
+    Calls(CallsArgs),
     /// Write the events of a trace as a table, for databases and data frames
     #[command(
         after_help = "EXAMPLES\n  forkpoint export app.fpt -o app.parquet\n  forkpoint export app.fpt --format csv -o - | head\n  forkpoint export app.fpt -o events --partition 10000000"
@@ -188,8 +193,6 @@ pub struct ReplayArgs {
     pub echo: bool,
     #[command(flatten)]
     pub report: ReportArgs,
-    #[command(flatten)]
-    pub source_map: SourceMapArgs,
 }
 
 #[derive(Debug, Args)]
@@ -210,8 +213,6 @@ pub struct DiffArgs {
     pub rhs: Option<PathBuf>,
     #[command(flatten)]
     pub report: ReportArgs,
-    #[command(flatten)]
-    pub source_map: SourceMapArgs,
 }
 
 #[derive(Debug, Args)]
@@ -248,8 +249,6 @@ pub struct DumpArgs {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub source_map: SourceMapArgs,
 }
 
 #[derive(Debug, Args)]
@@ -273,12 +272,9 @@ pub struct ViewArgs {
     /// Where to start [default: the first divergence, or the beginning]
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub at: Option<Position>,
-    /// Show source files from this folder, and use the module's source map if it is there; repeatable. Others that debug
-    /// information names are not read
+    /// Show source files from this folder; repeatable. Others that debug information names are not read
     #[arg(long, value_name = "DIR")]
     pub source: Vec<PathBuf>,
-    #[command(flatten)]
-    pub source_map: SourceMapArgs,
     /// Keys to bind: a key and a command on each line (docs/view.md) [default: keys in the user's folder forkpoint for settings]
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,

@@ -5,6 +5,7 @@
 
 mod answer;
 mod args;
+mod calls;
 mod ci;
 mod compare;
 mod completions;
@@ -28,7 +29,6 @@ mod replay;
 mod request;
 mod rerun;
 mod runner_check;
-mod source_maps;
 mod sweep;
 mod view;
 mod view_state;
@@ -68,6 +68,7 @@ fn main() -> ExitCode {
         Command::Diff(command) => diff::run(&command),
         Command::Report(command) => html::run(&command),
         Command::Why(command) => why::run(&command),
+        Command::Calls(command) => calls::run(&command),
         Command::Export(command) => export::run(&command),
         Command::Pack(command) => pack::run(&command),
         Command::Info(command) => info::run(&command),

@@ -85,6 +85,7 @@ impl Progress for Terminal {
             Doing::RecordingWindow => "recording a window",
             Doing::SeekingWriter => "seeking the last writer",
             Doing::Narrowing => "narrowing",
+            Doing::Calls => "following calls",
             Doing::RunningPlain => "without recording",
         };
         let records = doing != Doing::RunningPlain;

@@ -5,69 +5,33 @@ use crate::args::ReplayArgs;
 use crate::diff::compare_traces;
 use crate::files::{reader, timeline};
 use crate::output::{quoted, tell};
-use crate::progress::{self, Terminal};
-use crate::rerun::{named_engine, recorded_request};
-use crate::source_maps;
-use anyhow::{Context, Result, bail};
-use forkpoint_compare::{Doing, Progress, record, refuse_same};
+use crate::progress;
+use crate::rerun::Rerun;
+use anyhow::{Context, Result};
+use forkpoint_compare::refuse_same;
 use forkpoint_replay::{Pack, Timeline};
-use forkpoint_tracer::{HostSource, Keep, Program, Request, Scratch, Stdio};
-use forkpoint_traces::{DigestOf, Excerpt, ExcerptModule, Outcome};
+use forkpoint_tracer::Request;
+use forkpoint_traces::Outcome;
 use std::fs;
 
 /// Runs the command.
 pub fn run(args: &ReplayArgs) -> Result<Answer> {
-    let file = args.trace.file.display();
+    let file = &args.trace.file;
     let mut trace = reader(&args.trace)?;
-    if let Some(scope) = &trace.header().recorder.scope {
-        bail!("{file} holds {scope} only: record everything to run it again");
-    }
-    let engine = match &args.engine {
-        Some(engine) => engine.clone(),
-        None => named_engine(&trace.header().engine.spec)?,
-    };
-    let recording = || format!("the recording {file}");
-    let program = Program::recorded(&trace).with_context(recording)?;
-    let base = recorded_request(trace.header()).with_context(recording)?;
-    // Of events that the recording leaves out, it has digests to compare.
-    let everything = Keep::Window { from: 0, to: u64::MAX };
-    let keep = if trace.digests(DigestOf::Records).is_some() { everything } else { Keep::Full };
-    let temporary = Scratch::new().context("creating a temporary folder")?;
+    let rerun = Rerun::new(&mut trace, file, args.engine.as_ref())?;
     if let Some(output) = &args.output {
-        refuse_same(output, [args.trace.file.as_path()])?;
+        refuse_same(output, [file])?;
     }
-    // The engine's process opens the host log by the name of a trace.
-    let log = match Pack::is_one(&args.trace.file) {
-        true => {
-            let (header, words) = (trace.header().clone(), trace.words().clone());
-            let log = temporary.path().join("log.fpt");
-            let module = ExcerptModule::Same;
-            let excerpt = Excerpt { held: &[], header: &header, words: &words, module, edit: None };
-            trace.excerpt(excerpt, &log, &mut |_| true).with_context(recording)?;
-            log
-        }
-        false => args.trace.file.clone(),
-    };
     // A device or a FIFO cannot be read back for the comparison.
     let direct = args
         .output
         .as_ref()
         .filter(|output| fs::metadata(output).is_ok_and(|file| !file.is_file() && !file.is_dir()));
-    let output =
-        args.output.clone().filter(|_| direct.is_none()).unwrap_or_else(|| temporary.path().join("replay.fpt"));
-    let request = Request {
-        engine: engine.clone(),
-        output: output.clone(),
-        host: HostSource::Log(log),
-        echo: args.echo,
-        output_streams: if args.echo { Stdio::Inherit } else { Stdio::Null },
-        timeout: args.timeout.0,
-        keep,
-        ..base
-    };
+    let output = args.output.clone().filter(|_| direct.is_none()).unwrap_or(rerun.request.output.clone());
+    let base = rerun.request.clone();
+    let request = Request { output: output.clone(), echo: args.echo, timeout: args.timeout.0, ..base };
     let shown = progress::show(false);
-    Terminal.run(Doing::Recording, &program, &request);
-    let recorded = record(&program, &request, &[]).with_context(|| format!("running {file} under {engine}"))?;
+    let recorded = rerun.record(file, request)?;
     if recorded.outcome == Outcome::Interrupted {
         tell("interrupted");
         return Ok(Answer::None);
@@ -93,6 +57,5 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         }
         None => "\nlook at it: add -o FILE to keep the new run, then forkpoint view both\n".to_string(),
     };
-    let sides = source_maps::with([Timeline::new(trace), timeline(&output)?], &args.source_map)?;
-    compare_traces(sides, &args.report, &hint)
+    compare_traces([Timeline::new(trace), timeline(&output)?], &args.report, &hint)
 }

@@ -1,6 +1,5 @@
 //! What `why` is asked.
 
-use super::SourceMapArgs;
 use super::parse::parse_position;
 use clap::Args;
 use forkpoint_traces::Position;
@@ -24,6 +23,4 @@ pub struct WhyArgs {
     /// Print JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
-    #[command(flatten)]
-    pub source_map: SourceMapArgs,
 }

@@ -17,6 +17,12 @@ pub enum CompareError {
         /// The engine that ran.
         engine: String,
     },
+    /// Which functions were active at an event cannot be told.
+    #[error("the call stack is not known: {why}")]
+    NoCalls {
+        /// Why.
+        why: String,
+    },
     /// The module to reduce does not diverge.
     #[error(
         "the runs agree, so there is nothing to reduce: run `forkpoint compare` with the same arguments to see it"

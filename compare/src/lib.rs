@@ -36,6 +36,7 @@
 
 mod agreement;
 mod builds;
+mod calls;
 mod compared;
 mod comparison;
 mod differences;
@@ -60,6 +61,7 @@ mod survey;
 mod sweep;
 
 pub use builds::{BuildComparison, BuildGuard, ComparedBuilds, refuse_invalid_build};
+pub use calls::calls_around;
 pub use compared::Compared;
 pub use comparison::Comparison;
 pub use differences::PlainDifference;

@@ -16,6 +16,8 @@ pub enum Doing {
     SeekingWriter,
     /// Its run is recorded once more, to find the event that caused a difference.
     Narrowing,
+    /// It runs once more, to find out which functions were active.
+    Calls,
     /// It runs without recording.
     RunningPlain,
 }

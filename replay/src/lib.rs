@@ -34,6 +34,7 @@ mod alignment;
 mod allowed;
 mod assertions;
 mod builds;
+mod calls;
 mod deed;
 mod describe;
 mod disassembly;
@@ -69,6 +70,7 @@ pub use builds::{
     BuildBytes, BuildLayout, BuildPlace, BuildReport, BuildVerdict, BuildsReport, ComparedSteps, Counterpart,
     DifferingBytes, FollowedStores, FunctionMatch, SeenRow, align_builds, are_builds,
 };
+pub use calls::{Activation, ArgumentReport, CallFrame, CallStack, CallWindow, CallsReport, SideCalls};
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of, variable_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};
@@ -90,8 +92,7 @@ pub use signature::{Likeness, Signature};
 pub use source_files::{SourceError, SourceFiles};
 pub use stretches::{Differing, Ignored};
 pub use symbols::{
-    Item, Lanes, Region, SourceFrame, SourceMap, SourceMapError, Symbols, Variable, WatFunction, WatLine, is_active,
-    printable, printable_lines,
+    Item, Lanes, Region, SourceFrame, Symbols, Variable, WatFunction, WatLine, is_active, printable, printable_lines,
 };
 pub use timeline::{Appearance, Timeline};
 pub use typed::{Number, NumberType, TypedValue, decimal};

@@ -38,6 +38,7 @@ mod rewritings;
 mod script;
 mod sink;
 mod sought;
+mod stack;
 mod stepping;
 mod steps;
 mod trap;

@@ -42,6 +42,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod block;
+mod calls;
 mod chunk;
 mod compression;
 mod digest;
@@ -74,6 +75,7 @@ mod varint;
 pub mod wasi;
 mod wire;
 
+pub use calls::{CallStep, CallSteps};
 pub use digest::MemoryDigest;
 pub use error::TraceError;
 pub use event::{Event, Observation, Value};

@@ -95,13 +95,18 @@ impl<'m> BodyRewriter<'m> {
         let groups = locals.get_count();
         let declarations = locals.original_position();
         let mut count = signature.params.len() as u64;
+        let base = self.options.ask.frame_base(FuncIndex(index)).map(u64::from);
+        let mut base_type = None;
         for _ in 0..groups {
-            count += u64::from(locals.read()?.0);
+            let (more, ty) = locals.read()?;
+            base_type = base_type.or(Some(ty).filter(|_| base.is_some_and(|base| base < count + u64::from(more))));
+            count += u64::from(more);
         }
         let start = locals.original_position();
         let mut function = Function::new(index, start, u32::try_from(count).unwrap_or(u32::MAX));
         self.mark_entry(&mut function, start);
-        let exits = self.enter(&mut function, signature, block_type, start)?;
+        let called = self.called(base.zip(base_type), body)?;
+        let exits = self.enter(&mut function, signature, (block_type, called), start)?;
         if self.keeps_cursor(index, body)? {
             self.keep_cursor(&mut function, signature, block_type, start)?;
         }
@@ -184,15 +189,14 @@ impl<'m> BodyRewriter<'m> {
             let (op, at) = reader.read_with_offset()?;
             let end = reader.original_position();
             let runs = reachable;
+            let outermost = self.frames.is_empty();
             let (mut again, mut stale) = (None, false);
             if runs {
                 again = self.mark_before(function, &op, at);
                 stale = self.before_others(function, &op, at);
                 self.fix_relaxed(function, &op, at, end);
-                if let Some(exits) = exits
-                    && matches!(op, Operator::Return)
-                {
-                    self.leave(function, exits, at);
+                if let Some(exits) = exits {
+                    self.before_leaving(function, exits, &op, at);
                 }
             }
             match classify::classify(&op) {
@@ -243,6 +247,9 @@ impl<'m> BodyRewriter<'m> {
                 }
                 Class::RefFunc(callee) => self.renumber(function, callee, at, end),
                 Class::Refuse(reason) => return Err(refuse(&op, function.index, at, reason)),
+            }
+            if let Some(exits) = exits {
+                self.after_landing(function, exits, &op, (at, end), outermost);
             }
             if runs {
                 self.after_float(function, &op, at, end);

@@ -94,7 +94,7 @@ impl Rewriter<'_> {
             SectionId::Global => {
                 let mut globals = GlobalSection::new();
                 renumber.parse_global_section(&mut globals, GlobalSectionReader::new(input())?)?;
-                if machinery.count.is_some() {
+                for _ in 0..machinery.globals() {
                     let ty = GlobalType { val_type: ValType::I64, mutable: true, shared: false };
                     globals.global(ty, &ConstExpr::i64_const(0));
                 }

@@ -102,4 +102,28 @@ fn row(ty: ValueType) -> usize {
 pub(super) struct Exits {
     /// For each result, the local that holds it, its type, and its mark.
     pub(super) results: Vec<(u32, Option<ValueType>, u32)>,
+    /// Where the active functions are requested.
+    pub(super) stack: Option<OnStack>,
+}
+
+/// What is noted of one function where the active functions are requested.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnStack {
+    /// The local that holds what the global held when the function began.
+    pub(super) called: u32,
+    /// The mark of its end.
+    pub(super) leave: u32,
+    /// The local with its frame base, its type, and the mark of its changes.
+    pub(super) frame_base: Option<(u32, ValueType, u32)>,
+    /// The mark of places where it may catch an exception, if it does.
+    pub(super) back: Option<u32>,
+}
+
+/// What a function has that is noted.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Called {
+    /// The local with its frame base, and the type of that.
+    pub(super) frame_base: Option<(u32, ValueType)>,
+    /// Whether it catches exceptions.
+    pub(super) catches: bool,
 }

@@ -16,6 +16,16 @@ pub(super) struct Machinery {
     pub(super) note: Option<u32>,
     /// The global that counts events, if each is a call of the hook and places are requested.
     pub(super) count: Option<u32>,
+    /// The global that says how deep the next function is and which call it comes from, if the active functions are
+    /// requested.
+    pub(super) called: Option<u32>,
+}
+
+impl Machinery {
+    /// How many globals are added.
+    pub(super) fn globals(self) -> usize {
+        self.count.iter().chain(&self.called).count()
+    }
 }
 
 /// Indices of what inline records need.

@@ -26,6 +26,12 @@ pub enum Marked {
     Argument(u32, Option<ValueType>),
     /// One of its results, by number.
     Result(u32, Option<ValueType>),
+    /// The local with its frame base has a new value.
+    FrameBase,
+    /// It ends.
+    Leave,
+    /// It may be back from an exception in a function that it called.
+    Back,
 }
 
 /// A type of floats: scalars, and vectors of them.

@@ -98,7 +98,7 @@ fn can_trap(op: &Operator) -> bool {
 }
 
 /// Whether an instruction calls, and whether it returns.
-fn calls(op: &Operator) -> Option<bool> {
+pub(super) fn calls(op: &Operator) -> Option<bool> {
     use Operator as O;
     match op {
         O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } => Some(true),

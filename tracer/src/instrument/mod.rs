@@ -89,6 +89,7 @@ mod proposals;
 mod raw;
 mod scan;
 mod sections;
+mod stack;
 pub(crate) mod standalone;
 mod steps;
 mod types;

@@ -4,11 +4,10 @@
 use super::body::BodyRewriter;
 use super::cursor;
 use super::error::offset as code_offset;
-use super::locals::{Exits, Function};
+use super::locals::{Called, Exits, Function};
 use super::machinery::Inline;
 use super::mark::Marked;
 use super::operands::Source;
-use super::options::Ask;
 use super::raw::{NOTE, NOTE_HOOK, NOTE_SIZE};
 use super::scan::Signature;
 use super::{BUFFER_LIMIT, InstrumentError};
@@ -39,16 +38,18 @@ impl BodyRewriter<'_> {
         &mut self,
         function: &mut Function,
         signature: &Signature,
-        block_type: Option<u32>,
+        (block_type, called): (Option<u32>, Called),
         at: usize,
     ) -> Result<Option<Exits>, InstrumentError> {
-        if !matches!(self.options.ask, Ask::Calls { .. }) {
+        if !self.options.ask.notes_calls() {
             return Ok(None);
         }
         self.recorder_at(function, at);
         let mark = self.new_mark(function, None, Marked::Enter);
+        let mut exits = Exits { stack: self.put_on_stack(function, called), ..Exits::default() };
+        let stack = exits.stack;
         self.note(function, mark, |body| {
-            body.emit(I::I64Const(0));
+            body.emit(stack.map_or(I::I64Const(0), |stack| I::LocalGet(stack.called)));
             body.emit(I::I64Const(0));
         });
         for (number, ty) in signature.params.iter().enumerate() {
@@ -56,7 +57,6 @@ impl BodyRewriter<'_> {
             let mark = self.new_mark(function, None, Marked::Argument(number, noted(*ty)));
             self.note_local(function, mark, number, noted(*ty));
         }
-        let mut exits = Exits::default();
         for (number, ty) in signature.results.iter().enumerate() {
             let local = function.add_local(encoded(*ty)?);
             let mark = self.new_mark(function, None, Marked::Result(number as u32, noted(*ty)));
@@ -75,13 +75,17 @@ impl BodyRewriter<'_> {
         for (local, ty, mark) in &exits.results {
             self.note_local(function, *mark, *local, *ty);
         }
+        if let Some(stack) = exits.stack {
+            self.note_depth(function, stack.leave, stack.called);
+            self.restore_called(stack);
+        }
         for (local, ..) in &exits.results {
             self.emit(I::LocalGet(*local));
         }
     }
 
     /// Notes the value of a local.
-    fn note_local(&mut self, function: &mut Function, mark: u32, local: u32, ty: Option<ValueType>) {
+    pub(super) fn note_local(&mut self, function: &mut Function, mark: u32, local: u32, ty: Option<ValueType>) {
         self.note(function, mark, |body| match ty {
             Some(ty) => body.words(local, ty),
             None => {
@@ -121,7 +125,7 @@ impl BodyRewriter<'_> {
     }
 
     /// Sends a note; `words` pushes its two words.
-    fn note(&mut self, function: &mut Function, mark: u32, words: impl FnOnce(&mut Self)) {
+    pub(super) fn note(&mut self, function: &mut Function, mark: u32, words: impl FnOnce(&mut Self)) {
         // A separate record: the open segment ends here.
         function.segment = None;
         match self.machinery.note {

@@ -2,8 +2,8 @@
 
 use super::BUFFER_LIMIT;
 use super::classify::Recorded;
-use forkpoint_traces::{FuncIndex, MemoryIndex, Shape};
-use std::collections::BTreeSet;
+use forkpoint_traces::{FuncIndex, MemoryIndex, Position, Shape};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 /// How records leave the module.
@@ -122,19 +122,45 @@ pub enum Ask {
         /// The notes to keep, counted from 0; all others are only kept as digests.
         window: Range<u64>,
     },
+    /// Which functions are active around a position: a note for each function that begins or ends, and for each value that
+    /// it is called with or returns.
+    Stack {
+        /// The position.
+        around: Position,
+        /// For functions with a frame base in debug information, the local that holds it.
+        frame_bases: BTreeMap<FuncIndex, u32>,
+    },
 }
 
 impl Ask {
     /// Whether the code sends notes.
     pub(super) fn takes_notes(&self) -> bool {
-        self.window().is_some()
+        self.window().is_some() || self.is_stack()
+    }
+
+    /// Whether the question is which functions are active.
+    pub(crate) fn is_stack(&self) -> bool {
+        matches!(self, Ask::Stack { .. })
+    }
+
+    /// The local with a function's frame base, if it is to be noted.
+    pub(super) fn frame_base(&self, func: FuncIndex) -> Option<u32> {
+        match self {
+            Ask::Stack { frame_bases, .. } => frame_bases.get(&func).copied(),
+            _ => None,
+        }
+    }
+
+    /// Whether functions have code where they begin and end.
+    pub(super) fn notes_calls(&self) -> bool {
+        matches!(self, Ask::Calls { .. } | Ask::Stack { .. })
     }
 
     /// The notes to keep.
     pub(crate) fn window(&self) -> Option<&Range<u64>> {
         match self {
             Ask::Nans { window } | Ask::Calls { window } => Some(window),
-            Ask::Nothing | Ask::Places { .. } => None,
+            Ask::Nothing | Ask::Places { .. } | Ask::Stack { .. } => None,
         }
     }
 }
@@ -168,7 +194,7 @@ impl Options {
             Ask::Nothing => None,
             Ask::Places { .. } => Some("markers before instructions that can trap"),
             Ask::Nans { .. } => Some("notes of NaNs"),
-            Ask::Calls { .. } => Some("notes of calls and returns"),
+            Ask::Calls { .. } | Ask::Stack { .. } => Some("notes of calls and returns"),
         };
         let canonical = self.canonical_nans.then_some("canonical NaNs");
         let relaxed = self.fixed_relaxed.then_some("fixed relaxed SIMD");

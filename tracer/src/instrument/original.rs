@@ -77,6 +77,11 @@ impl Original {
         self.scan.constants.iter().map(|value| value.as_ref()?.value(imported)).collect()
     }
 
+    /// Whether it needs the proposal for stack switching.
+    pub(crate) fn switches_stacks(&self) -> bool {
+        self.stack_switching
+    }
+
     /// Its data segments.
     pub(crate) fn data(&self) -> &[DataSegment] {
         &self.scan.data

@@ -79,6 +79,7 @@ fn machinery(scan: &Scan, options: &Options) -> Machinery {
         inline: inline.then(|| Inline { helper: scan.function_count() + 1, buffer: scan.memories.len() as u32 }),
         note: (inline && options.ask.takes_notes()).then(|| scan.function_count() + 2),
         count: (!inline && matches!(options.ask, Ask::Places { .. })).then_some(scan.global_count),
+        called: options.ask.is_stack().then_some(scan.global_count),
     }
 }
 
@@ -109,7 +110,7 @@ impl Rewriter<'_> {
             SectionId::Export => self.added_exports() > 0,
             SectionId::Type => !self.types.added.is_empty(),
             SectionId::Import => machinery.is_some(),
-            SectionId::Global => machinery.is_some_and(|machinery| machinery.count.is_some()),
+            SectionId::Global => machinery.is_some_and(|machinery| machinery.globals() > 0),
             SectionId::Function | SectionId::Memory | SectionId::Code => {
                 machinery.is_some_and(|machinery| machinery.inline.is_some())
             }

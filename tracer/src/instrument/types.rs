@@ -1,9 +1,9 @@
 //! Types of the additions to a module.
 
+use super::Options;
 use super::error::{InstrumentError, limit};
 use super::machinery::Machinery;
 use super::scan::Scan;
-use super::{Ask, Options};
 use wasm_encoder::Encode;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 
@@ -41,7 +41,7 @@ impl Types {
         if machinery.is_some_and(|machinery| machinery.note.is_some()) {
             types.note = place(None, &[0x60, 3, 0x7f, 0x7e, 0x7e, 0]);
         }
-        if added.is_some_and(|(_, options)| matches!(options.ask, Ask::Calls { .. }) || options.keeps_cursor()) {
+        if added.is_some_and(|(_, options)| options.ask.notes_calls() || options.keeps_cursor()) {
             for signature in &scan.signatures {
                 let block = match signature.results.len() {
                     0 | 1 => None,

@@ -1,7 +1,8 @@
 //! What marks are for: the place where a run ended, the places of host calls, and notes.
 
+use super::stack::StackNotes;
 use crate::instrument::{Ask, Instrumented, Mark, Options, Style};
-use forkpoint_traces::{HostEvent, Place};
+use forkpoint_traces::{CallSteps, HostEvent, Place};
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -87,6 +88,8 @@ pub(super) struct Marks {
     counts: Vec<u64>,
     digest: Xxh3,
     notes: Notes,
+    /// The active functions, where they are requested.
+    stack: Option<StackNotes>,
 }
 
 fn place(mark: &Mark) -> Place {
@@ -110,6 +113,10 @@ impl Marks {
             counts: vec![0; if options.ask.window().is_some() { rewritten.marks.len() } else { 0 }],
             digest: Xxh3::new(),
             notes: Notes { window, ..Notes::default() },
+            stack: match options.ask {
+                Ask::Stack { around, .. } => Some(StackNotes::new(around)),
+                _ => None,
+            },
         }
     }
 
@@ -124,9 +131,13 @@ impl Marks {
         self.caller = None;
     }
 
-    pub(super) fn begin_call(&mut self) {
+    /// The host calls, after so many events.
+    pub(super) fn begin_call(&mut self, events: u64) {
         self.last = 0;
         self.caller = None;
+        if let Some(stack) = &mut self.stack {
+            stack.begin_call(events);
+        }
     }
 
     pub(super) fn come_to(&mut self, mark: u32) {
@@ -158,6 +169,15 @@ impl Marks {
     }
 
     pub(super) fn note(&mut self, number: u32, words: [u64; 2], events: u64) {
+        if let Some(stack) = &mut self.stack {
+            if let Some(mark) = self.marks.get((number as usize).wrapping_sub(1)) {
+                stack.note(number, mark, words, events);
+            }
+            if stack.is_full() {
+                stack.forget(&self.marks);
+            }
+            return;
+        }
         if self.notes.count == MOST_NOTES {
             self.notes.cut = true;
             return;
@@ -180,9 +200,15 @@ impl Marks {
         }
     }
 
-    /// Whether there are more notes than are taken, so that the run need not go on.
-    pub(super) fn enough(&self) -> bool {
-        self.notes.cut
+    /// Whether there are more notes than are taken, so that the run need not go on after so many events.
+    pub(super) fn enough(&mut self, events: u64) -> bool {
+        self.notes.cut || self.stack.as_mut().is_some_and(|stack| stack.enough(events))
+    }
+
+    /// The active functions around a position, where they were requested, when the run is over after so many events.
+    pub(super) fn finish_stack(&mut self, events: u64) -> Option<CallSteps> {
+        let stack = self.stack.take()?;
+        Some(stack.finish(&self.marks, events))
     }
 
     /// All notes, when the run is over.
@@ -212,6 +238,7 @@ mod tests {
             counts: vec![0],
             digest: Xxh3::new(),
             notes: Notes { window, ..Notes::default() },
+            stack: None,
         };
         words.for_each(|word| marks.note(1, [word, 0], 7));
         marks.finish()

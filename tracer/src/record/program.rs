@@ -233,6 +233,11 @@ impl Program {
         }
     }
 
+    /// Whether the module has instructions that switch stacks.
+    pub fn switches_stacks(&self) -> bool {
+        matches!(&self.source, Source::Valid(original) if original.switches_stacks())
+    }
+
     /// Whether the module wants to make threads and gets none.
     pub fn runs_without_threads(&self) -> bool {
         self.host_functions.iter().any(|function| matches!(function.provider, Provider::NoThreads))

@@ -134,7 +134,8 @@ impl<'a> Pump<'a> {
     pub(super) fn frame(&mut self, frame: Frame, socket: &mut UnixStream) -> Result<(), RecordError> {
         let model = self.writer.as_ref().map(TraceWriter::image);
         let turn = self.course.take(frame, |memory| Some(model?.size(memory)?.bytes()))?;
-        if self.marks.enough() && !self.cut {
+        let events = self.writer.as_ref().map_or(0, TraceWriter::events);
+        if self.marks.enough(events) && !self.cut {
             self.cut = true;
             answer(&Order::Stop, socket)?;
         }
@@ -159,7 +160,8 @@ impl<'a> Pump<'a> {
             }
             Turn::Instantiated => self.instantiated(),
             Turn::Began(invoked) => {
-                self.marks.begin_call();
+                let events = self.writer()?.events();
+                self.marks.begin_call(events);
                 let Some((function, arguments)) = invoked else { return Ok(()) };
                 self.cover(Covered::Invoke);
                 Ok(self.writer()?.milestone(&Milestone::Invoke { function, arguments })?)

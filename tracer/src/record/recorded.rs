@@ -3,7 +3,7 @@
 use super::{FoundWriter, Mismatches, Notes};
 use crate::instrument::RunDigest;
 use crate::values::WasmValue;
-use forkpoint_traces::{GlobalState, MemoryState, Outcome, TrapKind};
+use forkpoint_traces::{CallSteps, GlobalState, MemoryState, Outcome, TrapKind};
 use std::time::Duration;
 
 /// What became of one call.
@@ -46,6 +46,8 @@ pub struct Recorded {
     pub mismatches: Mismatches,
     /// What the code reported besides events, where it was asked to.
     pub notes: Notes,
+    /// Calls and returns around the position whose active functions were requested.
+    pub stack: Option<CallSteps>,
     /// The last writer of the bytes that the request seeks one of, if there was one.
     pub writer: Option<FoundWriter>,
     /// Wall-clock time of the engine's processes.

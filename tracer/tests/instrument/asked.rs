@@ -3,7 +3,8 @@
 use crate::engines::engine;
 use crate::lab::Recorded;
 use forkpoint_tracer::instrument::{Ask, BUFFER_EXPORT, Float, MARK_AT, Marked, Options, Style, open_results};
-use forkpoint_traces::ValueType;
+use forkpoint_traces::{FuncIndex, Position, ValueType};
+use std::collections::BTreeMap;
 use wasmtime::{Val, WasmBacktrace};
 
 const STYLES: [Style; 2] = [Style::Inline, Style::Hooks];
@@ -301,5 +302,89 @@ fn a_module_without_memory_is_asked_too() {
         recorded.call("f", &[Val::I32(2)]).0.expect("it returns");
         assert_eq!(recorded.store.data().seen.notes.last().map(|note| note.1), Some([4, 0]));
         assert!(recorded.rewritten.sites.is_empty());
+    }
+}
+
+/// What notes of active functions say: function, what, and the depth of the activation.
+fn stack_notes(recorded: &Recorded) -> Vec<(u32, Marked, u64)> {
+    let notes = recorded.store.data().seen.notes.iter().map(|(mark, words)| {
+        let mark = recorded.rewritten.mark(*mark).expect("a mark");
+        let depth = matches!(mark.what, Marked::Enter | Marked::Leave | Marked::Back);
+        (mark.func.0, mark.what, if depth { words[0] >> 32 } else { words[0] })
+    });
+    notes.collect()
+}
+
+#[test]
+fn active_functions_are_noted_with_their_depths() {
+    let text = r#"(module
+      (memory 1)
+      (func $leaf (param i32) (result i32) (local $base i32)
+        (local.set $base (i32.sub (i32.const 1024) (local.get 0)))
+        (i32.store (local.get $base) (i32.const 1))
+        (local.get 0))
+      (func $tail (param i32) (result i32) (return_call $leaf (i32.add (local.get 0) (i32.const 1))))
+      (func (export "f") (param i32) (result i32)
+        (call $tail (local.get 0))
+        (return (i32.add (call $leaf (i32.const 5))))))"#;
+    let frame_bases = BTreeMap::from([(FuncIndex(0), 1)]);
+    for style in STYLES {
+        let ask = Ask::Stack { around: Position(0), frame_bases: frame_bases.clone() };
+        let mut recorded = Recorded::with(text, &Options { style, ask, ..Options::default() });
+        let (outcome, events) = recorded.call("f", &[Val::I32(7)]);
+        assert!(matches!(outcome.expect("it returns")[..], [Val::I32(13)]), "{style:?}");
+        assert_eq!(events.len(), 2);
+        let (argument, result) = (Marked::Argument(0, Some(ValueType::I32)), Marked::Result(0, Some(ValueType::I32)));
+        let leaf = |number: u64| {
+            [
+                (0, Marked::Enter, 1),
+                (0, argument, number),
+                (0, Marked::FrameBase, 1024 - number),
+                (0, result, number),
+                (0, Marked::Leave, 1),
+            ]
+        };
+        let mut expected = vec![(2, Marked::Enter, 0), (2, argument, 7)];
+        expected.extend([(1, Marked::Enter, 1), (1, argument, 7), (1, Marked::Leave, 1)]);
+        expected.extend(leaf(8));
+        expected.extend(leaf(5));
+        expected.extend([(2, result, 13), (2, Marked::Leave, 0)]);
+        assert_eq!(stack_notes(&recorded), expected, "{style:?}");
+        // Again, although the first call has left its own depths behind.
+        recorded.store.data_mut().seen.notes.clear();
+        recorded.call("f", &[Val::I32(7)]).0.expect("it returns");
+        assert_eq!(stack_notes(&recorded), expected, "{style:?}");
+        // Each call is named by its instruction.
+        let called = recorded.store.data().seen.notes.iter().filter_map(|(mark, words)| {
+            let entered = recorded.rewritten.mark(*mark).is_some_and(|mark| mark.what == Marked::Enter);
+            let call = recorded.rewritten.mark(words[0] as u32).filter(|_| entered)?;
+            Some((call.func.0, recorded.original[call.offset.expect("an instruction").0 as usize]))
+        });
+        assert_eq!(called.collect::<Vec<_>>(), [(2, 0x10), (1, 0x12), (2, 0x10)], "{style:?}");
+    }
+}
+
+#[test]
+fn where_an_exception_is_caught_the_depth_is_noted() {
+    let text = r#"(module
+      (memory 1)
+      (tag $thrown (param i32))
+      (func $throws (param i32) (throw $thrown (local.get 0)))
+      (func $between (param i32) (call $throws (local.get 0)))
+      (func $catches (export "f") (param i32) (result i32)
+        (block $caught (result i32)
+          (try_table (catch $thrown $caught) (call $between (local.get 0)))
+          (i32.const -1))
+        (i32.store (i32.const 0) (i32.const 9))))"#;
+    for style in STYLES {
+        let ask = Ask::Stack { around: Position(0), frame_bases: BTreeMap::new() };
+        let mut recorded = Recorded::with(text, &Options { style, ask, ..Options::default() });
+        let (outcome, _) = recorded.call("f", &[Val::I32(3)]);
+        assert!(matches!(outcome.expect("it returns")[..], [Val::I32(3)]), "{style:?}");
+        let notes = stack_notes(&recorded);
+        let thrown = notes.iter().position(|(_, what, depth)| (*what, *depth) == (Marked::Enter, 2)).expect("noted");
+        // Its argument, and then the function that goes on.
+        assert_eq!(notes.get(thrown + 2), Some(&(2, Marked::Back, 0)), "{style:?}: {notes:?}");
+        assert_eq!(notes.last(), Some(&(2, Marked::Leave, 0)), "{style:?}");
     }
 }

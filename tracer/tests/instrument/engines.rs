@@ -1,6 +1,7 @@
 //! The engine that rewritten modules run under in tests, and every way to record.
 
 use forkpoint_tracer::instrument::{Ask, Options, Style};
+use forkpoint_traces::{FuncIndex, Position};
 use wasmtime::{Config, Engine};
 
 /// A way to record.
@@ -14,6 +15,7 @@ pub fn modes() -> Vec<Mode> {
     let base = Options::default();
     let hooks = Options { style: Style::Hooks, ..base.clone() };
     let (places, nans, calls) = (Ask::Places { events: 0 }, Ask::Nans { window: 0..0 }, Ask::Calls { window: 0..0 });
+    let stack = Ask::Stack { around: Position(0), frame_bases: (0..100).map(|func| (FuncIndex(func), 1)).collect() };
     vec![
         Mode { name: "hooks", options: hooks.clone() },
         Mode { name: "inline", options: base.clone() },
@@ -23,6 +25,8 @@ pub fn modes() -> Vec<Mode> {
         Mode { name: "hooks+nans", options: Options { ask: nans, ..hooks.clone() } },
         Mode { name: "inline+calls", options: Options { ask: calls.clone(), ..base.clone() } },
         Mode { name: "hooks+calls", options: Options { ask: calls, ..hooks.clone() } },
+        Mode { name: "inline+stack", options: Options { ask: stack.clone(), ..base.clone() } },
+        Mode { name: "hooks+stack", options: Options { ask: stack, ..hooks.clone() } },
         // Only for modules whose NaNs have these bits by themselves.
         Mode { name: "inline+canonical", options: Options { canonical_nans: true, ..base.clone() } },
         Mode { name: "hooks+canonical", options: Options { canonical_nans: true, ..hooks.clone() } },

@@ -84,6 +84,7 @@ impl Pump<'_> {
         })?;
         self.words.message = self.course.message.take();
         self.course.calls.retain(|call| call.function != START);
+        let stack = self.marks.finish_stack(events);
         // The end is one more.
         let events = events + 1;
         let Finished { length: bytes, to_allow } = writer.finish(self.words.clone())?;
@@ -102,6 +103,7 @@ impl Pump<'_> {
             tables: self.course.tables,
             mismatches: self.mismatches,
             notes: self.marks.finish(),
+            stack,
             writer: self.search.and_then(|search| search.found),
             elapsed,
             compiling: self.compiling,
