@@ -12,6 +12,7 @@ mod parse;
 mod record;
 mod reduce;
 mod report;
+mod source_map;
 mod sweep;
 mod why;
 
@@ -27,6 +28,7 @@ pub use parse::{parse_range, parse_size};
 pub use record::{RecordArgs, RecordHost};
 pub use reduce::ReduceArgs;
 pub use report::ReportArgs;
+pub use source_map::SourceMapArgs;
 pub use sweep::SweepArgs;
 pub use why::WhyArgs;
 
@@ -193,6 +195,8 @@ pub struct ReplayArgs {
     pub echo: bool,
     #[command(flatten)]
     pub report: ReportArgs,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }
 
 #[derive(Debug, Args)]
@@ -213,6 +217,8 @@ pub struct DiffArgs {
     pub rhs: Option<PathBuf>,
     #[command(flatten)]
     pub report: ReportArgs,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }
 
 #[derive(Debug, Args)]
@@ -249,6 +255,8 @@ pub struct DumpArgs {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }
 
 #[derive(Debug, Args)]
@@ -272,9 +280,12 @@ pub struct ViewArgs {
     /// Where to start [default: the first divergence, or the beginning]
     #[arg(long, value_name = "POSITION", value_parser = parse_position)]
     pub at: Option<Position>,
-    /// Show source files from this folder; repeatable. Others that debug information names are not read
+    /// Show source files from this folder, and use the module's source map if it is there; repeatable. Others that debug
+    /// information names are not read
     #[arg(long, value_name = "DIR")]
     pub source: Vec<PathBuf>,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
     /// Keys to bind: a key and a command on each line (docs/view.md) [default: keys in the user's folder forkpoint for settings]
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,

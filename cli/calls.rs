@@ -6,6 +6,7 @@ use crate::files::{pair, timeline};
 use crate::output::print;
 use crate::progress::{self, Terminal};
 use crate::rerun::Rerun;
+use crate::source_maps;
 use anyhow::{Result, bail};
 use forkpoint_compare::{CompareError, Doing, Progress, calls_around, in_one_line, json_line};
 use forkpoint_replay::{
@@ -39,7 +40,7 @@ fn one(args: &CallsArgs) -> Result<CallsReport> {
     if args.rhs_engine.is_some() {
         bail!("--rhs-engine is for two traces: --engine names the engine of a single one");
     }
-    let mut recording = timeline(&args.lhs)?;
+    let [mut recording] = source_maps::with([timeline(&args.lhs)?], &args.source_map)?;
     let at = match args.at {
         Some(at) => held(at, &recording)?,
         None => of_interest(&mut recording)?,
@@ -49,7 +50,7 @@ fn one(args: &CallsArgs) -> Result<CallsReport> {
 
 /// Of two traces, at the same place.
 fn both(args: &CallsArgs) -> Result<CallsReport> {
-    let [mut lhs, mut rhs] = pair(&args.lhs, args.rhs.as_deref())?;
+    let [mut lhs, mut rhs] = source_maps::with(pair(&args.lhs, args.rhs.as_deref())?, &args.source_map)?;
     if are_builds(&lhs, &rhs) {
         bail!("these are traces of two modules, whose events have no common positions: ask for one trace at a time");
     }

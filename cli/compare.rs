@@ -9,7 +9,7 @@ use crate::output::{print_json, quoted, tell};
 use crate::progress::{self, Terminal};
 use crate::render::{print_builds, print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
-use crate::{last, view};
+use crate::{last, source_maps, view};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
     BuildComparison, CompareError, Comparison, Kept, Reask, Settings, Survey, is_script, refuse_invalid_build,
@@ -60,9 +60,13 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         reruns: if args.no_reruns { Reask::Never } else { Reask::Always },
         context: args.report.context,
         nan_bits: args.report.nan_bits,
+        source_map: source_maps::named(&args.source_map)?,
         inputs: inputs(guest.files().chain(args.other.clone()), &guest.run),
         ..Settings::default()
     };
+    if settings.source_map.is_some() && (args.other.is_some() || program.parts().is_some()) {
+        bail!("--source-map names the map of one module, and these are several: leave it out");
+    }
     let answer = match (&args.other, args.engines.is_empty()) {
         (Some(other), _) => {
             builds(args, [(guest.file(), &program), (other, &self::other(args, other)?)], base, settings, shown)

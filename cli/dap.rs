@@ -1,12 +1,14 @@
 //! `forkpoint dap`: a debug adapter on standard input and output.
 
 use crate::answer::Answer;
-use crate::{output, view};
-use anyhow::Result;
+use crate::{output, source_maps, view};
+use anyhow::{Context, Result};
 use forkpoint_compare::in_one_line;
 use forkpoint_dap::{DapTrace, Launch, Traces, serve};
+use forkpoint_replay::SourceFiles;
 use forkpoint_tui::Opened;
 use std::io::BufReader;
+use std::path::PathBuf;
 
 /// Runs the command.
 pub fn run() -> Result<Answer> {
@@ -18,6 +20,8 @@ pub fn run() -> Result<Answer> {
 
 fn traces(launch: &Launch) -> Result<Traces> {
     let (lhs, rhs, _) = view::opened(launch.lhs.as_deref(), launch.rhs.as_deref())?;
-    let trace = |Opened { name, timeline }| DapTrace { name, timeline };
+    let files =
+        SourceFiles::new(launch.source.iter().map(PathBuf::as_path)).context("looking for a source folder")?;
+    let trace = |Opened { name, timeline }| DapTrace { name, timeline: source_maps::in_folders(timeline, &files) };
     Ok((trace(lhs), rhs.map(trace)))
 }

@@ -4,8 +4,8 @@ use crate::answer::Answer;
 use crate::args::{DiffArgs, ReportArgs};
 use crate::files::pair;
 use crate::output::{quoted, tell};
-use crate::progress;
 use crate::render::{print_builds, print_compared};
+use crate::{progress, source_maps};
 use anyhow::Result;
 use forkpoint_compare::OwnHosts;
 use forkpoint_replay::{BuildsReport, Report, Timeline, are_builds};
@@ -15,7 +15,8 @@ pub fn run(args: &DiffArgs) -> Result<Answer> {
     let files = std::iter::once(&args.lhs).chain(&args.rhs);
     let files: Vec<String> = files.map(|path| quoted(path.as_os_str())).collect();
     let hint = format!("\nlook at it: forkpoint view {}\n", files.join(" "));
-    compare_traces(pair(&args.lhs, args.rhs.as_deref())?, &args.report, &hint)
+    let sides = source_maps::with(pair(&args.lhs, args.rhs.as_deref())?, &args.source_map)?;
+    compare_traces(sides, &args.report, &hint)
 }
 
 /// Compares two traces, prints the report, and gives the command's answer. `hint` is printed after the report in

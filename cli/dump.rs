@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::args::DumpArgs;
 use crate::files;
 use crate::output::{Lines, tell};
-use crate::progress;
+use crate::{progress, source_maps};
 use anyhow::{Result, bail};
 use forkpoint_replay::{Symbols, printable};
 use forkpoint_traces::{FuncIndex, Position, TraceError, TraceReader};
@@ -19,7 +19,7 @@ mod stores;
 /// Runs the command.
 pub fn run(args: &DumpArgs) -> Result<Answer> {
     let mut trace = files::reader(&args.trace)?;
-    let symbols = Symbols::of(&trace);
+    let symbols = source_maps::symbols(&trace, &args.source_map)?;
     let functions = match &args.func {
         Some(name) => Some(find_functions(name, &trace, &symbols)?),
         None => None,

@@ -4,10 +4,10 @@ use crate::answer::Answer;
 use crate::args::{ExportArgs, ExportFormat};
 use crate::files;
 use crate::output::{bytes, grouped, print, raw, tell};
-use crate::progress;
+use crate::{progress, source_maps};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::refuse_same;
-use forkpoint_replay::{Symbols, printable};
+use forkpoint_replay::printable;
 use forkpoint_traces::{Position, TraceError, TraceReader};
 use rows::Rows;
 use std::fs::{self, File};
@@ -36,7 +36,7 @@ pub fn run(args: &ExportArgs) -> Result<Answer> {
     let shown = progress::show(args.output == Path::new("-"));
     let done = progress::events("exporting", trace.events());
     let mut parts = Parts::new(args, format)?;
-    let mut rows = Rows::new(Symbols::of(&trace), trace.sites().clone());
+    let mut rows = Rows::new(source_maps::symbols(&trace, &args.source_map)?, trace.sites().clone());
     for chunk in 0..trace.chunks().len() {
         let mut next = trace.chunks()[chunk].first;
         trace.read_chunk(chunk, |raw| {

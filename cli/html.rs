@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::args::HtmlArgs;
 use crate::files::pair;
 use crate::output::{bytes, print, print_own};
-use crate::progress;
+use crate::{progress, source_maps};
 use anyhow::{Context, Result};
 use forkpoint_compare::refuse_same;
 use forkpoint_replay::{HtmlSettings, html_report};
@@ -18,7 +18,7 @@ const MOST_ROWS: u64 = 20_000;
 pub fn run(args: &HtmlArgs) -> Result<Answer> {
     refuse_same(&args.output, std::iter::once(&args.lhs).chain(&args.rhs))?;
     let shown = progress::show(false);
-    let [mut lhs, mut rhs] = pair(&args.lhs, args.rhs.as_deref())?;
+    let [mut lhs, mut rhs] = source_maps::with(pair(&args.lhs, args.rhs.as_deref())?, &args.source_map)?;
     progress::follow("reading the left trace", &mut lhs);
     let settings = HtmlSettings { rows: args.rows.min(MOST_ROWS), nan_bits: args.nan_bits };
     let page = html_report(&mut lhs, &mut rhs, &settings)?;

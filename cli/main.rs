@@ -29,6 +29,7 @@ mod replay;
 mod request;
 mod rerun;
 mod runner_check;
+mod source_maps;
 mod sweep;
 mod view;
 mod view_state;

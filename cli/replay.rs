@@ -7,6 +7,7 @@ use crate::files::{reader, timeline};
 use crate::output::{quoted, tell};
 use crate::progress;
 use crate::rerun::Rerun;
+use crate::source_maps;
 use anyhow::{Context, Result};
 use forkpoint_compare::refuse_same;
 use forkpoint_replay::{Pack, Timeline};
@@ -57,5 +58,6 @@ pub fn run(args: &ReplayArgs) -> Result<Answer> {
         }
         None => "\nlook at it: add -o FILE to keep the new run, then forkpoint view both\n".to_string(),
     };
-    compare_traces([Timeline::new(trace), timeline(&output)?], &args.report, &hint)
+    let sides = source_maps::with([Timeline::new(trace), timeline(&output)?], &args.source_map)?;
+    compare_traces(sides, &args.report, &hint)
 }

@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::args::ViewArgs;
 use crate::output::{print, tell};
 use crate::view_state::ViewState;
-use crate::{files, last, progress};
+use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
 use forkpoint_replay::{Pack, Side, SourceFiles, Timeline};
@@ -17,13 +17,23 @@ use std::{fs, io};
 pub fn run(args: &ViewArgs) -> Result<Answer> {
     let script = args.script.as_deref().map(script).transpose()?;
     let shown = progress::show(false);
+    let sources =
+        SourceFiles::new(args.source.iter().map(PathBuf::as_path)).context("looking for a folder of --source")?;
     let (lhs, rhs, what) = opened(args.lhs.as_deref(), args.rhs.as_deref())?;
+    let map = source_maps::named(&args.source_map)?;
+    if map.is_some() {
+        let traces: Vec<_> = std::iter::once(&lhs).chain(&rhs).map(|side| side.timeline.trace()).collect();
+        source_maps::refuse_several(&traces)?;
+    }
+    let mapped = |Opened { name, timeline }: Opened| {
+        let timeline = source_maps::in_folders(timeline, &sources).with_source_map(map.as_ref());
+        Opened { name, timeline }
+    };
+    let (lhs, rhs) = (mapped(lhs), rhs.map(mapped));
     let kept = ViewState::of(&lhs.timeline, rhs.as_ref().map(|rhs| &rhs.timeline));
     if script.is_none() {
         forkpoint_tui::need_terminal()?;
     }
-    let sources =
-        SourceFiles::new(args.source.iter().map(PathBuf::as_path)).context("looking for a folder of --source")?;
     let viewer = with_keys(looked_through(lhs, rhs, args.at)?.with_sources(sources), args.keys.as_deref())?;
     // From here on the viewer owns the screen.
     drop(shown);

@@ -4,7 +4,7 @@ use crate::answer::Answer;
 use crate::args::WhyArgs;
 use crate::files::pair;
 use crate::output::print;
-use crate::progress;
+use crate::{progress, source_maps};
 use anyhow::{Result, bail};
 use forkpoint_compare::json_line;
 use forkpoint_replay::{Alignment, NanBits, Timeline, WhyReport, first_divergence, printable, value_around, why};
@@ -13,7 +13,7 @@ use std::ops::Range;
 
 /// Runs the command.
 pub fn run(args: &WhyArgs) -> Result<Answer> {
-    let [mut lhs, mut rhs] = pair(&args.lhs, args.rhs.as_deref())?;
+    let [mut lhs, mut rhs] = source_maps::with(pair(&args.lhs, args.rhs.as_deref())?, &args.source_map)?;
     let shown = progress::show(false);
     progress::follow("looking for what carried the difference", &mut lhs);
     let divergence = first_divergence(&mut lhs, &mut rhs, NanBits::default())?.divergence;

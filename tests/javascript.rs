@@ -33,7 +33,8 @@ external_tests! {
         resvg_runs_everywhere,
         graphviz_runs_where_there_are_exceptions,
         binaryen_runs_everywhere_within_a_compiler,
-        a_module_in_assemblyscript_runs_everywhere;
+        a_module_in_assemblyscript_runs_everywhere,
+        a_source_map_names_files_and_lines;
     [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
         a_hostile_page_is_bounded;
     [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
@@ -624,16 +625,74 @@ fn binaryen_runs_everywhere_within_a_compiler() {
     everywhere("asc", &["--module-of", "7de96de5"]);
 }
 
-fn a_module_in_assemblyscript_runs_everywhere() {
+/// A folder with a program in AssemblyScript, compiled with these options and recorded.
+fn assemblyscript(options: &[&str]) -> TempDir {
     let read = |name: &str| fs::read(repository("tests/javascript/programs").join(name)).expect("a program");
     let folder = folder_with(&[("greet.ts", &read("greet.ts")), ("app.mjs", &read("greet.mjs"))]);
     let mut compiler = Command::new(node());
     compiler.arg(javascript().join("assemblyscript/bin/asc.js")).current_dir(folder.path());
-    let compiled = compiler.args(["greet.ts", "-O", "--bindings", "esm", "-o", "greet.wasm"]).status();
+    compiler.args(["greet.ts", "-O", "--bindings", "esm", "-o", "greet.wasm"]);
+    let compiled = compiler.args(options).status();
     assert!(compiled.expect("node starts").success());
     let recorded = record(&folder, &[], &[]);
     assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "Hello, wörld1999 7.5\n"), "{recorded:?}");
-    replays(folder.path());
+    folder
+}
+
+fn a_module_in_assemblyscript_runs_everywhere() {
+    replays(assemblyscript(&[]).path());
+}
+
+/// A map lies beside the module, which only names it: it is read if the user says so.
+fn a_source_map_names_files_and_lines() {
+    let folder = assemblyscript(&["--sourceMap"]);
+    let info = run(folder.path(), &["info", "app.fpt"]).stdout;
+    assert!(info.contains("source map  ./greet.wasm.map (--source-map takes its file)"), "{info}");
+    let stores = |more: &[&str]| {
+        let ran = run(folder.path(), &[&["dump", "app.fpt", "--kind", "store"], more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout
+    };
+    assert!(!stores(&[]).contains(".ts"));
+    let named = stores(&["--source-map", "greet.wasm.map"]);
+    // An allocator's list, in the library that the compiler brings along.
+    assert!(named.contains("/~lib/rt/tlsf.ts:"), "{}", named.lines().take(200).collect::<Vec<_>>().join("\n"));
+
+    // The text is in the map, whose folder is allowed.
+    let line = named.lines().find(|line| line.contains("/~lib/rt/tlsf.ts:")).expect("a store");
+    let position = line.split_whitespace().next().expect("its position");
+    fs::write(folder.path().join("steps.txt"), format!("{position}\nsource\nprint\n")).expect("a script");
+    let view = |more: &[&str]| {
+        let ran = run(folder.path(), &[&["view", "app.fpt", "--script", "steps.txt"], more].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout
+    };
+    for allowed in [["--source", "."], ["--source-map", "greet.wasm.map"]] {
+        let screen = view(&allowed);
+        assert!(screen.contains(" tlsf.ts:") && screen.contains("changetype<"), "{allowed:?}: {screen}");
+    }
+    assert!(view(&[]).contains("neither debug information nor a source map names a source line here"));
+
+    // In reports, too: of a recording whose runs part at that store.
+    let lie = "view.setBigUint64(used + 12, globalThis.planted === undefined && Number(first) === ADDRESS \
+               ? (globalThis.planted = second ^ 1n) : second, true);";
+    let address = line.split(['[', ']']).nth(1).expect("its address");
+    let honest = "view.setBigUint64(used + 12, second, true);";
+    let faulty = changed_runner(folder.path(), "protocol.mjs", honest, &lie.replace("ADDRESS", address));
+    let compare =
+        ["compare", "--recording", "app.fpt", "--lhs", "wasmtime:jit", "--rhs", &faulty, "--no-guard", "--json"];
+    let compared = run(folder.path(), &[&compare[..], &["--source-map", "greet.wasm.map"]].concat());
+    assert_eq!(compared.code, 1, "{compared:?}");
+    let report: serde_json::Value = serde_json::from_str(&compared.stdout).expect("JSON");
+    let file = report["lhs"]["site"]["file"].as_str().unwrap_or_default();
+    assert!(file.ends_with(".ts") && report["lhs"]["site"]["line"].is_u64(), "{report:#}");
+
+    for (wrong, why) in
+        [("app.mjs", "not a source map of version 3"), ("nowhere.map", "reading the source map nowhere.map")]
+    {
+        let ran = run(folder.path(), &["dump", "app.fpt", "--source-map", wrong]);
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{ran:?}");
+    }
 }
 
 /// Shows a page, `page.html` of the folder, in a browser and records its module.

@@ -1,5 +1,6 @@
 //! What `calls` is asked.
 
+use super::SourceMapArgs;
 use super::parse::{TimeLimit, parse_limit, parse_position};
 use crate::project::engine;
 use clap::Args;
@@ -28,4 +29,6 @@ pub struct CallsArgs {
     /// Print JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }

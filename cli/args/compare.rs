@@ -1,7 +1,7 @@
 //! The command line of `compare`.
 
 use super::parse::{host_modes, keeps};
-use super::{EngineList, Format, GuestArgs, ProgramArgs, ReportArgs, RunArgs};
+use super::{EngineList, Format, GuestArgs, ProgramArgs, ReportArgs, RunArgs, SourceMapArgs};
 use crate::project::engine;
 use clap::Args;
 use forkpoint_compare::{HostMode, Kept};
@@ -93,6 +93,8 @@ pub struct CompareArgs {
     pub format: Format,
     #[command(flatten)]
     pub report: ReportArgs,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }
 
 impl CompareArgs {

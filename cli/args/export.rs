@@ -1,6 +1,6 @@
 //! The command line of `export`.
 
-use super::TraceArg;
+use super::{SourceMapArgs, TraceArg};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -17,6 +17,8 @@ pub struct ExportArgs {
     /// Write a file for each so many events: part-00000 and so on
     #[arg(long, value_name = "EVENTS", value_parser = clap::value_parser!(u64).range(1..))]
     pub partition: Option<u64>,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }
 
 /// In which form a table of events is written.

@@ -1,5 +1,6 @@
 //! The command line of `report`.
 
+use super::SourceMapArgs;
 use clap::Args;
 use forkpoint_replay::NanBits;
 use std::path::PathBuf;
@@ -19,4 +20,6 @@ pub struct HtmlArgs {
     /// What to do about events that differ in the sign or payload of NaNs only, as in `diff`
     #[arg(long, value_name = "WHAT", default_value_t = NanBits::default())]
     pub nan_bits: NanBits,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }

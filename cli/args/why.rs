@@ -1,5 +1,6 @@
 //! What `why` is asked.
 
+use super::SourceMapArgs;
 use super::parse::parse_position;
 use clap::Args;
 use forkpoint_traces::Position;
@@ -23,4 +24,6 @@ pub struct WhyArgs {
     /// Print JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub source_map: SourceMapArgs,
 }

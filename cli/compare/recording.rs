@@ -8,6 +8,7 @@ use crate::progress::{self, Terminal};
 use crate::record::javascript;
 use crate::render::print_compared;
 use crate::rerun::{named_engine, recorded_request};
+use crate::source_maps;
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{CompareError, Compared, Comparison, Reask, Recording, Settings, record_app};
 use forkpoint_replay::printable;
@@ -65,6 +66,7 @@ fn compared(args: &CompareArgs) -> Result<Answer> {
         reruns: if args.no_reruns { Reask::Never } else { Reask::Always },
         context: args.report.context,
         nan_bits: args.report.nan_bits,
+        source_map: source_maps::named(&args.source_map)?,
         inputs: vec![file.clone()],
         ..Settings::default()
     };

@@ -2,7 +2,7 @@
 
 use crate::output::{bytes, grouped, print, print_json};
 use anyhow::Result;
-use forkpoint_replay::{Verified, printable};
+use forkpoint_replay::{Symbols, Verified, printable};
 use forkpoint_traces::{
     Argument, EngineInfo, Features, Header, HostInfo, Position, RecorderInfo, Specification, Step, StepResult,
     TraceReader,
@@ -62,6 +62,13 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
         "module",
         format!("{}, {}, BLAKE3 {}", header.module.name, bytes(header.module.length), header.module.hash_hex()),
     );
+    if let Some(url) = Symbols::of(trace).source_map_url() {
+        let own = url.starts_with("data:");
+        row(
+            "source map",
+            if own { "in the module".to_string() } else { format!("{url} (--source-map takes its file)") },
+        );
+    }
     row("sites", grouped(trace.sites().len() as u64));
     row("engine", engine.spec.clone());
     row(

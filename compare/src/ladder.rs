@@ -1,7 +1,7 @@
 //! The ladder: ways to record that change the code less and less, to show a difference that full recording hides.
 
 use crate::error::{CompareError, in_one_line};
-use crate::files::{open_recorded, replace};
+use crate::files::replace;
 use crate::guard::{Guard, PlainRuns};
 use crate::runs::Runs;
 use forkpoint_replay::{Item, Report, Side, Symbols, Timeline, describe_with_place, place_of, printable};
@@ -89,7 +89,7 @@ impl Guard {
         full: Report,
     ) -> Result<Report, CompareError> {
         let traces = sides.map(|side| side.output.as_path());
-        let mut timelines = [open_recorded(traces[0])?, open_recorded(traces[1])?];
+        let mut timelines = [runs.open(traces[0])?, runs.open(traces[1])?];
         let by_hooks = timelines.iter().all(|side| side.trace().header().recorder.hooks);
         let style = if by_hooks { Style::Hooks } else { Style::Inline };
         self.vanished_in.push(format!("recording of everything by {}", word(style)));

@@ -13,7 +13,7 @@ use forkpoint_tracer::{
 };
 use forkpoint_traces::Outcome;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Time limit for each way that a command may have.
@@ -85,7 +85,11 @@ impl<'a> Runs<'a> {
     /// The module's names.
     pub fn symbols(&self) -> &Symbols {
         self.symbols.get_or_init(|| {
-            Symbols::with(std::sync::Arc::clone(self.program.original()), self.program.parts().cloned())
+            let symbols = Symbols::with(Arc::clone(self.program.original()), self.program.parts().cloned());
+            match &self.settings.source_map {
+                Some(map) => symbols.with_source_map(map),
+                None => symbols,
+            }
         })
     }
 
@@ -138,12 +142,17 @@ impl<'a> Runs<'a> {
 
     /// Compares two traces.
     pub fn report(&self, traces: [&Path; 2]) -> Result<Report, CompareError> {
-        self.report_on(open_recorded(traces[0])?, traces[1])
+        self.report_on(self.open(traces[0])?, traces[1])
+    }
+
+    /// Opens a trace that was recorded here.
+    pub fn open(&self, trace: &Path) -> Result<Timeline, CompareError> {
+        Ok(open_recorded(trace)?.with_source_map(self.settings.source_map.as_ref()))
     }
 
     /// Compares a trace with another of a recording made here.
-    pub fn report_on(&self, mut lhs: Timeline, rhs: &Path) -> Result<Report, CompareError> {
-        let mut rhs = open_recorded(rhs)?;
+    pub fn report_on(&self, lhs: Timeline, rhs: &Path) -> Result<Report, CompareError> {
+        let (mut lhs, mut rhs) = (lhs.with_source_map(self.settings.source_map.as_ref()), self.open(rhs)?);
         self.progress.comparing(&mut lhs);
         let mut report = Report::new(&mut lhs, &mut rhs, self.settings.context, self.settings.nan_bits)?;
         report.lhs.host = report.lhs.host.or_else(|| self.first_host.clone());
@@ -196,7 +205,7 @@ pub(crate) fn with_way(side: &Request) -> Result<Request, CompareError> {
         .map_err(CompareError::io("finding this program to start it again"))?;
     let asking = Request {
         timeout: Some(side.timeout.map_or(PATIENCE, |limit| limit.min(PATIENCE))),
-        interrupt: std::sync::Arc::clone(&side.interrupt),
+        interrupt: Arc::clone(&side.interrupt),
         executable: side.executable.clone(),
         ..asking
     };

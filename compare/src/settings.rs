@@ -1,8 +1,9 @@
 //! How runs are compared, whatever they run.
 
 use crate::host::{HostMode, OwnHosts};
-use forkpoint_replay::NanBits;
+use forkpoint_replay::{NanBits, SourceMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How runs are compared: the same for two engines, for many, and for many modules.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct Settings {
     pub nan_bits: NanBits,
     /// Files that are read, such as the module: no trace is written over one of them.
     pub inputs: Vec<PathBuf>,
+    /// Where source lines are taken from, if debug information has none.
+    pub source_map: Option<Arc<SourceMap>>,
     /// What engines say about their own hosts. Clones share the answers, so that each engine is asked once.
     pub own_hosts: OwnHosts,
 }
@@ -58,6 +61,7 @@ impl Default for Settings {
             context: 3,
             nan_bits: NanBits::default(),
             inputs: Vec::new(),
+            source_map: None,
             own_hosts: OwnHosts::default(),
         }
     }

@@ -206,9 +206,9 @@ mod tests {
         let first = matches(&mut timeline, "addr in 0..1");
         assert!(at_zero.iter().all(|position| first.contains(position)));
         assert_eq!(matches(&mut timeline, "site == 0x75 && pos < 20"), [6, 9, 12, 15, 18]);
-        assert_eq!(matches(&mut timeline, "kind == trap || kind == fill"), []);
-        assert_eq!(matches(&mut timeline, "func == nothing"), []);
-        assert_eq!(matches(&mut timeline, "memory == 3"), []);
+        assert_eq!(matches(&mut timeline, "kind == trap || kind == fill"), Vec::<u64>::new());
+        assert_eq!(matches(&mut timeline, "func == nothing"), Vec::<u64>::new());
+        assert_eq!(matches(&mut timeline, "memory == 3"), Vec::<u64>::new());
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub use signature::{Likeness, Signature};
 pub use source_files::{SourceError, SourceFiles};
 pub use stretches::{Differing, Ignored};
 pub use symbols::{
-    Item, Lanes, Region, SourceFrame, Symbols, Variable, WatFunction, WatLine, is_active, printable, printable_lines,
+    Item, Lanes, Region, SourceFrame, SourceMap, SourceMapError, Symbols, Variable, WatFunction, WatLine, is_active,
+    printable, printable_lines,
 };
 pub use timeline::{Appearance, Timeline};
 pub use typed::{Number, NumberType, TypedValue, decimal};

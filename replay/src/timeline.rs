@@ -16,7 +16,7 @@ mod waypoints;
 mod writers;
 
 use crate::error::ReplayError;
-use crate::symbols::Symbols;
+use crate::symbols::{SourceMap, Symbols};
 pub use appearance::Appearance;
 pub(crate) use each::Flow;
 use forkpoint_traces::{
@@ -107,6 +107,15 @@ impl Timeline {
     /// Names, source lines and text of its module, parsed only once and on demand.
     pub fn symbols(&self) -> &Arc<Symbols> {
         self.symbols.get_or_init(|| Arc::new(Symbols::of(&self.trace)))
+    }
+
+    /// Takes source lines from this map.
+    #[must_use]
+    pub fn with_source_map(mut self, map: Option<&Arc<SourceMap>>) -> Timeline {
+        if let Some(map) = map {
+            self.symbols = OnceLock::from(Arc::new(Symbols::of(&self.trace).with_source_map(map)));
+        }
+        self
     }
 
     /// Takes over the symbols of another timeline of the same module, so that one comparison parses them once.

@@ -146,6 +146,10 @@ impl Outline for TraceOutline {
         if self.is_loading() { Vec::new() } else { self.symbols[side.index()].source(offset) }
     }
 
+    fn source_text(&self, side: Side, path: &str) -> Option<Arc<str>> {
+        self.symbols[side.index()].source_text(path).cloned()
+    }
+
     fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String> {
         self.symbols[side.index()].region_label(memory, address)
     }

@@ -101,7 +101,7 @@ mod tests {
                 .flat_map(|c| (0..down).map(move |r| (c, r)))
                 .map(|(c, r)| picture.writes(c, across, r, down))
                 .sum();
-            assert_eq!(sum, (0..20).sum(), "{across} by {down}");
+            assert_eq!(sum, (0..20).sum::<u64>(), "{across} by {down}");
         }
         assert!(picture.is_gap(2, 5) && !picture.is_gap(1, 5) && !picture.is_gap(1, 2));
         assert_eq!((picture.page(0, 2), picture.page(1, 2), picture.page(0, 1)), (0, 5, 0));

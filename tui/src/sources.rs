@@ -17,12 +17,15 @@ impl App {
         }
         let frames = self.outline.source_frames(side, place.offset);
         let Some((file, line)) = frames.first().and_then(|frame| Some((frame.file.clone()?, frame.line?))) else {
-            return one("debug information names no source line here");
+            return one("neither debug information nor a source map names a source line here");
         };
         let about = frames.iter().map(frame_text).collect::<Vec<_>>().join(" < ");
-        let text = match self.sources.read(&file) {
-            Ok(text) => text,
-            Err(why) => return (about, vec![PanelLine::new(None, &why.to_string())], None),
+        let text = match self.outline.source_text(side, &file) {
+            Some(text) => text.lines().map(str::to_string).collect(),
+            None => match self.sources.read(&file) {
+                Ok(text) => text,
+                Err(why) => return (about, vec![PanelLine::new(None, &why.to_string())], None),
+            },
         };
         let digits = text.len().to_string().len();
         let lines: Vec<PanelLine> = (1..)

@@ -41,7 +41,7 @@ impl Timelines {
                 (alignment, parting) = aligned(lhs, rhs)?;
             }
         }
-        let symbols_of = |timeline: &Timeline| Arc::new(Symbols::of(timeline.trace()));
+        let symbols_of = |timeline: &Timeline| Arc::clone(timeline.symbols());
         let own = symbols_of(&sides[0]);
         let others = if alignment.is_of_builds() { symbols_of(&sides[1]) } else { Arc::clone(&own) };
         let symbols = [own, others];

@@ -197,6 +197,8 @@ pub(crate) trait Outline: Send + Sync {
     fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)>;
     /// Where an instruction comes from, innermost function first; empty while that is read for the first time.
     fn source_frames(&self, side: Side, offset: CodeOffset) -> Vec<SourceFrame>;
+    /// The text of a source file, where the module's source map has it.
+    fn source_text(&self, side: Side, path: &str) -> Option<Arc<str>>;
     /// What a byte of memory is for.
     fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String>;
     /// Whether something that a frame could show is still being read in the background.

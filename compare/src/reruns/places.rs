@@ -5,7 +5,7 @@ use super::asked::Asked;
 use crate::error::CompareError;
 use crate::files::{open_recorded, replace};
 use crate::settings::Reask;
-use forkpoint_replay::{Report, Side, SiteReport, Symbols, Timeline, Verdict};
+use forkpoint_replay::{Report, Side, SiteReport, Timeline, Verdict};
 use forkpoint_tracer::instrument::{Ask, Options};
 use forkpoint_traces::{Event, FuncIndex, Milestone, Outcome, Place, Position, TrapKind};
 use serde::Serialize;
@@ -98,13 +98,13 @@ impl Asked<'_> {
                 notes.push(format!("a rerun does not show where {name} ended, either"));
                 continue;
             };
-            let symbols = Symbols::of(again.trace());
+            let symbols = self.runs.symbols();
             places.push(FoundPlace {
                 side,
                 trapped: matches!(missing, Missing::Trap),
                 function: place.func,
                 name: symbols.function_name(place.func),
-                site: place.offset.map(|offset| SiteReport::at(place.func, offset, &symbols)),
+                site: place.offset.map(|offset| SiteReport::at(place.func, offset, symbols)),
             });
             replace(self.trace(side), &self.file(side))?;
         }

@@ -63,7 +63,7 @@ impl Asked<'_> {
             )));
         }
         let Some(writer) = recorded.writer else { return Ok(Known::NoWriter) };
-        let timeline = open_recorded(&self.file(side))?;
+        let timeline = self.runs.open(&self.file(side))?;
         let sites = timeline.trace().sites();
         let event = writer.event(sites)?;
         Ok(Known::Writer(Box::new(EventReport::of(writer.position, &event, sites, self.runs.symbols()))))

@@ -5,7 +5,7 @@
 //! without bound. No query costs more than the function it asks about, except that the first one to need names
 //! or debug information reads those sections once.
 //!
-//! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs` and `dwarf.rs` read them, `variables.rs`, `types.rs`
+//! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs`, `dwarf.rs` and `source_map.rs` read them, `variables.rs`, `types.rs`
 //! and `regions.rs` name addresses, `wat.rs` prints one function through a synthetic module.
 
 mod demangle;
@@ -18,6 +18,7 @@ mod metered;
 mod names;
 mod program;
 mod regions;
+mod source_map;
 mod synthetic;
 mod types;
 mod variables;
@@ -29,6 +30,7 @@ pub use items::Item;
 pub use lanes::Lanes;
 pub use program::Symbols;
 pub use regions::Region;
+pub use source_map::{SourceMap, SourceMapError};
 pub use variables::Variable;
 pub use wat::{WatFunction, WatLine};
 
@@ -53,6 +55,7 @@ struct ModuleSymbols {
     names: OnceLock<Names>,
     items: OnceLock<Items>,
     debug: OnceLock<Option<DebugInfo>>,
+    map: OnceLock<Option<Arc<SourceMap>>>,
     variables: OnceLock<Variables>,
     regions: OnceLock<Regions>,
     /// By number of the function's body.
@@ -70,6 +73,7 @@ impl ModuleSymbols {
             names: OnceLock::new(),
             items: OnceLock::new(),
             debug: OnceLock::new(),
+            map: OnceLock::new(),
             variables: OnceLock::new(),
             regions: OnceLock::new(),
             lanes: Mutex::default(),
@@ -117,12 +121,35 @@ impl ModuleSymbols {
     }
 
     /// Where the instruction at `offset` comes from, innermost inlined function first. Empty without debug
-    /// information.
+    /// information and source map.
     pub fn source(&self, offset: CodeOffset) -> Vec<SourceFrame> {
-        match (self.debug(), offset.0.checked_sub(self.layout.code_start)) {
-            (Some(debug), Some(address)) if self.layout.body_at(offset.0).is_some() => debug.source(address.into()),
+        let Some(number) = self.layout.body_at(offset.0) else { return Vec::new() };
+        let frames = match (self.debug(), offset.0.checked_sub(self.layout.code_start)) {
+            (Some(debug), Some(address)) => debug.source(address.into()),
             _ => Vec::new(),
+        };
+        if !frames.is_empty() {
+            return frames;
         }
+        let body = &self.layout.bodies[number];
+        self.source_map().and_then(|map| map.source(offset.0, body)).into_iter().collect()
+    }
+
+    /// What the module says about where its source map is.
+    pub fn source_map_url(&self) -> Option<&str> {
+        source_map::url(&self.module[self.layout.custom(&self.module, source_map::SECTION)?])
+    }
+
+    /// The map that was given, or else the one in the module itself.
+    pub fn source_map(&self) -> Option<&SourceMap> {
+        let found = || self.layout.custom(&self.module, source_map::SECTION);
+        let inside = || SourceMap::in_section(&self.module[found()?]).map(Arc::new);
+        self.map.get_or_init(inside).as_deref()
+    }
+
+    /// Takes source lines from this map.
+    pub fn use_source_map(&mut self, map: &Arc<SourceMap>) {
+        self.map = OnceLock::from(Some(Arc::clone(map)));
     }
 
     /// The variable that holds these bytes of memory 0, and which part of it.

@@ -7,6 +7,7 @@ use super::dwarf::SourceFrame;
 use super::items::Item;
 use super::lanes::Lanes;
 use super::regions::Region;
+use super::source_map::SourceMap;
 use super::variables::Variable;
 use super::wat::{WatFunction, WatLine};
 use super::{ModuleSymbols, printable_name};
@@ -73,6 +74,17 @@ impl Symbols {
             }
         }
         symbols
+    }
+
+    /// The same with source lines from this map, where it is a single module.
+    #[must_use]
+    pub fn with_source_map(mut self, map: &Arc<SourceMap>) -> Symbols {
+        if let ([module], None) = (self.modules.as_mut_slice(), &self.program) {
+            let mut symbols = ModuleSymbols::new(Arc::clone(&self.module));
+            symbols.use_source_map(map);
+            *module = OnceLock::from(symbols);
+        }
+        self
     }
 
     /// The program, where it is not a single module.
@@ -230,7 +242,7 @@ impl Symbols {
     }
 
     /// Where the instruction at `offset` comes from, innermost inlined function first. Empty without debug
-    /// information.
+    /// information and source map.
     pub fn source(&self, offset: CodeOffset) -> Vec<SourceFrame> {
         self.offset(offset).map_or_else(Vec::new, |local| local.symbols.source(local.number))
     }
@@ -300,6 +312,16 @@ impl Symbols {
             Region::Stack => "stack".to_string(),
             Region::Heap => "heap".to_string(),
         })
+    }
+
+    /// What the first module that says anything says about where its source map is; unescaped.
+    pub fn source_map_url(&self) -> Option<&str> {
+        (0..self.modules.len() as u32).find_map(|module| self.module(module)?.source_map_url())
+    }
+
+    /// The text of a source file, where a source map has it under this path.
+    pub fn source_text(&self, path: &str) -> Option<&Arc<str>> {
+        (0..self.modules.len() as u32).find_map(|module| self.module(module)?.source_map()?.text(path))
     }
 
     /// Whether a module carries debug information, without parsing it.

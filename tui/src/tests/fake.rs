@@ -306,6 +306,10 @@ impl Outline for Fake {
         (name == "mixer").then_some((MemoryIndex(0), COUNTER.start))
     }
 
+    fn source_text(&self, _: Side, _: &str) -> Option<Arc<str>> {
+        None
+    }
+
     fn source_frames(&self, _: Side, offset: CodeOffset) -> Vec<SourceFrame> {
         let frame = SourceFrame {
             function: Some("mix".to_string()),
