@@ -35,6 +35,7 @@ external_tests! {
         binaryen_runs_everywhere_within_a_compiler,
         a_module_in_assemblyscript_runs_everywhere,
         a_source_map_names_files_and_lines;
+    [Need::Node, Need::Npm("esbuild-wasm")] => a_program_in_go_runs_everywhere;
     [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
         a_hostile_page_is_bounded;
     [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
@@ -637,6 +638,10 @@ fn assemblyscript(options: &[&str]) -> TempDir {
     let recorded = record(&folder, &[], &[]);
     assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "Hello, wörld1999 7.5\n"), "{recorded:?}");
     folder
+}
+
+fn a_program_in_go_runs_everywhere() {
+    everywhere("esbuild", &[]);
 }
 
 fn a_module_in_assemblyscript_runs_everywhere() {

@@ -39,6 +39,8 @@ pub enum Need {
     Node,
     /// The packages from npm whose programs are recorded.
     Packages,
+    /// One of them, which an earlier fetch may not have brought.
+    Npm(&'static str),
     /// A release of binaryen, whose wasm-opt runs in Node.
     Binaryen(&'static str),
     /// A real program below target/workloads.
@@ -71,6 +73,7 @@ impl Need {
             Need::Runner(name) => runners().join(name).is_file(),
             Need::Node => has_program(&node(), "--version"),
             Need::Packages => javascript().is_dir(),
+            Need::Npm(name) => javascript().join(name).is_dir(),
             Need::Binaryen(release) => wasm_opt(release).is_file(),
             Need::Workload(name) => workload(name).is_file(),
             Need::Clang => clang_compiles(),
@@ -91,7 +94,7 @@ impl Need {
             Need::Mount => "install util-linux, and allow user namespaces".to_string(),
             Need::Fma => "use another processor".to_string(),
             Need::Node => format!("install node, or run {FETCH}"),
-            Need::Packages => "run tests/javascript/fetch.sh".to_string(),
+            Need::Packages | Need::Npm(_) => "run tests/javascript/fetch.sh".to_string(),
             Need::Workload(_) => "run benches/fetch-workloads.sh".to_string(),
             _ => format!("run {FETCH}"),
         }
@@ -107,6 +110,7 @@ impl fmt::Display for Need {
             Need::Xxhash => write!(f, "Python package xxhash"),
             Need::Node => write!(f, "node"),
             Need::Packages => write!(f, "packages from npm"),
+            Need::Npm(name) => write!(f, "{name} from npm"),
             Need::Binaryen(release) => write!(f, "binaryen {release}"),
             Need::Workload(name) => write!(f, "{name}"),
             Need::Clang => write!(f, "clang for wasm32"),
