@@ -7,8 +7,10 @@ use common::{Ran, folder_with, repository, run};
 use forkpoint_traces::{EngineWords, HostEvent, RawEvent, SiteId, TraceError, TraceReader, TraceWriter};
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 use wasmparser::{Operator, Parser, Payload};
 
@@ -36,7 +38,9 @@ external_tests! {
         a_module_in_assemblyscript_runs_everywhere,
         a_source_map_names_files_and_lines;
     [Need::Node, Need::Npm("esbuild-wasm")] => a_program_in_go_runs_everywhere;
+    [Need::Node, CHROMIUM, Need::Program("openssl", "version")] => a_page_under_https_is_recorded;
     [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
+        sockets_reach_what_is_allowed_and_frames_are_not_recorded,
         a_hostile_page_is_bounded;
     [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
 }
@@ -748,12 +752,117 @@ fn a_page_is_recorded_in_a_browser() {
     replays(folder.path());
 }
 
+/// A server of `page.html`, `app.wasm` and a socket that says "hi", under https if it has a key, and its address.
+struct Server(Child, String);
+
+impl Server {
+    fn of(folder: &Path) -> Server {
+        let script = r#"const fs = require("fs"), crypto = require("crypto");
+            const tls = fs.existsSync("key.pem") && { key: fs.readFileSync("key.pem"), cert: fs.readFileSync("cert.pem") };
+            const types = { html: "text/html", wasm: "application/wasm" };
+            const serve = ({ url }, response) => {
+              const name = url.slice(1).replace(/[^a-z.]/g, "") || "page.html";
+              if (!fs.existsSync(name)) return response.writeHead(404).end();
+              const policy = "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'";
+              response.writeHead(200, { "Content-Type": types[name.split(".")[1]], "Content-Security-Policy": policy });
+              response.end(fs.readFileSync(name));
+            };
+            const server = tls ? require("https").createServer(tls, serve) : require("http").createServer(serve);
+            server.on("upgrade", ({ headers }, socket) => {
+              const key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+              const accept = crypto.createHash("sha1").update(key).digest("base64");
+              socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
+              socket.write(Buffer.from([0x81, 2, 0x68, 0x69]));
+            });
+            server.listen(0, "127.0.0.1", () => console.log(server.address().port));"#;
+        let mut command = Command::new(node());
+        command.args(["-e", script]).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut server = command.spawn().expect("node starts");
+        let mut line = String::new();
+        let said = server.stdout.take().expect("its output");
+        BufReader::new(said).read_line(&mut line).expect("its port");
+        let scheme = if folder.join("key.pem").exists() { "https" } else { "http" };
+        Server(server, format!("{scheme}://127.0.0.1:{}", line.trim()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a page does with the module of these tests.
+const STORES: &str =
+    r#"(module (memory 1) (func (export "run") (param i32) (i32.store (i32.const 8) (local.get 0))))"#;
+
+/// A page with a policy for its content, whose certificate the browser is told to accept: else it shows nothing.
+fn a_page_under_https_is_recorded() {
+    let folder = page(
+        STORES,
+        r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
+        instance.exports.run(7);
+        window.done = location.protocol;"#,
+    );
+    let mut openssl = Command::new("openssl");
+    openssl.args(
+        "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=127.0.0.1".split(' '),
+    );
+    assert!(openssl.current_dir(folder.path()).output().expect("openssl starts").status.success());
+    let server = Server::of(folder.path());
+    let show = |more: &[&str]| {
+        let command = ["record", "--browser", &server.1, "--until", "window.done === 'https:'", "-o", "app.fpt"];
+        run(folder.path(), &[&command[..], more].concat())
+    };
+    let refused = show(&[]);
+    assert!(refused.code == 2 && refused.stderr.contains("net::ERR_CERT_AUTHORITY_INVALID"), "{refused:?}");
+    let wrapper = folder.path().join("chromium.sh");
+    fs::write(&wrapper, "#!/bin/sh\nexec chromium --ignore-certificate-errors \"$@\"\n").expect("a script");
+    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let recorded = show(&["--chromium", "./chromium.sh"]);
+    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
+    assert!(dump(folder.path()).contains("call run(7)"));
+    replays(folder.path());
+}
+
+fn sockets_reach_what_is_allowed_and_frames_are_not_recorded() {
+    let server_folder = page(STORES, "");
+    let server = Server::of(server_folder.path());
+    let script = format!(
+        r#"const {{ instance }} = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
+        const socket = new WebSocket("{}/");
+        socket.onmessage = ({{ data }}) => {{ instance.exports.run(40 + data.length); window.done = true; }};
+        socket.onerror = () => {{ instance.exports.run(5); window.done = true; }};"#,
+        server.1.replace("http", "ws")
+    );
+    let folder = page(STORES, &script);
+    let refused = browse(folder.path(), &["--until", "window.done"]);
+    assert!(refused.code == 0 && refused.stderr.contains("were refused: --allow-origin allows them"), "{refused:?}");
+    assert!(dump(folder.path()).contains("call run(5)"));
+    let allowed = browse(folder.path(), &["--until", "window.done", "--allow-origin", &server.1]);
+    assert!(allowed.code == 0 && !allowed.stderr.contains("refused"), "{allowed:?}");
+    assert!(dump(folder.path()).contains("call run(42)"));
+
+    let framed = r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
+        instance.exports.run(9);
+        parent.postMessage("ran", "*");"#;
+    let frame = page(STORES, framed);
+    fs::rename(frame.path().join("page.html"), frame.path().join("frame.html")).expect("a frame");
+    let outer =
+        "<!doctype html><iframe src=frame.html></iframe><script>onmessage = () => { window.done = 1; };</script>";
+    fs::write(frame.path().join("page.html"), outer).expect("a page");
+    let ran = browse(frame.path(), &["--until", "window.done"]);
+    assert!(ran.code == 2 && ran.stderr.contains("modules in workers and frames are not recorded"), "{ran:?}");
+    assert!(!ran.stderr.contains("--until"), "the frame ran as ever: {ran:?}");
+}
+
 /// Pages that put something else in WebAssembly's place, or never come to an end.
 fn a_hostile_page_is_bounded() {
     let module = r#"(module (memory 1) (func (export "run") (result i32) (i32.store (i32.const 0) (i32.const 1)) (i32.const 1)))"#;
     let replaced = page(module, "window.WebAssembly = { instantiate() {} }; WebAssembly.instantiate();");
     let ran = browse(replaced.path(), &["--seconds", "1"]);
-    assert!(ran.code == 2 && ran.stderr.contains("instantiated no WebAssembly module"), "{ran:?}");
+    assert!(ran.code == 2 && ran.stderr.contains("itself instantiated no WebAssembly module"), "{ran:?}");
     let endless = page(
         module,
         r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));

@@ -149,6 +149,11 @@ impl App {
     fn nothing(&self, others: Others, ended: &str) -> RecordError {
         let program = self.command.first().map_or("the program", String::as_str);
         let what = match (others.list.is_empty(), &self.module) {
+            (true, _) if self.page.is_some() => {
+                format!(
+                    "{program} itself instantiated no WebAssembly module: modules in workers and frames are not recorded"
+                )
+            }
             (true, _) => format!("{program} instantiated no WebAssembly module in its main thread ({ended})"),
             (false, module) => format!(
                 "{program} instantiated no module that is `{}`, has an export or a BLAKE3 of that name; it instantiated:\n{}",
