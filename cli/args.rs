@@ -286,6 +286,12 @@ pub struct ViewArgs {
     pub source: Vec<PathBuf>,
     #[command(flatten)]
     pub source_map: SourceMapArgs,
+    /// The engine that runs the recording again to tell its calls, the left one of two [default: the one that it names]
+    #[arg(short, long, visible_alias = "lhs-engine", value_parser = engine)]
+    pub engine: Option<EngineSpec>,
+    /// The engine that runs the right recording again [default: the one that it names]
+    #[arg(long, value_parser = engine)]
+    pub rhs_engine: Option<EngineSpec>,
     /// Keys to bind: a key and a command on each line (docs/view.md) [default: keys in the user's folder forkpoint for settings]
     #[arg(long, value_name = "FILE")]
     pub keys: Option<PathBuf>,

@@ -89,6 +89,11 @@ fn remove_unfinished(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// The files of the last comparison, if one is kept.
+pub fn files() -> [Option<PathBuf>; 2] {
+    TRACES.map(|name| Some(cache_folder()?.join(NAME).join(name)))
+}
+
 /// Opens the last comparison: both traces by `open`, and what they are, in words.
 pub fn open<T>(open: impl FnMut(&Path) -> Result<T>) -> Result<([T; 2], String)> {
     let Some(folder) = cache_folder() else {

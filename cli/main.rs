@@ -32,6 +32,7 @@ mod runner_check;
 mod source_maps;
 mod sweep;
 mod view;
+mod view_calls;
 mod view_state;
 mod why;
 

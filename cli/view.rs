@@ -1,8 +1,9 @@
 //! `forkpoint view`: traces in the terminal.
 
 use crate::answer::Answer;
-use crate::args::ViewArgs;
+use crate::args::{TraceArg, ViewArgs};
 use crate::output::{print, tell};
+use crate::view_calls::CallReruns;
 use crate::view_state::ViewState;
 use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use forkpoint_replay::{Pack, Side, SourceFiles, Timeline};
 use forkpoint_traces::Position;
 use forkpoint_tui::{Opened, ViewScript, Viewer};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 /// Runs the command.
@@ -35,6 +37,9 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
         forkpoint_tui::need_terminal()?;
     }
     let viewer = with_keys(looked_through(lhs, rhs, args.at)?.with_sources(sources), args.keys.as_deref())?;
+    let files = files_of(args.lhs.as_deref(), args.rhs.as_deref());
+    let viewer =
+        viewer.with_calls(Arc::new(CallReruns { files, engines: [args.engine.clone(), args.rhs_engine.clone()] }));
     // From here on the viewer owns the screen.
     drop(shown);
     match (script, what) {
@@ -100,10 +105,22 @@ pub fn opened(lhs: Option<&Path>, rhs: Option<&Path>) -> Result<(Opened, Option<
     })
 }
 
+/// The files of what [`opened`] opens.
+fn files_of(lhs: Option<&Path>, rhs: Option<&Path>) -> [Option<TraceArg>; 2] {
+    let trace = |file: &Path, side| Some(TraceArg { file: file.to_path_buf(), side });
+    match (lhs, rhs) {
+        (None, _) => last::files().map(|files| files.and_then(|file| trace(&file, None))),
+        (Some(pack), None) if Pack::is_one(pack) => Side::BOTH.map(|side| trace(pack, Some(side))),
+        (Some(lhs), rhs) => [trace(lhs, None), rhs.and_then(|rhs| trace(rhs, None))],
+    }
+}
+
 /// A viewer of what a comparison found.
 pub fn of_comparison(traces: [&Path; 2]) -> Result<Viewer> {
     let open = |path| Ok::<_, CompareError>(Opened { name: name(path), timeline: open_recorded(path)? });
-    looked_through(open(traces[0])?, Some(open(traces[1])?), None)
+    let viewer = looked_through(open(traces[0])?, Some(open(traces[1])?), None)?;
+    let files = traces.map(|file| Some(TraceArg { file: file.to_path_buf(), side: None }));
+    Ok(viewer.with_calls(Arc::new(CallReruns { files, engines: [None, None] })))
 }
 
 /// A viewer that has found where the traces diverge.

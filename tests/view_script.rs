@@ -100,3 +100,50 @@ fn keys_folders_and_files_are_the_users() {
     let wrong = view(&["steps.txt", "--source", "nowhere"]);
     assert!(wrong.code == 2 && wrong.stderr.contains("looking for a folder of --source"), "{wrong:?}");
 }
+
+/// The recording runs again for the calls, under the engine that it names.
+#[test]
+fn calls_are_told_by_a_rerun_and_steps_heed_them() {
+    let guest = r#"(module (memory 1)
+      (func $leaf (param $to i32) (result i32)
+        (i32.store (local.get $to) (i32.const 1)) (i32.store offset=4 (local.get $to) (i32.const 2)) (i32.const 9))
+      (func $twice (param $n i32)
+        (i32.store (i32.const 0) (local.get $n))
+        (drop (call $leaf (i32.const 16)))
+        (i32.store (i32.const 0) (i32.const 5))
+        (drop (call $leaf (i32.const 32))))
+      (func (export "run") (call $twice (i32.const 3)) (i32.store (i32.const 64) (i32.const 1))))"#;
+    let scripts: [(&str, &str); 3] = [
+        ("stack.txt", "#6\ncalls\nzoom\nprint\n"),
+        ("steps.txt", "#5\nstep-over\nstep-over\nprint\nback-over\nprint\n"),
+        ("out.txt", "#7\nstep-out\nback-out\nprint\n"),
+    ];
+    let files: Vec<(&str, &[u8])> = scripts.iter().map(|(name, text)| (*name, text.as_bytes())).collect();
+    let folder = folder_with(&[&[("guest.wat", guest.as_bytes())], files.as_slice()].concat());
+    for engine in ["wasmtime:jit", "wasmi"] {
+        run(folder.path(), &["record", "guest.wat", "--engine", engine, "--invoke", "run", "-o", "t.fpt"]);
+        let script = |name: &str| run(folder.path(), &["view", "t.fpt", "--script", name, "--size", "100x30"]);
+        let ran = script("stack.txt");
+        for expected in [
+            "calls 1 of 8  #6: 3 active",
+            "    0  leaf(to = i32 16)",
+            "    1  twice(n = i32 3)",
+            "    2  run()",
+            "*       #6     leaf(to = i32 16) -> i32 9  until #8",
+            "        #9     leaf(to = i32 32) -> i32 9  until #11",
+        ] {
+            assert!(ran.stdout.contains(expected), "{engine}: {expected}: {}{}", ran.stdout, ran.stderr);
+        }
+        // Where the cursor of the list of events is, at the end of each screen: in the status line.
+        let places = |name: &str| -> Vec<String> {
+            let ran = script(name);
+            let lines = ran.stdout.lines().filter(|line| line.starts_with('#'));
+            lines.map(|line| line.split(' ').next().unwrap_or_default().to_string()).collect()
+        };
+        assert_eq!(places("steps.txt"), ["#11", "#4"], "{engine}");
+        assert_eq!(places("out.txt"), ["#4"], "{engine}");
+    }
+    // Under an engine that is not there, nothing is told.
+    let other = run(folder.path(), &["view", "t.fpt", "--engine", "capi:jit,lib=./none.so", "--script", "stack.txt"]);
+    assert!(!other.stdout.contains("3 active"), "{}{}", other.stdout, other.stderr);
+}

@@ -25,7 +25,7 @@ use std::ops::Range;
 /// assert_eq!(window.step_out(Position(6)), Some(Position(8)));
 /// assert_eq!(window.stack(Position(10)), None);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallWindow {
     /// Those of what is active at the beginning, and then all others.
     steps: Vec<(Position, CallStep)>,
@@ -40,7 +40,7 @@ pub struct CallWindow {
 }
 
 /// The steps of one activation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Span {
     /// Its first.
     enter: usize,

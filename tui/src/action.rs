@@ -63,6 +63,15 @@ pub(crate) enum ByteMove {
     Down,
 }
 
+/// A step that heeds calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CallMove {
+    /// Over what the function calls.
+    Over,
+    /// Out of the function.
+    Out,
+}
+
 /// What is taken from the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Excerpt {
@@ -88,6 +97,8 @@ pub(crate) enum Action {
     Step,
     /// One event back.
     StepBack,
+    /// To the nearest event of the same activation or one that it is called by, or out of it.
+    Call(CallMove, Direction),
     /// A page forward, in the focused pane.
     PageDown,
     /// A page back, in the focused pane.

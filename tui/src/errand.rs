@@ -1,12 +1,14 @@
 //! What may take seconds: searches through a trace, and memory at a distant place. An errand takes the traces to
 //! another thread and brings them back when it ends; its progress reports are in `headway.rs`.
 
+use crate::action::CallMove;
+use crate::calls::CallService;
 use crate::headway::Headway;
 use crate::listing;
 use crate::panel::{Panel, PanelKind};
 use crate::picture::Picture;
 use crate::traces::{Alike, Direction, Like, Outline, Query, Traces, moment, sides};
-use forkpoint_replay::{EventFilter, ReplayError, Side, printable};
+use forkpoint_replay::{CallWindow, EventFilter, ReplayError, Side, printable};
 use forkpoint_traces::{MemoryIndex, Position};
 
 /// The goal of an errand.
@@ -30,6 +32,8 @@ pub(crate) enum Aim {
     List(PanelKind),
     /// The picture of the whole run: the side with the focus, and the memory on screen.
     Picture,
+    /// The calls around the event under the cursor, and a step by them.
+    Calls(CallService, Option<(CallMove, Direction)>),
     /// Memory at the row under the cursor.
     Travel,
 }
@@ -66,6 +70,8 @@ pub(crate) enum Ending {
     Listed(Box<Panel>),
     /// The picture is made.
     Pictured(Box<Picture>),
+    /// The calls are known.
+    Called(Box<CallWindow>),
     /// The user stopped the search.
     Stopped,
     /// Memory is at the requested row.
@@ -79,8 +85,9 @@ pub(crate) enum Ending {
 impl Errand {
     /// Runs the errand.
     pub(crate) fn run(&self, outline: &dyn Outline, traces: &mut dyn Traces, headway: &Headway) -> Ending {
-        let ending = match self.aim {
+        let ending = match &self.aim {
             Aim::Travel => self.travel(outline, traces, headway),
+            Aim::Calls(service, _) => Ok(self.calls(outline, service, headway)),
             _ => self.search(outline, traces),
         };
         ending.unwrap_or_else(|error| Ending::Failed(printable(&error.to_string())))
@@ -115,6 +122,11 @@ impl Errand {
                 let what = format!("timeline of {}{}", outline.memory_name(self.memory), of_side(outline, self.side));
                 return headway.begin(what, Position(outline.info(self.side).events), true);
             }
+            Aim::Calls(..) => {
+                let to = outline.row(self.row).of(self.side).unwrap_or_default();
+                let what = format!("calls around {to}{}, by running it again", of_side(outline, self.side));
+                return headway.begin(what, to, true);
+            }
             Aim::Travel => return self.announce_journey(outline, headway, self.side),
         };
         let (which, to) = match direction {
@@ -127,6 +139,18 @@ impl Errand {
     fn announce_journey(&self, outline: &dyn Outline, headway: &Headway, side: Side) {
         let to = moment(outline, side, self.row);
         headway.begin(format!("memory at {to}{}", of_side(outline, side)), to, true);
+    }
+
+    /// Has the recording run again for the calls around the row under the cursor.
+    fn calls(&self, outline: &dyn Outline, service: &CallService, headway: &Headway) -> Ending {
+        let Some(position) = outline.row(self.row).of(self.side) else {
+            return Ending::Unknown("no event is under the cursor on this side".to_string());
+        };
+        match service.0.calls(self.side, position, &|reached| headway.at(reached)) {
+            Ok(Some(window)) => Ending::Called(Box::new(window)),
+            Ok(None) => Ending::Stopped,
+            Err(why) => Ending::Unknown(why),
+        }
     }
 
     /// Replays memory up to the row under the cursor. When stopped, it returns to where memory was shown last.
@@ -222,7 +246,7 @@ impl Errand {
                 let picture = traces.picture(self.side, self.memory)?;
                 return Ok(Ending::Pictured(Box::new(picture)));
             }
-            Aim::Travel => None,
+            Aim::Calls(..) | Aim::Travel => None,
         };
         Ok(row.map_or(Ending::Nothing, Ending::Found))
     }
@@ -297,7 +321,7 @@ impl Errand {
             Aim::Alike(alike, Direction::Forward) => format!("no later event of {}{side}", alike.words()),
             Aim::Alike(alike, Direction::Backward) => format!("no earlier event of {}{side}", alike.words()),
             Aim::First(name) => format!("no event of `{name}`{side}"),
-            Aim::Picture | Aim::Travel => String::new(),
+            Aim::Picture | Aim::Calls(..) | Aim::Travel => String::new(),
         }
     }
 }

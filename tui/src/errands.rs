@@ -53,9 +53,14 @@ impl App {
                 self.address = address;
             }
             Ending::Listed(panel) => self.open_panel(*panel),
-            Ending::Unknown(why) => self.message = Some(printable(&why)),
+            Ending::Unknown(why) => {
+                self.refuse_calls(errand, &why);
+                self.message = Some(printable(&why));
+            }
             Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
             Ending::Pictured(picture) => self.keep_picture(key, *picture),
+            Ending::Called(window) => self.take_calls(errand, *window),
+            Ending::Stopped if matches!(errand.aim, Aim::Calls(..)) => self.message = Some("stopped".to_string()),
             Ending::Stopped if errand.aim == Aim::Picture => self.message = Some("timeline stopped".to_string()),
             Ending::Stopped => self.message = Some("search stopped".to_string()),
             Ending::Arrived => self.settled = errand.row,

@@ -1,7 +1,7 @@
 //! The one table of keys and commands. The event loop, the command line, scripts, the help and the hint line all derive from it, so
 //! that the help is always right.
 
-use crate::action::{Action, Awaited, ByteMove, Excerpt, PromptKind};
+use crate::action::{Action, Awaited, ByteMove, CallMove, Excerpt, PromptKind};
 use crate::focus::Pane;
 use crate::panel::PanelKind;
 use crate::traces::Alike;
@@ -179,6 +179,11 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("why", &[char('y')], Action::Panel(PanelKind::Why), "", "why the value under the cursor differs"),
     bind("source", &[char('S')], Action::Panel(PanelKind::Source), "", "show or hide the source of the event"),
     bind("host-calls", &[char('H')], Action::Panel(PanelKind::HostCalls), "", "list the calls of the host"),
+    bind("calls", &[char('K')], Action::Panel(PanelKind::Calls), "", "call stack at the event, and calls around it"),
+    bind("step-over", &[char('J')], Action::Call(CallMove::Over, Forward), "", "next event, over what the function calls"),
+    bind("back-over", &[char('L')], Action::Call(CallMove::Over, Backward), "", "last event, over what the function calls"),
+    bind("step-out", &[char('}')], Action::Call(CallMove::Out, Forward), "", "first event after the function has returned"),
+    bind("back-out", &[char('{')], Action::Call(CallMove::Out, Backward), "", "last event before the function was called"),
     bind("marks", &[char('M')], Action::Panel(PanelKind::Marks), "", "list the marks"),
     bind("watches", &[char('V')], Action::Panel(PanelKind::Watches), "", "list the watches and what memory holds there"),
     bind("watch", &[char('a')], Action::Prompt(PromptKind::Watch), "", "add a watch: an expression over events"),

@@ -30,6 +30,8 @@
 mod action;
 mod app;
 mod bytes;
+mod call_stack;
+mod calls;
 mod commands;
 mod errand;
 mod errands;
@@ -74,11 +76,13 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use calls::CallSource;
 use forkpoint_replay::{ReplayError, Side, SourceFiles, Timeline, printable};
 use forkpoint_traces::Position;
 pub use keymap::KeysError;
 pub use script::{ViewScript, ViewScriptError};
 use std::io::{self, IsTerminal};
+use std::sync::Arc;
 use traces::Outline;
 
 /// A trace to look at.
@@ -160,6 +164,13 @@ impl Viewer {
     #[must_use]
     pub fn with_sources(mut self, sources: SourceFiles) -> Viewer {
         self.0.sources = sources;
+        self
+    }
+
+    /// The same with something that can tell which functions were active, by running a recording again.
+    #[must_use]
+    pub fn with_calls(mut self, source: Arc<dyn CallSource>) -> Viewer {
+        self.0.calls.service = Some(calls::CallService(source));
         self
     }
 

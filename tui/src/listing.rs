@@ -28,7 +28,7 @@ pub(crate) fn list(
             };
             (format!("{} @{:#x}", outline.memory_name(errand.memory), errand.address), why(&report, outline))
         }
-        PanelKind::Marks | PanelKind::Watches | PanelKind::Source => (String::new(), Vec::new()),
+        PanelKind::Marks | PanelKind::Watches | PanelKind::Source | PanelKind::Calls => (String::new(), Vec::new()),
     };
     let mut panel = Panel::new(kind, about, lines);
     // The list begins where the cursor is.

@@ -1,10 +1,11 @@
 //! What is known of real traces without reading: how their events line up, and the module's symbols.
 
-use crate::traces::{Info, Outline, Parting};
+use crate::traces::{CodePlace, Info, Outline, Parting};
 use forkpoint_replay::{
-    Alignment, Divergence, Item, Pair, Side, SourceFrame, Symbols, Timeline, Variable, printable,
+    Activation, Alignment, CallFrame, CallWindow, Divergence, Item, Pair, Side, SourceFrame, Symbols, Timeline,
+    Variable, printable,
 };
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Place, Position};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -148,6 +149,24 @@ impl Outline for TraceOutline {
 
     fn source_text(&self, side: Side, path: &str) -> Option<Arc<str>> {
         self.symbols[side.index()].source_text(path).cloned()
+    }
+
+    fn call_frames(
+        &self,
+        side: Side,
+        window: &CallWindow,
+        at: Position,
+        place: Option<CodePlace>,
+    ) -> (Vec<CallFrame>, u64) {
+        if self.is_loading() {
+            return (Vec::new(), window.depth(at).unwrap_or(0));
+        }
+        let place = place.map(|place| Place { func: place.func, offset: Some(place.offset) });
+        CallFrame::stack(window, &self.symbols[side.index()], at, place).unwrap_or_default()
+    }
+
+    fn call_text(&self, side: Side, activation: &Activation) -> String {
+        activation.text(&self.symbols[side.index()])
     }
 
     fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String> {

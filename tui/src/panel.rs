@@ -18,6 +18,8 @@ pub(crate) enum PanelKind {
     Why,
     /// The source around the event under the cursor.
     Source,
+    /// The functions that are active at the event under the cursor, and the calls around it.
+    Calls,
 }
 
 impl PanelKind {
@@ -30,6 +32,7 @@ impl PanelKind {
             PanelKind::HostCalls => "host calls",
             PanelKind::Why => "why",
             PanelKind::Source => "source",
+            PanelKind::Calls => "calls",
         }
     }
 }

@@ -29,6 +29,7 @@ impl App {
                 None
             }
             PanelKind::Divergences | PanelKind::HostCalls | PanelKind::Why => Some(self.errand(Aim::List(kind))),
+            PanelKind::Calls => self.show_calls(),
             PanelKind::Marks | PanelKind::Watches | PanelKind::Source => {
                 self.open_panel(Panel::new(kind, String::new(), Vec::new()));
                 None
@@ -63,13 +64,19 @@ impl App {
         };
     }
 
-    /// Goes to the event of the line under the cursor.
-    pub(crate) fn choose(&mut self) {
+    /// Goes to the event of the line under the cursor. Calls that are not known are asked for.
+    pub(crate) fn choose(&mut self) -> Option<Errand> {
         let row = self.panel.as_ref().and_then(|panel| panel.lines.get(panel.cursor)?.row);
         match row {
             Some(row) => self.jump_to(row),
+            None if self.panel.as_ref().is_some_and(|panel| panel.kind == PanelKind::Calls) => {
+                if self.window_here().is_none() {
+                    return self.ask_for_calls(None);
+                }
+            }
             None => self.message = Some("this line leads nowhere".to_string()),
         }
+        None
     }
 
     /// Puts the cursor on a line of the pane.
@@ -78,8 +85,8 @@ impl App {
             let line = panel.top.saturating_add(usize::try_from(line).unwrap_or(usize::MAX));
             if line < panel.lines.len() {
                 panel.cursor = line;
-                if panel.lines[line].row.is_some() {
-                    self.choose();
+                if let Some(row) = panel.lines[line].row {
+                    self.jump_to(row);
                 }
             }
         }
@@ -93,6 +100,10 @@ impl App {
             PanelKind::Marks => Some((String::new(), self.mark_lines(), None)),
             PanelKind::Watches => Some((String::new(), self.watch_lines(), None)),
             PanelKind::Source => Some(self.source_lines()),
+            PanelKind::Calls => {
+                let (about, lines) = self.calls_lines();
+                Some((about, lines, None))
+            }
             PanelKind::Divergences | PanelKind::HostCalls | PanelKind::Why => None,
         };
         let Some(panel) = &mut self.panel else { return };

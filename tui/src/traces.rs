@@ -7,7 +7,8 @@
 
 use crate::picture::Picture;
 use forkpoint_replay::{
-    Appearance, Differing, EventFilter, Pair, ReplayError, Side, SourceFrame, TypedValue, Variable, WhyReport,
+    Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, Pair, ReplayError, Side, SourceFrame,
+    TypedValue, Variable, WhyReport,
 };
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Position};
 use std::ops::Range;
@@ -199,6 +200,16 @@ pub(crate) trait Outline: Send + Sync {
     fn source_frames(&self, side: Side, offset: CodeOffset) -> Vec<SourceFrame>;
     /// The text of a source file, where the module's source map has it.
     fn source_text(&self, side: Side, path: &str) -> Option<Arc<str>>;
+    /// What is active at an event at a place, innermost first, and how many that is; empty while what that takes is read.
+    fn call_frames(
+        &self,
+        side: Side,
+        window: &CallWindow,
+        at: Position,
+        place: Option<CodePlace>,
+    ) -> (Vec<CallFrame>, u64);
+    /// An activation as a call is written, with what it returned.
+    fn call_text(&self, side: Side, activation: &Activation) -> String;
     /// What a byte of memory is for.
     fn region(&self, side: Side, memory: MemoryIndex, address: u64) -> Option<String>;
     /// Whether something that a frame could show is still being read in the background.

@@ -28,6 +28,7 @@ impl App {
         match action {
             Action::Step => self.move_rows(1, Direction::Forward),
             Action::StepBack => self.move_rows(1, Direction::Backward),
+            Action::Call(step, direction) => return self.step_calls(step, direction),
             Action::PageDown => self.page(Direction::Forward),
             Action::PageUp => self.page(Direction::Backward),
             Action::First => self.jump_to(0),
@@ -67,7 +68,7 @@ impl App {
             Action::Time(direction) => self.move_time(1, direction),
             Action::Panel(kind) => return self.toggle_panel(kind),
             Action::Line(direction) => self.move_in_panel(1, direction),
-            Action::Choose => self.choose(),
+            Action::Choose => return self.choose(),
             Action::Run(direction) => return self.run_to_watch(direction),
             Action::Unwatch => self.unwatch(),
             Action::IgnoreNothing => self.ignore(None),

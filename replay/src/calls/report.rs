@@ -109,32 +109,15 @@ impl CallStack {
     /// # Errors
     /// When the trace is damaged.
     pub fn new(window: &CallWindow, timeline: &mut Timeline, at: Position) -> Result<Option<CallStack>, ReplayError> {
-        let Some((stack, missing)) = window.ends_of_stack(at, MOST) else { return Ok(None) };
+        if window.depth(at).is_none() {
+            return Ok(None);
+        }
         let symbols = Arc::clone(timeline.symbols());
         let sites = Arc::clone(timeline.trace().sites());
         let event = timeline.event(at)?;
-        let depth = stack.len() as u64 + missing;
         // The event's instruction is where the innermost activation is.
-        let mut place = place_of(&event, &sites).map(|(func, offset)| Place { func, offset: Some(offset) });
-        let mut below = None;
-        let mut frames = Vec::new();
-        for activation in stack.iter().rev() {
-            // Above a gap nothing is known.
-            if below.is_some_and(|below| activation.depth.saturating_add(1) != below) {
-                place = None;
-            }
-            below = Some(activation.depth);
-            frames.push(CallFrame::of(activation, place, depth, &symbols));
-            place = activation.first_call.or(activation.caller);
-        }
-        // A call that is not where the activation is, is one that its caller was replaced by.
-        for number in 1..frames.len() {
-            let replaced = stack[stack.len() - number].caller.filter(|caller| {
-                let adjacent = frames[number].number == frames[number - 1].number + 1;
-                adjacent && caller.func != stack[stack.len() - 1 - number].func
-            });
-            frames[number - 1].replaces = replaced.map(|caller| symbols.function_name(caller.func));
-        }
+        let place = place_of(&event, &sites).map(|(func, offset)| Place { func, offset: Some(offset) });
+        let (frames, depth) = CallFrame::stack(window, &symbols, at, place).unwrap_or_default();
         let exhausted = matches!(event, Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow, .. }));
         let note = exhausted.then_some(EXHAUSTED);
         Ok(Some(CallStack { note, event: EventReport::of(at, &event, &sites, &symbols), depth, frames }))
@@ -174,7 +157,41 @@ impl CallStack {
     }
 }
 
+impl Activation {
+    /// The call, as it is written, and what it returned, if it did.
+    pub fn text(&self, symbols: &Symbols) -> String {
+        let arguments: Vec<String> = ArgumentReport::of(self, symbols).iter().map(ToString::to_string).collect();
+        let results: Vec<String> = self.results.iter().map(|value| format!("{} {value}", type_of(value))).collect();
+        let results = if results.is_empty() { String::new() } else { format!(" -> {}", results.join(", ")) };
+        format!("{}({}){results}", symbols.function_name(self.func), arguments.join(", "))
+    }
+}
+
 impl CallFrame {
+    /// The frames at an event that is at a place, innermost first, of many those at both ends; and how many activations there are.
+    /// `None` if the window does not tell them.
+    pub fn stack(
+        window: &CallWindow,
+        symbols: &Symbols,
+        at: Position,
+        mut place: Option<Place>,
+    ) -> Option<(Vec<CallFrame>, u64)> {
+        let (stack, missing) = window.ends_of_stack(at, MOST)?;
+        let depth = stack.len() as u64 + missing;
+        let mut below = None;
+        let mut frames: Vec<CallFrame> = Vec::new();
+        for activation in stack.iter().rev() {
+            // Above a gap nothing is known.
+            if below.is_some_and(|below| activation.depth.saturating_add(1) != below) {
+                place = None;
+            }
+            below = Some(activation.depth);
+            frames.push(CallFrame::of(activation, place, depth, symbols));
+            place = activation.first_call.or(activation.caller);
+        }
+        Some((frames, depth))
+    }
+
     fn of(activation: &Activation, place: Option<Place>, depth: u64, symbols: &Symbols) -> CallFrame {
         let place = place.filter(|place| place.func == activation.func);
         CallFrame {
@@ -184,7 +201,7 @@ impl CallFrame {
             arguments: ArgumentReport::of(activation, symbols),
             entered: activation.entered,
             at: place.and_then(|place| Some(SiteReport::at(place.func, place.offset?, symbols))),
-            replaces: None,
+            replaces: activation.first_call.and(activation.caller).map(|caller| symbols.function_name(caller.func)),
         }
     }
 
@@ -211,7 +228,7 @@ impl CallFrame {
     }
 
     /// The activation in a line; its call takes so many columns.
-    fn line(&self, width: usize) -> String {
+    pub fn line(&self, width: usize) -> String {
         let replaces = self.replaces.as_ref().map(|name| format!("  in place of {name}, by a tail call"));
         let (number, since) = (self.number, self.entered.to_string());
         let line = format!("{number:>5}  {:<width$}  since {since:<8}  {}", self.call(), self.place());

@@ -45,5 +45,6 @@ fn empty(kind: PanelKind) -> &'static str {
         PanelKind::HostCalls => "the host was not called",
         PanelKind::Why => "nothing to explain",
         PanelKind::Source => "no source",
+        PanelKind::Calls => "no calls",
     }
 }

@@ -4,9 +4,10 @@
 use crate::picture::Picture;
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
 use forkpoint_replay::{
-    Appearance, Differing, EventFilter, Heat, Pair, ReplayError, Side, SourceFrame, TypedValue, Variable, WhyReport,
+    Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, Heat, Pair, ReplayError, Side,
+    SourceFrame, Symbols, TypedValue, Variable, WhyReport,
 };
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Position, TraceError};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Place, Position, TraceError};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -318,6 +319,21 @@ impl Outline for Fake {
             column: None,
         };
         Vec::from_iter((offset.0 == 0x1b2).then_some(frame))
+    }
+
+    fn call_frames(
+        &self,
+        _: Side,
+        window: &CallWindow,
+        at: Position,
+        place: Option<CodePlace>,
+    ) -> (Vec<CallFrame>, u64) {
+        let place = place.map(|place| Place { func: place.func, offset: Some(place.offset) });
+        CallFrame::stack(window, &Symbols::new(*b"\0asm\x01\0\0\0"), at, place).unwrap_or_default()
+    }
+
+    fn call_text(&self, _: Side, activation: &Activation) -> String {
+        activation.text(&Symbols::new(*b"\0asm\x01\0\0\0"))
     }
 
     fn region(&self, _: Side, memory: MemoryIndex, address: u64) -> Option<String> {

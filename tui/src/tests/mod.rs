@@ -1,10 +1,11 @@
 //! Tests of the whole viewer: what it looks like (`screens.rs`), what it does (`actions.rs`), how it moves through time (`time.rs`,
 //! `overview.rs`),
 //! what its command line and scripts do (`commands.rs`, `scripts.rs`), that it does not panic
-//! (`smoke.rs`, `every_key.rs`), how fast it answers (`latency.rs`), whatever the trace (`hostile.rs`), what addresses are called (`names.rs`), what lists show and where they lead (`panels.rs`), that real traces are read right (`real.rs`), and
+//! (`smoke.rs`, `every_key.rs`), how fast it answers (`latency.rs`), whatever the trace (`hostile.rs`), what addresses are called (`names.rs`), what lists show and where they lead (`panels.rs`), calls and steps by them (`calls.rs`), that real traces are read right (`real.rs`), and
 //! that keys are answered during slow work (`errands.rs`).
 
 mod actions;
+mod calls;
 mod commands;
 mod errands;
 mod every_key;

@@ -1,8 +1,10 @@
 //! Random sizes and actions: nothing makes the viewer panic.
 
+use super::calls::Told;
 use super::fake::Fake;
 use super::{draw, viewer};
-use crate::action::{Action, Awaited, ByteMove, Excerpt, PromptKind};
+use crate::action::{Action, Awaited, ByteMove, CallMove, Excerpt, PromptKind};
+use crate::calls::CallService;
 use crate::panel::PanelKind;
 use crate::traces::Alike;
 use crate::traces::Direction::{Backward, Forward};
@@ -11,13 +13,14 @@ use tui_input::InputRequest;
 /// A small generator: the same actions in every run, so that a failure can be reproduced.
 pub(super) struct Random(pub(super) u64);
 
-pub(super) const PANELS: [PanelKind; 6] = [
+pub(super) const PANELS: [PanelKind; 7] = [
     PanelKind::Divergences,
     PanelKind::Marks,
     PanelKind::Watches,
     PanelKind::HostCalls,
     PanelKind::Why,
     PanelKind::Source,
+    PanelKind::Calls,
 ];
 
 /// No file is written.
@@ -33,7 +36,7 @@ impl Random {
     pub(super) fn action(&mut self) -> Action {
         let (column, row) = (self.below(200) as u16, self.below(60) as u16);
         let direction = if self.below(2) == 0 { Forward } else { Backward };
-        match self.below(52) {
+        match self.below(54) {
             0 => Action::StepBack,
             1 => Action::PageDown,
             2 => Action::PageUp,
@@ -72,8 +75,8 @@ impl Random {
             34 => Action::Timeline,
             35 => Action::Time(direction),
             33 => Action::Prompt(PromptKind::Command),
-            36 => Action::Panel(PANELS[self.below(6) as usize]),
-            37 => Action::Panel(PANELS[self.below(6) as usize]),
+            36 => Action::Panel(PANELS[self.below(7) as usize]),
+            37 => Action::Panel(PANELS[self.below(7) as usize]),
             38 => Action::Line(direction),
             39 => Action::Choose,
             40 => Action::Run(direction),
@@ -83,6 +86,8 @@ impl Random {
             44 => Action::Resize(direction),
             45 => Action::Copy(Excerpt::Events),
             46 => Action::Edit(InputRequest::InsertChar(b"addr==0pos<>1\" i32"[self.below(18) as usize].into())),
+            47 => Action::Call(CallMove::Over, direction),
+            48 => Action::Call(CallMove::Out, direction),
             _ => Action::Step,
         }
     }
@@ -92,6 +97,7 @@ impl Random {
 fn play(fake: Fake, seed: u64, frames: usize) -> u64 {
     let mut random = Random(seed);
     let mut app = viewer(fake, None);
+    app.calls.service = Some(CallService(std::sync::Arc::new(Told::default())));
     let mut actions = 0;
     for _ in 0..frames {
         if let Some(errand) = app.picture_due() {
