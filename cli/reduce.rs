@@ -1,16 +1,20 @@
 //! `forkpoint reduce`: make a module that diverges as small as possible.
 
+mod command;
+mod recording;
+
 use crate::answer::Answer;
-use crate::args::ReduceArgs;
+use crate::args::{GuestArgs, ReduceArgs};
 use crate::output::{bytes, grouped, print, print_json, quoted, tell};
 use crate::progress;
 use crate::request::{calls, guest_request, imports, inputs};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
-    CompareError, Reduced, Reduction, ReductionEnd, Settings, is_script, read_module, refuse_same,
+    CompareError, Reduced, Reduction, ReductionEnd, Settings, is_script, open_recorded, read_module, refuse_same,
 };
-use forkpoint_replay::printable;
-use forkpoint_tracer::{Imports, Request, Stdio};
+use forkpoint_replay::{PackSettings, Packing, printable};
+use forkpoint_tracer::{EngineSpec, Imports, Invocation, Mode, Request, Stdio, WasmtimeSpec};
+use recording::Recordings;
 use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -19,36 +23,43 @@ use std::time::Duration;
 
 /// Runs the command. The answer is the one that the reduced module gives: it diverges.
 pub fn run(args: &ReduceArgs) -> Result<Answer> {
-    let guest = &args.guest;
-    if !guest.program.modules.is_empty() {
-        bail!("reduce takes one module, not a program of several: name the one in which the runs part");
-    }
-    let file = guest.file();
-    if is_script(file) {
-        bail!("{} is a script, and reduce takes a module: name the one in which the runs part", file.display());
-    }
-    let inputs = inputs(guest.files(), &guest.run);
-    refuse_same(&args.output, &inputs)?;
-    let module = read_module(file)?;
-    let before = module.len();
-    let name = file.file_name().map_or("module".into(), |name| name.to_string_lossy());
+    let guest = args.guest();
+    let file = guest.file().to_path_buf();
     let scripts = guest.run.host_scripts();
-    let base = Request { stdin: Stdio::Null, ..guest_request(guest, true)? };
-    let side = |engine: &forkpoint_tracer::EngineSpec, limit: Option<u64>| Request {
-        engine: engine.clone(),
-        memory_page_limit: limit.or(base.memory_page_limit),
-        ..base.clone()
+    let source = if recording::is_recording(&file) {
+        let recorded = recording::read(args)?;
+        Source {
+            name: recorded.name.clone(),
+            module: recorded.module.clone(),
+            calls: recorded.calls.clone(),
+            sides: recorded.sides.clone(),
+            recorded: Some(recorded),
+        }
+    } else {
+        of_module(args, &guest)?
     };
+    let read = inputs(guest.files().chain(args.other.clone()), &guest.run);
+    for output in [Some(&args.output), args.pack.as_ref(), args.state.as_ref()].into_iter().flatten() {
+        refuse_same(output, &read)?;
+    }
+    let Source { name, module, calls, sides, recorded } = source;
+    let before = module.len();
+    let answered = match &recorded {
+        Some(_) => Imports { logged: true, allow_unordered: true, ..Imports::default() },
+        None => Imports { scripts: &scripts, ..imports(&guest.run) },
+    };
+    let log = recorded.as_ref().map(|recorded| recorded.log.clone());
     let shown = progress::show(false);
     let reduction = Reduction {
         name: &name,
         module,
-        calls: calls(&guest.run)?,
+        calls,
         allocator: guest.run.alloc.as_ref(),
-        imports: Imports { scripts: &scripts, ..imports(&guest.run) },
-        sides: [side(&args.lhs, args.lhs_memory_page_limit), side(&args.rhs, args.rhs_memory_page_limit)],
-        settings: Settings { host: args.host, ..Settings::default() },
+        imports: answered,
+        sides,
+        settings: Settings { host: args.host, log, ..Settings::default() },
         time: args.time.0.unwrap_or(Duration::MAX),
+        state: args.state.clone(),
         progress: &|status| {
             progress::phase(&format!(
                 "{}, {} so far, {} candidates tried",
@@ -66,7 +77,10 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         reduced => reduced.with_context(|| file.display().to_string())?,
     };
     drop(shown);
-    let command = command(args, &reduced);
+    let command = match &recorded {
+        Some(recorded) => command::of_recording(args, recorded, &reduced),
+        None => command::of_module(args, &file, &reduced),
+    };
     let is_binary = args.output.extension().is_some_and(|extension| extension == "wasm");
     let text = |command: &[String]| reduced.wat(&command.join(" ")).context("printing the reduced module as text");
     write(&args.output, &if is_binary { reduced.module.clone() } else { text(&command)?.into_bytes() })?;
@@ -85,6 +99,9 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         write(script, predicate(&command, &args.output, &reduced).as_bytes())?;
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(script, executable).with_context(|| format!("making {} a program", script.display()))?;
+    }
+    if let Some(file) = &args.pack {
+        packed(&reduced, file)?;
     }
     if args.json {
         print_json(&ReducedJson::new(&reduced, before))?;
@@ -123,51 +140,60 @@ fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, command: &str) -
     )
 }
 
-/// Options of `reduce` that `compare` does not have, each with a value.
-const OWN: &[&str] = &["-o", "--output", "--time", "--report", "--script", "--predicate"];
+/// What is reduced, and how it runs.
+struct Source {
+    name: String,
+    module: Vec<u8>,
+    calls: Vec<Invocation>,
+    sides: [Request; 2],
+    recorded: Option<Recordings>,
+}
 
-/// Options for calls and hosts, which a call that became a program of its own needs no more, each with a value.
-const OF_PROGRAM: &[&str] = &[
-    "--invoke",
-    "--alloc",
-    "--env",
-    "--dir",
-    "--import",
-    "--preload",
-    "--host-script",
-    "--host-script-timeout",
-    "--host",
-];
+fn of_module(args: &ReduceArgs, guest: &GuestArgs) -> Result<Source> {
+    if guest.program.node.is_some() {
+        bail!("reduce cannot run a program that lives in JavaScript, but it takes a module, or two runs of one");
+    }
+    if !guest.program.modules.is_empty() {
+        bail!("reduce takes one module, not a program of several: name the one in which the runs part");
+    }
+    let file = guest.file();
+    if is_script(file) {
+        bail!("{} is a script, and reduce takes a module: name the one in which the runs part", file.display());
+    }
+    if let Some(other) = &args.other {
+        bail!(
+            "{} is a module, so {} is one too many: reduce takes one module, or the recordings of two runs",
+            file.display(),
+            other.display()
+        );
+    }
+    let base = Request { stdin: Stdio::Null, ..guest_request(guest, true)? };
+    let side = |engine: Option<&EngineSpec>, default: EngineSpec, limit: Option<u64>| Request {
+        engine: engine.cloned().unwrap_or(default),
+        memory_page_limit: limit.or(base.memory_page_limit),
+        ..base.clone()
+    };
+    let ahead = EngineSpec::Wasmtime(WasmtimeSpec { mode: Mode::Aot, ..WasmtimeSpec::default() });
+    Ok(Source {
+        name: file.file_name().map_or("module".into(), |name| name.to_string_lossy()).into_owned(),
+        module: read_module(file)?,
+        calls: calls(&guest.run)?,
+        sides: [
+            side(args.lhs.as_ref(), EngineSpec::default(), args.lhs_memory_page_limit),
+            side(args.rhs.as_ref(), ahead, args.rhs_memory_page_limit),
+        ],
+        recorded: None,
+    })
+}
 
-/// The words of the command that compares the reduced module, quoted for a shell: those that the user wrote, as far as they apply.
-fn command(args: &ReduceArgs, reduced: &Reduced) -> Vec<String> {
-    let sliced = reduced.sliced.is_some();
-    let mut written = std::env::args_os().skip(1);
-    let mut words = vec!["forkpoint".to_string(), "compare".to_string(), quoted(args.output.as_os_str())];
-    for call in reduced.calls.iter().filter(|_| sliced) {
-        words.extend(["--invoke".to_string(), quoted(call.to_string().as_ref())]);
-    }
-    let (mut is_command, mut is_module) = (false, false);
-    while let Some(word) = written.next() {
-        let text = word.to_string_lossy();
-        let name = text.split_once('=').map_or(&*text, |(name, _)| name);
-        if sliced && text == "--" {
-            break;
-        }
-        if OWN.contains(&name) || sliced && OF_PROGRAM.contains(&name) {
-            // A value of its own, unless it follows an equals sign.
-            if !text.starts_with("--") || !text.contains('=') {
-                written.next();
-            }
-        } else if text == "reduce" && !is_command {
-            is_command = true;
-        } else if word == args.guest.file().as_os_str() && !is_module {
-            is_module = true;
-        } else if text != "--json" {
-            words.push(quoted(&word));
-        }
-    }
-    words
+/// Packs the reduced module's traces.
+fn packed(reduced: &Reduced, file: &Path) -> Result<()> {
+    let open = |name: &str| open_recorded(&reduced.traces.path().join(name));
+    let mut sides = [open("lhs.fpt")?, open("rhs.fpt")?];
+    let packing =
+        Packing::prepare(&mut sides, &PackSettings::default()).context("packing the reduced module's traces")?;
+    packing.write(file).with_context(|| format!("packing to {}", file.display()))?;
+    Ok(())
 }
 
 /// A script that ends with 0 if a module diverges in the same way.

@@ -4,10 +4,12 @@ mod common;
 
 use forkpoint_compare::{CompareError, Comparison, Doing, Progress, Survey};
 use forkpoint_replay::{Timeline, Verdict};
-use forkpoint_tracer::{EngineSpec, Imports, Program, Request};
+use forkpoint_tracer::{EngineSpec, Imports, Program, Request, Workers};
+use forkpoint_traces::Outcome;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Grows its memory and stores the result.
 const GROWS: &str = r#"(module (memory 1) (func (export "run") (param i32)
@@ -117,4 +119,68 @@ fn many_engines_fall_into_groups_and_leave_nothing() {
     assert!(surveyed.engines[2].error.is_some(), "{surveyed:?}");
     assert!(surveyed.engines.iter().all(|row| row.trace.is_none()), "{surveyed:?}");
     assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 0);
+}
+
+/// The processes that are kept for further jobs and that this test's process has started.
+fn children() -> Vec<String> {
+    let own = std::process::id().to_string();
+    let stat = |entry: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)? == own;
+        let command = std::fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        // Other tests of this process have some that get one job.
+        let waits = command.split_terminator('\0').skip(1).collect::<Vec<_>>();
+        (parent && waits.len() == 2 && waits[0] == "__run-engine")
+            .then(|| entry.file_name().to_string_lossy().into_owned())
+    };
+    std::fs::read_dir("/proc").expect("processes").filter_map(|entry| stat(entry.ok()?)).collect()
+}
+
+#[test]
+fn a_kept_process_has_one_run_after_another_and_is_replaced_when_it_dies() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = r#"(module (memory 1) (func (export "run") (param i32)
+        (i32.store (i32.const 16) (i32.div_u (i32.const 6) (local.get 0)))
+        (loop $again (br_if $again (i32.eq (local.get 0) (i32.const 3))))))"#;
+    for spec in ["wasmtime:jit", "wasmi", "wasmtime:aot"] {
+        let workers = Arc::new(Workers::default());
+        let base = request(folder.path());
+        let kept = Request { engine: engine(spec), workers: Some(Arc::clone(&workers)), ..base };
+        let run = |call: &str, kept: &Request| {
+            let recorded = program_of(text, call).record(kept, &mut |_, _| {}).expect("a recording");
+            (recorded.outcome, recorded.events)
+        };
+        let (alone, before) = (Request { workers: None, ..kept.clone() }, children());
+        let mut seen: Option<Vec<String>> = None;
+        for call in ["run 1", "run 0", "run 2", "run 0", "run 1"] {
+            assert_eq!(run(call, &kept), run(call, &alone), "{spec} {call}");
+            let now: Vec<String> = children().into_iter().filter(|process| !before.contains(process)).collect();
+            assert!(seen.is_none_or(|seen| seen.iter().all(|process| now.contains(process))), "{spec} {call}");
+            seen = Some(now);
+        }
+        // One that hangs is ended, and that is the run's outcome, not the next one's.
+        let timed = Request { timeout: Some(Duration::from_millis(300)), ..kept.clone() };
+        assert_eq!(run("run 3", &timed).0, Outcome::TimedOut, "{spec}");
+        assert_eq!(run("run 2", &kept), run("run 2", &alone), "{spec}");
+        // One that is dead when its turn comes is replaced.
+        let kept_now: Vec<String> = children().into_iter().filter(|process| !before.contains(process)).collect();
+        for process in &kept_now {
+            std::process::Command::new("kill").args(["-9", process]).status().expect("kill");
+        }
+        while children().iter().any(|process| kept_now.contains(process)) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert_eq!(run("run 2", &kept), run("run 2", &alone), "{spec}");
+    }
+}
+
+#[test]
+fn a_run_ends_when_it_has_more_events_than_it_may() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = r#"(module (memory 1) (func (export "run") (loop $again
+        (i32.store (i32.const 16) (i32.const 1)) (br $again))))"#;
+    let limited = Request { event_limit: Some(100_000), ..request(folder.path()) };
+    let recorded = program_of(text, "run").record(&limited, &mut |_, _| {}).expect("a recording");
+    assert_eq!(recorded.outcome, Outcome::TimedOut);
+    assert!(recorded.events > 100_000, "{}", recorded.events);
 }

@@ -162,3 +162,79 @@ fn runs_that_agree_leave_nothing_to_reduce() {
     assert!(ran.stderr.contains("the runs agree, so there is nothing to reduce"), "{}", ran.stderr);
     assert!(!folder.path().join("small.wat").exists());
 }
+
+/// Writes the program and the traces of both sides.
+fn compared(limits: &[&str]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("m.wat"), PROGRAM).expect("a module");
+    let command = ["compare", "m.wat", "-o", "traces", "--invoke", "run 6", "--import", "env.next=7"];
+    let ran = common::run(folder.path(), &[&command, limits].concat());
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    folder
+}
+
+#[test]
+fn recordings_and_packs_have_all_that_a_reduction_needs() {
+    let folder = compared(&["--rhs", "wasmi", "--rhs-memory-page-limit", "3"]);
+    let traces = ["traces/lhs.fpt", "traces/rhs.fpt"];
+    let packed = common::run(folder.path(), &["pack", traces[0], traces[1], "-o", "bug.zip"]);
+    assert_eq!(packed.code, 0, "{}", packed.stderr);
+    let reduced = |input: &[&str]| {
+        let output = ["-o", "small.wat", "--json", "--pack", "small.zip"];
+        let ran = common::run(folder.path(), &[&["reduce"], input, &output].concat());
+        let report: Value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+        assert_eq!(report["likeness"], "grow: memory.grow; lhs grow granted; rhs grow refused");
+        assert_eq!((ran.code, &report["sliced"]), (1, &0.into()), "{report:#}");
+        fs::read_to_string(folder.path().join("small.wat")).expect("the reduced module")
+    };
+    let text = reduced(&traces);
+    assert!(text.contains("--lhs wasmtime:jit --rhs wasmi --rhs-memory-page-limit=3"), "{text}");
+    assert_eq!(reduced(&["bug.zip"]), text);
+    // One run of the two, and another engine.
+    let of_one = reduced(&[traces[0], "--rhs", "wasmi", "--rhs-memory-page-limit", "3"]);
+    assert!(of_one.contains("memory.grow"), "{of_one}");
+    let ran = common::run(folder.path(), &["diff", "small.zip"]);
+    assert!(ran.code == 1 && ran.stdout.contains("memory.grow"), "{ran:?}");
+
+    let ran = common::run(folder.path(), &["reduce", traces[0], "-o", "x.wat"]);
+    assert!(ran.code == 2 && ran.stderr.contains("is one run: name the other engine with --rhs"), "{ran:?}");
+    let ran = common::run(folder.path(), &["reduce", "bug.zip", "-o", "x.wat", "--invoke", "run 6"]);
+    assert!(ran.code == 2 && ran.stderr.contains("is a recording, which has its calls"), "{ran:?}");
+}
+
+#[test]
+fn a_reduction_that_was_ended_goes_on_from_its_state() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("m.wat"), PROGRAM).expect("a module");
+    let run = |time: &str, state: &[&str], output: &str| {
+        let command = ["reduce", "m.wat", "--json", "--invoke", "run 6", "--import", "env.next=7", "--time", time];
+        let limits = ["--rhs", "wasmi", "--rhs-memory-page-limit", "3", "-o", output];
+        let ran = common::run(folder.path(), &[&command[..], &limits, state].concat());
+        let report: Value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+        (report, fs::read(folder.path().join(output)).expect("the reduced module"))
+    };
+    let (whole, module) = run("none", &[], "whole.wasm");
+    assert_eq!(whole["end"], "minimal");
+    let state = ["--state", "state.json"];
+    let (mut ended, mut time) = (run("1ms", &state, "part.wasm").0, 250);
+    assert_eq!(ended["end"], "time");
+    // However slow the machine is, one of these is not enough, and one is.
+    while ended["end"] == "time" {
+        ended = run(&format!("{time}ms"), &state, "part.wasm").0;
+        time *= 2;
+    }
+    assert_eq!(ended["end"], "minimal", "{ended:#}");
+    // What was not tried yet comes in another order.
+    let part = fs::read(folder.path().join("part.wasm")).expect("a module");
+    assert!(part.len().abs_diff(module.len()) < 16, "{part:?} {module:?}");
+    // Nothing is left to try, so nothing is run.
+    let (again, same) = run("none", &state, "part.wasm");
+    assert_eq!((&again["tries"], same), (&ended["tries"], part));
+
+    fs::write(folder.path().join("m.wat"), PROGRAM.replace("i32.const 128", "i32.const 129")).expect("a module");
+    let command = ["reduce", "m.wat", "-o", "x.wat", "--invoke", "run 6", "--import", "env.next=7"];
+    let ran = common::run(folder.path(), &[&command[..], &state].concat());
+    assert!(ran.code == 2 && ran.stderr.contains("is the state of another reduction"), "{ran:?}");
+}

@@ -1,7 +1,7 @@
 //! The command line of `reduce`.
 
-use super::GuestArgs;
 use super::parse::{TimeLimit, host_modes, parse_limit};
+use super::{GuestArgs, ProgramArgs, RunArgs};
 use crate::project::engine;
 use clap::Args;
 use forkpoint_compare::HostMode;
@@ -10,14 +10,22 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct ReduceArgs {
+    /// Instead of a module, a recording or a pack can be named: module, calls, limits, engines and what the host answered are
+    /// in it
     #[command(flatten)]
-    pub guest: GuestArgs,
-    /// The left engine, the reference: calls are cut out of its run
-    #[arg(long, default_value = "wasmtime:jit", value_parser = engine)]
-    pub lhs: EngineSpec,
-    /// The right engine
-    #[arg(long, default_value = "wasmtime:aot", value_parser = engine)]
-    pub rhs: EngineSpec,
+    pub program: ProgramArgs,
+    /// The recording of the right side, if the left one's is named: its engine runs the module again
+    #[arg(value_name = "OTHER", conflicts_with_all = ["modules", "node"])]
+    pub other: Option<PathBuf>,
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The left engine, the reference: calls are cut out of its run [default: wasmtime:jit, or the one that a recording names,
+    /// if it is linked in]
+    #[arg(long, value_parser = engine)]
+    pub lhs: Option<EngineSpec>,
+    /// The right engine [default: wasmtime:aot, or the one that a recording names, if it is linked in]
+    #[arg(long, value_parser = engine)]
+    pub rhs: Option<EngineSpec>,
     /// Who answers the guest's host calls, as for `compare`
     #[arg(long, value_parser = host_modes(), default_value_t = HostMode::Pinned)]
     pub host: HostMode,
@@ -40,10 +48,23 @@ pub struct ReduceArgs {
     /// for `git bisect run`, `creduce`, `wasm-tools shrink`
     #[arg(long, value_name = "FILE")]
     pub predicate: Option<PathBuf>,
+    /// Write a pack of the reduced module's traces, too (docs/pack.md)
+    #[arg(long, value_name = "FILE")]
+    pub pack: Option<PathBuf>,
+    /// Keep how far the reduction is in this file; if it is there, the same command goes on from it
+    #[arg(long, value_name = "FILE")]
+    pub state: Option<PathBuf>,
     /// After this time the smallest module so far is written: 30s, 10m, or none
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = parse_limit)]
     pub time: TimeLimit,
     /// Report as JSON (docs/json.md)
     #[arg(long)]
     pub json: bool,
+}
+
+impl ReduceArgs {
+    /// What is run, and what it is given.
+    pub fn guest(&self) -> GuestArgs {
+        GuestArgs { program: self.program.clone(), run: self.run.clone() }
+    }
 }

@@ -28,6 +28,21 @@ pub enum CompareError {
         "the runs agree, so there is nothing to reduce: run `forkpoint compare` with the same arguments to see it"
     )]
     NothingToReduce,
+    /// The state of a reduction belongs to another one.
+    #[error(
+        "{} is the state of another reduction: of another module, with other calls or engines; name another file, or remove it",
+        path.display()
+    )]
+    OtherState {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The state of a reduction is no state.
+    #[error("{} is damaged: remove it to begin anew", path.display())]
+    DamagedState {
+        /// The file.
+        path: PathBuf,
+    },
     /// Two runs that are to be redacted agree.
     #[error(
         "the runs agree, so there is no divergence to keep while everything else is replaced: pack them without --redact"

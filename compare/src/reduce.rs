@@ -24,6 +24,7 @@ mod script;
 mod sections;
 mod shrink;
 mod slice;
+mod state;
 #[cfg(test)]
 mod tests;
 mod text;

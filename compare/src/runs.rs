@@ -47,7 +47,7 @@ impl<'a> Runs<'a> {
             settings,
             progress,
             aside,
-            pinned: None,
+            pinned: settings.log.clone().filter(|_| program.calls_out()),
             first_host: None,
             reference: None,
             symbols: OnceLock::new(),

@@ -24,6 +24,8 @@ pub struct Settings {
     pub inputs: Vec<PathBuf>,
     /// Where source lines are taken from, if debug information has none.
     pub source_map: Option<Arc<SourceMap>>,
+    /// A trace whose host log answers all host calls, instead of any host.
+    pub log: Option<PathBuf>,
     /// What engines say about their own hosts. Clones share the answers, so that each engine is asked once.
     pub own_hosts: OwnHosts,
 }
@@ -62,6 +64,7 @@ impl Default for Settings {
             nan_bits: NanBits::default(),
             inputs: Vec::new(),
             source_map: None,
+            log: None,
             own_hosts: OwnHosts::default(),
         }
     }

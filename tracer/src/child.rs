@@ -4,6 +4,7 @@ pub use crate::job::ARGUMENT;
 
 use crate::engine;
 use crate::engine::wasmi::preload::preload;
+use crate::handover;
 use crate::host::embed::{HostError, HostFunctions};
 use crate::host::function::HostFunction;
 use crate::host::script::Script;
@@ -12,9 +13,11 @@ use crate::link::{Socket, listen};
 use crate::protocol::{FrameWriter, Message};
 use crate::shared::Slots;
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Runs a child process to its end. `arguments` are what follows [`ARGUMENT`] on the command line.
@@ -33,28 +36,56 @@ pub fn main(arguments: &[String]) -> Result<(), String> {
 ///
 /// # Errors
 /// Those of [`main`].
-pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), String> {
+pub fn main_with(arguments: &[String], hosted: HostFunctions) -> Result<(), String> {
     tell_panics_apart();
-    let [job, socket, memory, free] = arguments else {
-        let what = "it takes a job, a socket, shared memory and a semaphore";
-        return Err(format!("{ARGUMENT} is for forkpoint's own use: {what}"));
-    };
-    let bytes = std::fs::read(job).map_err(|error| format!("reading the job {job}: {error}"))?;
-    let job: Job = serde_json::from_slice(&bytes).map_err(|error| format!("the job {job}: {error}"))?;
-    let number = |text: &String| text.parse::<i32>().ok().filter(|fd| *fd > 2);
-    let (Some(socket), Some(memory), Some(free)) = (number(socket), number(memory), number(free)) else {
-        return Err("the socket, the memory or the semaphore is not a file descriptor".to_string());
-    };
-    // SAFETY: the parent left these descriptors open for us and names them in the arguments; nothing else in this
-    // process has used them, so each has one owner from here on.
-    let (socket, memory, free) =
-        unsafe { (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(memory), OwnedFd::from_raw_fd(free)) };
-    let mut control = listen(socket.try_clone().map_err(|error| format!("the socket: {error}"))?);
     // The parent handles Ctrl-C and SIGTERM, and stops us through the socket.
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::default()).map_err(|error| format!("ignoring a signal: {error}"))?;
     }
-    let mut out = FrameWriter(Socket::new(socket));
+    let number = |text: &String| text.parse::<i32>().ok().filter(|fd| *fd > 2);
+    match arguments {
+        [control] => {
+            let control = number(control).ok_or("the socket for jobs is not a file descriptor")?;
+            // SAFETY: the parent left this descriptor open for us and names it in the arguments; nothing else in this process
+            // has used it, so it has one owner from here on.
+            serve(&unsafe { UnixStream::from_raw_fd(control) })
+        }
+        [job, socket, memory, free] => {
+            let (Some(socket), Some(memory), Some(free)) = (number(socket), number(memory), number(free)) else {
+                return Err("the socket, the memory or the semaphore is not a file descriptor".to_string());
+            };
+            // SAFETY: as above, for each of the three.
+            let (socket, memory, free) = unsafe {
+                (UnixStream::from_raw_fd(socket), OwnedFd::from_raw_fd(memory), OwnedFd::from_raw_fd(free))
+            };
+            run(Path::new(job), socket, [memory, free], hosted)
+        }
+        _ => {
+            let what = "it takes a job, a socket, shared memory and a semaphore, or a socket for jobs";
+            Err(format!("{ARGUMENT} is for forkpoint's own use: {what}"))
+        }
+    }
+}
+
+/// Does job after job, and says after each that it is done.
+fn serve(control: &UnixStream) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("the socket for jobs: {error}");
+    while let Some((job, [socket, memory, free])) = handover::receive(control).map_err(failed)? {
+        run(&job, socket.into(), [memory, free], HostFunctions::new())?;
+        let mut control = control;
+        control.write_all(&[1]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Does one job, and closes the socket.
+fn run(job: &Path, socket: UnixStream, shared: [OwnedFd; 2], mut hosted: HostFunctions) -> Result<(), String> {
+    let bytes = std::fs::read(job).map_err(|error| format!("reading the job {}: {error}", job.display()))?;
+    let job: Job = serde_json::from_slice(&bytes).map_err(|error| format!("the job {}: {error}", job.display()))?;
+    let cloned = || socket.try_clone().map_err(|error| format!("the socket: {error}"));
+    let over = Arc::new(AtomicBool::new(false));
+    let mut control = listen(cloned()?, Arc::clone(&over));
+    let mut out = FrameWriter(Socket::new(cloned()?));
     if let Task::Run(run) = &job.task
         && run.live_host
     {
@@ -65,6 +96,7 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
         }
     }
     control.hosted = Arc::new(hosted);
+    let [memory, free] = shared;
     let slots = Slots::new(memory, free).map_err(|error| format!("the shared memory: {error}"))?;
     let ran = match job.deep_calls {
         true => std::thread::scope(|scope| {
@@ -75,6 +107,9 @@ pub fn main_with(arguments: &[String], mut hosted: HostFunctions) -> Result<(), 
         }),
         false => engine::run(&job, out, control, slots),
     };
+    over.store(true, Ordering::Release);
+    // Others may hold copies of it.
+    let _ = socket.shutdown(std::net::Shutdown::Both);
     ran.map_err(|error| format!("talking to the recorder: {error}"))
 }
 

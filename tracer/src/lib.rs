@@ -37,6 +37,7 @@ pub mod child;
 mod engine;
 mod error;
 mod features;
+mod handover;
 mod host;
 pub mod instrument;
 mod job;
@@ -70,7 +71,7 @@ pub use record::{
     App, AppRecorded, CallError, CallResult, Checkpoint, CommandWays, Differs, EndDifference, EndMemory, EndPage,
     EndState, FoundWriter, Gauge, HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches,
     NOTES_IN_A_DIGEST, Note, Notes, Page, Phase, Plain, Program, Progress, Recorded, Request, Sought, Stdio, Work,
-    every_call, own_host,
+    Workers, every_call, own_host,
 };
 #[doc(hidden)]
 pub use record::{fuzzing, write_block};

@@ -53,8 +53,8 @@ impl io::Write for Socket {
     }
 }
 
-/// Listens to the parent. Without a parent nobody reads this process's reports, so it ends at once.
-pub(crate) fn listen(socket: UnixStream) -> Control {
+/// Listens to the parent until the job is `over`. Without a parent nobody reads this process's reports, so it ends at once.
+pub(crate) fn listen(socket: UnixStream, over: Arc<AtomicBool>) -> Control {
     let stop = Stop::default();
     let (sender, answers) = channel();
     let answers = Answers(Mutex::new(answers));
@@ -69,6 +69,7 @@ pub(crate) fn listen(socket: UnixStream) -> Control {
                         return;
                     }
                 }
+                Err(_) if over.load(Ordering::Acquire) => return,
                 Err(_) => std::process::exit(1),
             }
         }

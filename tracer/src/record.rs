@@ -45,6 +45,7 @@ mod trap;
 mod types;
 mod watch;
 mod ways;
+mod workers;
 
 pub use checkpoints::Checkpoint;
 pub use end::{EndDifference, EndMemory, EndPage, EndState};
@@ -64,6 +65,7 @@ pub use request::{HostSource, Keep, Request, Stdio};
 pub use sink::write_block;
 pub use sought::{FoundWriter, Sought};
 pub use ways::CommandWays;
+pub use workers::Workers;
 
 use crate::error::RecordError;
 use crate::job::Run;

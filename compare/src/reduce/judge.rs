@@ -1,17 +1,25 @@
 //! Whether a smaller module still diverges in the same way.
 
 use super::reduction::{Reduction, ReductionStatus};
+use super::state::State;
 use crate::compared::Compared;
 use crate::comparison::Comparison;
 use crate::error::CompareError;
 use crate::runs::with_way;
 use crate::settings::{Kept, Reask, Settings};
 use forkpoint_replay::Likeness;
-use forkpoint_tracer::{HostSource, Invocation, Program, Recorded, Request, Scratch, Stdio};
+use forkpoint_tracer::{EngineSpec, HostSource, Invocation, Program, Recorded, Request, Scratch, Stdio, Workers};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+
+/// Events that a candidate's runs may have beyond what is needed: a millisecond's.
+const SPARE: u64 = 1 << 16;
+
+/// Time between two states that are written.
+const BETWEEN_STATES: Duration = Duration::from_secs(5);
 
 /// A module, and the calls that make it diverge.
 #[derive(Debug, Clone)]
@@ -54,6 +62,16 @@ pub(super) struct Judge<'a> {
     wants_valid: bool,
     begun: Instant,
     tried: HashSet<blake3::Hash>,
+    /// The position at which the runs of the last candidate that diverged part.
+    parting: u64,
+    /// The side that wasmi stands in for, until a candidate is about to be taken.
+    deputy: Option<usize>,
+    /// When the state was written last.
+    saved: Instant,
+    /// Of which call the best candidate is a program of its own: how many callers out.
+    pub sliced: Option<usize>,
+    /// Whether it is known whether that call is a program of its own. Before, there is nothing to go on from.
+    pub is_sliced: bool,
     /// Number of candidates that were run.
     pub tries: u64,
     /// What is being done, in words.
@@ -63,11 +81,11 @@ pub(super) struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// A judge for what the module of `reduction` does now.
+    /// A judge that has not run anything yet.
     ///
     /// # Errors
-    /// When it cannot be run, or its runs agree.
-    pub fn new(reduction: &'a Reduction<'a>) -> Result<(Judge<'a>, Compared), CompareError> {
+    /// When there is no temporary folder, or no way to run a command.
+    pub fn new(reduction: &'a Reduction<'a>) -> Result<Judge<'a>, CompareError> {
         let folder = Scratch::new().map_err(CompareError::io("creating a temporary folder"))?;
         let silent = |side: &Request, name: &str| Request {
             output: folder.path().join(name),
@@ -85,7 +103,7 @@ impl<'a> Judge<'a> {
             inputs: Vec::new(),
             ..reduction.settings.clone()
         };
-        let mut judge = Judge {
+        Ok(Judge {
             reduction,
             settings: fast,
             sides,
@@ -95,26 +113,87 @@ impl<'a> Judge<'a> {
             wants_valid: is_valid(&reduction.module),
             begun: Instant::now(),
             tried: HashSet::new(),
+            parting: 0,
+            deputy: None,
+            saved: Instant::now(),
+            sliced: None,
+            is_sliced: false,
             tries: 0,
             phase: "comparing",
             smallest: reduction.module.len(),
-        };
-        let original = Candidate::original(reduction);
-        judge.report();
-        let mut found = judge.compare(&original, Reask::Never)?;
+        })
+    }
+
+    /// Compares the module as it is: in which way it diverges is what all candidates have to do.
+    ///
+    /// # Errors
+    /// When it cannot be run, or its runs agree.
+    pub fn find(&mut self) -> Result<Compared, CompareError> {
+        let original = Candidate::original(self.reduction);
+        self.report();
+        let mut found = self.compare(&original, Reask::Never)?;
         if found.as_ref().is_none_or(|(_, compared)| compared.report.agree != Some(false)) {
             // What only a guard or a rerun shows.
-            judge.settings = Settings { guard: true, reruns: Reask::Always, ..judge.settings };
-            found = judge.compare(&original, Reask::Always)?;
+            self.thorough();
+            found = self.compare(&original, Reask::Always)?;
         }
         let Some((likeness, compared)) = found else { return Err(CompareError::NothingToReduce) };
-        judge.target = likeness;
+        self.target = likeness;
         // Candidates' traces take its place.
-        std::fs::rename(&judge.sides[0].output, judge.reference_trace())
+        std::fs::rename(&self.sides[0].output, self.reference_trace())
             .map_err(CompareError::io("keeping the reference's trace"))?;
-        // No candidate comes twice.
-        judge.sides.iter_mut().for_each(|side| side.cache = None);
-        Ok((judge, compared))
+        self.share_processes();
+        Ok(compared)
+    }
+
+    /// Goes on from an earlier reduction's state. Returns its smallest candidate; `None` if the state is damaged.
+    pub fn go_on_from(&mut self, state: &State) -> Option<Candidate> {
+        let best = state.best()?;
+        self.target = state.likeness();
+        if state.guard {
+            self.thorough();
+        }
+        (self.open, self.parting, self.tries, self.tried) = (state.open, state.parting, state.tries, state.tried());
+        self.smallest = best.module.len();
+        for side in &mut self.sides {
+            (side.event_limit, side.timeout) = (state.event_limit, state.timeout);
+        }
+        (self.sliced, self.is_sliced) = (state.sliced, true);
+        self.share_processes();
+        Some(best)
+    }
+
+    fn thorough(&mut self) {
+        self.settings.guard = true;
+        self.settings.reruns = Reask::Always;
+    }
+
+    /// No candidate comes twice, and to start a process takes longer than to run most of them.
+    fn share_processes(&mut self) {
+        let workers = Arc::new(Workers::default());
+        for side in &mut self.sides {
+            side.cache = None;
+            side.gauge = Arc::default();
+            side.workers = Some(Arc::clone(&workers));
+        }
+    }
+
+    /// Keeps how far the reduction is, if the user wants that.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn save(&mut self, best: &Candidate) -> Result<(), CompareError> {
+        let Some(path) = self.reduction.state.as_ref().filter(|_| self.is_sliced) else { return Ok(()) };
+        self.saved = Instant::now();
+        let mut state = State::of(self.reduction, &self.target, best, &self.tried);
+        state.sliced = self.sliced;
+        state.guard = self.settings.guard;
+        state.open = self.open;
+        state.parting = self.parting;
+        state.event_limit = self.sides[0].event_limit;
+        state.timeout = self.sides[0].timeout;
+        state.tries = self.tries;
+        state.write(path)
     }
 
     /// What all candidates have to do.
@@ -134,9 +213,18 @@ impl<'a> Judge<'a> {
 
     /// Compares the two sides on a candidate; `None` if it cannot be run or they agree.
     fn compare(&self, candidate: &Candidate, reruns: Reask) -> Result<Option<(Likeness, Compared)>, CompareError> {
+        self.compare_on(candidate, &self.sides, reruns)
+    }
+
+    fn compare_on(
+        &self,
+        candidate: &Candidate,
+        sides: &[Request; 2],
+        reruns: Reask,
+    ) -> Result<Option<(Likeness, Compared)>, CompareError> {
         let program = self.program(candidate)?;
         let settings = Settings { reruns, ..self.settings.clone() };
-        let comparison = Comparison { settings, ..Comparison::new(&program, self.sides.clone()) };
+        let comparison = Comparison { settings, ..Comparison::new(&program, sides.clone()) };
         let compared = comparison.run()?;
         Ok(compared.likeness.clone().map(|likeness| (likeness, compared)))
     }
@@ -163,9 +251,38 @@ impl<'a> Judge<'a> {
         }
         self.tries += 1;
         self.report();
-        // What cannot be run does not diverge.
-        let found = self.compare(candidate, self.settings.reruns).ok().flatten();
-        Ok(found.is_some_and(|(likeness, _)| likeness == self.target))
+        if self.deputy.is_some_and(|side| self.parting_of(candidate, &self.deputized(side)).is_none()) {
+            return Ok(false);
+        }
+        let Some(position) = self.parting_of(candidate, &self.sides) else { return Ok(false) };
+        self.parting = position;
+        Ok(true)
+    }
+
+    /// Where the runs of a candidate part, if they do so like the original's. What cannot be run does not.
+    fn parting_of(&self, candidate: &Candidate, sides: &[Request; 2]) -> Option<u64> {
+        let (likeness, compared) = self.compare_on(candidate, sides, self.settings.reruns).ok().flatten()?;
+        let position = compared.report.position.map_or(0, |position| position.0);
+        // How far beyond their limit two runs came is chance.
+        let counts = sides[0].event_limit.is_none_or(|most| position <= most);
+        (likeness == self.target && counts).then_some(position)
+    }
+
+    /// The sides with the deputy for one of them.
+    fn deputized(&self, side: usize) -> [Request; 2] {
+        let mut sides = self.sides.clone();
+        sides[side].engine = EngineSpec::Wasmi;
+        sides
+    }
+
+    /// Looks for a side that wasmi can stand in for: one that compiles, without which a candidate diverges in the same way. wasmi
+    /// begins at once, so what it shows to be of no use is not compiled.
+    pub fn find_deputy(&mut self, candidate: &Candidate) {
+        let compiles = |side: &Request| !matches!(side.engine, EngineSpec::Wasmi | EngineSpec::Command(_));
+        let stands_in = |side: &usize| {
+            compiles(&self.sides[*side]) && self.parting_of(candidate, &self.deputized(*side)).is_some()
+        };
+        self.deputy = [0, 1].into_iter().filter(|_| !self.settings.guard).find(stands_in);
     }
 
     /// Whether the specification leaves open, in a candidate as in the original, what the runs differ in. Without this, a wrong
@@ -193,8 +310,7 @@ impl<'a> Judge<'a> {
         if same {
             // The same instructions with the same operands: asking of the slice is cheaper.
             self.open = Some(self.is_open(&slice));
-            self.smallest = slice.module.len();
-            *best = slice;
+            self.take(best, slice);
         }
         Ok(same)
     }
@@ -203,16 +319,50 @@ impl<'a> Judge<'a> {
     pub fn accept(&mut self, best: &mut Candidate, candidate: Candidate) -> Result<bool, Halt> {
         let same = self.same(&candidate)? && self.as_open(&candidate);
         if same {
-            self.smallest = candidate.module.len();
-            *best = candidate;
+            self.take(best, candidate);
         }
         Ok(same)
+    }
+
+    /// Candidates are smaller than the best, so where runs of them have not parted by twice its number of events, they are not
+    /// waited for: without the call that traps a program may go on for millions. Only the guard has runs without events.
+    fn take(&mut self, best: &mut Candidate, candidate: Candidate) {
+        self.smallest = candidate.module.len();
+        *best = candidate;
+        if self.saved.elapsed() > BETWEEN_STATES {
+            // It is written again at the end, which says what does not work.
+            let _ = self.save(best);
+        }
+        if !self.settings.guard {
+            let most = Some(self.parting.saturating_mul(2).saturating_add(SPARE));
+            self.sides.iter_mut().for_each(|side| side.event_limit = most);
+        }
+    }
+
+    /// Whether the best candidate diverges in processes of its own, too. If not, an earlier candidate has damaged the one that it
+    /// ran in, and from now on each has its own.
+    pub fn confirm(&mut self, best: &Candidate) -> bool {
+        let workers = self.sides.each_mut().map(|side| side.workers.take());
+        let found = self.compare(best, self.settings.reruns).ok().flatten();
+        let same = found.is_some_and(|(likeness, _)| likeness == self.target);
+        if same {
+            self.sides.iter_mut().zip(workers).for_each(|(side, workers)| side.workers = workers);
+        }
+        same
+    }
+
+    /// Whether candidates share processes.
+    pub fn shares_processes(&self) -> bool {
+        self.sides.iter().any(|side| side.workers.is_some())
     }
 
     /// Compares a candidate once more, with all that a report needs. `None` if it cannot be run any more.
     pub fn last(&mut self, candidate: &Candidate) -> Option<Compared> {
         self.settings.guard = true;
         for (side, of_user) in self.sides.iter_mut().zip(&self.reduction.sides) {
+            // What earlier candidates left behind in a process is not to be believed.
+            side.workers = None;
+            side.event_limit = None;
             side.native_limit = of_user.native_limit;
         }
         Some(self.compare(candidate, Reask::Always).ok()??.1)
@@ -229,12 +379,18 @@ impl<'a> Judge<'a> {
     /// Records a module under the left engine, with the host's answers from `log`. The trace is at [`Judge::file`] of `name`.
     pub fn record(&self, candidate: &Candidate, log: Option<&Path>, name: &str) -> Result<Recorded, CompareError> {
         let program = self.program(candidate)?;
-        let host = match log {
-            Some(log) if program.needs_host() => HostSource::Log(log.to_path_buf()),
+        let host = match log.or(self.settings.log.as_deref()) {
+            Some(log) if program.calls_out() => HostSource::Log(log.to_path_buf()),
             _ => HostSource::Live,
         };
-        let request = Request { output: self.file(name), host, ..self.sides[0].clone() };
+        // How far a run came that is ended is chance, and so is what it left.
+        let request = Request { output: self.file(name), host, event_limit: None, ..self.sides[0].clone() };
         Ok(program.record(&request, &mut |_, _| {})?)
+    }
+
+    /// Forgets what was tried.
+    pub fn forget(&mut self) {
+        self.tried.clear();
     }
 
     /// Tells how far the reduction is.
@@ -245,6 +401,11 @@ impl<'a> Judge<'a> {
             tries: self.tries,
             elapsed: self.begun.elapsed(),
         });
+    }
+
+    /// The folder with the traces of the last comparison.
+    pub fn into_folder(self) -> Scratch {
+        self.folder
     }
 
     /// Time since the start.

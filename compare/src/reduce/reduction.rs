@@ -3,8 +3,9 @@
 use crate::compared::Compared;
 use crate::settings::Settings;
 use forkpoint_replay::Likeness;
-use forkpoint_tracer::{Imports, Invocation, Request};
+use forkpoint_tracer::{Imports, Invocation, Request, Scratch};
 use serde::Serialize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A module to reduce, and the two engines that it diverges under.
@@ -26,6 +27,8 @@ pub struct Reduction<'a> {
     pub settings: Settings,
     /// After this time the smallest module so far is the result.
     pub time: Duration,
+    /// The file in which the reduction keeps how far it is. If it is there, the reduction goes on from it.
+    pub state: Option<PathBuf>,
     /// Follows the reduction.
     pub progress: &'a dyn Fn(ReductionStatus),
 }
@@ -70,6 +73,8 @@ pub struct Reduced {
     pub sliced: Option<usize>,
     /// A script in the form of the specification's tests that the left side passes and the right side fails, if there is one.
     pub script: Option<String>,
+    /// Holds the traces of that comparison, `lhs.fpt` and `rhs.fpt`.
+    pub traces: Scratch,
     /// How many candidates were run.
     pub tries: u64,
     /// How long it took.

@@ -2,7 +2,8 @@
 
 use super::judge::{Candidate, Halt, Judge};
 use super::reduction::{Reduced, Reduction, ReductionEnd};
-use super::{activation, data, prune, script, shrink, slice};
+use super::state::State;
+use super::{activation, prune, script, shrink, slice};
 use crate::compared::Compared;
 use crate::error::CompareError;
 use std::time::Instant;
@@ -16,21 +17,52 @@ impl<'a> Reduction<'a> {
     /// # Errors
     /// When the module cannot be compared, and [`CompareError::NothingToReduce`] when it does not diverge.
     pub fn run(&'a self) -> Result<Reduced, CompareError> {
-        let (mut judge, compared) = Judge::new(self)?;
+        let mut judge = Judge::new(self)?;
         let mut best = Candidate::original(self);
-        let mut sliced = None;
-        let mut steps = || -> Result<(), Halt> {
-            sliced = slice_by_time(&mut judge, &mut best, &compared)?;
-            if sliced.is_some() {
-                shrink::unreferenced(&mut judge, &mut best)?;
+        let earlier = self.state.as_deref().map(|path| State::read(self, path)).transpose()?.flatten();
+        let compared = match (&earlier, &self.state) {
+            (Some(state), Some(path)) => {
+                let damaged = || CompareError::DamagedState { path: path.clone() };
+                best = judge.go_on_from(state).ok_or_else(damaged)?;
+                None
             }
-            shrink::shrink(&mut judge, &mut best)
+            _ => Some(judge.find()?),
+        };
+        let mut confirmed = best.clone();
+        let mut steps = || -> Result<(), Halt> {
+            if let Some(compared) = &compared {
+                slice_by_time(&mut judge, &mut best, compared)?;
+                judge.is_sliced = true;
+                if judge.sliced.is_some() {
+                    shrink::unreferenced(&mut judge, &mut best)?;
+                }
+            }
+            judge.find_deputy(&best);
+            loop {
+                let smaller = shrink::round(&mut judge, &mut best)?;
+                let shared = judge.shares_processes();
+                if judge.confirm(&best) {
+                    confirmed.clone_from(&best);
+                    if !smaller {
+                        return Ok(());
+                    }
+                } else if shared {
+                    judge.forget();
+                    best.clone_from(&confirmed);
+                } else {
+                    return Ok(());
+                }
+            }
         };
         let end = match steps() {
             Ok(()) => ReductionEnd::Minimal,
             Err(Halt::Time) => ReductionEnd::Time,
             Err(Halt::Interrupted) => ReductionEnd::Interrupted,
         };
+        if end == ReductionEnd::Time && !judge.confirm(&best) {
+            best = confirmed;
+        }
+        judge.save(&best)?;
         let compared = judge.last(&best);
         let script = compared
             .as_ref()
@@ -40,17 +72,18 @@ impl<'a> Reduction<'a> {
             calls: best.calls,
             likeness: judge.target().clone(),
             compared,
-            sliced,
+            sliced: judge.sliced,
             script,
             tries: judge.tries,
             elapsed: judge.elapsed(),
             end,
+            traces: judge.into_folder(),
         })
     }
 }
 
-/// Makes the activation in which the runs part a program of its own, or that of a caller. Says how many callers out.
-fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compared) -> Result<Option<usize>, Halt> {
+/// Makes the activation in which the runs part a program of its own, or that of a caller. The judge knows how many callers out.
+fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compared) -> Result<(), Halt> {
     judge.phase = "finding the call";
     judge.report();
     let original = best.clone();
@@ -72,10 +105,10 @@ fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compare
             let begun = Instant::now();
             if judge.accept_slice(best, candidate)? {
                 judge.limit(begun.elapsed());
-                data::data(judge, best, &[4096])?;
-                return Ok(Some(level));
+                judge.sliced = Some(level);
+                return Ok(());
             }
         }
     }
-    Ok(None)
+    Ok(())
 }

@@ -19,24 +19,22 @@ use wasm_encoder::{ExportSection, Instruction, SectionId};
 /// Unused locals stay in modules of more bytes: they cost little, and a module of this size is about to become much smaller.
 const LARGE: usize = 64 << 10;
 
-/// Shrinks until nothing more can go.
+/// Tries every step once. Says whether the module is smaller than before.
 ///
 /// # Errors
 /// When it is halted; `best` is the smallest so far.
-pub(super) fn shrink(judge: &mut Judge<'_>, best: &mut Candidate) -> Result<(), Halt> {
-    loop {
-        let before = (best.module.len(), weight(best));
-        whole_functions(judge, best)?;
-        exports(judge, best)?;
-        unreferenced(judge, best)?;
-        data::data(judge, best, &[4096, 256, 16, 1])?;
-        data::memory(judge, best)?;
-        code(judge, best)?;
-        tidy(judge, best)?;
-        if (best.module.len(), weight(best)) >= before {
-            return Ok(());
-        }
-    }
+pub(super) fn round(judge: &mut Judge<'_>, best: &mut Candidate) -> Result<bool, Halt> {
+    let before = (best.module.len(), weight(best));
+    whole_functions(judge, best)?;
+    exports(judge, best)?;
+    unreferenced(judge, best)?;
+    data::data(judge, best, &[4096, 256])?;
+    data::memory(judge, best)?;
+    code(judge, best)?;
+    tidy(judge, best)?;
+    data::data(judge, best, &[16, 1])?;
+    data::memory(judge, best)?;
+    Ok((best.module.len(), weight(best)) < before)
 }
 
 /// What counts besides bytes: constants that are not 0.

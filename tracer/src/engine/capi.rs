@@ -21,26 +21,49 @@ use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::session::Session;
 use super::world::World;
 use super::{library, words};
+use crate::features::FeatureSwitches;
 use crate::job::{Job, Run, Task};
 use crate::spec::{CapiSpec, host_triple};
 use abi::{Api, Object, Vector};
 use config::Settings;
 use forkpoint_traces::EngineInfo;
 use guest::CapiGuest;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, c_char, c_void};
+use std::ops::Deref;
 use std::path::Path;
 use world::CapiWorld;
 
-/// A library, loaded, with an engine and a store.
-struct Capi {
+/// A library, loaded, with an engine. Set up once in a process, whatever number of jobs it has.
+struct Opened {
     spec: CapiSpec,
+    features: FeatureSwitches,
     api: Api,
     engine: Object,
-    store: Object,
     settings: Settings,
+    about: OnceCell<EngineInfo>,
 }
 
-/// Loads the library and sets the engine up.
+thread_local! {
+    /// The libraries that the jobs of this thread have used. They are never unloaded: they may have threads.
+    static OPENED: RefCell<Vec<&'static Opened>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An engine and a store for one job.
+struct Capi {
+    of: &'static Opened,
+    store: Object,
+}
+
+impl Deref for Capi {
+    type Target = Opened;
+
+    fn deref(&self) -> &Opened {
+        self.of
+    }
+}
+
+/// Loads the library and sets the engine up, unless an earlier job has done so.
 ///
 /// # Errors
 /// In words, when the library cannot be loaded, lacks a function, or lacks a setting.
@@ -48,6 +71,33 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
     if job.memory_page_limit.is_some() {
         return Err("the C interface wasm.h has no limit for a memory's pages; run it without".to_string());
     }
+    let known = OPENED.with_borrow(|opened| {
+        opened.iter().find(|opened| opened.spec == *spec && opened.features == job.features).copied()
+    });
+    let is_new = known.is_none();
+    let of = match known {
+        Some(opened) => opened,
+        None => load(spec, job)?,
+    };
+    // SAFETY: the engine was made and is never freed.
+    let store = unsafe { (of.api.wasm_store_new)(of.engine) };
+    if store.is_null() {
+        return Err("the library makes no store".to_string());
+    }
+    if is_new {
+        check::values(&of.api, store)?;
+        OPENED.with_borrow_mut(|opened| opened.push(of));
+    }
+    if let Task::Run(run) = &job.task
+        && run.live_host
+        && host::Functions::of(&of.api).is_some()
+    {
+        host::check(&run.wasi)?;
+    }
+    Ok(Box::new(Capi { of, store }))
+}
+
+fn load(spec: &CapiSpec, job: &Job) -> Result<&'static Opened, String> {
     let library = library::load(&spec.library)?;
     // SAFETY: names that start with `wasm_` are those of `wasm.h`.
     let api = unsafe { Api::of(library) }.map_err(|missing| {
@@ -58,19 +108,8 @@ pub(super) fn open(spec: &CapiSpec, job: &Job) -> Result<Box<dyn Engine>, String
     })?;
     let (engine, settings) = config::engine(&api, spec, &job.features)?;
     compiler::check(&api, engine, spec, &job.features)?;
-    // SAFETY: the engine was just made.
-    let store = unsafe { (api.wasm_store_new)(engine) };
-    if store.is_null() {
-        return Err("the library makes no store".to_string());
-    }
-    check::values(&api, store)?;
-    if let Task::Run(run) = &job.task
-        && run.live_host
-        && host::Functions::of(&api).is_some()
-    {
-        host::check(&run.wasi)?;
-    }
-    Ok(Box::new(Capi { spec: spec.clone(), api, engine, store, settings }))
+    let (spec, features) = (spec.clone(), job.features.clone());
+    Ok(Box::leak(Box::new(Opened { spec, features, api, engine, settings, about: OnceCell::new() })))
 }
 
 impl Capi {
@@ -141,20 +180,7 @@ impl Capi {
         }
     }
 
-    /// The engine that the library belongs to, recognised by functions that only that engine has.
-    fn name(&self) -> &'static str {
-        let marks = [
-            ("wasmtime_module_new", "wasmtime"),
-            ("wasmer_version", "wasmer"),
-            ("wasm_runtime_init", "wamr"),
-            ("v8_engine_new", "v8"),
-        ];
-        marks.iter().find(|(function, _)| self.api.has(function)).map_or("wasm.h library", |(_, name)| name)
-    }
-}
-
-impl Engine for Capi {
-    fn about(&self) -> EngineInfo {
+    fn described(&self) -> EngineInfo {
         let mut settings = self.settings.clone();
         settings.extend(library::identity(&self.spec.library));
         if host::Functions::of(&self.api).is_some() {
@@ -171,6 +197,23 @@ impl Engine for Capi {
             cpu_features: self.spec.target.features(&self.spec.cpu),
             settings,
         }
+    }
+
+    /// The engine that the library belongs to, recognised by functions that only that engine has.
+    fn name(&self) -> &'static str {
+        let marks = [
+            ("wasmtime_module_new", "wasmtime"),
+            ("wasmer_version", "wasmer"),
+            ("wasm_runtime_init", "wamr"),
+            ("v8_engine_new", "v8"),
+        ];
+        marks.iter().find(|(function, _)| self.api.has(function)).map_or("wasm.h library", |(_, name)| name)
+    }
+}
+
+impl Engine for Capi {
+    fn about(&self) -> EngineInfo {
+        self.about.get_or_init(|| self.described()).clone()
     }
 
     fn validate(&self, module: &Path) -> Result<(), Rejected> {

@@ -75,7 +75,8 @@ pub(super) fn launch(
     }
     // Several modules are compiled where they run, also ahead of time.
     let ahead = request.engine.compiles_ahead() && run.script.is_none();
-    let limits = Limits::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt));
+    let limits = Limits::new(request.timeout, request.max_memory, Arc::clone(&request.interrupt))
+        .with_events(request.event_limit, &request.gauge);
     request.gauge.enter(Phase::Compiling);
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
         let finished = Cell::new(false);

@@ -1,23 +1,28 @@
 //! The child process: started, read from, and ended when it must.
 
+mod handle;
 mod last_words;
 mod limits;
 mod start;
 
+pub(super) use handle::Handle;
 pub(super) use limits::{Limits, Stopped};
 
 use crate::error::RecordError;
 use crate::protocol::{Frame, Order, write_order};
+use crate::record::workers::Workers;
 use crate::shared::SharedBuffer;
-use last_words::{LastWords, quoted};
+use crate::spec::EngineSpec;
+use handle::Afterwards;
+use last_words::quoted;
 use limits::Patience;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::cell::Cell;
 use std::io;
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
@@ -26,16 +31,14 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// A child process and its frames. Dropping it kills the process.
 pub(super) struct Child {
-    process: std::process::Child,
-    /// Whether the process leads its own group.
-    grouped: bool,
+    /// `None` once it was waited for.
+    handle: Option<Handle>,
+    /// Who keeps the process for further runs of this engine.
+    keeper: Option<(Arc<Workers>, EngineSpec)>,
     /// Whether it is a program of the user's, which takes no orders during its run.
     deaf: bool,
-    /// Whether it was waited for, so that its number may be somebody else's.
-    reaped: bool,
     socket: UnixStream,
     frames: Receiver<io::Result<Frame>>,
-    last_words: Option<LastWords>,
     buffer: SharedBuffer,
 }
 
@@ -89,6 +92,9 @@ impl Child {
         over: &Cell<bool>,
         mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
     ) -> Result<ProcessEnd, RecordError> {
+        let Some(mut handle) = self.handle.take() else {
+            return Err(RecordError::Protocol("no process".to_string()));
+        };
         let mut stopped = None;
         let mut patience = Patience::default();
         let mut gone = false;
@@ -96,10 +102,10 @@ impl Child {
         loop {
             if stopped.is_none() && !gone && !over.get() && looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
                 looked = Some(Instant::now());
-                stopped = limits.stopped(self.process.id());
+                stopped = limits.stopped(handle.number());
                 if stopped == Some(Stopped::OutOfMemory) || self.deaf && stopped == Some(Stopped::TimedOut) {
                     // What it would do until it ends by itself takes more of it.
-                    self.kill();
+                    handle.kill();
                 } else if stopped.is_some() {
                     // It ends at its next flush or host call and sends what it has; if it has none, it is killed.
                     let _ = write_order(&Order::Stop, &mut self.socket);
@@ -110,7 +116,7 @@ impl Child {
                 patience.starts();
             }
             if patience.is_over() {
-                self.kill();
+                handle.kill();
             }
             match self.frames.recv_timeout(LOOK) {
                 Ok(Ok(frame)) => sink(frame, &mut self.socket)?,
@@ -121,7 +127,7 @@ impl Child {
                 Ok(Err(_)) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {
                     // A program that it has started may hold its socket for longer than it lives itself.
-                    gone = gone || self.has_ended()?;
+                    gone = gone || handle.has_ended()?;
                     if gone {
                         patience.starts();
                         if patience.is_over() {
@@ -131,50 +137,18 @@ impl Child {
                 }
             }
         }
-        let idle = !self.ends_by_itself()?;
-        self.kill();
-        let status = self.process.wait().map_err(RecordError::io("waiting for the engine's process"))?;
-        self.reaped = true;
-        let last_words = self.last_words.take().map_or_else(String::new, LastWords::text);
-        Ok(ProcessEnd { status, idle, last_words, stopped, buffer: self.buffer.clone() })
-    }
-
-    /// Whether the process ends, now that it has nothing more to say.
-    fn ends_by_itself(&mut self) -> Result<bool, RecordError> {
-        let mut patience = Patience::default();
-        patience.starts();
-        let mut pause = Duration::from_micros(200);
-        while !patience.is_over() {
-            if self.has_ended()? {
-                return Ok(true);
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(LOOK);
+        let afterwards = handle.afterwards()?;
+        let buffer = self.buffer.clone();
+        if let (Afterwards::Waits, None, true, Some((workers, engine))) =
+            (&afterwards, stopped, over.get(), &self.keeper)
+        {
+            workers.keep(engine, handle);
+            let status = ExitStatus::from_raw(0);
+            return Ok(ProcessEnd { status, idle: false, last_words: String::new(), stopped, buffer });
         }
-        Ok(false)
-    }
-
-    /// Whether the process has ended. It is not waited for, so that its number stays its own.
-    fn has_ended(&self) -> Result<bool, RecordError> {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let Some(id) = self.id() else { return Ok(true) };
-        let status = waitid(WaitId::Pid(id), options);
-        Ok(status.map_err(|error| RecordError::io("waiting for the engine's process")(error.into()))?.is_some())
-    }
-
-    fn id(&self) -> Option<Pid> {
-        i32::try_from(self.process.id()).ok().and_then(Pid::from_raw)
-    }
-
-    /// Ends the process, and what it has started. One that has ended by itself keeps its status.
-    fn kill(&mut self) {
-        if self.reaped {
-            return;
-        }
-        if let (true, Some(id)) = (self.grouped, self.id()) {
-            let _ = kill_process_group(id, Signal::KILL);
-        }
-        let _ = self.process.kill();
+        let idle = !matches!(afterwards, Afterwards::Ends);
+        let (status, last_words) = handle.end().map_err(RecordError::io("waiting for the engine's process"))?;
+        Ok(ProcessEnd { status, idle, last_words, stopped, buffer })
     }
 }
 
@@ -195,9 +169,6 @@ pub(super) fn answer(order: &Order, socket: &mut UnixStream) -> Result<(), Recor
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // Harmless when it has ended and was waited for.
-        self.kill();
-        let _ = self.process.wait();
         // Another process may hold the other end: this ends the thread that reads.
         let _ = self.socket.shutdown(Shutdown::Both);
     }

@@ -258,6 +258,11 @@ impl Program {
         self.host_functions.iter().any(HostFunction::needs_engine)
     }
 
+    /// Whether it calls functions that it does not have, whoever answers them.
+    pub fn calls_out(&self) -> bool {
+        !self.host_functions.is_empty()
+    }
+
     /// The first import that only the process of the linked Wasmtime can answer: a script's, a preloaded module's or an
     /// embedder's.
     pub fn beyond_wasi(&self) -> Option<&Import> {

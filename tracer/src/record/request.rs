@@ -1,6 +1,7 @@
 //! How to record a run: every parameter of one, declared once.
 
 use super::sought::Sought;
+use super::workers::Workers;
 use super::{Checkpoint, Gauge};
 use crate::cache::CodeCache;
 use crate::features::FeatureSwitches;
@@ -36,6 +37,9 @@ pub struct Request {
     pub run_features: FeatureSwitches,
     /// After this time the run is ended.
     pub timeout: Option<Duration>,
+    /// After about this many events the run is ended as at its time limit. They are counted by its `gauge`, which must be its
+    /// own.
+    pub event_limit: Option<u64>,
     /// A process of the engine that holds more bytes of memory than this is ended.
     pub max_memory: Option<u64>,
     /// The guest's standard input.
@@ -44,6 +48,8 @@ pub struct Request {
     pub output_streams: Stdio,
     /// The program that is started again, with [`crate::child::ARGUMENT`], as the engine's process.
     pub executable: PathBuf,
+    /// Where engine processes are kept for further runs, by engines that are part of this program and need nothing of this one's.
+    pub workers: Option<Arc<Workers>>,
     /// The command line, for the trace's header.
     pub command: Vec<String>,
     /// Set by anybody: ends the run.
@@ -85,10 +91,12 @@ impl Request {
             features: FeatureSwitches::default(),
             run_features: FeatureSwitches::default(),
             timeout: None,
+            event_limit: None,
             max_memory: None,
             stdin: Stdio::Null,
             output_streams: Stdio::Null,
             executable: std::env::current_exe()?,
+            workers: None,
             command: Vec::new(),
             interrupt: Arc::default(),
             gauge: Arc::default(),

@@ -7,7 +7,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
 /// The recorder's handle on the memory that it shares with one child.
@@ -46,6 +46,11 @@ impl SharedBuffer {
         let others = SLOTS as u32 - 1;
         let free = eventfd(others, EventfdFlags::SEMAPHORE | EventfdFlags::CLOEXEC)?;
         Ok(SharedBuffer(Arc::new(Shared { memory: memory.into(), free: free.into() })))
+    }
+
+    /// The memory's descriptor and the semaphore's, for a process that runs.
+    pub(crate) fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.0.memory.as_fd(), self.0.free.as_fd()]
     }
 
     /// Lets the next process that is started inherit it.

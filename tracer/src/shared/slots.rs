@@ -3,7 +3,7 @@
 use super::{LENGTH, NUMBER_AT, SHORT, SLOTS, append, room, set_mark, set_word, word};
 use crate::instrument::{CURSOR_AT, HOOK_SIZE, MARK_AT, RECORDS_AT};
 use crate::protocol::{FrameWriter, Passed};
-use rustix::mm::{MapFlags, ProtFlags, mmap};
+use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -29,7 +29,7 @@ impl Slots {
     /// Maps the slots. `memory` and `free` are the descriptors that the recorder left for this process.
     pub(crate) fn new(memory: OwnedFd, free: OwnedFd) -> io::Result<Slots> {
         let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: a new mapping at an address of the system's choice; it is never unmapped.
+        // SAFETY: a new mapping at an address of the system's choice.
         let start = unsafe { mmap(std::ptr::null_mut(), SLOTS * LENGTH, protection, flags, memory.as_fd(), 0)? };
         let mut slots = Slots { start: start.cast(), memory, free, slot: 0, sent: 0, guest: None };
         set_word(slots.bytes(), NUMBER_AT, 1);
@@ -65,7 +65,7 @@ impl Slots {
 
     /// The slot that is being filled.
     fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: mapped with this length for as long as the process lives, and borrowed like `self`. The recorder reads it,
+        // SAFETY: mapped with this length for as long as `self` lives, and borrowed like `self`. The recorder reads it,
         // and never writes.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(self.slot * LENGTH), LENGTH) }
     }
@@ -169,6 +169,14 @@ impl Slots {
         set_word(slot, MARK_AT, mark);
         set_word(slot, NUMBER_AT, number);
         self.map_guest()
+    }
+}
+
+impl Drop for Slots {
+    /// A process may have further jobs. The guest's mapping is the engine's to free.
+    fn drop(&mut self) {
+        // SAFETY: mapped with this length by `new`, and no reference to it outlives a borrow of `self`.
+        let _ = unsafe { munmap(self.start.cast(), SLOTS * LENGTH) };
     }
 }
 

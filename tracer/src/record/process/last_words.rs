@@ -20,6 +20,7 @@ const QUOTED_LINES: usize = 12;
 const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Reads everything, so that the process never waits for us, and keeps the last of it.
+#[derive(Debug)]
 pub(super) struct LastWords(Receiver<VecDeque<u8>>);
 
 impl LastWords {

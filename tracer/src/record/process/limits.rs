@@ -1,5 +1,6 @@
 //! When a run has to end before it ends by itself, and how long its process may take to end.
 
+use crate::record::Gauge;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +21,8 @@ pub(in crate::record) struct Limits {
     deadline: Option<Instant>,
     /// Most bytes of memory that a process may hold.
     max_memory: Option<u64>,
+    /// Most events, and what counts them.
+    events: Option<(u64, Arc<Gauge>)>,
     interrupt: Arc<AtomicBool>,
 }
 
@@ -29,7 +32,13 @@ impl Limits {
         max_memory: Option<u64>,
         interrupt: Arc<AtomicBool>,
     ) -> Limits {
-        Limits { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), max_memory, interrupt }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Limits { deadline, max_memory, events: None, interrupt }
+    }
+
+    /// The same with a limit on events.
+    pub(in crate::record) fn with_events(self, most: Option<u64>, gauge: &Arc<Gauge>) -> Limits {
+        Limits { events: most.map(|most| (most, Arc::clone(gauge))), ..self }
     }
 
     /// Whether the process `id` has to end.
@@ -38,6 +47,9 @@ impl Limits {
             return Some(Stopped::Interrupted);
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Some(Stopped::TimedOut);
+        }
+        if self.events.as_ref().is_some_and(|(most, gauge)| gauge.events() > *most) {
             return Some(Stopped::TimedOut);
         }
         self.max_memory.is_some_and(|most| resident(id) > most).then_some(Stopped::OutOfMemory)

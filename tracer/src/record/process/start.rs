@@ -1,8 +1,9 @@
 //! Starts the engine's process, and the thread that reads its frames.
 
-use super::Child;
 use super::last_words::LastWords;
+use super::{Child, Handle};
 use crate::error::RecordError;
+use crate::handover;
 use crate::job::{ARGUMENT, Job, Task};
 use crate::protocol::{Frame, Spares, read_frame};
 use crate::record::{Request, Stdio, bundled};
@@ -15,8 +16,8 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Frames that may wait between the socket and the encoder: what keeps memory use constant.
@@ -39,44 +40,51 @@ impl Child {
         let path = folder.join("job.json");
         let json = serde_json::to_vec(job).map_err(|error| RecordError::io("writing the job")(error.into()))?;
         std::fs::write(&path, json).map_err(RecordError::io("writing the job"))?;
-        let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let (socket, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
         socket.set_write_timeout(Some(DEAF)).map_err(RecordError::io("the engine's socket"))?;
         let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
-        let theirs_shared = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
-        // The child inherits these descriptors; all others are closed on exec.
-        rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
-            .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
-        let mut command = program(request, folder)?;
-        let ours = request.engine.is_of_this_program();
-        let [memory, free] = theirs_shared.numbers();
-        command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(memory.to_string());
-        if ours {
-            command.arg(free.to_string());
-        }
-        command.stdin(stdin.open("standard input")?);
-        command.stdout(request.output_streams.open("standard output")?);
-        // All of it comes through us: the last words of a process that dies are worth keeping.
-        command.stderr(std::process::Stdio::piped());
-        let shown = request.output_streams.shown("standard error")?;
-        // Backtraces would push what matters out of its last words and into the engine's messages.
-        command.env("RUST_BACKTRACE", "0").env("RUST_LIB_BACKTRACE", "0");
-        let grouped = !ours;
-        if grouped {
-            // A runner may start other programs, which must end with it.
-            command.process_group(0);
-        }
-        let mut process = command.spawn().map_err(|source| RecordError::NoProgram {
-            engine: request.engine.to_string(),
-            program: command.get_program().to_string_lossy().into_owned(),
-            source,
-        })?;
-        drop((theirs, theirs_shared));
-        drop(starting);
-        let live = matches!(&job.task, Task::Run(run) if run.live_host);
-        let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
+        let keeper = request.workers.as_ref().filter(|_| may_be_kept(request, job, stdin));
+        let keeper = keeper.map(|workers| (Arc::clone(workers), request.engine.clone()));
+        let handle = match &keeper {
+            Some((workers, engine)) => {
+                let handed = |mut handle: Handle| -> io::Result<Handle> {
+                    let [memory, free] = buffer.descriptors();
+                    let control = handle.control.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+                    handover::send(control, &path, [theirs.as_fd(), memory, free])?;
+                    handle.jobs += 1;
+                    Ok(handle)
+                };
+                // One that has died while it waited is replaced.
+                match workers.take(engine).map(handed) {
+                    Some(Ok(handle)) => handle,
+                    _ => handed(worker(request)?).map_err(RecordError::io("handing a job over"))?,
+                }
+            }
+            None => {
+                let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let theirs_shared = buffer.inheritable().map_err(RecordError::io("passing a buffer on"))?;
+                // The child inherits these descriptors; all others are closed on exec.
+                rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
+                    .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
+                let mut command = program(request, folder)?;
+                let [memory, free] = theirs_shared.numbers();
+                command.arg(ARGUMENT).arg(&path).arg(theirs.as_raw_fd().to_string()).arg(memory.to_string());
+                if request.engine.is_of_this_program() {
+                    command.arg(free.to_string());
+                }
+                command.stdin(stdin.open("standard input")?);
+                let live = matches!(&job.task, Task::Run(run) if run.live_host);
+                let handle = start(request, command, live)?;
+                // Nothing else that starts now may inherit them.
+                drop((theirs, theirs_shared));
+                drop(starting);
+                let frames = listen(&socket, &buffer)?;
+                return Ok(Child { handle: Some(handle), keeper: None, deaf: false, socket, frames, buffer });
+            }
+        };
+        drop(theirs);
         let frames = listen(&socket, &buffer)?;
-        Ok(Child { process, grouped, deaf: false, reaped: false, socket, frames, last_words, buffer })
+        Ok(Child { handle: Some(handle), keeper, deaf: false, socket, frames, buffer })
     }
 
     /// Starts a program of the user's, which is told in the file `link` how to reach the recorder. Its standard streams are
@@ -108,8 +116,57 @@ impl Child {
         drop(starting);
         let buffer = SharedBuffer::new().map_err(RecordError::io("creating a buffer"))?;
         let frames = listen(&socket, &buffer)?;
-        Ok(Child { process, grouped: false, deaf: true, reaped: false, socket, frames, last_words: None, buffer })
+        let handle = Some(Handle::new(process, false, None));
+        Ok(Child { handle, keeper: None, deaf: true, socket, frames, buffer })
     }
+}
+
+/// Starts the engine's process, whose standard input and arguments are set. `live` says whether a host answers there.
+fn start(request: &Request, mut command: Command, live: bool) -> Result<Handle, RecordError> {
+    command.stdout(request.output_streams.open("standard output")?);
+    // All of it comes through us: the last words of a process that dies are worth keeping.
+    command.stderr(std::process::Stdio::piped());
+    let shown = request.output_streams.shown("standard error")?;
+    // Backtraces would push what matters out of its last words and into the engine's messages.
+    command.env("RUST_BACKTRACE", "0").env("RUST_LIB_BACKTRACE", "0");
+    let grouped = !request.engine.is_of_this_program();
+    if grouped {
+        // A runner may start other programs, which must end with it.
+        command.process_group(0);
+    }
+    let mut process = command.spawn().map_err(|source| RecordError::NoProgram {
+        engine: request.engine.to_string(),
+        program: command.get_program().to_string_lossy().into_owned(),
+        source,
+    })?;
+    let last_words = process.stderr.take().map(|stderr| LastWords::listen(stderr, shown, live));
+    Ok(Handle::new(process, grouped, last_words))
+}
+
+/// Starts a process of this program that waits for jobs.
+fn worker(request: &Request) -> Result<Handle, RecordError> {
+    let starting = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let (control, theirs) = UnixStream::pair().map_err(RecordError::io("creating a socket"))?;
+    rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty())
+        .map_err(|error| RecordError::io("passing a socket on")(error.into()))?;
+    let mut command = Command::new(&request.executable);
+    command.arg(ARGUMENT).arg(theirs.as_raw_fd().to_string()).stdin(std::process::Stdio::null());
+    let mut handle = start(request, command, false)?;
+    drop(theirs);
+    drop(starting);
+    handle.control = Some(control);
+    Ok(handle)
+}
+
+/// Whether the process of a job can have further ones: everything that the job is given comes with it.
+fn may_be_kept(request: &Request, job: &Job, stdin: &Stdio) -> bool {
+    let alone = matches!((stdin, &request.output_streams), (Stdio::Null, Stdio::Null));
+    let linked = request.engine.is_of_this_program() && !request.engine.is_command();
+    let no_host = match &job.task {
+        Task::Run(run) => !run.live_host && run.script.is_none(),
+        Task::Compile { .. } => true,
+    };
+    alone && linked && no_host
 }
 
 /// Reads frames in a thread, so that the engine goes on while events are encoded.
