@@ -79,18 +79,26 @@ pub(super) fn launch(
         .with_events(request.event_limit, &request.gauge);
     request.gauge.enter(Phase::Compiling);
     let mut see = |job: &Job, stdin: &Stdio| -> Result<Launched, RecordError> {
-        let finished = Cell::new(false);
-        let child = Child::spawn(request, job, folder.path(), stdin)?;
-        let ended = child.run(&limits, &finished, |frame, socket| {
-            if finished.get() {
-                return Err(RecordError::Protocol("a frame after the last, `End`".to_string()));
+        let (finished, heard) = (Cell::new(false), Cell::new(false));
+        let ended = loop {
+            let child = Child::spawn(request, job, folder.path(), stdin)?;
+            let is_reused = child.is_reused();
+            let ended = child.run(&limits, &finished, |frame, socket| {
+                heard.set(true);
+                if finished.get() {
+                    return Err(RecordError::Protocol("a frame after the last, `End`".to_string()));
+                }
+                if matches!(frame, Frame::Message(Message::End)) {
+                    finished.set(true);
+                    return Ok(());
+                }
+                sink(frame, socket)
+            })?;
+            // A kept process that died while it waited may still have taken the job. Each turn uses one up.
+            if heard.get() || !is_reused || ended.stopped.is_some() {
+                break ended;
             }
-            if matches!(frame, Frame::Message(Message::End)) {
-                finished.set(true);
-                return Ok(());
-            }
-            sink(frame, socket)
-        })?;
+        };
         Ok(Launched { ended, finished: finished.get() })
     };
     let mut job = Job {

@@ -84,6 +84,11 @@ impl ProcessEnd {
 }
 
 impl Child {
+    /// Whether the process has had another job before.
+    pub(super) fn is_reused(&self) -> bool {
+        self.handle.as_ref().is_some_and(|handle| handle.jobs() > 1)
+    }
+
     /// Hands every frame to `sink` until the child ends, is stopped by `limits`, or `sink` fails. `over` is set by
     /// `sink` with the last frame.
     pub(super) fn run(
