@@ -25,10 +25,17 @@ const LARGE: usize = 64 << 10;
 /// When it is halted; `best` is the smallest so far.
 pub(super) fn round(judge: &mut Judge<'_>, best: &mut Candidate) -> Result<bool, Halt> {
     let before = (best.module.len(), weight(best));
+    // A slice has only functions that it enters, so nearly all that it can go without is data.
+    let is_slice = judge.sliced.is_some();
+    if is_slice {
+        data::data(judge, best, &[4096, 256])?;
+    }
     whole_functions(judge, best)?;
     exports(judge, best)?;
     unreferenced(judge, best)?;
-    data::data(judge, best, &[4096, 256])?;
+    if !is_slice {
+        data::data(judge, best, &[4096, 256])?;
+    }
     data::memory(judge, best)?;
     code(judge, best)?;
     tidy(judge, best)?;
