@@ -60,6 +60,7 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         settings: Settings { host: args.host, log, ..Settings::default() },
         time: args.time.0.unwrap_or(Duration::MAX),
         state: args.state.clone(),
+        javascript: recorded.as_ref().is_some_and(|recorded| recorded.javascript),
         progress: &|status| {
             progress::phase(&format!(
                 "{}, {} so far, {} candidates tried",
@@ -150,8 +151,10 @@ struct Source {
 }
 
 fn of_module(args: &ReduceArgs, guest: &GuestArgs) -> Result<Source> {
-    if guest.program.node.is_some() {
-        bail!("reduce cannot run a program that lives in JavaScript, but it takes a module, or two runs of one");
+    if guest.program.is_javascript() {
+        bail!(
+            "record the program first, with record --node or --browser: reduce takes its recording, with --lhs and --rhs"
+        );
     }
     if !guest.program.modules.is_empty() {
         bail!("reduce takes one module, not a program of several: name the one in which the runs part");

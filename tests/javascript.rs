@@ -23,6 +23,7 @@ external_tests! {
         a_fault_of_an_engine_is_found_where_it_happens,
         a_fault_that_recording_alone_shows_is_an_observer_effect,
         the_left_engine_is_asked_only_if_it_runs_the_recording,
+        one_call_is_reduced_without_javascript,
         a_changed_log_is_an_error_or_a_divergence,
         a_module_compiled_by_node_itself_is_not_the_programs,
         programs_that_end_early_are_recorded_as_far_as_they_come,
@@ -297,6 +298,50 @@ fn a_fault_that_recording_alone_shows_is_an_observer_effect() {
     }
 }
 
+/// What stands in for JavaScript in a call that is a program of its own is what it answered; where that is not all it did, or the
+/// module is not whole without it, the recording is refused.
+fn one_call_is_reduced_without_javascript() {
+    let plant = r#"const bent = Buffer.from(bytes), at = bent.indexOf(Buffer.from([0x41, 20, 0x41, 2]));
+        if (at >= 0) bent[at + 3] = 3;
+        module = new WebAssembly.Module(bent);"#;
+    let reduce = |folder: &Path| {
+        let faulty = changed_runner(folder, "runner.mjs", "module = new WebAssembly.Module(bytes);", plant);
+        run(folder, &["reduce", "app.fpt", "--lhs", "wasmtime:jit", "--rhs", &faulty, "-o", "small.wat"])
+    };
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    let reduced = reduce(folder.path());
+    assert_eq!(reduced.code, 1, "{reduced:?}");
+    assert!(reduced.stdout.contains("The call in which the runs part is a program of its own."), "{reduced:?}");
+    let text = fs::read_to_string(folder.path().join("small.wat")).expect("a module");
+    assert!(text.contains("i32.const 20\n    i32.const 2\n    i32.store"), "{text}");
+    assert!(!text.contains("import") && text.len() < 500, "{text}");
+
+    let refused = |module: &str, script: &str, why: &str| {
+        let folder = app(module, &format!("{BYTES}\n{script}"));
+        assert_eq!(record(&folder, &[], &[]).code, 0);
+        let ran = reduce(folder.path());
+        assert!(ran.code == 2 && ran.stderr.contains(why), "{why:?}: {ran:?}");
+    };
+    refused(
+        r#"(module (import "env" "memory" (memory 1)) (func (export "f") (i32.store (i32.const 20) (i32.const 2))))"#,
+        r#"const memory = new WebAssembly.Memory({ initial: 1 });
+        (await WebAssembly.instantiate(bytes, { env: { memory } })).instance.exports.f();"#,
+        "that cannot be done here: the module imports more than functions",
+    );
+    refused(
+        r#"(module (import "env" "back" (func $back)) (memory 1) (global $on (mut i32) (i32.const 0))
+          (func (export "set") (global.set $on (i32.const 1)))
+          (func (export "f") (call $back) (if (global.get $on) (then (i32.store (i32.const 20) (i32.const 2))))))"#,
+        r#"const back = () => instance.exports.set();
+        const { instance } = await WebAssembly.instantiate(bytes, { env: { back } });
+        instance.exports.f();"#,
+        "no call around that one diverges in the same way by itself",
+    );
+    let ran = run(folder.path(), &["reduce", "-o", "small.wat", "--node", "--", "app.mjs"]);
+    assert!(ran.code == 2 && ran.stderr.contains("reduce takes its recording"), "{ran:?}");
+}
+
 fn the_left_engine_is_asked_only_if_it_runs_the_recording() {
     let folder = demo();
     assert_eq!(record(&folder, &[], &[]).code, 0);
@@ -545,7 +590,7 @@ fn a_miscompiled_constant_is_found_in_sqlite() {
     );
     let faulty = changed_runner(folder.path(), "runner.mjs", "module = new WebAssembly.Module(bytes);", &plant);
     let sides = ["compare", "--recording", "app.fpt", "--lhs", "wasmtime:jit", "--rhs", &faulty];
-    let compared = run(folder.path(), &[&sides[..], &["--json"]].concat());
+    let compared = run(folder.path(), &[&sides[..], &["--json", "-o", "kept"]].concat());
     assert_eq!(compared.code, 1, "{compared:?}");
     let report: serde_json::Value = serde_json::from_str(&compared.stdout).expect("JSON");
     assert_eq!(report["verdict"], "value", "{report:#}");
@@ -554,14 +599,19 @@ fn a_miscompiled_constant_is_found_in_sqlite() {
     // The fault is the engine's, not recording's.
     assert_eq!(report["guard"]["observer_effect"], false, "{report:#}");
     assert_eq!(report["guard"]["changed_by_recording"], serde_json::json!([]), "{report:#}");
-    let text = run(folder.path(), &sides).stdout;
-    assert!(text.contains(&format!("at {store:#x}")), "{text}");
+
+    // The call in which that happens, without SQLite and without JavaScript.
+    let reduce = ["reduce", "app.fpt", "--lhs", "wasmtime:jit", "--rhs", &faulty, "-o", "reduced.wasm", "--json"];
+    let reduced = run(folder.path(), &reduce);
+    assert_eq!(reduced.code, 1, "{reduced:?}");
+    let small = fs::read(folder.path().join("reduced.wasm")).expect("a module");
+    assert!(small.len() < 200 && small.windows(constant.len()).any(|bytes| bytes == constant), "{small:02x?}");
 
     // Both runs in one file, which needs neither JavaScript nor the engines.
-    let kept = run(folder.path(), &[&sides[..], &["-o", "kept", "--no-guard", "--no-reruns"]].concat());
-    assert_eq!(kept.code, 1, "{kept:?}");
     let packed = run(folder.path(), &["pack", "app.fpt", "kept/rhs.fpt", "-o", "sql.fpk"]);
     assert_eq!(packed.code, 0, "{packed:?}");
+    let text = run(folder.path(), &["diff", "sql.fpk"]).stdout;
+    assert!(text.contains(&format!("at {store:#x}")), "{text}");
     let differ = run(folder.path(), &["diff", "sql.fpk", "--json"]);
     assert_eq!(differ.code, 1, "{differ:?}");
     let again: serde_json::Value = serde_json::from_str(&differ.stdout).expect("JSON");

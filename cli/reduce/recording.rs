@@ -5,6 +5,7 @@ use crate::files::reader;
 use crate::rerun::{named_engine, recorded_request};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Pack, Side, printable};
+use forkpoint_tracer::instrument::Options;
 use forkpoint_tracer::{EngineSpec, Invocation, Request, Scratch, Stdio};
 use forkpoint_traces::{Argument, EngineWords, Excerpt, ExcerptModule, Header, Step, TraceReader};
 use std::fs::File;
@@ -18,7 +19,10 @@ const MAGIC: &[u8] = b"\x89FPTRACE";
 pub struct Recordings {
     pub name: String,
     pub module: Vec<u8>,
+    /// Without those that JavaScript makes.
     pub calls: Vec<Invocation>,
+    /// Whether the program lives in JavaScript.
+    pub javascript: bool,
     /// The trace whose host log answers.
     pub log: PathBuf,
     pub sides: [Request; 2],
@@ -51,16 +55,17 @@ pub fn read(args: &ReduceArgs) -> Result<Recordings> {
     };
     let shown = file.display();
     let header = lhs.header().clone();
-    if header.program.is_some() || header.javascript.is_some() {
-        let what = if header.program.is_some() { "of several modules" } else { "that lives in JavaScript" };
+    if header.program.is_some() {
         bail!(
-            "{shown} is a recording of a program {what}, and reduce takes one module: name the module and its calls"
+            "{shown} is a recording of a program of several modules, and reduce takes one module: name it and its calls"
         );
     }
+    let javascript = header.javascript.is_some();
     if rhs.as_ref().is_some_and(|rhs| rhs.header().module.hash != header.module.hash) {
         bail!("the recordings are of two modules: reduce takes two runs of one");
     }
-    let calls = header.steps.iter().map(call).collect::<Option<Vec<_>>>();
+    let steps = if javascript { &[][..] } else { &header.steps };
+    let calls = steps.iter().map(call).collect::<Option<Vec<_>>>();
     let calls = calls.with_context(|| {
         format!("{shown} puts bytes into memory for its calls, or passes references: name the module, with --invoke")
     })?;
@@ -73,7 +78,11 @@ pub fn read(args: &ReduceArgs) -> Result<Recordings> {
                 }
                 (None, None) => bail!("{shown} is one run: name the other engine with {option}, or its recording"),
             };
-            let base = recorded_request(header.unwrap_or(lhs.header()))?;
+            let mut base = recorded_request(header.unwrap_or(lhs.header()))?;
+            if javascript {
+                // It had to be recorded by hooks, and what is left of it does not.
+                base.options = Options::default();
+            }
             let timeout = run.timeout.or(base.timeout);
             let memory_page_limit = limit.or(run.memory_page_limit).or(base.memory_page_limit);
             let output_streams = Stdio::Null;
@@ -89,7 +98,7 @@ pub fn read(args: &ReduceArgs) -> Result<Recordings> {
         true => unpacked(lhs, &folder).with_context(|| format!("reading {shown}"))?,
         false => file,
     };
-    Ok(Recordings { name, module, calls, log, sides, _folder: folder })
+    Ok(Recordings { name, module, calls, javascript, log, sides, _folder: folder })
 }
 
 /// The engine's process opens a host log by the name of a trace.

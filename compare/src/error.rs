@@ -28,6 +28,15 @@ pub enum CompareError {
         "the runs agree, so there is nothing to reduce: run `forkpoint compare` with the same arguments to see it"
     )]
     NothingToReduce,
+    /// JavaScript would have to call what is left of a module, and there is none.
+    #[error(
+        "a program that lives in JavaScript is reduced to one call of its functions, without JavaScript, and that cannot be \
+         done here: {why}; `forkpoint pack` takes both recordings as they are"
+    )]
+    NeedsJavaScript {
+        /// What stands in the way.
+        why: String,
+    },
     /// The state of a reduction belongs to another one.
     #[error(
         "{} is the state of another reduction: of another module, with other calls or engines; name another file, or remove it",

@@ -54,7 +54,8 @@ pub(super) fn of_divergence(judge: &Judge<'_>, original: &Candidate, report: &Re
     );
     let module = probe.finish().ok()?;
     let recorded = judge.record(&original.with(module), Some(&judge.reference_trace()), "probe.fpt").ok()?;
-    let WasmValue::I64(number) = stopped(&recorded, found)? else { return None };
+    // There is no activation with number 0: it was not stopped there.
+    let WasmValue::I64(number @ 1..) = stopped(&recorded, found)? else { return None };
     Some(Activation { function: stop.function, number })
 }
 
@@ -119,7 +120,8 @@ fn stop_at(
 
 /// The value of a global where a probe has stopped the run.
 fn stopped(recorded: &Recorded, global: u32) -> Option<WasmValue> {
-    if recorded.outcome != (Outcome::Trapped { trap: TrapKind::Unreachable }) {
+    // A host that was called back cannot say what it would have done after that trap.
+    if !matches!(recorded.outcome, Outcome::Trapped { trap: TrapKind::Unreachable } | Outcome::Unanswered) {
         return None;
     }
     let state = recorded.globals.iter().find(|state| state.index == GlobalIndex(global))?;
@@ -152,6 +154,9 @@ pub(super) fn entry(judge: &Judge<'_>, original: &Candidate, activation: Activat
     probe.insert(function, at, &[Instruction::Unreachable, Instruction::End]);
     let module = probe.finish().ok()?;
     let recorded = judge.record(&original.with(module), Some(&judge.reference_trace()), name).ok()?;
+    if stopped(&recorded, activations)? != WasmValue::I64(number) {
+        return None;
+    }
     let arguments = copies.iter().map(|copy| stopped(&recorded, *copy)).collect::<Option<_>>()?;
     let caller = match (stopped(&recorded, caller)?, stopped(&recorded, caller_number)?) {
         (WasmValue::I32(caller), WasmValue::I64(number)) if number > 0 => {

@@ -17,6 +17,8 @@ const MOST_BYTES: usize = 16 << 10;
 struct Answer {
     /// Memory, address, bytes.
     writes: Vec<(u32, u64, Vec<u8>)>,
+    /// Whether it did more than that.
+    cannot: bool,
     /// `None`: it did not return.
     results: Option<Vec<WasmValue>>,
 }
@@ -31,26 +33,37 @@ pub(super) fn stubs(
     first_global: u32,
 ) -> Result<Stubs, TraceError> {
     let mut answers: BTreeMap<u32, Vec<Answer>> = BTreeMap::new();
-    let (mut log, mut calls, mut function, mut bytes) = (trace.host_log()?, 0, None, 0);
+    let (mut log, mut calls, mut bytes) = (trace.host_log()?, 0, 0);
+    // The calls that go on, innermost last: a host may call the guest, which calls it again.
+    let mut open: Vec<Option<(u32, usize)>> = Vec::new();
     while let Some(event) = log.next_event()? {
         if let HostEvent::Call(call) = &event {
             calls += 1;
             let of_function = answers.entry(call.function.0).or_default();
             let wanted = calls > skipped && of_function.len() < MOST_CALLS && bytes < MOST_BYTES;
-            function = wanted.then_some(call.function.0);
+            open.push(wanted.then_some((call.function.0, of_function.len())));
             if wanted {
                 of_function.push(Answer::default());
             }
             continue;
         }
-        let Some(answer) = function.and_then(|function| answers.get_mut(&function)?.last_mut()) else { continue };
+        let innermost = if matches!(event, HostEvent::Return { .. }) { open.pop() } else { open.last().copied() };
+        let answer = innermost.flatten().and_then(|(function, number)| answers.get_mut(&function)?.get_mut(number));
+        let Some(answer) = answer else { continue };
         match event {
             HostEvent::Write { memory, address, bytes: written } => {
                 bytes += written.len();
                 answer.writes.push((memory.0, address, written));
             }
             HostEvent::Return { outcome: HostOutcome::Returned(results), .. } => answer.results = Some(results),
-            _ => {}
+            HostEvent::Return { .. } | HostEvent::Call(_) => {}
+            // Code of the module cannot stand in for a host that calls it, grows its memory or changes its globals and tables.
+            HostEvent::Enter { .. }
+            | HostEvent::Leave { .. }
+            | HostEvent::Grow { .. }
+            | HostEvent::SetGlobal { .. }
+            | HostEvent::SetElement { .. }
+            | HostEvent::GrowTable { .. } => answer.cannot = true,
         }
     }
     let imported = 0..parts.imported_functions().len() as u32;
@@ -63,7 +76,7 @@ pub(super) fn stubs(
 fn stub(answers: &[Answer], counter: u32) -> Vec<u8> {
     let mut function = Function::new([]);
     for (number, answer) in (0..).zip(answers) {
-        let Some(results) = &answer.results else { break };
+        let Some(results) = answer.results.as_ref().filter(|_| !answer.cannot) else { break };
         let Some(results) = results.iter().map(constant).collect::<Option<Vec<_>>>() else { break };
         function.instruction(&Instruction::GlobalGet(counter));
         function.instruction(&Instruction::I32Const(number));

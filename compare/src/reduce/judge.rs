@@ -5,6 +5,7 @@ use super::state::State;
 use crate::compared::Compared;
 use crate::comparison::Comparison;
 use crate::error::CompareError;
+use crate::files::open_trace;
 use crate::runs::with_way;
 use crate::settings::{Kept, Reask, Settings};
 use forkpoint_replay::Likeness;
@@ -26,17 +27,20 @@ const BETWEEN_STATES: Duration = Duration::from_secs(5);
 pub(super) struct Candidate {
     pub module: Vec<u8>,
     pub calls: Vec<Invocation>,
+    /// Whether JavaScript calls it, and answers its calls, as recorded.
+    pub in_javascript: bool,
 }
 
 impl Candidate {
     /// The module of a reduction as it is.
     pub fn original(reduction: &Reduction<'_>) -> Candidate {
-        Candidate { module: reduction.module.clone(), calls: reduction.calls.clone() }
+        let (module, calls) = (reduction.module.clone(), reduction.calls.clone());
+        Candidate { module, calls, in_javascript: reduction.javascript }
     }
 
     /// The same calls of another module.
     pub fn with(&self, module: Vec<u8>) -> Candidate {
-        Candidate { module, calls: self.calls.clone() }
+        Candidate { module, calls: self.calls.clone(), in_javascript: self.in_javascript }
     }
 }
 
@@ -232,6 +236,9 @@ impl<'a> Judge<'a> {
     fn program(&self, candidate: &Candidate) -> Result<Program, CompareError> {
         let Reduction { name, allocator, imports, .. } = self.reduction;
         let module = candidate.module.clone();
+        if let (true, Some(log)) = (candidate.in_javascript, &self.settings.log) {
+            return Ok(Program::recorded_as(&open_trace(log)?, module)?);
+        }
         Ok(Program::allocating(name, module, &candidate.calls, *allocator, imports)?)
     }
 

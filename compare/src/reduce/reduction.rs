@@ -29,6 +29,9 @@ pub struct Reduction<'a> {
     pub time: Duration,
     /// The file in which the reduction keeps how far it is. If it is there, the reduction goes on from it.
     pub state: Option<PathBuf>,
+    /// Whether the module lives in JavaScript, whose part is in the log of the settings. Then the result is one call of its
+    /// functions, without JavaScript.
+    pub javascript: bool,
     /// Follows the reduction.
     pub progress: &'a dyn Fn(ReductionStatus),
 }

@@ -28,10 +28,13 @@ impl<'a> Reduction<'a> {
             }
             _ => Some(judge.find()?),
         };
-        let mut confirmed = best.clone();
+        let (mut confirmed, mut not_sliced) = (best.clone(), None);
         let mut steps = || -> Result<(), Halt> {
             if let Some(compared) = &compared {
-                slice_by_time(&mut judge, &mut best, compared)?;
+                not_sliced = slice_by_time(&mut judge, &mut best, compared)?;
+                if best.in_javascript {
+                    return Ok(());
+                }
                 judge.is_sliced = true;
                 if judge.sliced.is_some() {
                     shrink::unreferenced(&mut judge, &mut best)?;
@@ -59,6 +62,13 @@ impl<'a> Reduction<'a> {
             Err(Halt::Time) => ReductionEnd::Time,
             Err(Halt::Interrupted) => ReductionEnd::Interrupted,
         };
+        if best.in_javascript && end == ReductionEnd::Interrupted {
+            return Err(CompareError::Interrupted { engine: self.sides[0].engine.to_string() });
+        }
+        if best.in_javascript {
+            let why = not_sliced.unwrap_or_else(|| "there was no time to try".to_string());
+            return Err(CompareError::NeedsJavaScript { why });
+        }
         if end == ReductionEnd::Time && !judge.confirm(&best) {
             best = confirmed;
         }
@@ -83,18 +93,30 @@ impl<'a> Reduction<'a> {
 }
 
 /// Makes the activation in which the runs part a program of its own, or that of a caller. The judge knows how many callers out.
-fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compared) -> Result<(), Halt> {
+/// Returns why there is none, if so.
+fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compared) -> Result<Option<String>, Halt> {
     judge.phase = "finding the call";
     judge.report();
     let original = best.clone();
     let mut next = activation::of_divergence(judge, &original, &compared.report);
+    let mut why = "no events show in which call of a function the runs part".to_string();
     for level in 0..MOST_LEVELS {
         let Some(activation) = next else { break };
         judge.phase = "slicing";
         judge.report();
-        let Some(entry) = activation::entry(judge, &original, activation, "entry.fpt") else { break };
+        let Some(entry) = activation::entry(judge, &original, activation, "entry.fpt") else {
+            why = "the state in which that call begins cannot be had again".to_string();
+            break;
+        };
         next = entry.caller;
-        let Ok(candidate) = slice::slice(judge, &original, activation, &entry) else { continue };
+        let candidate = match slice::slice(judge, &original, activation, &entry) {
+            Ok(candidate) => candidate,
+            Err(error) => {
+                why = error.to_string();
+                continue;
+            }
+        };
+        why = "no call around that one diverges in the same way by itself".to_string();
         // What the call does not enter goes at once: that is nearly all of a large program, and compiling it takes longest.
         let unneeded = slice::not_entered(judge, &candidate);
         let mut small = shrink::with_traps(&candidate, &unneeded).unwrap_or_else(|| candidate.clone());
@@ -106,9 +128,9 @@ fn slice_by_time(judge: &mut Judge<'_>, best: &mut Candidate, compared: &Compare
             if judge.accept_slice(best, candidate)? {
                 judge.limit(begun.elapsed());
                 judge.sliced = Some(level);
-                return Ok(());
+                return Ok(None);
             }
         }
     }
-    Ok(())
+    Ok(Some(why))
 }

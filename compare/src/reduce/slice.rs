@@ -49,7 +49,7 @@ pub(super) fn slice(
     let stubs = stubs(&parts, &log, entry.host_calls, counters)
         .map_err(|_| EditError::Other("the host log cannot be read"))?;
     let call = EXPORT.parse().map_err(|_| EditError::Other("no call"))?;
-    Ok(Candidate { module: pruned(&module, &stubs, Memories::Stay)?, calls: vec![call] })
+    Ok(Candidate { module: pruned(&module, &stubs, Memories::Stay)?, calls: vec![call], in_javascript: false })
 }
 
 /// Declares memories with the sizes that they have.

@@ -99,7 +99,7 @@ impl State {
         let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let module = digits.0.iter().map(byte).collect::<Option<Vec<u8>>>()?;
         let calls = self.calls.iter().map(|call| call.parse().ok()).collect::<Option<Vec<_>>>()?;
-        digits.1.is_empty().then_some(Candidate { module, calls })
+        digits.1.is_empty().then_some(Candidate { module, calls, in_javascript: false })
     }
 
     /// What was tried.

@@ -67,10 +67,10 @@ fn program(
     Ok(program)
 }
 
-/// The program of a recording. Its calls from outside are those in the host log.
-pub(super) fn recorded(trace: &TraceReader, info: JavaScriptInfo) -> Result<Program, RecordError> {
+/// The program of a recording, with this module. Its calls from outside are those in the host log.
+pub(super) fn recorded(trace: &TraceReader, module: Arc<[u8]>, info: JavaScriptInfo) -> Result<Program, RecordError> {
     let name = trace.header().module.name.clone();
-    program(&name, Arc::clone(trace.module()), info, |reach| calls(trace, reach))
+    program(&name, module, info, |reach| calls(trace, reach))
 }
 
 fn calls(trace: &TraceReader, reach: &Reach) -> Result<Steps, RecordError> {

@@ -163,11 +163,22 @@ impl Program {
         }
         let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
         if let Some(info) = &header.javascript {
-            return javascript::recorded(trace, info.clone());
+            return javascript::recorded(trace, Arc::clone(trace.module()), info.clone());
         }
         Program::with(&header.module.name, Arc::clone(trace.module()), &imports, |interface, memories| {
             Steps::recorded(interface, memories, &header.steps)
         })
+    }
+
+    /// Prepares another module with what JavaScript did to that of a recording: it must have the same functions, imports, tables
+    /// and globals in the same places.
+    ///
+    /// # Errors
+    /// When nothing of the recording's lives in JavaScript, and those of [`Program::recorded`].
+    pub fn recorded_as(trace: &TraceReader, module: Vec<u8>) -> Result<Program, RecordError> {
+        let info = trace.header().javascript.clone();
+        let info = info.ok_or_else(|| RecordError::JavaScript("the recording has no JavaScript".to_string()))?;
+        javascript::recorded(trace, module.into(), info)
     }
 
     /// Prepares a module; `steps` are found out only where it is valid.
@@ -258,9 +269,9 @@ impl Program {
         self.host_functions.iter().any(HostFunction::needs_engine)
     }
 
-    /// Whether it calls functions that it does not have, whoever answers them.
+    /// Whether it needs somebody outside: for functions that it does not have, or to be called by JavaScript.
     pub fn calls_out(&self) -> bool {
-        !self.host_functions.is_empty()
+        !self.host_functions.is_empty() || self.javascript.is_some()
     }
 
     /// The first import that only the process of the linked Wasmtime can answer: a script's, a preloaded module's or an
