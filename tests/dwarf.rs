@@ -16,7 +16,7 @@ external_tests! {
     [Need::Clang, Need::Fma] => a_divergence_is_shown_with_file_and_line;
     [Need::Clang] => source_lines_come_from_dwarf_4_and_5_with_inlined_functions,
         without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived,
-        stores_are_named_by_their_variables;
+        stores_are_named_by_their_variables, stores_to_locals_are_named_by_a_rerun;
 }
 
 /// The line of `x = MADD` and others must be known: no comment above, lines are counted from 1.
@@ -251,4 +251,74 @@ fn named_at_addresses(module: &[u8]) {
     assert_eq!(symbols.region(memory, grid.start), Some(forkpoint_replay::Region::Zeroed));
     assert_eq!(symbols.region_label(memory, 66_000).as_deref(), Some("stack"));
     assert_eq!(symbols.region_label(memory, 0x20000).as_deref(), Some("heap"));
+}
+
+/// What [`LOCALS`] stores, and what these stores are called.
+const LOCALS: &str = "\
+struct pair { short low, high; };
+__attribute__((noinline)) int add(int *out, int a, int b) { int sum = a + b; out[1] = sum; return sum; }
+__attribute__((export_name(\"run\"))) int run(int n) {
+  volatile int total = 0;
+  int parts[4] = {0};
+  struct pair both = {1, 2};
+  for (int i = 0; i < n; i++) {
+    int twice = i * 2;
+    total += add(parts, i, twice);
+    both.high = 7;
+  }
+  return total + parts[1] + both.high;
+}
+";
+
+/// Without optimization everything is on the stack in memory; the frame base of each activation comes from the rerun.
+fn stores_to_locals_are_named_by_a_rerun() {
+    for (optimization, expected) in [
+        (
+            "-O0",
+            &[
+                "add: sum: int",
+                "add: a: int",
+                "run: total: volatile int",
+                "run: parts[1]: int",
+                "run: both.high: short",
+                "run: i: int",
+                "run: twice: int",
+            ][..],
+        ),
+        ("-O1", &["run: total: volatile int", "run: parts[1]: int"][..]),
+    ] {
+        let folder = common::folder_with(&[("locals.c", LOCALS.as_bytes())]);
+        let compiled = Command::new("clang")
+            .current_dir(folder.path())
+            .args([
+                "--target=wasm32",
+                "-nostdlib",
+                optimization,
+                "-g",
+                "-Wl,--no-entry",
+                "-o",
+                "locals.wasm",
+                "locals.c",
+            ])
+            .output()
+            .unwrap();
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let arguments = ["record", "locals.wasm", "--invoke", "run 3", "-o", "t.fpt"];
+        assert_eq!(common::run(folder.path(), &arguments).code, 0);
+        let events = common::run(folder.path(), &["dump", "t.fpt", "--kind", "store", "--json"]).stdout;
+        let mut named = std::collections::BTreeSet::new();
+        for line in events.lines() {
+            let event: Value = serde_json::from_str(line).unwrap();
+            let at = event["position"].to_string();
+            let ran = common::run(folder.path(), &["calls", "t.fpt", "--at", &at, "--json"]);
+            let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+            let stack = &report["lhs"]["stack"];
+            named.extend(stack["variable"].as_str().map(str::to_string));
+            let outermost = stack["frames"].as_array().unwrap().last().unwrap();
+            assert_eq!(outermost["arguments"][0]["name"], "n", "{optimization}: {}", ran.stdout);
+        }
+        for name in expected {
+            assert!(named.contains(*name), "{optimization}: {name} in {named:?}");
+        }
+    }
 }

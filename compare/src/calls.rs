@@ -8,7 +8,6 @@ use forkpoint_replay::{CallWindow, Timeline, first_unequal_held};
 use forkpoint_tracer::instrument::{Ask, Options};
 use forkpoint_tracer::{Keep, Program, Request, Stdio};
 use forkpoint_traces::{Outcome, Position};
-use std::collections::BTreeMap;
 
 /// Runs a recording again, up to an event and somewhat beyond, and returns the calls and returns around that event. `request`
 /// asks for the run of the recording's `program`, with its host log; the new trace goes to its `output`. The request's
@@ -38,7 +37,7 @@ pub fn calls_around(
     if request.engine.needs_reference() {
         return none("this engine can only be asked for events, one question a run");
     }
-    let ask = Ask::Stack { around, frame_bases: BTreeMap::new() };
+    let ask = Ask::Stack { around, frame_bases: recording.symbols().frame_bases() };
     let request = Request {
         options: Options { ask, ..request.options.clone() },
         keep: Keep::Full,

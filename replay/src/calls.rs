@@ -2,7 +2,7 @@
 
 mod report;
 
-pub use report::{ArgumentReport, CallFrame, CallStack, CallsReport, SideCalls};
+pub use report::{ArgumentReport, CallFrame, CallStack, CallsReport, SideCalls, stack_variable};
 
 use forkpoint_traces::{CallStep, CallSteps, FuncIndex, Place, Position, WasmValue};
 use std::collections::HashSet;

@@ -70,7 +70,9 @@ pub use builds::{
     BuildBytes, BuildLayout, BuildPlace, BuildReport, BuildVerdict, BuildsReport, ComparedSteps, Counterpart,
     DifferingBytes, FollowedStores, FunctionMatch, SeenRow, align_builds, are_builds,
 };
-pub use calls::{Activation, ArgumentReport, CallFrame, CallStack, CallWindow, CallsReport, SideCalls};
+pub use calls::{
+    Activation, ArgumentReport, CallFrame, CallStack, CallWindow, CallsReport, SideCalls, stack_variable,
+};
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of, variable_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};
 pub use divergence::{Divergence, Found, MemoryEffect, first_divergence, first_unequal_held};

@@ -4,8 +4,8 @@ use crate::action::CallMove;
 use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::panel::{Panel, PanelKind, PanelLine};
-use crate::traces::Direction;
-use forkpoint_replay::{Activation, CallWindow, printable};
+use crate::traces::{Direction, EventLine};
+use forkpoint_replay::{Activation, CallWindow, Side, printable};
 use forkpoint_traces::Position;
 
 /// Calls that are listed before the event, and as many after it.
@@ -105,6 +105,14 @@ impl App {
             }
             None => self.message = Some(nothing),
         }
+    }
+
+    /// The variable on the stack that an event writes, where the calls around it are known.
+    pub(crate) fn stack_variable(&self, side: Side, at: Position, event: &EventLine) -> Option<String> {
+        let window = self.calls.window(side, at)?;
+        let (memory, address, length) = event.written?;
+        let bytes = address..address.checked_add(length)?;
+        self.outline.stack_variable(side, window, at, event.place, (memory, &bytes))
     }
 
     /// What the pane's title says, and its lines.

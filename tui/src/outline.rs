@@ -3,7 +3,7 @@
 use crate::traces::{CodePlace, Info, Outline, Parting};
 use forkpoint_replay::{
     Activation, Alignment, CallFrame, CallWindow, Divergence, Item, Pair, Side, SourceFrame, Symbols, Timeline,
-    Variable, printable,
+    Variable, printable, stack_variable,
 };
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Place, Position};
 use std::ops::Range;
@@ -163,6 +163,21 @@ impl Outline for TraceOutline {
         }
         let place = place.map(|place| Place { func: place.func, offset: Some(place.offset) });
         CallFrame::stack(window, &self.symbols[side.index()], at, place).unwrap_or_default()
+    }
+
+    fn stack_variable(
+        &self,
+        side: Side,
+        window: &CallWindow,
+        at: Position,
+        place: Option<CodePlace>,
+        bytes: (MemoryIndex, &Range<u64>),
+    ) -> Option<String> {
+        if self.is_loading() {
+            return None;
+        }
+        let place = place.map(|place| Place { func: place.func, offset: Some(place.offset) });
+        stack_variable(window, &self.symbols[side.index()], at, place, bytes)
     }
 
     fn call_text(&self, side: Side, activation: &Activation) -> String {

@@ -208,6 +208,15 @@ pub(crate) trait Outline: Send + Sync {
         at: Position,
         place: Option<CodePlace>,
     ) -> (Vec<CallFrame>, u64);
+    /// The variable on the stack that holds these bytes at an event at a place; `None` while what that takes is read.
+    fn stack_variable(
+        &self,
+        side: Side,
+        window: &CallWindow,
+        at: Position,
+        place: Option<CodePlace>,
+        bytes: (MemoryIndex, &Range<u64>),
+    ) -> Option<String>;
     /// An activation as a call is written, with what it returned.
     fn call_text(&self, side: Side, activation: &Activation) -> String;
     /// What a byte of memory is for.

@@ -6,9 +6,10 @@ use crate::error::ReplayError;
 use crate::report::{EventReport, SiteReport};
 use crate::symbols::{Symbols, printable};
 use crate::timeline::Timeline;
-use forkpoint_traces::{Event, FuncIndex, Milestone, Place, Position, TrapKind, WasmValue};
+use forkpoint_traces::{Event, FuncIndex, MemoryIndex, Milestone, Place, Position, TrapKind, WasmValue};
 use serde::Serialize;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Activations that are shown from each end of a stack.
@@ -26,8 +27,35 @@ pub struct CallStack {
     pub depth: u64,
     /// The activations, innermost first; of many, those at both ends.
     pub frames: Vec<CallFrame>,
+    /// The variable on the stack that the event writes, of one of these activations: `main: total`.
+    pub variable: Option<String>,
     /// What else there is to know about it.
     pub note: Option<&'static str>,
+}
+
+/// Activations that are looked through for a variable, from the innermost one on.
+const LOOKED_THROUGH: usize = 1000;
+
+/// The variable on the stack that holds these bytes at an event, of the innermost activation that has one, with the name of its
+/// function: `main: total`. `place` is that of the event.
+pub fn stack_variable(
+    window: &CallWindow,
+    symbols: &Symbols,
+    at: Position,
+    mut place: Option<Place>,
+    (memory, bytes): (MemoryIndex, &Range<u64>),
+) -> Option<String> {
+    let (stack, _) = window.ends_of_stack(at, LOOKED_THROUGH)?;
+    for activation in stack.iter().rev() {
+        let here = place.filter(|place| place.func == activation.func).and_then(|place| place.offset);
+        place = activation.first_call.or(activation.caller);
+        let (Some(here), Some(base)) = (here, activation.frame_base) else { continue };
+        if let Some(variable) = symbols.stack_variable(here, base, memory, bytes) {
+            let ty = variable.ty.as_ref().map_or(String::new(), |ty| format!(": {ty}"));
+            return Some(format!("{}: {variable}{ty}", symbols.function_name(activation.func)));
+        }
+    }
+    None
 }
 
 /// Of a run that came to the end of its engine's stack.
@@ -70,7 +98,7 @@ impl ArgumentReport {
     /// The arguments of an activation.
     pub fn of(activation: &Activation, symbols: &Symbols) -> Vec<ArgumentReport> {
         let argument = |(number, value): (u32, &WasmValue)| ArgumentReport {
-            name: symbols.local_name(activation.func, number),
+            name: symbols.parameter_name(activation.func, number, activation.arguments.len()),
             ty: type_of(value),
             value: value.to_string(),
         };
@@ -120,7 +148,11 @@ impl CallStack {
         let (frames, depth) = CallFrame::stack(window, &symbols, at, place).unwrap_or_default();
         let exhausted = matches!(event, Event::Milestone(Milestone::Trapped { trap: TrapKind::StackOverflow, .. }));
         let note = exhausted.then_some(EXHAUSTED);
-        Ok(Some(CallStack { note, event: EventReport::of(at, &event, &sites, &symbols), depth, frames }))
+        let variable = event.written().and_then(|(memory, address, length)| {
+            let bytes = address..address.checked_add(length)?;
+            stack_variable(window, &symbols, at, place, (memory, &bytes))
+        });
+        Ok(Some(CallStack { note, variable, event: EventReport::of(at, &event, &sites, &symbols), depth, frames }))
     }
 
     /// How many activations are left out.
@@ -260,6 +292,9 @@ impl SideCalls {
         };
         let EventReport { position, event, site } = &stack.event;
         write!(f, "{word}{position}  {event}")?;
+        if let Some(variable) = &stack.variable {
+            write!(f, "  {variable}")?;
+        }
         if let Some(site) = site {
             write!(f, "  {site}")?;
         }

@@ -10,6 +10,7 @@
 
 mod demangle;
 mod dwarf;
+mod frame_variables;
 mod item_names;
 mod items;
 mod lanes;
@@ -41,7 +42,7 @@ use lanes::StoredLanes;
 use layout::Layout;
 use names::Names;
 use regions::Regions;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -155,6 +156,29 @@ impl ModuleSymbols {
     /// The variable that holds these bytes of memory 0, and which part of it.
     pub fn variable(&self, bytes: &Range<u64>) -> Option<Variable> {
         self.variables()?.at(bytes)
+    }
+
+    /// For functions with a frame base in debug information, the local that holds it.
+    pub fn frame_bases(&self) -> BTreeMap<FuncIndex, u32> {
+        let Some(variables) = self.variables() else { return BTreeMap::new() };
+        let function = |(address, local): (u64, u32)| {
+            let offset = u64::from(self.layout.code_start).checked_add(address)?;
+            Some((self.function_at(CodeOffset(u32::try_from(offset).ok()?))?, local))
+        };
+        variables.frame_bases().filter_map(function).collect()
+    }
+
+    /// The names of a function's parameters in debug information, where it has `count` of them; empty for those without.
+    pub fn parameter_names(&self, func: FuncIndex, count: usize) -> Option<&[String]> {
+        let end = self.body(func)?.end.0.checked_sub(1)?.checked_sub(self.layout.code_start)?;
+        Some(self.variables()?.parameters(end.into())).filter(|names| names.len() == count)
+    }
+
+    /// The variable on the stack in memory 0 that holds these bytes, where the function with the instruction at `offset` has
+    /// this frame base, and which part of it.
+    pub fn stack_variable(&self, offset: CodeOffset, base: u64, bytes: &Range<u64>) -> Option<Variable> {
+        let address = offset.0.checked_sub(self.layout.code_start)?;
+        self.variables()?.on_frame(address.into(), base, bytes)
     }
 
     /// The bytes of the variable with this name.

@@ -12,7 +12,7 @@ use super::variables::Variable;
 use super::wat::{WatFunction, WatLine};
 use super::{ModuleSymbols, printable_name};
 use forkpoint_traces::{CodeOffset, DataIndex, FuncIndex, MemoryIndex, ProgramInfo, TraceReader};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -262,6 +262,38 @@ impl Symbols {
         // Compilers put variables into the first memory only.
         let local = self.local_item(Item::Memory, memory.0).filter(|local| local.number == 0)?;
         if bytes.is_empty() { None } else { local.symbols.variable(bytes) }
+    }
+
+    /// For functions with a frame base in debug information, the local that holds it; of a single module.
+    pub fn frame_bases(&self) -> BTreeMap<FuncIndex, u32> {
+        if self.program.is_some() {
+            return BTreeMap::new();
+        }
+        self.module(0).map_or_else(BTreeMap::new, ModuleSymbols::frame_bases)
+    }
+
+    /// The name of a function's parameter, of `count`: from the name section, or else from debug information, if that has as many.
+    pub fn parameter_name(&self, func: FuncIndex, number: u32, count: usize) -> Option<String> {
+        let from_debug_info = || {
+            let local = self.func(func)?;
+            let names = local.symbols.parameter_names(local.number, count)?;
+            names.get(number as usize).filter(|name| !name.is_empty()).cloned()
+        };
+        self.local_name(func, number).or_else(from_debug_info)
+    }
+
+    /// The variable on the stack in memory 0 that holds all of these bytes where a function, which is at the instruction at
+    /// `offset`, has this frame base; of a single module. What is its frame base, a rerun tells:
+    /// [`Activation::frame_base`](crate::Activation::frame_base).
+    pub fn stack_variable(
+        &self,
+        offset: CodeOffset,
+        base: u64,
+        memory: MemoryIndex,
+        bytes: &Range<u64>,
+    ) -> Option<Variable> {
+        let one = self.program.is_none() && memory.0 == 0 && !bytes.is_empty();
+        self.module(0).filter(|_| one)?.stack_variable(offset, base, bytes)
     }
 
     /// Memory and bytes of the variable with this name, with or without its scopes.

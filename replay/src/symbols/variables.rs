@@ -4,6 +4,7 @@
 
 use super::demangle::demangle;
 use super::dwarf;
+use super::frame_variables::FrameVariables;
 use super::layout::Layout;
 use super::metered::{MeteredReader, Supply};
 use super::types::{EntryAt, Types};
@@ -12,7 +13,7 @@ use gimli::{Abbreviation, AttributeValue, Dwarf, Expression, Operation, Unit, Un
 use serde::Serialize;
 use std::fmt;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Most variables that are kept.
 const MAX_VARIABLES: usize = 1_000_000;
@@ -53,6 +54,8 @@ pub(super) struct Variables {
     known: Vec<Known>,
     /// The largest size of one.
     largest: u64,
+    /// Those on the stack.
+    frames: OnceLock<FrameVariables>,
 }
 
 /// Debug information to read types from.
@@ -92,7 +95,8 @@ impl Variables {
         // A variable of a header is in every unit that includes it.
         known.dedup_by(|a, b| (a.start, a.size, &a.name) == (b.start, b.size, &b.name));
         let largest = known.iter().map(|variable| variable.size).max().unwrap_or(0);
-        Variables { debug: Mutex::new(Debug { supply, limit, dwarf, units }), known, largest }
+        let debug = Mutex::new(Debug { supply, limit, dwarf, units });
+        Variables { debug, known, largest, frames: OnceLock::new() }
     }
 
     /// The variable that holds all of these bytes, and the smallest part of it that does.
@@ -101,18 +105,47 @@ impl Variables {
         let before = self.known[..after].iter().rev().take(LOOK_BACK);
         let near = before.take_while(|variable| bytes.start - variable.start <= self.largest);
         let variable = near.into_iter().find(|variable| bytes.end - variable.start <= variable.size)?;
+        Some(self.part(&variable.name, variable.ty, variable.start..variable.start + variable.size, bytes))
+    }
+
+    /// The smallest part of a variable that holds some of its bytes.
+    fn part(&self, name: &str, ty: EntryAt, all: Range<u64>, bytes: &Range<u64>) -> Variable {
         let debug = self.debug.lock().unwrap_or_else(PoisonError::into_inner);
         debug.supply.refill(debug.limit);
         let types = Types { dwarf: &debug.dwarf, units: &debug.units };
-        let within = bytes.start - variable.start..bytes.end - variable.start;
-        let part = types.part(variable.ty, variable.size, &within);
-        Some(Variable {
-            path: printable(&format!("{}{}", variable.name, part.path)),
+        let within = bytes.start - all.start..bytes.end - all.start;
+        let part = types.part(ty, all.end - all.start, &within);
+        Variable {
+            path: printable(&format!("{name}{}", part.path)),
             ty: Some(types.name(part.ty)).filter(|name| name != "?").map(|name| printable_name(&name)),
-            address: variable.start + part.start,
+            address: all.start + part.start,
             size: part.size,
             offset: within.start - part.start,
+        }
+    }
+
+    fn frames(&self) -> &FrameVariables {
+        self.frames.get_or_init(|| {
+            let debug = self.debug.lock().unwrap_or_else(PoisonError::into_inner);
+            debug.supply.refill(debug.limit);
+            FrameVariables::load(Types { dwarf: &debug.dwarf, units: &debug.units })
         })
+    }
+
+    /// Where the code of each function with a frame base begins, and the local that holds it.
+    pub(super) fn frame_bases(&self) -> impl Iterator<Item = (u64, u32)> {
+        self.frames().bases()
+    }
+
+    /// The names of the parameters of the function whose code holds an address.
+    pub(super) fn parameters(&self, address: u64) -> &[String] {
+        self.frames().parameters(address)
+    }
+
+    /// The variable on the stack that holds these bytes, where a function is at an address of its code and has this frame base.
+    pub(super) fn on_frame(&self, address: u64, base: u64, bytes: &Range<u64>) -> Option<Variable> {
+        let (variable, start) = self.frames().at(address, base, bytes)?;
+        Some(self.part(&variable.name, variable.ty, start..start.checked_add(variable.size)?, bytes))
     }
 
     /// The variable with this name, or part of it: its bytes.

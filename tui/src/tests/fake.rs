@@ -332,6 +332,17 @@ impl Outline for Fake {
         CallFrame::stack(window, &Symbols::new(*b"\0asm\x01\0\0\0"), at, place).unwrap_or_default()
     }
 
+    fn stack_variable(
+        &self,
+        _: Side,
+        _: &CallWindow,
+        _: Position,
+        _: Option<CodePlace>,
+        _: (MemoryIndex, &Range<u64>),
+    ) -> Option<String> {
+        None
+    }
+
     fn call_text(&self, _: Side, activation: &Activation) -> String {
         activation.text(&Symbols::new(*b"\0asm\x01\0\0\0"))
     }
