@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::args::{GuestArgs, ReduceArgs};
 use crate::output::{bytes, grouped, print, print_json, quoted, tell};
 use crate::progress;
+use crate::render::InWords;
 use crate::request::{calls, guest_request, imports, inputs};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
@@ -102,7 +103,7 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         fs::set_permissions(script, executable).with_context(|| format!("making {} a program", script.display()))?;
     }
     if let Some(file) = &args.pack {
-        packed(&reduced, file)?;
+        packed(&reduced, file, args.json)?;
     }
     if args.json {
         print_json(&ReducedJson::new(&reduced, before))?;
@@ -189,12 +190,15 @@ fn of_module(args: &ReduceArgs, guest: &GuestArgs) -> Result<Source> {
     })
 }
 
-/// Packs the reduced module's traces.
-fn packed(reduced: &Reduced, file: &Path) -> Result<()> {
+/// Packs the reduced module's traces, and says before what of the user's is in them.
+fn packed(reduced: &Reduced, file: &Path, as_json: bool) -> Result<()> {
     let open = |name: &str| open_recorded(&reduced.traces.path().join(name));
     let mut sides = [open("lhs.fpt")?, open("rhs.fpt")?];
     let packing =
         Packing::prepare(&mut sides, &PackSettings::default()).context("packing the reduced module's traces")?;
+    if !as_json {
+        print(&format!("{} holds of yours:\n{}\n", file.display(), InWords(&packing.contents)))?;
+    }
     packing.write(file).with_context(|| format!("packing to {}", file.display()))?;
     Ok(())
 }

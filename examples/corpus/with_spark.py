@@ -3,7 +3,9 @@
 
 A task whose worker dies is tried again, and batches that are there already are not run again."""
 
+import os
 import pathlib
+import sys
 
 import corpus
 from pyspark.sql import SparkSession
@@ -13,13 +15,15 @@ def main():
     options = corpus.arguments(__doc__)
     # On this machine: a task for each processor, and four more attempts of one that fails.
     master = options.master or "local[*,5]"
+    if options.master is None:
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = SparkSession.builder.master(master).config("spark.ui.enabled", "false").getOrCreate()
     # Workers on other machines get the module along.
     spark.sparkContext.addPyFile(str(pathlib.Path(corpus.__file__)))
     batches = corpus.batches(options)
     tasks = spark.sparkContext.parallelize(batches, max(1, len(batches)))
-    for number in tasks.map(lambda batch: corpus.sweep(options, *batch)).toLocalIterator():
-        print(f"batch {number} of {len(batches)}", flush=True)
+    done = tasks.map(lambda batch: corpus.sweep(options, *batch)).collect()
+    print(f"{len(done)} of {len(batches)} batches", flush=True)
     spark.stop()
     corpus.merge(options)
 

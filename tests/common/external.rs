@@ -33,6 +33,8 @@ pub enum Need {
     Package(String),
     /// The Python package xxhash.
     Xxhash,
+    /// A package that [`cluster_python`] finds.
+    Cluster(&'static str),
     /// An old engine as a runner.
     Runner(&'static str),
     /// Any Node: the fetched one or the system's.
@@ -70,6 +72,7 @@ impl Need {
             Need::Library(name) => libraries().join(name).exists(),
             Need::Package(release) => packages().join(format!("wasmtime-{release}")).is_dir(),
             Need::Xxhash => packages().join("xxhash").is_dir(),
+            Need::Cluster(package) => finds_package(package),
             Need::Runner(name) => runners().join(name).is_file(),
             Need::Node => has_program(&node(), "--version"),
             Need::Packages => javascript().is_dir(),
@@ -96,6 +99,9 @@ impl Need {
             Need::Node => format!("install node, or run {FETCH}"),
             Need::Packages | Need::Npm(_) => "run tests/javascript/fetch.sh".to_string(),
             Need::Workload(_) => "run benches/fetch-workloads.sh".to_string(),
+            Need::Cluster(_) => {
+                "make a virtual environment target/engines/cluster with ray, pyspark and pyarrow".to_string()
+            }
             _ => format!("run {FETCH}"),
         }
     }
@@ -108,6 +114,7 @@ impl fmt::Display for Need {
             Need::Fetched(name) | Need::Library(name) => write!(f, "{name}"),
             Need::Package(release) => write!(f, "Python package wasmtime {release}"),
             Need::Xxhash => write!(f, "Python package xxhash"),
+            Need::Cluster(package) => write!(f, "Python package {package}"),
             Need::Node => write!(f, "node"),
             Need::Packages => write!(f, "packages from npm"),
             Need::Npm(name) => write!(f, "{name} from npm"),
@@ -235,6 +242,20 @@ pub fn javascript() -> PathBuf {
 pub fn node() -> String {
     let fetched = engines().join("node-24.20.0/bin/node");
     if fetched.is_file() { fetched.display().to_string() } else { "node".to_string() }
+}
+
+/// The Python that has engines for clusters: that of a virtual environment, otherwise the system's.
+pub fn cluster_python() -> PathBuf {
+    let own = folder("FORKPOINT_CLUSTER", "cluster").join("bin/python");
+    if own.is_file() { own } else { PathBuf::from("python3") }
+}
+
+/// Whether [`cluster_python`] has a package, and what the drivers need besides.
+fn finds_package(package: &str) -> bool {
+    let found = "import importlib.util as i, sys; sys.exit(not all(map(i.find_spec, sys.argv[1:])))";
+    let mut python = Command::new(cluster_python());
+    python.args(["-c", found, package, "pyarrow"]).stdout(Stdio::null()).stderr(Stdio::null());
+    python.status().is_ok_and(|status| status.success())
 }
 
 /// Whether the host's engine fuses multiply and add, and so differs from the portable target.
