@@ -1,14 +1,16 @@
 //! `forkpoint dap`: a debug adapter on standard input and output.
 
 use crate::answer::Answer;
+use crate::call_reruns::CallReruns;
 use crate::{output, source_maps, view};
 use anyhow::{Context, Result};
 use forkpoint_compare::in_one_line;
 use forkpoint_dap::{DapTrace, Launch, Traces, serve};
-use forkpoint_replay::SourceFiles;
+use forkpoint_replay::{CallSource, SourceFiles};
 use forkpoint_tui::Opened;
 use std::io::BufReader;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Runs the command.
 pub fn run() -> Result<Answer> {
@@ -22,6 +24,13 @@ fn traces(launch: &Launch) -> Result<Traces> {
     let (lhs, rhs, _) = view::opened(launch.lhs.as_deref(), launch.rhs.as_deref())?;
     let files =
         SourceFiles::new(launch.source.iter().map(PathBuf::as_path)).context("looking for a source folder")?;
-    let trace = |Opened { name, timeline }| DapTrace { name, timeline: source_maps::in_folders(timeline, &files) };
+    let calls = launch.calls.then(|| -> Arc<dyn CallSource> {
+        let files = view::files_of(launch.lhs.as_deref(), launch.rhs.as_deref());
+        Arc::new(CallReruns { files, engines: [None, None] })
+    });
+    let trace = |Opened { name, timeline }| {
+        let timeline = source_maps::in_folders(timeline, &files);
+        DapTrace { name, timeline, calls: calls.clone() }
+    };
     Ok((trace(lhs), rhs.map(trace)))
 }

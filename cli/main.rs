@@ -5,6 +5,7 @@
 
 mod answer;
 mod args;
+mod call_reruns;
 mod calls;
 mod ci;
 mod compare;
@@ -32,7 +33,6 @@ mod runner_check;
 mod source_maps;
 mod sweep;
 mod view;
-mod view_calls;
 mod view_state;
 mod why;
 

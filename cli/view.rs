@@ -2,8 +2,8 @@
 
 use crate::answer::Answer;
 use crate::args::{TraceArg, ViewArgs};
+use crate::call_reruns::CallReruns;
 use crate::output::{print, tell};
-use crate::view_calls::CallReruns;
 use crate::view_state::ViewState;
 use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
@@ -106,7 +106,7 @@ pub fn opened(lhs: Option<&Path>, rhs: Option<&Path>) -> Result<(Opened, Option<
 }
 
 /// The files of what [`opened`] opens.
-fn files_of(lhs: Option<&Path>, rhs: Option<&Path>) -> [Option<TraceArg>; 2] {
+pub fn files_of(lhs: Option<&Path>, rhs: Option<&Path>) -> [Option<TraceArg>; 2] {
     let trace = |file: &Path, side| Some(TraceArg { file: file.to_path_buf(), side });
     match (lhs, rhs) {
         (None, _) => last::files().map(|files| files.and_then(|file| trace(&file, None))),

@@ -16,7 +16,8 @@ external_tests! {
         bytes_are_watched_in_both_runs,
         requests_that_make_no_sense_are_answered,
         launches_that_cannot_be_are_explained,
-        a_single_trace_is_one_thread;
+        a_single_trace_is_one_thread,
+        callers_are_told_if_the_user_wants_them;
     [Need::Clang] => source_lines_are_shown_where_they_are_allowed;
     [Need::Node, Need::Packages] => the_client_of_vs_code_gets_along;
 }
@@ -413,4 +414,56 @@ fn the_client_of_vs_code_gets_along() {
         continue: exception, the runs differ\n\
         frame: step 9\n";
     assert_eq!(printed, expected, "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The names of the left run's frames.
+fn stack(editor: &mut Editor) -> Vec<String> {
+    let stack = editor.ask("stackTrace", json!({ "threadId": 1 }));
+    let frames = stack["stackFrames"].as_array().expect("frames");
+    frames.iter().map(|frame| frame["name"].as_str().expect("a name").to_string()).collect()
+}
+
+fn callers_are_told_if_the_user_wants_them() {
+    const MODULE: &[u8] = br#"(module (memory 1)
+        (func $down (param $n i32)
+          (i32.store (i32.const 16) (local.get $n))
+          (if (local.get $n) (then (call $down (i32.sub (local.get $n) (i32.const 1))))))
+        (func (export "run") (param $n i32) (call $down (local.get $n))))"#;
+    let folder = folder_with(&[("m.wat", MODULE)]);
+    for (call, file) in [("run 2", "m.fpt"), ("run 99", "deep.fpt")] {
+        let ran = run(folder.path(), &["record", "m.wat", "--invoke", call, "-o", file]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let launch = |calls: bool, at: u64| json!({ "lhs": "m.fpt", "at": at, "calls": calls });
+    let mut editor = Editor::launched(folder.path(), launch(false, 6));
+    let (first, last) = (editor.ask("evaluate", json!({ "expression": "i32(0x10)" })), stack(&mut editor));
+    assert_eq!((&first["result"], last), (&json!("i32 2"), vec!["down".to_string()]));
+    let mut editor = Editor::launched(folder.path(), launch(true, 6));
+    assert_eq!(stack(&mut editor), ["down", "down(n = i32 2)", "run(n = i32 2)"]);
+    // In the text of the caller, at the call; what is known of the event is not the caller's.
+    let frames = editor.ask("stackTrace", json!({ "threadId": 1 }));
+    let frame = &frames["stackFrames"][1];
+    let source = editor.ask("source", json!({ "source": frame["source"], "sourceReference": 0 }));
+    let line = source["content"].as_str().and_then(|text| text.lines().nth(frame["line"].as_u64()? as usize - 1));
+    assert_eq!(line.map(str::trim), Some("call $down"));
+    assert_eq!(editor.ask("scopes", json!({ "frameId": frame["id"] }))["scopes"], json!([]));
+    editor.go("stepIn");
+    assert_eq!(stack(&mut editor).len(), 4);
+    editor.go("reverseContinue");
+    assert_eq!(stack(&mut editor).len(), 1, "no instruction, no callers");
+    // Of a deep stack both ends.
+    let mut editor = Editor::launched(folder.path(), json!({ "lhs": "deep.fpt", "at": 100, "calls": true }));
+    let deep = stack(&mut editor);
+    assert!(deep.len() < 70 && deep.iter().any(|name| name.ends_with(" more)")), "{deep:?}");
+    assert_eq!(deep.last().map(String::as_str), Some("run(n = i32 99)"));
+
+    // A recording that cannot be run again says so.
+    let script = repository("tests/scripts/linked.wast");
+    let ran = run(folder.path(), &["record", &script.display().to_string(), "-o", "script.fpt"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let dumped = run(folder.path(), &["dump", "script.fpt", "--json"]);
+    let store = dumped.stdout.lines().position(|line| line.contains(".store")).expect("a store");
+    let mut editor = Editor::launched(folder.path(), json!({ "lhs": "script.fpt", "at": store, "calls": true }));
+    let told = stack(&mut editor);
+    assert!(told.last().is_some_and(|name| name.starts_with("(no callers: ")), "{told:?}");
 }

@@ -5,7 +5,7 @@ use crate::memory::{Byte, number};
 use crate::place::{Place, thread_of};
 use crate::protocol::{Out, Request, read};
 use crate::travel::{Step, Stop, Way};
-use crate::{DapError, Launch, Traces, code, evaluate, frames, memory, sources, travel, variables};
+use crate::{DapError, Launch, Traces, callers, code, evaluate, frames, memory, sources, travel, variables};
 use forkpoint_replay::{ReplayError, Side, printable};
 use forkpoint_traces::MemoryIndex;
 use serde_json::{Value, json};
@@ -138,9 +138,11 @@ impl<W: Write> Adapter<'_, W> {
                 json!({ "threads": place.sides().map(thread).collect::<Vec<_>>() })
             }
             "stackTrace" => {
+                let pause = Arc::clone(&self.pause);
                 let place = self.place()?;
                 let side = side(place, thread())?;
-                let all = frames::stack(place, side).map_err(words)?;
+                let mut all = frames::stack(place, side).map_err(words)?;
+                all.extend(callers::of_event(place, side, &pause).map_err(words)?);
                 let first = arguments["startFrame"].as_u64().unwrap_or(0) as usize;
                 let levels = arguments["levels"].as_u64().filter(|levels| *levels > 0).unwrap_or(u64::MAX) as usize;
                 let shown: Vec<_> = all.iter().skip(first).take(levels).collect();
@@ -148,8 +150,12 @@ impl<W: Write> Adapter<'_, W> {
             }
             "scopes" => {
                 let place = self.place()?;
-                let side = frames::side_of(place, arguments["frameId"].as_i64().unwrap_or(0));
-                variables::scopes(side.ok_or("there is no such frame")?)
+                let frame = arguments["frameId"].as_i64().unwrap_or(0);
+                let side = frames::side_of(place, frame).ok_or("there is no such frame")?;
+                match callers::is_one(frame) {
+                    true => json!({ "scopes": [] }),
+                    false => variables::scopes(side),
+                }
             }
             "variables" => {
                 let reference = arguments["variablesReference"].as_i64().unwrap_or(0);

@@ -1,14 +1,14 @@
-//! The stack of a thread: the event's function and what was inlined into it. Traces have no callers.
+//! The innermost frames of a thread: the event's function and what was inlined into it.
 
 use crate::place::{Place, thread_of};
 use crate::sources;
-use forkpoint_replay::{ReplayError, Side, describe, place_of};
+use forkpoint_replay::{ReplayError, Side, Symbols, describe, place_of};
 use forkpoint_traces::{CodeOffset, FuncIndex};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Frames of one thread are numbered from its number times this.
-const FRAMES: i64 = 1000;
+pub(crate) const FRAMES: i64 = 1000;
 
 /// Most frames: functions inlined into each other.
 const MOST: usize = 64;
@@ -32,39 +32,64 @@ pub(crate) fn stack(place: &mut Place, side: Side) -> Result<Vec<Value>, ReplayE
             Some(_) => "(events that the trace leaves out)",
             None => "(no event beside the other run's)",
         };
-        return Ok(vec![json!({ "id": first, "name": name, "line": 0, "column": 0, "presentationHint": "label" })]);
+        return Ok(labelled(name, first));
     };
     let timeline = place.timeline(side);
     let symbols = Arc::clone(timeline.symbols());
     let Some((func, offset)) = place_of(&event, timeline.trace().sites()) else {
         let name = describe(&event, timeline.trace().sites(), &symbols);
-        return Ok(vec![json!({ "id": first, "name": name, "line": 0, "column": 0, "presentationHint": "label" })]);
+        return Ok(labelled(&name, first));
     };
-    let wat = sources::of_function(&symbols, func);
-    let line = sources::line_of(&symbols, func, offset).unwrap_or(0);
-    let ip = format!("{:#x}", offset.0);
+    let mut frames = in_sources(place, &symbols, func, offset);
+    // The instruction itself, whatever the source is.
+    frames.push(in_text(&symbols, func, offset, &symbols.function_name(func)));
+    number(&mut frames, first);
+    Ok(frames)
+}
+
+/// Numbers frames from `first` on.
+pub(crate) fn number(frames: &mut [Value], first: i64) {
+    for (id, frame) in (first..).zip(frames) {
+        frame["id"] = id.into();
+    }
+}
+
+/// The frames at an instruction by lines of files that may be named, innermost first: a function and what was inlined into it.
+pub(crate) fn in_sources(place: &Place, symbols: &Symbols, func: FuncIndex, offset: CodeOffset) -> Vec<Value> {
     let mut frames = Vec::new();
-    for (number, frame) in symbols.source(offset).iter().take(MOST).enumerate() {
+    for frame in symbols.source(offset).iter().take(MOST) {
         let name = frame.function.clone().unwrap_or_else(|| symbols.function_name(func));
         let path = frame.file.as_deref().and_then(|file| place.files.locate(file).ok());
         let (Some(path), Some(line)) = (path, frame.line) else { continue };
         frames.push(json!({
-            "id": first + number as i64,
             "name": name,
             "line": line,
             "column": frame.column.unwrap_or(0),
             "source": { "name": path.file_name().unwrap_or_default().to_string_lossy(), "path": path },
-            "instructionPointerReference": ip,
+            "instructionPointerReference": format!("{:#x}", offset.0),
         }));
     }
-    // The instruction itself, whatever the source is.
-    frames.push(json!({
-        "id": first + frames.len() as i64,
-        "name": symbols.function_name(func),
-        "line": line,
+    frames
+}
+
+/// The frame at an instruction in the text of its function.
+pub(crate) fn in_text(symbols: &Symbols, func: FuncIndex, offset: CodeOffset, name: &str) -> Value {
+    json!({
+        "name": name,
+        "line": sources::line_of(symbols, func, offset).unwrap_or(0),
         "column": 0,
-        "source": wat,
-        "instructionPointerReference": ip,
-    }));
-    Ok(frames)
+        "source": sources::of_function(symbols, func),
+        "instructionPointerReference": format!("{:#x}", offset.0),
+    })
+}
+
+fn labelled(name: &str, id: i64) -> Vec<Value> {
+    let mut frames = vec![label(name)];
+    number(&mut frames, id);
+    frames
+}
+
+/// A frame that only says something.
+pub(crate) fn label(name: &str) -> Value {
+    json!({ "name": name, "line": 0, "column": 0, "presentationHint": "label" })
 }

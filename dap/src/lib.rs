@@ -1,13 +1,14 @@
 //! Two traces in lockstep in an editor, by the [Debug Adapter Protocol]: `forkpoint dap` as a library.
 //!
 //! The two runs are two threads that step together, forwards and backwards, over the same rows as in the terminal's view. Nothing
-//! runs: what an editor calls a stop is a position of the traces, and memory is what it was before the event there.
+//! runs, unless the user wants callers: what an editor calls a stop is a position of the traces, and memory is what it was before the
+//! event there.
 //!
 //! Constraints: what a trace says reaches the editor without control characters; a file is named only if it lies in a folder that
 //! the user allows; a long search can be paused; an answer takes bounded memory, whatever is asked for.
 //!
 //! To get started: [`serve`]. Inside, `protocol.rs` frames messages, `adapter.rs` takes requests, `place.rs` is where both traces are,
-//! `travel.rs` moves there, `frames.rs`, `variables.rs` and `memory.rs` show it.
+//! `travel.rs` moves there, `frames.rs`, `callers.rs`, `variables.rs` and `memory.rs` show it.
 //!
 //! [Debug Adapter Protocol]: https://microsoft.github.io/debug-adapter-protocol/
 
@@ -16,6 +17,7 @@
 
 mod adapter;
 mod breakpoints;
+mod callers;
 mod code;
 mod evaluate;
 mod frames;
@@ -27,10 +29,11 @@ mod travel;
 mod variables;
 
 pub use adapter::serve;
-use forkpoint_replay::Timeline;
+use forkpoint_replay::{CallSource, Timeline};
 use serde::Deserialize;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// What the editor's launch configuration asks for.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -45,6 +48,9 @@ pub struct Launch {
     /// Folders whose files the editor may be sent to.
     #[serde(default)]
     pub source: Vec<PathBuf>,
+    /// Whether recordings are run again to tell which functions were active.
+    #[serde(default)]
+    pub calls: bool,
 }
 
 /// A trace to look at.
@@ -53,6 +59,8 @@ pub struct DapTrace {
     pub name: String,
     /// The trace.
     pub timeline: Timeline,
+    /// Who tells of calls, which a trace does not hold.
+    pub calls: Option<Arc<dyn CallSource>>,
 }
 
 /// One trace, or two.

@@ -1,7 +1,10 @@
 //! Where both traces are: a row of their alignment.
 
 use crate::{DapTrace, Launch, Traces};
-use forkpoint_replay::{Alignment, Divergence, NanBits, ReplayError, Side, SourceFiles, Timeline, first_divergence};
+use forkpoint_replay::{
+    Alignment, CallSource, Divergence, KnownCalls, NanBits, ReplayError, Side, SourceFiles, Timeline,
+    first_divergence,
+};
 use forkpoint_traces::{Event, Position};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,6 +16,8 @@ pub(crate) struct Place {
     alignment: Alignment,
     pub(crate) divergence: Option<Divergence>,
     row: u64,
+    /// What is known of calls.
+    pub(crate) calls: KnownCalls,
     /// The files that may be named.
     pub(crate) files: Arc<SourceFiles>,
 }
@@ -34,7 +39,8 @@ impl Place {
             }
         };
         let at = launch.at.map(Position).or(divergence.as_ref().map(|divergence| divergence.position));
-        let mut place = Place { lhs, rhs, alignment, divergence, row: 0, files: Arc::new(files) };
+        let mut place =
+            Place { lhs, rhs, alignment, divergence, row: 0, calls: KnownCalls::default(), files: Arc::new(files) };
         if let Some(at) = at {
             if at.0 >= place.lhs.timeline.len() && launch.at.is_some() {
                 let (name, events) = (&place.lhs.name, place.lhs.timeline.len());
@@ -60,6 +66,11 @@ impl Place {
     /// The name of a trace.
     pub(crate) fn name(&self, side: Side) -> &str {
         self.opened(side).map_or("", |opened| &opened.name)
+    }
+
+    /// Who tells of a side's calls.
+    pub(crate) fn caller_source(&self, side: Side) -> Option<Arc<dyn CallSource>> {
+        self.opened(side)?.calls.clone()
     }
 
     fn opened(&self, side: Side) -> Option<&DapTrace> {

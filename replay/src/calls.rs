@@ -1,8 +1,10 @@
 //! Which functions were active at a position: a trace does not hold that, a rerun tells it of some stretch.
 
 mod report;
+mod source;
 
 pub use report::{ArgumentReport, CallFrame, CallStack, CallsReport, SideCalls, stack_variable};
+pub use source::{CallSource, KnownCalls};
 
 use forkpoint_traces::{CallStep, CallSteps, FuncIndex, Place, Position, WasmValue};
 use std::collections::HashSet;

@@ -71,7 +71,8 @@ pub use builds::{
     DifferingBytes, FollowedStores, FunctionMatch, SeenRow, align_builds, are_builds,
 };
 pub use calls::{
-    Activation, ArgumentReport, CallFrame, CallStack, CallWindow, CallsReport, SideCalls, stack_variable,
+    Activation, ArgumentReport, CallFrame, CallSource, CallStack, CallWindow, CallsReport, KnownCalls, SideCalls,
+    stack_variable,
 };
 pub use describe::{StoreText, describe, describe_with_place, describe_without_value, place_of, variable_of};
 pub use disassembly::{DisassemblyError, NativeLine, SiteRange, disassemble, site_range};

@@ -8,7 +8,7 @@
 //! screenful of what was read, whatever the length of the trace.
 
 use crate::action::Awaited;
-use crate::calls::KnownCalls;
+use crate::calls::Calls;
 use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
 use crate::in_view::InView;
@@ -74,7 +74,7 @@ pub(crate) struct App {
     /// The unequal events to pass over.
     pub(crate) ignored: Option<EventFilter>,
     /// The calls that are known, and what tells them.
-    pub(crate) calls: KnownCalls,
+    pub(crate) calls: Calls,
     /// The folders from which source files may be read.
     pub(crate) sources: SourceFiles,
     /// Keys that the user bound.
@@ -137,7 +137,7 @@ impl App {
             sizes: Sizes::default(),
             watches: Vec::new(),
             ignored: None,
-            calls: KnownCalls::default(),
+            calls: Calls::default(),
             sources: SourceFiles::default(),
             keymap: Keymap::default(),
             outgoing: None,

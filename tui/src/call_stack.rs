@@ -25,7 +25,7 @@ impl App {
 
     /// The window that tells of the event under the cursor.
     pub(crate) fn window_here(&self) -> Option<&CallWindow> {
-        self.calls.window(self.focus.side, self.position_here()?)
+        self.calls.known.window(self.focus.side, self.position_here()?)
     }
 
     /// Shows the calls; those that are not known come as an errand.
@@ -49,7 +49,7 @@ impl App {
 
     /// Keeps the calls that an errand has brought, and takes its step.
     pub(crate) fn take_calls(&mut self, errand: &Errand, window: CallWindow) {
-        self.calls.keep(errand.side, window);
+        self.calls.known.keep(errand.side, window);
         if let Aim::Calls(_, Some((step, direction))) = &errand.aim {
             self.step_known(*step, *direction);
         }
@@ -59,7 +59,7 @@ impl App {
     pub(crate) fn refuse_calls(&mut self, errand: &Errand, why: &str) {
         let position = self.outline.row(errand.row).of(errand.side);
         if let (Aim::Calls(..), Some(position)) = (&errand.aim, position) {
-            self.calls.refuse(errand.side, position, printable(why));
+            self.calls.known.refuse(errand.side, position, printable(why));
         }
     }
 
@@ -109,7 +109,7 @@ impl App {
 
     /// The variable on the stack that an event writes, where the calls around it are known.
     pub(crate) fn stack_variable(&self, side: Side, at: Position, event: &EventLine) -> Option<String> {
-        let window = self.calls.window(side, at)?;
+        let window = self.calls.known.window(side, at)?;
         let (memory, address, length) = event.written?;
         let bytes = address..address.checked_add(length)?;
         self.outline.stack_variable(side, window, at, event.place, (memory, &bytes))
@@ -122,8 +122,8 @@ impl App {
         let Some(at) = self.position_here() else {
             return one("no event is under the cursor on this side");
         };
-        let Some(window) = self.calls.window(side, at) else {
-            return match (self.calls.why_not(side, at), &self.calls.service) {
+        let Some(window) = self.calls.known.window(side, at) else {
+            return match (self.calls.known.why_not(side, at), &self.calls.service) {
                 (Some(why), _) => one(why),
                 (None, None) => one("a trace has no calls, and nothing here can run the recording again for them"),
                 (None, Some(_)) => one("not known yet: Enter here runs the recording again up to this event"),

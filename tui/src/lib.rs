@@ -76,7 +76,6 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
-pub use calls::CallSource;
 use forkpoint_replay::{ReplayError, Side, SourceFiles, Timeline, printable};
 use forkpoint_traces::Position;
 pub use keymap::KeysError;
@@ -169,7 +168,7 @@ impl Viewer {
 
     /// The same with something that can tell which functions were active, by running a recording again.
     #[must_use]
-    pub fn with_calls(mut self, source: Arc<dyn CallSource>) -> Viewer {
+    pub fn with_calls(mut self, source: Arc<dyn forkpoint_replay::CallSource>) -> Viewer {
         self.0.calls.service = Some(calls::CallService(source));
         self
     }

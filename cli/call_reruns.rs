@@ -1,19 +1,18 @@
-//! Calls for the viewer: runs a recording again when it asks, on its worker's thread.
+//! Calls for the viewer and for editors: runs a recording again when they ask, on their thread.
 
 use crate::args::TraceArg;
 use crate::files::reader;
 use crate::rerun::Rerun;
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, calls_around, in_one_line};
-use forkpoint_replay::{CallWindow, Side, Timeline};
+use forkpoint_replay::{CallSource, CallWindow, Side, Timeline};
 use forkpoint_tracer::{EngineSpec, Request};
 use forkpoint_traces::Position;
-use forkpoint_tui::CallSource;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// How often the viewer hears how far a run is, and may stop it.
+/// How often whoever asks hears how far a run is, and may stop it.
 const LOOK: Duration = Duration::from_millis(30);
 
 /// What runs recordings again.
