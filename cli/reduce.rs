@@ -15,7 +15,7 @@ use forkpoint_compare::{
 };
 use forkpoint_replay::{PackSettings, Packing, printable};
 use forkpoint_tracer::{EngineSpec, Imports, Invocation, Mode, Request, Stdio, WasmtimeSpec};
-use recording::Recordings;
+use recording::RecordedHost;
 use serde::Serialize;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -27,18 +27,7 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
     let guest = args.guest();
     let file = guest.file().to_path_buf();
     let scripts = guest.run.host_scripts();
-    let source = if recording::is_recording(&file) {
-        let recorded = recording::read(args)?;
-        Source {
-            name: recorded.name.clone(),
-            module: recorded.module.clone(),
-            calls: recorded.calls.clone(),
-            sides: recorded.sides.clone(),
-            recorded: Some(recorded),
-        }
-    } else {
-        of_module(args, &guest)?
-    };
+    let source = if recording::is_recording(&file) { recording::read(args)? } else { of_module(args, &guest)? };
     let read = inputs(guest.files().chain(args.other.clone()), &guest.run);
     for output in [Some(&args.output), args.pack.as_ref(), args.state.as_ref()].into_iter().flatten() {
         refuse_same(output, &read)?;
@@ -80,7 +69,7 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
     };
     drop(shown);
     let command = match &recorded {
-        Some(recorded) => command::of_recording(args, recorded, &reduced),
+        Some(_) => command::of_recording(args, &reduction.sides, &reduced),
         None => command::of_module(args, &file, &reduced),
     };
     let is_binary = args.output.extension().is_some_and(|extension| extension == "wasm");
@@ -148,7 +137,7 @@ struct Source {
     module: Vec<u8>,
     calls: Vec<Invocation>,
     sides: [Request; 2],
-    recorded: Option<Recordings>,
+    recorded: Option<RecordedHost>,
 }
 
 fn of_module(args: &ReduceArgs, guest: &GuestArgs) -> Result<Source> {

@@ -9,7 +9,7 @@ use forkpoint_replay::Pack;
 use forkpoint_tracer::instrument::{Options, Style};
 use forkpoint_tracer::{EngineSpec, FeatureSwitches, HostSource, Keep, Program, Recorded, Request, Scratch, Stdio};
 use forkpoint_traces::{DigestOf, Excerpt, ExcerptModule, Header, TraceReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A request for a run under the conditions of a recording.
 pub fn recorded_request(header: &Header) -> Result<Request> {
@@ -44,6 +44,35 @@ pub fn named_engine(spec: &str) -> Result<EngineSpec> {
     }
 }
 
+/// Refuses a recording that holds less than everything.
+pub fn refuse_part(trace: &TraceReader, file: &Path) -> Result<()> {
+    if let Some(scope) = &trace.header().recorder.scope {
+        bail!("{} holds {scope} only: record everything to run it again", file.display());
+    }
+    Ok(())
+}
+
+/// What a rerun keeps, to be compared with the recording: of events that it leaves out, it has digests to compare.
+pub fn kept_like(trace: &TraceReader) -> Keep {
+    match trace.digests(DigestOf::Records) {
+        Some(_) => Keep::Window { from: 0, to: u64::MAX },
+        None => Keep::Full,
+    }
+}
+
+/// The file whose host log answers a rerun of the trace in `file`, a trace or a pack: the engine's process opens it by the name of
+/// a trace. What a pack holds goes to `folder`.
+pub fn host_log(trace: &mut TraceReader, file: &Path, folder: &Scratch) -> Result<PathBuf> {
+    if !Pack::is_one(file) {
+        return Ok(file.to_path_buf());
+    }
+    let (header, words) = (trace.header().clone(), trace.words().clone());
+    let log = folder.path().join("log.fpt");
+    let excerpt = Excerpt { held: &[], header: &header, words: &words, module: ExcerptModule::Same, edit: None };
+    trace.excerpt(excerpt, &log, &mut |_| true).with_context(|| format!("the recording {}", file.display()))?;
+    Ok(log)
+}
+
 /// A recording that is about to be run again, with its host log.
 pub struct Rerun {
     /// Its module and calls.
@@ -58,33 +87,17 @@ impl Rerun {
     /// Prepares a run of the trace in `file`, a trace or a pack, under an engine or else under the one that it names.
     pub fn new(trace: &mut TraceReader, file: &Path, engine: Option<&EngineSpec>) -> Result<Rerun> {
         let recording = || format!("the recording {}", file.display());
-        if let Some(scope) = &trace.header().recorder.scope {
-            bail!("{} holds {scope} only: record everything to run it again", file.display());
-        }
+        refuse_part(trace, file)?;
         let engine = match engine {
             Some(engine) => engine.clone(),
             None => named_engine(&trace.header().engine.spec)?,
         };
         let program = Program::recorded(trace).with_context(recording)?;
         let base = recorded_request(trace.header()).with_context(recording)?;
-        // Of events that the recording leaves out, it has digests to compare.
-        let everything = Keep::Window { from: 0, to: u64::MAX };
-        let keep = if trace.digests(DigestOf::Records).is_some() { everything } else { Keep::Full };
+        let keep = kept_like(trace);
         let folder = Scratch::new().context("creating a temporary folder")?;
-        // The engine's process opens the host log by the name of a trace.
-        let log = match Pack::is_one(file) {
-            true => {
-                let (header, words) = (trace.header().clone(), trace.words().clone());
-                let log = folder.path().join("log.fpt");
-                let module = ExcerptModule::Same;
-                let excerpt = Excerpt { held: &[], header: &header, words: &words, module, edit: None };
-                trace.excerpt(excerpt, &log, &mut |_| true).with_context(recording)?;
-                log
-            }
-            false => file.to_path_buf(),
-        };
+        let host = HostSource::Log(host_log(trace, file, &folder)?);
         let output = folder.path().join("again.fpt");
-        let host = HostSource::Log(log);
         let request = Request { engine, output, host, output_streams: Stdio::Null, keep, ..base };
         Ok(Rerun { program, request, _folder: folder })
     }

@@ -7,13 +7,13 @@ use crate::output::{print, print_json, quoted, tell};
 use crate::progress::{self, Terminal};
 use crate::record::javascript;
 use crate::render::print_compared;
-use crate::rerun::{named_engine, recorded_request};
+use crate::rerun::{kept_like, named_engine, recorded_request, refuse_part};
 use crate::source_maps;
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{CompareError, Compared, Comparison, Reask, Recording, Settings, record_app};
 use forkpoint_replay::printable;
-use forkpoint_tracer::{AppRecorded, EngineSpec, Keep, Request, Scratch, Stdio};
-use forkpoint_traces::{DigestOf, TraceReader};
+use forkpoint_tracer::{AppRecorded, EngineSpec, Request, Scratch, Stdio};
+use forkpoint_traces::TraceReader;
 use serde::Serialize;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,18 +46,14 @@ fn compared(args: &CompareArgs) -> Result<Answer> {
     };
     let opened = timeline(&file)?;
     let trace = opened.trace();
-    if let Some(scope) = &trace.header().recorder.scope {
-        bail!("{} holds {scope} only: record everything to run it again", file.display());
-    }
+    refuse_part(trace, &file)?;
     let again = args.lhs.clone().or(recorder).map_or_else(|| engine_of(trace, &engines), Ok);
     let recording = Recording::new(&file, allowance()?, again.as_ref().err().cloned())?;
     let what = || format!("the recording {}", file.display());
     let program = recording.program().with_context(what)?;
-    // Of events that the recording leaves out, it has digests to compare.
-    let everything = Keep::Window { from: 0, to: u64::MAX };
     let base = Request {
         timeout: args.run.timeout,
-        keep: if trace.digests(DigestOf::Records).is_some() { everything } else { Keep::Full },
+        keep: kept_like(trace),
         ..recorded_request(trace.header()).with_context(what)?
     };
     drop(opened);

@@ -1,9 +1,9 @@
 //! The command that compares a reduced module.
 
-use super::recording::Recordings;
 use crate::args::ReduceArgs;
 use crate::output::quoted;
 use forkpoint_compare::Reduced;
+use forkpoint_tracer::Request;
 use std::path::Path;
 
 /// Options of `reduce` that `compare` does not have, each with a value.
@@ -54,16 +54,16 @@ pub fn of_module(args: &ReduceArgs, file: &Path, reduced: &Reduced) -> Vec<Strin
 }
 
 /// The same for one that came out of recordings, which name calls, engines and limits.
-pub fn of_recording(args: &ReduceArgs, recorded: &Recordings, reduced: &Reduced) -> Vec<String> {
+pub fn of_recording(args: &ReduceArgs, sides: &[Request; 2], reduced: &Reduced) -> Vec<String> {
     let mut words = vec!["forkpoint".to_string(), "compare".to_string(), quoted(args.output.as_os_str())];
     for call in &reduced.calls {
         words.extend(["--invoke".to_string(), quoted(call.to_string().as_ref())]);
     }
-    for (name, side) in ["lhs", "rhs"].into_iter().zip(&recorded.sides) {
+    for (name, side) in ["lhs", "rhs"].into_iter().zip(sides) {
         words.extend([format!("--{name}"), quoted(side.engine.to_string().as_ref())]);
         words.extend(side.memory_page_limit.map(|pages| format!("--{name}-memory-page-limit={pages}")));
     }
-    let side = &recorded.sides[0];
+    let side = &sides[0];
     for (name, switches) in [("features", &side.features), ("run-features", &side.run_features)] {
         let list = Vec::<String>::from(switches.clone());
         if !list.is_empty() {

@@ -2,43 +2,32 @@
 
 use crate::args::{ReduceArgs, TraceArg};
 use crate::files::reader;
-use crate::rerun::{named_engine, recorded_request};
+use crate::reduce::Source;
+use crate::rerun::{host_log, named_engine, recorded_request};
 use anyhow::{Context, Result, bail};
 use forkpoint_replay::{Pack, Side, printable};
 use forkpoint_tracer::instrument::Options;
 use forkpoint_tracer::{EngineSpec, Invocation, Request, Scratch, Stdio};
-use forkpoint_traces::{Argument, EngineWords, Excerpt, ExcerptModule, Header, Step, TraceReader};
-use std::fs::File;
-use std::io::Read;
+use forkpoint_traces::{Argument, Header, Step, TraceReader, is_trace};
 use std::path::{Path, PathBuf};
 
-/// What a trace begins with.
-const MAGIC: &[u8] = b"\x89FPTRACE";
-
-/// What recordings say of the runs.
-pub struct Recordings {
-    pub name: String,
-    pub module: Vec<u8>,
-    /// Without those that JavaScript makes.
-    pub calls: Vec<Invocation>,
-    /// Whether the program lives in JavaScript.
+/// Who answers in place of the host of a program that was recorded.
+pub struct RecordedHost {
+    /// Whether the program lives in JavaScript, whose calls are not among those of the source.
     pub javascript: bool,
     /// The trace whose host log answers.
     pub log: PathBuf,
-    pub sides: [Request; 2],
     /// Holds the log of a pack.
     _folder: Scratch,
 }
 
 /// Whether a file is a recording or a pack of two, and no module.
 pub fn is_recording(file: &Path) -> bool {
-    let mut begins = [0; MAGIC.len()];
-    let trace = File::open(file).and_then(|mut file| file.read_exact(&mut begins)).is_ok() && begins == MAGIC;
-    trace || Pack::is_one(file)
+    is_trace(file) || Pack::is_one(file)
 }
 
 /// Reads the recordings that `args` names.
-pub fn read(args: &ReduceArgs) -> Result<Recordings> {
+pub fn read(args: &ReduceArgs) -> Result<Source> {
     let file = args.program.module.clone().unwrap_or_default();
     let run = &args.run;
     if !run.invoke.is_empty() || !run.arguments.is_empty() || !run.dir.is_empty() || !run.env.is_empty() {
@@ -46,7 +35,7 @@ pub fn read(args: &ReduceArgs) -> Result<Recordings> {
     }
     let open = |file: &Path, side| reader(&TraceArg { file: file.to_path_buf(), side });
     let is_pack = Pack::is_one(&file);
-    let lhs = open(&file, is_pack.then_some(Side::Lhs))?;
+    let mut lhs = open(&file, is_pack.then_some(Side::Lhs))?;
     let rhs = match &args.other {
         Some(other) if is_pack => bail!("{} holds both runs: leave out {}", file.display(), other.display()),
         Some(other) => Some(open(other, None)?),
@@ -94,20 +83,8 @@ pub fn read(args: &ReduceArgs) -> Result<Recordings> {
     ];
     let (name, module) = (printable(&header.module.name), lhs.module().to_vec());
     let folder = Scratch::new().context("creating a temporary folder")?;
-    let log = match is_pack {
-        true => unpacked(lhs, &folder).with_context(|| format!("reading {shown}"))?,
-        false => file,
-    };
-    Ok(Recordings { name, module, calls, javascript, log, sides, _folder: folder })
-}
-
-/// The engine's process opens a host log by the name of a trace.
-fn unpacked(mut trace: TraceReader, folder: &Scratch) -> Result<PathBuf> {
-    let (header, words) = (trace.header().clone(), EngineWords::default());
-    let log = folder.path().join("log.fpt");
-    let excerpt = Excerpt { held: &[], header: &header, words: &words, module: ExcerptModule::Same, edit: None };
-    trace.excerpt(excerpt, &log, &mut |_| true)?;
-    Ok(log)
+    let log = host_log(&mut lhs, &file, &folder)?;
+    Ok(Source { name, module, calls, sides, recorded: Some(RecordedHost { javascript, log, _folder: folder }) })
 }
 
 /// A recorded call as a user would write it.

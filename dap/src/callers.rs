@@ -43,10 +43,9 @@ pub(crate) fn of_event(place: &mut Place, side: Side, pause: &Arc<AtomicBool>) -
         return Ok(frames);
     };
     let mut frames = Vec::new();
-    for (inner, outer) in stack.iter().zip(stack.iter().skip(1)) {
-        let between = outer.number.saturating_sub(inner.number + 1);
-        if between > 0 {
-            frames.push(label(&format!("({between} more)")));
+    for (count, outer) in CallFrame::with_gaps(&stack).skip(1) {
+        if count > 0 {
+            frames.push(label(&format!("({count} more)")));
         }
         let Some(site) = &outer.at else {
             frames.push(label(&outer.call()));

@@ -290,38 +290,32 @@ impl CallWindow {
         stretches
     }
 
-    /// The steps of what is active at an event.
-    fn active(&self, at: Position) -> Option<HashSet<usize>> {
-        Some(self.walk(at)?.active.into_iter().map(|(_, number)| number).collect())
+    /// The stretches of events of what is active at an event, or of no function.
+    fn events_of_active(&self, at: Position) -> Option<impl Iterator<Item = Range<Position>>> {
+        let active: HashSet<usize> = self.walk(at)?.active.into_iter().map(|(_, number)| number).collect();
+        let stretches = self.stretches();
+        let ends: Vec<Position> =
+            stretches.iter().skip(1).map(|(start, _)| *start).chain([self.covers.end]).collect();
+        let of_active = stretches
+            .into_iter()
+            .zip(ends)
+            .filter(move |((_, innermost), _)| innermost.is_none_or(|number| active.contains(&number)));
+        Some(of_active.map(|((start, _), end)| start..end))
     }
 
     /// The next event after the one at a position that is not of a function which was called in between; `None` if there is
     /// none in the window.
     pub fn step_over(&self, at: Position) -> Option<Position> {
-        let active = self.active(at)?;
         let from = at.next();
-        let stretches = self.stretches();
-        let ends = stretches.iter().skip(1).map(|(start, _)| *start).chain([self.covers.end]);
-        stretches
-            .iter()
-            .zip(ends)
-            .filter(|((_, innermost), end)| from < *end && innermost.is_none_or(|number| active.contains(&number)))
-            .map(|((start, _), _)| from.max(*start))
-            .next()
+        let events = self.events_of_active(at)?;
+        events.filter(|events| from < events.end).map(|events| from.max(events.start)).next()
     }
 
     /// The same for the last event before it.
     pub fn step_over_back(&self, at: Position) -> Option<Position> {
-        let active = self.active(at)?;
-        let stretches = self.stretches();
-        let ends = stretches.iter().skip(1).map(|(start, _)| *start).chain([self.covers.end]);
-        stretches
-            .iter()
-            .zip(ends)
-            .filter(|((start, innermost), _)| *start < at && innermost.is_none_or(|number| active.contains(&number)))
-            .filter_map(|(_, end)| end.min(at).0.checked_sub(1).map(Position))
-            .last()
-            .filter(|found| self.covers.contains(found))
+        let events = self.events_of_active(at)?.filter(|events| events.start < at);
+        let last = events.filter_map(|events| events.end.min(at).0.checked_sub(1).map(Position)).last();
+        last.filter(|found| self.covers.contains(found))
     }
 
     /// The first event after the innermost activation at an event has ended; `None` if it does not end in the window.

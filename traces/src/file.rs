@@ -10,6 +10,7 @@ mod output;
 mod reader;
 mod writer;
 
+pub use open::is_trace;
 pub use output::{Unfinished, unfinished};
 pub use reader::{Excerpt, ExcerptModule, HostLog, Scanner, TraceReader};
 pub use writer::{Finished, TraceWriter};

@@ -81,7 +81,7 @@ pub use error::TraceError;
 pub use event::{Event, Observation, Value};
 pub use file::{
     Excerpt, ExcerptModule, FORMAT_VERSION, Finished, HostLog, Scanner, TraceReader, TraceWriter, Unfinished,
-    unfinished,
+    is_trace, unfinished,
 };
 pub use header::{
     ADDRESS_SPACE, Argument, Call, EngineInfo, Features, Header, HostInfo, JavaScriptInfo, Limits, ModuleInfo, Put,

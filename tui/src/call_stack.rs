@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::panel::{Panel, PanelKind, PanelLine};
 use crate::traces::{Direction, EventLine};
-use forkpoint_replay::{Activation, CallWindow, Side, printable};
+use forkpoint_replay::{Activation, CallFrame, CallWindow, Side, printable};
 use forkpoint_traces::Position;
 
 /// Calls that are listed before the event, and as many after it.
@@ -136,12 +136,10 @@ impl App {
         let row = |position: Position| Some(self.outline.row_of(side, position));
         let width = frames.iter().map(|frame| frame.call().chars().count()).max().unwrap_or(0).min(WIDEST);
         let mut lines = Vec::new();
-        let mut next = 0;
-        for frame in &frames {
-            if frame.number > next {
-                lines.push(PanelLine::new(None, &format!("       ... {} more", frame.number - next)));
+        for (count, frame) in CallFrame::with_gaps(&frames) {
+            if count > 0 {
+                lines.push(PanelLine::new(None, &format!("       ... {count} more")));
             }
-            next = frame.number + 1;
             lines.push(PanelLine::new(row(frame.entered), &frame.line(width)));
         }
         if depth == 0 {

@@ -5,7 +5,7 @@ use forkpoint_replay::{
     Activation, Alignment, CallFrame, CallWindow, Divergence, Item, Pair, Side, SourceFrame, Symbols, Timeline,
     Variable, printable, stack_variable,
 };
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Place, Position};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, Position};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -161,8 +161,7 @@ impl Outline for TraceOutline {
         if self.is_loading() {
             return (Vec::new(), window.depth(at).unwrap_or(0));
         }
-        let place = place.map(|place| Place { func: place.func, offset: Some(place.offset) });
-        CallFrame::stack(window, &self.symbols[side.index()], at, place).unwrap_or_default()
+        CallFrame::stack(window, &self.symbols[side.index()], at, place.map(Into::into)).unwrap_or_default()
     }
 
     fn stack_variable(
@@ -176,8 +175,7 @@ impl Outline for TraceOutline {
         if self.is_loading() {
             return None;
         }
-        let place = place.map(|place| Place { func: place.func, offset: Some(place.offset) });
-        stack_variable(window, &self.symbols[side.index()], at, place, bytes)
+        stack_variable(window, &self.symbols[side.index()], at, place.map(Into::into), bytes)
     }
 
     fn call_text(&self, side: Side, activation: &Activation) -> String {

@@ -10,7 +10,7 @@ use forkpoint_replay::{
     Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, Pair, ReplayError, Side, SourceFrame,
     TypedValue, Variable, WhyReport,
 };
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Position};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Place, Position};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -107,6 +107,12 @@ pub(crate) struct CodePlace {
     pub(crate) func: FuncIndex,
     /// The instruction.
     pub(crate) offset: CodeOffset,
+}
+
+impl From<CodePlace> for Place {
+    fn from(place: CodePlace) -> Place {
+        Place { func: place.func, offset: Some(place.offset) }
+    }
 }
 
 /// One event, ready to be shown.

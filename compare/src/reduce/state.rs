@@ -4,6 +4,7 @@ use super::judge::Candidate;
 use super::reduction::Reduction;
 use crate::error::CompareError;
 use forkpoint_replay::Likeness;
+use forkpoint_traces::Hex;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
 use std::path::Path;
@@ -45,7 +46,7 @@ impl State {
         State {
             of: identity(reduction),
             likeness: likeness.0.clone(),
-            module: best.module.iter().map(|byte| format!("{byte:02x}")).collect(),
+            module: Hex(&best.module).to_string(),
             calls: best.calls.iter().map(ToString::to_string).collect(),
             sliced: None,
             guard: false,

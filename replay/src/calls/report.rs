@@ -171,14 +171,11 @@ impl CallStack {
     /// The lines of the stack, without the event.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
-        let mut next = 0;
         let width = self.frames.iter().map(|frame| frame.call().chars().count()).max().unwrap_or(0).min(WIDEST);
-        for frame in &self.frames {
-            if frame.number > next {
-                let count = frame.number - next;
+        for (count, frame) in CallFrame::with_gaps(&self.frames) {
+            if count > 0 {
                 lines.push(format!("       ... {count} more activation{}", if count == 1 { "" } else { "s" }));
             }
-            next = frame.number + 1;
             lines.push(frame.line(width));
         }
         if self.frames.is_empty() {
@@ -235,6 +232,14 @@ impl CallFrame {
             at: place.and_then(|place| Some(SiteReport::at(place.func, place.offset?, symbols))),
             replaces: activation.first_call.and(activation.caller).map(|caller| symbols.function_name(caller.func)),
         }
+    }
+
+    /// Each frame with the number of activations that are left out before it.
+    pub fn with_gaps(frames: &[CallFrame]) -> impl Iterator<Item = (u64, &CallFrame)> {
+        let mut next = 0;
+        frames
+            .iter()
+            .map(move |frame| (frame.number.saturating_sub(std::mem::replace(&mut next, frame.number + 1)), frame))
     }
 
     /// Whether two activations are of one function, with the same arguments, and at the same place.

@@ -17,10 +17,19 @@ use crate::native::NativeFunction;
 use crate::source::Source;
 use crate::wire;
 use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
 use std::ops::Range;
+use std::path::Path;
 
 /// Most bytes that the head of a chunk takes; its columns are checked when they are read.
 const CHUNK_HEAD: usize = 1024;
+
+/// Whether a file begins like a trace, of whatever version.
+pub fn is_trace(file: &Path) -> bool {
+    let mut begins = [0; MAGIC.len()];
+    File::open(file).and_then(|mut file| file.read_exact(&mut begins)).is_ok() && begins == MAGIC
+}
 
 /// Refuses a file that is not a trace, or a trace of another version.
 fn check_preamble(file: &Source, length: u64) -> Result<(), TraceError> {
