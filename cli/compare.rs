@@ -9,13 +9,15 @@ use crate::output::{print_json, quoted, tell};
 use crate::progress::{self, Terminal};
 use crate::render::{print_builds, print_compared, print_surveyed};
 use crate::request::{guest_request, inputs, program};
-use crate::{last, source_maps, view};
+use crate::view::{self, OfComparison};
+use crate::{last, source_maps};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
     BuildComparison, CompareError, Comparison, Kept, Reask, Settings, Survey, is_script, refuse_invalid_build,
 };
 use forkpoint_replay::Likeness;
 use forkpoint_tracer::{Program, Request, Scratch, Stdio};
+use forkpoint_tui::Keymap;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::path::Path;
@@ -29,10 +31,11 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
     if args.lhs.is_some() && !args.engines.is_empty() {
         bail!("--engines names all engines, and the first of them is the reference: leave out --lhs");
     }
-    if args.view {
-        // A comparison may take long, and its result could not be shown.
-        forkpoint_tui::need_terminal()?;
-    }
+    // A comparison may take long, and its result could not be shown.
+    let keys = match args.view {
+        true => Some(forkpoint_tui::need_terminal().map_err(anyhow::Error::from).and_then(|()| view::keys(None))?),
+        false => None,
+    };
     let shown = progress::show(args.echo);
     progress::phase("rewriting");
     let guest = args.guest();
@@ -71,7 +74,7 @@ pub fn run(args: &CompareArgs) -> Result<Answer> {
         (Some(other), _) => {
             builds(args, [(guest.file(), &program), (other, &self::other(args, other)?)], base, settings, shown)
         }
-        (None, true) => two(args, &program, base, settings, shown),
+        (None, true) => two(args, &program, base, settings, (shown, keys)),
         (None, false) => many(args, &program, base, settings, shown),
     };
     match answer {
@@ -88,7 +91,7 @@ fn two(
     program: &Program,
     base: Request,
     settings: Settings,
-    shown: progress::Shown,
+    (shown, keys): (progress::Shown, Option<Keymap>),
 ) -> Result<Answer> {
     let temporary = Scratch::new().context("creating a temporary folder")?;
     let folder = args.output.as_deref().unwrap_or(temporary.path());
@@ -97,14 +100,19 @@ fn two(
         Comparison { settings, progress: &Terminal, ..Comparison::new(program, sides(args, folder, &base)) };
     let compared = comparison.run()?;
     let traces = comparison.sides.each_ref().map(|side| side.output.as_path());
-    let viewer =
-        (args.view && compared.report.position.is_some()).then(|| view::of_comparison(traces)).transpose()?;
+    let map = comparison.settings.source_map.as_ref();
+    let viewer = keys.filter(|_| compared.report.position.is_some());
+    let viewer = viewer.map(|keys| OfComparison::open(traces, map, keys)).transpose()?;
     drop(shown);
-    let hint = hint(args, traces);
+    let kept = keep(args, traces);
     if let Some(viewer) = viewer {
-        viewer.show()?;
+        // Those that are kept for `view` were moved.
+        let [lhs, rhs] = if kept { last::files() } else { [None, None] };
+        let files = [lhs.unwrap_or_else(|| traces[0].into()), rhs.unwrap_or_else(|| traces[1].into())];
+        viewer.show(files, comparison.sides.each_ref().map(|side| side.engine.clone()))?;
         return Ok(Answer::of(compared.report.agree));
     }
+    let hint = hint(args, traces, kept);
     let json = args.report.json || args.format == Format::Json;
     let answer = if json || args.format == Format::Text {
         print_compared(&compared, &comparison.settings.own_hosts, json, &hint)?
@@ -130,20 +138,25 @@ fn sides(args: &CompareArgs, folder: &Path, base: &Request) -> [Request; 2] {
     [side(lhs, "lhs.fpt", args.lhs_memory_page_limit), side(rhs, "rhs.fpt", args.rhs_memory_page_limit)]
 }
 
-/// How to look at the traces. Without -o they are kept for `view`, unless the user wants nothing kept.
-fn hint(args: &CompareArgs, traces: [&Path; 2]) -> String {
-    if args.output.is_some() {
-        let [lhs, rhs] = traces.map(|trace| quoted(trace.as_os_str()));
-        return format!("\nlook at it: forkpoint view {lhs} {rhs}\n");
-    }
+/// Keeps the traces for `view`, unless they have a folder or the user wants nothing kept. Returns whether it did.
+fn keep(args: &CompareArgs, traces: [&Path; 2]) -> bool {
     // Runs that agree by digests leave none, and who asks for an exit code only, as a reducer does, looks at none.
-    let kept = !args.run.no_cache
+    args.output.is_none()
+        && !args.run.no_cache
         && args.same_as.is_none()
         && traces.iter().all(|trace| trace.exists())
         && last::keep(traces).unwrap_or_else(|error| {
             tell(&format!("note: the traces are not kept for `forkpoint view`: {error}"));
             false
-        });
+        })
+}
+
+/// How to look at the traces, which may be kept for `view`.
+fn hint(args: &CompareArgs, traces: [&Path; 2], kept: bool) -> String {
+    if args.output.is_some() {
+        let [lhs, rhs] = traces.map(|trace| quoted(trace.as_os_str()));
+        return format!("\nlook at it: forkpoint view {lhs} {rhs}\n");
+    }
     match kept {
         true => "\nlook at it: forkpoint view\n".to_string(),
         false => {
@@ -184,7 +197,8 @@ fn builds(
     let comparison = BuildComparison { programs, sides, settings, progress: &Terminal };
     let compared = comparison.run()?;
     drop(shown);
-    let hint = hint(args, comparison.sides.each_ref().map(|side| side.output.as_path()));
+    let traces = comparison.sides.each_ref().map(|side| side.output.as_path());
+    let hint = hint(args, traces, keep(args, traces));
     print_builds(&compared, args.report.json || args.format == Format::Json, &hint)
 }
 

@@ -8,9 +8,10 @@ use crate::view_state::ViewState;
 use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
-use forkpoint_replay::{Pack, Side, SourceFiles, Timeline};
+use forkpoint_replay::{Pack, Side, SourceFiles, SourceMap, Timeline};
+use forkpoint_tracer::EngineSpec;
 use forkpoint_traces::Position;
-use forkpoint_tui::{Opened, ViewScript, Viewer};
+use forkpoint_tui::{Keymap, Opened, ViewScript, Viewer};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -18,6 +19,7 @@ use std::{fs, io};
 /// Runs the command.
 pub fn run(args: &ViewArgs) -> Result<Answer> {
     let script = args.script.as_deref().map(script).transpose()?;
+    let keys = keys(args.keys.as_deref())?;
     let shown = progress::show(false);
     let sources =
         SourceFiles::new(args.source.iter().map(PathBuf::as_path)).context("looking for a folder of --source")?;
@@ -32,49 +34,57 @@ pub fn run(args: &ViewArgs) -> Result<Answer> {
         Opened { name, timeline }
     };
     let (lhs, rhs) = (mapped(lhs), rhs.map(mapped));
-    let kept = ViewState::of(&lhs.timeline, rhs.as_ref().map(|rhs| &rhs.timeline));
+    let state = ViewState::of(&lhs.timeline, rhs.as_ref().map(|rhs| &rhs.timeline));
     if script.is_none() {
         forkpoint_tui::need_terminal()?;
     }
-    let viewer = with_keys(looked_through(lhs, rhs, args.at)?.with_sources(sources), args.keys.as_deref())?;
+    let viewer = looked_through(lhs, rhs, args.at)?.with_sources(sources).with_keys(keys);
     let files = files_of(args.lhs.as_deref(), args.rhs.as_deref());
-    let viewer =
-        viewer.with_calls(Arc::new(CallReruns { files, engines: [args.engine.clone(), args.rhs_engine.clone()] }));
+    let viewer = running_again(viewer, files, [args.engine.clone(), args.rhs_engine.clone()]);
     // From here on the viewer owns the screen.
     drop(shown);
     match (script, what) {
+        // A script does not depend on what somebody did before.
         (Some(script), what) => {
             what.iter().for_each(|what| tell(&format!("note: this is {what}")));
             viewer.run_script(&script, args.size, print)?;
         }
-        (None, what) => {
-            // A script does not depend on what somebody did before.
-            let viewer = viewer.with_kept(&kept.read());
-            let viewer = if let Some(what) = what { viewer.saying(&what) } else { viewer };
-            let left = viewer.show()?;
-            kept.write(&left).context("keeping marks and watches in the folder for caches")?;
-        }
+        (None, Some(what)) => show(viewer, &state, Some(&what))?,
+        (None, None) => show(viewer, &state, None)?,
     }
     Ok(Answer::Yes)
 }
 
-/// A viewer with the keys of a file, or of the user's own, if there is one.
-fn with_keys(viewer: Viewer, file: Option<&Path>) -> Result<Viewer> {
+/// Shows a viewer with what is kept of its traces, and keeps what the user leaves.
+fn show(viewer: Viewer, state: &ViewState, what: Option<&str>) -> Result<()> {
+    let viewer = viewer.with_kept(&state.read());
+    let viewer = if let Some(what) = what { viewer.saying(what) } else { viewer };
+    let left = viewer.show()?;
+    state.write(&left).context("keeping marks, watches and theme in the folder for caches")
+}
+
+/// A viewer that can run the recordings in these files again.
+fn running_again(viewer: Viewer, files: [Option<TraceArg>; 2], engines: [Option<EngineSpec>; 2]) -> Viewer {
+    viewer.with_calls(Arc::new(CallReruns { files, engines }))
+}
+
+/// The keys of a file, or the user's own, if there are any.
+pub fn keys(file: Option<&Path>) -> Result<Keymap> {
     let (path, text) = match file {
         Some(path) => {
             let text = fs::read_to_string(path).with_context(|| format!("reading the keys {}", path.display()))?;
             (path.to_path_buf(), text)
         }
         None => {
-            let Some(path) = own_keys() else { return Ok(viewer) };
+            let Some(path) = own_keys() else { return Ok(Keymap::default()) };
             match fs::read_to_string(&path) {
                 Ok(text) => (path, text),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(viewer),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Keymap::default()),
                 Err(error) => return Err(error).with_context(|| format!("reading the keys {}", path.display())),
             }
         }
     };
-    Ok(viewer.with_keys(&path.display().to_string(), &text)?)
+    Ok(Keymap::parse(&path.display().to_string(), &text)?)
 }
 
 /// Where the user keeps keys.
@@ -115,12 +125,29 @@ pub fn files_of(lhs: Option<&Path>, rhs: Option<&Path>) -> [Option<TraceArg>; 2]
     }
 }
 
-/// A viewer of what a comparison found.
-pub fn of_comparison(traces: [&Path; 2]) -> Result<Viewer> {
-    let open = |path| Ok::<_, CompareError>(Opened { name: name(path), timeline: open_recorded(path)? });
-    let viewer = looked_through(open(traces[0])?, Some(open(traces[1])?), None)?;
-    let files = traces.map(|file| Some(TraceArg { file: file.to_path_buf(), side: None }));
-    Ok(viewer.with_calls(Arc::new(CallReruns { files, engines: [None, None] })))
+/// What a comparison found, about to be shown.
+pub struct OfComparison {
+    viewer: Viewer,
+    state: ViewState,
+}
+
+impl OfComparison {
+    /// Opens its traces.
+    pub fn open(traces: [&Path; 2], map: Option<&Arc<SourceMap>>, keys: Keymap) -> Result<OfComparison> {
+        let open = |path| {
+            let timeline = open_recorded(path)?.with_source_map(map);
+            Ok::<_, CompareError>(Opened { name: name(path), timeline })
+        };
+        let (lhs, rhs) = (open(traces[0])?, open(traces[1])?);
+        let state = ViewState::of(&lhs.timeline, Some(&rhs.timeline));
+        Ok(OfComparison { viewer: looked_through(lhs, Some(rhs), None)?.with_keys(keys), state })
+    }
+
+    /// Shows it. `files` is where its traces are now, and `engines` made them.
+    pub fn show(self, files: [PathBuf; 2], engines: [EngineSpec; 2]) -> Result<()> {
+        let files = files.map(|file| Some(TraceArg { file, side: None }));
+        show(running_again(self.viewer, files, engines.map(Some)), &self.state, None)
+    }
 }
 
 /// A viewer that has found where the traces diverge.

@@ -1,4 +1,5 @@
-//! What the user made of traces in the viewer: marks, watches, layout. ViewState for each pair in the user's folder for caches.
+//! What the user made of traces in the viewer, kept in the user's folder for caches: marks, watches and layout for each pair, the
+//! theme for all of them.
 
 use forkpoint_replay::Timeline;
 use forkpoint_tracer::{cache_folder, check_private, make_private};
@@ -8,6 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// The folder's name.
 const NAME: &str = "views";
+
+/// The file in it that holds for all pairs, and the word with which its line begins.
+const FOR_ALL: &str = "theme";
 
 /// Most pairs that are kept.
 const MOST: usize = 200;
@@ -42,14 +46,21 @@ impl ViewState {
             }
             fs::read_to_string(path)
         };
-        self.0.as_deref().and_then(|path| read(path).ok()).unwrap_or_default()
+        let Some(path) = self.0.as_deref() else { return String::new() };
+        [path.with_file_name(FOR_ALL), path.to_path_buf()].iter().flat_map(|path| read(path).ok()).collect()
     }
 
     /// Keeps a state, in place of the one before.
     pub fn write(&self, text: &str) -> io::Result<()> {
         let Some(path) = &self.0 else { return Ok(()) };
         let Some(folder) = path.parent() else { return Ok(()) };
-        if text.is_empty() {
+        let (for_all, own): (Vec<&str>, Vec<&str>) =
+            text.split_inclusive('\n').partition(|line| line.split_whitespace().next() == Some(FOR_ALL));
+        if !for_all.is_empty() {
+            make_private(folder)?;
+            replace(&folder.join(FOR_ALL), &for_all.concat())?;
+        }
+        if own.is_empty() {
             return match fs::remove_file(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
                 _ => Ok(()),
@@ -57,16 +68,21 @@ impl ViewState {
         }
         make_private(folder)?;
         remove_oldest(folder)?;
-        let new = tempfile::NamedTempFile::new_in(folder)?;
-        fs::write(new.path(), text)?;
-        new.persist(path).map_err(|error| error.error)?;
-        Ok(())
+        replace(path, &own.concat())
     }
+}
+
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let new = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(path))?;
+    fs::write(new.path(), text)?;
+    new.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
 fn remove_oldest(folder: &Path) -> io::Result<()> {
     let mut files: Vec<_> = fs::read_dir(folder)?
         .flatten()
+        .filter(|entry| entry.file_name() != FOR_ALL)
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     files.sort();

@@ -132,11 +132,14 @@ fn two_builds_have_their_own_code_side_by_side() {
 
 /// `compare --view` shows the viewer and prints nothing; `view` alone opens the same traces later.
 fn a_comparison_opens_what_it_found_and_again_later() {
-    let folder =
-        common::folder_with(&[("orbit.wat", &std::fs::read(common::repository("examples/orbit.wat")).unwrap())]);
+    let orbit = std::fs::read(common::repository("examples/orbit.wat")).unwrap();
+    let folder = common::folder_with(&[("orbit.wat", &orbit)]);
+    std::fs::create_dir_all(folder.path().join("config/forkpoint")).unwrap();
+    std::fs::write(folder.path().join("config/forkpoint/keys"), "F5 calls").unwrap();
+    let path = folder.path().display();
     let terminal = Terminal::new();
     terminal.keys(&[
-        &format!("cd '{}'; export FORKPOINT_CACHE=cache PS1='ready> '; clear", folder.path().display()),
+        &format!("cd '{path}'; export XDG_CONFIG_HOME='{path}/config' FORKPOINT_CACHE=cache PS1='ready> '; clear"),
         "Enter",
     ]);
     terminal.wait("a prompt", |screen| screen.starts_with("ready>"));
@@ -149,6 +152,11 @@ fn a_comparison_opens_what_it_found_and_again_later() {
     let found = |screen: &str| screen.contains("value at #12") && screen.contains("q quit");
     let screen = terminal.wait("the divergence", found);
     assert!(screen.contains("memory 0 @0x10 after #12"), "{screen}");
+    // A key of the user's, and an engine that only the comparison was told of.
+    terminal.keys(&["F5"]);
+    terminal.wait("the calls", |screen| screen.contains("step(history = i32 96)"));
+    terminal.keys(&["F5", "m", "b"]);
+    terminal.keys(&[":theme safe", "Enter"]);
     terminal.keys(&["q"]);
     let screen = terminal.wait("the shell", |screen| screen.matches("ready>").count() == 2 && !found(screen));
     assert!(!screen.contains("diverge"), "only the viewer was shown:\n{screen}");
@@ -163,6 +171,9 @@ fn a_comparison_opens_what_it_found_and_again_later() {
         screen.contains("the last comparison, ") && screen.contains(" ago: forkpoint compare orbit.wat"),
         "{screen}"
     );
+    assert_eq!(std::fs::read_to_string(folder.path().join("cache/views/theme")).unwrap(), "theme safe\n");
+    terminal.keys(&["g", "'", "b"]);
+    terminal.wait("the marked event", |screen| screen.contains("after #12"));
     terminal.keys(&["j"]);
     terminal.wait("the next event", |screen| screen.contains("after #13") && !screen.contains("the last comparison"));
     terminal.keys(&["q"]);

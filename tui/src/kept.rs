@@ -1,9 +1,11 @@
-//! What the user made of traces: marks, watches, what to pass over, the layout. As lines of text, so that it can be kept from one
+//! What the user made of traces: marks, watches, what to pass over, the layout and
+//! the theme. As lines of text, so that it can be kept from one
 //! session to the next.
 
 use crate::app::App;
 use crate::layout::Sizes;
 use crate::query;
+use crate::theme::Theme;
 
 /// Most lines that are read.
 const MOST: usize = 200;
@@ -27,6 +29,9 @@ impl App {
         }
         if self.timeline {
             text.push_str("timeline\n");
+        }
+        if let Some(theme) = self.theme.chosen() {
+            text.push_str(&format!("theme {theme}\n"));
         }
         text
     }
@@ -57,6 +62,7 @@ impl App {
                 self.sizes = Sizes { timeline: next()?, panel: next()?, memory: next()?, code: next()? };
             }
             "timeline" => self.timeline = true,
+            "theme" => self.theme = self.theme.or_earlier(Theme::named(rest)?),
             _ => return None,
         }
         Some(())

@@ -16,7 +16,7 @@ const MOST: usize = 500;
 
 /// Keys that the user bound, before those of the table.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Keymap(Vec<(Key, Action)>);
+pub struct Keymap(Vec<(Key, Action)>);
 
 /// A line of a file with keys is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +31,11 @@ pub struct KeysError {
 }
 
 impl Keymap {
-    /// Reads the text of a file.
-    pub(crate) fn parse(file: &str, text: &str) -> Result<Keymap, KeysError> {
+    /// Reads the text of a file, with a key and a command on each line.
+    ///
+    /// # Errors
+    /// [`KeysError`] at the first line that is wrong.
+    pub fn parse(file: &str, text: &str) -> Result<Keymap, KeysError> {
         let mut keys = Vec::new();
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();

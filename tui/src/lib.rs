@@ -78,7 +78,7 @@ mod tests;
 
 use forkpoint_replay::{ReplayError, Side, SourceFiles, Timeline, printable};
 use forkpoint_traces::Position;
-pub use keymap::KeysError;
+pub use keymap::{Keymap, KeysError};
 pub use script::{ViewScript, ViewScriptError};
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -173,13 +173,11 @@ impl Viewer {
         self
     }
 
-    /// The same with keys that the user binds: the text of a file with a key and a command on each line.
-    ///
-    /// # Errors
-    /// [`KeysError`] at the first line that is wrong.
-    pub fn with_keys(mut self, file: &str, text: &str) -> Result<Viewer, KeysError> {
-        self.0.keymap = keymap::Keymap::parse(file, text)?;
-        Ok(self)
+    /// The same with keys that the user binds.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Keymap) -> Viewer {
+        self.0.keymap = keys;
+        self
     }
 
     /// Runs the commands of a script without a terminal, one a line, on a screen of this width and height. What it prints goes to
@@ -196,7 +194,7 @@ impl Viewer {
         script::run(&mut self.0, script, size, print)
     }
 
-    /// The same with marks, watches and layout of an earlier session: what [`Viewer::show`] returned. Lines that make no sense are
+    /// The same with marks, watches, layout and theme of an earlier session: what [`Viewer::show`] returned. Lines that make no sense are
     /// left out.
     #[must_use]
     pub fn with_kept(mut self, text: &str) -> Viewer {
@@ -204,7 +202,7 @@ impl Viewer {
         self
     }
 
-    /// Shows them until the user leaves. Returns the user's marks, watches and layout in lines, for [`Viewer::with_kept`].
+    /// Shows them until the user leaves. Returns the user's marks, watches, layout and theme in lines, for [`Viewer::with_kept`].
     ///
     /// # Errors
     /// When there is no terminal, or it cannot be used. Errors in damaged parts of a trace are shown on the screen.

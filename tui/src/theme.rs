@@ -7,6 +7,20 @@ use ratatui::style::{Color, Modifier, Style};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Theme {
     palette: Palette,
+    /// Who chose it.
+    by: By,
+}
+
+/// Who chose a theme.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum By {
+    /// Nobody.
+    #[default]
+    Default,
+    /// A variable of the environment.
+    Environment,
+    /// The user, in the viewer.
+    User,
 }
 
 /// Which colours.
@@ -62,10 +76,10 @@ impl Palette {
 impl Theme {
     /// With or without colour.
     pub(crate) fn new(color: bool) -> Theme {
-        Theme { palette: if color { Palette::Dark } else { Palette::None } }
+        Theme { palette: if color { Palette::Dark } else { Palette::None }, by: By::Default }
     }
 
-    /// A theme by its name.
+    /// The theme that the user chooses by its name.
     pub(crate) fn named(name: &str) -> Option<Theme> {
         let palette = match name {
             "none" => Palette::None,
@@ -74,16 +88,31 @@ impl Theme {
             "safe" => Palette::Safe,
             _ => return None,
         };
-        Some(Theme { palette })
+        Some(Theme { palette, by: By::User })
+    }
+
+    /// The name of the one that the user has chosen in the viewer, this time or earlier.
+    pub(crate) fn chosen(self) -> Option<&'static str> {
+        (self.by == By::User).then_some(match self.palette {
+            Palette::None => "none",
+            Palette::Dark => "dark",
+            Palette::Light => "light",
+            Palette::Safe => "safe",
+        })
+    }
+
+    /// The one that the user chose in an earlier session, unless the environment asks for another one.
+    pub(crate) fn or_earlier(self, earlier: Theme) -> Theme {
+        if self.by == By::Environment { self } else { earlier }
     }
 
     /// By the environment: none with `NO_COLOR` (<https://no-color.org>), else the one that `FORKPOINT_THEME` names.
     pub(crate) fn from_environment() -> Theme {
         if std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
-            return Theme::new(false);
+            return Theme { by: By::Environment, ..Theme::new(false) };
         }
         let named = std::env::var("FORKPOINT_THEME").ok().and_then(|name| Theme::named(&name));
-        named.unwrap_or(Theme::new(true))
+        named.map_or(Theme::new(true), |theme| Theme { by: By::Environment, ..theme })
     }
 
     fn style(self, role: Role, modifier: Modifier) -> Style {
@@ -162,5 +191,14 @@ mod tests {
             assert_eq!(styles.iter().all(|style| style.fg.is_none()), name == "none");
         }
         assert_eq!(Theme::named("pink"), None);
+    }
+
+    #[test]
+    fn the_environment_goes_before_what_was_chosen_earlier() {
+        let [light, safe] = ["light", "safe"].map(|name| Theme::named(name).expect("a theme"));
+        assert_eq!(Theme::new(true).or_earlier(light).chosen(), Some("light"));
+        assert_eq!(safe.or_earlier(light).chosen(), Some("light"));
+        let asked = Theme { by: By::Environment, ..safe };
+        assert_eq!((asked.or_earlier(light), asked.chosen()), (asked, None));
     }
 }
