@@ -7,9 +7,9 @@ use crate::output::{bytes, grouped, print, print_json, quoted, tell};
 use crate::progress;
 use crate::render::InWords;
 use crate::rerun::{named_engine, recorded_request};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use forkpoint_compare::{CompareError, Redacted, Redaction, Replacements, refuse_same};
-use forkpoint_replay::{PackSettings, Packing, Timeline};
+use forkpoint_replay::{PackSettings, Packing, Timeline, are_builds};
 use forkpoint_tracer::{EngineSpec, Request};
 use serde::Serialize;
 
@@ -22,6 +22,10 @@ pub fn run(args: &PackArgs) -> Result<Answer> {
     let mut sides = pair(&args.lhs, Some(&args.rhs))?;
     for (what, timeline) in ["packing the left trace", "packing the right trace"].into_iter().zip(&mut sides) {
         progress::follow(what, timeline);
+    }
+    let builds = are_builds(&sides[0], &sides[1]);
+    if args.redact && builds {
+        bail!("--redact takes the traces of one module, and these are of two builds");
     }
     let settings = PackSettings {
         whole: args.whole,
@@ -43,7 +47,8 @@ pub fn run(args: &PackArgs) -> Result<Answer> {
     };
     drop(shown);
     if packing.is_whole() && !args.whole {
-        tell("note: a trace is incomplete, so the pack holds both as they are");
+        let why = if builds { "the traces are of two builds" } else { "a trace is incomplete" };
+        tell(&format!("note: {why}, so the pack holds both as they are"));
     }
     let mut contents = format!("The pack holds of yours:\n{}", InWords(&packing.contents));
     if let Some(replacements) = &replacements {

@@ -115,13 +115,13 @@ fn two_builds_have_their_own_code_side_by_side() {
     let screen =
         terminal.wait("the difference", |screen| screen.contains("result at #") && screen.contains("q quit"));
     assert!(
-        screen.contains("lhs.wat | rhs.wat") && screen.contains("two builds: rows line up only where"),
+        screen.contains("lhs.wat | rhs.wat") && screen.contains("two builds: events that do the same share a row"),
         "{screen}"
     );
     // Both returns are in one row, although one build has an event more.
     assert!(screen.lines().any(|line| line.contains("return 5") && line.contains("return 6")), "{screen}");
-    // One store before it, only on the right.
-    terminal.keys(&["k", "k"]);
+    // The stores before it, of which the one on the right is shorter.
+    terminal.keys(&["k"]);
     let screen =
         terminal.wait("both codes", |screen| screen.contains("lhs wat run") && screen.contains("rhs wat run"));
     let pair = |line: &str| line.contains("i32.store") && line.matches("i32.store").count() == 2;

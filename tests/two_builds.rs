@@ -3,6 +3,8 @@
 mod common;
 #[path = "two_builds/plant.rs"]
 mod plant;
+#[path = "two_builds/side_by_side.rs"]
+mod side_by_side;
 
 use common::external::{Need, Tests, node, wasm_opt, workload};
 use common::{FORKPOINT, Ran, folder_with, repository_text, run};
@@ -20,7 +22,7 @@ const NEW: &str = "132.0.0";
 
 fn main() -> ExitCode {
     let mut tests = Tests::default();
-    let here: [(&str, fn()); 20] = [
+    let here: [(&str, fn()); 25] = [
         (
             "stores_that_are_merged_moved_or_dropped_do_not_count",
             stores_that_are_merged_moved_or_dropped_do_not_count,
@@ -34,6 +36,8 @@ fn main() -> ExitCode {
         ("another_exit_code_is_a_divergence", another_exit_code_is_a_divergence),
         ("memory_that_grows_otherwise_is_a_divergence", memory_that_grows_otherwise_is_a_divergence),
         ("an_exported_global_counts", an_exported_global_counts),
+        ("stores_into_memory_that_grew_are_followed", stores_into_memory_that_grew_are_followed),
+        ("a_memory_of_another_number_is_the_hosts", a_memory_of_another_number_is_the_hosts),
         ("answers_go_where_each_build_wants_them", answers_go_where_each_build_wants_them),
         ("a_buffer_of_another_length_is_another_question", a_buffer_of_another_length_is_another_question),
         ("arguments_of_unknown_functions_must_be_equal", arguments_of_unknown_functions_must_be_equal),
@@ -43,6 +47,9 @@ fn main() -> ExitCode {
         ("traces_of_two_builds_are_compared_alike", traces_of_two_builds_are_compared_alike),
         ("runs_that_were_ended_give_no_answer", runs_that_were_ended_give_no_answer),
         ("questions_without_sense_are_refused", questions_without_sense_are_refused),
+        ("stores_that_do_the_same_share_a_row", side_by_side::stores_that_do_the_same_share_a_row),
+        ("stores_to_moved_data_share_a_row", side_by_side::stores_to_moved_data_share_a_row),
+        ("a_pack_holds_both_builds", side_by_side::a_pack_holds_both_builds),
         ("every_verdict_is_documented", every_verdict_is_documented),
     ];
     for (name, test) in here {
@@ -328,6 +335,20 @@ fn memory_that_grows_otherwise_is_a_divergence() {
     assert_eq!(report(&grow(0), &module(""), 0)["compared"]["growths"], 0);
 }
 
+fn stores_into_memory_that_grew_are_followed() {
+    let grows = |value: u32| {
+        module(&format!(
+            "(result i32) (i32.store (i32.const 0) (i32.const {value})) (drop (memory.grow (i32.const 1)))
+             (i32.store (i32.const 65536) (i32.const 1)) (i32.store (i32.const 65540) (i32.const {value}))
+             (i32.load (i32.const 65540))"
+        ))
+    };
+    let report = report(&grows(1), &grows(2), 1);
+    assert_eq!(report["verdict"], "result", "{report:#}");
+    let place = &report["followed"]["one_function"];
+    assert_eq!((&place["lhs"]["address"], sites(place)), (&0.into(), ["run", "run"]), "{report:#}");
+}
+
 fn an_exported_global_counts() {
     let global = |name: &str, before: &str, value: u32| {
         format!(
@@ -424,6 +445,23 @@ fn answers_go_where_each_build_wants_them() {
     let (lhs, rhs) = (sums(0, 5), sums(4096, 5));
     let folder = folder_with(&[("lhs.wat", lhs.as_bytes()), ("rhs.wat", rhs.as_bytes())]);
     for options in [&[][..], &["--rhs", "wasmi"], &["--lhs", "wasmi", "--rhs", "wasmtime:aot"], &["--host", "own"]] {
+        let report = json(&with_input(folder.path(), options), 0);
+        assert_eq!(report["compared"]["host_calls"], 6, "{report:#}");
+        assert_eq!(report["lhs"]["run"]["outcome"], report["rhs"]["run"]["outcome"]);
+    }
+}
+
+fn a_memory_of_another_number_is_the_hosts() {
+    let (lhs, mut rhs) = (sums(0, 5), sums(4096, 5));
+    for access in ["i32.load8_u", "i32.load", "i32.store"] {
+        for after in [" (", " offset"] {
+            rhs = rhs.replace(&format!("{access}{after}"), &format!("{access} $main{after}"));
+        }
+    }
+    let memory = r#"(memory (export "memory") 1)"#;
+    let rhs = rhs.replace(memory, r#"(memory $other 1) (memory $main (export "memory") 1)"#);
+    let folder = folder_with(&[("lhs.wat", lhs.as_bytes()), ("rhs.wat", rhs.as_bytes())]);
+    for options in [&[][..], &["--rhs", "wasmi"]] {
         let report = json(&with_input(folder.path(), options), 0);
         assert_eq!(report["compared"]["host_calls"], 6, "{report:#}");
         assert_eq!(report["lhs"]["run"]["outcome"], report["rhs"]["run"]["outcome"]);

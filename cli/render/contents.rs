@@ -3,25 +3,25 @@
 use super::InWords;
 use crate::output::bytes;
 use forkpoint_replay::{Contents, printable};
-use std::fmt;
+use std::{fmt, iter};
 
 /// Most custom sections, arguments and imports that are named.
 const NAMED: usize = 8;
 
 impl fmt::Display for InWords<'_, Contents> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Contents { module, module_bytes, sections, commands, engines, arguments, environment, files, .. } =
-            self.0;
+        let Contents { commands, engines, arguments, environment, files, .. } = self.0;
+        let own = (&self.0.module, self.0.module_bytes, &self.0.sections);
+        let other = self.0.rhs_module.as_ref().map(|other| (&other.module, other.module_bytes, &other.sections));
         let mut row = |name: &str, what: &str| writeln!(f, "  {name:<12} {}", printable(what));
-        row(
-            "module",
-            &format!(
-                "{module}, {}: its code, its data, and the names of its imports and exports",
-                bytes(*module_bytes)
-            ),
-        )?;
-        let named = sections.iter().map(|section| format!("{} ({})", section.name, bytes(section.bytes)));
-        list(&mut row, "sections", named.collect())?;
+        for (number, (module, length, sections)) in iter::once(own).chain(other).enumerate() {
+            row(
+                if number == 0 { "module" } else { "the other" },
+                &format!("{module}, {}: its code, its data, and the names of its imports and exports", bytes(length)),
+            )?;
+            let named = sections.iter().map(|section| format!("{} ({})", section.name, bytes(section.bytes)));
+            list(&mut row, "sections", named.collect())?;
+        }
         list(&mut row, "command", commands.clone())?;
         list(&mut row, "engines", engines.clone())?;
         list(&mut row, "arguments", arguments.clone())?;

@@ -1,6 +1,6 @@
 //! Which event of one trace is beside which of the other.
 
-use crate::deed::same_deed;
+use crate::deed::{same_deed, same_deed_anywhere};
 use crate::divergence::Divergence;
 use crate::error::ReplayError;
 use crate::side::Side;
@@ -25,8 +25,8 @@ impl Pair {
 }
 
 /// Pairs two traces row by row: by position up to where they part; from there to where they agree again, side by side
-/// as long as both have events; then by position again, shifted by the difference. Traces of two builds are paired anew at
-/// each thing that an observer sees. Events that a trace leaves out are one row, which has the position of the first one.
+/// as long as both have events; then by position again, shifted by the difference. Traces of two builds are paired by what they
+/// do ([`align_builds`](crate::align_builds)). Events that a trace leaves out are one row, which has the position of the first one.
 /// Nothing is stored per row.
 #[derive(Debug, Clone)]
 pub struct Alignment {
@@ -35,8 +35,19 @@ pub struct Alignment {
     left_out: Vec<Range<u64>>,
     /// Where both sides are paired anew, ascending in row and positions. The first is the beginning.
     anchors: Vec<Anchor>,
-    /// Whether the traces are of different modules, so that events are equal by what they do.
-    builds: bool,
+    /// Which events are equal.
+    alike: Alike,
+}
+
+/// Which events are equal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Alike {
+    /// The same ones, of one module.
+    Events,
+    /// Those of two builds that do the same.
+    Deeds,
+    /// Those of two builds that do the same, wherever each keeps its data.
+    DeedsAnywhere,
 }
 
 /// A row, and the positions from which both sides are paired.
@@ -61,28 +72,28 @@ impl Alignment {
         let resync = resync.map(|resync| Anchor::default().next([resync.lhs.0, resync.rhs.0]));
         let anchors = std::iter::once(Anchor::default()).chain(resync).collect();
         let events = [lhs.len(), rhs.len()];
-        Alignment { events, left_out: Vec::new(), anchors, builds: false }.leaving_out(&[lhs, rhs])
+        Alignment { events, left_out: Vec::new(), anchors, alike: Alike::Events }.leaving_out(&[lhs, rhs])
     }
 
-    /// Pairs the traces of two builds, which were found to do the same at these positions, in order.
-    pub(crate) fn of_builds(lhs: &Timeline, rhs: &Timeline, same: &[[Position; 2]]) -> Alignment {
+    /// Pairs the traces of two builds anew at these positions, in order.
+    pub(crate) fn of_builds(lhs: &Timeline, rhs: &Timeline, anew: &[[Position; 2]], alike: Alike) -> Alignment {
         let mut anchors = vec![Anchor::default()];
-        for [left, right] in same {
+        for [left, right] in anew {
             anchors.extend(anchors.last().map(|last| last.next([left.0, right.0])));
         }
-        Alignment { events: [lhs.len(), rhs.len()], left_out: Vec::new(), anchors, builds: true }
+        Alignment { events: [lhs.len(), rhs.len()], left_out: Vec::new(), anchors, alike }
     }
 
     /// Whether the traces are of two builds of a program.
     pub fn is_of_builds(&self) -> bool {
-        self.builds
+        self.alike != Alike::Events
     }
 
     /// A trace without a partner, for a view of one.
     pub fn single(trace: &Timeline) -> Alignment {
         let events = [trace.len(), 0];
         let anchors = vec![Anchor::default()];
-        Alignment { events, left_out: Vec::new(), anchors, builds: false }.leaving_out(&[trace])
+        Alignment { events, left_out: Vec::new(), anchors, alike: Alike::Events }.leaving_out(&[trace])
     }
 
     /// The same, where each stretch that a trace leaves out is one row.
@@ -170,10 +181,11 @@ impl Alignment {
                 if lhs.trace().gap(left).is_some() || rhs.trace().gap(right).is_some() {
                     return Ok(true);
                 }
-                if self.builds {
-                    return Ok(same_deed(&lhs.event(left)?, &rhs.event(right)?));
+                match self.alike {
+                    Alike::Events => lhs.same_event(left, rhs, right),
+                    Alike::Deeds => Ok(same_deed(&lhs.event(left)?, &rhs.event(right)?)),
+                    Alike::DeedsAnywhere => Ok(same_deed_anywhere(&lhs.event(left)?, &rhs.event(right)?)),
                 }
-                lhs.same_event(left, rhs, right)
             }
             _ => Ok(false),
         }
@@ -190,7 +202,7 @@ impl Alignment {
         while row < self.rows() {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row)
                 && left == right
-                && !self.builds
+                && !self.is_of_builds()
                 && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
@@ -217,7 +229,7 @@ impl Alignment {
         while row > 0 {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row - 1)
                 && left == right
-                && !self.builds
+                && !self.is_of_builds()
                 && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
@@ -255,7 +267,7 @@ mod tests {
         for positions in [[2, 2], [5, 3], [6, 7]] {
             anchors.push(anchors[anchors.len() - 1].next(positions));
         }
-        let alignment = Alignment { events: [8, 8], left_out: Vec::new(), anchors, builds: true };
+        let alignment = Alignment { events: [8, 8], left_out: Vec::new(), anchors, alike: Alike::Deeds };
         let rows: Vec<[Option<u64>; 2]> = (0..alignment.rows())
             .map(|row| Side::BOTH.map(|side| alignment.row(row).of(side).map(|position| position.0)))
             .collect();

@@ -16,12 +16,14 @@ mod pairing;
 mod parts;
 mod place;
 mod places;
+mod rows;
+mod stream;
 mod text;
 mod together;
 mod unlike;
 mod walk;
 
-use crate::alignment::Alignment;
+use crate::alignment::{Alignment, Alike};
 use crate::error::ReplayError;
 use crate::nan::NanBits;
 use crate::report::{EventReport, module, side};
@@ -35,8 +37,10 @@ use pairing::Pairing;
 pub use parts::{BuildReport, BuildsReport, ComparedSteps, SeenRow};
 pub use place::{BuildBytes, BuildPlace, Counterpart, DifferingBytes, FollowedStores};
 use places::Places;
+use rows::Rows;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use stream::Addresses;
 use together::{Found, Together};
 pub use unlike::BuildVerdict;
 use unlike::{Unlike, is_unknown};
@@ -231,9 +235,10 @@ fn event(timeline: &mut Timeline, position: Position) -> Result<EventReport, Rep
 }
 
 /// Most things that were seen at which rows are paired anew.
-const MOST_ANCHORS: usize = 1 << 20;
+const MOST_SEEN: usize = 1 << 20;
 
-/// Two builds side by side: how their events line up, and in what they differ first, if they do: with the row.
+/// Two builds side by side: which of their events share a row, and in what they differ first, if they do: with the row. What an
+/// observer sees shares one, and in between stores that do the same, or write other bytes to the same place.
 ///
 /// # Errors
 /// As those of [`BuildsReport::new`].
@@ -244,19 +249,27 @@ pub fn align_builds(
 ) -> Result<(Alignment, Option<(BuildVerdict, u64)>), ReplayError> {
     comparable(lhs, rhs)?;
     let globals = Pairing::of(lhs, rhs).globals();
-    let mut same = Vec::new();
-    let Together { found, .. } = Together::walk(lhs, rhs, nan_bits, globals, |ours, theirs| {
-        if same.len() < MOST_ANCHORS {
-            same.push([ours.position, theirs.position]);
+    let mut seen = Vec::new();
+    let together = Together::walk(lhs, rhs, nan_bits, globals, |ours, theirs| {
+        if seen.len() < MOST_SEEN {
+            seen.push([ours.position, theirs.position]);
         }
     })?;
-    let Found::Unlike(unlike, ours, theirs) = found else {
-        return Ok((Alignment::of_builds(lhs, rhs, &same), None));
+    let (alike, addresses) = match together.layout.same {
+        true => (Alike::Deeds, Addresses::Count),
+        false => (Alike::DeedsAnywhere, Addresses::Free),
     };
-    same.push([ours.position, theirs.position]);
-    let alignment = Alignment::of_builds(lhs, rhs, &same);
-    let row = alignment.row_of_lhs(ours.position);
-    Ok((alignment, Some((unlike.verdict, row))))
+    let unlike = match together.found {
+        Found::Unlike(unlike, ours, theirs) => {
+            seen.push([ours.position, theirs.position]);
+            Some((unlike.verdict, ours.position))
+        }
+        Found::Nothing | Found::CutOff(_) => None,
+    };
+    let rows = Rows::pair(lhs, rhs, addresses, &seen)?;
+    let alignment = Alignment::of_builds(lhs, rhs, &rows, alike);
+    let unlike = unlike.map(|(verdict, position)| (verdict, alignment.row_of_lhs(position)));
+    Ok((alignment, unlike))
 }
 
 /// Whether the traces are of single modules, and hold all events.

@@ -44,6 +44,35 @@ pub(crate) fn same_deed(lhs: &Event, rhs: &Event) -> bool {
     }
 }
 
+/// The same of builds that keep their data elsewhere: addresses do not count, and what is copied is not known.
+pub(crate) fn same_deed_anywhere(lhs: &Event, rhs: &Event) -> bool {
+    match (lhs, rhs) {
+        (Event::Store { memory, value, .. }, Event::Store { memory: other, value: others, .. }) => {
+            (memory, value) == (other, others)
+        }
+        (Event::Grow { memory, .. }, Event::Grow { memory: other, .. }) => memory == other,
+        (Event::Fill { memory, byte, length, .. }, Event::Fill { memory: other, byte: with, length: long, .. }) => {
+            (memory, byte, length) == (other, with, long)
+        }
+        (
+            Event::Copy { memory, source_memory, length, .. },
+            Event::Copy { memory: other, source_memory: from, length: long, .. },
+        ) => (memory, source_memory, length) == (other, from, long),
+        (Event::Init { memory, length, .. }, Event::Init { memory: other, length: long, .. }) => {
+            (memory, length) == (other, long)
+        }
+        (
+            Event::Host(HostEvent::Write { memory, bytes, .. }),
+            Event::Host(HostEvent::Write { memory: other, bytes: others, .. }),
+        ) => (memory, bytes) == (other, others),
+        (
+            Event::Milestone(Milestone::DataInit { memory, length, .. }),
+            Event::Milestone(Milestone::DataInit { memory: other, length: long, .. }),
+        ) => (memory, length) == (other, long),
+        (lhs, rhs) => same_deed(lhs, rhs),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -28,8 +28,8 @@ pub enum ReplayError {
     },
     /// The traces are of different modules.
     #[error(
-        "the two traces are of different modules (BLAKE3 {lhs} and {rhs}), so their events cannot be compared: \
-         record the same module on both sides"
+        "the two traces are of different modules (BLAKE3 {lhs} and {rhs}), so their events cannot be compared one by one: \
+         record the same module on both sides, or compare two builds by `forkpoint diff`, `view` or `pack`"
     )]
     DifferentModules {
         /// Hash of the left module.

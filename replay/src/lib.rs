@@ -83,7 +83,7 @@ pub use heat::{Heat, written_pages_of};
 pub use html::{HtmlSettings, html_report};
 pub use limits::{Conduct, PageLimit};
 pub use nan::{NanBits, NanDifferences};
-pub use pack::{Contents, HostBytes, Pack, PackError, PackSettings, Packing, Section};
+pub use pack::{Contents, HostBytes, OtherModule, Pack, PackError, PackSettings, Packing, Section};
 pub use pages::PageDifference;
 pub use report::{
     BetweenReport, ContextRow, CulpritReport, EventReport, ModuleReport, NanReport, PlaceReport, Report, SideReport,

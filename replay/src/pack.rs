@@ -13,7 +13,7 @@ mod packing;
 mod readme;
 
 pub use archive::Pack;
-pub use contents::{Contents, HostBytes, Section};
+pub use contents::{Contents, HostBytes, OtherModule, Section};
 pub use error::PackError;
 pub use packing::{PackSettings, Packing};
 

@@ -26,7 +26,7 @@ use forkpoint_traces::MemoryIndex;
 use std::sync::Arc;
 
 /// What is said first of two builds.
-const BUILDS: &str = "two builds: rows line up only where host or caller see the same";
+const BUILDS: &str = "two builds: events that do the same share a row, + is only in one build";
 
 /// The state of the viewer.
 pub(crate) struct App {

@@ -119,13 +119,18 @@ impl App {
         let Some(traces) = &mut self.traces else {
             return Ok(ListRow { selected, mark: RowMark::None, letter, event: None });
         };
-        let event = match self.outline.row(row).of(side) {
+        let pair = self.outline.row(row);
+        let event = match pair.of(side) {
             Some(position) => Some((position, named(&*self.outline, side, traces.event(side, position)?))),
             None => None,
         };
         let parting = self.outline.parting().map(|parting| (parting.row, parting.resync));
         let mark = match parting {
             Some((first, _)) if first == row => RowMark::Divergence,
+            // Stores that a build lacks, or has elsewhere, are no divergence and still worth seeing.
+            _ if self.outline.are_builds() && Side::BOTH.iter().any(|side| pair.of(*side).is_none()) => {
+                if event.is_some() { RowMark::Alone } else { RowMark::None }
+            }
             Some((first, resync)) if row > first && !traces.is_equal(row)? => {
                 if resync == Some(row) {
                     RowMark::Resync
@@ -134,7 +139,6 @@ impl App {
                 }
             }
             Some((_, Some(resync))) if resync == row => RowMark::Resync,
-            // Stores that a build lacks, or has elsewhere, are no divergence and still worth seeing.
             _ if self.outline.are_builds() && !traces.is_equal(row)? => RowMark::Mismatch,
             _ => RowMark::None,
         };

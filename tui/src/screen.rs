@@ -16,6 +16,8 @@ pub(crate) enum RowMark {
     Divergence,
     /// Another unequal pair.
     Mismatch,
+    /// An event that the other build does not have there.
+    Alone,
     /// From here on the runs agree again.
     Resync,
 }

@@ -7,22 +7,11 @@
 //! the stack is used differently: that is kept in mind, and from there on nothing on the stack counts.
 
 use super::pairing::Pairing;
-use super::walk::Walk;
+use super::stream::{Addresses, ROW, Stream, Write, same, search};
 use crate::error::ReplayError;
-use crate::timeline::{Flow, Timeline};
-use forkpoint_traces::{Event, Image, MemoryIndex, Position, RawEvent, SiteId};
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use crate::timeline::Timeline;
+use forkpoint_traces::{Image, MemoryIndex, Position, SiteId};
 use std::sync::Arc;
-
-/// How many stores in a row must be the same to go on in pairs.
-const ROW: usize = 4;
-
-/// How far the search goes, step by step.
-const WINDOWS: [usize; 3] = [16, 256, 4096];
-
-/// How many writes are read at once.
-const AHEAD: usize = 512;
 
 /// Most bytes of one write that are looked at.
 const MOST: u64 = 1 << 12;
@@ -58,75 +47,6 @@ pub(super) struct Followed {
     pub(super) lost: bool,
 }
 
-/// A write of a build.
-#[derive(Debug, Clone, Copy)]
-struct Write {
-    position: Position,
-    site: SiteId,
-    operands: [u64; 3],
-    memory: MemoryIndex,
-    address: u64,
-    length: u64,
-    /// Of what it does, and of where.
-    deed: u64,
-    place: u64,
-}
-
-/// The writes of one build up to an end.
-struct Stream<'a> {
-    timeline: &'a mut Timeline,
-    image: &'a mut Image,
-    next: Position,
-    end: Position,
-    ahead: VecDeque<Write>,
-}
-
-impl Stream<'_> {
-    /// Reads ahead, so that there are `count` writes if there are as many.
-    fn fill(&mut self, count: usize) -> Result<(), ReplayError> {
-        let Stream { timeline, image, next, end, ahead } = self;
-        if ahead.len() >= count || *next >= *end {
-            return Ok(());
-        }
-        let count = count.max(AHEAD);
-        let sites = Arc::clone(timeline.trace().sites());
-        *next = timeline.each_from(*next, |position, raw| {
-            if position >= *end || ahead.len() >= count {
-                return Ok(Flow::StopBefore);
-            }
-            let event = Event::read(raw, &sites)?;
-            match event.written().filter(|_| event.site().is_some()) {
-                Some((memory, address, length)) => {
-                    let place = hash(&(memory, address, length));
-                    let deed = hash(&(place, event.kind(), raw.operands));
-                    let (site, operands) = (raw.site, raw.operands);
-                    ahead.push_back(Write { position, site, operands, memory, address, length, deed, place });
-                }
-                // What a host writes is between two things that are seen, where no instruction runs.
-                None => image.apply(raw).map_err(|source| ReplayError::Event { position, source })?,
-            }
-            Ok(Flow::Next)
-        })?;
-        Ok(())
-    }
-
-    /// Makes the next writes. Returns them.
-    fn take(&mut self, count: usize) -> Result<Vec<Write>, ReplayError> {
-        let taken: Vec<Write> = self.ahead.drain(..count.min(self.ahead.len())).collect();
-        for Write { position, site, operands, .. } in &taken {
-            let raw = RawEvent::instruction(*site, *operands);
-            self.image.apply(&raw).map_err(|source| ReplayError::Event { position: *position, source })?;
-        }
-        Ok(taken)
-    }
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// Follows both builds through stretches, each from the events where it begins to those before which it ends.
 pub(super) fn follow(
     lhs: &mut Timeline,
@@ -143,12 +63,12 @@ pub(super) fn follow(
         let one = functions.is_some_and(|(left, right)| pairing.is_one([left.func, right.func]));
         one && !(elsewhere && pairing.is_on_stack(parting.memory, parting.address))
     };
-    let (mut left, mut right) = (Walk::image_at(lhs, from[0])?, Walk::image_at(rhs, from[1])?);
+    let mut left = Stream::from(lhs, from[0], Addresses::Count)?;
+    let mut right = Stream::from(rhs, from[1], Addresses::Count)?;
     let mut searches = 0;
-    for &[from, to] in stretches {
-        let mut left = Stream { timeline: lhs, image: &mut left, next: from[0], end: to[0], ahead: VecDeque::new() };
-        let mut right =
-            Stream { timeline: rhs, image: &mut right, next: from[1], end: to[1], ahead: VecDeque::new() };
+    for &[_, to] in stretches {
+        left.go_on(to[0]);
+        right.go_on(to[1]);
         through(&mut left, &mut right, &mut searches, &mut followed, &mut counts)?;
         if followed.lost || followed.one_function.is_some() {
             break;
@@ -173,7 +93,7 @@ fn through(
         if lhs.ahead.is_empty() && rhs.ahead.is_empty() {
             break;
         }
-        let same = lhs.ahead.iter().zip(&rhs.ahead).take_while(|(left, right)| left.deed == right.deed).count();
+        let same = same(lhs, rhs);
         if same > 0 {
             lhs.take(same)?;
             rhs.take(same)?;
@@ -186,7 +106,7 @@ fn through(
             break;
         };
         let (left, right) = (lhs.take(left)?, rhs.take(right)?);
-        let images = [&*lhs.image, &*rhs.image];
+        let images = [&lhs.image, &rhs.image];
         let mut parted = partings(&left, &right, images);
         parted.sort_by_key(|parting| parting.writers.iter().flatten().map(|(position, _)| *position).min());
         for parting in &parted {
@@ -202,57 +122,12 @@ fn through(
             open.extend(parted.into_iter().filter(|parting| parting.writers.iter().any(Option::is_none)));
         }
     }
-    let images = [&*lhs.image, &*rhs.image];
+    let images = [&lhs.image, &rhs.image];
     open.retain(|parting| differs(parting, images));
     if let (None, Some(parting)) = (&followed.any, open.first()) {
         followed.any = Some((*parting, bytes(parting, images)));
     }
     Ok(())
-}
-
-/// How many writes of each build come before they go in pairs again.
-fn search(lhs: &mut Stream, rhs: &mut Stream) -> Result<Option<[usize; 2]>, ReplayError> {
-    let same_place = lhs.ahead.front().zip(rhs.ahead.front()).is_some_and(|(left, right)| left.place == right.place);
-    for (number, window) in WINDOWS.into_iter().enumerate() {
-        lhs.fill(window + ROW)?;
-        rhs.fill(window + ROW)?;
-        let found = meet(&lhs.ahead, &rhs.ahead, window, |write| write.deed);
-        if found.is_some() {
-            return Ok(found);
-        }
-        // All that follows may follow from this one.
-        if number > 0 && same_place {
-            return Ok(Some([1, 1]));
-        }
-    }
-    // One of them has come to the end of the stretch, or both.
-    let most = WINDOWS[WINDOWS.len() - 1];
-    if lhs.ahead.len() <= most && rhs.ahead.len() <= most {
-        return Ok(Some(
-            meet(&lhs.ahead, &rhs.ahead, most, |write| write.place).unwrap_or([lhs.ahead.len(), rhs.ahead.len()]),
-        ));
-    }
-    Ok(meet(&lhs.ahead, &rhs.ahead, most, |write| write.place))
-}
-
-/// The nearest place where as many writes as make a row are the same, or all that are left.
-fn meet(
-    lhs: &VecDeque<Write>,
-    rhs: &VecDeque<Write>,
-    window: usize,
-    key: impl Fn(&Write) -> u64,
-) -> Option<[usize; 2]> {
-    let rows = |writes: &VecDeque<Write>| -> Vec<u64> {
-        let keys: Vec<u64> = writes.iter().take(window + ROW).map(&key).collect();
-        (0..keys.len().min(window)).map(|at| hash(&&keys[at..keys.len().min(at + ROW)])).collect()
-    };
-    let (left, right) = (rows(lhs), rows(rhs));
-    let mut first: HashMap<u64, usize> = HashMap::new();
-    for (at, row) in right.iter().enumerate() {
-        first.entry(*row).or_insert(at);
-    }
-    let pairs = left.iter().enumerate().filter_map(|(at, row)| Some([at, *first.get(row)?]));
-    pairs.filter(|pair| *pair != [0, 0]).min_by_key(|[left, right]| left + right)
 }
 
 /// The bytes that writes of either build left, and that are not the same now, with the last writes that left them.

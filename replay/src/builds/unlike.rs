@@ -3,9 +3,7 @@
 use super::walk::{Seen, Walk};
 use crate::nan::NanBits;
 use crate::symbols::printable;
-use forkpoint_traces::{
-    Argument, CallDifference, GlobalState, HostCall, MemoryIndex, Outcome, Step, TrapKind, WasmValue,
-};
+use forkpoint_traces::{Argument, CallDifference, GlobalState, HostCall, Outcome, Step, TrapKind, WasmValue};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, HashSet};
 
@@ -292,8 +290,7 @@ fn unlike_buffers(lhs: &HostCall, rhs: &HostCall, walks: [&Walk; 2]) -> Option<U
 fn lengths(call: &HostCall, walk: &Walk) -> Vec<u32> {
     let Some((address, count)) = call.scattered() else { return Vec::new() };
     let mut pairs = vec![0; 8 * count.min(MOST_PAIRS) as usize];
-    // WASI has one memory: that which its other arguments are read from, or else the first.
-    let memory = call.reads.first().map_or(MemoryIndex(0), |read| read.memory);
+    let Some(memory) = walk.wasi_memory else { return Vec::new() };
     walk.image.read(memory, address, &mut pairs);
     pairs.as_chunks::<8>().0.iter().map(|pair| u32::from_le_bytes([pair[4], pair[5], pair[6], pair[7]])).collect()
 }

@@ -12,6 +12,7 @@ use forkpoint_traces::{
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use wasmparser::{Export, ExternalKind, Parser, Payload};
 
 /// The name that the recorder gives the module's start function.
 const START: &str = "(start)";
@@ -50,6 +51,8 @@ pub(super) struct Walk<'t> {
     /// Memory after the events before `position`.
     pub(super) image: Image,
     pub(super) position: Position,
+    /// The memory that WASI reads and writes, which the module exports as `memory`.
+    pub(super) wasi_memory: Option<MemoryIndex>,
     /// Pages written since they were taken last.
     touched: Touched,
     state: State,
@@ -89,8 +92,14 @@ impl<'t> Walk<'t> {
     /// Walks to where the module is instantiated and nothing of it has run.
     pub(super) fn instantiated(timeline: &'t mut Timeline) -> Result<Walk<'t>, ReplayError> {
         let image = timeline.trace().empty_image();
-        let mut walk =
-            Walk { timeline, image, position: Position(0), touched: Touched::default(), state: State::default() };
+        let mut walk = Walk {
+            wasi_memory: exported_memory(timeline.trace().module()),
+            timeline,
+            image,
+            position: Position(0),
+            touched: Touched::default(),
+            state: State::default(),
+        };
         let sites = Arc::clone(walk.timeline.trace().sites());
         let image = &mut walk.image;
         walk.position = walk.timeline.each_from(Position(0), |position, raw| {
@@ -124,7 +133,7 @@ impl<'t> Walk<'t> {
 
     /// Walks to the next thing that is seen. `None` where the trace ends before one.
     pub(super) fn next(&mut self) -> Result<Option<Step>, ReplayError> {
-        let Walk { timeline, image, position, touched, state } = self;
+        let Walk { timeline, image, position, touched, state, .. } = self;
         let sites: Arc<SiteTable> = Arc::clone(timeline.trace().sites());
         let mut found = None;
         *position = timeline.each_from(*position, |position, raw| {
@@ -208,6 +217,16 @@ impl State {
             _ => None,
         }
     }
+}
+
+/// The memory that a module exports as `memory`.
+fn exported_memory(module: &[u8]) -> Option<MemoryIndex> {
+    let exports = Parser::new(0).parse_all(module).map_while(Result::ok).find_map(|payload| match payload {
+        Payload::ExportSection(exports) => Some(exports),
+        _ => None,
+    });
+    let memory = |export: &Export| export.name == "memory" && export.kind == ExternalKind::Memory;
+    exports?.into_iter().map_while(Result::ok).find(memory).map(|export| MemoryIndex(export.index))
 }
 
 /// Adds what a host wrote, as far as it means the same to every build.

@@ -15,6 +15,8 @@ pub struct Contents {
     pub module_bytes: u64,
     /// Its custom sections: names, debug information, and what its tools left.
     pub sections: Vec<Section>,
+    /// The module of the right trace, if that is another build.
+    pub rhs_module: Option<OtherModule>,
     /// The command lines of the recordings, where they differ.
     pub commands: Vec<String>,
     /// The engines, which may name files.
@@ -31,6 +33,17 @@ pub struct Contents {
     pub put: u64,
     /// Bytes of memory that are not zero where the window begins, or at the end if there is none.
     pub memory: u64,
+}
+
+/// The module of another build.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherModule {
+    /// Its file name.
+    pub module: String,
+    /// Its length in bytes.
+    pub module_bytes: u64,
+    /// Its custom sections.
+    pub sections: Vec<Section>,
 }
 
 /// A custom section.
@@ -54,7 +67,7 @@ pub struct HostBytes {
 }
 
 impl Contents {
-    /// What two recordings hold, of a module of this name.
+    /// What two recordings hold.
     pub(super) fn of(sides: [&TraceReader; 2]) -> Result<Contents, TraceError> {
         let header = sides[0].header();
         let environment = header.host.environment.iter().map(|(name, value)| format!("{name}={value}"));
@@ -63,6 +76,7 @@ impl Contents {
             module: header.module.name.clone(),
             module_bytes: header.module.length,
             sections: sections(sides[0].module()),
+            rhs_module: other_module(sides),
             arguments: host.arguments.clone(),
             environment: environment.collect(),
             files: host.directories.iter().chain(&host.stubs).chain(&host.preloads).cloned().collect(),
@@ -81,6 +95,15 @@ impl Contents {
         }
         Ok(contents)
     }
+}
+
+fn other_module([lhs, rhs]: [&TraceReader; 2]) -> Option<OtherModule> {
+    let module = &rhs.header().module;
+    (module.hash != lhs.header().module.hash).then(|| OtherModule {
+        module: module.name.clone(),
+        module_bytes: module.length,
+        sections: sections(rhs.module()),
+    })
 }
 
 fn put(step: &Step) -> u64 {

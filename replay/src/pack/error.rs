@@ -39,7 +39,7 @@ pub enum PackError {
     /// The pack is larger than allowed.
     #[error(
         "the pack takes {size} bytes, and {limit} are allowed (module {module}, left trace {lhs}, right trace {rhs}): \
-         make the module smaller with `forkpoint reduce`, or allow more with --limit"
+         allow more with --limit, record a shorter run, or make the module smaller with `forkpoint reduce`"
     )]
     TooLarge {
         /// Its size in bytes.

@@ -3,6 +3,7 @@
 use super::contents::Contents;
 use super::error::PackError;
 use super::{MODULE, MODULES, README, TRACES, readme};
+use crate::builds::{BuildsReport, are_builds};
 use crate::nan::NanBits;
 use crate::report::Report;
 use crate::side::Side;
@@ -50,10 +51,18 @@ impl Default for PackSettings {
     }
 }
 
+/// What the traces of a pack show.
+pub(super) enum Shown {
+    /// Of one module.
+    Runs(Box<Report>),
+    /// Of two builds.
+    Builds(Box<BuildsReport>),
+}
+
 /// A pack that is ready to be written.
 pub struct Packing {
     /// What the traces show, and so does the pack.
-    pub report: Report,
+    pub(super) shown: Shown,
     /// What it holds of its user's.
     pub contents: Contents,
     module: Arc<[u8]>,
@@ -67,38 +76,48 @@ pub struct Packing {
 }
 
 impl Packing {
-    /// Prepares a pack of two traces.
+    /// Prepares a pack of two traces. Those of two builds are packed as they are, since what builds do is compared from the
+    /// beginning on.
     ///
     /// # Errors
     /// When the traces cannot be compared, or an excerpt of them does not show the same.
     pub fn prepare(sides: &mut [Timeline; 2], settings: &PackSettings) -> Result<Packing, PackError> {
         let [lhs, rhs] = sides;
-        let report = Report::new(lhs, rhs, settings.context, settings.nan_bits)?;
+        let builds = are_builds(lhs, rhs);
+        let shown = match builds {
+            true => Shown::Builds(Box::new(BuildsReport::new(lhs, rhs, settings.context, settings.nan_bits)?)),
+            false => Shown::Runs(Box::new(Report::new(lhs, rhs, settings.context, settings.nan_bits)?)),
+        };
         let folder = tempfile::tempdir().map_err(PackError::io("creating a temporary folder"))?;
         let traces = [lhs.trace(), rhs.trace()];
         let (module, is_program) = (Arc::clone(lhs.trace().module()), lhs.trace().header().program.is_some());
         let mut packing = Packing {
-            report,
+            shown,
             contents: Contents::of(traces)?,
             module,
             is_program,
             // What an excerpt holds is whole, and these traces are not.
-            whole: settings.whole || traces.iter().any(|trace| !trace.is_complete()),
-            limit: settings.limit,
+            whole: settings.whole || builds || traces.iter().any(|trace| !trace.is_complete()),
+            limit: if settings.whole { u64::MAX } else { settings.limit },
             folder,
             held: [lhs.len(), rhs.len()],
         };
-        if packing.whole {
+        if let (Shown::Runs(report), false) = (&packing.shown, packing.whole) {
+            let report = report.clone();
+            packing.excerpt(sides, &report, settings)?;
+        } else {
             for (timeline, path) in sides.iter().zip(packing.traces()) {
                 let copying = || format!("copying a trace to {}", path.display());
                 let mut copy = File::create(&path).map_err(PackError::io(copying()))?;
                 timeline.trace().source().copy_to(&mut copy).map_err(PackError::io(copying()))?;
             }
-        } else {
-            packing.excerpt(sides, settings)?;
         }
         let [lhs, _] = sides;
-        let window = packing.report.position.unwrap_or(Position(lhs.len()));
+        let window = match &packing.shown {
+            Shown::Runs(report) => report.position,
+            Shown::Builds(_) => None,
+        };
+        let window = window.unwrap_or(Position(lhs.len()));
         lhs.seek(Position(window.0.min(lhs.len())))?;
         packing.contents.memory = bytes_of(lhs);
         Ok(packing)
@@ -110,13 +129,18 @@ impl Packing {
     }
 
     /// Writes excerpts that show what the traces show.
-    fn excerpt(&mut self, sides: &mut [Timeline; 2], settings: &PackSettings) -> Result<(), PackError> {
+    fn excerpt(
+        &mut self,
+        sides: &mut [Timeline; 2],
+        report: &Report,
+        settings: &PackSettings,
+    ) -> Result<(), PackError> {
         let paths = self.traces();
         let mut last = None;
         for after in AFTER {
             let mut excerpts = Vec::new();
             for ((timeline, path), side) in sides.iter_mut().zip(&paths).zip(Side::BOTH) {
-                let held = self.held(timeline, side, after)?;
+                let held = held(timeline, report, side, after)?;
                 let _ = fs::remove_file(path);
                 let trace = timeline.trace();
                 let (mut header, mut words) = (trace.header().clone(), trace.words().clone());
@@ -137,9 +161,9 @@ impl Packing {
             let found = Report::new(lhs, rhs, settings.context, settings.nan_bits);
             self.held = [&*lhs, &*rhs].map(held_events);
             match found {
-                Ok(found) if essence(&found) == essence(&self.report) => {
+                Ok(found) if essence(&found) == essence(report) => {
                     if settings.edit.is_some() {
-                        self.report = found;
+                        self.shown = Shown::Runs(Box::new(found));
                         self.contents = Contents::of([lhs.trace(), rhs.trace()])?;
                     }
                     return Ok(());
@@ -148,29 +172,7 @@ impl Packing {
                 Err(error) => last = Some(error.to_string()),
             }
         }
-        Err(PackError::Differs { expected: essence(&self.report), found: last.unwrap_or_default() })
-    }
-
-    /// The events of a trace that its excerpt holds, but for the first one and the last.
-    fn held(&self, timeline: &Timeline, side: Side, after: u64) -> Result<Vec<Range<Position>>, PackError> {
-        let report = &self.report;
-        let named = [&report.culprit, &report.during].into_iter().flatten().filter(|named| named.side == side);
-        let resync = report.resync.map(|resync| *side.of([&resync[0], &resync[1]]));
-        let nan = report.nan_bits.as_ref().map(|nan| nan.first);
-        let mut held: Vec<Range<Position>> = named
-            .map(|named| named.event.position)
-            .chain(resync)
-            .chain(nan)
-            .map(|Position(at)| Position(at.saturating_sub(AROUND))..Position(at.saturating_add(AROUND)))
-            .collect();
-        let last = timeline.len().saturating_sub(1);
-        let at = report.position.map_or(last, |position| position.0.min(last));
-        if !timeline.is_empty() {
-            let first =
-                stretch_start(timeline.trace(), Position(at))?.min(at.saturating_sub(report.context.len() as u64));
-            held.push(Position(first)..Position(at.saturating_add(after)));
-        }
-        Ok(held)
+        Err(PackError::Differs { expected: essence(report), found: last.unwrap_or_default() })
     }
 
     /// Writes the pack. What is at `output` is replaced when it is whole. `title` names it in its page.
@@ -203,7 +205,7 @@ impl Packing {
         }
         let file = archive.finish()?;
         let size = file.as_file().metadata().map_err(writing())?.len();
-        if size > self.limit && !self.whole {
+        if size > self.limit {
             let [lhs, rhs] = sizes;
             let module = size.saturating_sub(lhs + rhs);
             return Err(PackError::TooLarge { size, limit: self.limit, module, lhs, rhs });
@@ -221,6 +223,27 @@ impl Packing {
     pub fn is_whole(&self) -> bool {
         self.whole
     }
+}
+
+/// The events of a trace that its excerpt holds, but for the first one and the last.
+fn held(timeline: &Timeline, report: &Report, side: Side, after: u64) -> Result<Vec<Range<Position>>, PackError> {
+    let named = [&report.culprit, &report.during].into_iter().flatten().filter(|named| named.side == side);
+    let resync = report.resync.map(|resync| *side.of([&resync[0], &resync[1]]));
+    let nan = report.nan_bits.as_ref().map(|nan| nan.first);
+    let mut held: Vec<Range<Position>> = named
+        .map(|named| named.event.position)
+        .chain(resync)
+        .chain(nan)
+        .map(|Position(at)| Position(at.saturating_sub(AROUND))..Position(at.saturating_add(AROUND)))
+        .collect();
+    let last = timeline.len().saturating_sub(1);
+    let at = report.position.map_or(last, |position| position.0.min(last));
+    if !timeline.is_empty() {
+        let first =
+            stretch_start(timeline.trace(), Position(at))?.min(at.saturating_sub(report.context.len() as u64));
+        held.push(Position(first)..Position(at.saturating_add(after)));
+    }
+    Ok(held)
 }
 
 /// What a report must say in the same words of an excerpt.

@@ -1,5 +1,5 @@
-//! An event list: `>` the cursor, `X` the first divergence, `!` other unequal events, `=` the resync, a letter where the user has
-//! marked an event and nothing else is to be said.
+//! An event list: `>` the cursor, `X` the first divergence, `!` other unequal events, `+` what only one build has there, `=` the
+//! resync, a letter where the user has marked an event and nothing else is to be said.
 
 use super::cells::{put, rule};
 use super::text::{fits, pad, shorten};
@@ -32,6 +32,7 @@ pub(super) fn draw(buffer: &mut Buffer, pane: Rect, list: &ListView, focused: bo
             RowMark::None => (row.letter.unwrap_or(' '), Style::new()),
             RowMark::Divergence => ('X', theme.divergence()),
             RowMark::Mismatch => ('!', theme.mismatch()),
+            RowMark::Alone => ('+', theme.mismatch()),
             RowMark::Resync => ('=', theme.resync()),
         };
         if row.selected {

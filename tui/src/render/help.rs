@@ -12,7 +12,7 @@ use ratatui::widgets::{Clear, Widget};
 
 /// What the marks on the screen mean.
 const MARKS: &[(&str, &str)] = &[
-    ("events", "> cursor  X first divergence  ! unequal  = agree again  a-z mark"),
+    ("events", "> cursor  X first divergence  ! unequal  + only in one build  = agree again  a-z mark"),
     ("memory", "* written by the event   ! differs between sides   # both"),
     ("timeline", "few . to many @ writes  v cursor  X divergence  # both  - left out"),
     ("code", "> belongs to the site   ~ added by the recorder"),

@@ -112,7 +112,7 @@ impl Host {
             events.extend(steps);
             return Reply { order: Order::Answer(answer), events, unanswered: None };
         }
-        match (Moved { recorded, call: &call, pairs }).writes(&answer.writes) {
+        match (Moved { recorded, call: &call, pairs, memory: self.memory }).writes(&answer.writes) {
             Err(why) => unanswered(call, &why),
             Ok(writes) => {
                 let write = |write: &HostWrite| HostEvent::Write {

@@ -17,6 +17,8 @@ pub(super) struct Moved<'a> {
     pub(super) call: &'a HostCall,
     /// The pairs that point to buffers which this build's call wants filled.
     pub(super) pairs: &'a [u8],
+    /// The memory that WASI writes in this build.
+    pub(super) memory: Option<MemoryIndex>,
 }
 
 impl Moved<'_> {
@@ -28,12 +30,15 @@ impl Moved<'_> {
         let Some(signature) = self.recorded.signature() else { return Ok(recorded.to_vec()) };
         let mut moved = Vec::with_capacity(recorded.len());
         let mut buffers = Buffers::new(self.pairs);
-        for HostWrite { memory, address, bytes } in recorded {
+        let Some(memory) = self.memory.or_else(|| recorded.first().map(|write| write.memory)) else {
+            return Ok(moved);
+        };
+        for HostWrite { address, bytes, .. } in recorded {
             let Some((argument, from)) = self.recorded.written_argument(*address) else {
                 if self.recorded.scattered().is_none() {
                     return Err("the recorded host wrote where none of the call's arguments points".to_string());
                 }
-                buffers.fill(*memory, bytes, &mut moved)?;
+                buffers.fill(memory, bytes, &mut moved)?;
                 continue;
             };
             let bytes = match signature[argument].1 {
@@ -42,7 +47,7 @@ impl Moved<'_> {
                 _ => bytes.clone(),
             };
             let address = self.call.argument(argument).saturating_add(from);
-            moved.push(HostWrite { memory: *memory, address, bytes });
+            moved.push(HostWrite { memory, address, bytes });
         }
         Ok(moved)
     }
@@ -130,7 +135,9 @@ mod tests {
             bytes: bytes.to_vec(),
         };
         let writes: Vec<HostWrite> = writes.iter().map(write).collect();
-        let moved = Moved { recorded, call, pairs }.writes(&writes).expect("each has a place");
+        let moved =
+            Moved { recorded, call, pairs, memory: Some(MemoryIndex(1)) }.writes(&writes).expect("each has a place");
+        assert!(moved.iter().all(|write| write.memory == MemoryIndex(1)), "wherever the other build has its memory");
         moved.into_iter().map(|write| (write.address, write.bytes)).collect()
     }
 
@@ -146,7 +153,7 @@ mod tests {
         let writes: [(u64, &[u8]); 3] = [(64, b"ab"), (128, b"cdef"), (32, &[6, 0, 0, 0])];
         let expected = [(200, b"ab".to_vec()), (202, b"c".to_vec()), (300, b"def".to_vec()), (96, vec![6, 0, 0, 0])];
         assert_eq!(moved(&recorded, &now, &pairs, &writes), expected);
-        let none = Moved { recorded: &recorded, call: &now, pairs: &words(&[200, 3]) };
+        let none = Moved { recorded: &recorded, call: &now, pairs: &words(&[200, 3]), memory: None };
         let write = HostWrite { memory: MemoryIndex(0), address: 64, bytes: vec![1; 4] };
         assert!(none.writes(&[write]).is_err_and(|why| why.contains("more bytes than this build has room for")));
     }
