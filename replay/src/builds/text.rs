@@ -45,6 +45,10 @@ impl fmt::Display for BuildsReport {
     }
 }
 
+fn counted_bytes(bytes: u64) -> String {
+    if bytes == 1 { "1 byte".to_string() } else { format!("{bytes} bytes") }
+}
+
 impl BuildsReport {
     /// The report on one of the builds.
     pub fn side(&self, side: Side) -> &BuildReport {
@@ -124,11 +128,11 @@ impl BuildsReport {
         match self.agree {
             Some(true) => write!(
                 f,
-                "Memory differs at the end in {} bytes, which no host call, result or trap showed: moved, added or removed \
+                "Memory differs at the end in {}, which no host call, result or trap showed: moved, added or removed \
                  without effect",
-                bytes.all
+                counted_bytes(bytes.all)
             )?,
-            _ => write!(f, "Memory differs there in {} bytes", bytes.all)?,
+            _ => write!(f, "Memory differs there in {}", counted_bytes(bytes.all))?,
         }
         let of = if bytes.examined < bytes.all { format!("of {} examined, ", bytes.examined) } else { String::new() };
         writeln!(
