@@ -6,6 +6,7 @@
 //! and [`Timeline::last_match`](crate::Timeline::last_match) search.
 
 mod bound;
+mod facts;
 mod parse;
 
 pub use bound::BoundFilter;
@@ -218,7 +219,7 @@ mod tests {
             else {
                 panic!("one test")
             };
-            bound::compare_value(bytes, float, relation, number)
+            facts::compare_value(bytes, float, relation, number)
         };
         assert!(value("value == 255", &[255], false) && value("value == -1", &[255], false));
         assert!(value("value == 0xffffffff", &[255; 4], false) && value("value < 0", &[255; 4], false));
@@ -229,6 +230,26 @@ mod tests {
         assert!(!value("value == 0.25", &0.25f32.to_le_bytes(), false), "not stored as a float");
         assert!(value("value >= 2", &2.5f64.to_le_bytes(), true) && !value("value > 3", &2.5f64.to_le_bytes(), true));
         assert!(!value("value == 7", &[7; 16], false), "a vector is no number");
+    }
+
+    #[test]
+    fn what_sites_and_numbers_say_is_what_the_whole_event_says() {
+        let mut timeline = Timeline::open("../traces/samples/checksum-jit.fpt".as_ref()).expect("a sample");
+        let values = ["== 0", "!= 7", "== -1", "== 0xffffffff", "< 0", "< 100", "<= 0", "<= 255", "> 0", "> -5"];
+        let more =
+            ["> 254", ">= 256", ">= 0", "== 0.5", "< 1.5", "in 1..300", "in 0..0x100000000", "== -200", "<= -1"];
+        let tests = values.into_iter().chain(more).map(|test| format!("value {test}"));
+        let joined =
+            ["!(value == 0) && width == 4", "value > 9 || kind == fill", "addr in 0..64 && (pos < 50 || value < 5)"];
+        for text in tests.chain(joined.map(str::to_string)) {
+            let filter = EventFilter::parse(&text).expect("an expression");
+            let bound = filter.bind(timeline.trace().sites(), timeline.symbols());
+            let mut whole = Vec::new();
+            for at in (0..timeline.len()).map(Position) {
+                whole.extend(bound.matches(at, &timeline.event(at).expect("an event")).then_some(at.0));
+            }
+            assert_eq!(matches(&mut timeline, &text), whole, "{text}");
+        }
     }
 
     #[test]
