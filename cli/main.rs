@@ -5,7 +5,6 @@
 
 mod answer;
 mod args;
-mod call_reruns;
 mod calls;
 mod ci;
 mod compare;
@@ -29,6 +28,7 @@ mod render;
 mod replay;
 mod request;
 mod rerun;
+mod reruns;
 mod runner_check;
 mod source_maps;
 mod sweep;

@@ -2,13 +2,13 @@
 
 use crate::answer::Answer;
 use crate::args::{TraceArg, ViewArgs};
-use crate::call_reruns::CallReruns;
 use crate::output::{print, tell};
+use crate::reruns::Reruns;
 use crate::view_state::ViewState;
 use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
-use forkpoint_replay::{Pack, Side, SourceFiles, SourceMap, Timeline};
+use forkpoint_replay::{CallSource, Pack, Side, SourceFiles, SourceMap, Timeline};
 use forkpoint_tracer::EngineSpec;
 use forkpoint_traces::Position;
 use forkpoint_tui::{Keymap, Opened, ViewScript, Viewer};
@@ -65,7 +65,8 @@ fn show(viewer: Viewer, state: &ViewState, what: Option<&str>) -> Result<()> {
 
 /// A viewer that can run the recordings in these files again.
 fn running_again(viewer: Viewer, files: [Option<TraceArg>; 2], engines: [Option<EngineSpec>; 2]) -> Viewer {
-    viewer.with_calls(Arc::new(CallReruns { files, engines }))
+    let reruns = Arc::new(Reruns { files, engines });
+    viewer.with_calls(Arc::clone(&reruns) as Arc<dyn CallSource>).with_more_events(reruns)
 }
 
 /// The keys of a file, or the user's own, if there are any.

@@ -23,6 +23,12 @@ pub enum CompareError {
         /// Why.
         why: String,
     },
+    /// More of a recording's events cannot be told.
+    #[error("what the recording leaves out is not known: {why}")]
+    NoWindow {
+        /// Why.
+        why: String,
+    },
     /// The module to reduce does not diverge.
     #[error(
         "the runs agree, so there is nothing to reduce: run `forkpoint compare` with the same arguments to see it"

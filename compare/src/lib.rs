@@ -59,6 +59,7 @@ mod runs;
 mod settings;
 mod survey;
 mod sweep;
+mod windows;
 
 pub use builds::{BuildComparison, BuildGuard, ComparedBuilds, refuse_invalid_build};
 pub use calls::calls_around;
@@ -86,3 +87,4 @@ pub use sweep::{
     ReasonCount, Shard, SignatureCount, Store, Summary, Sweep, SweepCalls, SweepChange, SweepChanges, merge, modules,
     read_baseline,
 };
+pub use windows::with_windows;

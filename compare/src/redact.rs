@@ -84,7 +84,7 @@ impl Redaction<'_> {
             let keep = Keep::Window { from: position.saturating_sub(AROUND), to: position.saturating_add(AROUND) };
             self.requests = self.requests.map(|side| {
                 let options = Options { commit: Commit::AtCalls, ..side.options.clone() };
-                Request { keep, checkpoint: Checkpoint::End, options, ..side }
+                Request { keep: keep.clone(), checkpoint: Checkpoint::End, options, ..side }
             });
         }
         let mut tries = Tries { redaction: &mut self, likeness, folder: folder.path().to_path_buf(), made: 0 };

@@ -125,7 +125,7 @@ impl<'a> Runs<'a> {
                 _ if request.sought.is_some() => Doing::SeekingWriter,
                 Keep::Full => Doing::Recording,
                 Keep::Digests => Doing::Digesting,
-                Keep::Window { .. } => Doing::RecordingWindow,
+                Keep::Window { .. } | Keep::Windows(_) => Doing::RecordingWindow,
             };
             self.progress.run(doing, self.program, &request);
             record(self.program, &request, &self.settings.inputs)

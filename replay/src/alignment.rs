@@ -122,6 +122,22 @@ impl Alignment {
 
     /// The events of a row.
     pub fn row(&self, row: u64) -> Pair {
+        self.pair_at(self.place_of(row))
+    }
+
+    /// Whether a row stands for events that a trace leaves out.
+    pub fn is_left_out(&self, row: u64) -> bool {
+        let place = self.place_of(row);
+        self.left_out.iter().any(|gap| gap.start == place)
+    }
+
+    /// The position on the other side that one has beside it, whether they are left out or not.
+    pub fn beside(&self, side: Side, position: Position) -> Option<Position> {
+        self.pair_at(self.place(side.index(), position)).of(side.other())
+    }
+
+    /// The place of a row.
+    fn place_of(&self, row: u64) -> u64 {
         let mut row = row;
         for gap in &self.left_out {
             if row <= gap.start {
@@ -129,6 +145,11 @@ impl Alignment {
             }
             row = row.saturating_add(gap.end - gap.start - 1);
         }
+        row
+    }
+
+    /// What would be in a row if every event had one.
+    fn pair_at(&self, row: u64) -> Pair {
         let after = self.anchors.partition_point(|anchor| anchor.row <= row);
         let anchor = self.anchors[after.saturating_sub(1)];
         let side = |side: usize| {

@@ -99,6 +99,8 @@ pub(crate) enum Action {
     StepBack,
     /// To the nearest event of the same activation or one that it is called by, or out of it.
     Call(CallMove, Direction),
+    /// Has the recording run again for the events under the cursor, which are left out.
+    Record,
     /// A page forward, in the focused pane.
     PageDown,
     /// A page back, in the focused pane.

@@ -14,6 +14,7 @@ use crate::headway::Headway;
 use crate::in_view::InView;
 use crate::keymap::Keymap;
 use crate::layout::{Areas, Sizes, Wish};
+use crate::more_events::EventService;
 use crate::outgoing::Outgoing;
 use crate::panel::Panel;
 use crate::picture::Picture;
@@ -31,6 +32,10 @@ const BUILDS: &str = "two builds: events that do the same share a row, + is only
 /// The state of the viewer.
 pub(crate) struct App {
     pub(crate) outline: Arc<dyn Outline>,
+    /// The one that the viewer began with, if the traces hold more events now.
+    pub(crate) first_outline: Option<Arc<dyn Outline>>,
+    /// Who tells what the traces leave out.
+    pub(crate) more_events: Option<EventService>,
     /// `None` while an errand has them.
     pub(crate) traces: Option<Box<dyn Traces>>,
     /// How far the current errand has come.
@@ -114,6 +119,8 @@ impl App {
         traces.set_progress(Arc::new(move |position| asked.at(position)));
         let mut app = App {
             outline,
+            first_outline: None,
+            more_events: None,
             traces: Some(traces),
             headway,
             theme,

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::errand::{Aim, Ending, Errand};
+use crate::more_events::NewOutline;
 use crate::traces::{Traces, moment, sides};
 use forkpoint_replay::printable;
 
@@ -60,7 +61,10 @@ impl App {
             Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
             Ending::Pictured(picture) => self.keep_picture(key, *picture),
             Ending::Called(window) => self.take_calls(errand, *window),
-            Ending::Stopped if matches!(errand.aim, Aim::Calls(..)) => self.message = Some("stopped".to_string()),
+            Ending::Recorded(NewOutline(outline)) => self.take_outline(outline, errand),
+            Ending::Stopped if matches!(errand.aim, Aim::Calls(..) | Aim::Record(..)) => {
+                self.message = Some("stopped".to_string())
+            }
             Ending::Stopped if errand.aim == Aim::Picture => self.message = Some("timeline stopped".to_string()),
             Ending::Stopped => self.message = Some("search stopped".to_string()),
             Ending::Arrived => self.settled = errand.row,

@@ -39,7 +39,7 @@ pub(crate) trait Console {
 
 /// Runs the viewer until the user leaves.
 pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
-    let mut worker = Worker::start(Arc::clone(&app.outline), Arc::clone(&app.headway))?;
+    let mut worker = Worker::start(Arc::clone(&app.headway))?;
     // What fails is not retried before the next input.
     let mut travelled = false;
     while !app.is_done() {
@@ -134,7 +134,7 @@ fn attend(app: &mut App, console: &mut dyn Console, worker: &mut Worker) -> io::
 
 fn send(app: &mut App, worker: &mut Worker, errand: Errand) {
     if let Some(traces) = app.begin(&errand) {
-        worker.send(errand, traces);
+        worker.send(errand, Arc::clone(&app.outline), traces);
     }
 }
 

@@ -15,7 +15,7 @@ impl App {
     pub(crate) fn kept(&self) -> String {
         let mut text = String::new();
         for (letter, row) in self.jumps.marks() {
-            text.push_str(&format!("mark {letter} {row}\n"));
+            text.push_str(&format!("mark {letter} {}\n", self.first_row(row)));
         }
         for watch in &self.watches {
             text.push_str(&format!("watch {watch}\n"));

@@ -180,6 +180,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("source", &[char('S')], Action::Panel(PanelKind::Source), "", "show or hide the source of the event"),
     bind("host-calls", &[char('H')], Action::Panel(PanelKind::HostCalls), "", "list the calls of the host"),
     bind("calls", &[char('K')], Action::Panel(PanelKind::Calls), "", "call stack at the event, and calls around it"),
+    bind("record", &[char('R')], Action::Record, "", "run again for the events that are left out here"),
     bind("step-over", &[char('J')], Action::Call(CallMove::Over, Forward), "", "next event, over what the function calls"),
     bind("back-over", &[char('L')], Action::Call(CallMove::Over, Backward), "", "last event, over what the function calls"),
     bind("step-out", &[char('}')], Action::Call(CallMove::Out, Forward), "", "first event after the function has returned"),

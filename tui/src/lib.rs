@@ -48,6 +48,7 @@ mod keys;
 mod layout;
 mod listing;
 mod look;
+mod more_events;
 mod mouse;
 mod outgoing;
 mod outline;
@@ -170,6 +171,13 @@ impl Viewer {
     #[must_use]
     pub fn with_calls(mut self, source: Arc<dyn forkpoint_replay::CallSource>) -> Viewer {
         self.0.calls.service = Some(calls::CallService(source));
+        self
+    }
+
+    /// The same with something that can tell which events a trace leaves out, by running a recording again.
+    #[must_use]
+    pub fn with_more_events(mut self, source: Arc<dyn forkpoint_replay::EventSource>) -> Viewer {
+        self.0.more_events = Some(more_events::EventService(source));
         self
     }
 

@@ -35,6 +35,12 @@ impl TraceOutline {
         TraceOutline { pair, infos, alignment, parting, symbols, lines: Arc::default() }
     }
 
+    /// The same where the traces hold more events.
+    pub(crate) fn realigned(&self, alignment: Alignment, parting: Option<Parting>) -> TraceOutline {
+        let (infos, symbols, lines) = (self.infos.clone(), self.symbols.clone(), Arc::clone(&self.lines));
+        TraceOutline { pair: self.pair, infos, alignment, parting, symbols, lines }
+    }
+
     /// Reads the module's debug information on another thread: for a large module that takes seconds, and until then
     /// frames lack source lines.
     pub(crate) fn read_lines(&self, sites: [CodeOffset; 2]) {
@@ -109,6 +115,14 @@ impl Outline for TraceOutline {
             Side::Lhs => self.alignment.row_of_lhs(position),
             Side::Rhs => self.alignment.row_of_rhs(position),
         }
+    }
+
+    fn is_left_out(&self, row: u64) -> bool {
+        self.alignment.is_left_out(row)
+    }
+
+    fn beside(&self, side: Side, position: Position) -> Option<Position> {
+        self.alignment.beside(side, position)
     }
 
     fn memory_name(&self, memory: MemoryIndex) -> String {

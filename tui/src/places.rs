@@ -35,6 +35,12 @@ impl Jumps {
         Some(row)
     }
 
+    /// The same events have other rows now.
+    pub(crate) fn map(&mut self, row: impl Fn(u64) -> u64) {
+        let marked = self.marks.values_mut();
+        self.back.iter_mut().chain(&mut self.forward).chain(marked).for_each(|there| *there = row(*there));
+    }
+
     /// Marks a row.
     pub(crate) fn mark(&mut self, letter: char, row: u64) {
         self.marks.insert(letter, row);

@@ -76,7 +76,9 @@ impl App {
                 if position.0 >= events {
                     return Err(format!("{position} is past the end: {} has {events} events", side.word()));
                 }
-                self.outline.row_of(side, position)
+                let row = self.outline.row_of(side, position);
+                self.jump_to(row);
+                return Ok(self.record_around(position));
             }
         };
         self.jump_to(row);

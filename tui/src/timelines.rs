@@ -1,13 +1,15 @@
 //! Real traces, as the viewer reads them: timelines, their alignment, and the module's symbols.
 
+mod recorded;
+
 use crate::outline::{TraceOutline, info};
 use crate::picture::{COLUMNS, Picture, ROWS};
-use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Parting, Reached, Traces};
+use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
-    Alignment, Appearance, BoundFilter, Differing, EventFilter, Heat, NanBits, ReplayError, Side, Symbols, Timeline,
-    TypedValue, WhyReport, align_builds, are_builds, describe, describe_without_value, disassemble, first_divergence,
-    place_of, printable, value_around, why, written_pages_of,
+    Alignment, Appearance, BoundFilter, Differing, Divergence, EventFilter, EventSource, Heat, NanBits, ReplayError,
+    Side, Symbols, Timeline, TypedValue, WhyReport, align_builds, are_builds, describe, describe_without_value,
+    disassemble, first_divergence, place_of, printable, value_around, why, written_pages_of,
 };
 use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use std::collections::{BTreeSet, HashMap};
@@ -20,6 +22,10 @@ const KEPT: usize = 16;
 pub(crate) struct Timelines {
     sides: Vec<Timeline>,
     alignment: Alignment,
+    /// Where two runs of one module part.
+    divergence: Option<Divergence>,
+    outline: Arc<TraceOutline>,
+    progress: Option<Arc<Reached>>,
     /// Of each side's module.
     symbols: [Arc<Symbols>; 2],
     sites: [Arc<SiteTable>; 2],
@@ -33,12 +39,12 @@ impl Timelines {
         let mut infos = [info(&lhs.name, &lhs.timeline), Info::default()];
         let mut sides = vec![lhs.timeline];
         let mut alignment = Alignment::single(&sides[0]);
-        let mut parting = None;
+        let (mut parting, mut divergence) = (None, None);
         if let Some(rhs) = rhs {
             infos[1] = info(&rhs.name, &rhs.timeline);
             sides.push(rhs.timeline);
             if let [lhs, rhs] = sides.as_mut_slice() {
-                (alignment, parting) = aligned(lhs, rhs)?;
+                (alignment, parting, divergence) = aligned(lhs, rhs)?;
             }
         }
         let symbols_of = |timeline: &Timeline| Arc::clone(timeline.symbols());
@@ -49,7 +55,10 @@ impl Timelines {
         let outline = TraceOutline::new(infos, sides.len() == 2, alignment.clone(), parting, symbols.clone());
         let first = |sites: &Arc<SiteTable>| sites.iter().next().map_or(CodeOffset(0), |(_, site)| site.offset);
         outline.read_lines(site_tables.each_ref().map(first));
-        Ok((Arc::new(outline), Timelines { sides, alignment, symbols, sites: site_tables, code: HashMap::new() }))
+        let outline = Arc::new(outline);
+        let shared = Arc::clone(&outline);
+        let (sites, code, progress) = (site_tables, HashMap::new(), None);
+        Ok((shared, Timelines { sides, alignment, divergence, outline, progress, symbols, sites, code }))
     }
 
     fn kept(&mut self, key: (FuncIndex, Side, bool), make: impl FnOnce(&Timelines) -> Vec<CodeLine>) -> Code {
@@ -96,16 +105,19 @@ impl Timelines {
 }
 
 /// How two traces line up, and where they part.
-fn aligned(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<(Alignment, Option<Parting>), TuiError> {
+fn aligned(
+    lhs: &mut Timeline,
+    rhs: &mut Timeline,
+) -> Result<(Alignment, Option<Parting>, Option<Divergence>), TuiError> {
     if are_builds(lhs, rhs) {
         let (alignment, unlike) = align_builds(lhs, rhs, NanBits::default())?;
         let parting = unlike.map(|(verdict, row)| Parting { verdict: verdict.to_string(), row, resync: None });
-        return Ok((alignment, parting));
+        return Ok((alignment, parting, None));
     }
     let divergence = first_divergence(lhs, rhs, NanBits::default())?.divergence;
     let alignment = Alignment::new(lhs, rhs, divergence.as_ref());
-    let parting = divergence.map(|divergence| Parting::of(&divergence, &alignment));
-    Ok((alignment, parting))
+    let parting = divergence.as_ref().map(|divergence| Parting::of(divergence, &alignment));
+    Ok((alignment, parting, divergence))
 }
 
 impl Traces for Timelines {
@@ -367,7 +379,18 @@ impl Traces for Timelines {
         self.kept((func, side, true), |timelines| timelines.native_lines(side, func).unwrap_or_default())
     }
 
+    fn record(
+        &mut self,
+        side: Side,
+        position: Position,
+        source: &dyn EventSource,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Arc<dyn Outline>>, String> {
+        self.record_again(side, position, source, reached)
+    }
+
     fn set_progress(&mut self, progress: Arc<Reached>) {
+        self.progress = Some(Arc::clone(&progress));
         for run in &mut self.sides {
             let progress = Arc::clone(&progress);
             run.set_progress(move |position| progress(position));

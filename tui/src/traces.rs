@@ -7,8 +7,8 @@
 
 use crate::picture::Picture;
 use forkpoint_replay::{
-    Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, Pair, ReplayError, Side, SourceFrame,
-    TypedValue, Variable, WhyReport,
+    Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, EventSource, Pair, ReplayError, Side,
+    SourceFrame, TypedValue, Variable, WhyReport,
 };
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Place, Position};
 use std::ops::Range;
@@ -190,6 +190,10 @@ pub(crate) trait Outline: Send + Sync {
     fn row(&self, row: u64) -> Pair;
     /// The row of a position.
     fn row_of(&self, side: Side, position: Position) -> u64;
+    /// Whether a row stands for events that a trace leaves out.
+    fn is_left_out(&self, row: u64) -> bool;
+    /// The position on the other side that a position has beside it, whether they are left out or not.
+    fn beside(&self, side: Side, position: Position) -> Option<Position>;
     /// A memory, by its name if it has one.
     fn memory_name(&self, memory: MemoryIndex) -> String;
     /// The name of a function of a side's module.
@@ -313,6 +317,19 @@ pub(crate) trait Traces: Send {
     fn picture(&mut self, side: Side, memory: MemoryIndex) -> Result<Picture, ReplayError>;
     /// The function of a side's module with this name or index, if one with a memory-changing instruction has it.
     fn function_named(&self, side: Side, name: &str) -> Option<FuncIndex>;
+    /// Has a side's recording run again for the events around a position, if it leaves them out, and reads that run from now on.
+    /// Returns the new outline; `None` if it was stopped. `reached` is called now and then with the position that the run has come
+    /// to, and says whether to stop.
+    ///
+    /// # Errors
+    /// When they cannot be had: why not.
+    fn record(
+        &mut self,
+        side: Side,
+        position: Position,
+        source: &dyn EventSource,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Arc<dyn Outline>>, String>;
     /// A function of a side's module in the text format, empty if it cannot be printed.
     fn wat(&mut self, side: Side, func: FuncIndex) -> Code;
     /// A function's native code, empty if the trace has none.

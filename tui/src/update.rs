@@ -28,6 +28,7 @@ impl App {
         match action {
             Action::Step => self.move_rows(1, Direction::Forward),
             Action::StepBack => self.move_rows(1, Direction::Backward),
+            Action::Record => return self.record_here(),
             Action::Call(step, direction) => return self.step_calls(step, direction),
             Action::PageDown => self.page(Direction::Forward),
             Action::PageUp => self.page(Direction::Backward),

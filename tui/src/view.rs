@@ -212,6 +212,9 @@ impl App {
             Some(value) => format!("{} = {value}", event.text),
             None => event.text.clone(),
         });
+        if event.kind.is_none() && self.more_events.is_some() {
+            parts.push("R runs it again for them".to_string());
+        }
         if let Some(query) = self.query_text() {
             parts.push(format!("/{}", printable(&query)));
         }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// The thread, as the viewer sees it: it takes one errand at a time.
 pub(crate) struct Worker {
-    orders: Sender<(Errand, Box<dyn Traces>)>,
+    orders: Sender<(Errand, Arc<dyn Outline>, Box<dyn Traces>)>,
     reports: Receiver<(Errand, Box<dyn Traces>, Ending)>,
     headway: Arc<Headway>,
     /// `None` once it has panicked.
@@ -21,12 +21,12 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts the thread.
-    pub(crate) fn start(outline: Arc<dyn Outline>, headway: Arc<Headway>) -> io::Result<Worker> {
-        let (orders, incoming) = channel::<(Errand, Box<dyn Traces>)>();
+    pub(crate) fn start(headway: Arc<Headway>) -> io::Result<Worker> {
+        let (orders, incoming) = channel::<(Errand, Arc<dyn Outline>, Box<dyn Traces>)>();
         let (outgoing, reports) = channel();
         let shared = Arc::clone(&headway);
         let thread = Builder::new().name("forkpoint errands".to_string()).spawn(move || {
-            for (errand, mut traces) in incoming {
+            for (errand, outline, mut traces) in incoming {
                 let ending = errand.run(&*outline, &mut *traces, &shared);
                 if outgoing.send((errand, traces, ending)).is_err() {
                     break;
@@ -37,8 +37,8 @@ impl Worker {
     }
 
     /// Sends the traces on an errand.
-    pub(crate) fn send(&mut self, errand: Errand, traces: Box<dyn Traces>) {
-        if self.orders.send((errand, traces)).is_err() {
+    pub(crate) fn send(&mut self, errand: Errand, outline: Arc<dyn Outline>, traces: Box<dyn Traces>) {
+        if self.orders.send((errand, outline, traces)).is_err() {
             self.pass_on_panic();
         }
     }

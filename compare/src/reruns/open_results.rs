@@ -100,7 +100,7 @@ impl Asked<'_> {
 
     /// Whether both sides agree when the module is rewritten this way: to their end, or at least beyond `position`.
     fn agree_with(&self, options: Options, position: Position) -> Result<Option<bool>, CompareError> {
-        if let [Keep::Window { .. }, _] = self.sides.map(|side| side.keep) {
+        if let Keep::Window { .. } | Keep::Windows(_) = &self.sides[0].keep {
             return self.agree_by_digests(options);
         }
         let outcomes = [self.again(Side::Lhs, options.clone())?, self.again(Side::Rhs, options)?]

@@ -87,7 +87,7 @@ pub(super) fn of(program: &Program, request: &Request, mut engine: EngineInfo, c
 fn scope(request: &Request, program: &Program) -> Option<String> {
     match request.keep {
         Keep::Digests => Some("host calls and sizes of memories".to_string()),
-        Keep::Full | Keep::Window { .. } => {
+        Keep::Full | Keep::Window { .. } | Keep::Windows(_) => {
             (!request.options.scope.is_everything()).then(|| words(&request.options.scope, program))
         }
     }

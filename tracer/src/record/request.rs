@@ -9,7 +9,9 @@ use crate::host::WasiSetup;
 use crate::instrument::{Ask, BUFFER_PAGES, Commit, Options, Style};
 use crate::job::Watch;
 use crate::spec::EngineSpec;
+use forkpoint_traces::Position;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -137,7 +139,7 @@ impl Request {
 }
 
 /// What a recording keeps of the events of instructions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Keep {
     /// All of them, and the engine's memory is held against the one that they make.
     Full,
@@ -153,6 +155,21 @@ pub enum Keep {
         /// One past the number of the last.
         to: u64,
     },
+    /// The same with any number of windows, in order, by the positions of events in the trace.
+    Windows(Arc<[Range<Position>]>),
+}
+
+impl Keep {
+    /// Whether a block with events of instructions of these numbers, and with events at these positions, is kept.
+    pub(super) fn holds(&self, numbers: Range<u64>, positions: Range<Position>) -> bool {
+        match self {
+            Keep::Full | Keep::Digests => true,
+            Keep::Window { from, to } => numbers.start < *to && *from < numbers.end,
+            Keep::Windows(windows) => {
+                windows.iter().any(|window| positions.start < window.end && window.start < positions.end)
+            }
+        }
+    }
 }
 
 /// What answers a guest's host calls.

@@ -4,8 +4,8 @@
 use crate::picture::Picture;
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
 use forkpoint_replay::{
-    Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, Heat, Pair, ReplayError, Side,
-    SourceFrame, Symbols, TypedValue, Variable, WhyReport,
+    Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, EventSource, Heat, Pair, ReplayError,
+    Side, SourceFrame, Symbols, TypedValue, Variable, WhyReport,
 };
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Place, Position, TraceError};
 use std::collections::BTreeSet;
@@ -274,6 +274,14 @@ impl Outline for Fake {
     fn row_of(&self, side: Side, position: Position) -> u64 {
         let shifted = self.is_pair() && side == Side::Lhs && position.0 > DIVERGENCE;
         if shifted { position.0 + EXTRA } else { position.0 }
+    }
+
+    fn is_left_out(&self, _: u64) -> bool {
+        false
+    }
+
+    fn beside(&self, side: Side, position: Position) -> Option<Position> {
+        self.row(self.row_of(side, position)).of(side.other())
     }
 
     fn memory_name(&self, memory: MemoryIndex) -> String {
@@ -583,6 +591,16 @@ impl Traces for Fake {
                 recorder: false,
             });
         std::iter::once(head).chain(body).collect()
+    }
+
+    fn record(
+        &mut self,
+        _: Side,
+        _: Position,
+        _: &dyn EventSource,
+        _: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Arc<dyn Outline>>, String> {
+        Err("a made-up trace has no recording".to_string())
     }
 
     fn native(&mut self, side: Side, func: FuncIndex) -> Code {

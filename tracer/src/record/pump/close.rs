@@ -73,7 +73,7 @@ impl Pump<'_> {
         }
         let digest = self.digester.map(Digester::finish).or(self.there.and_then(DigestedThere::finish));
         writer.hold()?;
-        if let (Some(digest), Keep::Window { .. }) = (&digest, self.request.keep) {
+        if let (Some(digest), Keep::Window { .. } | Keep::Windows(_)) = (&digest, &self.request.keep) {
             writer.set_digests(digest.in_trace());
         }
         writer.milestone(&Milestone::End {

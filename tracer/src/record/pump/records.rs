@@ -23,7 +23,8 @@ impl Pump<'_> {
             );
             digester.set_others(writer.events().saturating_sub(self.instructions));
         }
-        if let Keep::Window { from, to } = self.request.keep {
+        let keep = &self.request.keep;
+        if matches!(keep, Keep::Window { .. } | Keep::Windows(_)) {
             let start = self.instructions;
             let end = match &mut self.digester {
                 Some(digester) => {
@@ -33,8 +34,11 @@ impl Pump<'_> {
                 None => start + bytes.len() as u64 / EVENT,
             };
             // A block of host calls alone has the number of the event that follows.
-            let end = end.max(start + 1);
-            if start < to && from < end { writer.hold()? } else { writer.leave_out()? }
+            let numbers = start..end.max(start + 1);
+            // Steps of host calls are events that are not counted before.
+            let events = (bytes.len() as u64 / EVENT).max(numbers.end - numbers.start);
+            let positions = Position(writer.events())..Position(writer.events() + events);
+            if keep.holds(numbers, positions) { writer.hold()? } else { writer.leave_out()? }
         }
         let mut sink = WriterSink {
             writer,
@@ -45,7 +49,7 @@ impl Pump<'_> {
             failed: None,
         };
         let mut counted = Counted { sink: &mut sink, events: &mut self.instructions };
-        match (self.request.keep, &mut self.digester, style) {
+        match (keep, &mut self.digester, style) {
             (Keep::Digests, Some(digester), style) => digest(&self.decoder, bytes, style, digester, &mut counted)?,
             (_, _, Style::Inline) => self.decoder.decode_block(bytes, &mut counted)?,
             (_, _, Style::Hooks) => self.decoder.decode_hooks(bytes, &mut counted)?,
@@ -81,7 +85,7 @@ impl Pump<'_> {
 
     /// Number of events so far, whether the trace has them or a digest covers them.
     pub(super) fn events(&self) -> u64 {
-        match (&self.digester, &self.there, self.request.keep) {
+        match (&self.digester, &self.there, &self.request.keep) {
             (Some(digester), _, Keep::Digests) => self.others() + digester.events(),
             (_, Some(there), _) => self.others().saturating_add(there.events()),
             _ => self.writer.as_ref().map_or(0, TraceWriter::events),

@@ -1,13 +1,14 @@
-//! Calls for the viewer and for editors: runs a recording again when they ask, on their thread.
+//! Calls and events for the viewer and for editors: runs a recording again when they ask, on their thread.
 
 use crate::args::TraceArg;
 use crate::files::reader;
 use crate::rerun::Rerun;
 use anyhow::{Context, Result};
-use forkpoint_compare::{CompareError, calls_around, in_one_line};
-use forkpoint_replay::{CallSource, CallWindow, Side, Timeline};
-use forkpoint_tracer::{EngineSpec, Request};
+use forkpoint_compare::{CompareError, calls_around, in_one_line, with_windows};
+use forkpoint_replay::{CallSource, CallWindow, EventSource, Side, Timeline};
+use forkpoint_tracer::{EngineSpec, Program, Request};
 use forkpoint_traces::Position;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,15 +17,25 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(30);
 
 /// What runs recordings again.
-pub struct CallReruns {
+pub struct Reruns {
     /// Their files by side; `None` where there is none.
     pub files: [Option<TraceArg>; 2],
     /// Engines to take instead of those that they name.
     pub engines: [Option<EngineSpec>; 2],
 }
 
-impl CallReruns {
-    fn run(&self, side: Side, around: Position, reached: &dyn Fn(Position) -> bool) -> Result<Option<CallWindow>> {
+/// What is asked of a run: of the recording, its program, and under these conditions.
+type Question<'q, T> = &'q (dyn Fn(&mut Timeline, &Program, &Request) -> Result<T, CompareError> + Sync);
+
+impl Reruns {
+    /// Runs a side again to answer a question, up to an event; `None` if it was stopped.
+    fn ask<T: Send>(
+        &self,
+        side: Side,
+        to: Position,
+        reached: &dyn Fn(Position) -> bool,
+        question: Question<T>,
+    ) -> Result<Option<T>> {
         let file = self.files[side.index()].as_ref().context("the recording is in no file")?;
         let mut recording = Timeline::new(reader(file)?);
         let rerun = Rerun::new(recording.trace_mut(), &file.file, self.engines[side.index()].as_ref())?;
@@ -33,9 +44,9 @@ impl CallReruns {
         let request = Request { interrupt: Arc::clone(&interrupt), ..rerun.request.clone() };
         let gauge = Arc::clone(&request.gauge);
         let answer = std::thread::scope(|scope| {
-            let run = scope.spawn(|| calls_around(&mut recording, &rerun.program, &request, around));
+            let run = scope.spawn(|| question(&mut recording, &rerun.program, &request));
             while !run.is_finished() {
-                if reached(Position(gauge.events().min(around.0))) {
+                if reached(Position(gauge.events().min(to.0))) {
                     interrupt.store(true, Ordering::Relaxed);
                 }
                 std::thread::sleep(LOOK);
@@ -43,7 +54,7 @@ impl CallReruns {
             run.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         });
         match answer {
-            Ok(window) => Ok(Some(window)),
+            Ok(answer) => Ok(Some(answer)),
             // However a run ends that the user has stopped, that is why.
             Err(CompareError::Interrupted { .. }) => Ok(None),
             Err(_) if interrupt.load(Ordering::Relaxed) => Ok(None),
@@ -52,13 +63,31 @@ impl CallReruns {
     }
 }
 
-impl CallSource for CallReruns {
+impl CallSource for Reruns {
     fn calls(
         &self,
         side: Side,
         around: Position,
         reached: &dyn Fn(Position) -> bool,
     ) -> Result<Option<CallWindow>, String> {
-        self.run(side, around, reached).map_err(|error| in_one_line(error.as_ref()))
+        self.ask(side, around, reached, &|recording, program, request| {
+            calls_around(recording, program, request, around)
+        })
+        .map_err(|error| in_one_line(error.as_ref()))
+    }
+}
+
+impl EventSource for Reruns {
+    fn with_windows(
+        &self,
+        side: Side,
+        windows: &[Range<Position>],
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Timeline>, String> {
+        // To its end, as only that shows whether it was the recorded run.
+        self.ask(side, Position(u64::MAX), reached, &|recording, program, request| {
+            with_windows(recording, program, request, windows)
+        })
+        .map_err(|error| in_one_line(error.as_ref()))
     }
 }
