@@ -1,7 +1,7 @@
 //! `forkpoint dap`: a debug adapter on standard input and output.
 
 use crate::answer::Answer;
-use crate::reruns::Reruns;
+use crate::reruns::Rerunner;
 use crate::{output, source_maps, view};
 use anyhow::{Context, Result};
 use forkpoint_compare::in_one_line;
@@ -26,7 +26,7 @@ fn traces(launch: &Launch) -> Result<Traces> {
         SourceFiles::new(launch.source.iter().map(PathBuf::as_path)).context("looking for a source folder")?;
     let calls = launch.calls.then(|| -> Arc<dyn CallSource> {
         let files = view::files_of(launch.lhs.as_deref(), launch.rhs.as_deref());
-        Arc::new(Reruns { files, engines: [None, None] })
+        Arc::new(Rerunner { files, engines: [None, None] })
     });
     let trace = |Opened { name, timeline }| {
         let timeline = source_maps::in_folders(timeline, &files);

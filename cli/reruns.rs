@@ -4,10 +4,10 @@ use crate::args::TraceArg;
 use crate::files::reader;
 use crate::rerun::Rerun;
 use anyhow::{Context, Result};
-use forkpoint_compare::{CompareError, calls_around, in_one_line, with_windows};
+use forkpoint_compare::{CompareError, calls_around, in_one_line, last_writer, with_windows};
 use forkpoint_replay::{CallSource, CallWindow, EventSource, Side, Timeline};
-use forkpoint_tracer::{EngineSpec, Program, Request};
-use forkpoint_traces::Position;
+use forkpoint_tracer::{EngineSpec, Program, Request, Sought};
+use forkpoint_traces::{MemoryIndex, Position};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(30);
 
 /// What runs recordings again.
-pub struct Reruns {
+pub struct Rerunner {
     /// Their files by side; `None` where there is none.
     pub files: [Option<TraceArg>; 2],
     /// Engines to take instead of those that they name.
@@ -27,7 +27,7 @@ pub struct Reruns {
 /// What is asked of a run: of the recording, its program, and under these conditions.
 type Question<'q, T> = &'q (dyn Fn(&mut Timeline, &Program, &Request) -> Result<T, CompareError> + Sync);
 
-impl Reruns {
+impl Rerunner {
     /// Runs a side again to answer a question, up to an event; `None` if it was stopped.
     fn ask<T: Send>(
         &self,
@@ -63,7 +63,7 @@ impl Reruns {
     }
 }
 
-impl CallSource for Reruns {
+impl CallSource for Rerunner {
     fn calls(
         &self,
         side: Side,
@@ -77,7 +77,7 @@ impl CallSource for Reruns {
     }
 }
 
-impl EventSource for Reruns {
+impl EventSource for Rerunner {
     fn with_windows(
         &self,
         side: Side,
@@ -88,6 +88,28 @@ impl EventSource for Reruns {
         self.ask(side, Position(u64::MAX), reached, &|recording, program, request| {
             with_windows(recording, program, request, windows)
         })
-        .map_err(|error| in_one_line(error.as_ref()))
+        .map_err(why_not)
+    }
+
+    fn last_writer(
+        &self,
+        side: Side,
+        (memory, bytes): (MemoryIndex, Range<u64>),
+        before: Position,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Option<Position>>, String> {
+        let sought = Sought { memory, bytes, before };
+        self.ask(side, Position(u64::MAX), reached, &|recording, program, request| {
+            last_writer(recording, program, request, sought.clone())
+        })
+        .map_err(why_not)
+    }
+}
+
+/// Why there are no more events, short enough for a line of the screen.
+fn why_not(error: anyhow::Error) -> String {
+    match error.downcast_ref() {
+        Some(CompareError::NoWindow { why }) => why.clone(),
+        _ => in_one_line(error.as_ref()),
     }
 }

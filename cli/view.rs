@@ -3,7 +3,7 @@
 use crate::answer::Answer;
 use crate::args::{TraceArg, ViewArgs};
 use crate::output::{print, tell};
-use crate::reruns::Reruns;
+use crate::reruns::Rerunner;
 use crate::view_state::ViewState;
 use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
@@ -65,7 +65,7 @@ fn show(viewer: Viewer, state: &ViewState, what: Option<&str>) -> Result<()> {
 
 /// A viewer that can run the recordings in these files again.
 fn running_again(viewer: Viewer, files: [Option<TraceArg>; 2], engines: [Option<EngineSpec>; 2]) -> Viewer {
-    let reruns = Arc::new(Reruns { files, engines });
+    let reruns = Arc::new(Rerunner { files, engines });
     viewer.with_calls(Arc::clone(&reruns) as Arc<dyn CallSource>).with_more_events(reruns)
 }
 

@@ -87,4 +87,4 @@ pub use sweep::{
     ReasonCount, Shard, SignatureCount, Store, Summary, Sweep, SweepCalls, SweepChange, SweepChanges, merge, modules,
     read_baseline,
 };
-pub use windows::with_windows;
+pub use windows::{last_writer, with_windows};

@@ -2,7 +2,7 @@
 
 use crate::side::Side;
 use crate::timeline::Timeline;
-use forkpoint_traces::Position;
+use forkpoint_traces::{MemoryIndex, Position};
 use std::ops::Range;
 
 /// Events that are asked for on each side of a position.
@@ -21,6 +21,19 @@ pub trait EventSource: Send + Sync {
         windows: &[Range<Position>],
         reached: &dyn Fn(Position) -> bool,
     ) -> Result<Option<Timeline>, String>;
+
+    /// The last event of a side before `before` that wrote any of these bytes: `None` if it was stopped, `Some(None)` if there is no
+    /// such event.
+    ///
+    /// # Errors
+    /// As [`EventSource::with_windows`].
+    fn last_writer(
+        &self,
+        side: Side,
+        bytes: (MemoryIndex, Range<u64>),
+        before: Position,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Option<Position>>, String>;
 }
 
 impl Timeline {

@@ -3,6 +3,7 @@
 use crate::action::CallMove;
 use crate::app::App;
 use crate::errand::{Aim, Errand};
+use crate::more_events::NO_RERUNS;
 use crate::panel::{Panel, PanelKind, PanelLine};
 use crate::traces::{Direction, EventLine};
 use forkpoint_replay::{Activation, CallFrame, CallWindow, Side, printable};
@@ -37,7 +38,7 @@ impl App {
     /// An errand for the calls around the event under the cursor, and a step by them.
     pub(crate) fn ask_for_calls(&mut self, step: Option<(CallMove, Direction)>) -> Option<Errand> {
         let Some(service) = self.calls.service.clone() else {
-            self.message = Some("nothing here can run the recording again".to_string());
+            self.message = Some(NO_RERUNS.to_string());
             return None;
         };
         if self.position_here().is_none() {

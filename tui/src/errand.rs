@@ -1,6 +1,8 @@
 //! What may take seconds: searches through a trace, and memory at a distant place. An errand takes the traces to
 //! another thread and brings them back when it ends; its progress reports are in `headway.rs`.
 
+mod recording;
+
 use crate::action::CallMove;
 use crate::calls::CallService;
 use crate::headway::Headway;
@@ -36,7 +38,7 @@ pub(crate) enum Aim {
     /// The calls around the event under the cursor, and a step by them.
     Calls(CallService, Option<(CallMove, Direction)>),
     /// The events around one that the trace leaves out.
-    Record(EventService, Position),
+    Record(Position),
     /// Memory at the row under the cursor.
     Travel,
 }
@@ -56,6 +58,8 @@ pub(crate) struct Errand {
     pub(crate) address: u64,
     /// The unequal events to pass over.
     pub(crate) ignored: Option<EventFilter>,
+    /// Who tells what the traces leave out.
+    pub(crate) source: Option<EventService>,
 }
 
 /// How an errand ended.
@@ -76,7 +80,7 @@ pub(crate) enum Ending {
     /// The calls are known.
     Called(Box<CallWindow>),
     /// The traces hold more events, so there are other rows.
-    Recorded(NewOutline),
+    Recorded(NewOutline, Position),
     /// The user stopped the search.
     Stopped,
     /// Memory is at the requested row.
@@ -93,8 +97,10 @@ impl Errand {
         let ending = match &self.aim {
             Aim::Travel => self.travel(outline, traces, headway),
             Aim::Calls(service, _) => Ok(self.calls(outline, service, headway)),
-            Aim::Record(service, position) => Ok(self.record(outline, traces, service, *position, headway)),
-            _ => self.search(outline, traces),
+            Aim::Record(position) => Ok(self.record(outline, traces, *position, headway)),
+            _ => self
+                .search(outline, traces)
+                .or_else(|error| self.writer_left_out(&error, outline, traces, headway).ok_or(error)),
         };
         ending.unwrap_or_else(|error| Ending::Failed(printable(&error.to_string())))
     }
@@ -133,7 +139,7 @@ impl Errand {
                 let what = format!("calls around {to}{}, by running it again", of_side(outline, self.side));
                 return headway.begin(what, to, true);
             }
-            Aim::Record(_, position) => return self.announce_recording(outline, headway, self.side, *position),
+            Aim::Record(position) => return self.announce_recording(outline, headway, self.side, *position),
             Aim::Travel => return self.announce_journey(outline, headway, self.side),
         };
         let (which, to) = match direction {
@@ -158,35 +164,6 @@ impl Errand {
             Ok(None) => Ending::Stopped,
             Err(why) => Ending::Unknown(why),
         }
-    }
-
-    fn announce_recording(&self, outline: &dyn Outline, headway: &Headway, side: Side, position: Position) {
-        let what = format!("events around {position}{}, by running it again", of_side(outline, side));
-        headway.begin(what, Position(outline.info(side).events), true);
-    }
-
-    /// Has the recordings run again for the events around a position, the side with the focus first.
-    fn record(
-        &self,
-        outline: &dyn Outline,
-        traces: &mut dyn Traces,
-        service: &EventService,
-        position: Position,
-        headway: &Headway,
-    ) -> Ending {
-        let beside = outline.beside(self.side, position).filter(|_| outline.is_pair());
-        let sides = [(self.side, Some(position)), (self.side.other(), beside)];
-        let mut recorded = None;
-        for (side, position) in sides.into_iter().filter_map(|(side, position)| Some((side, position?))) {
-            self.announce_recording(outline, headway, side, position);
-            match traces.record(side, position, &*service.0, &|reached| headway.at(reached)) {
-                Ok(Some(outline)) => recorded = Some(outline),
-                Ok(None) => return Ending::Stopped,
-                Err(why) if outline.is_pair() => return Ending::Unknown(format!("{}: {why}", side.word())),
-                Err(why) => return Ending::Unknown(why),
-            }
-        }
-        recorded.map_or(Ending::Nothing, |outline| Ending::Recorded(NewOutline(outline)))
     }
 
     /// Replays memory up to the row under the cursor. When stopped, it returns to where memory was shown last.
@@ -282,7 +259,7 @@ impl Errand {
                 let picture = traces.picture(self.side, self.memory)?;
                 return Ok(Ending::Pictured(Box::new(picture)));
             }
-            Aim::Calls(..) | Aim::Record(..) | Aim::Travel => None,
+            Aim::Calls(..) | Aim::Record(_) | Aim::Travel => None,
         };
         Ok(row.map_or(Ending::Nothing, Ending::Found))
     }
@@ -319,7 +296,8 @@ impl Errand {
     /// Where a search starts, so that it never finds the event under the cursor.
     fn edge(&self, outline: &dyn Outline, direction: Direction) -> Position {
         match (direction, outline.row(self.row).of(self.side)) {
-            (Direction::Backward, Some(here)) => here,
+            // A row of events that are left out stands for all of them.
+            (Direction::Backward, Some(here)) if !outline.is_left_out(self.row) => here,
             _ => moment(outline, self.side, self.row),
         }
     }
@@ -357,7 +335,7 @@ impl Errand {
             Aim::Alike(alike, Direction::Forward) => format!("no later event of {}{side}", alike.words()),
             Aim::Alike(alike, Direction::Backward) => format!("no earlier event of {}{side}", alike.words()),
             Aim::First(name) => format!("no event of `{name}`{side}"),
-            Aim::Picture | Aim::Calls(..) | Aim::Record(..) | Aim::Travel => String::new(),
+            Aim::Picture | Aim::Calls(..) | Aim::Record(_) | Aim::Travel => String::new(),
         }
     }
 }

@@ -20,6 +20,7 @@ impl App {
             memory: self.memory,
             address: self.address,
             ignored: self.ignored.clone(),
+            source: self.more_events.clone(),
         }
     }
 
@@ -61,8 +62,8 @@ impl App {
             Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
             Ending::Pictured(picture) => self.keep_picture(key, *picture),
             Ending::Called(window) => self.take_calls(errand, *window),
-            Ending::Recorded(NewOutline(outline)) => self.take_outline(outline, errand),
-            Ending::Stopped if matches!(errand.aim, Aim::Calls(..) | Aim::Record(..)) => {
+            Ending::Recorded(NewOutline(outline), position) => self.take_outline(outline, errand.side, position),
+            Ending::Stopped if matches!(errand.aim, Aim::Calls(..) | Aim::Record(_)) => {
                 self.message = Some("stopped".to_string())
             }
             Ending::Stopped if errand.aim == Aim::Picture => self.message = Some("timeline stopped".to_string()),

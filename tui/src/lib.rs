@@ -46,6 +46,7 @@ mod kept;
 mod keymap;
 mod keys;
 mod layout;
+mod left_out;
 mod listing;
 mod look;
 mod more_events;
