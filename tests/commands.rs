@@ -20,6 +20,7 @@ fn main() -> ExitCode {
     tests.add("every_case_is_the_same_as_under_wasmtime", &[], every_case_is_the_same_as_under_wasmtime);
     tests.add("a_trap_loses_nothing", &[], a_trap_loses_nothing);
     tests.add("host_calls_are_answered_inside", &[], host_calls_are_answered_inside);
+    tests.add("a_million_host_calls_are_answered_inside", &[], a_million_host_calls);
     tests.add("a_host_call_that_the_log_does_not_have_is_found", &[], another_host_call);
     tests.add("hostile_commands_are_no_findings", &[], hostile_commands_are_no_findings);
     tests.add("a_crash_keeps_its_last_events", &[], a_crash_keeps_its_last_events);
@@ -124,6 +125,22 @@ fn host_calls_are_answered_inside() {
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
 }
 
+/// A host log of many megabytes becomes part of the module.
+fn a_million_host_calls() {
+    let module =
+        br#"(module (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+        (memory (export "memory") 1)
+        (func (export "_start") (local $i i32)
+            (loop $l (drop (call $time (i32.const 1) (i64.const 1) (i32.const 8)))
+                (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000000))))))"#;
+    let folder = folder_with(&[("t.wat", module)]);
+    let [by_answers, ..] = by_answers();
+    let arguments = ["t.wat", "--no-guard", "--timeout", "10m", "--rhs", &by_answers];
+    let (code, report, stderr) = compared(folder.path(), &arguments);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert!(report["rhs"]["events"].as_u64() > Some(3_000_000), "{report:#}");
+}
+
 /// The guest's arguments are what a wrong engine makes of them: here by a NaN, whose bits engines may choose.
 fn another_host_call() {
     let module = br#"(module (import "env" "f" (func $f (param i32) (result i32))) (memory 1)
@@ -160,9 +177,24 @@ fn hostile_commands_are_no_findings() {
         let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &command(how)]);
         assert_eq!(code, 2, "{how}: {report:#}{stderr}");
     }
-    let other = format!("{} noise", command("other"));
-    let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &other]);
+    // What another run printed, word for word.
+    let program = std::env::current_exe().expect("this program");
+    let keeps = format!("{} {} stream \"$1\" | tee kept", program.display(), engine::ARGUMENT);
+    let keeps = format!("command,way=stream:sh -c '{keeps}' x {{module}}");
+    let arguments = ["t.wat", "--invoke", "run 9", "--no-guard", "--rhs", &keeps];
+    assert_eq!(compared(folder.path(), &arguments).0, 0);
+    let kept = std::fs::read(folder.path().join("kept")).expect("what it printed");
+    assert!(kept.len() > 500, "frames: {}", String::from_utf8_lossy(&kept));
+    for way in ["", ",way=stream", ",way=answer"] {
+        let other = format!("{} kept", command("other")).replacen("command", &format!("command{way}"), 1);
+        let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &other]);
+        assert_eq!(code, 2, "{report:#}{stderr}");
+    }
+    // An exit status that is always the same is no answer.
+    let deaf = command("deaf").replacen("command:", "command,way=outcome:", 1);
+    let (code, report, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", &deaf]);
     assert_eq!(code, 2, "{report:#}{stderr}");
+    assert!(stderr.contains("exits with success where the guest traps"), "{stderr}");
     let missing = "command:/nowhere/engine {module}";
     let (code, _, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 9", "--rhs", missing]);
     assert!(code == 2 && stderr.contains("/nowhere/engine"), "{stderr}");
@@ -272,6 +304,9 @@ fn agree_by_answers() {
             arguments.extend(&calls);
             let (code, report, stderr) = compared(folder.path(), &arguments);
             assert_eq!((code, &report["agree"]), (0, &true.into()), "{engine} {calls:?}: {report:#}{stderr}");
+            let commands = &report["commands"][0];
+            assert_eq!(commands["engine"], report["rhs"]["engine"]);
+            assert!(commands["runs"].as_u64() > Some(1), "{report:#}");
         }
     }
 }
@@ -310,6 +345,14 @@ fn part_by_answers() {
 
 fn the_best_way_is_found_out() {
     let folder = folder_with(&[]);
+    let found = |engine: &str| {
+        let ran = run(folder.path(), &["engines", engine, "--json"]);
+        let rows: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        let row = rows.as_array().and_then(|rows| rows.iter().find(|row| row["engine"] == engine));
+        row.unwrap_or_else(|| panic!("{engine}: {}{}", ran.stdout, ran.stderr)).clone()
+    };
+    let deaf = found(&command("deaf"));
+    assert!(deaf["usable"] == false || deaf["way"].is_null(), "{deaf:#}");
     for (how, named, way) in [
         ("stream", "", "stream"),
         ("print", " {function}", "answer"),
@@ -317,10 +360,7 @@ fn the_best_way_is_found_out() {
         ("silent", "", "outcome"),
     ] {
         let engine = format!("{}{named}", command(how));
-        let ran = run(folder.path(), &["engines", &engine, "--json"]);
-        let rows: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
-        let row = rows.as_array().and_then(|rows| rows.iter().find(|row| row["engine"] == engine.as_str()));
-        let row = row.unwrap_or_else(|| panic!("{how}: {}{}", ran.stdout, ran.stderr));
+        let row = found(&engine);
         let found = row["way"].as_str().unwrap_or_default();
         assert!(found.starts_with(&format!("{way}: ")), "{how}: {row:#}");
     }

@@ -3,10 +3,10 @@
 use super::InWords;
 use super::hosts::hosts;
 use crate::answer::Answer;
-use crate::output::{print, print_json, quoted};
+use crate::output::{grouped, print, print_json, quoted};
 use anyhow::Result;
-use forkpoint_compare::{Compared, OwnHosts};
-use forkpoint_replay::{Report, Side};
+use forkpoint_compare::{CommandRuns, Compared, OwnHosts};
+use forkpoint_replay::{Report, Side, printable};
 
 /// Prints a result and gives the command's answer. `hint` is printed after a result in text.
 pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hint: &str) -> Result<Answer> {
@@ -28,6 +28,9 @@ pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hin
         ))?;
     }
     print(&report.to_string())?;
+    for commands in &compared.commands {
+        print(&command_runs(commands, report))?;
+    }
     if let Some(reruns) = reruns.as_ref().filter(|reruns| !reruns.is_empty()) {
         print(&format!("\n{}", InWords(reruns)))?;
     }
@@ -43,6 +46,19 @@ pub fn print_compared(compared: &Compared, own_hosts: &OwnHosts, json: bool, hin
         print(hint)?;
     }
     Ok(answer)
+}
+
+/// How often a command was run.
+fn command_runs(commands: &CommandRuns, report: &Report) -> String {
+    let CommandRuns { engine, runs, seconds } = commands;
+    let side = match (report.lhs.engine == *engine, report.rhs.engine == *engine) {
+        (true, true) => "both sides".to_string(),
+        (true, false) => Side::Lhs.word().to_string(),
+        (false, true) => Side::Rhs.word().to_string(),
+        (false, false) => printable(engine),
+    };
+    let times = if *runs == 1 { "once".to_string() } else { format!("{} times", grouped(*runs)) };
+    format!("The command of {side} was run {times}, which took {seconds:.1} s.\n")
 }
 
 /// What a bug report needs to be reproduced: the module's hash, and the command.

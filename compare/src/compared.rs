@@ -1,5 +1,6 @@
 //! The result of one comparison of two engines.
 
+use crate::command_runs::CommandRuns;
 use crate::guard::Guard;
 use crate::host::HostMode;
 use crate::reruns::Reruns;
@@ -20,6 +21,9 @@ pub struct Compared {
     pub guard: Option<Guard>,
     /// Who answered host calls; `None` where the module has none.
     pub host: Option<HostMode>,
+    /// How often the commands of engines that are some were run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRuns>,
     /// Whether digests of the events were compared, and no traces: the runs agree.
     pub by_digests: bool,
 }
@@ -27,7 +31,8 @@ pub struct Compared {
 impl From<Report> for Compared {
     /// The result of a comparison of two traces alone.
     fn from(report: Report) -> Compared {
-        Compared { report, likeness: None, reruns: None, guard: None, host: None, by_digests: false }
+        let commands = Vec::new();
+        Compared { report, likeness: None, reruns: None, guard: None, host: None, commands, by_digests: false }
     }
 }
 

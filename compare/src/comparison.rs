@@ -42,8 +42,13 @@ impl<'a> Comparison<'a> {
     /// not an error.
     pub fn run(&self) -> Result<Compared, CompareError> {
         let mut runs = Runs::new(self.program, &self.settings, self.progress)?;
+        let compared = self.compared(&mut runs)?;
+        Ok(Compared { commands: runs.commands.all(), ..compared })
+    }
+
+    fn compared(&self, runs: &mut Runs) -> Result<Compared, CompareError> {
         if let Some(recording) = self.recording {
-            return self.against(recording, &mut runs);
+            return self.against(recording, runs);
         }
         let sides = [with_way(&self.sides[0])?, with_way(&self.sides[1])?];
         let [left, right] = &sides;
@@ -54,14 +59,14 @@ impl<'a> Comparison<'a> {
                 ByDigests::Agree(compared) => return Ok(Compared { host: self.answered_by(), ..*compared }),
                 ByDigests::Part(parting) => {
                     let sides = sides.each_ref().map(|side| parting.window(side));
-                    if let Some(compared) = self.record_and_compare(&mut runs, &sides, Some(&parting))? {
+                    if let Some(compared) = self.record_and_compare(runs, &sides, Some(&parting))? {
                         return Ok(compared);
                     }
                 }
                 ByDigests::Unknown => {}
             }
         }
-        let compared = self.record_and_compare(&mut runs, &sides, None)?;
+        let compared = self.record_and_compare(runs, &sides, None)?;
         Ok(compared.expect("full recordings always give a result"))
     }
 

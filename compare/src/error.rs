@@ -17,6 +17,12 @@ pub enum CompareError {
         /// The engine that ran.
         engine: String,
     },
+    /// A command that gives one answer a run is asked for more than events.
+    #[error("{engine} gives one answer a run and is asked for events only")]
+    EventsOnly {
+        /// The engine.
+        engine: String,
+    },
     /// Which functions were active at an event cannot be told.
     #[error("the call stack is not known: {why}")]
     NoCalls {

@@ -9,6 +9,7 @@ use crate::nondeterminism::Nondeterminism;
 use crate::runs::{Runs, at_once};
 use forkpoint_replay::{Side, Symbols, printable};
 use forkpoint_tracer::{EndState, Recorded, Request};
+use forkpoint_traces::Outcome;
 use serde::Serialize;
 
 /// The two runs without recording.
@@ -85,7 +86,11 @@ impl PlainRuns {
     /// agree.
     pub fn judge(&self, recorded: &[Recorded; 2], traces_agree: bool, symbols: &Symbols) -> Guard {
         let differences = self.lhs.differences(&self.rhs);
-        let changed = |side: &Side| !self.end(*side).is_that_of(&recorded[side.index()]);
+        // A command that answers questions was not asked how a run ends that parts from the other.
+        let changed = |side: &Side| {
+            let recorded = &recorded[side.index()];
+            recorded.outcome != Outcome::Interrupted && !self.end(*side).is_that_of(recorded)
+        };
         let changed_by_recording: Vec<Side> = Side::BOTH.into_iter().filter(changed).collect();
         // Runs may differ on the way and end the same: traces that disagree are no observer effect by themselves.
         let observer_effect = !changed_by_recording.is_empty() && differences.is_empty() != traces_agree;

@@ -37,6 +37,7 @@
 mod agreement;
 mod builds;
 mod calls;
+mod command_runs;
 mod compared;
 mod comparison;
 mod differences;
@@ -63,6 +64,7 @@ mod windows;
 
 pub use builds::{BuildComparison, BuildGuard, ComparedBuilds, refuse_invalid_build};
 pub use calls::calls_around;
+pub use command_runs::CommandRuns;
 pub use compared::Compared;
 pub use comparison::Comparison;
 pub use differences::PlainDifference;

@@ -18,7 +18,7 @@ pub use places::FoundPlace;
 
 use crate::error::{CompareError, in_one_line};
 use crate::settings::Reask;
-use forkpoint_replay::{Report, Verdict, printable};
+use forkpoint_replay::{Report, Side, Verdict, printable};
 use forkpoint_tracer::Recorded;
 use forkpoint_tracer::instrument::Style;
 use serde::Serialize;
@@ -43,6 +43,11 @@ impl Asked<'_> {
         asks && !self.runs.live() && report.agree != Some(true)
     }
 
+    /// The side that can be asked for nothing but events.
+    fn events_only(&self) -> Option<Side> {
+        Side::BOTH.into_iter().find(|side| side.of(self.sides).engine.needs_reference())
+    }
+
     /// Records both sides by hooks if records were lost, then asks the other questions. Returns the report and the
     /// recordings that belong to the traces as they are then.
     pub fn ask_all(
@@ -51,7 +56,7 @@ impl Asked<'_> {
         mut recorded: [Recorded; 2],
     ) -> Result<(Report, [Recorded; 2], Reruns), CompareError> {
         let mut reruns = Reruns::default();
-        if self.asks(&report) {
+        if self.asks(&report) && self.events_only().is_none() {
             match self.lost_records(&report, &mut reruns.notes) {
                 Ok(Some(by_hooks)) => {
                     recorded = by_hooks;
@@ -71,6 +76,13 @@ impl Asked<'_> {
     /// report. If a question fails, what is known is kept.
     pub fn ask_more(&self, mut report: Report, reruns: &mut Reruns) -> Result<Report, CompareError> {
         if !self.asks(&report) {
+            return Ok(report);
+        }
+        if let Some(side) = self.events_only() {
+            reruns.notes.push(format!(
+                "{} gives one answer a run, so where a run ended, NaNs, and the first call that differs are not asked for",
+                side.word()
+            ));
             return Ok(report);
         }
         match self.places(&report, &mut reruns.places, &mut reruns.notes) {

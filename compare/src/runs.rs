@@ -1,6 +1,7 @@
 //! The runs of one comparison, of two or more engines: what answers their host calls, and where the comparison keeps
 //! its own files.
 
+use crate::command_runs::CommandCount;
 use crate::error::CompareError;
 use crate::files::open_recorded;
 use crate::host::HostMode;
@@ -9,7 +10,7 @@ use crate::record::record;
 use crate::settings::Settings;
 use forkpoint_replay::{Report, Symbols, Timeline};
 use forkpoint_tracer::{
-    CommandSpec, EndState, EngineSpec, HostSource, Keep, Program, RecordError, Recorded, Request, Scratch, Stdio, Way,
+    CommandSpec, EndState, EngineSpec, HostSource, Keep, Program, Recorded, Request, Scratch, Stdio, Way,
 };
 use forkpoint_traces::Outcome;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,8 @@ pub(crate) struct Runs<'a> {
     /// The full trace that runs by questions are compared with.
     reference: Option<PathBuf>,
     symbols: OnceLock<Symbols>,
+    /// How often commands were run.
+    pub commands: CommandCount,
 }
 
 impl<'a> Runs<'a> {
@@ -51,6 +54,7 @@ impl<'a> Runs<'a> {
             first_host: None,
             reference: None,
             symbols: OnceLock::new(),
+            commands: CommandCount::default(),
         })
     }
 
@@ -112,8 +116,7 @@ impl<'a> Runs<'a> {
     /// Records a side once more, to see what it does. An interrupted recording is not an error: what is known counts.
     pub fn record_again(&self, side: &Request) -> Result<Recorded, CompareError> {
         if side.engine.needs_reference() {
-            let message = "its way to give one answer a run tells of events only".to_string();
-            return Err(RecordError::Setup { spec: side.engine.to_string(), message }.into());
+            return Err(CompareError::EventsOnly { engine: side.engine.to_string() });
         }
         self.record_as(&silent(side))
     }
@@ -130,6 +133,9 @@ impl<'a> Runs<'a> {
             self.progress.run(doing, self.program, &request);
             record(self.program, &request, &self.settings.inputs)
         });
+        if let Ok(recorded) = &recorded {
+            self.commands.add(&side.engine, recorded.command_runs, recorded.elapsed);
+        }
         recorded.map_err(|error| error.during(format!("recording under {}", side.engine)))
     }
 
@@ -137,7 +143,9 @@ impl<'a> Runs<'a> {
     pub fn plain(&self, side: &Request) -> Result<EndState, CompareError> {
         let request = self.answered(&silent(side))?;
         self.progress.run(Doing::RunningPlain, self.program, &request);
-        Ok(self.program.run_plain(&request)?.end)
+        let plain = self.program.run_plain(&request)?;
+        self.commands.add(&side.engine, plain.command_runs, plain.elapsed);
+        Ok(plain.end)
     }
 
     /// Compares two traces.

@@ -104,7 +104,8 @@ impl Program {
                 again
                     .persist(&request.output)
                     .map_err(|error| RecordError::io("replacing a trace by one without loss")(error.error))?;
-                Ok(Recorded { elapsed: recorded.elapsed + careful.elapsed, ..careful })
+                let command_runs = recorded.command_runs.saturating_add(careful.command_runs);
+                Ok(Recorded { elapsed: recorded.elapsed + careful.elapsed, command_runs, ..careful })
             }
             _ => Ok(recorded),
         }

@@ -30,13 +30,20 @@ use crate::spec::{CommandSpec, Way};
 use asker::Reading;
 use failure::Failure;
 use hosting::Hosting;
+use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use template::Template;
 
 /// Does a child's job by a command; an error means that the parent is gone.
 pub(super) fn run(spec: &CommandSpec, job: &Job, mut out: Out, control: Control) -> io::Result<()> {
-    match told(spec, job, &mut out, &control) {
+    let count = Cell::new(0);
+    let told = told(spec, job, &mut out, &control, &count);
+    // Nothing follows a rejection.
+    if matches!(told, Ok(()) | Err(Failure::Crashed(_))) && count.get() > 0 {
+        out.message(&Message::CommandRuns(count.get()))?;
+    }
+    match told {
         Ok(()) => out.message(&Message::End),
         Err(Failure::Setup(words)) => out.message(&Message::SetupFailed(words)),
         Err(Failure::Failed(words)) => out.message(&Message::Failed(words)),
@@ -50,7 +57,7 @@ pub(super) fn run(spec: &CommandSpec, job: &Job, mut out: Out, control: Control)
     }
 }
 
-fn told(spec: &CommandSpec, job: &Job, out: &mut Out, control: &Control) -> Result<(), Failure> {
+fn told(spec: &CommandSpec, job: &Job, out: &mut Out, control: &Control, count: &Cell<u32>) -> Result<(), Failure> {
     let template = Template::parse(&spec.template).map_err(Failure::Setup)?;
     let no = |what: &str| {
         Failure::Setup(format!("a command takes no {what}: write what its engine takes into the command"))
@@ -82,8 +89,16 @@ fn told(spec: &CommandSpec, job: &Job, out: &mut Out, control: &Control) -> Resu
     let answers = answers::of(host_spec)?;
     let module = std::fs::read(&job.module)?;
     if let Some(reading) = Reading::of(way) {
-        let setting =
-            asked::Setting { spec, job, run, template: &template, folder, module: &module, stop: &control.stop };
+        let setting = asked::Setting {
+            spec,
+            job,
+            run,
+            template: &template,
+            folder,
+            module: &module,
+            stop: &control.stop,
+            count,
+        };
         return asked::tell(&setting, host_spec, &answers, reading, out);
     }
     let mut stream = stream::Stream {
@@ -96,6 +111,7 @@ fn told(spec: &CommandSpec, job: &Job, out: &mut Out, control: &Control) -> Resu
         answers: &answers,
         hosting: Hosting::new(host),
         stop: &control.stop,
+        count,
         out,
     };
     stream.tell()

@@ -89,6 +89,8 @@ pub(crate) enum Message {
     DirectiveEnd,
     /// The run is known up to here and no further, and why.
     Cut(String),
+    /// How often the command of an engine that is one was run.
+    CommandRuns(u32),
     /// Everything was sent.
     End,
 }

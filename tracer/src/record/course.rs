@@ -80,6 +80,8 @@ pub(super) struct Course<'a> {
     /// Mutable globals and sizes of tables at the end.
     pub(super) globals: Vec<GlobalState>,
     pub(super) tables: Vec<u64>,
+    /// How often the command of an engine that is one was run.
+    pub(super) command_runs: u32,
 }
 
 impl<'a> Course<'a> {
@@ -109,6 +111,7 @@ impl<'a> Course<'a> {
             calls: Vec::new(),
             globals: Vec::new(),
             tables: Vec::new(),
+            command_runs: 0,
         })
     }
 
@@ -237,6 +240,10 @@ impl<'a> Course<'a> {
             Message::Stopped => {
                 // The earlier calls do not decide how the run ended; a host without an answer does.
                 self.outcome = self.outcome.take().filter(|outcome| *outcome == Outcome::Unanswered);
+                Turn::Nothing
+            }
+            Message::CommandRuns(runs) => {
+                self.command_runs = self.command_runs.saturating_add(runs);
                 Turn::Nothing
             }
             Message::Cut(why) => {

@@ -23,6 +23,8 @@ pub struct Plain {
     pub elapsed: Duration,
     /// The part of it between instantiation and the end of the last call.
     pub running: Duration,
+    /// How often the command of an engine that is one was run.
+    pub command_runs: u32,
 }
 
 impl Program {
@@ -53,7 +55,7 @@ impl Program {
             globals: course.globals,
             tables: course.tables,
         };
-        Ok(Plain { engine, end, elapsed: begun.elapsed(), running })
+        Ok(Plain { engine, end, elapsed: begun.elapsed(), running, command_runs: course.command_runs })
     }
 }
 

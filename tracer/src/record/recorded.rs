@@ -56,4 +56,6 @@ pub struct Recorded {
     pub compiling: Option<Duration>,
     /// The part of it between instantiation and the end of the last call, as the recorder saw it.
     pub running: Duration,
+    /// How often the command of an engine that is one was run.
+    pub command_runs: u32,
 }

@@ -57,7 +57,7 @@ fn works(spec: &CommandSpec, way: Way, request: &Request) -> Result<Result<(), S
     let engine = EngineSpec::Command(CommandSpec { way: Some(way), ..spec.clone() });
     let ran = match program.run_plain(&Request { engine, ..request.clone() }) {
         Ok(ran) => ran,
-        Err(error @ (RecordError::Failed { .. } | RecordError::Setup { .. })) => return Ok(Err(error.to_string())),
+        Err(RecordError::Failed { words, .. } | RecordError::Setup { message: words, .. }) => return Ok(Err(words)),
         Err(error) => return Err(error),
     };
     let result = ran.end.calls.first().map(|call| &call.result);

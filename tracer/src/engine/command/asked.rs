@@ -15,6 +15,7 @@ use crate::link::{Out, Stop};
 use crate::protocol::Message;
 use crate::spec::CommandSpec;
 use forkpoint_traces::{Stage, TrapKind};
+use std::cell::Cell;
 use std::path::Path;
 
 /// Names under which a module exports what is run, where the command is not told a name.
@@ -31,6 +32,8 @@ pub(super) struct Setting<'a> {
     pub(super) folder: &'a Path,
     pub(super) module: &'a [u8],
     pub(super) stop: &'a Stop,
+    /// Counts runs of the command.
+    pub(super) count: &'a Cell<u32>,
 }
 
 impl<'a> Setting<'a> {
@@ -52,7 +55,7 @@ pub(super) fn tell(
     reading: Reading,
     out: &mut Out,
 ) -> Result<(), Failure> {
-    let Setting { spec, job, run, template, folder, module, stop } = *setting;
+    let Setting { spec, job, run, template, folder, module, stop, count } = *setting;
     let types = Types::of(module, &run.calls, &run.globals)?;
     let original = std::fs::read(&job.original)?;
     let hooks = Options { style: Style::Hooks, ..Options::default() };
@@ -63,9 +66,9 @@ pub(super) fn tell(
     }
     let decoder = instrumented.decoder();
     let masks = decoder.masks();
-    let runs = Runs { template, folder, stop, limit: None };
+    let runs = Runs { template, folder, stop, limit: None, count };
     let entries = Setting::entries(spec, template);
-    let mut asker = Asker { runs, module, run, answers, masks: &masks, entries, reading, count: 0 };
+    let mut asker = Asker { runs, module, run, answers, masks: &masks, entries, reading };
     asker.settle()?;
     let as_it_is = super::original::Original { spec, job, run, template, imports: !types.imports.is_empty() };
     if !types.hooked

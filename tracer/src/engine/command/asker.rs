@@ -66,8 +66,6 @@ pub(super) struct Asker<'a> {
     /// Names of the function that the command runs.
     pub(super) entries: Vec<&'a str>,
     pub(super) reading: Reading,
-    /// How many runs there were.
-    pub(super) count: u32,
 }
 
 impl Asker<'_> {
@@ -81,13 +79,17 @@ impl Asker<'_> {
             self.reading = Reading::Printed { long: false };
         }
         if self.is(0, is_there)? == Some(true) {
+            // What always succeeds says nothing by it.
+            if self.reading == Reading::Outcome && self.equals(0, is_there, 0, 1, 0)? {
+                return Err(Failure::Failed(
+                    "the command exits with success where the guest traps, so it gives no answer this way"
+                        .to_string(),
+                ));
+            }
             return Ok(());
         }
         let ran = self.ran(END_AT_ONCE)?;
-        Err(Failure::Failed(format!(
-            "the command gives no answer this way; `forkpoint engines` says which ways work: {}",
-            ran.words()
-        )))
+        Err(Failure::Failed(format!("the command gives no answer this way: {}", ran.words())))
     }
 
     /// Whether the whole run comes to its end, and if not, how it ends.
@@ -175,7 +177,6 @@ impl Asker<'_> {
     pub(super) fn ran(&mut self, query: Query) -> Result<Ran, Failure> {
         let asked = Asked { run: self.run, answers: self.answers, masks: self.masks, entries: &self.entries, query };
         let module = answering(self.module, &asked)?;
-        self.count += 1;
         let mut printed = Vec::new();
         let entry = self.entries.first().copied().unwrap_or_default();
         let (ended, step, steps) = self.runs.run(&module, entry, &[], &mut |piece| {

@@ -231,8 +231,8 @@ impl Indirect<'_, '_> {
         if let Some(operands) = self.decoder.operands(SiteId(site), raw) {
             image.apply(&RawEvent::instruction(SiteId(site), operands)).map_err(super::scanner::wrong_of)?;
         }
-        let words = format!("a command that gives one answer a run was asked no further: {} runs", self.asker.count);
-        self.out.message(&Message::Cut(words))?;
+        let words = "a command that gives one answer a run was asked no further";
+        self.out.message(&Message::Cut(words.to_string()))?;
         self.memories(image, at)?;
         self.out.message(&Message::State { globals: Vec::new(), tables: Vec::new() })?;
         Ok(())

@@ -8,6 +8,7 @@ use crate::instrument::InstrumentError;
 use crate::instrument::standalone::{self, Answers, Plan, Stop, Types};
 use crate::job::Run;
 use crate::link::Stop as Stopped;
+use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -53,6 +54,8 @@ pub(super) struct Runs<'a> {
     pub(super) stop: &'a Stopped,
     /// Time for each of the commands, if they have a limit of their own.
     pub(super) limit: Option<Duration>,
+    /// Counts runs.
+    pub(super) count: &'a Cell<u32>,
 }
 
 impl Runs<'_> {
@@ -98,6 +101,7 @@ impl Runs<'_> {
         }
         let filling = Filling { module: &path, compiled: &compiled, function, arguments };
         let commands = self.template.fill(&filling);
+        self.count.set(self.count.get().saturating_add(1));
         let stop = || self.stops();
         let mut other = Vec::new();
         for (number, words) in commands.iter().enumerate() {

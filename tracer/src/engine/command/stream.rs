@@ -15,6 +15,7 @@ use crate::link::{Out, Stop as Stopped};
 use crate::protocol::{HostEnd, Message};
 use crate::spec::CommandSpec;
 use forkpoint_traces::{Stage, TrapKind};
+use std::cell::Cell;
 use std::path::Path;
 
 /// Export that commands run.
@@ -34,6 +35,7 @@ pub(super) struct Stream<'a> {
     pub(super) answers: &'a Answers,
     pub(super) hosting: Hosting,
     pub(super) stop: &'a Stopped,
+    pub(super) count: &'a Cell<u32>,
     pub(super) out: &'a mut Out,
 }
 
@@ -56,10 +58,10 @@ struct Left {
 impl Stream<'_> {
     /// Runs the module, and tells the recorder.
     pub(super) fn tell(&mut self) -> Result<(), Failure> {
-        let Stream { spec, run, template, folder, module, answers, stop, .. } = *self;
+        let Stream { spec, run, template, folder, module, answers, stop, count, .. } = *self;
         let types = Types { sites: run.sites, ..Types::of(module, &run.calls, &run.globals)? };
         let entry = spec.function.as_deref().unwrap_or(ENTRY);
-        let runs = Runs { template, folder, stop, limit: None };
+        let runs = Runs { template, folder, stop, limit: None, count };
         let streamed = Streamed { runs, module, run, answers, types: &types, entry };
         let unrecorded = !types.hooked;
         let original = Original { spec, job: self.job, run, template, imports: !types.imports.is_empty() };
@@ -269,7 +271,7 @@ impl Stream<'_> {
                 Err(Failure::Stopped)
             }
             _ => Err(Failure::Failed(format!(
-                "the module that records by itself sent nothing: {}; `forkpoint engines` says what the command can do. The original module: {}",
+                "the module that records by itself sent nothing: {}. The original module: {}",
                 ran.words(),
                 plain.words()
             ))),

@@ -108,6 +108,7 @@ impl Pump<'_> {
             elapsed,
             compiling: self.compiling,
             running,
+            command_runs: self.course.command_runs,
         })
     }
 }
