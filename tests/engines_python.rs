@@ -37,6 +37,10 @@ fn main() -> ExitCode {
         tests.add(name, &of(release), move || left_behind_is_shown(release));
     }
     tests.add("it_agrees_with_wasmtime_on_the_file_tests", &of(NEWEST), it_agrees_with_wasmtime_on_the_file_tests);
+    for release in ["17.0.0", NEWEST] {
+        let name = format!("scripts_run_by_it::{release}");
+        tests.add(name, &of(release), move || scripts_run_by_it(release));
+    }
     tests.add("limits_and_settings_are_said", &of(NEWEST), limits_and_settings_are_said);
     tests.add("what_is_missing_in_an_old_release_is_said", &of("0.30.0"), what_is_missing_in_an_old_release_is_said);
     tests.add("memory_is_shown_as_the_protocol_has_it", &[PYTHON], memory_is_shown_as_the_protocol_has_it);
@@ -113,6 +117,58 @@ fn it_agrees_with_wasmtime_on_the_file_tests() {
         }
         assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{name}: {report:#}{}", ran.stderr);
     }
+}
+
+/// Modules that share memories and tables, values of all kinds, and what is refused.
+const VALUES: &str = r#"
+    (module (func (export "null") (result funcref) (ref.null func)) (func $f (export "func") (result funcref) (ref.func $f))
+      (func (export "same") (param externref) (result externref) (local.get 0))
+      (func (export "floats") (param f32 f64) (result f64 f32) (local.get 1) (local.get 0)))
+    (assert_return (invoke "null") (ref.null func))
+    (assert_return (invoke "func") (ref.func))
+    (assert_return (invoke "same" (ref.extern 5)) (ref.extern 5))
+    (assert_return (invoke "same" (ref.null extern)) (ref.null extern))
+    (assert_return (invoke "floats" (f32.const 1.5) (f64.const -0)) (f64.const -0) (f32.const 1.5))
+    (module $starts (memory (export "m") 1) (func $start (i32.store (i32.const 4) (i32.const 9))) (start $start))
+    (register "starts")
+    (module (import "starts" "m" (memory 1)) (func (export "get") (result i32) (i32.load (i32.const 4))))
+    (assert_return (invoke "get") (i32.const 9))
+    (assert_trap (module (func $f unreachable) (start $f)) "unreachable")
+    (assert_unlinkable (module (import "starts" "m" (table 1 funcref))) "incompatible import type")
+    (module (func $deep (export "deep") (call $deep)))
+    (assert_exhaustion (invoke "deep") "call stack exhausted")"#;
+
+fn scripts_run_by_it(release: &str) {
+    let packages = Packages::of(release);
+    let folder = folder_with(&[("values.wast", VALUES.as_bytes())]);
+    for (script, assertions) in [(repository_text("tests/scripts/linked.wast"), 8), ("values.wast".to_string(), 9)] {
+        let ran = packages.run(folder.path(), &["compare", &script, "--rhs", &engine(""), "--json"]);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{script}: {report:#}{}", ran.stderr);
+        let passed = &report["rhs"]["assertions"]["passed"];
+        assert_eq!(
+            (passed, &report["lhs"]["assertions"]["total"]),
+            (&assertions.into(), &assertions.into()),
+            "{report:#}"
+        );
+        assert_eq!(report["guard"]["observer_effect"], false, "{report:#}");
+    }
+    let modules = [
+        (
+            "a.wat",
+            r#"(module (memory (export "m") 1) (func (export "get") (param i32) (result i32) (i32.load (local.get 0))))"#,
+        ),
+        (
+            "b.wat",
+            r#"(module (import "a" "m" (memory 1)) (func (export "poke") (i32.store (i32.const 8) (i32.const 7))))"#,
+        ),
+    ];
+    let folder = folder_with(&modules.map(|(name, text)| (name, text.as_bytes())));
+    let program =
+        ["compare", "--module", "a=a.wat", "--module", "b=b.wat", "--invoke", "b.poke", "--invoke", "a.get 8"];
+    let ran = packages.run(folder.path(), &[&program[..], &["--rhs", &engine(""), "--json"]].concat());
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{report:#}{}", ran.stderr);
 }
 
 fn a_known_bug_is_found(release: &str, agrees: bool) {

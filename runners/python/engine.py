@@ -82,7 +82,7 @@ def set_up(options):
 def configured(options):
     """A configuration with everything that was asked for, and the settings as text."""
     config = wasmtime.Config()
-    settings = [["python", platform.python_version()], ["last events", "kept"]]
+    settings = [["python", platform.python_version()], ["programs", "yes"], ["last events", "kept"]]
 
     def switch(name, value, needed):
         # Every setting of the package is a write-only property; which ones exist depends on the release.

@@ -3,7 +3,7 @@
     forkpoint compare app.wasm --rhs 'runner:python3 runners/python/runner.py --opt none'
 
 It implements docs/runner-protocol.md, all of it except native code. To write one for another engine, keep protocol.py,
-observe.py and host.py, and change engine.py and this file, which has the order of a run.
+observe.py and host.py, and change engine.py, program.py, and this file, which has the order of a run.
 """
 
 import argparse
@@ -20,6 +20,7 @@ try:
     import wasmtime
 
     import engine
+    import program
 
     missing = None
 except ImportError as error:
@@ -78,6 +79,9 @@ def run(job, options, recorder):
         if not hasattr(store, "set_limits"):
             raise SetupFailed(f"wasmtime {engine.version()} for Python has no limit for memories")
         store.set_limits(memory_size=job["memory_page_limit"] * 65536)
+
+    if task.get("script") is not None:
+        return program.run(job, recorder, store)
 
     # Accepted or rejected, stage by stage.
     def rejected(stage, error):

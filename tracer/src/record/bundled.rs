@@ -52,6 +52,7 @@ const PYTHON: &[(&str, &str)] = &[
     ("engine.py", include_str!("../../runners/python/engine.py")),
     ("host.py", include_str!("../../runners/python/host.py")),
     ("observe.py", include_str!("../../runners/python/observe.py")),
+    ("program.py", include_str!("../../runners/python/program.py")),
     ("protocol.py", include_str!("../../runners/python/protocol.py")),
 ];
 
