@@ -22,7 +22,7 @@ const NEW: &str = "132.0.0";
 
 fn main() -> ExitCode {
     let mut tests = Tests::default();
-    let here: [(&str, fn()); 25] = [
+    let here: [(&str, fn()); 26] = [
         (
             "stores_that_are_merged_moved_or_dropped_do_not_count",
             stores_that_are_merged_moved_or_dropped_do_not_count,
@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         ("another_exit_code_is_a_divergence", another_exit_code_is_a_divergence),
         ("memory_that_grows_otherwise_is_a_divergence", memory_that_grows_otherwise_is_a_divergence),
         ("an_exported_global_counts", an_exported_global_counts),
+        ("a_value_that_never_reached_memory_has_a_function", a_value_that_never_reached_memory_has_a_function),
         ("stores_into_memory_that_grew_are_followed", stores_into_memory_that_grew_are_followed),
         ("a_memory_of_another_number_is_the_hosts", a_memory_of_another_number_is_the_hosts),
         ("answers_go_where_each_build_wants_them", answers_go_where_each_build_wants_them),
@@ -333,6 +334,32 @@ fn memory_that_grows_otherwise_is_a_divergence() {
     assert_eq!(report(&grow(1), &module(""), 1)["verdict"], "growth");
     // Nothing grows by nothing.
     assert_eq!(report(&grow(0), &module(""), 0)["compared"]["growths"], 0);
+}
+
+fn a_value_that_never_reached_memory_has_a_function() {
+    // Both add and scale; one scales by another number, and calls a function more that returns nothing.
+    let build = |by: u32, more: &str| {
+        format!(
+            r#"(module (memory 1)
+              (func $note (param i32))
+              (func $add (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1)))
+              (func $scale (param i32) (result i32) {more} (i32.mul (call $add (local.get 0) (i32.const 1)) (i32.const {by})))
+              (func (export "run") (param i32) (result i32)
+                (i32.store (i32.const 8) (local.get 0))
+                (i32.sub (call $scale (i32.load (i32.const 8))) (call $add (local.get 0) (i32.const 2)))))"#
+        )
+    };
+    let (lhs, rhs) = (build(10, ""), build(11, "(call $note (i32.const 4))"));
+    for engine in ["wasmtime:jit", "wasmi"] {
+        let ran = builds(&lhs, &rhs, &["--invoke", "run 6", "--json", "--lhs", engine]);
+        let found = &json(&ran, 1)["returned"];
+        assert_eq!((&found["name"], &found["counterpart"]["name"]), (&"scale".into(), &"scale".into()), "{found:#}");
+        assert_eq!((&found["lhs"][0]["I32"], &found["rhs"][0]["I32"]), (&70.into(), &77.into()), "{found:#}");
+    }
+    let text = builds(&lhs, &rhs, &["--invoke", "run 6"]).stdout;
+    assert!(text.contains("lhs scale(6) returned 70\n") && text.contains("rhs scale(6) returned 77 ("), "{text}");
+    let quiet = json(&builds(&lhs, &rhs, &["--invoke", "run 6", "--json", "--no-reruns"]), 1);
+    assert_eq!(quiet["returned"], Value::Null);
 }
 
 fn stores_into_memory_that_grew_are_followed() {

@@ -16,7 +16,7 @@ pub struct CompareArgs {
     ///
     /// Before and after an optimizer, by two compilers, at two optimization levels: both must do the same in all that
     /// the host and the caller see (docs/two-builds.md).
-    #[arg(value_name = "OTHER", conflicts_with_all = ["modules", "engines", "keep", "same_as", "no_reruns"])]
+    #[arg(value_name = "OTHER", conflicts_with_all = ["modules", "engines", "keep", "same_as"])]
     pub other: Option<PathBuf>,
     #[command(flatten)]
     pub run: RunArgs,

@@ -13,6 +13,9 @@ pub fn print_builds(compared: &ComparedBuilds, json: bool, hint: &str) -> Result
         return Ok(answer);
     }
     print(&compared.report.to_string())?;
+    if let Some(returned) = &compared.returned {
+        print(&format!("\n{}", returned))?;
+    }
     if let Some(guard) = compared.guard.as_ref().filter(|guard| !guard.changed_by_recording.is_empty()) {
         print(&in_words(guard))?;
     }

@@ -3,14 +3,15 @@
 //! The host answers the first build, and its log the second one, by what the calls mean. Digests cannot compare what has
 //! different sites, so both runs are recorded in full.
 
-use crate::error::CompareError;
+use crate::build_calls::{BuildCalls, returned, were_never_in_memory};
+use crate::error::{CompareError, in_one_line};
 use crate::files::open_recorded;
 use crate::host::HostMode;
 use crate::progress::{Doing, Progress, Silent};
 use crate::record::record;
 use crate::runs::{at_once, with_way};
-use crate::settings::Settings;
-use forkpoint_replay::{BuildVerdict, BuildsReport, Side, printable};
+use crate::settings::{Reask, Settings};
+use forkpoint_replay::{BuildVerdict, BuildsReport, Side, UnlikeReturn, printable};
 use forkpoint_tracer::{CallResult, EndState, HostSource, Program, Recorded, Request, Scratch, Stdio};
 use forkpoint_traces::Outcome;
 use serde::Serialize;
@@ -24,7 +25,7 @@ pub struct BuildComparison<'a> {
     /// Their runs: each names its engine and the trace to write. The guest's output goes where the left request says; the
     /// right run prints nothing.
     pub sides: [Request; 2],
-    /// How they are compared. What concerns digests, windows and reruns does not apply.
+    /// How they are compared. What concerns digests and windows does not apply.
     pub settings: Settings,
     /// Follows its progress.
     pub progress: &'a dyn Progress,
@@ -36,6 +37,9 @@ pub struct ComparedBuilds {
     /// What the two traces show.
     #[serde(flatten)]
     pub report: BuildsReport,
+    /// Where what differs was never in memory, the first function of both that returned another value for the same
+    /// arguments; `None` if there is none, and where only traces were compared.
+    pub returned: Option<UnlikeReturn>,
     /// What runs without recording show; `None` if there were none or one was cut short.
     pub guard: Option<BuildGuard>,
     /// Who answered host calls; `None` where neither build has any.
@@ -54,7 +58,7 @@ pub struct BuildGuard {
 impl From<BuildsReport> for ComparedBuilds {
     /// The result of a comparison of two traces alone.
     fn from(report: BuildsReport) -> ComparedBuilds {
-        ComparedBuilds { report, guard: None, host: None }
+        ComparedBuilds { report, returned: None, guard: None, host: None }
     }
 }
 
@@ -97,6 +101,18 @@ impl<'a> BuildComparison<'a> {
         let report = self.report([&left.output, &right.output])?;
         let host = self.programs.iter().any(|program| program.needs_host()).then_some(self.settings.host);
         let mut compared = ComparedBuilds { host, ..ComparedBuilds::from(report) };
+        if were_never_in_memory(&compared.report) && self.settings.reruns != Reask::Never {
+            self.progress.run(Doing::Recording, self.programs[0], &left);
+            match returned(self.programs, [&left, &right], &recorded, aside.path(), &self.settings.inputs) {
+                Ok(BuildCalls::Unlike(found)) => compared.returned = Some(found),
+                Ok(BuildCalls::Unknown(why)) => compared.report.notes.push(why),
+                Err(error) if error.is_interrupt() => return Err(error),
+                Err(error) => {
+                    let why = printable(&in_one_line(&error));
+                    compared.report.notes.push(format!("which function returned another value is not known: {why}"));
+                }
+            }
+        }
         if let Some(plain) = plain.filter(|plain| plain.iter().all(|end| !end.outcome.is_cut_short())) {
             compared.judge(&plain, &recorded);
         }

@@ -35,6 +35,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr))]
 
 mod agreement;
+mod build_calls;
 mod builds;
 mod calls;
 mod command_runs;

@@ -69,7 +69,8 @@ pub use allowed::Allowed;
 pub use assertions::Assertions;
 pub use builds::{
     BuildBytes, BuildLayout, BuildPlace, BuildReport, BuildVerdict, BuildsReport, ComparedSteps, Counterpart,
-    DifferingBytes, FollowedStores, FunctionMatch, SeenRow, align_builds, are_builds,
+    DifferingBytes, FollowedStores, FunctionMatch, ReturnedCall, SeenRow, UnlikeReturn, align_builds, are_builds,
+    first_unlike_return,
 };
 pub use calls::{
     Activation, ArgumentReport, CallFrame, CallSource, CallStack, CallWindow, CallsReport, KnownCalls, SideCalls,

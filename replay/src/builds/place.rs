@@ -34,7 +34,7 @@ pub struct BuildBytes {
 }
 
 /// A function of the other build.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Counterpart {
     /// Its index.
     pub function: FuncIndex,
