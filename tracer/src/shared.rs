@@ -13,6 +13,7 @@ pub(crate) use recorder::{SharedBuffer, count_block};
 pub(crate) use slots::{Receiver, Slots};
 
 use crate::instrument::{BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, KEPT_AT, MARK_AT, RECORDS_AT};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Length of a slot in bytes: that of the guest's buffer.
@@ -34,6 +35,17 @@ pub(crate) fn append(buffer: &mut [u8], record: &[u8]) -> bool {
     place.copy_from_slice(record);
     set_word(buffer, CURSOR_AT, used);
     true
+}
+
+/// Where records of a buffer are: behind what the host keeps, up to the cursor.
+fn records(buffer: &[u8]) -> Range<usize> {
+    let [start, end] = [KEPT_AT, CURSOR_AT].map(|at| buffer.len().min(RECORDS_AT + word(buffer, at) as usize));
+    start..end.max(start)
+}
+
+/// Empties a buffer.
+fn clear(buffer: &mut [u8]) {
+    set_word(buffer, CURSOR_AT, word(buffer, KEPT_AT));
 }
 
 /// Room for a record of this length, and the cursor after it; `None` if the buffer must be sent first.
@@ -58,9 +70,10 @@ pub(crate) fn set_mark(buffer: &mut [u8], mark: u32) {
     set_word(buffer, MARK_AT, mark);
 }
 
-/// Has the guest pass on its buffer when there are so many bytes of records in it.
+/// Has the guest pass on its buffer, which is empty, when there are so many bytes of records in it.
 pub(crate) fn set_limit(buffer: &mut [u8], limit: u32) {
     set_word(buffer, KEPT_AT, BUFFER_LIMIT.saturating_sub(limit));
+    clear(buffer);
 }
 
 fn word(buffer: &[u8], at: usize) -> u32 {

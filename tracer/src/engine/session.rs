@@ -133,10 +133,11 @@ impl Session {
             shared::set_mark(buffer, 0);
         }
         self.mark = shared::mark(buffer);
+        let passed = self.pass_on(|slots, to| slots.send_guest(buffer, to));
         if self.digests.is_some() {
             shared::set_limit(buffer, digests::BLOCK);
         }
-        self.pass_on(|slots, to| slots.send_guest(buffer, to))
+        passed
     }
 
     /// What a module that records inline must do after [`Session::take_block`] during the run.

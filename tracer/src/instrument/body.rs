@@ -154,18 +154,24 @@ impl<'m> BodyRewriter<'m> {
         (code, offsets, Bodies { sites, segments, marks })
     }
 
-    /// Appends the helper that empties the buffer: out of line, because it runs once per mebibyte.
+    /// Appends the helper that has the buffer emptied and returns the new cursor: out of line, because it runs once per
+    /// mebibyte.
     pub(super) fn helper(&mut self, inline: Inline) {
-        let (flush, cursor) = (self.machinery.import, inline.cursor());
-        let mut body = vec![0]; // No locals.
+        const CURSOR: u32 = 0;
+        let flush = self.machinery.import;
+        let mut body = vec![0]; // No locals but its parameter.
         for instruction in [
             I::I32Const(0),
-            I::I32Load(cursor),
+            I::LocalGet(CURSOR),
+            I::I32Store(inline.cursor()),
+            I::LocalGet(CURSOR),
             I::Call(flush),
             I::I32Const(0),
             I::I32Const(0),
-            I::I32Store(cursor),
-            I::I32Const(0),
+            I::I32Load(inline.kept()),
+            I::LocalTee(CURSOR),
+            I::I32Store(inline.cursor()),
+            I::LocalGet(CURSOR),
             I::End,
         ] {
             instruction.encode(&mut body);
@@ -199,6 +205,9 @@ impl<'m> BodyRewriter<'m> {
                     self.before_leaving(function, exits, &op, at);
                 }
             }
+            if runs {
+                function.room.branch(&op);
+            }
             match classify::classify(&op) {
                 Class::Plain => {}
                 Class::Record(recorded) => {
@@ -207,12 +216,17 @@ impl<'m> BodyRewriter<'m> {
                         self.record(function, recorded, at, end);
                     }
                 }
-                Class::Block => self.frames.push(reachable),
+                Class::Block => {
+                    self.frames.push(reachable);
+                    function.room.open(&op);
+                }
                 Class::Open => {
                     self.frames.push(reachable);
+                    function.room.open(&op);
                     function.segment = None;
                 }
                 Class::Else => {
+                    function.room.alternative(reachable);
                     reachable = self.frames.last().copied().unwrap_or(true);
                     function.segment = None;
                 }
@@ -228,6 +242,7 @@ impl<'m> BodyRewriter<'m> {
                         self.emit(I::End);
                         self.leave(function, exits, at);
                     }
+                    function.room.close(reachable);
                     reachable = self.frames.pop().unwrap_or(true);
                     function.segment = None;
                 }

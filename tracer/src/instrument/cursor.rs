@@ -95,7 +95,11 @@ impl BodyRewriter<'_> {
 
     /// Before an instruction that other code runs in; says whether a kept cursor must be loaded after it.
     pub(super) fn before_others(&mut self, function: &mut Function, op: &Operator, at: usize) -> bool {
-        let Some(comes_back) = runs_others(op).filter(|_| function.keeps_cursor) else { return false };
+        let Some(comes_back) = runs_others(op) else { return false };
+        function.room.forget();
+        if !function.keeps_cursor {
+            return false;
+        }
         self.write_back(function, at);
         comes_back
     }
@@ -115,30 +119,33 @@ impl BodyRewriter<'_> {
         self.emit(I::LocalSet(cursor));
     }
 
-    /// Makes room for a record, if there is none left, and begins it with a word.
+    /// Makes room for a record, unless there is known to be some, and begins it with a word.
     pub(super) fn begin_record(&mut self, function: &mut Function, inline: Inline, word: u32) {
         let cursor = function.cursor();
-        if function.keeps_cursor {
-            self.emit(I::LocalGet(cursor));
-            self.emit(I::I32Const(0));
-            self.emit(I::I32Load(inline.kept()));
-            self.emit(I::I32Add);
-        } else {
+        if !function.keeps_cursor {
             self.load_cursor(inline);
-            self.emit(I::LocalTee(cursor));
+            self.emit(I::LocalSet(cursor));
         }
-        self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
-        self.emit(I::I32GtU);
-        self.emit(I::If(BlockType::Empty));
-        if function.keeps_cursor {
-            self.commit(cursor, inline, 0);
+        if !function.room.is_enough() {
+            self.make_room(cursor, inline);
+            function.room.asked();
         }
-        self.emit(I::Call(inline.helper));
-        self.emit(I::LocalSet(cursor));
-        self.emit(I::End);
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(word as i32));
         self.emit(I::I32Store(inline.record_at(0)));
+        function.room.use_up(SEGMENT_HEAD);
+    }
+
+    /// Has the buffer flushed if the cursor in a local is beyond the limit.
+    fn make_room(&mut self, cursor: u32, inline: Inline) {
+        self.emit(I::LocalGet(cursor));
+        self.emit(I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32));
+        self.emit(I::I32GtU);
+        self.emit(I::If(BlockType::Empty));
+        self.emit(I::LocalGet(cursor));
+        self.emit(I::Call(inline.helper));
+        self.emit(I::LocalSet(cursor));
+        self.emit(I::End);
     }
 
     /// The offset from the cursor of what has the offset `used` in its record: a kept cursor advances with each event.

@@ -96,6 +96,7 @@ impl BodyRewriter<'_> {
             Shape::Rmw { .. } => fields.truncate(2),
             _ => {}
         }
+        let known = function.room.known();
         if let Some(range) = &range {
             self.in_range(locals[0], wide, static_offset, shape.width().unwrap_or(1), range.clone());
             self.emit(I::If(BlockType::Empty));
@@ -112,6 +113,7 @@ impl BodyRewriter<'_> {
         }
         if range.is_some() {
             self.emit(I::End);
+            function.room.at_most(known);
         }
         if self.options.read_back
             && let Some(value) = fields.get(1)
@@ -178,6 +180,7 @@ impl BodyRewriter<'_> {
             place += size;
         }
         used += place - start;
+        function.room.use_up(payload.size());
         self.end_event(function, inline, place);
         function.segment = (!fields.is_empty()).then_some(used);
     }
@@ -283,5 +286,6 @@ impl BodyRewriter<'_> {
         }
         self.emit(I::End);
         function.segment = None;
+        function.room.use_up(READ_BACK_SIZE);
     }
 }

@@ -43,14 +43,15 @@ pub(crate) fn global_export(global: u32) -> String {
 pub const CURSOR_AT: usize = 0;
 /// Address in the buffer of the number of the [`Mark`](super::Mark) that the run reached last, an `i32`; 0 for none.
 pub const MARK_AT: usize = 8;
-/// Address in the buffer of how many bytes of it the host keeps for itself, an `i32`: functions that keep the cursor in a local
-/// flush it so much earlier.
+/// Address in the buffer of how many bytes of the records' space the host keeps for itself, an `i32`: the cursor of an empty buffer.
 pub const KEPT_AT: usize = 12;
 /// Address in the buffer of the first record.
 pub const RECORDS_AT: usize = 16;
-/// A segment that finds more bytes of records than this in the buffer has it flushed first.
+/// A segment that finds the cursor beyond this has the buffer flushed first, if it [looks](super::room).
 pub const BUFFER_LIMIT: u32 = (1 << 20) - RECORDS_AT as u32;
-/// Largest record of one segment in bytes: what the buffer holds beyond [`BUFFER_LIMIT`].
-pub(super) const MAX_SEGMENT: u32 = 1 << 16;
+/// What the buffer holds beyond [`BUFFER_LIMIT`], in bytes.
+pub(super) const SLACK: u32 = 1 << 16;
+/// Largest record of one segment in bytes.
+pub(super) const MAX_SEGMENT: u32 = SLACK / 2;
 /// Size of the buffer in pages of 64 KiB.
-pub const BUFFER_PAGES: u32 = (RECORDS_AT as u32 + BUFFER_LIMIT + MAX_SEGMENT) >> 16;
+pub const BUFFER_PAGES: u32 = (RECORDS_AT as u32 + BUFFER_LIMIT + SLACK) >> 16;

@@ -1,5 +1,6 @@
 //! The function being rewritten: the locals that the recorder adds to it, and the segment in progress.
 
+use super::room::Room;
 use forkpoint_traces::ValueType;
 use wasm_encoder::ValType;
 
@@ -19,6 +20,8 @@ pub(super) struct Function {
     scratch: [[Option<u32>; 3]; 5],
     /// Bytes of the open segment's record so far.
     pub(super) segment: Option<u32>,
+    /// What is known of the buffer.
+    pub(super) room: Room,
 }
 
 impl Function {
@@ -33,6 +36,7 @@ impl Function {
             keeps_cursor: false,
             scratch: [[None; 3]; 5],
             segment: None,
+            room: Room::default(),
         }
     }
 

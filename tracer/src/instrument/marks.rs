@@ -208,6 +208,7 @@ impl BodyRewriter<'_> {
         self.emit(I::LocalGet(cursor));
         self.emit(I::I32Const(mark as i32));
         self.emit(I::I32Store(inline.record_at(4)));
+        function.room.use_up(CALLER_SIZE);
         self.end_event(function, inline, CALLER_SIZE);
     }
 

@@ -10,13 +10,13 @@
 //! | --- | --- | --- |
 //! | function import `forkpoint` `flush`: `[i32] -> []` | after the other function imports | |
 //! | the *buffer*: a 32-bit memory of [`BUFFER_PAGES`] | last memory | [`BUFFER_EXPORT`] |
-//! | a function that calls `flush(cursor)` and sets the cursor to 0 | last function | |
+//! | a function that sets the cursor and calls `flush(cursor)` | last function | |
 //! | exports of all memories, tables and mutable numeric globals | | [`MemoryDecl::export`] and the like |
 //! | the start function, which no longer runs by itself | | [`START_EXPORT`] |
 //!
-//! The buffer starts with the *cursor* at [`CURSOR_AT`], the number of bytes of records in it. Records start at
-//! [`RECORDS_AT`]; the space in between is the host's. There, at [`KEPT_AT`], the host may say that it keeps so many bytes of the
-//! buffer, so that functions with [`Commit::AtCalls`] flush it earlier. The cursor is not a global, so that a process that shares the
+//! The buffer starts with the *cursor* at [`CURSOR_AT`]: where the next record goes, counted from [`RECORDS_AT`]; the space in between
+//! is the host's. There, at [`KEPT_AT`], the host may say that it keeps so many bytes of the records' space: then the first record
+//! begins behind them, and the buffer is flushed earlier. The cursor is not a global, so that a process that shares the
 //! buffer's memory sees all records of a dead one.
 //!
 //! Indices of defined functions shift by one, all other indices stay. A module without memory only gets the exports,
@@ -53,9 +53,10 @@
 //!
 //! - The cursor moves past an instruction's payload only after the instruction, so a record means *committed*. With
 //!   [`Commit::AtCalls`] it moves in a local, and the one in the buffer follows at calls and exits.
-//! - At the start of a segment the cursor is at most [`BUFFER_LIMIT`], and no segment has more than 64 KiB, so a
-//!   record never leaves the buffer. The host must not set the cursor to anything but 0.
-//! - The host empties the buffer (takes the records, sets the cursor to 0) whenever a call into the
+//! - Where a segment looks, the cursor is at most [`BUFFER_LIMIT`], and no path from there to the next that looks has
+//!   more than 64 KiB, so a record never leaves the buffer. The host must not set the cursor to anything but what is at
+//!   [`KEPT_AT`].
+//! - The host empties the buffer (takes the records, sets the cursor to that) whenever a call into the
 //!   module ends, above all in a trap, before any other code of the module runs: an unfinished segment can only
 //!   be told from a whole one at the end of a block. It may do so inside of any host call, too, since a call
 //!   ends the segment.
@@ -87,6 +88,7 @@ mod options;
 mod original;
 mod proposals;
 mod raw;
+mod room;
 mod scan;
 mod sections;
 mod stack;

@@ -128,6 +128,7 @@ impl BodyRewriter<'_> {
     pub(super) fn note(&mut self, function: &mut Function, mark: u32, words: impl FnOnce(&mut Self)) {
         // A separate record: the open segment ends here.
         function.segment = None;
+        function.room.forget();
         match self.machinery.note {
             Some(helper) => {
                 self.emit(I::I32Const(mark as i32));
@@ -154,6 +155,7 @@ impl BodyRewriter<'_> {
             I::I32Const(self.options.buffer_limit.min(BUFFER_LIMIT) as i32),
             I::I32GtU,
             I::If(BlockType::Empty),
+            I::LocalGet(CURSOR),
             I::Call(inline.helper),
             I::LocalSet(CURSOR),
             I::End,

@@ -31,7 +31,7 @@ pub(super) struct Scan {
     pub(super) signatures: Vec<Signature>,
     /// A type `[i32] -> []`, if there is one already.
     pub(super) flush_type: Option<u32>,
-    /// A type `[] -> [i32]`, if there is one already.
+    /// A type `[i32] -> [i32]`, if there is one already.
     pub(super) helper_type: Option<u32>,
     pub(super) imported_functions: u32,
     /// Type index of each defined function.
@@ -142,7 +142,7 @@ impl Scan {
             if plain && function.params() == [ValType::I32] && function.results().is_empty() {
                 self.flush_type.get_or_insert(index);
             }
-            if plain && function.params().is_empty() && function.results() == [ValType::I32] {
+            if plain && function.params() == [ValType::I32] && function.results() == [ValType::I32] {
                 self.helper_type.get_or_insert(index);
             }
         }

@@ -33,7 +33,7 @@ impl Types {
         match machinery {
             Some(Machinery { inline: Some(_), .. }) => {
                 types.import = place(scan.flush_type, &[0x60, 1, 0x7f, 0]);
-                types.helper = place(scan.helper_type, &[0x60, 0, 1, 0x7f]);
+                types.helper = place(scan.helper_type, &[0x60, 1, 0x7f, 1, 0x7f]);
             }
             Some(_) => types.import = place(None, &[0x60, 4, 0x7f, 0x7e, 0x7e, 0x7e, 0]),
             None => {}

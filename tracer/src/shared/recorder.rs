@@ -1,12 +1,13 @@
 //! The recorder's side of the shared memory.
 
 use super::{LENGTH, NUMBER_AT, SLOTS, word};
-use crate::instrument::{CURSOR_AT, MARK_AT, RECORDS_AT};
+use crate::instrument::{CURSOR_AT, KEPT_AT, MARK_AT, RECORDS_AT};
 use crate::protocol::Passed;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{MemfdFlags, ftruncate, memfd_create};
 use std::fs::File;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
@@ -107,8 +108,8 @@ impl SharedBuffer {
         for slot in 0..SLOTS {
             let mut head = Vec::new();
             self.read(slot, 0, RECORDS_AT, &mut head)?;
-            let [number, used, mark] = [NUMBER_AT, CURSOR_AT, MARK_AT].map(|at| word(&head, at));
-            heads.push(Head { slot, number, used, mark });
+            let [number, cursor, kept, mark] = [NUMBER_AT, CURSOR_AT, KEPT_AT, MARK_AT].map(|at| word(&head, at));
+            heads.push(Head { slot, number, records: kept..cursor, mark });
         }
         heads.sort_by_key(|head| head.number);
         Ok(heads)
@@ -124,8 +125,9 @@ impl SharedBuffer {
         let mut records = Vec::new();
         // Runners write a number only while they send what they have.
         let lost = |head: &Head| head.number == 0 || head.number > received;
-        for Head { slot, used, .. } in self.heads()?.into_iter().filter(lost) {
-            self.read(slot, RECORDS_AT, (used as usize).min(LENGTH - RECORDS_AT), &mut records)?;
+        for Head { slot, records: lost, .. } in self.heads()?.into_iter().filter(lost) {
+            let [start, end] = [lost.start, lost.end].map(|at| (RECORDS_AT + at as usize).min(LENGTH));
+            self.read(slot, start, end.saturating_sub(start), &mut records)?;
         }
         Ok(records)
     }
@@ -135,7 +137,8 @@ impl SharedBuffer {
 struct Head {
     slot: usize,
     number: u32,
-    used: u32,
+    /// Where its records are, counted from the first place for one; what a dead process says.
+    records: Range<u32>,
     mark: u32,
 }
 

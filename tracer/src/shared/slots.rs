@@ -1,6 +1,6 @@
 //! The engine's side of the shared memory.
 
-use super::{LENGTH, NUMBER_AT, SHORT, SLOTS, append, room, set_mark, set_word, word};
+use super::{LENGTH, NUMBER_AT, SHORT, SLOTS, append, clear, records, room, set_mark, set_word, word};
 use crate::instrument::{CURSOR_AT, HOOK_SIZE, MARK_AT, RECORDS_AT};
 use crate::protocol::{FrameWriter, Passed};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -77,7 +77,7 @@ impl Slots {
 
     /// Bytes of records in the slot.
     pub(crate) fn used(&mut self) -> usize {
-        word(self.bytes(), CURSOR_AT) as usize
+        records(self.bytes()).len()
     }
 
     /// Appends a record; `false` if the slot is full and must be sent first.
@@ -121,14 +121,14 @@ impl Slots {
         hooks: bool,
         to: Receiver<'_, W>,
     ) -> io::Result<usize> {
-        let used = word(buffer, CURSOR_AT) as usize;
+        let records = records(buffer);
+        let used = records.len();
         if used == 0 {
             return Ok(0);
         }
-        let records = RECORDS_AT..buffer.len().min(RECORDS_AT + used);
         match to {
-            Receiver::Recorder(out) if shared && records.len() >= SHORT => {
-                out.passed(Passed { slot: self.slot as u32, used: records.len() as u32, hooks })?;
+            Receiver::Recorder(out) if shared && used >= SHORT && records.start == RECORDS_AT => {
+                out.passed(Passed { slot: self.slot as u32, used: used as u32, hooks })?;
                 self.sent = self.sent.saturating_add(1);
                 let mark = word(buffer, MARK_AT);
                 self.go_on(mark)?;
@@ -145,7 +145,7 @@ impl Slots {
             }
             Receiver::Keeper(keep) => keep(buffer.get(records).unwrap_or_default(), hooks),
         }
-        set_word(buffer, CURSOR_AT, 0);
+        clear(buffer);
         set_word(buffer, NUMBER_AT, self.sent.saturating_add(1));
         Ok(used)
     }
@@ -165,7 +165,7 @@ impl Slots {
         self.slot = (self.slot + 1) % SLOTS;
         let number = self.sent.saturating_add(1);
         let slot = self.bytes();
-        set_word(slot, CURSOR_AT, 0);
+        clear(slot);
         set_word(slot, MARK_AT, mark);
         set_word(slot, NUMBER_AT, number);
         self.map_guest()

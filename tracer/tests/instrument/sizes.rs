@@ -69,8 +69,8 @@ fn a_hundred_thousand_functions() {
 fn a_function_of_a_hundred_thousand_stores() {
     let rewritten = rewrite_in(Duration::from_secs(10), &many(1, 100_000));
     assert_eq!(rewritten.sites.len(), 100_000);
-    // A straight line, cut where a segment is full: 64 KiB of 8 bytes each after a head of 4.
-    assert_eq!(rewritten.segments.len(), 100_000_usize.div_ceil((0x1_0000 - 4) / 8));
+    // A straight line, cut where a segment is full: 32 KiB of 8 bytes each after a head of 4.
+    assert_eq!(rewritten.segments.len(), 100_000_usize.div_ceil((0x8000 - 4) / 8));
 }
 
 /// Records of full segments, and of more functions than fit in a single byte of an index.

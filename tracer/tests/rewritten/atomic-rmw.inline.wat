@@ -7,7 +7,7 @@
   (type (;0;) (func (param i32 i32 i32) (result i32 i32)))
   (type (;1;) (func (param i32 i64) (result i64)))
   (type (;2;) (func (param i32)))
-  (type (;3;) (func (result i32)))
+  (type (;3;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func (;0;) (type 2)))
   (memory (;0;) 1 1 shared)
   (memory (;1;) 17 17)
@@ -19,10 +19,12 @@
     local.get $v
     i32.const 0
     i32.load 1
-    local.tee 3
+    local.set 3
+    local.get 3
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 3
       call 3
       local.set 3
     end
@@ -77,10 +79,12 @@
     local.get $v
     i32.const 0
     i32.load 1
-    local.tee 2
+    local.set 2
+    local.get 2
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 2
       call 3
       local.set 2
     end
@@ -106,13 +110,17 @@
     i32.add
     i32.store 1
   )
-  (func (;3;) (type 3) (result i32)
+  (func (;3;) (type 3) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call 0
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

@@ -8,7 +8,7 @@
 (module
   (type (;0;) (func (param i32 f64 v128 funcref) (result i64 f32)))
   (type (;1;) (func (param i32)))
-  (type (;2;) (func (result i32)))
+  (type (;2;) (func (param i32) (result i32)))
   (type (;3;) (func (param i32 i64 i64)))
   (type (;4;) (func (result i64 f32)))
   (import "forkpoint" "flush" (func (;0;) (type 1)))
@@ -84,14 +84,18 @@
     local.get 4
     local.get 5
   )
-  (func (;2;) (type 2) (result i32)
+  (func (;2;) (type 2) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call 0
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
   (func (;3;) (type 3) (param i32 i64 i64)
     (local i32)
@@ -101,6 +105,7 @@
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 3
       call 2
       local.set 3
     end

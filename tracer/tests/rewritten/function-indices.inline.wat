@@ -2,7 +2,7 @@
 (module
   (type (;0;) (func))
   (type (;1;) (func (param i32)))
-  (type (;2;) (func (result i32)))
+  (type (;2;) (func (param i32) (result i32)))
   (import "env" "host" (func $host (;0;) (type 0)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;1;) (type 1)))
   (table $t (;0;) 2 10 funcref ref.func $a)
@@ -19,10 +19,12 @@
     (local i32)
     i32.const 0
     i32.load 1
-    local.tee 0
+    local.set 0
+    local.get 0
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 0
       call $forkpoint:make-room
       local.set 0
     end
@@ -52,13 +54,17 @@
     call_indirect (type 0)
     return_call $a
   )
-  (func $forkpoint:make-room (;4;) (type 2) (result i32)
+  (func $forkpoint:make-room (;4;) (type 2) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

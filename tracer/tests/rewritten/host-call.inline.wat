@@ -6,7 +6,6 @@
 (module
   (type (;0;) (func (param i32) (result i32)))
   (type (;1;) (func (param i32)))
-  (type (;2;) (func (result i32)))
   (import "env" "host" (func $host (;0;) (type 0)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;1;) (type 1)))
   (memory (;0;) 1)
@@ -19,10 +18,12 @@
     i32.const 1
     i32.const 0
     i32.load 1
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call $forkpoint:make-room
       local.set 1
     end
@@ -47,13 +48,7 @@
     local.get $p
     i32.const 0
     i32.load 1
-    local.tee 1
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call $forkpoint:make-room
-      local.set 1
-    end
+    local.set 1
     local.get 1
     i32.const 3
     i32.store 1 offset=16 align=1
@@ -70,10 +65,12 @@
     i32.const 2
     i32.const 0
     i32.load 1
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call $forkpoint:make-room
       local.set 1
     end
@@ -96,13 +93,17 @@
     i32.add
     i32.store 1
   )
-  (func $forkpoint:make-room (;3;) (type 2) (result i32)
+  (func $forkpoint:make-room (;3;) (type 0) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

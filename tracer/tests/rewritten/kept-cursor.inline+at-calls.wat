@@ -14,9 +14,8 @@
   (type (;1;) (func (param i32) (result i32)))
   (type (;2;) (func (param i32) (result i32 i64)))
   (type (;3;) (func (result i32 i64)))
-  (type (;4;) (func (result i32)))
+  (type (;4;) (func (result i32 i64)))
   (type (;5;) (func (result i32 i64)))
-  (type (;6;) (func (result i32 i64)))
   (import "env" "log" (func $log (;0;) (type 0)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;1;) (type 0)))
   (table (;0;) 1 1 funcref)
@@ -44,15 +43,10 @@
         local.get $at
         i32.const 1
         local.get 2
-        i32.const 0
-        i32.load 1 offset=12
-        i32.add
         i32.const 1048560
         i32.gt_u
         if ;; label = @3
-          i32.const 0
           local.get 2
-          i32.store 1
           call $forkpoint:make-room
           local.set 2
         end
@@ -91,7 +85,7 @@
     i32.const 0
     i32.load 1
     local.set 1
-    block (type 5) (result i32 i64) ;; label = @1
+    block (type 4) (result i32 i64) ;; label = @1
       i32.const 1
       i64.const 2
       local.get 0
@@ -99,15 +93,10 @@
       i32.const 0
       local.get 0
       local.get 1
-      i32.const 0
-      i32.load 1 offset=12
-      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
-        i32.const 0
         local.get 1
-        i32.store 1
         call $forkpoint:make-room
         local.set 1
       end
@@ -138,15 +127,10 @@
       i32.load 1
       local.set 1
       local.get 1
-      i32.const 0
-      i32.load 1 offset=12
-      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
-        i32.const 0
         local.get 1
-        i32.store 1
         call $forkpoint:make-room
         local.set 1
       end
@@ -185,18 +169,13 @@
     i32.const 0
     i32.load 1
     local.set 0
-    block (type 6) (result i32 i64) ;; label = @1
+    block (type 5) (result i32 i64) ;; label = @1
       i32.const 7
       local.get 0
-      i32.const 0
-      i32.load 1 offset=12
-      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
-        i32.const 0
         local.get 0
-        i32.store 1
         call $forkpoint:make-room
         local.set 0
       end
@@ -220,15 +199,10 @@
       i32.const 8
       i64.const 9
       local.get 0
-      i32.const 0
-      i32.load 1 offset=12
-      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
-        i32.const 0
         local.get 0
-        i32.store 1
         call $forkpoint:make-room
         local.set 0
       end
@@ -261,15 +235,10 @@
       i32.const 16
       i64.const 10
       local.get 0
-      i32.const 0
-      i32.load 1 offset=12
-      i32.add
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
-        i32.const 0
         local.get 0
-        i32.store 1
         call $forkpoint:make-room
         local.set 0
       end
@@ -302,13 +271,17 @@
     local.get 0
     i32.store 1
   )
-  (func $forkpoint:make-room (;6;) (type 4) (result i32)
+  (func $forkpoint:make-room (;6;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

@@ -14,7 +14,6 @@
   (type (;1;) (func (param i32) (result i32)))
   (type (;2;) (func (param i32) (result i32 i64)))
   (type (;3;) (func (result i32 i64)))
-  (type (;4;) (func (result i32)))
   (import "env" "log" (func $log (;0;) (type 0)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;1;) (type 0)))
   (table (;0;) 1 1 funcref)
@@ -39,10 +38,12 @@
       i32.const 1
       i32.const 0
       i32.load 1
-      local.tee 2
+      local.set 2
+      local.get 2
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
+        local.get 2
         call $forkpoint:make-room
         local.set 2
       end
@@ -83,10 +84,12 @@
     local.get 0
     i32.const 0
     i32.load 1
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call $forkpoint:make-room
       local.set 1
     end
@@ -113,10 +116,12 @@
     call $nothing
     i32.const 0
     i32.load 1
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call $forkpoint:make-room
       local.set 1
     end
@@ -149,10 +154,12 @@
     i32.const 7
     i32.const 0
     i32.load 1
-    local.tee 0
+    local.set 0
+    local.get 0
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 0
       call $forkpoint:make-room
       local.set 0
     end
@@ -172,10 +179,12 @@
     i64.const 9
     i32.const 0
     i32.load 1
-    local.tee 0
+    local.set 0
+    local.get 0
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 0
       call $forkpoint:make-room
       local.set 0
     end
@@ -204,10 +213,12 @@
     i64.const 10
     i32.const 0
     i32.load 1
-    local.tee 0
+    local.set 0
+    local.get 0
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 0
       call $forkpoint:make-room
       local.set 0
     end
@@ -234,13 +245,17 @@
     i32.const 2
     return_call $pair
   )
-  (func $forkpoint:make-room (;6;) (type 4) (result i32)
+  (func $forkpoint:make-room (;6;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

@@ -6,7 +6,7 @@
   (type (;0;) (func (param i32 i32 i32)))
   (type (;1;) (func (param i64 i32 i32)))
   (type (;2;) (func (param i32)))
-  (type (;3;) (func (result i32)))
+  (type (;3;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func (;0;) (type 2)))
   (memory $a (;0;) 1)
   (memory $b (;1;) i64 1)
@@ -21,10 +21,12 @@
     local.get $n
     i32.const 0
     i32.load 2
-    local.tee 3
+    local.set 3
+    local.get 3
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 3
       call 3
       local.set 3
     end
@@ -59,10 +61,12 @@
     local.get $n
     i32.const 0
     i32.load 2
-    local.tee 3
+    local.set 3
+    local.get 3
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 3
       call 3
       local.set 3
     end
@@ -90,13 +94,17 @@
     i32.add
     i32.store 2
   )
-  (func (;3;) (type 3) (result i32)
+  (func (;3;) (type 3) (param i32) (result i32)
     i32.const 0
-    i32.load 2
+    local.get 0
+    i32.store 2
+    local.get 0
     call 0
     i32.const 0
     i32.const 0
+    i32.load 2 offset=12
+    local.tee 0
     i32.store 2
-    i32.const 0
+    local.get 0
   )
 )

@@ -12,7 +12,6 @@
   (type (;0;) (func))
   (type (;1;) (func (param i32) (result i32)))
   (type (;2;) (func (param i32)))
-  (type (;3;) (func (result i32)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;0;) (type 2)))
   (table (;0;) 1 funcref)
   (memory (;0;) 1)
@@ -41,10 +40,12 @@
       i32.store 1 offset=8
       i32.const 0
       i32.load 1
-      local.tee 1
+      local.set 1
+      local.get 1
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
+        local.get 1
         call $forkpoint:make-room
         local.set 1
       end
@@ -95,13 +96,17 @@
     i32.store 1 offset=8
     i32.div_u
   )
-  (func $forkpoint:make-room (;3;) (type 3) (result i32)
+  (func $forkpoint:make-room (;3;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

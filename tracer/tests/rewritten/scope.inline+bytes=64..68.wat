@@ -6,7 +6,7 @@
 ;; segment 18 (0x12): sites 10 to 10
 (module
   (type (;0;) (func (param i32)))
-  (type (;1;) (func (result i32)))
+  (type (;1;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;0;) (type 0)))
   (memory (;0;) 1)
   (memory (;1;) 17 17)
@@ -29,10 +29,12 @@
     if ;; label = @1
       i32.const 0
       i32.load 1
-      local.tee 3
+      local.set 3
+      local.get 3
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
+        local.get 3
         call $forkpoint:make-room
         local.set 3
       end
@@ -69,10 +71,12 @@
     if ;; label = @1
       i32.const 0
       i32.load 1
-      local.tee 3
+      local.set 3
+      local.get 3
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
+        local.get 3
         call $forkpoint:make-room
         local.set 3
       end
@@ -96,10 +100,12 @@
     i32.const 8
     i32.const 0
     i32.load 1
-    local.tee 3
+    local.set 3
+    local.get 3
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 3
       call $forkpoint:make-room
       local.set 3
     end
@@ -127,13 +133,17 @@
     i32.add
     i32.store 1
   )
-  (func $forkpoint:make-room (;3;) (type 1) (result i32)
+  (func $forkpoint:make-room (;3;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

@@ -3,7 +3,7 @@
 ;; segment 16 (0x10): sites 8 to 9
 (module
   (type (;0;) (func (param i32)))
-  (type (;1;) (func (result i32)))
+  (type (;1;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;0;) (type 0)))
   (memory (;0;) 1)
   (memory (;1;) 17 17)
@@ -20,10 +20,12 @@
     i32.const 2
     i32.const 0
     i32.load 1
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call $forkpoint:make-room
       local.set 1
     end
@@ -69,13 +71,17 @@
     i32.add
     i32.store 1
   )
-  (func $forkpoint:make-room (;3;) (type 1) (result i32)
+  (func $forkpoint:make-room (;3;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

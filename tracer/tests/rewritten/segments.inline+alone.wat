@@ -10,7 +10,7 @@
 ;; segment 20 (0x14): sites 12 to 12
 (module
   (type (;0;) (func (param i32)))
-  (type (;1;) (func (result i32)))
+  (type (;1;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func (;0;) (type 0)))
   (memory (;0;) 1)
   (memory (;1;) 17 17)
@@ -22,10 +22,12 @@
     i32.const 1
     i32.const 0
     i32.load 1
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call 2
       local.set 1
     end
@@ -51,13 +53,7 @@
     i32.const 2
     i32.const 0
     i32.load 1
-    local.tee 1
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 1
-    end
+    local.set 1
     local.get 1
     i32.const 17
     i32.store 1 offset=16 align=1
@@ -82,13 +78,7 @@
       i32.const 3
       i32.const 0
       i32.load 1
-      local.tee 1
-      i32.const 1048560
-      i32.gt_u
-      if ;; label = @2
-        call 2
-        local.set 1
-      end
+      local.set 1
       local.get 1
       i32.const 18
       i32.store 1 offset=16 align=1
@@ -113,10 +103,12 @@
       i32.const 4
       i32.const 0
       i32.load 1
-      local.tee 1
+      local.set 1
+      local.get 1
       i32.const 1048560
       i32.gt_u
       if ;; label = @2
+        local.get 1
         call 2
         local.set 1
       end
@@ -148,13 +140,7 @@
     i32.const 5
     i32.const 0
     i32.load 1
-    local.tee 1
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 1
-    end
+    local.set 1
     local.get 1
     i32.const 20
     i32.store 1 offset=16 align=1
@@ -178,13 +164,17 @@
     i32.const 6
     i32.store offset=20
   )
-  (func (;2;) (type 1) (result i32)
+  (func (;2;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call 0
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

@@ -3,7 +3,7 @@
 ;; segment 16 (0x10): sites 8 to 9
 (module
   (type (;0;) (func (param i32)))
-  (type (;1;) (func (result i32)))
+  (type (;1;) (func (param i32) (result i32)))
   (import "env" "shared" (memory $imported (;0;) 1))
   (import "forkpoint" "flush" (func (;0;) (type 0)))
   (memory $own (;1;) 1)
@@ -18,10 +18,12 @@
     i32.const 1
     i32.const 0
     i32.load 2
-    local.tee 1
+    local.set 1
+    local.get 1
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 1
       call 2
       local.set 1
     end
@@ -61,13 +63,17 @@
     i32.add
     i32.store 2
   )
-  (func (;2;) (type 1) (result i32)
+  (func (;2;) (type 1) (param i32) (result i32)
     i32.const 0
-    i32.load 2
+    local.get 0
+    i32.store 2
+    local.get 0
     call 0
     i32.const 0
     i32.const 0
+    i32.load 2 offset=12
+    local.tee 0
     i32.store 2
-    i32.const 0
+    local.get 0
   )
 )

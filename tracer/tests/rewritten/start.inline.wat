@@ -3,7 +3,7 @@
 (module
   (type (;0;) (func))
   (type (;1;) (func (param i32)))
-  (type (;2;) (func (result i32)))
+  (type (;2;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;0;) (type 1)))
   (table (;0;) 1 funcref)
   (memory (;0;) 1)
@@ -21,10 +21,12 @@
     i32.const 1
     i32.const 0
     i32.load 1
-    local.tee 0
+    local.set 0
+    local.get 0
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 0
       call $forkpoint:make-room
       local.set 0
     end
@@ -47,13 +49,17 @@
     i32.add
     i32.store 1
   )
-  (func $forkpoint:make-room (;2;) (type 2) (result i32)
+  (func $forkpoint:make-room (;2;) (type 2) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

@@ -13,7 +13,7 @@
 (module
   (type (;0;) (func (param i32 i32 i64)))
   (type (;1;) (func (param i32)))
-  (type (;2;) (func (result i32)))
+  (type (;2;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func (;0;) (type 1)))
   (memory (;0;) 1)
   (memory (;1;) 17 17)
@@ -25,10 +25,12 @@
     local.get $i32
     i32.const 0
     i32.load 1
-    local.tee 3
+    local.set 3
+    local.get 3
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 3
       call 2
       local.set 3
     end
@@ -78,13 +80,7 @@
     local.get $i32
     i32.const 0
     i32.load 1
-    local.tee 3
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 3
-    end
+    local.set 3
     local.get 3
     i32.const 17
     i32.store 1 offset=16 align=1
@@ -131,13 +127,7 @@
     local.get $i64
     i32.const 0
     i32.load 1
-    local.tee 3
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 3
-    end
+    local.set 3
     local.get 3
     i32.const 18
     i32.store 1 offset=16 align=1
@@ -183,13 +173,7 @@
     local.get $i64
     i32.const 0
     i32.load 1
-    local.tee 3
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 3
-    end
+    local.set 3
     local.get 3
     i32.const 19
     i32.store 1 offset=16 align=1
@@ -235,13 +219,7 @@
     local.get $i64
     i32.const 0
     i32.load 1
-    local.tee 3
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 3
-    end
+    local.set 3
     local.get 3
     i32.const 20
     i32.store 1 offset=16 align=1
@@ -287,13 +265,7 @@
     local.get $i64
     i32.const 0
     i32.load 1
-    local.tee 3
-    i32.const 1048560
-    i32.gt_u
-    if ;; label = @1
-      call 2
-      local.set 3
-    end
+    local.set 3
     local.get 3
     i32.const 21
     i32.store 1 offset=16 align=1
@@ -334,13 +306,17 @@
       i32.store 1
     end
   )
-  (func (;2;) (type 2) (result i32)
+  (func (;2;) (type 2) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call 0
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )

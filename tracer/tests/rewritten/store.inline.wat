@@ -3,7 +3,7 @@
 (module
   (type (;0;) (func (param i32 i32)))
   (type (;1;) (func (param i32)))
-  (type (;2;) (func (result i32)))
+  (type (;2;) (func (param i32) (result i32)))
   (import "forkpoint" "flush" (func $forkpoint:flush (;0;) (type 1)))
   (memory (;0;) 1)
   (memory (;1;) 17 17)
@@ -15,10 +15,12 @@
     local.get $v
     i32.const 0
     i32.load 1
-    local.tee 2
+    local.set 2
+    local.get 2
     i32.const 1048560
     i32.gt_u
     if ;; label = @1
+      local.get 2
       call $forkpoint:make-room
       local.set 2
     end
@@ -41,13 +43,17 @@
     i32.add
     i32.store 1
   )
-  (func $forkpoint:make-room (;2;) (type 2) (result i32)
+  (func $forkpoint:make-room (;2;) (type 2) (param i32) (result i32)
     i32.const 0
-    i32.load 1
+    local.get 0
+    i32.store 1
+    local.get 0
     call $forkpoint:flush
     i32.const 0
     i32.const 0
+    i32.load 1 offset=12
+    local.tee 0
     i32.store 1
-    i32.const 0
+    local.get 0
   )
 )
