@@ -2,10 +2,11 @@
 
 use crate::error::CompareError;
 use forkpoint_replay::Timeline;
-use forkpoint_traces::{TraceReader, unfinished};
+use forkpoint_traces::{Source, TraceReader, unfinished};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Reads a module, binary or text.
 ///
@@ -57,9 +58,25 @@ pub fn open_trace(path: &Path) -> Result<TraceReader, CompareError> {
 /// # Errors
 /// As [`open_trace`].
 pub fn open_recorded(path: &Path) -> Result<Timeline, CompareError> {
-    let mut trace = open_trace(path)?;
+    Ok(of_recorded(open_trace(path)?))
+}
+
+/// The same where the trace may be one of digests, which is without its module.
+///
+/// # Errors
+/// As [`open_trace`].
+pub(crate) fn open_recorded_of(path: &Path, module: &Arc<[u8]>) -> Result<Timeline, CompareError> {
+    let opened = Source::open(path).and_then(|file| TraceReader::of(file, Some(Arc::clone(module))));
+    opened.map(of_recorded).map_err(|source| CompareError::Open {
+        path: path.to_path_buf(),
+        killed: Vec::new(),
+        source,
+    })
+}
+
+fn of_recorded(mut trace: TraceReader) -> Timeline {
     trace.allow_memory(u64::MAX);
-    Ok(Timeline::new(trace))
+    Timeline::new(trace)
 }
 
 /// Incomplete traces of recordings to `path` whose recorder is gone.

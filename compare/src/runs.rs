@@ -3,7 +3,7 @@
 
 use crate::command_runs::CommandCount;
 use crate::error::CompareError;
-use crate::files::open_recorded;
+use crate::files::open_recorded_of;
 use crate::host::HostMode;
 use crate::progress::{Doing, Progress};
 use crate::record::record;
@@ -155,7 +155,8 @@ impl<'a> Runs<'a> {
 
     /// Opens a trace that was recorded here.
     pub fn open(&self, trace: &Path) -> Result<Timeline, CompareError> {
-        Ok(open_recorded(trace)?.with_source_map(self.settings.source_map.as_ref()))
+        let timeline = open_recorded_of(trace, self.program.original())?;
+        Ok(timeline.with_source_map(self.settings.source_map.as_ref()))
     }
 
     /// Compares a trace with another of a recording made here.

@@ -1,6 +1,6 @@
 //! What the recorder asks an engine's process to do: only data, which both sides read.
 
-use crate::cache::CodeCache;
+use crate::cache::ModuleCache;
 use crate::features::FeatureSwitches;
 use crate::host::WasiSetup;
 use crate::host::answer::HostSpec;
@@ -36,9 +36,9 @@ pub(crate) struct Job {
     pub(crate) memory_page_limit: Option<u64>,
     /// Proposals to switch on and off.
     pub(crate) features: FeatureSwitches,
-    /// Where compiled code is kept; for engines that are part of this program.
+    /// Where the module's code is kept; for engines that are part of this program.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) cache: Option<CodeCache>,
+    pub(crate) cache: Option<ModuleCache>,
     pub(crate) task: Task,
 }
 

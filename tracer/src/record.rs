@@ -13,6 +13,7 @@ mod course;
 mod end;
 mod environment;
 mod every;
+mod files;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gauge;

@@ -2,7 +2,7 @@
 
 use super::rows::{EngineGroup, EngineRun};
 use crate::error::{CompareError, in_one_line};
-use crate::files::open_recorded;
+use crate::files::open_recorded_of;
 use crate::runs::Runs;
 use forkpoint_replay::{Report, Timeline, first_divergence, printable};
 use forkpoint_traces::Outcome;
@@ -65,7 +65,7 @@ fn place(
     [reference, index]: [usize; 2],
     groups: &[EngineGroup],
 ) -> Result<(Report, Option<usize>), CompareError> {
-    let open = |index: usize| open_recorded(&engines[index].side.output);
+    let open = |index: usize| open_recorded_of(&engines[index].side.output, runs.program.original());
     let settings = runs.settings;
     let mut own = open(index)?;
     let first = match held {

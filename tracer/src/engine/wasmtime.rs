@@ -119,15 +119,15 @@ impl Engine for Wasmtime {
     }
 
     fn validate(&self, module: &Path) -> Result<(), Rejected> {
+        if self.compiled.kept().is_some() {
+            return Ok(());
+        }
         let bytes = std::fs::read(module).map_err(|error| Rejected::validate(error.to_string()))?;
         Module::validate(&self.engine, &bytes).map_err(|error| Rejected::validate(format!("{error:#}")))
     }
 
     fn compile_ahead(&self, module: &Path, output: &Path) -> Result<(), Rejected> {
-        let compiled = std::fs::read(module)
-            .map_err(wasmtime::Error::from)
-            .and_then(|bytes| self.compiled.code(&bytes, || self.engine.precompile_module(&bytes)))
-            .and_then(|code| Ok(std::fs::write(output, code)?));
+        let compiled = self.compiled.ahead(&self.engine, module, output);
         compiled.map_err(|error| Rejected::compile(format!("{error:#}")))
     }
 
@@ -154,17 +154,16 @@ impl Wasmtime {
             // write; a trace never names such a file.
             return unsafe { Module::deserialize_file(&self.engine, path) };
         }
-        self.compiled.module(&self.engine, &std::fs::read(path)?)
+        self.compiled.module(&self.engine, path)
     }
-}
 
-impl Wasmtime {
     /// Compiles one module of several; ahead of time, it goes through the form in which compiled code is kept.
     fn compile_alone(&self, path: &Path, run: &Run) -> wasmtime::Result<Module> {
+        let module = std::fs::read(path)?;
         if !run.precompiled {
-            return self.load_module(path, run);
+            return self.compiled.one_of_several(&self.engine, &module);
         }
-        let code = self.engine.precompile_module(&std::fs::read(path)?)?;
+        let code = self.engine.precompile_module(&module)?;
         // SAFETY: this engine has made the code just now.
         unsafe { Module::deserialize(&self.engine, code) }
     }

@@ -9,10 +9,10 @@ use crate::host::stub::Stub;
 use crate::protocol::{Spares, no_block, read_frame, read_order};
 use crate::spec::EngineSpec;
 use crate::values::parse_value;
-use forkpoint_traces::{Event, TraceError, TraceReader};
+use forkpoint_traces::{Event, Source, TraceError, TraceReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use wasmparser::ValType;
 
@@ -151,7 +151,9 @@ fn read_back(path: &Path, complete: bool) {
     if !path.exists() {
         return;
     }
-    let mut trace = TraceReader::open(path).expect("what was written is read");
+    // Digests come without a module.
+    let opened = Source::open(path).and_then(|file| TraceReader::of(file, Some(Arc::clone(program().original()))));
+    let mut trace = opened.expect("what was written is read");
     assert!(!complete || trace.is_complete(), "{:?}", trace.incomplete());
     trace.check_blocks().expect("blocks as they were written");
     trace.allow_memory(u64::MAX);

@@ -1,17 +1,23 @@
 //! Processes for one run: for AOT one that compiles, then the one that runs.
 
+use super::files::SharedFiles;
 use super::process::{Child, Limits, ProcessEnd, Stopped};
+use super::rewritings::Rewritten;
 use super::{Phase, Program, Request, Stdio, script};
+use crate::cache::ModuleCache;
 use crate::error::RecordError;
-use crate::instrument::Instrumented;
 use crate::job::{Job, Run, Task};
 use crate::protocol::{Frame, Message, VERSION};
 use crate::scratch::Scratch;
 use forkpoint_traces::Outcome;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::sync::Arc;
+
+/// The files of a run: what is run, and the module that it was made of.
+const MODULE: &str = "module.wasm";
+const ORIGINAL: &str = "original.wasm";
 
 /// How the last process ended.
 pub(super) struct Launched {
@@ -48,28 +54,35 @@ impl Launched {
 }
 
 /// Runs `module`, which was made of a program's, as `run` says. `sink` gets every frame, and the socket to answer by.
-pub(super) fn launch(
-    program: &Program,
+pub(super) fn launch<'a>(
+    program: &'a Program,
     request: &Request,
-    module: &Instrumented,
+    module: &'a Rewritten,
     mut run: Run,
     mut sink: impl FnMut(Frame, &mut UnixStream) -> Result<(), RecordError>,
 ) -> Result<Launched, RecordError> {
     let folder = Scratch::new().map_err(RecordError::io("creating a temporary folder"))?;
-    let path = folder.path().join("module.wasm");
-    let as_given = folder.path().join("original.wasm");
-    let write = |path: &Path, bytes: &[u8]| std::fs::write(path, bytes).map_err(RecordError::io("writing a module"));
+    // Other programs may change what they are given.
+    let trusted = request.engine.is_of_this_program() && !request.engine.is_command();
+    let put = |files: &SharedFiles, name: &str, bytes: &dyn Fn() -> Cow<'a, [u8]>| {
+        let put = match trusted {
+            true => files.link(name, bytes, folder.path()),
+            false => std::fs::write(folder.path().join(name), bytes()),
+        };
+        put.map_err(RecordError::io("writing a module"))
+    };
     match &program.script {
         Some(several) => {
             let (job, files) = script::job(several, module);
-            files.iter().try_for_each(|(name, bytes)| write(&folder.path().join(name), bytes))?;
+            let write = |(name, bytes): &(String, Vec<u8>)| std::fs::write(folder.path().join(name), bytes);
+            files.iter().try_for_each(write).map_err(RecordError::io("writing a module"))?;
             run.script = Some(job);
         }
         None => {
-            write(&path, &module.module)?;
-            write(&as_given, &program.original)?;
+            put(&module.files, MODULE, &|| Cow::from(&module.module))?;
+            put(&program.files, ORIGINAL, &|| Cow::from(&*program.original))?;
             if let Some(file) = &run.digests {
-                write(&folder.path().join(file), &module.decoder().carry())?;
+                put(&module.files, file, &|| Cow::from(module.decoder().carry()))?;
             }
         }
     }
@@ -104,13 +117,16 @@ pub(super) fn launch(
     let mut job = Job {
         protocol: VERSION,
         engine: request.engine.clone(),
-        original: as_given,
-        module: path,
+        original: folder.path().join(ORIGINAL),
+        module: folder.path().join(MODULE),
         stack_switching: module.stack_switching,
         deep_calls: program.javascript.is_some() && request.engine.is_of_this_program(),
         memory_page_limit: request.memory_page_limit,
         features: request.run_features(),
-        cache: request.cache.clone().filter(|_| request.engine.is_of_this_program()),
+        cache: request.cache.as_ref().filter(|_| trusted).and_then(|cache| match &program.script {
+            Some(_) => Some(ModuleCache::of_several(cache)),
+            None => ModuleCache::new(cache, module.module.len(), || module.hash(), || program.hash()),
+        }),
         task: Task::Run(Box::new(run)),
     };
     if ahead {

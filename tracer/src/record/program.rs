@@ -2,11 +2,12 @@
 
 use super::Checkpoint;
 use super::calls;
+use super::files::SharedFiles;
 use super::interface::Interface;
 use super::invocation::Invocation;
 use super::linked;
 use super::providers::{Imports, provide};
-use super::rewritings::Rewritings;
+use super::rewritings::{Rewritings, Rewritten};
 use super::steps::Steps;
 use crate::error::RecordError;
 use crate::host::answer::HostSpec;
@@ -25,7 +26,7 @@ use crate::validity::Validity;
 use forkpoint_traces::{Import, ProgramInfo, TraceReader};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A module ready to be recorded under any engine, any number of times.
 pub struct Program {
@@ -34,6 +35,9 @@ pub struct Program {
     pub(super) validity: Arc<Validity>,
     source: Source,
     rewritings: Rewritings,
+    /// Files of the original module.
+    pub(super) files: SharedFiles,
+    hash: OnceLock<String>,
     pub(super) steps: Steps,
     /// What functions are called, by index: in the name section, or by their first export.
     pub(super) functions: BTreeMap<u32, String>,
@@ -57,7 +61,7 @@ enum Source {
     /// Several modules.
     Several(Arc<Script>),
     /// An invalid module, unchanged: engines are asked whether they accept it, and nothing of it runs.
-    Invalid { why: InstrumentError, module: Arc<Instrumented> },
+    Invalid { why: InstrumentError, module: Arc<Rewritten> },
 }
 
 /// What a program has cost besides its runs: for a large module each of these takes seconds.
@@ -135,6 +139,8 @@ impl Program {
             original,
             source: Source::Several(Arc::clone(&script)),
             rewritings: Rewritings::default(),
+            files: SharedFiles::default(),
+            hash: OnceLock::new(),
             steps: Steps::default(),
             functions: BTreeMap::new(),
             wasi_memory: None,
@@ -203,6 +209,8 @@ impl Program {
             validity,
             source: Source::Valid(Box::new(original)),
             rewritings: Rewritings::default(),
+            files: SharedFiles::default(),
+            hash: OnceLock::new(),
             steps,
             functions: interface.functions,
             wasi_memory: interface.wasi_memory,
@@ -219,10 +227,12 @@ impl Program {
         let original = Arc::clone(validity.module());
         Program {
             name: name.to_string(),
-            source: Source::Invalid { why, module: Arc::new(untouched(&original)) },
+            source: Source::Invalid { why, module: Arc::new(Rewritten::new(untouched(&original))) },
             original,
             validity,
             rewritings: Rewritings::default(),
+            files: SharedFiles::default(),
+            hash: OnceLock::new(),
             steps: Steps::default(),
             functions: BTreeMap::new(),
             wasi_memory: None,
@@ -281,6 +291,11 @@ impl Program {
         first.map(|function| &function.import)
     }
 
+    /// BLAKE3 of the original module in hexadecimal.
+    pub(super) fn hash(&self) -> String {
+        self.hash.get_or_init(|| blake3::hash(&self.original).to_hex().to_string()).clone()
+    }
+
     /// The original module.
     pub fn original(&self) -> &Arc<[u8]> {
         &self.original
@@ -290,7 +305,7 @@ impl Program {
     ///
     /// # Errors
     /// When its code grows beyond what engines accept.
-    pub(super) fn rewritten_as(&self, options: &Options) -> Result<Arc<Instrumented>, RecordError> {
+    pub(super) fn rewritten_as(&self, options: &Options) -> Result<Arc<Rewritten>, RecordError> {
         self.made(Some(options), |original| original.instrument(options))
     }
 
@@ -298,7 +313,7 @@ impl Program {
     ///
     /// # Errors
     /// When it grows beyond what engines accept.
-    pub(super) fn exposed(&self) -> Result<Arc<Instrumented>, RecordError> {
+    pub(super) fn exposed(&self) -> Result<Arc<Rewritten>, RecordError> {
         self.made(None, Original::expose)
     }
 
@@ -307,7 +322,7 @@ impl Program {
         &self,
         options: Option<&Options>,
         make: impl FnOnce(&Original) -> Result<Instrumented, InstrumentError>,
-    ) -> Result<Arc<Instrumented>, RecordError> {
+    ) -> Result<Arc<Rewritten>, RecordError> {
         match &self.source {
             Source::Invalid { module, .. } => Ok(Arc::clone(module)),
             Source::Several(several) => self.rewritings.get(options, || script::rewritten(several, options)),

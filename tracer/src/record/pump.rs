@@ -13,7 +13,7 @@ use super::mismatches::Mismatches;
 use super::process::answer;
 use super::sought::Search;
 use super::watch::Watching;
-use super::{Program, Progress, Request, checkpoints, header, native, trap};
+use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
 use crate::error::RecordError;
 use crate::instrument::{Covered, Digester, Instrumented, RecordDecoder, STRETCH, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
@@ -271,13 +271,12 @@ impl<'a> Pump<'a> {
         self.own_host = header::own_host(&header.engine).ok();
         let data =
             self.rewritten.data.iter().map(|segment| segment.bytes.start as u32..segment.bytes.end as u32).collect();
-        self.writer = Some(TraceWriter::create(
-            self.output,
-            &header,
-            self.program.original.clone(),
-            self.rewritten.sites.clone(),
-            data,
-        )?);
+        let create = match self.request.keep {
+            Keep::Digests => TraceWriter::create_passing,
+            Keep::Full | Keep::Window { .. } | Keep::Windows(_) => TraceWriter::create,
+        };
+        let (module, sites) = (self.program.original.clone(), self.rewritten.sites.clone());
+        self.writer = Some(create(self.output, &header, module, sites, data)?);
         Ok(())
     }
 

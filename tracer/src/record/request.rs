@@ -145,7 +145,8 @@ pub enum Keep {
     Full,
     /// [Digests](crate::instrument::RunDigest) only: the trace has host calls, milestones and sizes of memories. No
     /// memory is replayed, so a store that memory does not hold is not found. Of a recording with the default options
-    /// but for their style, and without checkpoints.
+    /// but for their style, and without checkpoints. The trace is without its module, and the disk may not have all of it
+    /// yet: it is for the process that made it ([`TraceReader::of`](forkpoint_traces::TraceReader::of)).
     Digests,
     /// A window: the blocks of records with the events of instructions from number `from` to before `to`, what happens before
     /// the first and after the last of all, and digests. Everything is checked as in a full recording.

@@ -1,12 +1,40 @@
 //! The rewritten modules of a program. Each is made once, and kept while there is room: a comparison runs the same one several
 //! times, and rewriting a large module takes seconds.
 
+use super::files::SharedFiles;
 use crate::error::RecordError;
 use crate::instrument::{Instrumented, Options};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Most bytes that are kept besides the module used last: ten ways to record a small program, or two for one of 50 MiB.
 const MOST_KEPT: usize = 256 << 20;
+
+/// A rewritten module, and what its runs share.
+pub(super) struct Rewritten {
+    module: Instrumented,
+    hash: OnceLock<String>,
+    pub(super) files: SharedFiles,
+}
+
+impl Rewritten {
+    pub(super) fn new(module: Instrumented) -> Rewritten {
+        Rewritten { module, hash: OnceLock::new(), files: SharedFiles::default() }
+    }
+
+    /// BLAKE3 of the binary in hexadecimal.
+    pub(super) fn hash(&self) -> String {
+        self.hash.get_or_init(|| blake3::hash(&self.module.module).to_hex().to_string()).clone()
+    }
+}
+
+impl Deref for Rewritten {
+    type Target = Instrumented;
+
+    fn deref(&self) -> &Instrumented {
+        &self.module
+    }
+}
 
 /// Rewritten modules by what was asked for.
 #[derive(Default)]
@@ -15,7 +43,7 @@ pub(super) struct Rewritings(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     /// The one used last comes last. Without options, only exports were added.
-    modules: Vec<(Option<Options>, Arc<Instrumented>)>,
+    modules: Vec<(Option<Options>, Arc<Rewritten>)>,
     /// How many were made.
     made: usize,
 }
@@ -26,7 +54,7 @@ impl Rewritings {
         &self,
         options: Option<&Options>,
         make: impl FnOnce() -> Result<Instrumented, RecordError>,
-    ) -> Result<Arc<Instrumented>, RecordError> {
+    ) -> Result<Arc<Rewritten>, RecordError> {
         // Held while the module is made, so that the work is done once.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let found = kept.modules.iter().position(|(made, _)| made.as_ref() == options);
@@ -35,7 +63,7 @@ impl Rewritings {
             None => {
                 let module = make()?;
                 kept.made += 1;
-                (options.cloned(), Arc::new(module))
+                (options.cloned(), Arc::new(Rewritten::new(module)))
             }
         };
         let module = Arc::clone(&entry.1);
@@ -55,7 +83,7 @@ impl Kept {
     fn make_room(&mut self) {
         let mut room = MOST_KEPT;
         let used = self.modules.len().saturating_sub(1);
-        let fit = |(_, module): &&(Option<Options>, Arc<Instrumented>)| match room.checked_sub(module.size()) {
+        let fit = |(_, module): &&(Option<Options>, Arc<Rewritten>)| match room.checked_sub(module.size()) {
             Some(left) => {
                 room = left;
                 true

@@ -5,6 +5,8 @@
 pub(super) enum Form {
     /// To be quick.
     Recording,
+    /// To be read soon and by its writer only: it is without its module, and nobody waits until the disk has it.
+    Passing,
     /// To be small.
     Excerpt {
         /// Whether the module is in it, or elsewhere.

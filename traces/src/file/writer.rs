@@ -86,6 +86,20 @@ impl TraceWriter {
         TraceWriter::create_in(Form::Recording, path, header, module, sites, data)
     }
 
+    /// Begins a trace that is soon read by this process, and by nobody else: its module is not in it.
+    ///
+    /// # Errors
+    /// Those of [`TraceWriter::create`].
+    pub fn create_passing(
+        path: &Path,
+        header: &Header,
+        module: Arc<[u8]>,
+        sites: Vec<Site>,
+        data: Vec<Range<u32>>,
+    ) -> Result<TraceWriter, TraceError> {
+        TraceWriter::create_in(Form::Passing, path, header, module, sites, data)
+    }
+
     /// The same, in another form.
     pub(super) fn create_in(
         form: Form,
@@ -112,7 +126,7 @@ impl TraceWriter {
         let creating = TraceError::io(format!("creating the trace {}", path.display()));
         let (file, output) = Output::create(path).map_err(creating)?;
         let mut blocks = Blocks::new(file, form);
-        let without = matches!(form, Form::Excerpt { with_module: false });
+        let without = matches!(form, Form::Excerpt { with_module: false } | Form::Passing);
         let stored = if without { &[][..] } else { &module };
         if let Err(error) = blocks.head(&header, stored, &sites) {
             output.discard();
@@ -242,7 +256,7 @@ impl TraceWriter {
         self.keyframes += 1;
         let mut lists = Vec::new();
         let number = match self.form {
-            Form::Recording => keyframe::base(self.keyframes),
+            Form::Recording | Form::Passing => keyframe::base(self.keyframes),
             Form::Excerpt { .. } => self.keyframes - 1,
         };
         let base = match number {
@@ -279,7 +293,8 @@ impl TraceWriter {
         }
         let blocks = self.packer.settle()?;
         let wall_ms = self.started.elapsed().as_millis() as u64;
-        let length = blocks.close(words, self.digests, wall_ms, !self.output.is_direct())?;
+        let length =
+            blocks.close(words, self.digests, wall_ms, self.form != Form::Passing && !self.output.is_direct())?;
         self.output.publish()?;
         let (filled, allowed) = (self.image.filled(), limits::memory(length, self.image.module().len()));
         Ok(Finished { length, to_allow: (filled > allowed).then_some(filled) })

@@ -8,7 +8,7 @@ use crate::instrument::InstrumentError;
 use crate::instrument::standalone::Answers;
 use crate::protocol::HostEnd;
 use crate::values::WasmValue;
-use forkpoint_traces::{HostOutcome, TraceReader};
+use forkpoint_traces::{HostLog, HostOutcome};
 
 impl From<InstrumentError> for Failure {
     fn from(error: InstrumentError) -> Failure {
@@ -20,7 +20,7 @@ impl From<InstrumentError> for Failure {
 pub(super) fn of(spec: &HostSpec) -> Result<Answers, Failure> {
     let failed = |error: forkpoint_traces::TraceError| Failure::Failed(format!("the host log: {error}"));
     if let Some(log) = &spec.log {
-        let mut log = TraceReader::open(log).and_then(|trace| trace.host_log()).map_err(failed)?;
+        let mut log = HostLog::open(log).map_err(failed)?;
         return Answers::logged(|| log.next_event().map_err(failed));
     }
     let outcomes: Vec<(u32, HostOutcome)> = (0..)

@@ -5,10 +5,10 @@ use super::page::Page;
 use super::plan::Plan;
 use super::{JavaScript, program};
 use crate::error::RecordError;
-use crate::instrument::Instrumented;
 use crate::protocol::{Frame, Message, Order};
 use crate::record::launch::Launched;
 use crate::record::process::{Child, Limits, answer};
+use crate::record::rewritings::Rewritten;
 use crate::record::{Phase, Program, Progress, Recorded, Request, bundled, pump};
 use crate::scratch::Scratch;
 use forkpoint_traces::{JavaScriptInfo, ModuleInfo};
@@ -64,7 +64,7 @@ pub struct AppRecorded {
 /// What is recorded, once it is known.
 struct Chosen {
     program: Program,
-    rewritten: Arc<Instrumented>,
+    rewritten: Arc<Rewritten>,
 }
 
 impl App {

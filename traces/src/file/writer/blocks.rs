@@ -78,8 +78,8 @@ impl Blocks {
         let at = self.at;
         let level = match self.form {
             Form::Excerpt { .. } => SMALLEST,
-            Form::Recording if tag == Tag::Pages => FASTEST,
-            Form::Recording => LEVEL,
+            Form::Recording if tag != Tag::Pages => LEVEL,
+            Form::Recording | Form::Passing => FASTEST,
         };
         self.at += block::write(&mut self.out, tag, raw, level).map_err(TraceError::io("writing the trace"))?;
         Ok(at)
@@ -87,7 +87,10 @@ impl Blocks {
 
     /// For the columns of a chunk.
     fn chunk_level(&self) -> i32 {
-        if self.form == Form::Recording { FASTEST } else { SMALLEST }
+        match self.form {
+            Form::Excerpt { .. } => SMALLEST,
+            Form::Recording | Form::Passing => FASTEST,
+        }
     }
 
     fn flush(&mut self) -> Result<(), TraceError> {
