@@ -4,10 +4,10 @@ use crate::args::TraceArg;
 use crate::files::reader;
 use crate::rerun::Rerun;
 use anyhow::{Context, Result};
-use forkpoint_compare::{CompareError, calls_around, in_one_line, last_writer, with_windows};
+use forkpoint_compare::{CompareError, calls_around, far_step, in_one_line, last_writer, with_windows};
 use forkpoint_replay::{CallSource, CallWindow, EventSource, Side, Timeline};
 use forkpoint_tracer::{EngineSpec, Program, Request, Sought};
-use forkpoint_traces::{MemoryIndex, Position};
+use forkpoint_traces::{FarStep, MemoryIndex, Position};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +74,19 @@ impl CallSource for Rerunner {
             calls_around(recording, program, request, around)
         })
         .map_err(|error| in_one_line(error.as_ref()))
+    }
+
+    fn far_step(
+        &self,
+        side: Side,
+        from: Position,
+        step: FarStep,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Option<Position>>, String> {
+        // Only a step back ends where it begins.
+        let to = if step == FarStep::OverBack { from } else { Position(u64::MAX) };
+        self.ask(side, to, reached, &|recording, program, request| far_step(recording, program, request, from, step))
+            .map_err(|error| in_one_line(error.as_ref()))
     }
 }
 

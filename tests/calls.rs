@@ -4,10 +4,10 @@
 
 mod common;
 
-use forkpoint_compare::{CompareError, calls_around};
+use forkpoint_compare::{CompareError, calls_around, far_step};
 use forkpoint_replay::{CallWindow, Timeline};
 use forkpoint_tracer::{EngineSpec, HostSource, Imports, Program, Request};
-use forkpoint_traces::{Event, MemoryIndex, Position};
+use forkpoint_traces::{Event, FarStep, MemoryIndex, Position};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -113,6 +113,54 @@ fn stacks_are_those_that_the_guest_keeps() {
         }
         assert!(checked > 50 && deepest > 20, "{engine}: {checked} stacks of up to {deepest}");
         steps_agree(&window, middle);
+    }
+}
+
+/// A recording, its program, and how to run it again.
+type Again = (Timeline, Program, Request);
+
+fn far((recording, program, request): &mut Again, from: Position, step: FarStep) -> Option<Position> {
+    far_step(recording, program, request, from, step).unwrap()
+}
+
+/// The active functions at an event, and where each began.
+fn stack_at((recording, program, request): &mut Again, at: Position) -> Vec<(u32, Position)> {
+    let window = calls_around(recording, program, request, at).unwrap();
+    window.stack(at).unwrap().iter().map(|one| (one.func.0, one.entered)).collect()
+}
+
+#[test]
+fn far_steps_lead_where_the_calls_there_say() {
+    for engine in ["wasmtime:jit", "wasmi"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut again = recorded(folder.path(), &random_calls(), "run 60000", ["wasmtime:jit", engine]);
+        let middle = Position(again.0.len() / 2);
+        let window = calls_around(&mut again.0, &again.1, &again.2, middle).unwrap();
+        for from in [middle, Position(middle.0 + 7), Position(middle.0 + 30)] {
+            let near = [window.step_over(from), window.step_over_back(from), window.step_out(from)];
+            assert!(near.iter().all(Option::is_some), "{engine}: {near:?} from {from}");
+            let steps = [FarStep::Over, FarStep::OverBack, FarStep::Out].map(|step| far(&mut again, from, step));
+            assert_eq!(steps, near, "{engine}: from {from}");
+        }
+        // Out of all functions: sooner or later beyond what is known around the middle.
+        let (mut at, mut beyond) = (middle, 0);
+        while let Some(found) = far(&mut again, at, FarStep::Out) {
+            assert!(found > at);
+            if !window.covers().contains(&found) {
+                beyond += 1;
+                let (before, after) = (stack_at(&mut again, at), stack_at(&mut again, found));
+                let inner = before.last().unwrap();
+                assert!(!after.contains(inner), "{engine}: out of {at}");
+                assert_eq!(stack_at(&mut again, Position(found.0 - 1)).get(before.len() - 1), Some(inner));
+                assert!(far(&mut again, found, FarStep::OverBack) < Some(at), "{engine}: back from {found}");
+                assert!(far(&mut again, at, FarStep::Over) <= Some(found), "{engine}: over from {at}");
+            }
+            at = found;
+        }
+        assert!(beyond > 0, "{engine}: {at} is still among {:?}", window.covers());
+        // No function is left to step out of, and nothing comes before the first event.
+        assert_eq!(far(&mut again, Position(0), FarStep::Out), None);
+        assert_eq!(far(&mut again, Position(0), FarStep::OverBack), None);
     }
 }
 

@@ -6,8 +6,8 @@ use crate::files::open_recorded;
 use crate::record::record;
 use forkpoint_replay::{CallWindow, Timeline, first_unequal_held};
 use forkpoint_tracer::instrument::{Ask, Options};
-use forkpoint_tracer::{Keep, Program, Request, Stdio};
-use forkpoint_traces::{Outcome, Position};
+use forkpoint_tracer::{Keep, Program, Recorded, Request, Stdio};
+use forkpoint_traces::{FarStep, Outcome, Position};
 
 /// Runs a recording again, up to an event and somewhat beyond, and returns the calls and returns around that event. `request`
 /// asks for the run of the recording's `program`, with its host log; the new trace goes to its `output`. The request's
@@ -21,7 +21,54 @@ pub fn calls_around(
     request: &Request,
     around: Position,
 ) -> Result<CallWindow, CompareError> {
-    let none = |why: &str| Err(CompareError::NoCalls { why: why.to_string() });
+    let recorded = run(recording, program, request, around, None)?;
+    let told = recorded.stack.unwrap_or_default();
+    if recorded.outcome == Outcome::Interrupted && told.whole {
+        return Err(CompareError::Interrupted { engine: request.engine.to_string() });
+    }
+    refuse_another(recording, request, recorded.outcome, around)?;
+    let window = CallWindow::new(told);
+    if !window.covers().contains(&around) {
+        return none("the run ended before it came there");
+    }
+    Ok(window)
+}
+
+/// Runs a recording again to find where a step from an event leads, however far that is; `None` if it leads nowhere. Otherwise as
+/// [`calls_around`].
+///
+/// # Errors
+/// As there.
+pub fn far_step(
+    recording: &mut Timeline,
+    program: &Program,
+    request: &Request,
+    from: Position,
+    step: FarStep,
+) -> Result<Option<Position>, CompareError> {
+    let recorded = run(recording, program, request, from, Some(step))?;
+    if recorded.outcome == Outcome::Interrupted && recorded.step.is_none() {
+        return Err(CompareError::Interrupted { engine: request.engine.to_string() });
+    }
+    let found = recorded.step.flatten();
+    // Where it leads nowhere, all of the run says so.
+    let last = if step == FarStep::OverBack { from } else { found.unwrap_or(Position(u64::MAX)) };
+    refuse_another(recording, request, recorded.outcome, last)?;
+    Ok(found)
+}
+
+fn none<T>(why: &str) -> Result<T, CompareError> {
+    Err(CompareError::NoCalls { why: why.to_string() })
+}
+
+/// Runs a recording again with notes of calls, for those around an event or for where a step from it leads.
+fn run(
+    recording: &Timeline,
+    program: &Program,
+    request: &Request,
+    around: Position,
+    step: Option<FarStep>,
+) -> Result<Recorded, CompareError> {
     if recording.trace().header().program.is_some() {
         return none("it is a program of several modules, whose calls of each other are not followed");
     }
@@ -37,7 +84,7 @@ pub fn calls_around(
     if request.engine.needs_reference() {
         return none("this engine can only be asked for events, one question a run");
     }
-    let ask = Ask::Stack { around, frame_bases: recording.symbols().frame_bases() };
+    let ask = Ask::Stack { around, step, frame_bases: recording.symbols().frame_bases() };
     let request = Request {
         options: Options { ask, ..request.options.clone() },
         keep: Keep::Full,
@@ -45,27 +92,25 @@ pub fn calls_around(
         output_streams: Stdio::Null,
         ..request.clone()
     };
-    let recorded = record(program, &request, &[])?;
-    let told = recorded.stack.unwrap_or_default();
-    if recorded.outcome == Outcome::Interrupted && told.whole {
-        return Err(CompareError::Interrupted { engine: request.engine.to_string() });
-    }
+    record(program, &request, &[])
+}
+
+/// Refuses what a rerun tells of events up to `last` if it did something else than the recording before.
+fn refuse_another(
+    recording: &mut Timeline,
+    request: &Request,
+    outcome: Outcome,
+    last: Position,
+) -> Result<(), CompareError> {
     let mut again = open_recorded(&request.output)?;
-    if let Some(unequal) = first_unequal_held(recording, &mut again)?.filter(|unequal| *unequal <= around) {
-        let ended = match recorded.outcome {
-            Outcome::Finished => String::new(),
-            other => format!("; it ended there: {other}"),
-        };
-        let ended = if unequal.0.saturating_add(1) >= again.len() { ended } else { String::new() };
-        let why = format!(
-            "run again under {}, it does something else from {unequal} on{ended}",
-            forkpoint_replay::printable(&request.engine.to_string())
-        );
-        return Err(CompareError::NoCalls { why });
-    }
-    let window = CallWindow::new(told);
-    if !window.covers().contains(&around) {
-        return none("the run ended before it came there");
-    }
-    Ok(window)
+    let Some(unequal) = first_unequal_held(recording, &mut again)?.filter(|unequal| *unequal <= last) else {
+        return Ok(());
+    };
+    let ended = match outcome {
+        Outcome::Finished => String::new(),
+        other => format!("; it ended there: {other}"),
+    };
+    let ended = if unequal.0.saturating_add(1) >= again.len() { ended } else { String::new() };
+    let engine = forkpoint_replay::printable(&request.engine.to_string());
+    none(&format!("run again under {engine}, it does something else from {unequal} on{ended}"))
 }

@@ -64,7 +64,7 @@ mod sweep;
 mod windows;
 
 pub use builds::{BuildComparison, BuildGuard, ComparedBuilds, refuse_invalid_build};
-pub use calls::calls_around;
+pub use calls::{calls_around, far_step};
 pub use command_runs::CommandRuns;
 pub use compared::Compared;
 pub use comparison::Comparison;

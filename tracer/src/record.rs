@@ -40,6 +40,7 @@ mod script;
 mod sink;
 mod sought;
 mod stack;
+mod stack_step;
 mod stepping;
 mod steps;
 mod trap;

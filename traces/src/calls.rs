@@ -50,3 +50,14 @@ pub struct CallSteps {
     /// Whether the steps go to the end of the run.
     pub whole: bool,
 }
+
+/// A step from an event that may lead far away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FarStep {
+    /// To the next event that no function makes which was called in between.
+    Over,
+    /// To the last one before.
+    OverBack,
+    /// To the first event after the innermost activation has ended.
+    Out,
+}

@@ -75,7 +75,7 @@ mod varint;
 pub mod wasi;
 mod wire;
 
-pub use calls::{CallStep, CallSteps};
+pub use calls::{CallStep, CallSteps, FarStep};
 pub use digest::MemoryDigest;
 pub use error::TraceError;
 pub use event::{Event, Observation, Value};

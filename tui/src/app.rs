@@ -9,6 +9,7 @@
 
 use crate::action::Awaited;
 use crate::calls::Calls;
+use crate::errand::Errand;
 use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
 use crate::in_view::InView;
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) more_events: Option<EventService>,
     /// `None` while an errand has them.
     pub(crate) traces: Option<Box<dyn Traces>>,
+    /// The errand that follows from the one before.
+    pub(crate) due: Option<Errand>,
     /// How far the current errand has come.
     pub(crate) headway: Arc<Headway>,
     pub(crate) theme: Theme,
@@ -122,6 +125,7 @@ impl App {
             first_outline: None,
             more_events: None,
             traces: Some(traces),
+            due: None,
             headway,
             theme,
             row: 0,

@@ -2,12 +2,13 @@
 
 use crate::action::CallMove;
 use crate::app::App;
+use crate::calls::{NO_EVENT_AFTER, NO_EVENT_BEFORE};
 use crate::errand::{Aim, Errand};
 use crate::more_events::NO_RERUNS;
 use crate::panel::{Panel, PanelKind, PanelLine};
 use crate::traces::{Direction, EventLine};
 use forkpoint_replay::{Activation, CallFrame, CallWindow, Side, printable};
-use forkpoint_traces::Position;
+use forkpoint_traces::{FarStep, Position};
 
 /// Calls that are listed before the event, and as many after it.
 const AROUND: usize = 20;
@@ -52,7 +53,7 @@ impl App {
     pub(crate) fn take_calls(&mut self, errand: &Errand, window: CallWindow) {
         self.calls.known.keep(errand.side, window);
         if let Aim::Calls(_, Some((step, direction))) = &errand.aim {
-            self.step_known(*step, *direction);
+            self.due = self.step_known(*step, *direction);
         }
     }
 
@@ -69,43 +70,43 @@ impl App {
         if self.window_here().is_none() {
             return self.ask_for_calls(Some((step, direction)));
         }
-        self.step_known(step, direction);
-        None
+        self.step_known(step, direction)
     }
 
-    fn step_known(&mut self, step: CallMove, direction: Direction) {
-        let Some((window, at)) = self.window_here().zip(self.position_here()) else { return };
+    /// Goes where the calls lead that are known; where they end before, that comes as an errand.
+    fn step_known(&mut self, step: CallMove, direction: Direction) -> Option<Errand> {
+        let (window, at) = self.window_here().zip(self.position_here())?;
         let found = match (step, direction) {
             (CallMove::Over, Direction::Forward) => window.step_over(at),
             (CallMove::Over, Direction::Backward) => window.step_over_back(at),
             (CallMove::Out, Direction::Forward) => window.step_out(at),
             (CallMove::Out, Direction::Backward) => window.step_out_back(at),
         };
-        let covers = window.covers();
-        let nothing = match (step, direction) {
-            (CallMove::Out, _) if window.depth(at) == Some(0) => "no function is active here".to_string(),
-            (_, Direction::Forward) if window.is_whole() => "there is no such event up to the end".to_string(),
-            (_, Direction::Forward) => {
-                format!(
-                    "it is beyond the calls that are known, which end before {}: go there and ask again",
-                    covers.end
-                )
+        if let Some(position) = found {
+            let row = self.outline.row_of(self.focus.side, position);
+            if step == CallMove::Out {
+                self.jump_to(row)
+            } else {
+                self.go_to(row)
             }
-            (_, Direction::Backward) if covers.start == Position(0) => "there is no such event before".to_string(),
-            (_, Direction::Backward) => {
-                format!(
-                    "it is before the calls that are known, which begin at {}: go there and ask again",
-                    covers.start
-                )
-            }
-        };
-        match found {
-            Some(position) => {
-                let row = self.outline.row_of(self.focus.side, position);
-                if step == CallMove::Out { self.jump_to(row) } else { self.go_to(row) }
-            }
-            None => self.message = Some(nothing),
+            return None;
         }
+        let (nothing, far) = match (step, direction) {
+            (CallMove::Out, _) if window.depth(at) == Some(0) => ("no function is active here", None),
+            (_, Direction::Forward) if window.is_whole() => (NO_EVENT_AFTER, None),
+            (CallMove::Over, Direction::Forward) => (NO_EVENT_AFTER, Some(FarStep::Over)),
+            (CallMove::Out, Direction::Forward) => (NO_EVENT_AFTER, Some(FarStep::Out)),
+            (CallMove::Over, Direction::Backward) if window.covers().start > Position(0) => {
+                (NO_EVENT_BEFORE, Some(FarStep::OverBack))
+            }
+            // When an active function began is known.
+            (_, Direction::Backward) => (NO_EVENT_BEFORE, None),
+        };
+        match (far, self.calls.service.clone()) {
+            (Some(far), Some(service)) => return Some(self.errand(Aim::FarStep(service, far))),
+            _ => self.message = Some(nothing.to_string()),
+        }
+        None
     }
 
     /// The variable on the stack that an event writes, where the calls around it are known.

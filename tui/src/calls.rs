@@ -4,6 +4,10 @@ use forkpoint_replay::{CallSource, KnownCalls};
 use std::fmt;
 use std::sync::Arc;
 
+/// What is said of steps that lead nowhere.
+pub(crate) const NO_EVENT_AFTER: &str = "there is no such event up to the end";
+pub(crate) const NO_EVENT_BEFORE: &str = "there is no such event before";
+
 /// A source of calls that an errand can carry.
 #[derive(Clone)]
 pub(crate) struct CallService(pub(crate) Arc<dyn CallSource>);

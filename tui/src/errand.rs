@@ -4,7 +4,7 @@
 mod recording;
 
 use crate::action::CallMove;
-use crate::calls::CallService;
+use crate::calls::{CallService, NO_EVENT_AFTER, NO_EVENT_BEFORE};
 use crate::headway::Headway;
 use crate::listing;
 use crate::more_events::{EventService, NewOutline};
@@ -12,7 +12,7 @@ use crate::panel::{Panel, PanelKind};
 use crate::picture::Picture;
 use crate::traces::{Alike, Direction, Like, Outline, Query, Traces, moment, sides};
 use forkpoint_replay::{CallWindow, EventFilter, ReplayError, Side, printable};
-use forkpoint_traces::{MemoryIndex, Position};
+use forkpoint_traces::{FarStep, MemoryIndex, Position};
 
 /// The goal of an errand.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +37,8 @@ pub(crate) enum Aim {
     Picture,
     /// The calls around the event under the cursor, and a step by them.
     Calls(CallService, Option<(CallMove, Direction)>),
+    /// Where a step by calls from the event under the cursor leads.
+    FarStep(CallService, FarStep),
     /// The events around one that the trace leaves out.
     Record(Position),
     /// Memory at the row under the cursor.
@@ -97,6 +99,7 @@ impl Errand {
         let ending = match &self.aim {
             Aim::Travel => self.travel(outline, traces, headway),
             Aim::Calls(service, _) => Ok(self.calls(outline, service, headway)),
+            Aim::FarStep(service, step) => Ok(self.far_step(outline, service, *step, headway)),
             Aim::Record(position) => Ok(self.record(outline, traces, *position, headway)),
             _ => self
                 .search(outline, traces)
@@ -139,6 +142,12 @@ impl Errand {
                 let what = format!("calls around {to}{}, by running it again", of_side(outline, self.side));
                 return headway.begin(what, to, true);
             }
+            Aim::FarStep(_, step) => {
+                let from = outline.row(self.row).of(self.side).unwrap_or_default();
+                let to = if *step == FarStep::OverBack { from } else { Position(outline.info(self.side).events) };
+                let what = format!("where the step leads{}, by running it again", of_side(outline, self.side));
+                return headway.begin(what, to, true);
+            }
             Aim::Record(position) => return self.announce_recording(outline, headway, self.side, *position),
             Aim::Travel => return self.announce_journey(outline, headway, self.side),
         };
@@ -161,6 +170,19 @@ impl Errand {
         };
         match service.0.calls(self.side, position, &|reached| headway.at(reached)) {
             Ok(Some(window)) => Ending::Called(Box::new(window)),
+            Ok(None) => Ending::Stopped,
+            Err(why) => Ending::Unknown(why),
+        }
+    }
+
+    /// Has the recording run again to find where a step leads.
+    fn far_step(&self, outline: &dyn Outline, service: &CallService, step: FarStep, headway: &Headway) -> Ending {
+        let Some(position) = outline.row(self.row).of(self.side) else {
+            return Ending::Unknown("no event is under the cursor on this side".to_string());
+        };
+        match service.0.far_step(self.side, position, step, &|reached| headway.at(reached)) {
+            Ok(Some(Some(found))) => Ending::Found(outline.row_of(self.side, found)),
+            Ok(Some(None)) => Ending::Nothing,
             Ok(None) => Ending::Stopped,
             Err(why) => Ending::Unknown(why),
         }
@@ -259,7 +281,7 @@ impl Errand {
                 let picture = traces.picture(self.side, self.memory)?;
                 return Ok(Ending::Pictured(Box::new(picture)));
             }
-            Aim::Calls(..) | Aim::Record(_) | Aim::Travel => None,
+            Aim::Calls(..) | Aim::FarStep(..) | Aim::Record(_) | Aim::Travel => None,
         };
         Ok(row.map_or(Ending::Nothing, Ending::Found))
     }
@@ -335,6 +357,8 @@ impl Errand {
             Aim::Alike(alike, Direction::Forward) => format!("no later event of {}{side}", alike.words()),
             Aim::Alike(alike, Direction::Backward) => format!("no earlier event of {}{side}", alike.words()),
             Aim::First(name) => format!("no event of `{name}`{side}"),
+            Aim::FarStep(_, FarStep::OverBack) => NO_EVENT_BEFORE.to_string(),
+            Aim::FarStep(..) => NO_EVENT_AFTER.to_string(),
             Aim::Picture | Aim::Calls(..) | Aim::Record(_) | Aim::Travel => String::new(),
         }
     }

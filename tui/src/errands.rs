@@ -63,7 +63,7 @@ impl App {
             Ending::Pictured(picture) => self.keep_picture(key, *picture),
             Ending::Called(window) => self.take_calls(errand, *window),
             Ending::Recorded(NewOutline(outline), position) => self.take_outline(outline, errand.side, position),
-            Ending::Stopped if matches!(errand.aim, Aim::Calls(..) | Aim::Record(_)) => {
+            Ending::Stopped if matches!(errand.aim, Aim::Calls(..) | Aim::FarStep(..) | Aim::Record(_)) => {
                 self.message = Some("stopped".to_string())
             }
             Ending::Stopped if errand.aim == Aim::Picture => self.message = Some("timeline stopped".to_string()),
@@ -97,6 +97,7 @@ impl App {
             _ => Ok(()),
         };
         self.finish(errand, traces, ending);
-        failed
+        failed?;
+        self.due.take().map_or(Ok(()), |next| self.run_here(&next))
     }
 }

@@ -43,7 +43,9 @@ pub(crate) fn run(app: &mut App, console: &mut dyn Console) -> io::Result<()> {
     // What fails is not retried before the next input.
     let mut travelled = false;
     while !app.is_done() {
-        if !travelled && app.is_far() {
+        if let Some(errand) = app.due.take() {
+            send(app, &mut worker, errand);
+        } else if !travelled && app.is_far() {
             travelled = true;
             send(app, &mut worker, app.errand(Aim::Travel));
         } else if let Some(errand) = app.picture_due() {

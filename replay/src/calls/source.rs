@@ -2,7 +2,7 @@
 
 use super::CallWindow;
 use crate::side::Side;
-use forkpoint_traces::Position;
+use forkpoint_traces::{FarStep, Position};
 
 /// Most windows that are kept; each takes some megabytes.
 const KEPT: usize = 8;
@@ -20,6 +20,18 @@ pub trait CallSource: Send + Sync {
         around: Position,
         reached: &dyn Fn(Position) -> bool,
     ) -> Result<Option<CallWindow>, String>;
+
+    /// Where a step from an event of a side leads, however far that is: `None` if it was stopped, `Some(None)` if it leads nowhere.
+    ///
+    /// # Errors
+    /// As [`CallSource::calls`].
+    fn far_step(
+        &self,
+        side: Side,
+        from: Position,
+        step: FarStep,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Option<Position>>, String>;
 }
 
 /// What is known of calls: some windows, the last ones that were asked for.

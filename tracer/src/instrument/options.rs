@@ -2,7 +2,7 @@
 
 use super::BUFFER_LIMIT;
 use super::classify::Recorded;
-use forkpoint_traces::{FuncIndex, MemoryIndex, Position, Shape};
+use forkpoint_traces::{FarStep, FuncIndex, MemoryIndex, Position, Shape};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -127,6 +127,8 @@ pub enum Ask {
     Stack {
         /// The position.
         around: Position,
+        /// Only where this step leads from there.
+        step: Option<FarStep>,
         /// For functions with a frame base in debug information, the local that holds it.
         frame_bases: BTreeMap<FuncIndex, u32>,
     },

@@ -1,8 +1,9 @@
 //! What marks are for: the place where a run ended, the places of host calls, and notes.
 
 use super::stack::StackNotes;
+use super::stack_step::StepNotes;
 use crate::instrument::{Ask, Instrumented, Mark, Options, Style};
-use forkpoint_traces::{CallSteps, HostEvent, Place};
+use forkpoint_traces::{CallSteps, HostEvent, Place, Position};
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -90,6 +91,8 @@ pub(super) struct Marks {
     notes: Notes,
     /// The active functions, where they are requested.
     stack: Option<StackNotes>,
+    /// Where a step leads, where that is requested.
+    step: Option<StepNotes>,
 }
 
 fn place(mark: &Mark) -> Place {
@@ -114,7 +117,11 @@ impl Marks {
             digest: Xxh3::new(),
             notes: Notes { window, ..Notes::default() },
             stack: match options.ask {
-                Ask::Stack { around, .. } => Some(StackNotes::new(around)),
+                Ask::Stack { around, step: None, .. } => Some(StackNotes::new(around)),
+                _ => None,
+            },
+            step: match options.ask {
+                Ask::Stack { around, step: Some(step), .. } => Some(StepNotes::new(around, step)),
                 _ => None,
             },
         }
@@ -137,6 +144,9 @@ impl Marks {
         self.caller = None;
         if let Some(stack) = &mut self.stack {
             stack.begin_call(events);
+        }
+        if let Some(step) = &mut self.step {
+            step.begin_call(events);
         }
     }
 
@@ -178,6 +188,12 @@ impl Marks {
             }
             return;
         }
+        if let Some(step) = &mut self.step {
+            if let Some(mark) = self.marks.get((number as usize).wrapping_sub(1)) {
+                step.note(mark, words, events);
+            }
+            return;
+        }
         if self.notes.count == MOST_NOTES {
             self.notes.cut = true;
             return;
@@ -202,7 +218,13 @@ impl Marks {
 
     /// Whether there are more notes than are taken, so that the run need not go on after so many events.
     pub(super) fn enough(&mut self, events: u64) -> bool {
-        self.notes.cut || self.stack.as_mut().is_some_and(|stack| stack.enough(events))
+        let stack = self.stack.as_mut().is_some_and(|stack| stack.enough(events));
+        self.notes.cut || stack || self.step.as_mut().is_some_and(|step| step.enough(events))
+    }
+
+    /// Where the step leads that was requested, when the run is over after so many events.
+    pub(super) fn finish_step(&mut self, events: u64) -> Option<Option<Position>> {
+        self.step.take()?.finish(events)
     }
 
     /// The active functions around a position, where they were requested, when the run is over after so many events.
@@ -238,6 +260,7 @@ mod tests {
             counts: vec![0],
             digest: Xxh3::new(),
             notes: Notes { window, ..Notes::default() },
+            step: None,
             stack: None,
         };
         words.for_each(|word| marks.note(1, [word, 0], 7));

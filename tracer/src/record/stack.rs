@@ -25,11 +25,42 @@ struct Raw {
     events: u64,
 }
 
+/// Depths by the module's count, from the first function that the host called: a trap leaves the count where it was.
+#[derive(Default)]
+pub(super) struct Depths {
+    lowest: Option<u64>,
+}
+
+/// What a note leaves of the activations.
+pub(super) enum Kept {
+    /// This many, and one more that begins.
+    Enter(u64),
+    /// This many.
+    Only(u64),
+}
+
+impl Depths {
+    /// The depth of a note's activation.
+    fn depth(&mut self, word: u64) -> u64 {
+        let lowest = *self.lowest.get_or_insert(word >> 32);
+        (word >> 32).saturating_sub(lowest)
+    }
+
+    /// What a note leaves of the activations, if it says anything about them.
+    pub(super) fn kept(&mut self, what: Marked, word: u64) -> Option<Kept> {
+        match what {
+            Marked::Enter => Some(Kept::Enter(self.depth(word))),
+            Marked::Leave => Some(Kept::Only(self.depth(word))),
+            Marked::Back => Some(Kept::Only(self.depth(word).saturating_add(1))),
+            _ => None,
+        }
+    }
+}
+
 /// Keeps the notes around a position.
 pub(super) struct StackNotes {
     around: Position,
-    /// Depth by the module's count of the first function that the host called: a trap leaves the count where it was.
-    lowest: Option<u64>,
+    depths: Depths,
     /// Notes of the activations that are active before `recent`.
     active: Vec<Raw>,
     /// Where in `active` each of them begins.
@@ -54,7 +85,7 @@ impl StackNotes {
     pub(super) fn new(around: Position) -> StackNotes {
         StackNotes {
             around,
-            lowest: None,
+            depths: Depths::default(),
             active: Vec::new(),
             starts: Vec::new(),
             depth: 0,
@@ -67,7 +98,7 @@ impl StackNotes {
 
     /// The host calls a function of the module's, and nothing is active.
     pub(super) fn begin_call(&mut self, events: u64) {
-        self.lowest = None;
+        self.depths = Depths::default();
         // No mark: everything has ended.
         self.push(Raw { mark: 0, words: [0; 2], events });
     }
@@ -75,8 +106,7 @@ impl StackNotes {
     /// Takes a note; `mark` is that of `number`.
     pub(super) fn note(&mut self, number: u32, mark: &Mark, mut words: [u64; 2], events: u64) {
         if let Marked::Enter | Marked::Leave | Marked::Back = mark.what {
-            let lowest = *self.lowest.get_or_insert(words[0] >> 32);
-            let depth = (words[0] >> 32).saturating_sub(lowest);
+            let depth = self.depths.depth(words[0]);
             // The outermost function's call is none of the module's.
             let call = if depth == 0 { 0 } else { words[0] & 0xffff_ffff };
             words[0] = depth << 32 | call;

@@ -329,7 +329,7 @@ fn active_functions_are_noted_with_their_depths() {
         (return (i32.add (call $leaf (i32.const 5))))))"#;
     let frame_bases = BTreeMap::from([(FuncIndex(0), 1)]);
     for style in STYLES {
-        let ask = Ask::Stack { around: Position(0), frame_bases: frame_bases.clone() };
+        let ask = Ask::Stack { around: Position(0), step: None, frame_bases: frame_bases.clone() };
         let mut recorded = Recorded::with(text, &Options { style, ask, ..Options::default() });
         let (outcome, events) = recorded.call("f", &[Val::I32(7)]);
         assert!(matches!(outcome.expect("it returns")[..], [Val::I32(13)]), "{style:?}");
@@ -377,7 +377,7 @@ fn where_an_exception_is_caught_the_depth_is_noted() {
           (i32.const -1))
         (i32.store (i32.const 0) (i32.const 9))))"#;
     for style in STYLES {
-        let ask = Ask::Stack { around: Position(0), frame_bases: BTreeMap::new() };
+        let ask = Ask::Stack { around: Position(0), step: None, frame_bases: BTreeMap::new() };
         let mut recorded = Recorded::with(text, &Options { style, ask, ..Options::default() });
         let (outcome, _) = recorded.call("f", &[Val::I32(3)]);
         assert!(matches!(outcome.expect("it returns")[..], [Val::I32(3)]), "{style:?}");

@@ -15,7 +15,11 @@ pub fn modes() -> Vec<Mode> {
     let base = Options::default();
     let hooks = Options { style: Style::Hooks, ..base.clone() };
     let (places, nans, calls) = (Ask::Places { events: 0 }, Ask::Nans { window: 0..0 }, Ask::Calls { window: 0..0 });
-    let stack = Ask::Stack { around: Position(0), frame_bases: (0..100).map(|func| (FuncIndex(func), 1)).collect() };
+    let stack = Ask::Stack {
+        around: Position(0),
+        step: None,
+        frame_bases: (0..100).map(|func| (FuncIndex(func), 1)).collect(),
+    };
     vec![
         Mode { name: "hooks", options: hooks.clone() },
         Mode { name: "inline", options: base.clone() },

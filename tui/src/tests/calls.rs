@@ -10,7 +10,7 @@ use crate::panel::PanelKind;
 use crate::traces::Direction::{Backward, Forward};
 use forkpoint_replay::CallSource;
 use forkpoint_replay::{CallWindow, Side};
-use forkpoint_traces::{CallStep, CallSteps, CodeOffset, FuncIndex, Place, Position, WasmValue};
+use forkpoint_traces::{CallStep, CallSteps, CodeOffset, FarStep, FuncIndex, Place, Position, WasmValue};
 use insta::assert_snapshot;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,14 +19,43 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const NEAR: u64 = 60;
 
 /// Tells of a function that calls another one for each ten events, which calls a third for five of them.
-#[derive(Default)]
 pub(super) struct Told {
     pub(super) asked: AtomicU64,
+    near: u64,
     refuses: bool,
     stops: bool,
+    stops_far: bool,
+}
+
+impl Default for Told {
+    fn default() -> Told {
+        Told::near(NEAR)
+    }
+}
+
+impl Told {
+    fn near(near: u64) -> Told {
+        Told { asked: AtomicU64::new(0), near, refuses: false, stops: false, stops_far: false }
+    }
 }
 
 impl CallSource for Told {
+    fn far_step(
+        &self,
+        _: Side,
+        from: Position,
+        step: FarStep,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Option<Position>>, String> {
+        reached(from);
+        Ok(match (self.stops_far, step) {
+            (true, _) => None,
+            (_, FarStep::Out) => Some(None),
+            (_, FarStep::Over) => Some(Some(Position(EVENTS - 1))),
+            (_, FarStep::OverBack) => Some(Some(Position(1))),
+        })
+    }
+
     fn calls(
         &self,
         _: Side,
@@ -41,7 +70,7 @@ impl CallSource for Told {
         if self.stops {
             return Ok(None);
         }
-        let covers = Position(around.0.saturating_sub(NEAR))..Position((around.0 + NEAR).min(EVENTS + 10));
+        let covers = Position(around.0.saturating_sub(self.near))..Position((around.0 + self.near).min(EVENTS + 10));
         let enter = |func: u32, depth: u32, offset: u32| CallStep::Enter {
             func: FuncIndex(func),
             depth,
@@ -58,8 +87,12 @@ impl CallSource for Told {
             steps.push((at + 9, CallStep::Leave { depth: 1 }));
         }
         let steps = steps.into_iter().filter(|(at, _)| (covers.start.0..covers.end.0).contains(at));
+        let mut active = vec![(Position(0), enter(2, 0, 0)), (Position(0), CallStep::Argument(WasmValue::I32(400)))];
+        let (tens, within) = (covers.start.0 / 10 * 10, covers.start.0 % 10);
+        active.extend((1..9).contains(&within).then(|| (Position(tens), enter(3, 1, 0x80))));
+        active.extend((4..8).contains(&within).then(|| (Position(tens + 3), enter(4, 2, 0x1b2))));
         Ok(Some(CallWindow::new(CallSteps {
-            active: vec![(Position(0), enter(2, 0, 0)), (Position(0), CallStep::Argument(WasmValue::I32(400)))],
+            active,
             steps: steps.map(|(at, step)| (Position(at), step)).collect(),
             covers,
             ..CallSteps::default()
@@ -135,10 +168,27 @@ fn steps_go_over_calls_and_out_of_functions() {
         assert_eq!((app.row, app.message.as_deref()), (row, None), "{action:?}");
     }
     assert_eq!(told.asked.load(Ordering::Relaxed), 1);
-    // The outermost function does not return among what is known.
+    // The outermost function does not return, as another run shows.
     act(&mut app, &[call(CallMove::Out, Forward)]);
-    assert_eq!(app.row, 99);
-    assert!(app.message.as_deref().is_some_and(|message| message.contains("beyond the calls that are known")));
+    assert_eq!((app.row, app.message.as_deref()), (99, Some("there is no such event up to the end")));
+    assert_eq!(told.asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn steps_lead_beyond_what_is_known() {
+    let call = |direction| Action::Call(CallMove::Over, direction);
+    // What is known ends in the midst of calls, or begins there.
+    let steps = [(Told::near(6), 102, Forward, EVENTS - 1), (Told::near(3), 108, Backward, 1)];
+    for (told, from, direction, row) in steps {
+        let (mut app, _) = asking(Fake::single(), from, told);
+        act(&mut app, &[call(direction)]);
+        assert_eq!((app.row, app.message.as_deref()), (row, None), "from {from}");
+    }
+    let stops = Told { stops_far: true, ..Told::near(6) };
+    let (mut app, _) = asking(Fake::single(), 102, stops);
+    act(&mut app, &[call(Forward)]);
+    assert_eq!((app.row, app.message.as_deref()), (102, Some("stopped")));
+    assert!(app.window_here().is_some(), "the calls are known all the same");
 }
 
 #[test]

@@ -84,7 +84,7 @@ impl Pump<'_> {
         })?;
         self.words.message = self.course.message.take();
         self.course.calls.retain(|call| call.function != START);
-        let stack = self.marks.finish_stack(events);
+        let (stack, step) = (self.marks.finish_stack(events), self.marks.finish_step(events));
         // The end is one more.
         let events = events + 1;
         let Finished { length: bytes, to_allow } = writer.finish(self.words.clone())?;
@@ -104,6 +104,7 @@ impl Pump<'_> {
             mismatches: self.mismatches,
             notes: self.marks.finish(),
             stack,
+            step,
             writer: self.search.and_then(|search| search.found),
             elapsed,
             compiling: self.compiling,
