@@ -199,7 +199,7 @@ impl Alignment {
     pub fn is_equal(&self, lhs: &mut Timeline, rhs: &mut Timeline, row: u64) -> Result<bool, ReplayError> {
         match self.row(row) {
             Pair { lhs: Some(left), rhs: Some(right) } => {
-                if lhs.trace().gap(left).is_some() || rhs.trace().gap(right).is_some() {
+                if lhs.leaves_out(left) || rhs.leaves_out(right) {
                     return Ok(true);
                 }
                 match self.alike {
@@ -219,11 +219,13 @@ impl Alignment {
         rhs: &mut Timeline,
         from: u64,
     ) -> Result<Option<u64>, ReplayError> {
-        let mut row = from;
-        while row < self.rows() {
+        let (mut row, rows) = (from, self.rows());
+        while row < rows {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row)
                 && left == right
                 && !self.is_of_builds()
+                // Events that were read already are compared faster than their chunks are found.
+                && !(lhs.is_loaded(left) && rhs.is_loaded(left))
                 && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;
@@ -251,6 +253,8 @@ impl Alignment {
             if let Pair { lhs: Some(left), rhs: Some(right) } = self.row(row - 1)
                 && left == right
                 && !self.is_of_builds()
+                // Events that were read already are compared faster than their chunks are found.
+                && !(lhs.is_loaded(left) && rhs.is_loaded(left))
                 && let Some(equal) = equal_around(lhs, rhs, left)?
             {
                 lhs.come_to(left)?;

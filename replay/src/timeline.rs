@@ -192,7 +192,22 @@ impl Timeline {
         Ok(chunk.get(position).expect("the chunk was chosen by position").site)
     }
 
+    /// Whether the chunk that was read last holds the event at a position, which takes no search.
+    pub(crate) fn is_loaded(&self, position: Position) -> bool {
+        let within =
+            |chunk: &Chunk| position.0.checked_sub(chunk.first).is_some_and(|at| at < chunk.events.len() as u64);
+        self.chunk.as_ref().is_some_and(within)
+    }
+
+    /// Whether the trace leaves out the event at a position.
+    pub(crate) fn leaves_out(&self, position: Position) -> bool {
+        !self.is_loaded(position) && self.trace.gap(position).is_some()
+    }
+
     fn load(&mut self, position: Position) -> Result<(), ReplayError> {
+        if self.is_loaded(position) {
+            return Ok(());
+        }
         let number = self.trace.chunk_of(position)?;
         if self.chunk.as_ref().is_some_and(|chunk| chunk.number == number) {
             return Ok(());
