@@ -5,19 +5,24 @@
 
 mod common;
 
-use common::external::{Need, external_tests};
+use common::external::{Need, external_tests, workload};
 use forkpoint_replay::Symbols;
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
+use wasmparser::{Parser, Payload};
 
 external_tests! {
     [Need::Clang, Need::Fma] => a_divergence_is_shown_with_file_and_line;
     [Need::Clang] => source_lines_come_from_dwarf_4_and_5_with_inlined_functions,
         without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived,
         stores_are_named_by_their_variables, stores_to_locals_are_named_by_a_rerun;
+    [DWARFDUMP, Need::Workload("flite.wasm")] => lines_of_flite_are_those_that_llvm_reads;
+    [DWARFDUMP, Need::Workload("resvg.wasm")] => lines_of_resvg_are_those_that_llvm_reads;
 }
+
+const DWARFDUMP: Need = Need::Program("llvm-dwarfdump", "--version");
 
 /// The line of `x = MADD` and others must be known: no comment above, lines are counted from 1.
 const GUEST: &str = "\
@@ -321,4 +326,75 @@ fn stores_to_locals_are_named_by_a_rerun() {
             assert!(named.contains(*name), "{optimization}: {name} in {named:?}");
         }
     }
+}
+
+fn lines_of_flite_are_those_that_llvm_reads() {
+    lines_are_those_that_llvm_reads("flite.wasm", 17_000);
+}
+
+fn lines_of_resvg_are_those_that_llvm_reads() {
+    lines_are_those_that_llvm_reads("resvg.wasm", 5_000);
+}
+
+/// A row of a line table.
+struct Row {
+    address: u32,
+    line: u32,
+    file: String,
+    ends: bool,
+}
+
+/// Every row of a real program's line tables, as LLVM prints them, against what symbols say of the code there.
+fn lines_are_those_that_llvm_reads(name: &str, least: usize) {
+    let module = fs::read(workload(name)).unwrap();
+    let printed = Command::new("llvm-dwarfdump").arg("--debug-line").arg(workload(name)).output().unwrap();
+    assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    let tables = rows(&String::from_utf8_lossy(&printed.stdout));
+    // Addresses are counted from the beginning of the code section's contents.
+    let code = Parser::new(0).parse_all(&module).find_map(|payload| match payload.unwrap() {
+        Payload::CodeSectionStart { range, .. } => Some(range.start as u32),
+        _ => None,
+    });
+    let (code, symbols) = (code.unwrap(), Symbols::new(module));
+    let (mut checked, mut unlike) = (0, Vec::new());
+    for pair in tables.windows(2) {
+        let [row, next] = pair else { continue };
+        if row.ends || row.line == 0 || next.address == row.address {
+            continue;
+        }
+        let frames = symbols.source(CodeOffset(code + row.address));
+        // A row of no function that is there: the linker has left it out.
+        let Some(frame) = frames.first() else { continue };
+        checked += 1;
+        let same_file = frame.file.as_deref().is_some_and(|file| file.ends_with(&row.file));
+        if frame.line != Some(row.line) || !same_file {
+            unlike.push(format!(
+                "{:#x}: {:?}:{:?}, and LLVM reads {}:{}",
+                row.address, frame.file, frame.line, row.file, row.line
+            ));
+        }
+    }
+    assert!(checked >= least, "only {checked} rows of {} are of a function", tables.len());
+    assert!(unlike.is_empty(), "{} of {checked} rows: {}", unlike.len(), unlike[..unlike.len().min(10)].join("\n"));
+}
+
+/// The rows in what llvm-dwarfdump prints.
+fn rows(printed: &str) -> Vec<Row> {
+    let (mut rows, mut files, mut number) = (Vec::new(), std::collections::HashMap::new(), 0);
+    for line in printed.lines() {
+        if line.starts_with("debug_line[") {
+            files.clear();
+        } else if let Some(rest) = line.strip_prefix("file_names[") {
+            number = rest.split(']').next().and_then(|number| number.trim().parse::<u32>().ok()).unwrap();
+        } else if let Some(name) = line.trim_start().strip_prefix("name: ") {
+            files.insert(number, name.trim_matches('"').to_string());
+        } else if line.starts_with("0x") {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let address = u32::from_str_radix(words[0].trim_start_matches("0x"), 16).unwrap();
+            let (line, file) = (words[1].parse().unwrap(), words[3].parse::<u32>().unwrap());
+            let file = files.get(&file).cloned().unwrap_or_default();
+            rows.push(Row { address, line, file, ends: words.contains(&"end_sequence") });
+        }
+    }
+    rows
 }
