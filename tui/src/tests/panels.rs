@@ -17,13 +17,14 @@ fn shown(app: &mut App) -> String {
     draw(app, 100, 40).to_string()
 }
 
-/// Both samples, with the source of the module they are of.
-fn samples() -> App {
+/// Both samples of a module.
+fn samples_of(module: &str) -> App {
     let open = |name: &str| {
         let path = format!("../traces/samples/{name}");
         Opened { name: name.to_string(), timeline: Timeline::open(path.as_ref()).expect("a sample") }
     };
-    let mut app = viewer_of(open("orbit-jit.fpt"), Some(open("orbit-portable.fpt")), None).expect("a pair");
+    let [lhs, rhs] = ["jit", "portable"].map(|side| open(&format!("{module}-{side}.fpt")));
+    let mut app = viewer_of(lhs, Some(rhs), None).expect("a pair");
     while app.outline.is_loading() {
         std::thread::yield_now();
     }
@@ -31,14 +32,39 @@ fn samples() -> App {
     app
 }
 
+fn samples() -> App {
+    samples_of("orbit")
+}
+
+/// A pair in which a list has much to show.
+fn telling(kind: PanelKind) -> App {
+    match kind {
+        PanelKind::Why => {
+            let mut app = samples_of("checksum");
+            ask(&mut app, PromptKind::Position, "190");
+            draw(&mut app, 100, 40);
+            ask(&mut app, PromptKind::Address, "460");
+            app
+        }
+        PanelKind::Source => {
+            let mut app = samples_of("checksum");
+            app.sources = SourceFiles::new(["../examples".as_ref()]).expect("a folder");
+            app
+        }
+        _ => {
+            let mut app = viewer(Fake::pair(), None);
+            act(&mut app, &[Action::Mark('a'), Action::Step, Action::Mark('b')]);
+            ask(&mut app, PromptKind::Watch, "addr == 0xa400 && value == 7");
+            app
+        }
+    }
+}
+
 #[test]
 fn every_list_at_every_size() {
     for (width, height) in [(80, 24), (120, 40), (200, 60)] {
         for kind in PANELS {
-            let mut app = viewer(Fake::pair(), None);
-            app.sources = SourceFiles::new(["src".as_ref()]).expect("a folder");
-            act(&mut app, &[Action::Mark('a'), Action::Step, Action::Mark('b')]);
-            ask(&mut app, PromptKind::Watch, "addr == 0xa400 && value == 7");
+            let mut app = telling(kind);
             app.panel = None;
             act(&mut app, &[Action::Panel(kind)]);
             let name = format!("{}_{width}x{height}", kind.word().replace(' ', "_"));
