@@ -15,7 +15,9 @@ pub(super) fn title(buffer: &mut Buffer, area: Rect, screen: &Screen, theme: The
     let [files, verdict] = &screen.title;
     put(buffer, area, 0, 0, &" ".repeat(area.width.into()), theme.title());
     let length = columns(verdict).min(area.width);
-    put(buffer, area, 0, 0, &fit(files, area.width - length), theme.title());
+    // A blank keeps them apart.
+    let room = (area.width - length).saturating_sub(u16::from(length > 0));
+    put(buffer, area, 0, 0, &fit(files, room), theme.title());
     put(buffer, area, area.width - length, 0, verdict, theme.title());
 }
 
