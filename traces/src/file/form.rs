@@ -7,7 +7,7 @@ pub(super) enum Form {
     Recording,
     /// To be read soon and by its writer only: it is without its module, and nobody waits until the disk has it.
     Passing,
-    /// To be small.
+    /// To hold part of another trace: small, to be sent, or, with its module, to be run again at once.
     Excerpt {
         /// Whether the module is in it, or elsewhere.
         with_module: bool,

@@ -77,9 +77,9 @@ impl Blocks {
     fn block(&mut self, tag: Tag, raw: &[u8]) -> Result<u64, TraceError> {
         let at = self.at;
         let level = match self.form {
-            Form::Excerpt { .. } => SMALLEST,
+            Form::Excerpt { with_module: false } => SMALLEST,
             Form::Recording if tag != Tag::Pages => LEVEL,
-            Form::Recording | Form::Passing => FASTEST,
+            Form::Recording | Form::Passing | Form::Excerpt { with_module: true } => FASTEST,
         };
         self.at += block::write(&mut self.out, tag, raw, level).map_err(TraceError::io("writing the trace"))?;
         Ok(at)
@@ -88,8 +88,8 @@ impl Blocks {
     /// For the columns of a chunk.
     fn chunk_level(&self) -> i32 {
         match self.form {
-            Form::Excerpt { .. } => SMALLEST,
-            Form::Recording | Form::Passing => FASTEST,
+            Form::Excerpt { with_module: false } => SMALLEST,
+            Form::Recording | Form::Passing | Form::Excerpt { with_module: true } => FASTEST,
         }
     }
 
