@@ -306,6 +306,11 @@ fn agree_by_answers() {
             assert_eq!((code, &report["agree"]), (0, &true.into()), "{engine} {calls:?}: {report:#}{stderr}");
             let commands = &report["commands"][0];
             assert_eq!(commands["engine"], report["rhs"]["engine"]);
+            let version = report["rhs"]["version"].as_str().unwrap_or_default();
+            assert!(
+                version.contains(", a command of unknown version, /") && version.contains(", XXH3 "),
+                "{version}"
+            );
             assert!(commands["runs"].as_u64() > Some(1), "{report:#}");
         }
     }

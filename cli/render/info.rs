@@ -73,16 +73,24 @@ pub fn print_info(file: &Path, trace: &mut TraceReader, verified: Option<&Verifi
     row("engine", engine.spec.clone());
     row(
         "",
-        format!("{} {}, {}, {}, opt {}", engine.name, engine.version, engine.compiler, engine.mode, engine.opt_level),
-    );
-    row("target", engine.target.clone());
-    row(
-        "CPU",
-        match engine.cpu_features.as_slice() {
-            [] => "baseline".to_string(),
-            features => features.join(" "),
+        match engine.mode.as_str() {
+            "command" => format!("{}, a command of unknown version", engine.name),
+            mode => {
+                format!("{} {}, {}, {mode}, opt {}", engine.name, engine.version, engine.compiler, engine.opt_level)
+            }
         },
     );
+    // What a command makes code for is not known.
+    if engine.mode != "command" {
+        row("target", engine.target.clone());
+        row(
+            "CPU",
+            match engine.cpu_features.as_slice() {
+                [] => "baseline".to_string(),
+                features => features.join(" "),
+            },
+        );
+    }
     let settings: Vec<String> = engine.settings.iter().map(|(name, value)| format!("{name}={value}")).collect();
     if !settings.is_empty() {
         row("settings", settings.join(" "));

@@ -95,17 +95,20 @@ impl Asked<'_> {
             reruns.note("who wrote there last", &error);
         }
         if report.agree == Some(false) && is_computed(report.verdict) {
-            match self.open_results(&mut report, &mut reruns.notes) {
+            let mut why_not = Vec::new();
+            let what = "whether it follows from results that the specification leaves open";
+            match self.open_results(&mut report, &mut why_not) {
                 Ok(found) => reruns.follows_from = found,
-                Err(error) => {
-                    reruns.note("whether it follows from results that the specification leaves open", &error)
-                }
+                Err(error) => reruns.note(what, &error),
             }
+            reruns.unanswered(what, &mut why_not);
             if reruns.follows_from.is_none() {
-                match self.first_call(&report, &mut reruns.notes) {
+                let what = "which function first returned a different value";
+                match self.first_call(&report, &mut why_not) {
                     Ok(found) => reruns.first_call = found,
-                    Err(error) => reruns.note("which function first returned a different value", &error),
+                    Err(error) => reruns.note(what, &error),
                 }
+                reruns.unanswered(what, &mut why_not);
             }
         }
         Ok(report)
@@ -137,7 +140,12 @@ fn is_computed(verdict: Option<Verdict>) -> bool {
 
 impl Reruns {
     fn note(&mut self, what: &str, error: &CompareError) {
-        self.notes.push(format!("forkpoint could not find out {what}: {}", printable(&in_one_line(error))));
+        self.unanswered(what, &mut vec![printable(&in_one_line(error))]);
+    }
+
+    /// Says why a question has no answer.
+    fn unanswered(&mut self, what: &str, why_not: &mut Vec<String>) {
+        self.notes.extend(why_not.drain(..).map(|why| format!("forkpoint could not find out {what}: {why}")));
     }
 
     /// Whether there is nothing to say.

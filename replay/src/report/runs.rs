@@ -10,7 +10,7 @@ use crate::signature::EventShape;
 use crate::symbols::{Symbols, printable, printable_lines};
 use crate::timeline::Timeline;
 use crate::typed::TypedValue;
-use forkpoint_traces::{Event, Hex, Milestone, SiteTable};
+use forkpoint_traces::{EngineInfo, Event, Hex, Milestone, SiteTable};
 use wasmparser::{Parser, Payload, TypeRef};
 
 pub(crate) fn module(timeline: &Timeline) -> ModuleReport {
@@ -88,20 +88,35 @@ pub(super) fn asked_for(lhs: &Timeline, rhs: &Timeline) -> Vec<String> {
 /// The engine setting that names the host that answered for it.
 const HOST: &str = "host";
 
+/// The mode of engines that are commands.
+const COMMAND: &str = "command";
+
+/// An engine's name and version, and what it makes code for.
+fn version(engine: &EngineInfo) -> String {
+    if engine.mode == COMMAND {
+        // Nothing is known of it but its program.
+        let setting = |wanted: &str| engine.settings.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let program = setting("program").zip(setting("program XXH3"));
+        let program = program.map_or(String::new(), |(path, digest)| format!(", {path}, XXH3 {digest}"));
+        return format!("{}, a command of unknown version{program}", engine.name);
+    }
+    let features = match engine.cpu_features.as_slice() {
+        [] => "baseline CPU".to_string(),
+        features => features.join(" "),
+    };
+    format!("{} {}, {}, {features}", engine.name, engine.version, engine.target)
+}
+
 pub(crate) fn side(timeline: &mut Timeline) -> Result<SideReport, ReplayError> {
     let outcome = timeline.trace_mut().outcome()?;
     let page_limit = PageLimit::of(timeline)?;
     let assertions = Assertions::of(timeline)?;
     let trace = timeline.trace();
     let engine = &trace.header().engine;
-    let features = match engine.cpu_features.as_slice() {
-        [] => "baseline CPU".to_string(),
-        features => features.join(" "),
-    };
     let host = engine.settings.iter().find(|(name, _)| name == HOST);
     Ok(SideReport {
         engine: printable(&engine.spec),
-        version: printable(&format!("{} {}, {}, {features}", engine.name, engine.version, engine.target)),
+        version: printable(&version(engine)),
         host: host.filter(|_| !trace.header().host.replayed).map(|(_, host)| printable(host)),
         outcome,
         message: trace.message().map(printable_lines),
