@@ -10,9 +10,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+/// An errand, and what it is run on.
+type Order = (Errand, Arc<dyn Outline>, Box<dyn Traces>);
+
 /// The thread, as the viewer sees it: it takes one errand at a time.
 pub(crate) struct Worker {
-    orders: Sender<(Errand, Arc<dyn Outline>, Box<dyn Traces>)>,
+    orders: Sender<Order>,
     reports: Receiver<(Errand, Box<dyn Traces>, Ending)>,
     headway: Arc<Headway>,
     /// `None` once it has panicked.
@@ -22,7 +25,7 @@ pub(crate) struct Worker {
 impl Worker {
     /// Starts the thread.
     pub(crate) fn start(headway: Arc<Headway>) -> io::Result<Worker> {
-        let (orders, incoming) = channel::<(Errand, Arc<dyn Outline>, Box<dyn Traces>)>();
+        let (orders, incoming) = channel::<Order>();
         let (outgoing, reports) = channel();
         let shared = Arc::clone(&headway);
         let thread = Builder::new().name("forkpoint errands".to_string()).spawn(move || {
