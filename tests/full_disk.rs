@@ -47,7 +47,7 @@ fn what_was_written_is_sound_as_far_as_it_goes() {
         let folder = folder_with(&[("m.wat", MODULE)]);
         let command = commands[trial % commands.len()];
         // What is left in the end is copied out of the file system, which only this process sees.
-        let size = random.u32(16..5000);
+        let size = random.u32(16..1500);
         let script = format!(
             "mkdir disk && mount -t tmpfs -o size={size}k none disk && cp m.wat disk && cd disk || exit 9; \"$0\" \"$@\"; code=$?; rm m.wat; \
              cp -r . ../left; exit $code"

@@ -169,8 +169,8 @@ const KEYFRAME: u8 = 6;
 fn with_keyframes(path: &Path) {
     let mut writer = create(path, 1 << 16);
     memories([2, 1]).iter().for_each(|step| push(&mut writer, step).unwrap());
-    for i in 0..2_300_000u64 {
-        push(&mut writer, &store(i * 68 % 131_000, i as u32)).unwrap();
+    for i in 0..3_100_000u64 {
+        push(&mut writer, &store(i * 68 % 131_000, (i * i) as u32)).unwrap();
     }
     push(&mut writer, &end(Outcome::TimedOut)).unwrap();
     writer.finish(EngineWords::default()).unwrap();

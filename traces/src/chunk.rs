@@ -1,9 +1,10 @@
 //! A chunk: a fixed number of events in columns, readable alone.
 //!
 //! Columns: *control* (varint count of fully foreseen events, then a byte that flags what was not foreseen: bit 0 the
-//! site, bits 1 to 3 the operands), *sites*, *words* (zigzag varint differences to the last value), *values* (raw
-//! bytes), *blobs* (varint length and bytes) and *host* (the same, for host calls: a separate column, so that the
-//! host log can be read without the stores). Each column is one zstd frame. The digest is XXH3-128 over the raw
+//! site, bits 1 to 3 the operands), *sites*, *words* (zigzag varint differences to the foreseen value), *values* (raw
+//! bytes), *blobs* (varint length and bytes), *host* (the same, for host calls: a separate column, so that the
+//! host log can be read without the stores), and *groups* and *grouped*, what stores of integers have instead of values
+//! ([`group`]). Each column is one zstd frame. The digest is XXH3-128 over the raw
 //! columns: they are a function of the events alone, so equal digests mean equal events whatever the engine, and
 //! hashing them costs per stored byte, not per event.
 
@@ -18,19 +19,22 @@ mod column;
 mod decoder;
 mod encoder;
 mod full;
+mod group;
 
 pub(crate) use column::Columns;
 pub(crate) use decoder::{ChunkColumns, Sink, Store};
 pub(crate) use encoder::ChunkEncoder;
 pub(crate) use full::FullChunk;
 
-const COLUMNS: usize = 6;
+const COLUMNS: usize = 8;
 const CONTROL: usize = 0;
 const SITES: usize = 1;
 const WORDS: usize = 2;
 const VALUES: usize = 3;
 const BLOBS: usize = 4;
 const HOST: usize = 5;
+const GROUPS: usize = 6;
+const GROUPED: usize = 7;
 
 /// The column that holds the blobs of a site's events.
 #[inline]

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 const MAGIC: [u8; 8] = *b"\x89FPTRACE";
 
 /// Format version. Raise it with every change that an older reader would misread, in a commit of its own.
-pub const FORMAT_VERSION: u32 = 12;
+pub const FORMAT_VERSION: u32 = 13;
 
 /// Length of magic and version.
 const PREAMBLE: u64 = 12;

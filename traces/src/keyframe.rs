@@ -12,6 +12,10 @@ use serde::{Deserialize, Serialize};
 /// Fewest events between keyframes.
 const MIN_EVENTS: u64 = 1 << 20;
 
+/// What it may cost to replay the events between keyframes, at least: one for each, and one for each byte that its chunk holds of
+/// what was not foreseen. Some 20 ms of a seek.
+const MIN_COST: u64 = 10 << 20;
+
 /// Events between keyframes for every dirty page: keeps keyframes a small part of the file.
 const EVENTS_PER_DIRTY_PAGE: u64 = 8 * 1024;
 
@@ -45,9 +49,11 @@ pub(crate) fn base(k: u64) -> u64 {
     k & (k.wrapping_sub(1))
 }
 
-/// Whether a keyframe is due, this many events and dirty pages after the last one.
-pub(crate) fn due(events: u64, dirty_pages: u64) -> bool {
-    events >= MIN_EVENTS && events >= dirty_pages.saturating_mul(EVENTS_PER_DIRTY_PAGE)
+/// Whether a keyframe is due, this many events, bytes in columns and dirty pages after the last one.
+pub(crate) fn due(events: u64, bytes: u64, dirty_pages: u64) -> bool {
+    events >= MIN_EVENTS
+        && events.saturating_add(bytes) >= MIN_COST
+        && events >= dirty_pages.saturating_mul(EVENTS_PER_DIRTY_PAGE)
 }
 
 /// Head of a block of pages; the pages' bytes follow.

@@ -46,10 +46,12 @@ impl Lane {
 #[repr(align(64))]
 pub(crate) struct SiteState {
     epoch: u32,
-    successor: u32,
+    pub(crate) successor: u32,
     /// Memory and width of a store of up to 8 bytes; a width of 0 is anything else.
     pub(crate) memory: u32,
     pub(crate) width: u8,
+    /// Whether its values are grouped.
+    pub(crate) grouped: bool,
     /// The first two operands. Few events have a third.
     pub(crate) lanes: [Lane; 2],
 }
@@ -61,6 +63,23 @@ struct Third {
     lane: Lane,
 }
 
+/// Where the values of one site are in a chunk that is read: the next one, and their end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Values {
+    /// The [round](SiteValues::round) in which this was so.
+    pub(crate) round: u32,
+    pub(crate) next: u32,
+    pub(crate) end: u32,
+}
+
+/// The same of all sites, kept by a decoder from one chunk to the next.
+#[derive(Debug, Default)]
+pub(crate) struct SiteValues {
+    pub(crate) sites: Vec<Values>,
+    /// Counts chunks, so that what was before needs no clearing.
+    pub(crate) round: u32,
+}
+
 /// History of all sites.
 #[derive(Debug)]
 pub(crate) struct Predictor {
@@ -68,16 +87,26 @@ pub(crate) struct Predictor {
     third: Vec<Third>,
     epoch: u32,
     previous: usize,
+    /// What a decoder keeps of grouped values.
+    values: SiteValues,
 }
 
 impl Predictor {
     /// No history of the sites with these layouts. A chunk begins with [`Predictor::reset`].
     pub(crate) fn new(layouts: &[Layout]) -> Predictor {
-        let state =
-            |layout: &Layout| SiteState { memory: layout.memory, width: layout.store, ..SiteState::default() };
+        let state = |layout: &Layout| {
+            let Layout { memory, store: width, grouped, .. } = *layout;
+            SiteState { memory, width, grouped, ..SiteState::default() }
+        };
         let mut states: Vec<SiteState> = layouts.iter().map(state).collect();
         states.resize(states.len().max(1), SiteState::default());
-        Predictor { third: vec![Third::default(); states.len()], states, epoch: 0, previous: 0 }
+        Predictor {
+            third: vec![Third::default(); states.len()],
+            states,
+            epoch: 0,
+            previous: 0,
+            values: SiteValues::default(),
+        }
     }
 
     /// Forgets everything: a chunk begins.
@@ -90,6 +119,16 @@ impl Predictor {
         self.epoch += 1;
         self.previous = 0;
         self.fresh(0);
+    }
+
+    /// Lends what a decoder keeps of grouped values, to be given back.
+    pub(crate) fn take_values(&mut self) -> SiteValues {
+        std::mem::take(&mut self.values)
+    }
+
+    /// Gets it back.
+    pub(crate) fn give_back(&mut self, values: SiteValues) {
+        self.values = values;
     }
 
     fn fresh(&mut self, site: usize) {

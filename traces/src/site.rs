@@ -1,7 +1,7 @@
 //! Sites: the places of memory-changing instructions in the original module.
 
 use crate::ids::{CodeOffset, FuncIndex, MemoryIndex, SiteId};
-use crate::op::{MemoryOp, Shape};
+use crate::op::{MemoryOp, Shape, ValueType};
 use serde::{Deserialize, Serialize};
 
 /// A memory-changing instruction of the original module.
@@ -24,7 +24,7 @@ pub struct Site {
 /// How one operand of an event is stored: this decides its column and its predictor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operand {
-    /// An address, a length or a count: the signed difference to the site's last value, as a varint.
+    /// An address, a length or a count: the signed difference to the foreseen value, as a varint.
     Word,
     /// A value of this many bytes (1 to 8), raw.
     Bytes(u8),
@@ -41,6 +41,8 @@ pub(crate) struct Layout {
     pub(crate) blob: bool,
     /// Width of a store of up to 8 bytes, nearly every event there is; 0 for everything else.
     pub(crate) store: u8,
+    /// Whether it stores an integer: then values are grouped by site.
+    pub(crate) grouped: bool,
     /// Memory written by such a store.
     pub(crate) memory: u32,
 }
@@ -53,7 +55,7 @@ impl Layout {
             all[i] = operands[i];
             i += 1;
         }
-        Layout { operands: all, count: operands.len() as u8, blob, store: 0, memory: 0 }
+        Layout { operands: all, count: operands.len() as u8, blob, store: 0, grouped: false, memory: 0 }
     }
 
     fn of_site(site: &Site) -> Layout {
@@ -62,7 +64,9 @@ impl Layout {
             Shape::Store { width, .. } | Shape::Rmw { width, .. } | Shape::Lane { width } if width <= 8 => width,
             _ => 0,
         };
-        Layout { store, memory: site.memory.0, ..Layout::of_shape(shape) }
+        let is_integer =
+            matches!(shape, Shape::Store { ty: ValueType::I32 | ValueType::I64, .. } | Shape::Rmw { .. });
+        Layout { store, grouped: store != 0 && is_integer, memory: site.memory.0, ..Layout::of_shape(shape) }
     }
 
     fn of_shape(shape: Shape) -> Layout {

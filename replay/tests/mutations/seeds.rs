@@ -55,8 +55,8 @@ pub fn long(folder: &Path) -> Vec<u8> {
     support::memories([2, 1]).iter().for_each(|step| support::push(&mut writer, step).unwrap());
     support::push(&mut writer, &support::host_write(100, &[1; 5000])).unwrap();
     support::push(&mut writer, &support::invoke()).unwrap();
-    for i in 0..1_100_000u64 {
-        support::push(&mut writer, &support::store(i * 4 % 131_000, i as u32 / 1000)).unwrap();
+    for i in 0..1_600_000u64 {
+        support::push(&mut writer, &support::store(i * 4 % 131_000, (i * i) as u32)).unwrap();
     }
     support::push(&mut writer, &support::end(Outcome::Finished)).unwrap();
     writer.finish(EngineWords::default()).unwrap();

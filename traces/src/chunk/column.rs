@@ -4,11 +4,52 @@
 //! the recorder's time on values that nothing foresees; here the room is checked once, and what is appended is written as
 //! one word of which only the first bytes count.
 
+use super::group::Grouping;
+use crate::site::Layout;
+use std::ops::{Index, IndexMut};
+
 /// Room that is kept free: as much as one append writes.
 const SPARE: usize = 16;
 
 /// The columns of one chunk.
-pub(crate) type Columns = [Column; super::COLUMNS];
+#[derive(Debug, Default)]
+pub(crate) struct Columns {
+    columns: [Column; super::COLUMNS],
+    /// What brings grouped values in order.
+    pub(super) grouping: Grouping,
+}
+
+impl Columns {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter()
+    }
+
+    /// Brings the grouped values in order.
+    pub(super) fn group(&mut self, layouts: &[Layout]) {
+        let [.., groups, grouped] = &mut self.columns;
+        self.grouping.sort(layouts, groups, grouped);
+    }
+
+    /// Empties them, and keeps the room.
+    pub(super) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Column::clear);
+    }
+}
+
+impl Index<usize> for Columns {
+    type Output = Column;
+
+    fn index(&self, column: usize) -> &Column {
+        &self.columns[column]
+    }
+}
+
+impl IndexMut<usize> for Columns {
+    #[inline]
+    fn index_mut(&mut self, column: usize) -> &mut Column {
+        &mut self.columns[column]
+    }
+}
 
 /// The bytes of a column so far.
 #[derive(Debug, Default)]
@@ -22,6 +63,11 @@ impl Column {
     /// The column.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.room[..self.length]
+    }
+
+    /// The same, to be brought into another order.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.room[..self.length]
     }
 
     /// Empties it, and keeps the room.

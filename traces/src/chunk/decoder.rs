@@ -1,6 +1,9 @@
 //! Reading a chunk: columns become events again, all of them or those of the host alone.
 
-use super::{BLOBS, COLUMNS, CONTROL, ChunkHead, HOST, SITES, VALUES, WORDS, blob_column, take_blob};
+use super::group::GroupedValues;
+use super::{
+    BLOBS, COLUMNS, CONTROL, ChunkHead, GROUPED, GROUPS, HOST, SITES, VALUES, WORDS, blob_column, take_blob,
+};
 use crate::block;
 use crate::error::TraceError;
 use crate::ids::SiteId;
@@ -36,7 +39,7 @@ impl ChunkColumns {
     /// The same without the values of instructions, most of the bytes of most chunks: for [`ChunkColumns::decode`] into a
     /// sink that does not want them. Their digest stays unchecked; the block's sum covers them.
     pub(crate) fn without_values(payload: &[u8], at: u64) -> Result<ChunkColumns, TraceError> {
-        ChunkColumns::decompress(payload, at, |column| column != VALUES)
+        ChunkColumns::decompress(payload, at, |column| ![VALUES, GROUPS, GROUPED].contains(&column))
     }
 
     fn decompress(payload: &[u8], at: u64, wanted: impl Fn(usize) -> bool) -> Result<ChunkColumns, TraceError> {
@@ -80,6 +83,13 @@ impl ChunkColumns {
         let [mut control, mut sites, mut words, mut values, mut blobs, mut host] =
             [CONTROL, SITES, WORDS, VALUES, BLOBS, HOST].map(|i| self.columns[i].as_slice());
         predictor.reset();
+        let mut grouped = GroupedValues::default();
+        if S::VALUES {
+            let (groups, values) = (&self.columns[GROUPS], &self.columns[GROUPED]);
+            grouped = GroupedValues::read(groups, values, layouts, predictor.take_values()).ok_or_else(|| {
+                TraceError::corrupt(self.at, "the groups of values of a chunk do not fit its values or sites")
+            })?;
+        }
         let mut run = 0u64;
         let mut pending = 0u8;
         let mut next = |run: &mut u64, pending: &mut u8| -> Result<(), TraceError> {
@@ -94,7 +104,9 @@ impl ChunkColumns {
             Ok(())
         };
         next(&mut run, &mut pending)?;
-        for _ in 0..self.head.count {
+        let mut left = self.head.count;
+        while left > 0 {
+            left -= 1;
             let mut flags = 0;
             if run == 0 {
                 flags = pending;
@@ -122,7 +134,7 @@ impl ChunkColumns {
                     first.hit(address);
                 } else {
                     let difference = varint::read(&mut words).ok_or_else(|| cut("word"))?;
-                    address = first.last.wrapping_add(varint::unzigzag(difference));
+                    address = address.wrapping_add(varint::unzigzag(difference));
                     first.miss(address);
                 }
                 let mut value = 0;
@@ -131,11 +143,29 @@ impl ChunkColumns {
                     if flags & 4 == 0 {
                         second.hit(value);
                     } else {
-                        value = take_value(&mut values, width).ok_or_else(|| cut("value"))?;
+                        value = if state.grouped {
+                            grouped.next(site, width).ok_or_else(|| cut("grouped"))?
+                        } else {
+                            take_value(&mut values, width).ok_or_else(|| cut("value"))?
+                        };
                         second.miss(value);
                     }
                 }
                 sink.store(SiteId(site), Store { memory, width, address, value })?;
+                if state.successor == site && run > 0 {
+                    // A loop around one store: nothing else is looked up while all is foreseen.
+                    let again = run.min(left.into());
+                    let [first, second] = &mut state.lanes;
+                    for _ in 0..again {
+                        let (address, value) = (first.predict(), second.predict());
+                        first.hit(address);
+                        second.hit(value);
+                        let value = if S::VALUES { value } else { 0 };
+                        sink.store(SiteId(site), Store { memory, width, address, value })?;
+                    }
+                    left -= again as u32;
+                    run -= again;
+                }
                 continue;
             }
             let layout = &layouts[site as usize];
@@ -154,7 +184,7 @@ impl ChunkColumns {
                 *operand = match layout.operands[i] {
                     Operand::Word => {
                         let difference = varint::read(&mut words).ok_or_else(|| cut("word"))?;
-                        lane.last.wrapping_add(varint::unzigzag(difference))
+                        lane.predict().wrapping_add(varint::unzigzag(difference))
                     }
                     Operand::Bytes(width) => take_value(&mut values, width).ok_or_else(|| cut("value"))?,
                 };
@@ -166,6 +196,9 @@ impl ChunkColumns {
                 blob = take_blob(column).ok_or_else(|| cut("blob"))?;
             }
             sink.event(RawEvent { site: SiteId(site), operands, blob })?;
+        }
+        if S::VALUES {
+            predictor.give_back(grouped.sites);
         }
         Ok(())
     }

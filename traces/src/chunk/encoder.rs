@@ -1,7 +1,7 @@
 //! Writing a chunk: events become columns.
 
 use super::column::Columns;
-use super::{CONTROL, FullChunk, SITES, VALUES, WORDS, blob_column};
+use super::{CONTROL, FullChunk, GROUPED, SITES, VALUES, WORDS, blob_column};
 use crate::filter::PageFilter;
 use crate::ids::SiteId;
 use crate::predict::Predictor;
@@ -56,19 +56,26 @@ impl ChunkEncoder {
     #[inline]
     pub(crate) fn store(&mut self, site: SiteId, address: u64, value: u64, width: u8) {
         let mut flags = self.enter(site);
-        let [first, second] = &mut self.predictor.entered().lanes;
+        let state = self.predictor.entered();
+        let grouped = state.grouped;
+        let [first, second] = &mut state.lanes;
         if address == first.predict() {
             first.hit(address);
         } else {
             flags |= 2;
-            self.columns[WORDS].varint(varint::zigzag(address.wrapping_sub(first.last)));
+            self.columns[WORDS].varint(varint::zigzag(address.wrapping_sub(first.predict())));
             first.miss(address);
         }
         if value == second.predict() {
             second.hit(value);
         } else {
             flags |= 4;
-            self.columns[VALUES].value(value, width);
+            if grouped {
+                self.columns[GROUPED].value(value, width);
+                self.columns.grouping.owner(site.0);
+            } else {
+                self.columns[VALUES].value(value, width);
+            }
             second.miss(value);
         }
         self.end_event(flags);
@@ -103,7 +110,7 @@ impl ChunkEncoder {
             }
             flags |= 2 << i;
             match layout.operands[i] {
-                Operand::Word => self.columns[WORDS].varint(varint::zigzag(value.wrapping_sub(lane.last))),
+                Operand::Word => self.columns[WORDS].varint(varint::zigzag(value.wrapping_sub(lane.predict()))),
                 Operand::Bytes(width) => self.columns[VALUES].value(value, width),
             }
             lane.miss(value);
@@ -133,7 +140,8 @@ impl ChunkEncoder {
     /// Closes the chunk that began at position `first` and starts the next, in `emptied` columns.
     pub(crate) fn finish(&mut self, first: u64, pages: PageFilter, emptied: Columns) -> FullChunk {
         let columns = std::mem::replace(&mut self.columns, emptied);
-        let chunk = FullChunk { first, count: self.count, observed: self.observed, pages, columns };
+        let layouts = Arc::clone(&self.layouts);
+        let chunk = FullChunk { first, count: self.count, observed: self.observed, pages, columns, layouts };
         self.predictor.reset();
         (self.run, self.count, self.observed, self.bytes) = (0, 0, 0, 0);
         chunk

@@ -4,7 +4,9 @@
 use super::column::{Column, Columns};
 use super::{COLUMNS, ChunkHead};
 use crate::filter::PageFilter;
+use crate::site::Layout;
 use crate::{compression, wire};
+use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 /// The events of a chunk in columns, and what its head says of them.
@@ -14,6 +16,7 @@ pub(crate) struct FullChunk {
     pub(super) observed: u32,
     pub(super) pages: PageFilter,
     pub(super) columns: Columns,
+    pub(super) layouts: Arc<[Layout]>,
 }
 
 impl FullChunk {
@@ -24,7 +27,8 @@ impl FullChunk {
 
     /// Its head, the payload of its block, and its columns for the next chunk; `level` is zstd's.
     pub(crate) fn pack(self, level: i32) -> std::io::Result<(ChunkHead, Vec<u8>, Columns)> {
-        let FullChunk { first, count, observed, pages, mut columns } = self;
+        let FullChunk { first, count, observed, pages, mut columns, layouts } = self;
+        columns.group(&layouts);
         let mut digest = Xxh3::new();
         let mut sizes = [(0, 0); COLUMNS];
         let mut stored = Vec::new();
@@ -42,7 +46,7 @@ impl FullChunk {
         let head = ChunkHead { first, count, digest, observed, pages, columns: sizes };
         let mut payload = wire::encode(&head);
         payload.extend_from_slice(&stored);
-        columns.iter_mut().for_each(Column::clear);
+        columns.clear();
         Ok((head, payload, columns))
     }
 }

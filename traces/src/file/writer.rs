@@ -56,6 +56,8 @@ pub struct TraceWriter {
     chunk_events: u32,
     events: u64,
     last_keyframe: u64,
+    /// Bytes in the columns of the chunks since.
+    bytes: u64,
     /// Number of keyframes.
     keyframes: u64,
     image: Image,
@@ -141,6 +143,7 @@ impl TraceWriter {
             chunk_events,
             events: 0,
             last_keyframe: 0,
+            bytes: 0,
             keyframes: 0,
             image: Image::new(table, Arc::clone(&module), data.into()),
             set_up: None,
@@ -236,8 +239,9 @@ impl TraceWriter {
         let pages = self.image.take_touched();
         let first = self.events - u64::from(self.chunk.count());
         let chunk = self.chunk.finish(first, pages, self.packer.columns());
+        self.bytes += chunk.length() as u64;
         self.packer.put(Part::Chunk(chunk))?;
-        if keyframe::due(self.events - self.last_keyframe, self.image.dirty_pages()) {
+        if keyframe::due(self.events - self.last_keyframe, self.bytes, self.image.dirty_pages()) {
             self.keyframe()?;
         }
         Ok(())
@@ -276,7 +280,7 @@ impl TraceWriter {
         }
         let (position, sizes) = (self.events, self.image.sizes());
         self.packer.put(Part::Keyframe(KeyframeEntry { position, base, sizes, blocks: Vec::new() }))?;
-        self.last_keyframe = self.events;
+        (self.last_keyframe, self.bytes) = (self.events, 0);
         Ok(())
     }
 
