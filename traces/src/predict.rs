@@ -22,6 +22,12 @@ impl Lane {
         self.last.wrapping_add(self.stride)
     }
 
+    /// Whether it foresees this difference.
+    #[inline]
+    pub(crate) fn goes_on(&self, stride: u64) -> bool {
+        self.stride == stride
+    }
+
     /// Notes a value that was foreseen.
     #[inline]
     pub(crate) fn hit(&mut self, value: u64) {
@@ -156,6 +162,12 @@ impl Predictor {
         }
         self.previous = site;
         &mut self.states[site]
+    }
+
+    /// Whether it is at this site.
+    #[inline]
+    pub(crate) fn is_at(&self, site: u32) -> bool {
+        self.previous == site as usize
     }
 
     /// History of the site that was entered last.

@@ -179,3 +179,56 @@ fn what_is_put_between_calls_is_no_step_of_a_host_call() {
         .collect();
     assert_eq!(kinds, ["host-call", "host-write", "host-return"]);
 }
+
+/// Runs of stores that are recorded at once make the same file as one by one.
+#[test]
+fn foreseen_stores_are_recorded_as_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (one_by_one, at_once) = (dir.path().join("one.fpt"), dir.path().join("once.fpt"));
+    let steps = memories([2, 1]);
+    let mut writers = [&one_by_one, &at_once].map(|path| create(path, 50));
+    for writer in &mut writers {
+        steps.iter().for_each(|step| push(writer, step).unwrap());
+    }
+    let [one, once] = &mut writers;
+    let mut recorded_at_once = 0;
+    let size = one.image().size(MemoryIndex(0)).expect("a memory").bytes();
+    let stores = (0..).map(|number| SiteId(SiteId::FIRST.0 + number)).zip(support::sites());
+    let stores: Vec<SiteId> = stores
+        .filter(|(_, site)| site.memory.0 == 0 && site.op.shape().width().is_some_and(|width| width <= 8))
+        .map(|(number, _)| number)
+        .collect();
+    for (turn, stride) in [0, 1, 4, 100, 4096, u64::MAX - 7, 1].into_iter().cycle().take(40).enumerate() {
+        let site = stores[turn / 3 % stores.len()];
+        let start = if stride > size { size / 2 } else { 64 * turn as u64 };
+        let (mut address, mut left) = (start, 120_u64.min((size - start) / stride.clamp(1, 4096)));
+        while left > 0 {
+            one.store(site, address, 7).unwrap();
+            let done = once.foreseen_stores(site, address, stride, 7, left).unwrap();
+            recorded_at_once += done;
+            if done == 0 {
+                once.store(site, address, 7).unwrap();
+            }
+            for number in 1..done {
+                one.store(site, address.wrapping_add(stride.wrapping_mul(number)), 7).unwrap();
+            }
+            let done = done.max(1);
+            address = address.wrapping_add(stride.wrapping_mul(done));
+            left -= done;
+        }
+        assert_eq!(one.events(), once.events());
+    }
+    assert!(recorded_at_once > 500, "{recorded_at_once}");
+    for (writer, path) in writers.into_iter().zip([&one_by_one, &at_once]) {
+        writer.finish(EngineWords::default()).unwrap();
+        TraceReader::open(path).unwrap().check_blocks().unwrap();
+    }
+    let mut both = [&one_by_one, &at_once].map(|path| {
+        let mut trace = TraceReader::open(path).unwrap();
+        let (steps, whole) = read(&mut trace);
+        whole.unwrap();
+        (steps, trace.chunks().to_vec())
+    });
+    let [one, once] = &mut both;
+    assert_eq!(one, once);
+}

@@ -69,6 +69,11 @@ pub trait RecordSink {
         self.event(site, [address, value, 0]);
     }
 
+    /// The events of `count` such stores of one value, to addresses that are `stride` apart.
+    fn stores(&mut self, site: SiteId, address: u64, stride: u64, value: u64, count: u64) {
+        (0..count).for_each(|number| self.store(site, address.wrapping_add(stride.wrapping_mul(number)), value));
+    }
+
     /// Memory holds these bytes (low half, high half; as many as the store has) after the store at `site` to
     /// `address`, the last event given to [`RecordSink::event`], instead of the stored ones.
     fn read_back(&mut self, site: SiteId, address: u64, found: [u64; 2]);
@@ -241,6 +246,21 @@ impl RecordDecoder {
                 }
                 let number = SiteId(site);
                 let address = match step.kind {
+                    Kind::Store32 if end - first == 1 => {
+                        let alike = Alike::at(bytes, start, step);
+                        let address = alike.base.wrapping_add(step.offset);
+                        if alike.count < FEW {
+                            sink.store(number, address, alike.value & step.mask);
+                            last = Some((number, address));
+                            at += size;
+                            continue;
+                        }
+                        sink.stores(number, address, alike.stride, alike.value & step.mask, alike.count);
+                        at = start
+                            + (SEGMENT_HEAD as usize + size) * (alike.count as usize - 1)
+                            + SEGMENT_HEAD as usize;
+                        address.wrapping_add(alike.stride.wrapping_mul(alike.count - 1))
+                    }
                     Kind::Store32 => {
                         let address = read_u32(bytes, at).wrapping_add(step.offset);
                         sink.store(number, address, read_u64(bytes, at + 4) & step.mask);
@@ -263,6 +283,49 @@ impl RecordDecoder {
             }
         }
         Ok(())
+    }
+}
+
+/// Fewer records that are alike are read one by one.
+const FEW: u64 = 8;
+
+/// Records of a segment with one store to a 32-bit memory, one behind the other: as a loop leaves them that stores one value.
+struct Alike {
+    /// The first address, without the static offset.
+    base: u64,
+    /// What is between two addresses.
+    stride: u64,
+    /// The value; only the bytes that are stored count.
+    value: u64,
+    /// How many there are: at least the first one, which must be whole.
+    count: u64,
+}
+
+impl Alike {
+    #[inline]
+    fn at(bytes: &[u8], start: usize, step: &Step) -> Alike {
+        let size = SEGMENT_HEAD as usize + usize::from(step.size);
+        let address = SEGMENT_HEAD as usize;
+        let value = |at: usize| read_u64(bytes, at + address + 4);
+        let head = read_u32(bytes, start);
+        let mut alike = Alike { base: read_u32(bytes, start + address), stride: 0, value: value(start), count: 1 };
+        let is_next = |at: usize| {
+            bytes.len() - at >= size && read_u32(bytes, at) == head && (value(at) ^ alike.value) & step.mask == 0
+        };
+        let mut at = start + size;
+        if !is_next(at) {
+            return alike;
+        }
+        let mut expected = read_u32(bytes, at + address);
+        let stride = expected.wrapping_sub(alike.base);
+        let mut count = 1;
+        while is_next(at) && read_u32(bytes, at + address) == expected {
+            count += 1;
+            expected = expected.wrapping_add(stride);
+            at += size;
+        }
+        (alike.stride, alike.count) = (stride, count);
+        alike
     }
 }
 

@@ -43,6 +43,62 @@ fn decode(decoder: &RecordDecoder, bytes: &[u8]) -> Result<Vec<(u32, [u64; 3])>,
     Ok(sink.0)
 }
 
+/// Takes runs of stores as such, and notes how long the longest was.
+#[derive(Default)]
+struct Runs(Vec<(u32, [u64; 3])>, u64);
+
+impl RecordSink for Runs {
+    fn event(&mut self, site: SiteId, operands: [u64; 3]) {
+        self.0.push((site.0 - SiteId::FIRST.0, operands));
+    }
+
+    fn stores(&mut self, site: SiteId, address: u64, stride: u64, value: u64, count: u64) {
+        self.1 = self.1.max(count);
+        (0..count).for_each(|number| self.store(site, address.wrapping_add(stride.wrapping_mul(number)), value));
+    }
+
+    fn read_back(&mut self, _: SiteId, _: u64, _: [u64; 2]) {}
+}
+
+#[test]
+fn runs_of_a_store_are_read_as_one_by_one() {
+    let sites = [MemoryOp::I32Store8, MemoryOp::I32Store, MemoryOp::I64Store].map(|op| site(op, 0, 0x10, 0));
+    let segments: Vec<Segment> = (0..3).map(|first| Segment { first, count: 1 }).collect();
+    let decoder = RecordDecoder::new(&sites, &segments, &[memory(false)]);
+    let mut random = 1_u64;
+    let mut next = |below: u64| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    let mut longest = 0;
+    for _ in 0..300 {
+        let (mut bytes, mut events) = (Vec::new(), Vec::new());
+        for _ in 0..next(6) {
+            let (which, count) = (next(3), 1 + next(40));
+            let (width, mask) = [(1, 0xff), (4, 0xffff_ffff), (8, u64::MAX)][which as usize];
+            let stride = [0, 1, 7, 4096, 1 << 20, u64::MAX - 4, 1 << 31][next(7) as usize];
+            let (mut base, mut value) = (next(1 << 33) as u32, next(3) * 0x0101_0101_0101_0101);
+            for _ in 0..count {
+                bytes.extend((FIRST_SEGMENT + which as u32).to_le_bytes());
+                bytes.extend(base.to_le_bytes());
+                bytes.extend(&value.to_le_bytes()[..width]);
+                events.push((which as u32, [u64::from(base) + 0x10, value & mask, 0]));
+                base = base.wrapping_add(stride as u32);
+                value = if next(20) == 0 { value + 1 } else { value };
+            }
+        }
+        let mut runs = Runs::default();
+        decoder.decode_block(&bytes, &mut runs).expect("whole records");
+        assert_eq!(runs.0, events);
+        longest = longest.max(runs.1);
+        if !bytes.is_empty() {
+            bytes.pop();
+            decoder.decode_block(&bytes, &mut Runs::default()).expect_err("a record that is cut off");
+        }
+    }
+    assert!(longest > 20, "{longest}");
+}
+
 #[test]
 fn payloads_of_every_shape() {
     let decoder = decoder(&[

@@ -138,6 +138,12 @@ impl Marks {
         self.caller = None;
     }
 
+    /// So many of them.
+    pub(super) fn events(&mut self, count: u64) {
+        self.events += count;
+        self.caller = None;
+    }
+
     /// The host calls, after so many events.
     pub(super) fn begin_call(&mut self, events: u64) {
         self.last = 0;

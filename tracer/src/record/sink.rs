@@ -72,6 +72,32 @@ impl RecordSink for WriterSink<'_> {
         }
     }
 
+    fn stores(&mut self, site: SiteId, mut address: u64, stride: u64, value: u64, mut count: u64) {
+        let plain = self.watching.is_none() && self.search.is_none();
+        while count > 0 && self.failed.is_none() {
+            let foreseen = match plain {
+                true => self.writer.foreseen_stores(site, address, stride, value, count),
+                false => Ok(0),
+            };
+            let done = match foreseen {
+                Ok(0) => {
+                    self.store(site, address, value);
+                    1
+                }
+                Ok(done) => {
+                    self.marks.events(done);
+                    done
+                }
+                Err(error) => {
+                    self.failed = Some(error);
+                    return;
+                }
+            };
+            address = address.wrapping_add(stride.wrapping_mul(done));
+            count -= done;
+        }
+    }
+
     #[cold]
     fn host(&mut self, event: &[u8]) {
         if self.failed.is_some() {

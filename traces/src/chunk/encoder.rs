@@ -81,6 +81,25 @@ impl ChunkEncoder {
         self.end_event(flags);
     }
 
+    /// Whether this site's store would be foreseen again and again, with addresses that are `stride` apart.
+    #[inline]
+    pub(crate) fn foresees(&mut self, site: SiteId, address: u64, stride: u64, value: u64) -> bool {
+        if self.predictor.successor() != site.0 || !self.predictor.is_at(site.0) {
+            return false;
+        }
+        let [first, second] = &self.predictor.entered().lanes;
+        (first.predict(), second.predict()) == (address, value) && first.goes_on(stride) && second.goes_on(0)
+    }
+
+    /// Adds so many stores that [`ChunkEncoder::foresees`].
+    #[inline]
+    pub(crate) fn again(&mut self, count: u32, stride: u64) {
+        let [first, _] = &mut self.predictor.entered().lanes;
+        first.hit(first.last.wrapping_add(stride.wrapping_mul(count.into())));
+        self.count += count;
+        self.run += u64::from(count);
+    }
+
     /// Moves on to a site; gives the flag that says whether it was foreseen.
     #[inline]
     fn enter(&mut self, site: SiteId) -> u8 {

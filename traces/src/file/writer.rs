@@ -207,6 +207,33 @@ impl TraceWriter {
         Ok(())
     }
 
+    /// Records the first of `count` stores of one value by one instruction, to addresses that are `stride` apart from `address` on: as
+    /// many as are foreseen and need no care, and how many these are. The same as [`TraceWriter::store`] of each, in a third of the time.
+    ///
+    /// # Errors
+    /// As [`TraceWriter::push`].
+    pub fn foreseen_stores(
+        &mut self,
+        site: SiteId,
+        address: u64,
+        stride: u64,
+        value: u64,
+        count: u64,
+    ) -> Result<u64, TraceError> {
+        if self.left_out_from.is_some() || !self.chunk.foresees(site, address, stride, value) {
+            return Ok(0);
+        }
+        let Some((memory, width)) = self.chunk.store_at(site) else { return Ok(0) };
+        let count = count.min(self.chunk_events.saturating_sub(self.chunk.count()).into());
+        let done = self.image.stores(memory, address, stride, value, width, count);
+        self.events += done;
+        self.chunk.again(done as u32, stride);
+        if self.chunk.count() >= self.chunk_events {
+            self.end_chunk()?;
+        }
+        Ok(done)
+    }
+
     #[cold]
     fn impossible(&self, error: &CorruptEvent) -> TraceError {
         TraceError::corrupt(self.packer.length(), format!("event #{}: {error}", self.events))

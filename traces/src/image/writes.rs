@@ -94,6 +94,33 @@ impl Image {
         self.store_slowly(memory, address, value, width)
     }
 
+    /// Stores of `width` bytes of one value, the first to `address` and each `stride` bytes behind the one before, as long as each is as
+    /// [`Image::store`] has it mostly. Returns how many there were, at most `count`.
+    pub(crate) fn stores(
+        &mut self,
+        memory: u32,
+        address: u64,
+        stride: u64,
+        value: u64,
+        width: u8,
+        count: u64,
+    ) -> u64 {
+        let Some(memory) = self.memories.get_mut(memory as usize) else { return 0 };
+        let (size, mut at) = (memory.bytes(), address);
+        for done in 0..count {
+            let inside = at.checked_add(width.into()).is_some_and(|end| end <= size);
+            let page = if inside { memory.page_mut(at / PAGE) } else { None };
+            let stored = page.is_some_and(|(bytes, stamp)| {
+                stamp.chunk == self.chunk && put(bytes, (at % PAGE) as usize, value, width)
+            });
+            if !stored {
+                return done;
+            }
+            at = at.wrapping_add(stride);
+        }
+        count
+    }
+
     /// A store that is the first to its page in this chunk, crosses two pages, or is not all inside of memory.
     #[cold]
     fn store_slowly(&mut self, memory: u32, address: u64, value: u64, width: u8) -> Result<(), CorruptEvent> {
