@@ -169,6 +169,11 @@ impl<S: RecordSink> RecordSink for Counted<'_, S> {
         self.sink.store(site, address, value);
     }
 
+    fn stores(&mut self, site: SiteId, address: u64, stride: u64, value: u64, count: u64) {
+        *self.events += count;
+        self.sink.stores(site, address, stride, value, count);
+    }
+
     fn caller(&mut self, mark: u32) {
         self.sink.caller(mark);
     }
