@@ -29,7 +29,9 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
     let scripts = guest.run.host_scripts();
     let source = if recording::is_recording(&file) { recording::read(args)? } else { of_module(args, &guest)? };
     let read = inputs(guest.files().chain(args.other.clone()), &guest.run);
-    for output in [Some(&args.output), args.pack.as_ref(), args.state.as_ref()].into_iter().flatten() {
+    for output in
+        [Some(&args.output), args.pack.as_ref(), args.state.as_ref(), args.reproduce.as_ref()].into_iter().flatten()
+    {
         refuse_same(output, &read)?;
     }
     let Source { name, module, calls, sides, recorded } = source;
@@ -50,6 +52,7 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         settings: Settings { host: args.host, log, ..Settings::default() },
         time: args.time.0.unwrap_or(Duration::MAX),
         state: args.state.clone(),
+        own_commands: args.report.is_some() || args.reproduce.is_some(),
         javascript: recorded.as_ref().is_some_and(|recorded| recorded.javascript),
         progress: &|status| {
             progress::phase(&format!(
@@ -87,9 +90,14 @@ pub fn run(args: &ReduceArgs) -> Result<Answer> {
         (None, _) => {}
     }
     if let Some(script) = &args.predicate {
-        write(script, predicate(&command, &args.output, &reduced).as_bytes())?;
-        let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(script, executable).with_context(|| format!("making {} a program", script.display()))?;
+        executable(script, &predicate(&command, &args.output, &reduced))?;
+    }
+    match (&args.reproduce, &reduced.reproduction) {
+        (Some(file), Ok(reproduction)) => {
+            executable(file, &reproduction.script(&reduced.likeness.to_string()))?;
+        }
+        (Some(file), Err(why)) => tell(&format!("note: {} is not written: {why}", file.display())),
+        (None, _) => {}
     }
     if let Some(file) = &args.pack {
         packed(&reduced, file, args.json)?;
@@ -106,6 +114,13 @@ fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("writing {}", path.display()))
 }
 
+/// Writes a program for a shell.
+fn executable(path: &Path, script: &str) -> Result<()> {
+    write(path, script.as_bytes())?;
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(path, mode).with_context(|| format!("making {} a program", path.display()))
+}
+
 fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, command: &str) -> String {
     let how = match reduced.end {
         ReductionEnd::Minimal => "no single step makes it smaller",
@@ -120,8 +135,13 @@ fn summary(args: &ReduceArgs, reduced: &Reduced, before: usize, command: &str) -
         }
         None => "The program begins where it began.".to_string(),
     };
+    let own = match (&args.reproduce, &reduced.reproduction) {
+        (Some(file), Ok(own)) => format!("without forkpoint: sh {} ({})\n", quoted(file.as_os_str()), own.in_words()),
+        (None, Ok(own)) if args.report.is_some() => format!("without forkpoint: {}\n", own.in_words()),
+        _ => String::new(),
+    };
     format!(
-        "{}: {} of module reduced to {} in {:.1} s, {} candidates tried; {how}.\nIt diverges as before: {}\n{from}\n\nsee it: {command}\n",
+        "{}: {} of module reduced to {} in {:.1} s, {} candidates tried; {how}.\nIt diverges as before: {}\n{from}\n\nsee it: {command}\n{own}",
         args.output.display(),
         bytes(before as u64),
         bytes(reduced.module.len() as u64),

@@ -48,6 +48,10 @@ pub struct ReduceArgs {
     /// for `git bisect run`, `creduce`, `wasm-tools shrink`
     #[arg(long, value_name = "FILE")]
     pub predicate: Option<PathBuf>,
+    /// Write a shell script, too, that shows the divergence by the engines' own commands, without forkpoint. They are run if their
+    /// programs are there, as with --report
+    #[arg(long, value_name = "FILE")]
+    pub reproduce: Option<PathBuf>,
     /// Write a pack of the reduced module's traces, too (docs/pack.md)
     #[arg(long, value_name = "FILE")]
     pub pack: Option<PathBuf>,

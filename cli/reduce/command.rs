@@ -7,7 +7,8 @@ use forkpoint_tracer::Request;
 use std::path::Path;
 
 /// Options of `reduce` that `compare` does not have, each with a value.
-const OWN: &[&str] = &["-o", "--output", "--time", "--report", "--script", "--predicate", "--pack", "--state"];
+const OWN: &[&str] =
+    &["-o", "--output", "--time", "--report", "--script", "--predicate", "--reproduce", "--pack", "--state"];
 
 /// Options for calls and hosts, which a call that became a program of its own needs no more, each with a value.
 const OF_PROGRAM: &[&str] = &[

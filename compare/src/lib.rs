@@ -81,7 +81,7 @@ pub use progress::{Doing, Progress, Silent};
 pub use record::{record, record_app};
 pub use recording::Recording;
 pub use redact::{Redacted, Redaction, Replacements};
-pub use reduce::{Reduced, Reduction, ReductionEnd, ReductionStatus};
+pub use reduce::{OwnCheck, OwnSide, Reduced, Reduction, ReductionEnd, ReductionStatus, Reproduction};
 pub use reruns::{FirstCall, FirstNan, FollowsFrom, FoundPlace, LeftOpen, Reruns, Unlike};
 pub use settings::{Kept, Reask, Settings};
 pub use survey::{EngineGroup, EngineRow, Survey, Surveyed};

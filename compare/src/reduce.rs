@@ -9,6 +9,7 @@ mod activation;
 mod answers;
 mod append;
 mod body;
+mod candidate;
 mod constants;
 mod data;
 mod error;
@@ -18,7 +19,10 @@ mod locals;
 mod parts;
 mod probe;
 mod prune;
+mod quick;
 mod reduction;
+mod replayed;
+mod reproduction;
 mod run;
 mod script;
 mod sections;
@@ -28,5 +32,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod text;
+mod witness;
 
 pub use reduction::{Reduced, Reduction, ReductionEnd, ReductionStatus};
+pub use reproduction::{OwnCheck, OwnSide, Reproduction};

@@ -14,6 +14,9 @@ mod wasmtime;
 mod words;
 mod world;
 
+pub(crate) use capi::{PROPOSALS, WASMER_COMPILERS, WASMTIME_ALLOCATORS, WASMTIME_COMPILERS};
+pub(crate) use command::{CommandStatus, Go, run_command};
+
 use crate::job::{Job, Task};
 use crate::link::{Control, Out};
 use crate::protocol::Message;

@@ -48,7 +48,12 @@ pub struct FeatureError {
 
 /// The proposal that a switch names, by wasmparser's name.
 pub(crate) fn flag(switch: &Switch) -> WasmFeatures {
-    PROPOSALS.iter().find(|(name, _)| *name == switch.name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
+    flag_of(&switch.name)
+}
+
+/// A proposal by its name.
+pub(crate) fn flag_of(name: &str) -> WasmFeatures {
+    PROPOSALS.iter().find(|(known, _)| *known == name).map_or(WasmFeatures::empty(), |(_, flag)| *flag)
 }
 
 /// Parses `+gc,-simd`, proposals by an engine's own names. A name may be written with hyphens, as in `--features`, or

@@ -44,6 +44,7 @@ mod job;
 mod link;
 mod memories;
 mod observe;
+mod own_command;
 mod populated;
 mod protocol;
 mod record;
@@ -67,6 +68,9 @@ pub use host::preload::Preload;
 pub use host::script::HostScript;
 pub use host::stub::{Stub, StubError};
 pub use job::{Watch, WatchedRange};
+pub use own_command::{
+    AFTERWARDS, CHECKED, OwnCommand, OwnModule, OwnRun, Shows, VALUE, own_command, run_own_command,
+};
 pub use record::{
     App, AppRecorded, CallError, CallResult, Checkpoint, CommandWays, Differs, EndDifference, EndMemory, EndPage,
     EndState, FoundWriter, Gauge, HostSource, Imports, Invocation, Keep, MadeUp, Mismatch, Mismatches,

@@ -1,11 +1,12 @@
 //! Finds the call of a function in which runs part, and the state of the instance when it began.
 
+use super::candidate::Candidate;
 use super::error::EditError;
-use super::judge::{Candidate, Judge};
+use super::judge::Judge;
 use super::probe::Probe;
-use forkpoint_replay::{Report, Timeline};
+use forkpoint_replay::Report;
 use forkpoint_tracer::Recorded;
-use forkpoint_traces::{GlobalIndex, Outcome, Position, SiteId, TraceReader, TrapKind, WasmValue};
+use forkpoint_traces::{GlobalIndex, Outcome, SiteId, TraceReader, TrapKind, WasmValue};
 use std::path::PathBuf;
 use wasm_encoder::{BlockType, Instruction};
 use wasmparser::{Operator, ValType};
@@ -236,12 +237,4 @@ fn note_callers(
         }
     }
     Ok(())
-}
-
-/// The replay of a trace at its end, where memory is as an activation found it.
-pub(super) fn at_end(trace: &std::path::Path) -> Option<Timeline> {
-    let mut timeline = crate::files::open_recorded(trace).ok()?;
-    let end = Position(timeline.len());
-    timeline.seek(end).ok()?;
-    Some(timeline)
 }

@@ -2,7 +2,8 @@
 
 use super::answers::constant;
 use super::body;
-use super::judge::{Candidate, Judge};
+use super::candidate::Candidate;
+use super::judge::Judge;
 use super::probe::Probe;
 use super::sections::{body_ranges, encoded};
 use std::collections::{BTreeMap, HashMap};

@@ -1,7 +1,8 @@
 //! Takes data out of a module, and makes its memories small.
 
+use super::candidate::Candidate;
 use super::error::EditError;
-use super::judge::{Candidate, Halt, Judge};
+use super::judge::{Halt, Judge};
 use super::parts::Parts;
 use super::sections::Sections;
 use super::shrink::pieces;

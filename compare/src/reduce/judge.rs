@@ -1,7 +1,10 @@
 //! Whether a smaller module still diverges in the same way.
 
+use super::candidate::Candidate;
+use super::quick::Quick;
 use super::reduction::{Reduction, ReductionStatus};
 use super::state::State;
+use super::witness::witness;
 use crate::compared::Compared;
 use crate::comparison::Comparison;
 use crate::error::CompareError;
@@ -9,7 +12,7 @@ use crate::files::open_trace;
 use crate::runs::with_way;
 use crate::settings::{Kept, Reask, Settings};
 use forkpoint_replay::Likeness;
-use forkpoint_tracer::{EngineSpec, HostSource, Invocation, Program, Recorded, Request, Scratch, Stdio, Workers};
+use forkpoint_tracer::{EngineSpec, HostSource, Program, Recorded, Request, Scratch, Stdio, Workers};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,28 +25,6 @@ const SPARE: u64 = 1 << 16;
 /// Time between two states that are written.
 const BETWEEN_STATES: Duration = Duration::from_secs(5);
 
-/// A module, and the calls that make it diverge.
-#[derive(Debug, Clone)]
-pub(super) struct Candidate {
-    pub module: Vec<u8>,
-    pub calls: Vec<Invocation>,
-    /// Whether JavaScript calls it, and answers its calls, as recorded.
-    pub in_javascript: bool,
-}
-
-impl Candidate {
-    /// The module of a reduction as it is.
-    pub fn original(reduction: &Reduction<'_>) -> Candidate {
-        let (module, calls) = (reduction.module.clone(), reduction.calls.clone());
-        Candidate { module, calls, in_javascript: reduction.javascript }
-    }
-
-    /// The same calls of another module.
-    pub fn with(&self, module: Vec<u8>) -> Candidate {
-        Candidate { module, calls: self.calls.clone(), in_javascript: self.in_javascript }
-    }
-}
-
 /// Why no further candidates are tried.
 #[derive(Debug)]
 pub(super) enum Halt {
@@ -51,6 +32,8 @@ pub(super) enum Halt {
     Time,
     /// The user ended it.
     Interrupted,
+    /// The last candidates were taken by their plain runs alone, and a comparison shows that they should not have been.
+    Astray,
 }
 
 /// Runs candidates.
@@ -62,6 +45,11 @@ pub(super) struct Judge<'a> {
     target: Likeness,
     /// Whether the specification leaves open what the runs differ in, once that is known.
     open: Option<bool>,
+    /// Whether the ends of the best candidate's runs show the divergence: then those of smaller ones have to, too, since a
+    /// maintainer looks at nothing else.
+    shows: bool,
+    /// The same of the last candidate that was compared.
+    last_shows: bool,
     /// Whether the original is valid: candidates have to be, too.
     wants_valid: bool,
     begun: Instant,
@@ -70,6 +58,8 @@ pub(super) struct Judge<'a> {
     parting: u64,
     /// The side that wasmi stands in for, until a candidate is about to be taken.
     deputy: Option<usize>,
+    /// Looks at plain runs first, where that is much quicker.
+    quick: Option<Quick>,
     /// When the state was written last.
     saved: Instant,
     /// Of which call the best candidate is a program of its own: how many callers out.
@@ -114,11 +104,14 @@ impl<'a> Judge<'a> {
             folder,
             target: Likeness::default(),
             open: None,
+            shows: false,
+            last_shows: false,
             wants_valid: is_valid(&reduction.module),
             begun: Instant::now(),
             tried: HashSet::new(),
             parting: 0,
             deputy: None,
+            quick: None,
             saved: Instant::now(),
             sliced: None,
             is_sliced: false,
@@ -158,6 +151,7 @@ impl<'a> Judge<'a> {
             self.thorough();
         }
         (self.open, self.parting, self.tries, self.tried) = (state.open, state.parting, state.tries, state.tried());
+        self.shows = state.shows;
         self.smallest = best.module.len();
         for side in &mut self.sides {
             (side.event_limit, side.timeout) = (state.event_limit, state.timeout);
@@ -194,6 +188,7 @@ impl<'a> Judge<'a> {
         state.guard = self.settings.guard;
         state.open = self.open;
         state.parting = self.parting;
+        state.shows = self.shows;
         state.event_limit = self.sides[0].event_limit;
         state.timeout = self.sides[0].timeout;
         state.tries = self.tries;
@@ -261,9 +256,53 @@ impl<'a> Judge<'a> {
         if self.deputy.is_some_and(|side| self.parting_of(candidate, &self.deputized(side)).is_none()) {
             return Ok(false);
         }
-        let Some(position) = self.parting_of(candidate, &self.sides) else { return Ok(false) };
+        match &mut self.quick {
+            Some(quick) if !quick.passes(candidate) => return Ok(false),
+            Some(quick) if quick.may_take() => {
+                quick.took(candidate);
+                return Ok(true);
+            }
+            _ => {}
+        }
+        let same = self.compares(candidate);
+        match &mut self.quick {
+            Some(quick) if same => quick.confirmed(candidate),
+            Some(quick) if !quick.is_confirmed() => return Err(Halt::Astray),
+            _ => {}
+        }
+        Ok(same)
+    }
+
+    /// Whether a comparison shows that a candidate diverges like the original.
+    fn compares(&mut self, candidate: &Candidate) -> bool {
+        let Some(position) = self.parting_of(candidate, &self.sides) else { return false };
+        let shows = witness(&candidate.module, &self.file("lhs.fpt"), &self.file("rhs.fpt")).is_ok();
+        self.last_shows = shows;
         self.parting = position;
-        Ok(true)
+        shows || !self.shows
+    }
+
+    /// Looks at plain runs first from here on, if they show that this candidate's runs part.
+    pub fn be_quick(&mut self, candidate: &Candidate) {
+        if !self.settings.guard && self.open != Some(true) {
+            self.quick = Quick::of(candidate, &self.sides, |name| self.file(name));
+        }
+    }
+
+    /// Goes back to the last candidate that was compared, if some were taken since.
+    pub fn go_back(&mut self, best: &mut Candidate) {
+        let Some(quick) = &mut self.quick else { return };
+        let (compared, since) = quick.go_back();
+        for hash in since {
+            self.tried.remove(&hash);
+        }
+        self.smallest = compared.module.len();
+        *best = compared;
+    }
+
+    /// Whether the best candidate was taken by its plain runs alone.
+    pub fn is_unsure(&self) -> bool {
+        self.quick.as_ref().is_some_and(|quick| !quick.is_confirmed())
     }
 
     /// Where the runs of a candidate part, if they do so like the original's. What cannot be run does not.
@@ -324,7 +363,7 @@ impl<'a> Judge<'a> {
 
     /// The same, for a candidate that is to become the smallest one.
     pub fn accept(&mut self, best: &mut Candidate, candidate: Candidate) -> Result<bool, Halt> {
-        let same = self.same(&candidate)? && self.as_open(&candidate);
+        let same = self.same(&candidate)? && (self.is_unsure() || self.as_open(&candidate));
         if same {
             self.take(best, candidate);
         }
@@ -336,6 +375,10 @@ impl<'a> Judge<'a> {
     fn take(&mut self, best: &mut Candidate, candidate: Candidate) {
         self.smallest = candidate.module.len();
         *best = candidate;
+        if self.is_unsure() {
+            return;
+        }
+        self.shows = self.last_shows;
         if self.saved.elapsed() > BETWEEN_STATES {
             // It is written again at the end, which says what does not work.
             let _ = self.save(best);
@@ -351,8 +394,12 @@ impl<'a> Judge<'a> {
     pub fn confirm(&mut self, best: &Candidate) -> bool {
         let workers = self.sides.each_mut().map(|side| side.workers.take());
         let found = self.compare(best, self.settings.reruns).ok().flatten();
-        let same = found.is_some_and(|(likeness, _)| likeness == self.target);
-        if same {
+        let same =
+            found.is_some_and(|(likeness, _)| likeness == self.target) && (!self.is_unsure() || self.as_open(best));
+        if let (Some(quick), true) = (&mut self.quick, same) {
+            quick.confirmed(best);
+        }
+        if same || self.is_unsure() {
             self.sides.iter_mut().zip(workers).for_each(|(side, workers)| side.workers = workers);
         }
         same
@@ -372,7 +419,15 @@ impl<'a> Judge<'a> {
             side.event_limit = None;
             side.native_limit = of_user.native_limit;
         }
-        Some(self.compare(candidate, Reask::Always).ok()??.1)
+        let found = match self.compare(candidate, Reask::Always) {
+            // A command whose end without recording is not understood.
+            Err(_) => {
+                self.settings.guard = false;
+                self.compare(candidate, Reask::Always)
+            }
+            found => found,
+        };
+        Some(found.ok()??.1)
     }
 
     /// Lets no run of a candidate take much longer than it has to. Short runs are cheapest recorded at once.

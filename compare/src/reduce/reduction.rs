@@ -1,5 +1,6 @@
 //! What a reduction is given, and what comes out of it.
 
+use super::reproduction::Reproduction;
 use crate::compared::Compared;
 use crate::settings::Settings;
 use forkpoint_replay::Likeness;
@@ -32,6 +33,8 @@ pub struct Reduction<'a> {
     /// Whether the module lives in JavaScript, whose part is in the log of the settings. Then the result is one call of its
     /// functions, without JavaScript.
     pub javascript: bool,
+    /// Whether the engines' own commands are run, if their programs are there.
+    pub own_commands: bool,
     /// Follows the reduction.
     pub progress: &'a dyn Fn(ReductionStatus),
 }
@@ -76,6 +79,8 @@ pub struct Reduced {
     pub sliced: Option<usize>,
     /// A script in the form of the specification's tests that the left side passes and the right side fails, if there is one.
     pub script: Option<String>,
+    /// How the divergence is seen without forkpoint, or in words why it is not.
+    pub reproduction: Result<Reproduction, String>,
     /// Holds the traces of that comparison, `lhs.fpt` and `rhs.fpt`.
     pub traces: Scratch,
     /// How many candidates were run.

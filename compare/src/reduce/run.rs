@@ -1,7 +1,9 @@
 //! The steps of a reduction.
 
-use super::judge::{Candidate, Halt, Judge};
+use super::candidate::Candidate;
+use super::judge::{Halt, Judge};
 use super::reduction::{Reduced, Reduction, ReductionEnd};
+use super::reproduction::Reproduction;
 use super::state::State;
 use super::{activation, prune, script, shrink, slice};
 use crate::compared::Compared;
@@ -41,14 +43,23 @@ impl<'a> Reduction<'a> {
                 }
             }
             judge.find_deputy(&best);
+            judge.be_quick(&best);
             loop {
-                let smaller = shrink::round(&mut judge, &mut best)?;
+                let smaller = match shrink::round(&mut judge, &mut best) {
+                    Err(Halt::Astray) => {
+                        judge.go_back(&mut best);
+                        continue;
+                    }
+                    ended => ended?,
+                };
                 let shared = judge.shares_processes();
                 if judge.confirm(&best) {
                     confirmed.clone_from(&best);
                     if !smaller {
                         return Ok(());
                     }
+                } else if judge.is_unsure() {
+                    judge.go_back(&mut best);
                 } else if shared {
                     judge.forget();
                     best.clone_from(&confirmed);
@@ -59,7 +70,8 @@ impl<'a> Reduction<'a> {
         };
         let end = match steps() {
             Ok(()) => ReductionEnd::Minimal,
-            Err(Halt::Time) => ReductionEnd::Time,
+            // Nothing but a round looks at plain runs.
+            Err(Halt::Time | Halt::Astray) => ReductionEnd::Time,
             Err(Halt::Interrupted) => ReductionEnd::Interrupted,
         };
         if best.in_javascript && end == ReductionEnd::Interrupted {
@@ -69,7 +81,9 @@ impl<'a> Reduction<'a> {
             let why = not_sliced.unwrap_or_else(|| "there was no time to try".to_string());
             return Err(CompareError::NeedsJavaScript { why });
         }
-        if end == ReductionEnd::Time && !judge.confirm(&best) {
+        if judge.is_unsure() && (end == ReductionEnd::Interrupted || !judge.confirm(&best)) {
+            judge.go_back(&mut best);
+        } else if end == ReductionEnd::Time && !judge.confirm(&best) {
             best = confirmed;
         }
         judge.save(&best)?;
@@ -77,6 +91,14 @@ impl<'a> Reduction<'a> {
         let script = compared
             .as_ref()
             .and_then(|_| script::script(&best.module, &judge.file("lhs.fpt"), &judge.file("rhs.fpt")));
+        let reproduction = match &compared {
+            None => Err("there was no last comparison".to_string()),
+            Some(Compared { report, .. }) => {
+                let engines = [&report.lhs, &report.rhs].map(|side| side.version.clone());
+                let sides = self.sides.each_ref();
+                Reproduction::of(|name| judge.file(name), &best.module, sides, engines, self.own_commands)
+            }
+        };
         Ok(Reduced {
             module: best.module,
             calls: best.calls,
@@ -84,6 +106,7 @@ impl<'a> Reduction<'a> {
             compared,
             sliced: judge.sliced,
             script,
+            reproduction,
             tries: judge.tries,
             elapsed: judge.elapsed(),
             end,

@@ -1,8 +1,8 @@
 //! A script in the form of the specification's tests, whose assertions one side passes and the other does not.
 
-use super::activation::at_end;
 use super::append::with_function;
 use super::parts::Parts;
+use super::replayed::at_end;
 use forkpoint_replay::Timeline;
 use forkpoint_traces::{Event, MemoryIndex, Milestone, Outcome, PAGE, TrapKind, WasmValue};
 use std::collections::BTreeSet;
@@ -49,14 +49,14 @@ pub(super) fn script(module: &[u8], lhs: &Path, rhs: &Path) -> Option<String> {
             let _ = writeln!(assertions, "(assert_return (invoke \"{PAGES}\") ({address}.const {pages}))");
             differs = true;
         }
-        let bytes = different_bytes(&lhs, &rhs);
+        let bytes = different_bytes(&lhs, &rhs, MemoryIndex(0));
         if !bytes.is_empty() {
             let memarg = MemArg { offset: 0, align: 0, memory_index: 0 };
             let code = function([Instruction::LocalGet(0), Instruction::I32Load8U(memarg)]);
             module = with_function(&module, BYTE, [&[ty], &[ValType::I32]], &code).ok()?;
             differs = true;
         }
-        for (at, byte) in bytes {
+        for MemoryByte { address: at, byte } in bytes {
             let _ = writeln!(
                 assertions,
                 "(assert_return (invoke \"{BYTE}\" ({address}.const {at:#x})) (i32.const {byte:#04x}))"
@@ -78,11 +78,11 @@ fn function<'a>(instructions: impl IntoIterator<Item = Instruction<'a>>) -> Func
 
 /// A call from the host and what became of it.
 #[derive(Debug, PartialEq, Eq)]
-struct Call {
-    function: String,
-    arguments: Vec<WasmValue>,
+pub(super) struct Call {
+    pub function: String,
+    pub arguments: Vec<WasmValue>,
     /// `None` if it did not come back.
-    end: Option<Result<Vec<WasmValue>, TrapKind>>,
+    pub end: Option<Result<Vec<WasmValue>, TrapKind>>,
 }
 
 impl Call {
@@ -106,7 +106,7 @@ impl Call {
 }
 
 /// All calls of exports, in order; `None` if the start function traps, which no assertion of this form can say.
-fn calls(side: &mut Timeline) -> Option<Vec<Call>> {
+pub(super) fn calls(side: &mut Timeline) -> Option<Vec<Call>> {
     let mut calls: Vec<Call> = Vec::new();
     let trace = side.trace();
     let (chunks, sites) = (trace.chunks().len(), trace.sites().clone());
@@ -139,9 +139,15 @@ fn calls(side: &mut Timeline) -> Option<Vec<Call>> {
     start.iter().all(|call| matches!(call.end, Some(Ok(_)))).then_some(calls)
 }
 
-/// The first bytes of the first memory in which the sides end differently, with what the left side has.
-fn different_bytes(lhs: &Timeline, rhs: &Timeline) -> Vec<(u64, u8)> {
-    let memory = MemoryIndex(0);
+/// A byte of memory, as the left side has it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MemoryByte {
+    pub address: u64,
+    pub byte: u8,
+}
+
+/// The first bytes of a memory in which the sides end differently, with what the left side has.
+pub(super) fn different_bytes(lhs: &Timeline, rhs: &Timeline, memory: MemoryIndex) -> Vec<MemoryByte> {
     let pages = |side: &Timeline| {
         side.memory().pages_in(memory, 0..u64::MAX).map(|(page, _)| page).collect::<BTreeSet<u64>>()
     };
@@ -154,7 +160,8 @@ fn different_bytes(lhs: &Timeline, rhs: &Timeline) -> Vec<(u64, u8)> {
         };
         let different =
             (page * PAGE..).zip(read(lhs).into_iter().zip(read(rhs))).filter(|(_, (left, right))| left != right);
-        bytes.extend(different.map(|(address, (left, _))| (address, left)).take(MOST_BYTES - bytes.len()));
+        let found = different.map(|(address, (byte, _))| MemoryByte { address, byte });
+        bytes.extend(found.take(MOST_BYTES - bytes.len()));
         if bytes.len() == MOST_BYTES {
             break;
         }

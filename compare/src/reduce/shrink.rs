@@ -6,13 +6,15 @@
 mod function;
 
 use super::body;
-use super::judge::{Candidate, Halt, Judge};
+use super::candidate::Candidate;
+use super::judge::{Halt, Judge};
 use super::parts::Parts;
 use super::prune::{Memories, Stubs, pruned};
 use super::sections::{Sections, body_ranges, encoded, with_bodies};
 use super::{data, inline, locals};
 use function::Shrinking;
 use std::collections::BTreeMap;
+use std::ops::Range;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{ExportSection, Instruction, SectionId};
 
@@ -29,6 +31,7 @@ pub(super) fn round(judge: &mut Judge<'_>, best: &mut Candidate) -> Result<bool,
     let is_slice = judge.sliced.is_some();
     if is_slice {
         data::data(judge, best, &[4096, 256])?;
+        unreferenced(judge, best)?;
     }
     whole_functions(judge, best)?;
     exports(judge, best)?;
@@ -58,13 +61,32 @@ fn trap() -> Vec<u8> {
     body
 }
 
-/// Replaces the bodies of functions that are not needed.
+/// Replaces the bodies of functions that are not needed: by a trap, or if they are called by zeros for their results.
 fn whole_functions(judge: &mut Judge<'_>, best: &mut Candidate) -> Result<(), Halt> {
     judge.phase = "functions";
-    let Ok(ranges) = body_ranges(&best.module) else { return Ok(()) };
-    let least = trap().len();
-    let left = (0..).zip(&ranges).filter(|(_, range)| range.len() > least).map(|(number, _)| number).collect();
-    pieces(judge, best, left, |best, functions: &[u32]| with_traps(best, functions))
+    let larger = |best: &Candidate, least: &dyn Fn(u32) -> usize| -> Vec<u32> {
+        let ranges = body_ranges(&best.module).unwrap_or_default();
+        (0..).zip(&ranges).filter(|(number, range)| range.len() > least(*number)).map(|(number, _)| number).collect()
+    };
+    let left = larger(best, &|_| trap().len());
+    pieces(judge, best, left, |best, functions: &[u32]| with_traps(best, functions))?;
+    let zeros = returns(&best.module);
+    let left = larger(best, &|number| zeros.get(&number).map_or(usize::MAX, Vec::len));
+    pieces(judge, best, left, |best, functions: &[u32]| {
+        let bodies = functions.iter().filter_map(|number| Some((*number, zeros.get(number)?.clone()))).collect();
+        Some(best.with(with_bodies(&best.module, &bodies).ok()?))
+    })
+}
+
+/// Bodies that return zeros at once, for the functions that can.
+fn returns(module: &[u8]) -> BTreeMap<u32, Vec<u8>> {
+    let Ok(parts) = Parts::of(module) else { return BTreeMap::new() };
+    let body = |ty: u32| {
+        let results = parts.func_type(ty)?.results().iter();
+        let zeros = results.map(|ty| body::zero(*ty)).collect::<Option<Vec<_>>>()?.concat();
+        Some([&[0][..], &zeros, &encoded(&Instruction::End)].concat())
+    };
+    (0..).zip(&parts.functions).filter_map(|(number, ty)| Some((number, body(*ty)?))).collect()
 }
 
 /// The candidate with a trap for the body of each of these functions, by their numbers among those that it defines.
@@ -138,13 +160,24 @@ pub(super) fn unreferenced(judge: &mut Judge<'_>, best: &mut Candidate) -> Resul
     Ok(())
 }
 
-/// Takes functions apart, the largest first.
+/// Bytes of pieces that go first, in all functions: a function in which little can go must not keep much in others waiting.
+const COARSE: [usize; 3] = [2048, 256, 32];
+
+/// Takes functions apart, the largest pieces first.
 fn code(judge: &mut Judge<'_>, best: &mut Candidate) -> Result<(), Halt> {
     let Ok(ranges) = body_ranges(&best.module) else { return Ok(()) };
     let mut numbers: Vec<u32> = (0..ranges.len() as u32).collect();
-    numbers.sort_by_key(|number| std::cmp::Reverse(ranges[*number as usize].len()));
+    let length = |number: u32| ranges.get(number as usize).map_or(0, Range::len);
+    numbers.sort_by_key(|number| std::cmp::Reverse(length(*number)));
+    for least in COARSE {
+        for number in numbers.iter().copied().filter(|number| length(*number) > least) {
+            let mut function = Shrinking { judge, best, number, least };
+            function.statements()?;
+            function.zeros()?;
+        }
+    }
     for number in numbers {
-        let mut function = Shrinking { judge, best, number };
+        let mut function = Shrinking { judge, best, number, least: 0 };
         function.dead()?;
         function.statements()?;
         function.values()?;

@@ -1,12 +1,14 @@
 //! A module that begins where one activation of a function began: the program around it is gone.
 
-use super::activation::{Activation, Entry, at_end};
+use super::activation::{Activation, Entry};
 use super::answers::{constant, stubs};
 use super::append::with_function;
+use super::candidate::Candidate;
 use super::error::EditError;
-use super::judge::{Candidate, Judge};
+use super::judge::Judge;
 use super::parts::Parts;
 use super::prune::{Memories, pruned};
+use super::replayed::at_end;
 use super::sections::{Sections, bodies};
 use forkpoint_traces::{Image, MemoryIndex, PAGE, TraceReader};
 use std::collections::BTreeMap;

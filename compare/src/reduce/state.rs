@@ -1,6 +1,6 @@
 //! What a reduction that was ended leaves for the next one to go on from: the smallest module, and what was tried.
 
-use super::judge::Candidate;
+use super::candidate::Candidate;
 use super::reduction::Reduction;
 use crate::error::CompareError;
 use forkpoint_replay::Likeness;
@@ -25,6 +25,8 @@ pub(super) struct State {
     /// Whether the specification leaves it open, once that is known.
     pub open: Option<bool>,
     pub parting: u64,
+    /// Whether the ends of the runs show it.
+    pub shows: bool,
     pub event_limit: Option<u64>,
     pub timeout: Option<Duration>,
     pub tries: u64,
@@ -52,6 +54,7 @@ impl State {
             guard: false,
             open: None,
             parting: 0,
+            shows: false,
             event_limit: None,
             timeout: None,
             tries: 0,

@@ -1,6 +1,7 @@
 //! A reduced module in the forms that a maintainer wants.
 
 use super::reduction::Reduced;
+use super::reproduction::OwnCheck;
 use crate::error::CompareError;
 use forkpoint_replay::printable;
 use std::fmt::Write;
@@ -50,6 +51,7 @@ impl Reduced {
             }
         }
         let _ = writeln!(page, "\n## Command\n\n```sh\n{}\n```\n", line(command.to_string()));
+        page.push_str(&self.without_forkpoint());
         let Some(report) = report else {
             page.push_str(
                 "The reduction was interrupted before a last comparison: the command shows the divergence.\n",
@@ -58,6 +60,41 @@ impl Reduced {
         };
         let _ = writeln!(page, "## First divergence\n\n```text\n{}\n```", report.to_string().trim_end());
         Ok(page)
+    }
+}
+
+impl Reduced {
+    /// The section with the engines' own commands.
+    fn without_forkpoint(&self) -> String {
+        let mut page = "## Without forkpoint\n\n".to_string();
+        let reproduction = match &self.reproduction {
+            Ok(reproduction) => reproduction,
+            Err(why) => {
+                let _ = writeln!(page, "There is no command of the engines alone: {}.\n", line(why.clone()));
+                return page;
+            }
+        };
+        for (name, side) in ["left", "right"].into_iter().zip(&reproduction.sides) {
+            let (engine, expected) = (line(side.engine.clone()), line(side.expected.clone()));
+            let _ = match (&side.command, &side.check) {
+                (Err(why), _) => writeln!(page, "- {name}, {engine}: no command of its own ({})", line(why.clone())),
+                (_, OwnCheck::NotRun) => writeln!(page, "- {name}, {engine}: {expected}"),
+                (_, OwnCheck::Unavailable) => {
+                    writeln!(
+                        page,
+                        "- {name}, {engine}: {expected}. Not checked: the program was not there, or did not end."
+                    )
+                }
+                (_, OwnCheck::Ran { as_expected: true, did }) => {
+                    writeln!(page, "- {name}, {engine}: {expected}. Checked: {did}.")
+                }
+                (_, OwnCheck::Ran { as_expected: false, did }) => {
+                    writeln!(page, "- {name}, {engine}: {expected}. **Not so when it was checked**: {did}.")
+                }
+            };
+        }
+        let _ = writeln!(page, "\n```sh\n{}```\n", reproduction.script(&self.likeness.to_string()));
+        page
     }
 }
 

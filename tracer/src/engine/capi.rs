@@ -26,6 +26,7 @@ use crate::job::{Job, Run, Task};
 use crate::spec::{CapiSpec, host_triple};
 use abi::{Api, Object, Vector};
 use config::Settings;
+pub(crate) use config::{PROPOSALS, WASMER_COMPILERS, WASMTIME_ALLOCATORS, WASMTIME_COMPILERS};
 use forkpoint_traces::EngineInfo;
 use guest::CapiGuest;
 use std::cell::{OnceCell, RefCell};

@@ -30,6 +30,7 @@ use crate::spec::{CommandSpec, Way};
 use asker::Reading;
 use failure::Failure;
 use hosting::Hosting;
+pub(crate) use process::{Go, Status as CommandStatus, run as run_command};
 use std::cell::Cell;
 use std::io;
 use std::path::Path;

@@ -1,8 +1,9 @@
 //! Makes one function smaller.
 
 use crate::reduce::body::{self, Code, Expression, Splice, spliced, zero};
+use crate::reduce::candidate::Candidate;
 use crate::reduce::constants;
-use crate::reduce::judge::{Candidate, Halt, Judge};
+use crate::reduce::judge::{Halt, Judge};
 use crate::reduce::sections::{body_ranges, encoded, with_bodies};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -13,6 +14,8 @@ pub(super) struct Shrinking<'s, 'a> {
     pub judge: &'s mut Judge<'a>,
     pub best: &'s mut Candidate,
     pub number: u32,
+    /// Pieces of fewer bytes stay.
+    pub least: usize,
 }
 
 impl Shrinking<'_, '_> {
@@ -57,9 +60,9 @@ impl Shrinking<'_, '_> {
                     let start = at.saturating_sub(size);
                     let gone: Vec<Splice> =
                         statements[start..at].iter().map(|range| (range.clone(), Vec::new())).collect();
-                    if self.with(&gone)? {
+                    let length: usize = gone.iter().map(|(range, _)| range.len()).sum();
+                    if length >= self.least && self.with(&gone)? {
                         // What lies before them is where it was.
-                        let length: usize = gone.iter().map(|(range, _)| range.len()).sum();
                         statements.drain(start..at);
                         for range in &mut statements[start..] {
                             *range = range.start - length..range.end - length;
@@ -83,13 +86,18 @@ impl Shrinking<'_, '_> {
         })
     }
 
-    /// Replaces expressions by zeros, by their operands, or by nothing.
-    pub fn expressions(&mut self) -> Result<(), Halt> {
+    /// Replaces expressions by zeros, or by nothing.
+    pub fn zeros(&mut self) -> Result<(), Halt> {
         self.judge.phase = "expressions";
         self.replace_each(|expression, _| {
             let zeros = expression.results.iter().map(|ty| zero(*ty)).collect::<Option<Vec<_>>>()?.concat();
             (zeros.len() < expression.bytes.len()).then_some(zeros)
-        })?;
+        })
+    }
+
+    /// Replaces expressions by zeros, by their operands, or by nothing.
+    pub fn expressions(&mut self) -> Result<(), Halt> {
+        self.zeros()?;
         for operand in 0..3 {
             self.replace_each(|expression, body| {
                 match (&expression.results[..], expression.operands.get(operand)) {
@@ -109,6 +117,7 @@ impl Shrinking<'_, '_> {
     /// Tries a replacement for each expression, the longest first, and never for a part of one that was replaced.
     fn replace_each(&mut self, replacement: impl Fn(&Expression, &[u8]) -> Option<Vec<u8>>) -> Result<(), Halt> {
         let mut expressions = self.code().expressions;
+        expressions.retain(|expression| expression.bytes.len() >= self.least);
         expressions.sort_by_key(|expression| std::cmp::Reverse(expression.bytes.len()));
         let mut body = self.bytes();
         // By where they were; what was replaced moves what follows it.

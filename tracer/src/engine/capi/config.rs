@@ -12,16 +12,16 @@ use std::ffi::{CString, c_char, c_void};
 /// them. Others, which not every build of an engine supports, are up to the user.
 ///
 /// Not for Winch, which lacks some of them and then refuses to start.
-const PROPOSALS: &[&str] = &["memory64", "multi_memory", "relaxed_simd", "simd", "tail_call"];
+pub(crate) const PROPOSALS: &[&str] = &["memory64", "multi_memory", "relaxed_simd", "simd", "tail_call"];
 
 /// Wasmtime's baseline compiler.
 pub(super) const WINCH: &str = "winch";
 
 /// Wasmtime's numbers for its compilers and register allocators.
-const WASMTIME_COMPILERS: &[(&str, u8)] = &[("cranelift", 1), ("winch", 2)];
-const WASMTIME_ALLOCATORS: &[(&str, u8)] = &[("backtracking", 0), ("single-pass", 1)];
+pub(crate) const WASMTIME_COMPILERS: &[(&str, u8)] = &[("cranelift", 1), ("winch", 2)];
+pub(crate) const WASMTIME_ALLOCATORS: &[(&str, u8)] = &[("backtracking", 0), ("single-pass", 1)];
 /// Wasmer's numbers for its compilers.
-const WASMER_COMPILERS: &[(&str, u8)] = &[("cranelift", 0), ("llvm", 1), ("singlepass", 2)];
+pub(crate) const WASMER_COMPILERS: &[(&str, u8)] = &[("cranelift", 0), ("llvm", 1), ("singlepass", 2)];
 
 /// The settings, for the trace's header.
 pub(super) type Settings = Vec<(String, String)>;

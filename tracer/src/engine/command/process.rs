@@ -19,15 +19,15 @@ const KEPT: usize = 16 << 10;
 
 /// How a command ended.
 #[derive(Debug, Clone)]
-pub(super) struct Ended {
-    pub(super) status: Status,
+pub(crate) struct Ended {
+    pub(crate) status: Status,
     /// The end of what it wrote to standard error.
-    pub(super) stderr: Vec<u8>,
+    pub(crate) stderr: Vec<u8>,
 }
 
 /// A command's exit status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     Code(i32),
     Signal(i32),
     /// It was ended: the run was to end, or no more was wanted of it.
@@ -49,7 +49,7 @@ impl std::fmt::Display for Status {
 
 /// Whether to go on with a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Go {
+pub(crate) enum Go {
     On,
     End,
 }
@@ -77,7 +77,7 @@ impl Drop for Group {
 ///
 /// # Errors
 /// When it cannot be started, and those of `sink`.
-pub(super) fn run(
+pub(crate) fn run(
     words: &[OsString],
     limit: Option<Duration>,
     stop: &dyn Fn() -> bool,
