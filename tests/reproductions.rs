@@ -15,6 +15,7 @@ fn main() -> ExitCode {
     tests.add("two_libraries_by_their_c_interface", &both, two_libraries_by_their_c_interface);
     tests.add("a_script_for_node", &[PYTHON, Need::Node, old("17.0.0")], a_script_for_node);
     tests.add("a_template_that_is_filled_in", &[PYTHON, Need::Node, old("17.0.0")], a_template_that_is_filled_in);
+    tests.add("commands_are_looked_at_as_they_are", &[Need::Node], commands_are_looked_at_as_they_are);
     tests.run()
 }
 
@@ -75,4 +76,44 @@ fn a_template_that_is_filled_in() {
     let command = format!("command:'{}' -e '{script}' {{module}} --call={{function}}", node());
     let lines = shown("wasmtime-7999-wrong-address.wat", "run 64", &library("17.0.0", ""), &command);
     both_are_as_expected(&lines);
+}
+
+/// Runs a module by Node.js. As a faulty engine it takes a constant for 0.
+const ENGINE: &str = r#"
+import { readFile } from 'node:fs/promises';
+import { WASI } from 'node:wasi';
+const wasi = new WASI({ version: 'preview1', args: [], env: {} });
+const bytes = await readFile(process.argv[2]);
+if (process.argv[3] === 'faulty') {
+  const at = bytes.indexOf(Buffer.from([0xf8, 0xac, 0xd1, 0x11]));
+  if (at >= 0) bytes.set([0x80, 0x80, 0x80, 0], at);
+}
+const instance = await WebAssembly.instantiate(await WebAssembly.compile(bytes), wasi.getImportObject());
+if (instance.exports._start) wasi.start(instance);
+else instance.exports.main();
+"#;
+
+/// Divides by that constant in its fourth call.
+const DIVIDES: &str = r#"(module (memory (export "memory") 1)
+  (func $store (param i32 i32) (i32.store offset=64 (local.get 0) (local.get 1)))
+  (func $work (param $n i32) (result i32)
+    (call $store (local.get $n) (i32.const 5))
+    (if (i32.eq (local.get $n) (i32.const 3))
+      (then (call $store (i32.const 0) (i32.div_u (i32.const 7) (i32.const 0x2345678)))))
+    (i32.add (local.get $n) (i32.const 1)))
+  (func (export "_start") (local $i i32)
+    (loop (local.set $i (call $work (local.get $i))) (br_if 0 (i32.lt_u (local.get $i) (i32.const 10))))))"#;
+
+fn commands_are_looked_at_as_they_are() {
+    let folder = common::folder_with(&[("run.mjs", ENGINE.as_bytes()), ("m.wat", DIVIDES.as_bytes())]);
+    let command = format!("command:'{}' --no-warnings run.mjs {{module}}", node());
+    let faulty = format!("{command} faulty");
+    let arguments = ["reduce", "m.wat", "-o", "small.wat", "--json", "--lhs", &command, "--rhs", &faulty];
+    let ran = run(folder.path(), &arguments);
+    let report: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {}", ran.stderr));
+    assert_eq!((ran.code, &report["likeness"]), (1, &"trap: rhs trap".into()), "{report:#}");
+    assert_eq!((&report["end"], &report["calls"]), (&"minimal".into(), &["main"].into()), "{report:#}");
+    let text = fs::read_to_string(folder.path().join("small.wat")).expect("the reduced module");
+    assert!(report["bytes"].as_u64().is_some_and(|bytes| bytes < 90), "{text}");
 }

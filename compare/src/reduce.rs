@@ -16,6 +16,7 @@ mod error;
 mod inline;
 mod judge;
 mod locals;
+mod log;
 mod parts;
 mod probe;
 mod prune;

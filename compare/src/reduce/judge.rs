@@ -1,6 +1,7 @@
 //! Whether a smaller module still diverges in the same way.
 
 use super::candidate::Candidate;
+use super::log::{Decision, Log};
 use super::quick::Quick;
 use super::reduction::{Reduction, ReductionStatus};
 use super::state::State;
@@ -64,8 +65,10 @@ pub(super) struct Judge<'a> {
     saved: Instant,
     /// Of which call the best candidate is a program of its own: how many callers out.
     pub sliced: Option<usize>,
-    /// Whether it is known whether that call is a program of its own. Before, there is nothing to go on from.
-    pub is_sliced: bool,
+    /// The state where it began to take pieces out. Before, there is nothing to go on from.
+    start: Option<State>,
+    /// What became of each candidate since.
+    log: Log,
     /// Number of candidates that were run.
     pub tries: u64,
     /// What is being done, in words.
@@ -114,7 +117,8 @@ impl<'a> Judge<'a> {
             quick: None,
             saved: Instant::now(),
             sliced: None,
-            is_sliced: false,
+            start: None,
+            log: Log::default(),
             tries: 0,
             phase: "comparing",
             smallest: reduction.module.len(),
@@ -143,22 +147,39 @@ impl<'a> Judge<'a> {
         Ok(compared)
     }
 
-    /// Goes on from an earlier reduction's state. Returns its smallest candidate; `None` if the state is damaged.
-    pub fn go_on_from(&mut self, state: &State) -> Option<Candidate> {
-        let best = state.best()?;
+    /// Goes on from an earlier reduction's state. Returns the candidate that it took pieces from, of which the same will be taken
+    /// again; `None` if the state is damaged.
+    pub fn go_on_from(&mut self, state: State) -> Option<Candidate> {
+        let start = state.start()?;
+        self.log = state.log()?;
         self.target = state.likeness();
         if state.guard {
             self.thorough();
         }
-        (self.open, self.parting, self.tries, self.tried) = (state.open, state.parting, state.tries, state.tried());
-        self.shows = state.shows;
-        self.smallest = best.module.len();
+        (self.open, self.parting, self.shows, self.sliced) = (state.open, state.parting, state.shows, state.sliced);
         for side in &mut self.sides {
             (side.event_limit, side.timeout) = (state.event_limit, state.timeout);
         }
-        (self.sliced, self.is_sliced) = (state.sliced, true);
         self.share_processes();
-        Some(best)
+        self.begin_to_take(&start);
+        self.start = Some(state);
+        Some(start)
+    }
+
+    /// Begins to take pieces from a candidate. A reduction that is ended can be gone on with from here on.
+    pub fn begin(&mut self, start: &Candidate) {
+        let mut state = State::of(self.reduction, &self.target, start);
+        (state.open, state.parting, state.shows, state.sliced) = (self.open, self.parting, self.shows, self.sliced);
+        state.guard = self.settings.guard;
+        (state.event_limit, state.timeout) = (self.sides[0].event_limit, self.sides[0].timeout);
+        self.start = Some(state);
+        self.begin_to_take(start);
+    }
+
+    /// What was tried before is forgotten, so that a reduction that goes on tries the same.
+    fn begin_to_take(&mut self, start: &Candidate) {
+        self.tried = HashSet::from([blake3::hash(&start.module)]);
+        (self.tries, self.smallest) = (0, start.module.len());
     }
 
     fn thorough(&mut self) {
@@ -180,18 +201,10 @@ impl<'a> Judge<'a> {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn save(&mut self, best: &Candidate) -> Result<(), CompareError> {
-        let Some(path) = self.reduction.state.as_ref().filter(|_| self.is_sliced) else { return Ok(()) };
+    pub fn save(&mut self) -> Result<(), CompareError> {
         self.saved = Instant::now();
-        let mut state = State::of(self.reduction, &self.target, best, &self.tried);
-        state.sliced = self.sliced;
-        state.guard = self.settings.guard;
-        state.open = self.open;
-        state.parting = self.parting;
-        state.shows = self.shows;
-        state.event_limit = self.sides[0].event_limit;
-        state.timeout = self.sides[0].timeout;
-        state.tries = self.tries;
+        let (Some(path), Some(state)) = (&self.reduction.state, &mut self.start) else { return Ok(()) };
+        state.set_log(&self.log);
         state.write(path)
     }
 
@@ -237,15 +250,14 @@ impl<'a> Judge<'a> {
         Ok(Program::allocating(name, module, &candidate.calls, *allocator, imports)?)
     }
 
-    /// Whether a candidate diverges like the original. One that was tried before does not.
+    /// Whether a candidate is one to run: it is valid, and was not tried before.
     ///
     /// # Errors
     /// When there is no time left, or the user ended it.
-    pub fn same(&mut self, candidate: &Candidate) -> Result<bool, Halt> {
-        if self.sides[0].interrupt.load(Ordering::Relaxed) {
-            return Err(Halt::Interrupted);
-        }
-        if self.begun.elapsed() > self.reduction.time {
+    fn is_new(&mut self, candidate: &Candidate) -> Result<bool, Halt> {
+        self.go_on()?;
+        // What is only taken again takes no time.
+        if self.begun.elapsed() > self.reduction.time && !self.log.goes_on() {
             return Err(Halt::Time);
         }
         if !self.tried.insert(blake3::hash(&candidate.module)) || !is_valid(&candidate.module) && self.wants_valid {
@@ -253,24 +265,30 @@ impl<'a> Judge<'a> {
         }
         self.tries += 1;
         self.report();
+        Ok(true)
+    }
+
+    fn go_on(&self) -> Result<(), Halt> {
+        match self.sides[0].interrupt.load(Ordering::Relaxed) {
+            true => Err(Halt::Interrupted),
+            false => Ok(()),
+        }
+    }
+
+    /// Runs a candidate.
+    fn decide(&mut self, candidate: &Candidate) -> Decision {
         if self.deputy.is_some_and(|side| self.parting_of(candidate, &self.deputized(side)).is_none()) {
-            return Ok(false);
+            return Decision::Refused;
         }
-        match &mut self.quick {
-            Some(quick) if !quick.passes(candidate) => return Ok(false),
-            Some(quick) if quick.may_take() => {
-                quick.took(candidate);
-                return Ok(true);
-            }
+        match &self.quick {
+            Some(quick) if !quick.passes(candidate) => return Decision::Refused,
+            Some(quick) if quick.may_take() => return Decision::Presumed,
             _ => {}
         }
-        let same = self.compares(candidate);
-        match &mut self.quick {
-            Some(quick) if same => quick.confirmed(candidate),
-            Some(quick) if !quick.is_confirmed() => return Err(Halt::Astray),
-            _ => {}
+        if self.compares(candidate) && self.as_open(candidate) {
+            return Decision::Taken { parting: self.parting, shows: self.last_shows };
         }
-        Ok(same)
+        if self.is_unsure() { Decision::Astray } else { Decision::Refused }
     }
 
     /// Whether a comparison shows that a candidate diverges like the original.
@@ -351,8 +369,11 @@ impl<'a> Judge<'a> {
     }
 
     /// Takes a part of the original's run for the smallest candidate if it diverges like the whole.
+    ///
+    /// # Errors
+    /// When it is halted.
     pub fn accept_slice(&mut self, best: &mut Candidate, slice: Candidate) -> Result<bool, Halt> {
-        let same = self.same(&slice)?;
+        let same = self.is_new(&slice)? && self.compares(&slice);
         if same {
             // The same instructions with the same operands: asking of the slice is cheaper.
             self.open = Some(self.is_open(&slice));
@@ -361,13 +382,41 @@ impl<'a> Judge<'a> {
         Ok(same)
     }
 
-    /// The same, for a candidate that is to become the smallest one.
+    /// The same, for a smaller module that is to become the smallest one.
+    ///
+    /// # Errors
+    /// When it is halted.
     pub fn accept(&mut self, best: &mut Candidate, candidate: Candidate) -> Result<bool, Halt> {
-        let same = self.same(&candidate)? && (self.is_unsure() || self.as_open(&candidate));
-        if same {
-            self.take(best, candidate);
+        if !self.is_new(&candidate)? {
+            return Ok(false);
         }
-        Ok(same)
+        let known = self.log.next(&candidate);
+        let has_quick = self.quick.is_some();
+        let usable = known.filter(|known| has_quick || !matches!(known, Decision::Presumed | Decision::Astray));
+        let decision = match usable {
+            Some(decision) => decision,
+            None => {
+                let decision = self.decide(&candidate);
+                // What was ended by the user decides nothing.
+                self.go_on()?;
+                self.log.note(&candidate, decision);
+                decision
+            }
+        };
+        match (decision, &mut self.quick) {
+            (Decision::Refused | Decision::Confirmed(_), _) => return Ok(false),
+            (Decision::Astray, _) => return Err(Halt::Astray),
+            (Decision::Presumed, Some(quick)) => quick.took(&candidate),
+            (Decision::Presumed, None) => return Ok(false),
+            (Decision::Taken { parting, shows }, quick) => {
+                (self.parting, self.last_shows) = (parting, shows);
+                if let Some(quick) = quick {
+                    quick.confirmed(&candidate);
+                }
+            }
+        }
+        self.take(best, candidate);
+        Ok(true)
     }
 
     /// Candidates are smaller than the best, so where runs of them have not parted by twice its number of events, they are not
@@ -381,7 +430,7 @@ impl<'a> Judge<'a> {
         self.shows = self.last_shows;
         if self.saved.elapsed() > BETWEEN_STATES {
             // It is written again at the end, which says what does not work.
-            let _ = self.save(best);
+            let _ = self.save();
         }
         if !self.settings.guard {
             let most = Some(self.parting.saturating_mul(2).saturating_add(SPARE));
@@ -389,19 +438,37 @@ impl<'a> Judge<'a> {
         }
     }
 
-    /// Whether the best candidate diverges in processes of its own, too. If not, an earlier candidate has damaged the one that it
-    /// ran in, and from now on each has its own.
-    pub fn confirm(&mut self, best: &Candidate) -> bool {
-        let workers = self.sides.each_mut().map(|side| side.workers.take());
-        let found = self.compare(best, self.settings.reruns).ok().flatten();
-        let same =
-            found.is_some_and(|(likeness, _)| likeness == self.target) && (!self.is_unsure() || self.as_open(best));
+    /// Whether the best candidate of a round diverges in processes of its own, too. If not, an earlier candidate has damaged the one
+    /// that it ran in, and from now on each has its own.
+    ///
+    /// # Errors
+    /// When it is halted.
+    pub fn confirm(&mut self, best: &Candidate) -> Result<bool, Halt> {
+        let same = match self.log.next(best) {
+            Some(Decision::Confirmed(same)) => same,
+            _ => {
+                let same = self.diverges_alone(best);
+                self.go_on()?;
+                self.log.note(best, Decision::Confirmed(same));
+                same
+            }
+        };
         if let (Some(quick), true) = (&mut self.quick, same) {
             quick.confirmed(best);
         }
-        if same || self.is_unsure() {
-            self.sides.iter_mut().zip(workers).for_each(|(side, workers)| side.workers = workers);
+        if !same && !self.is_unsure() {
+            self.sides.iter_mut().for_each(|side| side.workers = None);
         }
+        Ok(same)
+    }
+
+    /// Whether a candidate diverges in processes of its own.
+    pub fn diverges_alone(&mut self, candidate: &Candidate) -> bool {
+        let workers = self.sides.each_mut().map(|side| side.workers.take());
+        let found = self.compare(candidate, self.settings.reruns).ok().flatten();
+        let same = found.is_some_and(|(likeness, _)| likeness == self.target);
+        let same = same && (!self.is_unsure() || self.as_open(candidate));
+        self.sides.iter_mut().zip(workers).for_each(|(side, workers)| side.workers = workers);
         same
     }
 

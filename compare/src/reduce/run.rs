@@ -22,7 +22,7 @@ impl<'a> Reduction<'a> {
         let mut judge = Judge::new(self)?;
         let mut best = Candidate::original(self);
         let earlier = self.state.as_deref().map(|path| State::read(self, path)).transpose()?.flatten();
-        let compared = match (&earlier, &self.state) {
+        let compared = match (earlier, &self.state) {
             (Some(state), Some(path)) => {
                 let damaged = || CompareError::DamagedState { path: path.clone() };
                 best = judge.go_on_from(state).ok_or_else(damaged)?;
@@ -37,10 +37,10 @@ impl<'a> Reduction<'a> {
                 if best.in_javascript {
                     return Ok(());
                 }
-                judge.is_sliced = true;
-                if judge.sliced.is_some() {
-                    shrink::unreferenced(&mut judge, &mut best)?;
-                }
+                judge.begin(&best);
+            }
+            if judge.sliced.is_some() {
+                shrink::unreferenced(&mut judge, &mut best)?;
             }
             judge.find_deputy(&best);
             judge.be_quick(&best);
@@ -53,7 +53,7 @@ impl<'a> Reduction<'a> {
                     ended => ended?,
                 };
                 let shared = judge.shares_processes();
-                if judge.confirm(&best) {
+                if judge.confirm(&best)? {
                     confirmed.clone_from(&best);
                     if !smaller {
                         return Ok(());
@@ -81,12 +81,13 @@ impl<'a> Reduction<'a> {
             let why = not_sliced.unwrap_or_else(|| "there was no time to try".to_string());
             return Err(CompareError::NeedsJavaScript { why });
         }
-        if judge.is_unsure() && (end == ReductionEnd::Interrupted || !judge.confirm(&best)) {
+        judge.save()?;
+        let unsure = judge.is_unsure();
+        if unsure && (end == ReductionEnd::Interrupted || !judge.diverges_alone(&best)) {
             judge.go_back(&mut best);
-        } else if end == ReductionEnd::Time && !judge.confirm(&best) {
+        } else if !unsure && end == ReductionEnd::Time && !judge.diverges_alone(&best) {
             best = confirmed;
         }
-        judge.save(&best)?;
         let compared = judge.last(&best);
         let script = compared
             .as_ref()

@@ -1,12 +1,12 @@
-//! What a reduction that was ended leaves for the next one to go on from: the smallest module, and what was tried.
+//! What a reduction that was ended leaves for the next one to go on from: where it began to take pieces, and what became of each.
 
 use super::candidate::Candidate;
+use super::log::Log;
 use super::reduction::Reduction;
 use crate::error::CompareError;
 use forkpoint_replay::Likeness;
 use forkpoint_traces::Hex;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(super) struct State {
     /// What is being reduced: a hash of module, calls and engines.
     of: String,
     likeness: String,
-    /// In hexadecimal.
+    /// The module from which pieces are taken, in hexadecimal.
     module: String,
     calls: Vec<String>,
     pub sliced: Option<usize>,
@@ -29,27 +29,18 @@ pub(super) struct State {
     pub shows: bool,
     pub event_limit: Option<u64>,
     pub timeout: Option<Duration>,
-    pub tries: u64,
-    /// Hashes of the modules that were tried.
-    tried: Vec<String>,
+    /// What became of the candidates since.
+    log: Vec<String>,
 }
 
 impl State {
-    /// The state of a reduction with this candidate.
-    pub fn of(
-        reduction: &Reduction<'_>,
-        likeness: &Likeness,
-        best: &Candidate,
-        tried: &HashSet<blake3::Hash>,
-    ) -> State {
-        // In an order, so that equal states are equal files.
-        let mut tried: Vec<String> = tried.iter().map(|hash| hash.to_hex().to_string()).collect();
-        tried.sort_unstable();
+    /// The state of a reduction in which pieces are taken from this candidate.
+    pub fn of(reduction: &Reduction<'_>, likeness: &Likeness, start: &Candidate) -> State {
         State {
             of: identity(reduction),
             likeness: likeness.0.clone(),
-            module: Hex(&best.module).to_string(),
-            calls: best.calls.iter().map(ToString::to_string).collect(),
+            module: Hex(&start.module).to_string(),
+            calls: start.calls.iter().map(ToString::to_string).collect(),
             sliced: None,
             guard: false,
             open: None,
@@ -57,8 +48,7 @@ impl State {
             shows: false,
             event_limit: None,
             timeout: None,
-            tries: 0,
-            tried,
+            log: Vec::new(),
         }
     }
 
@@ -97,8 +87,8 @@ impl State {
         Likeness(self.likeness.clone())
     }
 
-    /// The smallest candidate; `None` if the file is damaged.
-    pub fn best(&self) -> Option<Candidate> {
+    /// The candidate from which pieces are taken; `None` if the file is damaged.
+    pub fn start(&self) -> Option<Candidate> {
         let digits = self.module.as_bytes().as_chunks::<2>();
         let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
         let module = digits.0.iter().map(byte).collect::<Option<Vec<u8>>>()?;
@@ -106,9 +96,14 @@ impl State {
         digits.1.is_empty().then_some(Candidate { module, calls, in_javascript: false })
     }
 
-    /// What was tried.
-    pub fn tried(&self) -> HashSet<blake3::Hash> {
-        self.tried.iter().filter_map(|hash| blake3::Hash::from_hex(hash).ok()).collect()
+    /// What became of the candidates since; `None` if the file is damaged.
+    pub fn log(&self) -> Option<Log> {
+        Log::read(&self.log)
+    }
+
+    /// Takes over what became of the candidates.
+    pub fn set_log(&mut self, log: &Log) {
+        self.log = log.lines();
     }
 }
 
