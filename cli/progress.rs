@@ -86,6 +86,7 @@ impl Progress for Terminal {
             Doing::SeekingWriter => "seeking the last writer",
             Doing::Narrowing => "narrowing",
             Doing::Calls => "following calls",
+            Doing::Loads => "following loads",
             Doing::RunningPlain => "without recording",
         };
         let records = doing != Doing::RunningPlain;

@@ -3,12 +3,17 @@
 use crate::answer::Answer;
 use crate::args::WhyArgs;
 use crate::files::pair;
-use crate::output::print;
+use crate::output::{print, tell};
+use crate::progress::Terminal;
+use crate::rerun::Rerun;
 use crate::{progress, source_maps};
-use anyhow::{Result, bail};
-use forkpoint_compare::json_line;
-use forkpoint_replay::{Alignment, NanBits, Timeline, WhyReport, first_divergence, printable, value_around, why};
-use forkpoint_traces::{MemoryIndex, Position};
+use anyhow::{Error, Result, bail};
+use forkpoint_compare::{CompareError, Doing, Progress, in_one_line, json_line, loads_before};
+use forkpoint_replay::{
+    Alignment, NanBits, Side, Timeline, Why, WhyReport, first_divergence, printable, value_around, why, why_by_loads,
+};
+use forkpoint_tracer::Request;
+use forkpoint_traces::{Loads, MemoryIndex, Position};
 use std::ops::Range;
 
 /// Runs the command.
@@ -24,7 +29,10 @@ pub fn run(args: &WhyArgs) -> Result<Answer> {
         None => [Position(lhs.len()), Position(rhs.len())],
     };
     let (memory, bytes) = place(args, &mut lhs, moments[0])?;
-    let answer = why(&mut lhs, &mut rhs, memory, bytes.clone(), moments)?;
+    let answer = match args.loads {
+        false => why(&mut lhs, &mut rhs, memory, bytes.clone(), moments)?,
+        true => by_loads(args, [&mut lhs, &mut rhs], memory, bytes.clone(), moments)?,
+    };
     let report = answer.map(|answer| WhyReport::new(&answer, &mut lhs, &mut rhs)).transpose()?;
     drop(shown);
     if args.json {
@@ -39,6 +47,51 @@ pub fn run(args: &WhyArgs) -> Result<Answer> {
         }
     }
     Ok(if report.is_some() { Answer::Diverge } else { Answer::Yes })
+}
+
+/// The answer by what both recordings load when they are run again. Where that is not known, the answer goes by what the traces hold,
+/// and a note says so.
+fn by_loads(
+    args: &WhyArgs,
+    [lhs, rhs]: [&mut Timeline; 2],
+    memory: MemoryIndex,
+    bytes: Range<u64>,
+    moments: [Position; 2],
+) -> Result<Option<Why>> {
+    let mut reruns: [Option<Rerun>; 2] = [None, None];
+    let mut failed: Option<Error> = None;
+    let mut ask = |timeline: &mut Timeline, side: Side, at: Position| {
+        let told = loads(args, timeline, &mut reruns[side.index()], side, at);
+        told.map_err(|error| match error.downcast_ref() {
+            Some(CompareError::Interrupted { .. }) => failed = Some(error),
+            _ => tell(&format!("note: {side}: {}", in_one_line(error.as_ref()))),
+        })
+        .ok()
+        .filter(|_| failed.is_none())
+    };
+    let answer = why_by_loads(lhs, rhs, memory, bytes, moments, &mut ask)?;
+    failed.map_or(Ok(answer), Err)
+}
+
+/// What one side loaded before an event.
+fn loads(
+    args: &WhyArgs,
+    timeline: &mut Timeline,
+    rerun: &mut Option<Rerun>,
+    side: Side,
+    at: Position,
+) -> Result<Loads> {
+    let (file, engine) = match side {
+        Side::Lhs => (&args.lhs, args.engine.as_ref()),
+        Side::Rhs => (args.rhs.as_ref().unwrap_or(&args.lhs), args.rhs_engine.as_ref()),
+    };
+    let rerun = match rerun {
+        Some(rerun) => rerun,
+        None => rerun.insert(Rerun::new(timeline.trace_mut(), file, engine)?),
+    };
+    let request = Request { timeout: args.timeout.0, ..rerun.request.clone() };
+    Terminal.run(Doing::Loads, &rerun.program, &request);
+    Ok(loads_before(timeline, &rerun.program, &request, at)?)
 }
 
 /// The bytes that are asked about: a range, a variable, or the value around an address.

@@ -47,6 +47,41 @@ fn a_difference_is_followed_through_loads_and_copies() {
 }
 
 #[test]
+fn with_a_rerun_loads_are_followed() {
+    let folder = two_runs();
+    let ran = common::run(folder.path(), &["why", "a.fpt", "b.fpt", "--of", "300", "--loads", "--json"]);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let step = |step: &Value| {
+        let by = step["loaded_by"]["instruction"].as_str().unwrap_or_default().to_string();
+        (step["address"].as_u64().unwrap(), step["evidence"].as_str().unwrap().to_string(), by)
+    };
+    let steps: Vec<_> = report["chains"][0]["steps"].as_array().unwrap().iter().map(step).collect();
+    let expected =
+        [(300, "asked", ""), (200, "loaded-before", "i32.load"), (100, "copied", ""), (16, "loaded", "i32.load")];
+    assert_eq!(steps, expected.map(|(address, evidence, by)| (address, evidence.to_string(), by.to_string())));
+    assert_eq!(report["chains"][0]["end"], "first-divergence");
+
+    let text =
+        common::run(folder.path(), &["why", "a.fpt", "b.fpt", "--of", "300", "--loads", "--rhs-engine", "wasmi"])
+            .stdout;
+    assert!(text.contains("loaded from there as they were stored, by `i32.load` in _start at 0x"), "{text}");
+}
+
+#[test]
+fn where_no_rerun_can_tell_loads_a_note_says_so() {
+    let folder = two_runs();
+    let arguments = ["why", "a.fpt", "b.fpt", "--of", "300", "--loads", "--engine", "command:false {module}"];
+    let ran = common::run(folder.path(), &arguments);
+    assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
+    assert!(ran.stderr.starts_with("note: lhs: the program that runs the engine command:false"), "{}", ran.stderr);
+    assert!(ran.stdout.contains("both values stood there: probably loaded"), "{}", ran.stdout);
+    let ran = common::run(folder.path(), &["why", "a.fpt", "b.fpt", "--of", "300", "--engine", "wasmi"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--loads"), "{}", ran.stderr);
+}
+
+#[test]
 fn equal_bytes_need_no_explanation() {
     let folder = two_runs();
     let ran = common::run(folder.path(), &["why", "a.fpt", "b.fpt", "--of", "64..72"]);

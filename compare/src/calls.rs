@@ -21,7 +21,7 @@ pub fn calls_around(
     request: &Request,
     around: Position,
 ) -> Result<CallWindow, CompareError> {
-    let recorded = run(recording, program, request, around, None)?;
+    let recorded = run(recording, program, request, stack(recording, around, None))?;
     let told = recorded.stack.unwrap_or_default();
     if recorded.outcome == Outcome::Interrupted && told.whole {
         return Err(CompareError::Interrupted { engine: request.engine.to_string() });
@@ -46,7 +46,7 @@ pub fn far_step(
     from: Position,
     step: FarStep,
 ) -> Result<Option<Position>, CompareError> {
-    let recorded = run(recording, program, request, from, Some(step))?;
+    let recorded = run(recording, program, request, stack(recording, from, Some(step)))?;
     if recorded.outcome == Outcome::Interrupted && recorded.step.is_none() {
         return Err(CompareError::Interrupted { engine: request.engine.to_string() });
     }
@@ -61,13 +61,17 @@ fn none<T>(why: &str) -> Result<T, CompareError> {
     Err(CompareError::NoCalls { why: why.to_string() })
 }
 
-/// Runs a recording again with notes of calls, for those around an event or for where a step from it leads.
-fn run(
+/// Asks for the calls around an event, or for where a step from it leads.
+fn stack(recording: &Timeline, around: Position, step: Option<FarStep>) -> Ask {
+    Ask::Stack { around, step, frame_bases: recording.symbols().frame_bases() }
+}
+
+/// Runs a recording again and asks for what it does not hold.
+pub(crate) fn run(
     recording: &Timeline,
     program: &Program,
     request: &Request,
-    around: Position,
-    step: Option<FarStep>,
+    ask: Ask,
 ) -> Result<Recorded, CompareError> {
     if recording.trace().header().program.is_some() {
         return none("it is a program of several modules, whose calls of each other are not followed");
@@ -84,7 +88,6 @@ fn run(
     if request.engine.needs_reference() {
         return none("this engine can only be asked for events, one question a run");
     }
-    let ask = Ask::Stack { around, step, frame_bases: recording.symbols().frame_bases() };
     let request = Request {
         options: Options { ask, ..request.options.clone() },
         keep: Keep::Full,
@@ -92,11 +95,15 @@ fn run(
         output_streams: Stdio::Null,
         ..request.clone()
     };
-    record(program, &request, &[])
+    record(program, &request, &[]).map_err(|error| match error {
+        // Nobody keeps what was recorded so far.
+        CompareError::CutOff { source, .. } => (*source).into(),
+        error => error,
+    })
 }
 
 /// Refuses what a rerun tells of events up to `last` if it did something else than the recording before.
-fn refuse_another(
+pub(crate) fn refuse_another(
     recording: &mut Timeline,
     request: &Request,
     outcome: Outcome,

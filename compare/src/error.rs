@@ -29,6 +29,12 @@ pub enum CompareError {
         /// Why.
         why: String,
     },
+    /// What was loaded before an event cannot be told.
+    #[error("what was loaded is not known: {why}")]
+    NoLoads {
+        /// Why.
+        why: String,
+    },
     /// More of a recording's events cannot be told.
     #[error("what the recording leaves out is not known: {why}")]
     NoWindow {

@@ -49,6 +49,7 @@ mod guard;
 mod host;
 mod json;
 mod ladder;
+mod loads;
 mod narrow;
 mod nondeterminism;
 mod progress;
@@ -76,6 +77,7 @@ pub use files::{
 pub use guard::{Guard, Unsteady};
 pub use host::{HostMode, OwnHost, OwnHosts};
 pub use json::{json_indented, json_line};
+pub use loads::loads_before;
 pub use nondeterminism::Nondeterminism;
 pub use progress::{Doing, Progress, Silent};
 pub use record::{record, record_app};

@@ -18,6 +18,8 @@ pub enum Doing {
     Narrowing,
     /// It runs once more, to find out which functions were active.
     Calls,
+    /// It runs once more, to find out what was loaded.
+    Loads,
     /// It runs without recording.
     RunningPlain,
 }

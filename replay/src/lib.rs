@@ -105,4 +105,7 @@ pub use timeline::{Appearance, Timeline};
 pub use typed::{Number, NumberType, TypedValue, decimal};
 pub use verdict::Verdict;
 pub use verify::{Fault, Verified, verify, verify_with};
-pub use why::{Chain, ChainEnd, ChainLink, ChainReport, ChainStep, Evidence, Why, WhyReport, value_around, why};
+pub use why::{
+    Chain, ChainEnd, ChainLink, ChainReport, ChainStep, Evidence, LoadPlace, LoadsOf, Why, WhyReport, value_around,
+    why, why_by_loads,
+};

@@ -2,10 +2,13 @@
 //!
 //! A trace has what was stored and not what was loaded. So a link of a chain comes with its [`Evidence`]: a copy says where
 //! its bytes come from; two values that stood together somewhere else were probably loaded there; otherwise any byte that
-//! differed may have been read, and those written last are tried. The strongest evidence and the shortest chain come first.
+//! differed may have been read, and those written last are tried. Where a rerun tells what was loaded, nothing is guessed. The
+//! strongest evidence and the shortest chain come first.
 //!
 //! To get started: [`why`].
 
+mod chain;
+mod loaded;
 mod report;
 mod sources;
 
@@ -14,13 +17,14 @@ use crate::error::ReplayError;
 use crate::nan::NanBits;
 use crate::side::Side;
 use crate::timeline::Timeline;
+pub use chain::{Chain, ChainEnd, ChainLink, Evidence, LoadPlace, Why};
 use forkpoint_traces::{Event, HostEvent, MemoryIndex, Position, TraceError};
+use loaded::KnownLoads;
+pub use loaded::LoadsOf;
 pub use report::{ChainReport, ChainStep, WhyReport};
-use serde::Serialize;
 use sources::Source;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
-use std::fmt;
 use std::ops::Range;
 
 /// Most links that are looked at.
@@ -32,111 +36,6 @@ const MOST_VALUE: u64 = 16;
 /// Most chains of an answer.
 const MOST_CHAINS: usize = 3;
 
-/// What speaks for it that a difference came from some bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Evidence {
-    /// It is what was asked about.
-    Asked,
-    /// They were copied: certain.
-    Copied,
-    /// The two values that differ stood there when they were stored: probable.
-    SameValues,
-    /// The same bytes differed before, and were written again: probable where a value is updated.
-    Updated,
-    /// They differed then, and were written last of what did: possible.
-    Recent,
-}
-
-impl Evidence {
-    /// How long a link of this evidence makes a chain.
-    fn length(self) -> u32 {
-        match self {
-            Evidence::Asked | Evidence::Copied => 1,
-            Evidence::SameValues => 2,
-            Evidence::Updated => 3,
-            Evidence::Recent => 8,
-        }
-    }
-}
-
-impl fmt::Display for Evidence {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Evidence::Asked => "asked about",
-            Evidence::Copied => "copied from there",
-            Evidence::SameValues => "both values stood there: probably loaded",
-            Evidence::Updated => "differed before it was written again: probably updated",
-            Evidence::Recent => "differed then, and was written last: possibly loaded",
-        })
-    }
-}
-
-/// One link: bytes that differed, and the events that wrote them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChainLink {
-    /// The memory.
-    pub memory: MemoryIndex,
-    /// The bytes.
-    pub bytes: Range<u64>,
-    /// The last event that wrote any of them, on the left and on the right; `None` if there is none.
-    pub writers: [Option<Position>; 2],
-    /// What speaks for it that the link before came from here.
-    pub evidence: Evidence,
-}
-
-/// Where a chain ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ChainEnd {
-    /// At the first divergence: before it the runs are equal.
-    FirstDivergence,
-    /// Memory was equal when the values were stored: the engines computed them differently, or they came by locals, globals or
-    /// the operand stack, which a trace does not have.
-    EqualMemory,
-    /// Different instructions wrote the bytes, or only one side did: the runs had taken different paths.
-    OtherPath,
-    /// The host wrote them.
-    Host,
-    /// No event wrote them.
-    NotWritten,
-    /// Who wrote them is among the events that a trace leaves out.
-    LeftOut,
-}
-
-impl fmt::Display for ChainEnd {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            ChainEnd::FirstDivergence => "the first divergence: before it the runs are equal",
-            ChainEnd::EqualMemory => {
-                "all memory was equal then: the engines computed it differently, or it came by locals, globals or the operand stack, which stores do not show"
-            }
-            ChainEnd::OtherPath => "the runs had taken different paths: what decided that, stores do not show",
-            ChainEnd::Host => "the host wrote it",
-            ChainEnd::NotWritten => "no event wrote it",
-            ChainEnd::LeftOut => "the writer is among the events that the trace leaves out",
-        })
-    }
-}
-
-/// A way that a difference may have come, backward in time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain {
-    /// The links, the bytes that were asked about first.
-    pub links: Vec<ChainLink>,
-    /// What is before the last one.
-    pub end: ChainEnd,
-}
-
-/// Why bytes differ.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Why {
-    /// The chains that were found: those that reach the first divergence, then others; of each, the best first.
-    pub chains: Vec<Chain>,
-    /// Whether there were more links than are looked at.
-    pub cut_short: bool,
-}
-
 /// Bytes that are still to be explained, and the links that lead to them.
 struct Open {
     length: u32,
@@ -146,6 +45,7 @@ struct Open {
     bytes: Range<u64>,
     moments: [Position; 2],
     evidence: Evidence,
+    loaded: Option<LoadPlace>,
     links: Vec<ChainLink>,
 }
 
@@ -159,7 +59,7 @@ struct Linked {
 /// What is before a link.
 enum Before {
     End(ChainEnd),
-    Sources(Vec<Source>, [Position; 2]),
+    Sources(Vec<Source>),
 }
 
 /// Follows bytes that differ before the events at `moments` (left and right) back to where the runs part. `None` if they are
@@ -187,6 +87,21 @@ pub fn why(
     bytes: Range<u64>,
     moments: [Position; 2],
 ) -> Result<Option<Why>, ReplayError> {
+    why_by_loads(lhs, rhs, memory, bytes, moments, &mut |_, _, _| None)
+}
+
+/// The same, with what `loads` tells.
+///
+/// # Errors
+/// Those of [`why`].
+pub fn why_by_loads<'a>(
+    lhs: &'a mut Timeline,
+    rhs: &'a mut Timeline,
+    memory: MemoryIndex,
+    bytes: Range<u64>,
+    moments: [Position; 2],
+    loads: &'a mut LoadsOf<'a>,
+) -> Result<Option<Why>, ReplayError> {
     let Found { divergence, nan, .. } = first_divergence(lhs, rhs, NanBits::default())?;
     let first = [divergence.map(|divergence| divergence.position), nan.map(|nan| nan.first)];
     let first = first.into_iter().flatten().min();
@@ -195,8 +110,18 @@ pub fn why(
     if !sources::differ(lhs, rhs, memory, &bytes) {
         return Ok(None);
     }
-    let mut search = Search { lhs, rhs, first, open: BinaryHeap::new(), seen: HashSet::new(), number: 0, looked: 0 };
-    search.push(Open { length: 0, number: 0, memory, bytes, moments, evidence: Evidence::Asked, links: Vec::new() });
+    let mut search = Search {
+        lhs,
+        rhs,
+        loads: KnownLoads::new(loads),
+        first,
+        open: BinaryHeap::new(),
+        seen: HashSet::new(),
+        number: 0,
+        looked: 0,
+    };
+    let (evidence, loaded) = (Evidence::Asked, None);
+    search.push(Open { length: 0, number: 0, memory, bytes, moments, evidence, loaded, links: Vec::new() });
     search.run().map(Some)
 }
 
@@ -226,6 +151,7 @@ pub fn value_around(
 struct Search<'a> {
     lhs: &'a mut Timeline,
     rhs: &'a mut Timeline,
+    loads: KnownLoads<'a>,
     first: Option<Position>,
     open: BinaryHeap<Reverse<Open>>,
     /// Writers that have been looked at: another way to them is longer.
@@ -257,11 +183,12 @@ impl Search<'_> {
                         break;
                     }
                 }
-                Before::Sources(sources, moments) => {
-                    for Source { memory, bytes, evidence, rank } in sources {
-                        // What was written last was most probably read.
+                Before::Sources(sources) => {
+                    for Source { memory, bytes, moments, evidence, loaded, rank } in sources {
+                        // What was written or loaded last was most probably read.
                         let length = length.saturating_add(2 * rank * evidence.length());
-                        self.push(Open { length, number: 0, memory, bytes, moments, evidence, links: links.clone() });
+                        let links = links.clone();
+                        self.push(Open { length, number: 0, memory, bytes, moments, evidence, loaded, links });
                     }
                 }
             }
@@ -274,7 +201,7 @@ impl Search<'_> {
 
     /// Finds the writers of bytes, and what is before them; `None` if another way has come to these.
     fn link(&mut self, open: Open) -> Result<Option<Linked>, ReplayError> {
-        let Open { length, memory, bytes, moments, evidence, mut links, .. } = open;
+        let Open { length, memory, bytes, moments, evidence, loaded, mut links, .. } = open;
         let mut left_out = false;
         let mut writers = [None; 2];
         for side in Side::BOTH {
@@ -287,7 +214,14 @@ impl Search<'_> {
         if !self.seen.insert(writers) && !left_out {
             return Ok(None);
         }
-        links.push(ChainLink { memory, bytes: bytes.clone(), writers, evidence });
+        links.push(ChainLink { memory, bytes: bytes.clone(), writers, evidence, loaded });
+        if loaded.is_some() {
+            self.lhs.seek(moments[0])?;
+            self.rhs.seek(moments[1])?;
+            if !sources::differ(self.lhs, self.rhs, memory, &bytes) {
+                return Ok(Some(Linked { links, length, before: Before::End(ChainEnd::WrongLoad) }));
+            }
+        }
         let before = match (left_out, writers) {
             (true, _) => Before::End(ChainEnd::LeftOut),
             (false, [None, None]) => Before::End(ChainEnd::NotWritten),
@@ -310,7 +244,22 @@ impl Search<'_> {
     /// What is before two events that wrote the bytes.
     fn before(&mut self, bytes: &Range<u64>, writers: [Position; 2]) -> Result<Before, ReplayError> {
         let (left, right) = (self.lhs.event(writers[0])?, self.rhs.event(writers[1])?);
-        if left.site() != right.site() || left.written() != right.written() {
+        if left.site() != right.site() {
+            return Ok(Before::End(ChainEnd::OtherPath));
+        }
+        let values = [&left, &right].map(|event| event.bytes().unwrap_or_default());
+        let is_copy = matches!(left, Event::Copy { .. }) && left.written() == right.written();
+        if left.site().is_some() && !is_copy {
+            let told = self.loads.told([&mut *self.lhs, &mut *self.rhs], writers, values);
+            if let Some(told) = told {
+                return Ok(match (told.loads.is_empty(), told.parted) {
+                    (true, true) => Before::End(ChainEnd::OtherPath),
+                    (true, false) => Before::End(ChainEnd::EqualLoads),
+                    (false, _) => Before::Sources((0..).zip(told.loads).map(Source::loaded).collect()),
+                });
+            }
+        }
+        if left.written() != right.written() {
             return Ok(Before::End(ChainEnd::OtherPath));
         }
         let ends = match (&left, &right) {
@@ -328,7 +277,7 @@ impl Search<'_> {
         let found = sources::of(self.lhs, self.rhs, [&left, &right], bytes, writers)?;
         Ok(match found.is_empty() {
             true => Before::End(ChainEnd::EqualMemory),
-            false => Before::Sources(found, writers),
+            false => Before::Sources(found),
         })
     }
 }

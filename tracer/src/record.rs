@@ -24,6 +24,7 @@ mod invocation;
 mod javascript;
 mod launch;
 mod linked;
+mod loads;
 mod marks;
 mod mismatches;
 mod native;

@@ -58,6 +58,7 @@ mod image;
 mod index;
 mod keyframe;
 mod limits;
+mod loads;
 mod milestone;
 mod native;
 mod op;
@@ -93,6 +94,7 @@ pub use ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, Positi
 pub use image::{CorruptEvent, Image, MEMORY_VARIABLE, MemorySize};
 pub use index::{ChunkEntry, DigestOf, EngineWords, EventDigests, Place};
 pub use limits::{MAX_CHUNK_EVENTS, MAX_PUT};
+pub use loads::{Load, Loads};
 pub use milestone::{GlobalState, MemoryState, Milestone};
 pub use native::{NativeFunction, NativePoint};
 pub use op::{MemoryOp, Shape, ValueType};

@@ -1,8 +1,8 @@
 //! Chains in words and as data.
 
-use super::{Chain, ChainEnd, Evidence, Why};
+use super::chain::{Chain, ChainEnd, Evidence, Why};
 use crate::error::ReplayError;
-use crate::report::EventReport;
+use crate::report::{EventReport, SiteReport};
 use crate::side::Side;
 use crate::symbols::Variable;
 use crate::timeline::Timeline;
@@ -45,6 +45,9 @@ pub struct ChainStep {
     pub variable: Option<Variable>,
     /// What speaks for it that the step before came from here.
     pub evidence: Evidence,
+    /// The instruction that loaded them, where a rerun tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded_by: Option<SiteReport>,
     /// The last event that wrote them on the left.
     pub lhs: Option<EventReport>,
     /// The one on the right.
@@ -85,6 +88,7 @@ impl ChainReport {
                 length: link.bytes.end - link.bytes.start,
                 variable: symbols.variable(link.memory, &link.bytes),
                 evidence: link.evidence,
+                loaded_by: link.loaded.map(|load| SiteReport::at(load.func, load.offset, &symbols)),
                 lhs: left,
                 rhs: right,
             });
@@ -138,7 +142,8 @@ impl ChainStep {
         let memory = if self.memory.0 == 0 { String::new() } else { format!("memory {} ", self.memory.0) };
         let name = self.variable.as_ref().map_or(String::new(), |variable| format!(" {variable}"));
         let count = if self.length == 1 { "1 byte".to_string() } else { format!("{} bytes", self.length) };
-        format!("{count} at {memory}{:#x}{name}: {}", self.address, self.evidence)
+        let by = self.loaded_by.as_ref().map_or(String::new(), |site| format!(", by {site}"));
+        format!("{count} at {memory}{:#x}{name}: {}{by}", self.address, self.evidence)
     }
 
     /// The writer on a side in one line; without its place, if the other side has the same.

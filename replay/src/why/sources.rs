@@ -1,6 +1,7 @@
 //! Where the values of two events may come from: bytes of memory that differed when they were stored.
 
-use super::Evidence;
+use super::chain::{Evidence, LoadPlace, MOST_SOURCES};
+use super::loaded::LoadedFrom;
 use crate::error::ReplayError;
 use crate::pages;
 use crate::timeline::Timeline;
@@ -13,9 +14,6 @@ const MOST_STRETCHES: usize = 256;
 /// Most bytes of a stretch that are looked at.
 const MOST_BYTES: u64 = 4096;
 
-/// Most sources of one link.
-const MOST_SOURCES: usize = 3;
-
 /// Longer values are compared by their first bytes.
 const MOST_VALUE: u64 = 16;
 
@@ -23,9 +21,20 @@ const MOST_VALUE: u64 = 16;
 pub(super) struct Source {
     pub(super) memory: MemoryIndex,
     pub(super) bytes: Range<u64>,
+    /// Before which events they differed.
+    pub(super) moments: [Position; 2],
     pub(super) evidence: Evidence,
+    pub(super) loaded: Option<LoadPlace>,
     /// How many other sources with this evidence were written after it.
     pub(super) rank: u32,
+}
+
+impl Source {
+    /// Bytes that were loaded, as one of those with a number.
+    pub(super) fn loaded((rank, from): (u32, LoadedFrom)) -> Source {
+        let LoadedFrom { memory, bytes, place, evidence } = from;
+        Source { memory, bytes, moments: place.before, evidence, loaded: Some(place), rank }
+    }
 }
 
 /// Whether bytes differ between the two memories as they are.
@@ -67,7 +76,9 @@ pub(super) fn of(
         return Ok(Vec::from_iter(copied.then_some(Source {
             memory: *source_memory,
             bytes: from,
+            moments: writers,
             evidence: Evidence::Copied,
+            loaded: None,
             rank: 0,
         })));
     }
@@ -80,7 +91,7 @@ pub(super) fn of(
                 Some(bytes) => (bytes, Evidence::SameValues),
                 None => (stretch, Evidence::Recent),
             };
-            found.push(Source { memory, bytes, evidence, rank: 0 });
+            found.push(Source { memory, bytes, moments: writers, evidence, loaded: None, rank: 0 });
         }
     }
     if found.iter().any(|source| source.evidence == Evidence::SameValues) {

@@ -196,10 +196,11 @@ impl<'m> BodyRewriter<'m> {
             let end = reader.original_position();
             let runs = reachable;
             let outermost = self.frames.is_empty();
-            let (mut again, mut stale) = (None, false);
+            let (mut again, mut stale, mut load) = (None, false, None);
             if runs {
                 again = self.mark_before(function, &op, at);
                 stale = self.before_others(function, &op, at);
+                load = self.before_load(function, &op, at);
                 self.fix_relaxed(function, &op, at, end);
                 if let Some(exits) = exits {
                     self.before_leaving(function, exits, &op, at);
@@ -268,6 +269,9 @@ impl<'m> BodyRewriter<'m> {
             }
             if runs {
                 self.after_float(function, &op, at, end);
+                if let Some(load) = load {
+                    self.after_load(function, &load, at, end);
+                }
                 if stale {
                     self.after_others(function, at, end);
                 }

@@ -1,6 +1,6 @@
 //! Marks: places in the code, and why they are named.
 
-use forkpoint_traces::{CodeOffset, FuncIndex, ValueType};
+use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, ValueType};
 
 /// A place that the code names, by its number: its index in [`Instrumented::marks`](super::Instrumented::marks) plus 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +30,15 @@ pub enum Marked {
     FrameBase,
     /// It ends.
     Leave,
+    /// The instruction has loaded: its address without the static offset, and what it read.
+    Load {
+        /// The memory.
+        memory: MemoryIndex,
+        /// The static offset.
+        static_offset: u64,
+        /// Bytes that it reads.
+        width: u8,
+    },
     /// It may be back from an exception in a function that it called.
     Back,
 }

@@ -76,6 +76,7 @@ mod floats;
 mod instrumented;
 mod interface;
 mod layout;
+mod loads;
 mod locals;
 mod machinery;
 mod mark;

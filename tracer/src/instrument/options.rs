@@ -132,12 +132,22 @@ pub enum Ask {
         /// For functions with a frame base in debug information, the local that holds it.
         frame_bases: BTreeMap<FuncIndex, u32>,
     },
+    /// What was loaded before an event: a note for each load.
+    Loads {
+        /// The event.
+        before: Position,
+    },
 }
 
 impl Ask {
     /// Whether the code sends notes.
     pub(super) fn takes_notes(&self) -> bool {
-        self.window().is_some() || self.is_stack()
+        self.window().is_some() || self.is_stack() || self.notes_loads()
+    }
+
+    /// Whether loads are noted.
+    pub(super) fn notes_loads(&self) -> bool {
+        matches!(self, Ask::Loads { .. })
     }
 
     /// Whether the question is which functions are active.
@@ -162,7 +172,7 @@ impl Ask {
     pub(crate) fn window(&self) -> Option<&Range<u64>> {
         match self {
             Ask::Nans { window } | Ask::Calls { window } => Some(window),
-            Ask::Nothing | Ask::Places { .. } | Ask::Stack { .. } => None,
+            Ask::Nothing | Ask::Places { .. } | Ask::Stack { .. } | Ask::Loads { .. } => None,
         }
     }
 }
@@ -197,6 +207,7 @@ impl Options {
             Ask::Places { .. } => Some("markers before instructions that can trap"),
             Ask::Nans { .. } => Some("notes of NaNs"),
             Ask::Calls { .. } | Ask::Stack { .. } => Some("notes of calls and returns"),
+            Ask::Loads { .. } => Some("notes of loads"),
         };
         let canonical = self.canonical_nans.then_some("canonical NaNs");
         let relaxed = self.fixed_relaxed.then_some("fixed relaxed SIMD");

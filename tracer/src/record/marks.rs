@@ -1,9 +1,10 @@
 //! What marks are for: the place where a run ended, the places of host calls, and notes.
 
+use super::loads::LoadNotes;
 use super::stack::StackNotes;
 use super::stack_step::StepNotes;
 use crate::instrument::{Ask, Instrumented, Mark, Options, Style};
-use forkpoint_traces::{CallSteps, HostEvent, Place, Position};
+use forkpoint_traces::{CallSteps, HostEvent, Loads, Place, Position};
 use std::ops::Range;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -93,6 +94,8 @@ pub(super) struct Marks {
     stack: Option<StackNotes>,
     /// Where a step leads, where that is requested.
     step: Option<StepNotes>,
+    /// The last loads, where they are requested.
+    loads: Option<LoadNotes>,
 }
 
 fn place(mark: &Mark) -> Place {
@@ -122,6 +125,10 @@ impl Marks {
             },
             step: match options.ask {
                 Ask::Stack { around, step: Some(step), .. } => Some(StepNotes::new(around, step)),
+                _ => None,
+            },
+            loads: match options.ask {
+                Ask::Loads { before } => Some(LoadNotes::new(before)),
                 _ => None,
             },
         }
@@ -200,6 +207,12 @@ impl Marks {
             }
             return;
         }
+        if let Some(loads) = &mut self.loads {
+            if let Some(mark) = self.marks.get((number as usize).wrapping_sub(1)) {
+                loads.note(mark, words, events);
+            }
+            return;
+        }
         if self.notes.count == MOST_NOTES {
             self.notes.cut = true;
             return;
@@ -225,12 +238,18 @@ impl Marks {
     /// Whether there are more notes than are taken, so that the run need not go on after so many events.
     pub(super) fn enough(&mut self, events: u64) -> bool {
         let stack = self.stack.as_mut().is_some_and(|stack| stack.enough(events));
-        self.notes.cut || stack || self.step.as_mut().is_some_and(|step| step.enough(events))
+        let loads = self.loads.as_ref().is_some_and(|loads| loads.enough(events));
+        self.notes.cut || stack || loads || self.step.as_mut().is_some_and(|step| step.enough(events))
     }
 
     /// Where the step leads that was requested, when the run is over after so many events.
     pub(super) fn finish_step(&mut self, events: u64) -> Option<Option<Position>> {
         self.step.take()?.finish(events)
+    }
+
+    /// The last loads before a position, where they were requested.
+    pub(super) fn finish_loads(&mut self) -> Option<Loads> {
+        Some(self.loads.take()?.finish())
     }
 
     /// The active functions around a position, where they were requested, when the run is over after so many events.
@@ -268,6 +287,7 @@ mod tests {
             notes: Notes { window, ..Notes::default() },
             step: None,
             stack: None,
+            loads: None,
         };
         words.for_each(|word| marks.note(1, [word, 0], 7));
         marks.finish()

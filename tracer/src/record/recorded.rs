@@ -3,7 +3,7 @@
 use super::{FoundWriter, Mismatches, Notes};
 use crate::instrument::RunDigest;
 use crate::values::WasmValue;
-use forkpoint_traces::{CallSteps, GlobalState, MemoryState, Outcome, Position, TrapKind};
+use forkpoint_traces::{CallSteps, GlobalState, Loads, MemoryState, Outcome, Position, TrapKind};
 use std::time::Duration;
 
 /// What became of one call.
@@ -50,6 +50,8 @@ pub struct Recorded {
     pub stack: Option<CallSteps>,
     /// Where the step leads that the request asks for, if anywhere; `None` where the run ended before that was known.
     pub step: Option<Option<Position>>,
+    /// The last loads before the event whose loads were requested.
+    pub loads: Option<Loads>,
     /// The last writer of the bytes that the request seeks one of, if there was one.
     pub writer: Option<FoundWriter>,
     /// Wall-clock time of the engine's processes.

@@ -177,7 +177,7 @@ impl StackNotes {
                     self.active.push(raw);
                 }
             }
-            Some(Marked::Result(..) | Marked::Place | Marked::Nan(_)) => {}
+            Some(Marked::Result(..) | Marked::Place | Marked::Nan(_) | Marked::Load { .. }) => {}
         }
     }
 
@@ -224,7 +224,7 @@ fn step(raw: &Raw, marks: &[Mark]) -> Option<CallStep> {
         Marked::FrameBase => CallStep::FrameBase(raw.words[0]),
         Marked::Leave => CallStep::Leave { depth },
         Marked::Back => CallStep::Back { depth },
-        Marked::Place | Marked::Nan(_) => return None,
+        Marked::Place | Marked::Nan(_) | Marked::Load { .. } => return None,
     })
 }
 

@@ -388,3 +388,108 @@ fn where_an_exception_is_caught_the_depth_is_noted() {
         assert_eq!(notes.last(), Some(&(2, Marked::Leave, 0)), "{style:?}");
     }
 }
+
+/// A function with one load of each kind, from addresses and with offsets that tell them apart, and what each reads.
+fn all_loads() -> (String, Vec<(u64, u8, u64)>) {
+    // Byte `n` of memory is `n`, for 64 bytes, with high bits for signs.
+    let byte = |at: u64| (at as u8) | 0x80;
+    let value =
+        |at: u64, width: u8| (0..u64::from(width)).rev().fold(0, |value, n| value << 8 | u64::from(byte(at + n)));
+    let (mut code, mut expected) = (String::new(), Vec::new());
+    let scalars = [
+        ("i32.load", 4),
+        ("i64.load", 8),
+        ("f32.load", 4),
+        ("f64.load", 8),
+        ("i32.load8_s", 1),
+        ("i32.load8_u", 1),
+        ("i32.load16_s", 2),
+        ("i32.load16_u", 2),
+        ("i64.load8_s", 1),
+        ("i64.load8_u", 1),
+        ("i64.load16_s", 2),
+        ("i64.load16_u", 2),
+        ("i64.load32_s", 4),
+        ("i64.load32_u", 4),
+        ("v128.load8x8_s", 8),
+        ("v128.load8x8_u", 8),
+        ("v128.load16x4_s", 8),
+        ("v128.load16x4_u", 8),
+        ("v128.load32x2_s", 8),
+        ("v128.load32x2_u", 8),
+        ("v128.load8_splat", 1),
+        ("v128.load16_splat", 2),
+        ("v128.load32_splat", 4),
+        ("v128.load64_splat", 8),
+        ("v128.load32_zero", 4),
+        ("v128.load64_zero", 8),
+        ("i32.atomic.load", 4),
+        ("i64.atomic.load", 8),
+        ("i32.atomic.load8_u", 1),
+        ("i32.atomic.load16_u", 2),
+        ("i64.atomic.load8_u", 1),
+        ("i64.atomic.load16_u", 2),
+        ("i64.atomic.load32_u", 4),
+    ];
+    for (number, (name, width)) in (0..).zip(scalars) {
+        // Atomics need aligned addresses, and so does nothing else.
+        let (base, offset) = if name.contains("atomic") { (8, 8) } else { (number % 7, number % 11) };
+        code += &format!("(drop ({name} offset={offset} (i32.const {base})))\n");
+        expected.push((base + offset, width, value(base + offset, width)));
+    }
+    for (name, width) in
+        [("v128.load8_lane", 1), ("v128.load16_lane", 2), ("v128.load32_lane", 4), ("v128.load64_lane", 8)]
+    {
+        code += &format!("(drop ({name} offset=3 1 (i32.const 5) (v128.const i64x2 -1 -1)))\n");
+        expected.push((8, width, value(8, width)));
+    }
+    code += "(drop (v128.load offset=1 (i32.const 2)))";
+    expected.extend([(3, 8, value(3, 8)), (11, 8, value(11, 8))]);
+    let data: String = (0..64).map(|at| format!("\\{:02x}", byte(at))).collect();
+    // Between two stores: a note ends the segment of the first.
+    let text = format!(
+        r#"(module (memory 1 1) (data (i32.const 0) "{data}")
+          (func (export "f") (result i64) (local $kept i64)
+            (i32.store (i32.const 100) (i32.const 1))
+            {code}
+            (i32.store (i32.const 200) (i32.load (i32.const 100)))
+            (i64.load (i32.const 16))))"#
+    );
+    expected.extend([(100, 4, 1), (16, 8, value(16, 8))]);
+    (text, expected)
+}
+
+#[test]
+fn every_load_is_noted_with_its_address_and_what_it_read() {
+    let (text, expected) = all_loads();
+    for style in STYLES {
+        let ask = Ask::Loads { before: Position(0) };
+        let mut recorded = Recorded::with(&text, &Options { style, ask, ..Options::default() });
+        let (outcome, events) = recorded.call("f", &[]);
+        let last = expected.last().expect("loads").2;
+        assert!(matches!(outcome.expect("it returns")[..], [Val::I64(read)] if read as u64 == last), "{style:?}");
+        assert_eq!(events.iter().map(|(_, operands)| operands[0]).collect::<Vec<_>>(), [100, 200], "{style:?}");
+        let notes = recorded.store.data().seen.notes.iter().map(|(mark, [address, value])| {
+            let mark = recorded.rewritten.mark(*mark).expect("a mark");
+            let Marked::Load { static_offset, width, .. } = mark.what else { panic!("{mark:?}") };
+            let mask = u64::MAX >> (64 - 8 * u32::from(width));
+            (address + static_offset, width, value & mask)
+        });
+        assert_eq!(notes.collect::<Vec<_>>(), expected, "{style:?}");
+    }
+}
+
+#[test]
+fn loads_of_a_64_bit_memory_have_its_addresses() {
+    let text = r#"(module (memory i64 1)
+      (func (export "f") (param i64) (result i32)
+        (i32.store (i64.const 8) (i32.const 7))
+        (i32.load offset=4 (local.get 0))))"#;
+    for style in STYLES {
+        let ask = Ask::Loads { before: Position(0) };
+        let mut recorded = Recorded::with(text, &Options { style, ask, ..Options::default() });
+        let (outcome, _) = recorded.call("f", &[Val::I64(4)]);
+        assert!(matches!(outcome.expect("it returns")[..], [Val::I32(7)]), "{style:?}");
+        assert_eq!(recorded.store.data().seen.notes.iter().map(|note| note.1).collect::<Vec<_>>(), [[4, 7]]);
+    }
+}

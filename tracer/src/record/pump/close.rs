@@ -84,6 +84,7 @@ impl Pump<'_> {
         })?;
         self.words.message = self.course.message.take();
         self.course.calls.retain(|call| call.function != START);
+        let loads = self.marks.finish_loads();
         let (stack, step) = (self.marks.finish_stack(events), self.marks.finish_step(events));
         // The end is one more.
         let events = events + 1;
@@ -105,6 +106,7 @@ impl Pump<'_> {
             notes: self.marks.finish(),
             stack,
             step,
+            loads,
             writer: self.search.and_then(|search| search.found),
             elapsed,
             compiling: self.compiling,

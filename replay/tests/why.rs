@@ -1,0 +1,54 @@
+//! Why bytes differ, by what a rerun tells of loads.
+
+use forkpoint_replay::{ChainEnd, Evidence, ReplayError, Timeline, why, why_by_loads};
+use forkpoint_traces::{CodeOffset, FuncIndex, Load, Loads, MemoryIndex, Position};
+use std::path::Path;
+
+/// The place that the two runs of `orbit` first write differently, and the end of both.
+fn samples() -> Result<([Timeline; 2], std::ops::Range<u64>, [Position; 2]), ReplayError> {
+    let open = |name: &str| Timeline::open(&Path::new("../traces/samples").join(name));
+    let both = [open("orbit-jit.fpt")?, open("orbit-portable.fpt")?];
+    let ends = [Position(both[0].len()), Position(both[1].len())];
+    Ok((both, 16..24, ends))
+}
+
+/// A load of these bytes before an event.
+fn load(address: u64, value: u64, before: Position) -> Loads {
+    let load =
+        Load { func: FuncIndex(0), offset: CodeOffset(64), memory: MemoryIndex(0), address, width: 8, value, before };
+    Loads { loads: vec![load], from: Position(0) }
+}
+
+#[test]
+fn loads_that_agree_end_a_way() -> Result<(), ReplayError> {
+    let ([mut lhs, mut rhs], bytes, ends) = samples()?;
+    let mut loads = |_: &mut Timeline, _, at| Some(load(bytes.start, 5, at));
+    let answer =
+        why_by_loads(&mut lhs, &mut rhs, MemoryIndex(0), bytes.clone(), ends, &mut loads)?.expect("they differ");
+    assert_eq!(answer.chains[0].end, ChainEnd::EqualLoads);
+    Ok(())
+}
+
+#[test]
+fn a_load_of_equal_memory_that_gives_two_values_is_wrong() -> Result<(), ReplayError> {
+    let ([mut lhs, mut rhs], bytes, ends) = samples()?;
+    // Nothing is ever written there.
+    let mut loads =
+        |_: &mut Timeline, side: forkpoint_replay::Side, at| Some(load(4096, 5 + side.index() as u64, at));
+    let answer =
+        why_by_loads(&mut lhs, &mut rhs, MemoryIndex(0), bytes.clone(), ends, &mut loads)?.expect("they differ");
+    let chain = &answer.chains[0];
+    assert_eq!(chain.end, ChainEnd::WrongLoad);
+    let last = chain.links.last().expect("links");
+    assert_eq!((last.evidence, last.bytes.clone(), last.writers), (Evidence::LoadedBefore, 4096..4104, [None, None]));
+    Ok(())
+}
+
+#[test]
+fn without_loads_the_traces_are_asked() -> Result<(), ReplayError> {
+    let ([mut lhs, mut rhs], bytes, ends) = samples()?;
+    let plain = why(&mut lhs, &mut rhs, MemoryIndex(0), bytes.clone(), ends)?;
+    let answer = why_by_loads(&mut lhs, &mut rhs, MemoryIndex(0), bytes, ends, &mut |_, _, _| None)?;
+    assert_eq!(answer, plain);
+    Ok(())
+}
