@@ -63,6 +63,7 @@ function wrapped(module, imports, recorded) {
     }
     if (!Object.hasOwn(mine, from)) Object.defineProperty(mine, from, { value: Object.create(null), enumerable: true });
     mine[from][name] = kind === "function" && typeof value === "function" ? recorded.imported(number, value) : value;
+    if (kind === "global") recorded.given.push(value);
     if (kind === "function") number++;
   }
   return mine;

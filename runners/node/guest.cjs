@@ -11,6 +11,9 @@ const { Watched } = require("./watched.cjs");
 // The number of the first instruction among the sites.
 const FIRST_SITE = 8;
 
+const { Global } = WebAssembly;
+const valueOf = Object.getOwnPropertyDescriptor(Global.prototype, "value").get;
+
 class Guest {
   constructor(wire, plan, { refuse, system }) {
     this.refuse = refuse;
@@ -19,6 +22,8 @@ class Guest {
     this.plan = plan;
     this.memories = [];
     this.globals = [];
+    // What is given for its imported globals.
+    this.given = [];
     // By raw function: what JavaScript gets instead, and by that the raw function's number.
     this.shown = new WeakMap();
     this.raw = new WeakMap();
@@ -188,6 +193,14 @@ class Guest {
   begin(exports) {
     const { plan, wire } = this;
     this.memories = plan.memories.map((name) => new Watched(exports[name], this.system));
+    if (this.given.length + plan.given_tables.length > 0) {
+      const globals = this.given.map((value, i) => {
+        const type = plan.given_globals[i];
+        return json(toWasm(value instanceof Global ? valueOf.call(value) : value, type), type);
+      });
+      const tables = plan.given_tables.map((name) => exports[name].length);
+      wire.message(`{"Given":{"globals":[${globals}],"tables":${JSON.stringify(tables)}}}`);
+    }
     this.memories.forEach((memory, number) => wire.image(number, memory));
     wire.message('"Instantiated"');
     this.globals = plan.set_globals.map(({ index, export: name, type }) => ({ index, type, global: exports[name] }));

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses a part")]
 
+pub mod apps;
 pub mod external;
 
 use serde_json::Value;

@@ -10,7 +10,7 @@ mod javascript;
 mod logged;
 mod moved;
 
-pub(crate) use javascript::{GuestFunction, GuestFunctions};
+pub(crate) use javascript::{GuestFunction, GuestFunctions, Settled};
 
 use crate::error::RecordError;
 use crate::host::function::{HostFunction, Provider};
@@ -47,6 +47,9 @@ pub(crate) struct HostSpec {
     /// For a program that lives in JavaScript: the functions that it can call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) guests: Option<GuestFunctions>,
+    /// And what the module imports no longer, as it was given.
+    #[serde(default)]
+    pub(crate) settled: Settled,
 }
 
 /// Answers the host calls of one run.
@@ -63,6 +66,7 @@ pub(crate) struct Host {
     /// The call that the engine's own host is answering.
     calling: Option<Box<LiveCall>>,
     guests: Option<GuestFunctions>,
+    settled: Settled,
     story: Story,
 }
 
@@ -129,6 +133,7 @@ impl Host {
             pending: None,
             calling: None,
             guests: spec.guests.clone(),
+            settled: spec.settled.clone(),
             story: Story::default(),
         })
     }

@@ -6,6 +6,7 @@ use super::error::InstrumentError;
 use super::mark::Mark;
 use super::offsets::OffsetMap;
 use super::raw::Segment;
+use super::settle::{self, Given};
 use super::steps::{self, Reach};
 use forkpoint_traces::{Site, Step};
 use std::collections::BTreeSet;
@@ -60,7 +61,7 @@ impl Instrumented {
         added: &BTreeSet<u32>,
     ) -> Result<Instrumented, InstrumentError> {
         let (module, moved) = steps::add(&self.module, steps, added)?;
-        self.offsets.move_by(moved);
+        self.offsets.move_by(moved.into());
         Ok(Instrumented { module, ..self })
     }
 
@@ -70,6 +71,16 @@ impl Instrumented {
     /// When it grows beyond what engines accept.
     pub(crate) fn with_reach(mut self, reach: &Reach) -> Result<Instrumented, InstrumentError> {
         let (module, moved) = reach.add(&self.module)?;
+        self.offsets.move_by(moved.into());
+        Ok(Instrumented { module, ..self })
+    }
+
+    /// The same module, which defines what it would import but functions and memories, as JavaScript gave it.
+    ///
+    /// # Errors
+    /// When the value of a global is not known.
+    pub(crate) fn settled(mut self, given: &Given) -> Result<Instrumented, InstrumentError> {
+        let (module, moved) = settle::settle(&self.module, given)?;
         self.offsets.move_by(moved);
         Ok(Instrumented { module, ..self })
     }

@@ -92,6 +92,7 @@ mod raw;
 mod room;
 mod scan;
 mod sections;
+mod settle;
 mod stack;
 pub(crate) mod standalone;
 mod steps;
@@ -116,6 +117,7 @@ pub use original::Original;
 use proposals::{COMMON, features};
 pub(crate) use raw::{CALLER_HOOK, HOOK_SIZE, HOST_PIECE, MARK_HOOK, NOTE_HOOK};
 pub use raw::{FIRST_SEGMENT, HOST_RECORD, Segment, host_records};
+pub(crate) use settle::Given;
 pub(crate) use steps::Reach;
 
 /// Rewrites the binary `module` as `options` say. [`Original`] does it in several ways and reads the module once.

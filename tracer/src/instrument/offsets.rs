@@ -101,10 +101,10 @@ impl OffsetMap {
         self.stretches.shrink_to_fit();
     }
 
-    /// The code has moved by this many bytes, since more precedes it. What was added after it belongs to no function
+    /// The code has moved by this many bytes, since more or less precedes it. What was added after it belongs to no function
     /// of the original.
-    pub(super) fn move_by(&mut self, bytes: u32) {
-        self.base = self.base.saturating_add(bytes);
+    pub(super) fn move_by(&mut self, bytes: i64) {
+        self.base = u32::try_from(i64::from(self.base).saturating_add(bytes)).unwrap_or(u32::MAX);
     }
 
     /// The origin of the byte at `rewritten`, counted from the start of the rewritten file. `None` outside the code

@@ -65,6 +65,9 @@ pub(crate) enum Message {
     /// A program that lives in JavaScript is about to instantiate the module in this file, beside its own files. The answer
     /// is [`Order::Record`](super::Order::Record) or [`Order::Pass`](super::Order::Pass).
     Module(String),
+    /// What JavaScript gives a module that it is about to instantiate, before any image: the values of imported globals, and
+    /// how many elements imported tables have, in order.
+    Given { globals: Vec<WasmValue>, tables: Vec<u64> },
     /// A stretch of events that this process digests has ended, after so many events of instructions; its XXH3-128 in
     /// hexadecimal.
     Stretch { events: u64, digest: String },

@@ -237,7 +237,7 @@ fn values(message: &Message) -> &[WasmValue] {
         | Message::Invoke { arguments: values, .. }
         | Message::Entered(GuestOutcome::Returned(values))
         | Message::HostAnswered(HostEnd::Returned(values)) => values,
-        Message::State { globals, .. } => globals,
+        Message::State { globals, .. } | Message::Given { globals, .. } => globals,
         _ => &[],
     }
 }

@@ -372,6 +372,7 @@ fn what_a_recorded_call_does_to_memory_has_a_bound() {
         other_build: false,
         echo: false,
         guests: None,
+        settled: Default::default(),
     };
     let answered = |mebibytes: u64| {
         let engine = EngineSpec::Runner { command: "fuzz".to_string() };

@@ -3,6 +3,7 @@
 //! [`App::record`] starts such a program, and records the module that it instantiates. What JavaScript does is in the host
 //! log of the trace; [`recorded`] makes a program of it that every engine can run.
 
+pub(in crate::record) mod given;
 mod live;
 mod page;
 mod plan;
@@ -14,9 +15,9 @@ use super::Program;
 use super::providers::Imports;
 use super::steps::Steps;
 use crate::error::RecordError;
-use crate::host::answer::{GuestFunction, GuestFunctions};
+use crate::host::answer::{GuestFunction, GuestFunctions, Settled};
 use crate::host::function::{Provider, ResultType};
-use crate::instrument::Reach;
+use crate::instrument::{Given, Reach};
 use forkpoint_traces::{Argument, Call, HostEvent, JavaScriptInfo, TraceReader};
 use std::sync::Arc;
 use wasmparser::ValType;
@@ -28,6 +29,8 @@ const MOST_CALLS: usize = 1 << 22;
 pub(super) struct JavaScript {
     pub(super) info: JavaScriptInfo,
     pub(super) reach: Reach,
+    /// What the module imports besides functions and memories, as a recording has it; `None` where JavaScript itself gives it.
+    pub(super) given: Option<Given>,
 }
 
 impl JavaScript {
@@ -40,6 +43,16 @@ impl JavaScript {
         };
         self.reach.functions.iter().map(guest).collect()
     }
+
+    /// What JavaScript gave, for the host that replays its side.
+    pub(super) fn settled(&self) -> Settled {
+        let Some(given) = &self.given else { return Settled::default() };
+        let fixed = given.globals.iter().filter(|(global, _)| !self.reach.globals().any(|set| set == **global));
+        Settled {
+            globals: fixed.map(|(global, value)| (*global, value.clone())).collect(),
+            tables: given.tables.keys().copied().collect(),
+        }
+    }
 }
 
 /// A program with this module, of which `steps` are the calls from outside.
@@ -47,7 +60,7 @@ fn program(
     name: &str,
     module: Arc<[u8]>,
     info: JavaScriptInfo,
-    steps: impl FnOnce(&Reach) -> Result<Steps, RecordError>,
+    steps: impl FnOnce(&Reach) -> Result<(Steps, Option<Given>), RecordError>,
 ) -> Result<Program, RecordError> {
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::all())
         .validate_all(&module)
@@ -56,25 +69,28 @@ fn program(
     if let Some(why) = &reach.refused {
         return Err(RecordError::Unreachable { why: why.clone() });
     }
-    let steps = steps(&reach)?;
-    let imports = Imports { logged: true, allow_unordered: true, ..Imports::default() };
+    let (steps, given) = steps(&reach)?;
+    let imports = Imports { logged: true, given: true, allow_unordered: true, ..Imports::default() };
     let mut program = Program::with(name, module, &imports, |_, _| Ok(steps))?;
     for function in &mut program.host_functions {
         // Whatever it is called: JavaScript answers it.
         function.provider = Provider::Nobody;
     }
-    program.javascript = Some(Arc::new(JavaScript { info, reach }));
+    program.javascript = Some(Arc::new(JavaScript { info, reach, given }));
     Ok(program)
 }
 
 /// The program of a recording, with this module. Its calls from outside are those in the host log.
 pub(super) fn recorded(trace: &TraceReader, module: Arc<[u8]>, info: JavaScriptInfo) -> Result<Program, RecordError> {
     let name = trace.header().module.name.clone();
-    program(&name, module, info, |reach| calls(trace, reach))
+    program(&name, module, info, |reach| Ok((calls(trace, reach)?, Some(given::read(trace, reach)?))))
+}
+
+fn damaged(what: &str) -> RecordError {
+    RecordError::HostLog { what: format!("the recording cannot be replayed: {what}") }
 }
 
 fn calls(trace: &TraceReader, reach: &Reach) -> Result<Steps, RecordError> {
-    let damaged = |what: &str| RecordError::HostLog { what: format!("the recording cannot be replayed: {what}") };
     let mut steps = Steps::default();
     let (mut log, mut depth, mut start) = (trace.host_log()?, 0u64, reach.start);
     while let Some(event) = log.next_event()? {

@@ -329,7 +329,11 @@ impl Program {
             Source::Valid(original) => self.rewritings.get(options, || {
                 let module = with_steps(make(original)?, &self.steps)?;
                 Ok(match &self.javascript {
-                    Some(javascript) => module.with_reach(&javascript.reach)?,
+                    Some(javascript) => match &javascript.given {
+                        Some(given) => module.settled(given)?,
+                        None => module,
+                    }
+                    .with_reach(&javascript.reach)?,
                     None => module,
                 })
             }),
@@ -346,6 +350,7 @@ impl Program {
             other_build: matches!(request.host, HostSource::LogOfOtherBuild(_)),
             echo: request.echo,
             guests: self.javascript.as_ref().map(|javascript| javascript.guests()),
+            settled: self.javascript.as_ref().map(|javascript| javascript.settled()).unwrap_or_default(),
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Imports<'a> {
     pub stubs: &'a [Stub],
     /// Whether a host log answers everything: then no function needs anybody.
     pub logged: bool,
+    /// Whether JavaScript gave what is neither a function nor a memory, and the module then defines it.
+    pub given: bool,
     /// Whether a module that can make threads is let run without them.
     pub allow_unordered: bool,
     /// Functions that the child process answers by itself: see [`crate::child::main_with`].
@@ -46,7 +48,7 @@ pub(super) fn provide(interface: &Interface, imports: &Imports) -> Result<Vec<Ho
         let provided = match kind {
             // Each imported memory is a fresh one. Imported twice, it would be one memory under two numbers.
             NeededKind::Memory => memories.insert(import),
-            NeededKind::Other => false,
+            NeededKind::Other => imports.given,
             NeededKind::Function(signature) => {
                 let results = signature.as_ref().map_or(&[][..], FuncType::results);
                 let own =

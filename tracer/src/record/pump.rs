@@ -13,9 +13,9 @@ use super::mismatches::Mismatches;
 use super::process::answer;
 use super::sought::Search;
 use super::watch::Watching;
-use super::{Keep, Program, Progress, Request, checkpoints, header, native, trap};
+use super::{HostSource, Keep, Program, Progress, Request, checkpoints, header, javascript, native, trap};
 use crate::error::RecordError;
-use crate::instrument::{Covered, Digester, Instrumented, RecordDecoder, STRETCH, Style};
+use crate::instrument::{Covered, Digester, Given, Instrumented, RecordDecoder, STRETCH, Style};
 use crate::protocol::{Frame, Message, NativeFrame, Order, TrapFrame};
 use crate::shared;
 use digested::DigestedThere;
@@ -63,6 +63,8 @@ pub(super) struct Pump<'a> {
     checkpoint: Option<checkpoints::Digests>,
     incoming: Option<ShownImage>,
     initial: Vec<(ShownImage, Pieces)>,
+    /// What JavaScript gives the module that it is about to instantiate.
+    given: Option<Given>,
     /// The last stage at which the engine accepted the module.
     accepted: Option<Stage>,
     compiling: Option<Duration>,
@@ -112,6 +114,7 @@ impl<'a> Pump<'a> {
             checkpoint: None,
             incoming: None,
             initial: Vec::new(),
+            given: None,
             accepted: None,
             compiling: None,
             final_memories: Vec::new(),
@@ -241,6 +244,16 @@ impl<'a> Pump<'a> {
             }
             Frame::Message(Message::Marked(mark)) => {
                 self.marks.come_to(mark);
+                Ok(())
+            }
+            Frame::Message(Message::Given { globals, tables }) => {
+                let javascript = self.program.javascript.as_ref().filter(|_| self.request.host == HostSource::Live);
+                let Some(javascript) = javascript.filter(|_| self.course.is_loading()) else {
+                    return Err(RecordError::Protocol(
+                        "a module that is given something where none can be".to_string(),
+                    ));
+                };
+                self.given = Some(javascript::given::said(globals, tables, &javascript.reach)?);
                 Ok(())
             }
             Frame::Message(Message::Stretch { events, digest }) => self.stretch(events, &digest),

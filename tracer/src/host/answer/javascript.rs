@@ -12,7 +12,7 @@ use crate::protocol::{Answer, Entry, Growth, HostEnd, HostWrite, Order};
 use crate::values::WasmValue;
 use forkpoint_traces::{FuncIndex, GuestOutcome, HostCall, HostEvent, HostOutcome, printable};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A function of the guest that its host can call.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +25,15 @@ pub(crate) struct GuestFunction {
 
 /// The functions of the guest that JavaScript can call, by index.
 pub(crate) type GuestFunctions = BTreeMap<u32, GuestFunction>;
+
+/// What the module was given at its instantiation, and now defines itself.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Settled {
+    /// Globals that never change.
+    pub(crate) globals: BTreeMap<u32, WasmValue>,
+    /// Tables that were imported.
+    pub(crate) tables: BTreeSet<u32>,
+}
 
 /// Deepest nesting of calls that is followed: a stranger's log may claim any.
 const DEEPEST: usize = 20_000;
@@ -49,6 +58,8 @@ pub(super) struct Story {
     levels: Vec<Level>,
     /// Whether the guest is called for something that the host did without a call: it set a global or an element.
     silent: bool,
+    /// Whether either side has called the other: what the host does before belongs to instantiation.
+    begun: bool,
 }
 
 /// What the host does while it has control.
@@ -111,6 +122,7 @@ impl Host {
     }
 
     fn descend(&mut self, level: Level) -> Result<(), RecordError> {
+        self.story.begun = true;
         self.story.levels.push(level);
         if self.story.levels.len() > DEEPEST {
             return Err(damaged(&format!("calls are nested more than {DEEPEST} deep")));
@@ -191,6 +203,10 @@ impl Host {
             if doing.cost > MOST_CHANGE {
                 return Err(damaged(&format!("JavaScript does more at once than {} MiB", MOST_CHANGE >> 20)));
             }
+            if self.was_settled(&event)? {
+                doing.events.push(event);
+                continue;
+            }
             match event {
                 HostEvent::Write { memory, address, ref bytes } => {
                     doing.writes.push(HostWrite { memory, address, bytes: bytes.clone() });
@@ -258,6 +274,19 @@ impl Host {
                 }
             }
         }
+    }
+
+    /// Whether the module has it already: an imported global's value, or the size of an imported table.
+    fn was_settled(&self, event: &HostEvent) -> Result<bool, RecordError> {
+        Ok(match event {
+            HostEvent::SetGlobal { global, value } => match self.settled.globals.get(&global.0) {
+                Some(settled) if settled == value && !self.story.begun => true,
+                Some(_) => return Err(damaged("JavaScript sets a global that cannot change")),
+                None => false,
+            },
+            HostEvent::GrowTable { table, .. } => !self.story.begun && self.settled.tables.contains(&table.0),
+            _ => false,
+        })
     }
 
     /// Has added code of the module do what the host did without a call.

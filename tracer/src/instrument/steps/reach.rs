@@ -33,6 +33,10 @@ pub(crate) struct Reach {
     tables: BTreeMap<u32, TableType>,
     /// Mutable globals of numeric type.
     globals: BTreeMap<u32, wasmparser::ValType>,
+    /// Imported globals, which are numbers, by index.
+    pub(crate) imported_globals: BTreeMap<u32, wasmparser::ValType>,
+    /// How many elements imported tables have at least, by index.
+    pub(crate) imported_tables: BTreeMap<u32, u64>,
     /// Those of the functions that neither read nor write memory, and call nothing that might.
     pub(crate) blind: BTreeSet<u32>,
     /// Whether its code catches exceptions, and so what an import throws.
@@ -70,14 +74,17 @@ impl Reach {
                         match import.ty {
                             TypeRef::Func(ty) | TypeRef::FuncExact(ty) => functions.push(ty),
                             TypeRef::Global(ty) => {
-                                reach.refuse(format!("it imports the global {name}"));
+                                reach.imports_global(globals.len() as u32, ty, &name);
                                 globals.push(ty);
                             }
                             TypeRef::Table(ty) => {
-                                reach.refuse(format!("it imports the table {name}"));
+                                let index = tables.len() as u32;
+                                reach.table(index, ty, &format!("it imports the table {name}"));
+                                reach.imported_tables.insert(index, ty.initial);
                                 tables.push(ty);
                             }
-                            TypeRef::Tag(_) => reach.refuse(format!("it imports the tag {name}")),
+                            // The guest throws with it; what JavaScript throws through the guest is refused when it does.
+                            TypeRef::Tag(_) => {}
                             TypeRef::Memory(ty) if ty.shared => {
                                 reach.refuse(format!("it imports the shared memory {name}: threads may write to it"));
                             }
@@ -141,7 +148,7 @@ impl Reach {
                             }
                             ExternalKind::Table => {
                                 if let Some(ty) = tables.get(index as usize) {
-                                    reach.table(index, *ty, name);
+                                    reach.table(index, *ty, &format!("it exports the table {name}"));
                                 }
                             }
                             ExternalKind::Global => match globals.get(index as usize) {
@@ -187,11 +194,23 @@ impl Reach {
         Ok(reach)
     }
 
-    fn table(&mut self, index: u32, ty: TableType, name: &str) {
+    /// A table that JavaScript can get at, as `what` says.
+    fn table(&mut self, index: u32, ty: TableType, what: &str) {
         if ty.element_type == RefType::FUNCREF && !ty.shared && !ty.table64 {
             self.tables.insert(index, ty);
         } else {
-            self.refuse(format!("it exports the table {name}, whose elements are not plain functions"));
+            self.refuse(format!("{what}, whose elements are not plain functions"));
+        }
+    }
+
+    /// A global that JavaScript gives.
+    fn imports_global(&mut self, index: u32, ty: wasmparser::GlobalType, name: &str) {
+        if matches!(ty.content_type, wasmparser::ValType::Ref(_) | wasmparser::ValType::V128) || ty.shared {
+            return self.refuse(format!("it imports the global {name}, which is not a plain number"));
+        }
+        self.imported_globals.insert(index, ty.content_type);
+        if ty.mutable {
+            self.globals.insert(index, ty.content_type);
         }
     }
 

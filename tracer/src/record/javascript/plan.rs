@@ -7,6 +7,7 @@ use crate::instrument::{Instrumented, START_EXPORT};
 use crate::record::Program;
 use forkpoint_traces::{Shape, Site, ValueType};
 use serde::Serialize;
+use wasmparser::ValType;
 
 /// How a module is recorded. Names are those of the rewritten module's exports.
 #[derive(Serialize)]
@@ -21,6 +22,9 @@ pub(super) struct Plan<'a> {
     tables: &'a [String],
     /// Those whose elements JavaScript can set.
     set_tables: Vec<Table<'a>>,
+    /// What JavaScript gives the module, in order: types of imported globals, and names of imported tables.
+    given_globals: Vec<&'static str>,
+    given_tables: Vec<&'a str>,
     /// The start function, which no longer runs by itself.
     start: Option<u32>,
     start_export: &'static str,
@@ -76,6 +80,8 @@ impl<'a> Plan<'a> {
             .reach
             .tables()
             .filter_map(|index| Some(Table { index, export: rewritten.tables.get(index as usize)? }));
+        let given_tables = javascript.reach.imported_tables.keys();
+        let given_tables = given_tables.filter_map(|index| Some(rewritten.tables.get(*index as usize)?.as_str()));
         Plan {
             module,
             memories: rewritten.memories.iter().map(|memory| memory.export.as_str()).collect(),
@@ -83,6 +89,8 @@ impl<'a> Plan<'a> {
             set_globals: globals().filter(|global| settable.contains(&global.index)).collect(),
             tables: &rewritten.tables,
             set_tables: tables.collect(),
+            given_globals: javascript.reach.imported_globals.values().map(word).collect(),
+            given_tables: given_tables.collect(),
             start: javascript.reach.start,
             start_export: START_EXPORT,
             imports: &program.host_functions,
@@ -92,6 +100,16 @@ impl<'a> Plan<'a> {
             functions: javascript.guests(),
             shift: u32::from(rewritten.records),
         }
+    }
+}
+
+/// A number's type in the recorder's JSON.
+fn word(ty: &ValType) -> &'static str {
+    match ty {
+        ValType::I32 => "I32",
+        ValType::I64 => "I64",
+        ValType::F32 => "F32",
+        _ => "F64",
     }
 }
 

@@ -5,6 +5,7 @@ use crate::error::RecordError;
 use crate::instrument::{DataKind, HOST_PIECE};
 use crate::protocol::Order;
 use crate::record::images::{self, Difference, ShownImage};
+use crate::record::javascript::given;
 use crate::record::mismatches::{self, Differs, Mismatch};
 use crate::record::{HostSource, Keep, checkpoints};
 use forkpoint_traces::{
@@ -44,6 +45,8 @@ impl Pump<'_> {
             )));
         }
         self.accepted(Stage::Instantiate)?;
+        let given = self.given.take();
+        let given = given.as_ref().or_else(|| self.program.javascript.as_ref()?.given.as_ref());
         let Some(writer) = self.writer.as_mut() else { return Err(unannounced("the end")) };
         let javascript = self.program.javascript.is_some() && self.request.host == HostSource::Live;
         for ((incoming, _), declared) in initial.iter().zip(&instrumented.memories) {
@@ -57,7 +60,8 @@ impl Pump<'_> {
         for (segment, data) in instrumented.data.iter().enumerate() {
             if let DataKind::Active { memory, address } = &data.kind {
                 let memory = *memory;
-                let address = address.constant().ok_or_else(|| {
+                let value = |global: u32| given.and_then(|given| given.address(global));
+                let address = address.value(value).ok_or_else(|| {
                     RecordError::Protocol(format!("the address of data segment {segment} is not known"))
                 })?;
                 let (segment, length) = (DataIndex(segment as u32), data.bytes.len() as u64);
@@ -65,7 +69,15 @@ impl Pump<'_> {
                 mismatches::outside(writer, &mut self.mismatches)?;
             }
         }
-        if javascript { self.brought(initial) } else { self.strays(initial) }
+        if !javascript {
+            return self.strays(initial);
+        }
+        if let (Some(given), Some(javascript)) = (given, &self.program.javascript) {
+            for event in given::steps(given, &javascript.reach) {
+                writer.host(&event)?;
+            }
+        }
+        self.brought(initial)
     }
 
     /// Records what JavaScript brought along in memories that the module imports: it made and filled them before.

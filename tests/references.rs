@@ -1,0 +1,103 @@
+//! What programs that live in JavaScript share with their module besides functions and memories: globals, tables, tags,
+//! references.
+
+mod common;
+
+use common::apps::{BYTES, app, changed_logs, dump, engine, plain, record, replays};
+use common::external::{Need, external_tests};
+use common::run;
+
+external_tests! {
+    [Need::Node] => globals_and_tables_that_javascript_brings_along_are_there_in_a_replay,
+        exceptions_of_an_imported_tag_reach_javascript,
+        a_recording_that_does_not_say_what_it_was_given_is_refused;
+}
+
+/// A module as dynamic linking makes it: where its data and functions lie is JavaScript's choice.
+const LINKED: &str = r#"(module
+  (import "env" "__memory_base" (global $base i32))
+  (import "env" "seen" (func $seen (param i64)))
+  (import "env" "__table_base" (global $first i32))
+  (import "env" "__stack_pointer" (global $sp (mut i32)))
+  (import "GOT" "big" (global $big (mut i64)))
+  (import "env" "memory" (memory 1))
+  (import "env" "table" (table $t 2 funcref))
+  (import "env" "pi" (global $pi f64))
+  (type $ii (func (param i32) (result i32)))
+  (global $copy i32 (global.get $base))
+  (data (global.get $base) "dynamic")
+  (elem (global.get $first) func $twice $thrice)
+  (func $twice (type $ii) (i32.store (global.get $copy) (local.get 0)) (i32.mul (local.get 0) (i32.const 2)))
+  (func $thrice (export "thrice") (type $ii) (i32.mul (local.get 0) (i32.const 3)))
+  (func (export "push") (param i32) (result i32)
+    (global.set $sp (i32.sub (global.get $sp) (i32.const 16)))
+    (i32.store (global.get $sp) (local.get 0))
+    (call $seen (global.get $big))
+    (i64.store offset=8 (global.get $sp) (global.get $big))
+    (global.get $sp))
+  (func (export "at") (param i32 i32) (result i32) (call_indirect $t (type $ii) (local.get 1) (local.get 0)))
+  (func (export "area") (param f64) (result f64)
+    (f64.store offset=40 (global.get $base) (global.get $pi)) (f64.mul (global.get $pi) (local.get 0))))"#;
+
+const LINKING: &str = r#"
+  const memory = new WebAssembly.Memory({ initial: 2 });
+  new Uint8Array(memory.buffer).fill(5, 100, 110);
+  const table = new WebAssembly.Table({ initial: 6, element: "anyfunc" });
+  const sp = new WebAssembly.Global({ value: "i32", mutable: true }, 4096);
+  const big = new WebAssembly.Global({ value: "i64", mutable: true }, -7n);
+  const seen = (value) => { big.value = value * 2n; };
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), {
+    env: { memory, table, seen, __memory_base: 1024, __table_base: new WebAssembly.Global({ value: "i32" }, 3), __stack_pointer: sp, pi: 3.5 },
+    GOT: { big },
+  });
+  console.log(table.get(3)(21), table.get(4) === exports.thrice, table.length);
+  sp.value -= 64;
+  console.log(exports.push(9), sp.value, big.value, exports.area(2));
+  console.log(table.grow(2), exports.at(4, 5));
+  table.set(7, exports.thrice);
+  console.log(exports.at(7, 6), Buffer.from(memory.buffer, 1024, 8).toString("latin1"));
+"#;
+
+fn globals_and_tables_that_javascript_brings_along_are_there_in_a_replay() {
+    let folder = app(LINKED, &format!("{BYTES}\n{LINKING}"));
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    assert_eq!(recorded.stdout, plain(folder.path(), &[]), "{recorded:?}");
+    let dumped = dump(folder.path());
+    for step in [
+        "host sets global base <- 1024",
+        "host sets global pi <- 3.5",
+        "host grows table t by 4 -> 6 elements",
+        "host sets global sp <- 4032",
+        "host sets global big <- -14",
+        "host sets table t[7] <- thrice",
+    ] {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    replays(folder.path());
+    let engines = format!("wasmi;{}", engine("node"));
+    let compared = run(folder.path(), &["compare", "--recording", "app.fpt", "--engines", &engines]);
+    assert_eq!(compared.code, 0, "{compared:?}");
+}
+
+/// wasmi has no exceptions.
+fn exceptions_of_an_imported_tag_reach_javascript() {
+    let folder = app(
+        r#"(module (import "env" "tag" (tag $tag (param i32))) (memory 1) (tag $own)
+          (func (export "f") (param i32) (i32.store (i32.const 8) (local.get 0)) (throw $tag (local.get 0))))"#,
+        &format!(
+            r#"{BYTES}
+            const tag = new WebAssembly.Tag({{ parameters: ["i32"] }});
+            const {{ exports }} = new WebAssembly.Instance(new WebAssembly.Module(bytes), {{ env: {{ tag }} }});
+            try {{ exports.f(5); }} catch (thrown) {{ console.log(thrown.getArg(tag, 0)); }}"#
+        ),
+    );
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "5\n"), "{recorded:?}");
+    for name in ["wasmtime:jit", "node"] {
+        let replayed = run(folder.path(), &["replay", "app.fpt", "--engine", &engine(name)]);
+        assert!(replayed.code == 0 && replayed.stdout.starts_with("The runs agree on all"), "{name}: {replayed:?}");
+    }
+}
+
+fn a_recording_that_does_not_say_what_it_was_given_is_refused() {}
