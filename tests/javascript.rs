@@ -185,9 +185,9 @@ fn what_cannot_be_recorded_is_refused_by_name() {
         "it imports the table env.t, whose elements are not plain functions",
     );
     refused(
-        "(module (func (export \"f\") (param externref)))",
+        "(module (func (export \"f\") (param funcref)))",
         "await WebAssembly.instantiate(bytes)",
-        "has externref among its parameters or results",
+        "has funcref among its parameters or results",
     );
     refused(
         "(module (memory 1) (table (export \"t\") 1 funcref) (func (export \"f\") (i32.store (i32.const 0) (i32.const 1))))",

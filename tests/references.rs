@@ -3,13 +3,15 @@
 
 mod common;
 
-use common::apps::{BYTES, app, changed_logs, dump, engine, plain, record, replays};
+use common::apps::{BYTES, app, changed_logs, dump, engine, plain, record, replays, replays_under};
 use common::external::{Need, external_tests};
 use common::run;
 
 external_tests! {
     [Need::Node] => globals_and_tables_that_javascript_brings_along_are_there_in_a_replay,
         exceptions_of_an_imported_tag_reach_javascript,
+        values_of_javascripts_own_go_through_the_module,
+        a_changed_log_of_references_is_an_error_or_a_divergence,
         a_recording_that_does_not_say_what_it_was_given_is_refused;
 }
 
@@ -94,10 +96,72 @@ fn exceptions_of_an_imported_tag_reach_javascript() {
     );
     let recorded = record(&folder, &[], &[]);
     assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "5\n"), "{recorded:?}");
-    for name in ["wasmtime:jit", "node"] {
-        let replayed = run(folder.path(), &["replay", "app.fpt", "--engine", &engine(name)]);
-        assert!(replayed.code == 0 && replayed.stdout.starts_with("The runs agree on all"), "{name}: {replayed:?}");
-    }
+    replays_under(folder.path(), &["wasmtime:jit", "node"]);
 }
 
 fn a_recording_that_does_not_say_what_it_was_given_is_refused() {}
+
+/// A module that keeps and passes on what it cannot look into.
+const KEEPER: &str = r#"(module
+  (import "env" "show" (func $show (param externref i32) (result externref)))
+  (memory 1)
+  (table $refs (export "refs") 2 20 externref)
+  (table $own 4 externref)
+  (func (export "keep") (param i32 externref)
+    (table.set $own (local.get 0) (local.get 1))
+    (i32.store (i32.const 8) (ref.is_null (local.get 1))))
+  (func (export "kept") (param i32) (result externref) (table.get $own (local.get 0)))
+  (func (export "pass") (param i32) (result externref)
+    (i32.store (i32.const 12) (ref.is_null (table.get $refs (local.get 0))))
+    (call $show (table.get $refs (local.get 0)) (local.get 0)))
+  (func (export "both") (param externref) (result externref i32)
+    (i32.store (i32.const 16) (i32.const 3)) (local.get 0) (i32.const 7)))"#;
+
+const KEEPING: &str = r#"
+  const thing = { name: "thing" };
+  // Called like an index of a function.
+  const named = { 1: () => 5 }[1];
+  const show = (value, number) => { console.log(number, typeof value); return number === 3 ? exports.kept(1) : value; };
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { show } });
+  for (const [place, value] of [thing, null, undefined, "text"].entries()) exports.keep(place, value);
+  console.log(exports.kept(0) === thing, exports.kept(1), exports.kept(2), exports.kept(3));
+  exports.refs.set(0, thing);
+  exports.refs.set(1, named);
+  console.log(exports.refs.grow(2, Symbol.iterator), exports.refs.grow(1));
+  exports.refs.set(3);
+  console.log(exports.pass(0) === thing, exports.pass(1) === named, exports.pass(2), exports.pass(3), exports.refs.get(1) === named);
+  console.log(exports.both(thing)[0] === thing, exports.both(7n));
+"#;
+
+fn values_of_javascripts_own_go_through_the_module() {
+    let folder = app(KEEPER, &format!("{BYTES}\n{KEEPING}"));
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    assert_eq!(recorded.stdout, plain(folder.path(), &[]), "{recorded:?}");
+    let dumped = dump(folder.path());
+    for step in [
+        "host calls keep(0, extern 0)",
+        "host calls keep(1, null)",
+        "host calls keep(2, extern 1)",
+        "kept -> extern 0 to the host",
+        "host sets table refs[0] <- extern 0",
+        "host grows table refs by 2 -> 4 elements",
+        "env.show(extern 0, 0)",
+        "env.show -> null",
+        "both -> extern 0, 7 to the host",
+    ] {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    // Winch has no externref.
+    replays_under(folder.path(), &["wasmtime:jit", "wasmi", "node"]);
+    let engines = format!("wasmi;{}", engine("node"));
+    let compared = run(folder.path(), &["compare", "--recording", "app.fpt", "--engines", &engines]);
+    assert_eq!(compared.code, 0, "{compared:?}");
+}
+
+fn a_changed_log_of_references_is_an_error_or_a_divergence() {
+    let folder = app(KEEPER, &format!("{BYTES}\n{KEEPING}"));
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    let refused = changed_logs(folder.path());
+    assert!(refused > 10, "{refused}");
+}

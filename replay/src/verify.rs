@@ -209,7 +209,8 @@ impl Run {
                 | HostEvent::Leave { .. }
                 | HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
-                | HostEvent::GrowTable { .. },
+                | HostEvent::GrowTable { .. }
+                | HostEvent::SetReference { .. },
             ) if self.javascript && !self.calling => {}
             Event::Host(_) if self.host_calls == 0 => verified.find(Fault::HostLog { position }),
             Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,

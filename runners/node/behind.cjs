@@ -18,6 +18,8 @@ let place = null;
 const sources = new WeakMap();
 const shown = new WeakMap();
 const tables = new Map();
+// And those of JavaScript's own values.
+const externs = new Map();
 // Modules that the recorder does not want.
 const passed = new WeakSet();
 let guest = null;
@@ -72,7 +74,8 @@ function wrapped(module, imports, recorded) {
 // Another instance must not have the recorded one's table: it would call functions there without JavaScript, unseen.
 function apart(module, imports) {
   for (const { module: from, name, kind } of Module.imports(module)) {
-    if (kind === "table" && tables.has(imports?.[from]?.[name])) {
+    const table = kind === "table" ? imports?.[from]?.[name] : undefined;
+    if (tables.has(table) || externs.has(table)) {
       place.refuse(`another module imports the recorded one's table as ${from}.${name}: what it calls there cannot be seen`);
     }
   }
@@ -83,7 +86,7 @@ function make(module, imports, api) {
   const found = plan(module);
   const wanted = guest === null ? found : null;
   const plain = () => {
-    if (tables.size > 0 && !guest.over) apart(module, imports);
+    if (tables.size + externs.size > 0 && !guest.over) apart(module, imports);
     return renamed(api, () => new Instance(module, imports));
   };
   if (wanted === null || (imports === undefined && Module.imports(module).length > 0)) return plain();
@@ -105,6 +108,7 @@ function make(module, imports, api) {
   guest = recorded;
   place.help();
   const raw = exportsOf.get.call(instance);
+  wanted.plan.extern_tables.forEach(({ index, export: name }) => externs.set(raw[name], index));
   wanted.plan.set_tables.forEach(({ index, export: name }) => tables.set(raw[name], index));
   const exports = Object.create(null);
   for (const { name, kind } of Module.exports(module)) {
@@ -210,8 +214,20 @@ function standBehind(where) {
     }
     return known === undefined ? { value, number: null } : { value: known.raw, number: known.number };
   };
+  const get = Table.prototype.get;
+  // Elements of a table of JavaScript's own values as they are now.
+  const tellExterns = (table, from, to) => {
+    for (let index = from; index < to; index++) {
+      place.wire.setReference(externs.get(table), index, Reflect.apply(get, table, [index]));
+    }
+  };
   stand(Table.prototype, "set", {
-    apply(native, self, [index, value, ...rest]) {
+    apply(native, self, values) {
+      const [index, value, ...rest] = values;
+      if (externs.has(self) && !guest.over) {
+        Reflect.apply(native, self, values);
+        return tellExterns(self, Number(index), Number(index) + 1);
+      }
       if (!tables.has(self) || guest.over) return Reflect.apply(native, self, [index, value, ...rest]);
       const element = numbered(value);
       // A missing value is null, and `undefined` is not.
@@ -220,7 +236,14 @@ function standBehind(where) {
     },
   });
   stand(Table.prototype, "grow", {
-    apply(native, self, [delta, value]) {
+    apply(native, self, values) {
+      const [delta, value] = values;
+      if (externs.has(self) && !guest.over) {
+        const before = Reflect.apply(native, self, values);
+        place.wire.grewTable(externs.get(self), self.length - before, before);
+        tellExterns(self, before, self.length);
+        return before;
+      }
       if (!tables.has(self) || guest.over) return Reflect.apply(native, self, value === undefined ? [delta] : [delta, value]);
       const element = numbered(value);
       const before = Reflect.apply(native, self, value === undefined ? [delta] : [delta, element.value]);

@@ -156,7 +156,7 @@ class Guest {
     this.books(() => {
       wire.enter(number, described, values);
       if (outermost) {
-        const list = values.map((value, i) => json(value, described.parameters[i]));
+        const list = values.map((value, i) => wire.json(value, described.parameters[i]));
         wire.message(`{"Invoke":{"function":${name ?? number},"arguments":[${list}]}}`);
       }
       this.levels.push(null);
@@ -183,7 +183,7 @@ class Guest {
     this.books(() => {
       this.levels.pop();
       this.yields();
-      if (outermost) wire.message(`{"Returned":[${results.map((type, i) => json(list[i], type))}]}`);
+      if (outermost) wire.message(`{"Returned":[${results.map((type, i) => wire.json(list[i], type))}]}`);
       wire.left(number, described, list);
     });
     return returned;
@@ -196,7 +196,7 @@ class Guest {
     if (this.given.length + plan.given_tables.length > 0) {
       const globals = this.given.map((value, i) => {
         const type = plan.given_globals[i];
-        return json(toWasm(value instanceof Global ? valueOf.call(value) : value, type), type);
+        return this.wire.json(toWasm(value instanceof Global ? valueOf.call(value) : value, type), type);
       });
       const tables = plan.given_tables.map((name) => exports[name].length);
       wire.message(`{"Given":{"globals":[${globals}],"tables":${JSON.stringify(tables)}}}`);
@@ -243,7 +243,7 @@ class Guest {
     }
     this.over = true;
     this.memories.forEach((memory, number) => wire.image(number, memory));
-    const globals = plan.globals.map(({ export: name, type }) => json(exports[name].value, type));
+    const globals = plan.globals.map(({ export: name, type }) => wire.json(exports[name].value, type));
     const tables = plan.tables.map((name) => exports[name].length);
     wire.message(`{"State":{"globals":[${globals}],"tables":${JSON.stringify(tables)}}}`);
     wire.message('"End"');
@@ -259,6 +259,8 @@ function toWasm(value, type) {
       return BigInt.asIntN(64, value);
     case "F32":
       return Math.fround(value);
+    case "Extern":
+      return value;
     default:
       return +value;
   }
@@ -279,24 +281,6 @@ function words(error) {
     return String(error instanceof Error ? error.message : error).slice(0, 1000);
   } catch {
     return "an exception";
-  }
-}
-
-const BITS = new DataView(new ArrayBuffer(8));
-
-// A value in the recorder's JSON.
-function json(value, type) {
-  switch (type) {
-    case "I32":
-      return `{"I32":${value | 0}}`;
-    case "I64":
-      return `{"I64":${BigInt.asIntN(64, value)}}`;
-    case "F32":
-      BITS.setFloat32(0, value, true);
-      return `{"F32":${BITS.getUint32(0, true)}}`;
-    default:
-      BITS.setFloat64(0, value, true);
-      return `{"F64":${BITS.getBigUint64(0, true)}}`;
   }
 }
 

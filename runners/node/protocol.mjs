@@ -198,6 +198,8 @@ export function fromEngine(value, type, named = false) {
       BITS.setFloat64(0, value, true);
       return `{"F64":${BITS.getBigUint64(0, true)}}`;
     default:
+      // One of the host's, by its number.
+      if (value instanceof HostValue && type === "Extern") return `{"Reference":"extern ${value.number}"}`;
       return `{"Reference":"${named ? reference(value, type) : value === null ? "null" : "reference"}"}`;
   }
 }

@@ -16,7 +16,29 @@ const HOST_RECORD = 2;
 
 const TEXT = new TextEncoder();
 const BITS = new DataView(new ArrayBuffer(8));
-const TYPES = { I32: 0, I64: 1, F32: 2, F64: 3 };
+const TYPES = { I32: 0, I64: 1, F32: 2, F64: 3, Extern: 5 };
+
+// Values of JavaScript's own that cross the border, by their numbers. Objects can go when nobody else has them.
+class References {
+  constructor() {
+    this.objects = new WeakMap();
+    this.others = new Map();
+    this.next = 0;
+  }
+
+  // A value in the recorder's words.
+  word(value) {
+    if (value === null) return "null";
+    const object = typeof value === "object" || typeof value === "function";
+    const known = object ? this.objects : this.others;
+    let number = known.get(value);
+    if (number === undefined) {
+      number = this.next++;
+      known.set(value, number);
+    }
+    return `extern ${number}`;
+  }
+}
 
 class Wire {
   // `channel` is how the recorder is reached: channel.cjs in Node, page.cjs in a browser.
@@ -30,6 +52,7 @@ class Wire {
     this.used = 0;
     // Where the record that is being written has its length.
     this.head = 0;
+    this.references = new References();
   }
 
   // A record is whole.
@@ -120,6 +143,8 @@ class Wire {
         return this.number(((value << 1) ^ (value >> 31)) >>> 0);
       case "I64":
         return this.wide(BigInt.asUintN(64, (value << 1n) ^ (value >> 63n)));
+      case "Extern":
+        return this.text(this.references.word(value));
       case "F32":
         BITS.setFloat32(0, value, true);
         return this.number(BITS.getUint32(0, true));
@@ -239,6 +264,33 @@ class Wire {
     this.byte(number === null ? 0 : 1);
     if (number !== null) this.number(number);
     this.end();
+  }
+
+  // An element of a table of JavaScript's own values.
+  setReference(table, index, value) {
+    this.begin(9);
+    this.number(table);
+    this.number(index);
+    this.value(value, "Extern");
+    this.end();
+  }
+
+  // A value in the recorder's JSON.
+  json(value, type) {
+    switch (type) {
+      case "I32":
+        return `{"I32":${value | 0}}`;
+      case "I64":
+        return `{"I64":${BigInt.asIntN(64, value)}}`;
+      case "Extern":
+        return `{"Reference":"${this.references.word(value)}"}`;
+      case "F32":
+        BITS.setFloat32(0, value, true);
+        return `{"F32":${BITS.getUint32(0, true)}}`;
+      default:
+        BITS.setFloat64(0, value, true);
+        return `{"F64":${BITS.getBigUint64(0, true)}}`;
+    }
   }
 
   grewTable(table, delta, before) {

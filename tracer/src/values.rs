@@ -4,6 +4,11 @@ use wasmparser::ValType;
 
 pub use forkpoint_traces::WasmValue;
 
+/// The number in the words of a reference that a host gives: `extern 5`.
+pub(crate) fn host_value(text: &str, kind: &str) -> Option<u32> {
+    text.strip_prefix(kind)?.strip_prefix(' ')?.parse().ok()
+}
+
 /// Why an argument is not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a value of type {ty}: {hint}")]

@@ -243,9 +243,12 @@ impl Event {
             Event::Host(HostEvent::Return { .. }) => "host-return",
             Event::Host(HostEvent::Enter { .. }) => "guest-call",
             Event::Host(HostEvent::Leave { .. }) => "guest-return",
-            Event::Host(HostEvent::SetGlobal { .. } | HostEvent::SetElement { .. } | HostEvent::GrowTable { .. }) => {
-                "host-set"
-            }
+            Event::Host(
+                HostEvent::SetGlobal { .. }
+                | HostEvent::SetElement { .. }
+                | HostEvent::GrowTable { .. }
+                | HostEvent::SetReference { .. },
+            ) => "host-set",
             Event::StrayBytes { .. } => "stray-bytes",
             Event::Observed { .. } | Event::FoundSize { .. } | Event::FoundOutside { .. } => "observed",
             Event::Milestone(milestone) => milestone.kind(),

@@ -88,6 +88,15 @@ pub enum HostEvent {
         /// The size before.
         before: u64,
     },
+    /// The host set an element of a table of its own references.
+    SetReference {
+        /// The table.
+        table: TableIndex,
+        /// The element.
+        index: u64,
+        /// What it is from then on: `null`, or one of the host's values by its number, `extern 5`.
+        value: WasmValue,
+    },
 }
 
 /// How a call of the guest by its host ended.

@@ -172,6 +172,9 @@ mod tests {
         assert_eq!(encode(&element), [7, 0, 3, 1, 9]);
         let grow = HostEvent::GrowTable { table: TableIndex(0), delta: 2, before: 4 };
         assert_eq!(encode(&grow), [8, 0, 2, 4]);
+        let value = WasmValue::Reference("extern 5".to_string());
+        let reference = HostEvent::SetReference { table: TableIndex(1), index: 3, value };
+        assert_eq!(encode(&reference), [&[9, 1, 3, 5, 8][..], b"extern 5"].concat());
         let javascript = JavaScriptInfo { command: vec!["a".to_string()], changes: "c".to_string() };
         assert_eq!(encode(&javascript), [1, 1, b'a', 1, b'c']);
         let room = StepResult { step: 3, result: 0 };

@@ -63,7 +63,8 @@ pub(super) fn stubs(
             | HostEvent::Grow { .. }
             | HostEvent::SetGlobal { .. }
             | HostEvent::SetElement { .. }
-            | HostEvent::GrowTable { .. } => answer.cannot = true,
+            | HostEvent::GrowTable { .. }
+            | HostEvent::SetReference { .. } => answer.cannot = true,
         }
     }
     let imported = 0..parts.imported_functions().len() as u32;

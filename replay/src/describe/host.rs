@@ -47,6 +47,10 @@ pub(super) fn describe(step: &HostEvent, symbols: &Symbols) -> String {
             let value = function.map_or_else(|| "null".to_string(), |function| symbols.function_name(function));
             format!("host sets {}[{index}] <- {value}", symbols.item(Item::Table, table.0))
         }
+        HostEvent::SetReference { table, index, value } => {
+            let value = printable(&value.to_string());
+            format!("host sets {}[{index}] <- {value}", symbols.item(Item::Table, table.0))
+        }
         HostEvent::GrowTable { table, delta, before } => {
             let size = before.saturating_add(*delta);
             format!("host grows {} by {delta} -> {size} elements", symbols.item(Item::Table, table.0))

@@ -150,7 +150,8 @@ fn calls(trace: &TraceReader) -> Result<BTreeMap<String, HostBytes>, TraceError>
             | HostEvent::Leave { .. }
             | HostEvent::SetGlobal { .. }
             | HostEvent::SetElement { .. }
-            | HostEvent::GrowTable { .. } => {}
+            | HostEvent::GrowTable { .. }
+            | HostEvent::SetReference { .. } => {}
         }
     }
     Ok(host)

@@ -38,8 +38,3 @@ pub(crate) trait World {
     /// The size of an exported table of an instance.
     fn table(&mut self, instance: u32, name: &str) -> Option<u64>;
 }
-
-/// The number in the words of a reference that a script gives: `extern 5`.
-pub(super) fn host_value(text: &str, kind: &str) -> Option<u32> {
-    text.strip_prefix(kind)?.strip_prefix(' ')?.parse().ok()
-}

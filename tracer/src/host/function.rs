@@ -1,11 +1,11 @@
 //! An imported function: its type, and who answers it without a host log.
 
 use crate::protocol::HostEnd;
-use crate::values::WasmValue;
+use crate::values::{WasmValue, host_value};
 use forkpoint_traces::Import;
 use forkpoint_traces::wasi::{self, Signature};
 use serde::{Deserialize, Serialize};
-use wasmparser::ValType;
+use wasmparser::{RefType, ValType};
 
 /// An imported function.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,6 +25,8 @@ pub(crate) enum ResultType {
     F64,
     V128,
     Nullable,
+    /// A reference of the host's, or null.
+    Extern,
     /// A reference that is never null: no value for it can be given.
     Reference,
 }
@@ -39,6 +41,9 @@ impl ResultType {
             | (WasmValue::F64(_), ResultType::F64)
             | (WasmValue::V128(_), ResultType::V128) => true,
             (WasmValue::Reference(word), ResultType::Nullable) => word == "null",
+            (WasmValue::Reference(word), ResultType::Extern) => {
+                word == "null" || host_value(word, "extern").is_some()
+            }
             _ => false,
         }
     }
@@ -52,6 +57,7 @@ impl From<ValType> for ResultType {
             ValType::F32 => ResultType::F32,
             ValType::F64 => ResultType::F64,
             ValType::V128 => ResultType::V128,
+            ValType::Ref(ty) if ty == RefType::EXTERNREF => ResultType::Extern,
             ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
             ValType::Ref(_) => ResultType::Reference,
         }

@@ -15,7 +15,7 @@ pub(crate) fn kind(ty: ResultType) -> &'static str {
         ResultType::F32 => "f32",
         ResultType::F64 => "f64",
         ResultType::V128 => "v128",
-        ResultType::Nullable | ResultType::Reference => "ref",
+        ResultType::Nullable | ResultType::Extern | ResultType::Reference => "ref",
     }
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn read_value((ty, text): &Typed, expected: ResultType) -> Option<Was
             let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
             WasmValue::V128(number.to_be_bytes())
         }
-        ResultType::Nullable => WasmValue::Reference((text == "null").then(|| text.clone())?),
+        ResultType::Nullable | ResultType::Extern => WasmValue::Reference((text == "null").then(|| text.clone())?),
         ResultType::Reference => return None,
     })
 }

@@ -54,7 +54,8 @@ impl Image {
                 | HostEvent::Leave { .. }
                 | HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
-                | HostEvent::GrowTable { .. },
+                | HostEvent::GrowTable { .. }
+                | HostEvent::SetReference { .. },
             ) => Ok(()),
         }
     }

@@ -1,9 +1,9 @@
 //! Conversion between wasmi's values, errors and traps and those of the protocol.
 
 use crate::engine::drive::Ended;
-use crate::values::WasmValue;
+use crate::values::{WasmValue, host_value};
 use forkpoint_traces::TrapKind;
-use wasmi::{Error, F32, F64, Nullable, TrapCode, V128, Val, ValType};
+use wasmi::{AsContext, AsContextMut, Error, ExternRef, F32, F64, Nullable, TrapCode, V128, Val, ValType};
 
 /// A value of this type; `None` if it has another.
 pub(crate) fn to_engine(value: &WasmValue, ty: ValType) -> Option<Val> {
@@ -20,6 +20,29 @@ pub(crate) fn to_engine(value: &WasmValue, ty: ValType) -> Option<Val> {
         },
     };
     (value.ty() == ty).then_some(value)
+}
+
+/// The same for a guest; one of the host's values by its number.
+pub(super) fn to_guest(store: impl AsContextMut, value: &WasmValue, ty: ValType) -> Option<Val> {
+    match value {
+        WasmValue::Reference(text) if ty == ValType::ExternRef && text != "null" => {
+            let number = host_value(text, "extern")?;
+            Some(Val::ExternRef(Nullable::Val(ExternRef::new(store, number))))
+        }
+        value => to_engine(value, ty),
+    }
+}
+
+/// A value of a guest's; one of the host's by its number.
+pub(super) fn from_guest(store: impl AsContext, value: &Val) -> WasmValue {
+    let store = store.as_context();
+    match value {
+        Val::ExternRef(Nullable::Val(object)) => match object.data(&store).downcast_ref::<u32>() {
+            Some(number) => WasmValue::Reference(format!("extern {number}")),
+            None => from_engine(value),
+        },
+        value => from_engine(value),
+    }
 }
 
 pub(crate) fn from_engine(value: &Val) -> WasmValue {

@@ -1,6 +1,6 @@
 //! A guest under wasmi.
 
-use super::convert::{failure, from_engine, to_engine};
+use super::convert::{failure, from_engine, from_guest, to_guest};
 use crate::engine::drive::{self, Ended, Guest, Lend, Visit, go_on};
 use crate::engine::lent::{EngineMemory, LentMemories, views};
 use crate::engine::limit::GrowthLimit;
@@ -107,7 +107,7 @@ fn answer(
 ) -> Result<(), wasmi::errors::LinkerError> {
     let (from, field) = (module.to_string(), name.to_string());
     linker.func_new(module, name, ty.clone(), move |mut caller, arguments, results| {
-        let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
+        let arguments: Vec<WasmValue> = arguments.iter().map(|value| from_guest(&caller, value)).collect();
         let mut turn = turn(&mut caller, |session, lent| session.host_turn(import, &arguments, lent))?;
         let values = loop {
             match turn {
@@ -123,7 +123,7 @@ fn answer(
             return Err(Error::new(format!("{} results for {from}.{field}", values.len())));
         }
         for (place, value) in results.iter_mut().zip(&values) {
-            *place = to_engine(value, place.ty())
+            *place = to_guest(&mut caller, value, place.ty())
                 .ok_or_else(|| Error::new(format!("a result of another type for {from}.{field}: {value}")))?;
         }
         Ok(())
@@ -247,10 +247,10 @@ fn enter(function: Option<Func>, call: &ExportCall, store: impl AsContextMut<Dat
 
 fn invoke(function: Func, call: &ExportCall, mut store: impl AsContextMut) -> Result<Vec<WasmValue>, Error> {
     let ty = function.ty(&store);
-    let arguments = call.arguments.iter().zip(ty.params()).map(|(value, ty)| to_engine(value, *ty));
+    let arguments = call.arguments.iter().zip(ty.params()).map(|(value, ty)| to_guest(&mut store, value, *ty));
     let arguments: Option<Vec<Val>> = arguments.collect();
     let arguments = arguments.ok_or_else(|| Error::new("an argument of another type than the parameter"))?;
     let mut results: Vec<Val> = ty.results().iter().map(|ty| Val::default_for_ty(*ty)).collect();
     function.call(&mut store, &arguments, &mut results)?;
-    Ok(results.iter().map(from_engine).collect())
+    Ok(results.iter().map(|value| from_guest(&store, value)).collect())
 }

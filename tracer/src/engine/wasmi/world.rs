@@ -1,11 +1,11 @@
 //! Instances of a program under wasmi.
 
-use super::convert::{failure, from_engine, to_engine};
+use super::convert::{failure, from_engine, to_guest};
 use super::guest::{State, hook, visit};
 use crate::engine::drive::{Ended, Rejected, Visit};
 use crate::engine::limit::GrowthLimit;
 use crate::engine::session::Session;
-use crate::engine::world::{NoInstance, World, host_value};
+use crate::engine::world::{NoInstance, World};
 use crate::instrument::IMPORT_MODULE;
 use crate::job::{ExportCall, InstanceJob};
 use crate::values::WasmValue;
@@ -14,9 +14,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use wasmi::errors::{ErrorKind, InstantiationError};
-use wasmi::{
-    Engine, Error, Extern, ExternRef, Func, Instance, Memory, MemoryType, Module, Nullable, Store, Val, ValType,
-};
+use wasmi::{Engine, Error, Extern, Func, Instance, Memory, MemoryType, Module, Nullable, Store, Val, ValType};
 
 /// A store with instances.
 pub(super) struct WasmiWorld<'a> {
@@ -73,13 +71,7 @@ impl<'a> WasmiWorld<'a> {
     }
 
     fn argument(&mut self, value: &WasmValue, ty: ValType) -> Option<Val> {
-        match value {
-            WasmValue::Reference(text) if ty == ValType::ExternRef && text != "null" => {
-                let value = host_value(text, "extern")?;
-                Some(Val::ExternRef(Nullable::Val(ExternRef::new(&mut self.store, value))))
-            }
-            value => to_engine(value, ty),
-        }
+        to_guest(&mut self.store, value, ty)
     }
 
     /// A value, with what is known of a reference.

@@ -1,7 +1,8 @@
 //! An imported function that the recorder answers.
 
-use super::convert::{failure_of, from_engine, to_engine};
+use super::convert::failure_of;
 use super::records;
+use super::references::{from_guest, to_guest};
 use super::state::State;
 use crate::engine::drive::Ended;
 use crate::engine::lent::LentMemories;
@@ -9,13 +10,13 @@ use crate::engine::session::{Halt, HostTurn, Session};
 use crate::job::ExportCall;
 use crate::memories::Memories;
 use crate::values::WasmValue;
-use wasmtime::{AsContextMut, Caller, Error, Func, FuncType, Store, Val};
+use wasmtime::{AsContextMut, Caller, Error, Func, FuncType, RootScope, Store, Val};
 
 /// The function that asks the recorder instead of imported function number `function`.
 pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> Func {
     let types: Vec<_> = ty.results().collect();
     Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
-        let arguments: Vec<WasmValue> = arguments.iter().map(from_engine).collect();
+        let arguments: Vec<WasmValue> = arguments.iter().map(|value| from_guest(&caller, value)).collect();
         let mut turn = lend(&mut caller, |session, lent| session.host_turn(function, &arguments, lent))??;
         let values = loop {
             match turn {
@@ -30,7 +31,7 @@ pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> 
             return Err(Error::msg(format!("{} results for a function that has {}", values.len(), results.len())));
         }
         for ((result, value), ty) in results.iter_mut().zip(&values).zip(&types) {
-            *result = to_engine(value, ty);
+            *result = to_guest(&mut caller, value, ty)?;
         }
         Ok(())
     })
@@ -69,9 +70,12 @@ pub(super) fn invoke(
     call: &ExportCall,
 ) -> wasmtime::Result<Vec<WasmValue>> {
     let types = function.ty(&store);
+    // What is passed lives as long as the call.
+    let mut scope = RootScope::new(&mut store);
+    let arguments = call.arguments.iter().zip(types.params());
     let arguments: Vec<Val> =
-        call.arguments.iter().zip(types.params()).map(|(value, ty)| to_engine(value, &ty)).collect();
+        arguments.map(|(value, ty)| to_guest(&mut scope, value, &ty)).collect::<wasmtime::Result<_>>()?;
     let mut results = vec![Val::I32(0); types.results().len()];
-    function.call(&mut store, &arguments, &mut results)?;
-    Ok(results.iter().map(from_engine).collect())
+    function.call(&mut scope, &arguments, &mut results)?;
+    Ok(results.iter().map(|value| from_guest(&scope, value)).collect())
 }

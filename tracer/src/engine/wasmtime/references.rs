@@ -1,9 +1,9 @@
 //! References in the words of scripts: what a host can know of one.
 
+use super::convert::{from_engine, to_engine};
 use super::state::State;
-use crate::engine::world::host_value;
-use crate::values::WasmValue;
-use wasmtime::{AnyRef, ExternRef, Rooted, Store, Val, ValType};
+use crate::values::{WasmValue, host_value};
+use wasmtime::{AnyRef, AsContext, AsContextMut, ExternRef, Rooted, Store, Val, ValType};
 
 /// The reference that a script gives, `extern 5` or `host 5`; `None` for any other value.
 pub(super) fn argument(store: &mut Store<State>, value: &WasmValue, ty: &ValType) -> wasmtime::Result<Option<Val>> {
@@ -35,8 +35,28 @@ pub(super) fn read(store: &mut Store<State>, value: &Val) -> wasmtime::Result<Op
     Ok(Some(WasmValue::Reference(words)))
 }
 
-fn number(store: &mut Store<State>, reference: Rooted<ExternRef>) -> wasmtime::Result<Option<u32>> {
-    Ok(reference.data(&*store)?.and_then(|data| data.downcast_ref()).copied())
+/// A value for the guest; one of the host's by its number.
+pub(super) fn to_guest(store: impl AsContextMut, value: &WasmValue, ty: &ValType) -> wasmtime::Result<Val> {
+    match value {
+        WasmValue::Reference(text) if matches!(ty, ValType::Ref(_)) => match host_value(text, "extern") {
+            Some(number) => Ok(Val::ExternRef(Some(ExternRef::new(store, number)?))),
+            None => Ok(to_engine(value, ty)),
+        },
+        value => Ok(to_engine(value, ty)),
+    }
+}
+
+/// A value of the guest's; one of the host's by its number.
+pub(super) fn from_guest(store: impl AsContext, value: &Val) -> WasmValue {
+    let number = match value {
+        Val::ExternRef(Some(reference)) => number(store, *reference).ok().flatten(),
+        _ => None,
+    };
+    number.map_or_else(|| from_engine(value), |number| WasmValue::Reference(format!("extern {number}")))
+}
+
+fn number(store: impl AsContext, reference: Rooted<ExternRef>) -> wasmtime::Result<Option<u32>> {
+    Ok(reference.data(&store)?.and_then(|data| data.downcast_ref()).copied())
 }
 
 fn internal(store: &mut Store<State>, reference: Rooted<AnyRef>) -> wasmtime::Result<String> {

@@ -231,6 +231,14 @@ impl Host {
                     let arguments = vec![WasmValue::I32(index), WasmValue::I32(place)];
                     return Ok(self.silently(doing, event, element_export(table.0), arguments));
                 }
+                HostEvent::SetReference { table, index, ref value } => {
+                    let index = i32::try_from(index).map_err(|_| damaged("an element past 2^31"))?;
+                    if !ResultType::Extern.fits(value) {
+                        return Err(damaged("an element that is no reference of JavaScript's"));
+                    }
+                    let arguments = vec![WasmValue::I32(index), value.clone()];
+                    return Ok(self.silently(doing, event, element_export(table.0), arguments));
+                }
                 HostEvent::GrowTable { table, delta, .. } => {
                     let delta = i32::try_from(delta).map_err(|_| damaged("a table that grows past 2^31"))?;
                     let arguments = vec![WasmValue::I32(delta)];

@@ -85,7 +85,8 @@ impl Host {
                     | HostEvent::Leave { .. }
                     | HostEvent::SetGlobal { .. }
                     | HostEvent::SetElement { .. }
-                    | HostEvent::GrowTable { .. },
+                    | HostEvent::GrowTable { .. }
+                    | HostEvent::SetReference { .. },
                 ) => return Err(damaged("what only JavaScript does")),
                 // The recording ends inside the call: its engine crashed there, or ran out of time.
                 None => {

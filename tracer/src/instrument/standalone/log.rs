@@ -94,7 +94,8 @@ impl Answers {
                 | HostEvent::Leave { .. }
                 | HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
-                | HostEvent::GrowTable { .. } => {}
+                | HostEvent::GrowTable { .. }
+                | HostEvent::SetReference { .. } => {}
                 HostEvent::Grow { memory, delta, .. } => entry.steps.push(Step::Grow { memory: memory.0, delta }),
                 HostEvent::Return { outcome, .. } => {
                     answers.calls.push(Entry::ending(std::mem::take(&mut entry), &outcome));

@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | a table with all functions that can be reached, by ascending index | gives a function by its place |
 //! | `element.T`: `[i32 i32] -> []` | sets an element of table T to the function at a place; -1 is null |
+//! | `element.T`: `[i32 externref] -> []` | sets an element of table T, which holds JavaScript's own references |
 //! | `grow.T`: `[i32] -> []` | grows table T by elements that are null, or traps |
 //! | `global.G`: `[t] -> []` | sets global G |
 
@@ -31,6 +32,10 @@ pub(crate) struct Reach {
     pub(crate) exported: BTreeMap<u32, String>,
     /// Tables of functions, by index.
     tables: BTreeMap<u32, TableType>,
+    /// Those of the host's references.
+    extern_tables: BTreeSet<u32>,
+    /// Whether functions on the border take or return references.
+    references: bool,
     /// Mutable globals of numeric type.
     globals: BTreeMap<u32, wasmparser::ValType>,
     /// Imported globals, which are numbers, by index.
@@ -148,6 +153,12 @@ impl Reach {
                             }
                             ExternalKind::Table => {
                                 if let Some(ty) = tables.get(index as usize) {
+                                    let mut own = index >= reach.imported_tables.len() as u32;
+                                    own &= ty.element_type == RefType::EXTERNREF && !ty.shared && !ty.table64;
+                                    if own {
+                                        reach.extern_tables.insert(index);
+                                        continue;
+                                    }
                                     reach.table(index, *ty, &format!("it exports the table {name}"));
                                 }
                             }
@@ -214,12 +225,19 @@ impl Reach {
         }
     }
 
-    /// References have no value outside of their run.
+    /// Other references than the host's own have no value outside of their run.
     fn check(&mut self, what: &str, ty: &FuncType) {
         let mut types = ty.params().iter().chain(ty.results());
-        if let Some(ty) = types.find(|ty| matches!(ty, wasmparser::ValType::Ref(_))) {
+        self.references |= types.clone().any(|ty| matches!(ty, wasmparser::ValType::Ref(_)));
+        let is_known = |ty: &wasmparser::ValType| *ty == wasmparser::ValType::EXTERNREF;
+        if let Some(ty) = types.find(|ty| matches!(ty, wasmparser::ValType::Ref(_)) && !is_known(ty)) {
             self.refuse(format!("{what} has {ty} among its parameters or results"));
         }
+    }
+
+    /// Whether values of JavaScript's own cross the border.
+    pub(crate) fn passes_references(&self) -> bool {
+        self.references || !self.extern_tables.is_empty()
     }
 
     /// The first reason counts.
@@ -235,6 +253,11 @@ impl Reach {
     /// The mutable globals that JavaScript can set, by index.
     pub(crate) fn globals(&self) -> impl Iterator<Item = u32> {
         self.globals.keys().copied()
+    }
+
+    /// The tables of JavaScript's own references, by index.
+    pub(crate) fn extern_tables(&self) -> impl Iterator<Item = u32> {
+        self.extern_tables.iter().copied()
     }
 
     /// The tables whose elements JavaScript can set, by index.
@@ -287,19 +310,20 @@ impl Reach {
                     I::End,
                 ];
                 raw_function(&mut new, &there, &[ValType::I32, ValType::I32], &element_export(table), &element);
-                let grow = [
-                    I::RefNull(HeapType::FUNC),
-                    I::LocalGet(0),
-                    I::TableGrow(table),
-                    I::I32Const(-1),
-                    I::I32Eq,
-                    I::If(BlockType::Empty),
-                    I::Unreachable,
-                    I::End,
-                    I::End,
-                ];
+                let grow = grows(table, HeapType::FUNC);
                 raw_function(&mut new, &there, &[ValType::I32], &table_grow_export(table), &grow);
             }
+        }
+        for table in self.extern_tables.iter().copied() {
+            let element = [I::LocalGet(0), I::LocalGet(1), I::TableSet(table), I::End];
+            raw_function(&mut new, &there, &[ValType::I32, ValType::EXTERNREF], &element_export(table), &element);
+            raw_function(
+                &mut new,
+                &there,
+                &[ValType::I32],
+                &table_grow_export(table),
+                &grows(table, HeapType::EXTERN),
+            );
         }
         for (global, ty) in &self.globals {
             let set = [I::LocalGet(0), I::GlobalSet(*global), I::End];
@@ -310,6 +334,21 @@ impl Reach {
         let moved = if there.code == 0 { 0 } else { There::of(&out)?.code - there.code };
         Ok((out, moved as u32))
     }
+}
+
+/// Grows a table by elements that are null, or traps.
+fn grows(table: u32, null: HeapType) -> [I<'static>; 9] {
+    [
+        I::RefNull(null),
+        I::LocalGet(0),
+        I::TableGrow(table),
+        I::I32Const(-1),
+        I::I32Eq,
+        I::If(BlockType::Empty),
+        I::Unreachable,
+        I::End,
+        I::End,
+    ]
 }
 
 /// Whether a function certainly neither reads nor writes memory, having nothing but numbers, locals, globals and branches;

@@ -106,10 +106,16 @@ impl Course<'_> {
         let can = self.request.engine.is_of_this_program()
             || self.request.host == HostSource::Live
             || engine.settings.iter().any(|(name, value)| name == "javascript" && value == "yes");
-        if self.program.javascript.is_none() || can {
+        let Some(javascript) = &self.program.javascript else { return Ok(()) };
+        let library = matches!(self.request.engine, crate::EngineSpec::Capi(_));
+        if can && !(library && javascript.reach.passes_references()) {
             return Ok(());
         }
-        let message = "it does not run programs that live in JavaScript: its host would have to call the guest (docs/runner-protocol.md, section 12); docs/javascript.md names engines that do";
+        let message = if library {
+            "values of JavaScript's own (externref) cannot be passed through the interface wasm.h here: wasmtime, wasmi and node take them"
+        } else {
+            "it does not run programs that live in JavaScript: its host would have to call the guest (docs/runner-protocol.md, section 12); docs/javascript.md names engines that do"
+        };
         Err(RecordError::Setup { spec: self.request.engine.to_string(), message: message.to_string() })
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Plan<'a> {
     tables: &'a [String],
     /// Those whose elements JavaScript can set.
     set_tables: Vec<Table<'a>>,
+    /// Those of JavaScript's own references.
+    extern_tables: Vec<Table<'a>>,
     /// What JavaScript gives the module, in order: types of imported globals, and names of imported tables.
     given_globals: Vec<&'static str>,
     given_tables: Vec<&'a str>,
@@ -76,10 +78,7 @@ impl<'a> Plan<'a> {
                 },
             })
         };
-        let tables = javascript
-            .reach
-            .tables()
-            .filter_map(|index| Some(Table { index, export: rewritten.tables.get(index as usize)? }));
+        let table = |index| Some(Table { index, export: rewritten.tables.get(index as usize)? });
         let given_tables = javascript.reach.imported_tables.keys();
         let given_tables = given_tables.filter_map(|index| Some(rewritten.tables.get(*index as usize)?.as_str()));
         Plan {
@@ -88,7 +87,8 @@ impl<'a> Plan<'a> {
             globals: globals().collect(),
             set_globals: globals().filter(|global| settable.contains(&global.index)).collect(),
             tables: &rewritten.tables,
-            set_tables: tables.collect(),
+            set_tables: javascript.reach.tables().filter_map(table).collect(),
+            extern_tables: javascript.reach.extern_tables().filter_map(table).collect(),
             given_globals: javascript.reach.imported_globals.values().map(word).collect(),
             given_tables: given_tables.collect(),
             start: javascript.reach.start,
