@@ -38,14 +38,14 @@ fn imports_become_the_first_definitions_and_constants_hold_their_values() {
     );
     let text = wasmprinter::print_bytes(&module).expect("text");
     for line in [
-        "(table (;0;) 9 20 funcref)",
-        "(table (;1;) 2 funcref)",
-        "(tag (;0;) (type",
-        "(global (;0;) i32 i32.const 64)",
-        "(global (;1;) (mut i64) i64.const -7)",
-        "(global (;2;) f64 f64.const 0x1.8p+0 (;=1.5;))",
-        "(global (;3;) i32 i32.const 64)",
-        "(elem (;0;) (i32.const 64) func 1)",
+        "(table $t (;0;) 9 20 funcref)",
+        "(table $second (;1;) 2 funcref)",
+        "(tag $tag (;0;) (type",
+        "(global $base (;0;) i32 i32.const 64)",
+        "(global $wide (;1;) (mut i64) i64.const -7)",
+        "(global $float (;2;) f64 f64.const 0x1.8p+0 (;=1.5;))",
+        "(global $own (;3;) i32 i32.const 64)",
+        "(elem (;0;) (table $t) (i32.const 64) func $g)",
         "(data (;0;) (i32.const 64) \"data\")",
         "(import \"env\" \"memory\" (memory (;0;) 1))",
     ] {
