@@ -41,7 +41,7 @@ pub enum SourceMapError {
     #[error("the source map is longer than {} MiB, which is the most that is read", MAX_BYTES >> 20)]
     TooLong,
     /// It is not a source map of version 3.
-    #[error("not a source map of version 3 without sections: {0}")]
+    #[error("not a source map of version 3: {0}")]
     Malformed(String),
     /// It is one of something else.
     #[error("the source map maps no bytes of a module: those are columns of its first line")]
@@ -70,22 +70,65 @@ struct Source {
     text: Option<Arc<str>>,
 }
 
-/// A map as it is written.
+/// A map as it is written: with mappings, or with sections that are maps.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Written {
     version: u32,
     source_root: Option<String>,
+    #[serde(default)]
     sources: Vec<Option<String>>,
     sources_content: Option<Vec<Option<String>>>,
-    mappings: String,
+    mappings: Option<String>,
+    sections: Option<Vec<Section>>,
+}
+
+/// A map of what begins somewhere in the whole.
+#[derive(Deserialize)]
+struct Section {
+    offset: Start,
+    map: Option<Written>,
+}
+
+#[derive(Deserialize)]
+struct Start {
+    line: u32,
+    column: u32,
 }
 
 impl Written {
+    /// The maps that it consists of, and at which byte each begins.
+    fn parts(self) -> Result<Vec<(u32, Written)>, SourceMapError> {
+        let malformed = |what: &str| Err(SourceMapError::Malformed(what.to_string()));
+        let Some(sections) = self.sections else { return Ok(vec![(0, self)]) };
+        let mut parts: Vec<(u32, Written)> = Vec::new();
+        for Section { offset: Start { line, column }, map } in sections {
+            // Nothing that the module has is on other lines.
+            if line > 0 {
+                continue;
+            }
+            match map {
+                None => return malformed("it has a section whose map is elsewhere"),
+                Some(map) if map.sections.is_some() => return malformed("it has sections in a section"),
+                Some(_) if parts.last().is_some_and(|(last, _)| *last > column) => {
+                    return malformed("its sections are not in order");
+                }
+                Some(map) => parts.push((column, map)),
+            }
+        }
+        Ok(parts)
+    }
+
     /// The places of its first line, in order. Each number is the difference to the one before it.
     fn places(&self) -> Result<Vec<Place>, SourceMapError> {
         let malformed = |what: &str| SourceMapError::Malformed(format!("its mappings have {what}"));
-        let line = self.mappings.split(';').next().unwrap_or_default();
+        if self.version != 3 {
+            return Err(SourceMapError::Malformed(format!("it is of version {}", self.version)));
+        }
+        let Some(mappings) = &self.mappings else {
+            return Err(SourceMapError::Malformed("it has neither mappings nor sections".to_string()));
+        };
+        let line = mappings.split(';').next().unwrap_or_default();
         let mut places = Vec::new();
         let (mut offset, mut source, mut row, mut column) = (0, 0, 0, 0);
         for segment in line.split(',').filter(|segment| !segment.is_empty()) {
@@ -121,6 +164,17 @@ impl Written {
         places.sort_by_key(|place| place.offset);
         Ok(places)
     }
+
+    /// Its files.
+    fn files(self) -> impl Iterator<Item = Source> {
+        let root = self.source_root.unwrap_or_default();
+        let mut texts = self.sources_content.unwrap_or_default().into_iter();
+        self.sources.into_iter().map(move |name| {
+            let (root, name) = (root.trim_end_matches('/'), name.unwrap_or_default());
+            let path = if root.is_empty() { name } else { format!("{root}/{name}") };
+            Source { path: printable(&clip(&path, MAX_PATH)), text: texts.next().flatten().map(Arc::from) }
+        })
+    }
 }
 
 impl SourceMap {
@@ -145,22 +199,28 @@ impl SourceMap {
         }
         let written: Written = serde_json::from_slice(bytes)
             .map_err(|error| SourceMapError::Malformed(printable(&error.to_string())))?;
-        if written.version != 3 {
-            return Err(SourceMapError::Malformed(format!("it is of version {}", written.version)));
+        let version = written.version;
+        if version != 3 {
+            return Err(SourceMapError::Malformed(format!("it is of version {version}")));
         }
-        let places = written.places()?;
+        let (mut places, mut sources) = (Vec::new(), Vec::new());
+        for (start, part) in written.parts()? {
+            let first = sources.len() as u32;
+            // What comes before its first mapping belongs to no part.
+            places.truncate(places.partition_point(|place: &Place| place.offset < start));
+            places.push(Place { offset: start, source: None, line: 0, column: 0 });
+            for place in part.places()? {
+                let offset = start.checked_add(place.offset);
+                let offset = offset.ok_or_else(|| SourceMapError::Malformed("an offset above 2^32".to_string()))?;
+                let source = place.source.map(|source| source + first);
+                places.push(Place { offset, source, ..place });
+            }
+            sources.extend(part.files());
+        }
         if places.iter().all(|place| place.source.is_none()) {
             return Err(SourceMapError::Empty);
         }
-        let root = written.source_root.unwrap_or_default();
-        let root = root.trim_end_matches('/');
-        let mut texts = written.sources_content.unwrap_or_default().into_iter();
-        let source = |name: Option<String>| {
-            let name = name.unwrap_or_default();
-            let path = if root.is_empty() { name } else { format!("{root}/{name}") };
-            Source { path: printable(&clip(&path, MAX_PATH)), text: texts.next().flatten().map(Arc::from) }
-        };
-        Ok(SourceMap { places, sources: written.sources.into_iter().map(source).collect() })
+        Ok(SourceMap { places, sources })
     }
 
     /// The map in a module's section, if it is there and not elsewhere.
@@ -228,6 +288,43 @@ mod tests {
         assert_eq!(map.text("root/a.ts").map(AsRef::as_ref), Some("one\ntwo"));
         assert!(map.text("root/b\u{1b}.ts").is_none());
         assert!(!map.sources[1].path.contains('\u{1b}'));
+    }
+
+    /// A linker that joins maps writes each with the byte at which its part begins.
+    #[test]
+    fn sections_are_maps_of_what_begins_at_their_offsets() {
+        let part = |name: &str, mappings: &str| {
+            format!(r#"{{"version":3,"sources":["{name}"],"sourcesContent":["{name}'s"],"mappings":"{mappings}"}}"#)
+        };
+        let section = |line: u32, column: u32, map: &str| {
+            format!(r#"{{"offset":{{"line":{line},"column":{column}}},"map":{map}}}"#)
+        };
+        let joined = |sections: &[String]| format!(r#"{{"version":3,"sections":[{}]}}"#, sections.join(","));
+        let map = joined(&[
+            section(0, 0, MAP),
+            section(0, 18, &part("c.ts", "EAAA")),
+            section(0, 30, &part("d.ts", "AAAA,MAEE")),
+            section(1, 0, &part("e.ts", "AAAA")),
+        ]);
+        let map = parse(&map).expect("a map");
+        let at = |offset| map.source(offset, &(0..50)).and_then(|frame| Some((frame.file?, frame.line?)));
+        let file = |name: &str, line| Some((name.to_string(), line));
+        assert_eq!(at(17), file("root/a.ts", 3));
+        assert_eq!(at(18), None, "no part goes beyond the next one's beginning");
+        assert_eq!(at(20), file("c.ts", 1));
+        assert_eq!(at(30), file("d.ts", 1));
+        assert_eq!(at(36), file("d.ts", 3));
+        assert_eq!(map.text("c.ts").map(AsRef::as_ref), Some("c.ts's"));
+        for bad in [
+            joined(&[section(0, 5, MAP), section(0, 4, MAP)]),
+            joined(&[section(0, 0, &joined(&[section(0, 0, MAP)]))]),
+            joined(&[section(0, u32::MAX, MAP)]),
+            joined(&[section(3, 0, MAP)]),
+            joined(&[r#"{"offset":{"line":0,"column":0},"url":"x.map"}"#.to_string()]),
+            joined(&[section(0, 0, r#"{"version":2,"sources":[],"mappings":""}"#)]),
+        ] {
+            assert!(parse(&bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
