@@ -79,8 +79,50 @@ class Channel {
   }
 }
 
+const { Instance, Memory, Module } = WebAssembly;
+const { grow } = Memory.prototype;
+const bufferOf = Object.getOwnPropertyDescriptor(Memory.prototype, "buffer").get;
+const PAGE = 4096;
+const WASM_PAGE = 1 << 16;
+
+// The module that compares memory, if the browser takes it.
+let comparing = null;
+
+// A memory's copy, compared by that module, which knows of which pages the copy is not zero.
+class Comparer {
+  constructor(guest) {
+    this.copy = new Memory({ initial: 0 });
+    this.kept = new Memory({ initial: 0 });
+    const instance = new Instance(comparing, { forkpoint: { guest, copy: this.copy, kept: this.kept } });
+    this.next = instance.exports.next;
+    this.flags = new Uint8Array(0);
+  }
+
+  // The copy with this length.
+  grown(length) {
+    for (const [memory, bytes] of [[this.copy, length], [this.kept, length / PAGE]]) {
+      const more = Math.ceil((bytes - bufferOf.call(memory).byteLength) / WASM_PAGE);
+      if (more > 0) grow.call(memory, more);
+    }
+    this.flags = new Uint8Array(bufferOf.call(this.kept));
+    return new Uint8Array(bufferOf.call(this.copy));
+  }
+
+  keeps(start, end) {
+    this.flags.fill(1, start / PAGE, end / PAGE);
+  }
+}
+
 // How a memory's bytes are seen and compared: nothing tells here which pages exist.
 const system = {
+  comparer(memory) {
+    try {
+      return comparing === null ? null : new Comparer(memory);
+    } catch {
+      // A memory with addresses of 64 bits, or no room for a copy.
+      return null;
+    }
+  },
   zeros: (length) => new Uint8Array(length),
   seen: (buffer) => new Uint8Array(buffer),
   existing: (bytes) => (found) => found(0, bytes.length),
@@ -107,7 +149,14 @@ function refuse(why) {
 function asked(bytes) {
   channel.flush();
   const { plan } = object(ask("module", bytes));
-  return plan === undefined ? null : { plan: object(ask(`file/${plan}`)), rewritten: ask(`file/${object(ask(`file/${plan}`)).module}`) };
+  if (plan === undefined) return null;
+  try {
+    comparing = new Module(ask("file/comparer.wasm"));
+  } catch {
+    // A browser without vectors or several memories.
+  }
+  const found = object(ask(`file/${plan}`));
+  return { plan: found, rewritten: ask(`file/${found.module}`) };
 }
 
 // Frames are other documents, and are not recorded.

@@ -14,6 +14,8 @@ class Watched {
   constructor(memory, system) {
     this.memory = memory;
     this.system = system;
+    // What compares memory and has the copy, if there is something faster than loops.
+    this.comparer = system.comparer?.(memory) ?? null;
     this.buffer = null;
     this.bytes = system.zeros(0);
     this.copy = system.zeros(0);
@@ -52,6 +54,10 @@ class Watched {
   fit() {
     this.look();
     if (this.bytes.length === this.copy.length) return;
+    if (this.comparer !== null) {
+      this.copy = this.comparer.grown(this.bytes.length);
+      return;
+    }
     const copy = this.system.zeros(this.bytes.length);
     copy.set(this.copy);
     this.copy = copy;
@@ -71,17 +77,26 @@ class Watched {
 
   keepPart(start, end) {
     this.copy.set(this.bytes.subarray(start, end), start);
+    this.comparer?.keeps(start, end);
   }
 
   // The same when nothing is known of what has been written.
   keepAll() {
     this.fit();
+    if (this.comparer !== null) return this.differing((start, end) => this.keepPart(start, end));
     this.existing((start, end) => this.keepPart(start, end));
   }
 
   // Calls `found` with the start and the end of every page that differs from the copy.
   differing(found) {
-    const { bytes, copy } = this;
+    const { bytes, copy, comparer } = this;
+    if (comparer !== null) {
+      const pages = bytes.length / PAGE;
+      for (let page = comparer.next(0, pages); page < pages; page = comparer.next(page + 1, pages)) {
+        found(page * PAGE, (page + 1) * PAGE);
+      }
+      return;
+    }
     const compare = (start, end) => {
       if (this.system.equal(bytes, copy, start, end)) return;
       if (end - start <= PAGE) return found(start, end);

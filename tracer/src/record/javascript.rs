@@ -3,6 +3,7 @@
 //! [`App::record`] starts such a program, and records the module that it instantiates. What JavaScript does is in the host
 //! log of the trace; [`recorded`] makes a program of it that every engine can run.
 
+mod comparer;
 pub(in crate::record) mod given;
 mod live;
 mod page;
@@ -19,6 +20,7 @@ use crate::host::answer::{GuestFunction, GuestFunctions, Settled};
 use crate::host::function::{Provider, ResultType};
 use crate::instrument::{Given, Reach};
 use forkpoint_traces::{Argument, Call, HostEvent, JavaScriptInfo, TraceReader};
+use given::damaged;
 use std::sync::Arc;
 use wasmparser::ValType;
 
@@ -84,10 +86,6 @@ fn program(
 pub(super) fn recorded(trace: &TraceReader, module: Arc<[u8]>, info: JavaScriptInfo) -> Result<Program, RecordError> {
     let name = trace.header().module.name.clone();
     program(&name, module, info, |reach| Ok((calls(trace, reach)?, Some(given::read(trace, reach)?))))
-}
-
-fn damaged(what: &str) -> RecordError {
-    RecordError::HostLog { what: format!("the recording cannot be replayed: {what}") }
 }
 
 fn calls(trace: &TraceReader, reach: &Reach) -> Result<Steps, RecordError> {

@@ -3,7 +3,6 @@
 //! In a recording these are the first steps of the host: it sets each imported global, and grows each imported table that is
 //! larger than the module asks for.
 
-use super::damaged;
 use crate::error::RecordError;
 use crate::host::function::ResultType;
 use crate::instrument::{Given, Reach};
@@ -84,6 +83,11 @@ pub(in crate::record) fn steps(given: &Given, reach: &Reach) -> Vec<HostEvent> {
         Some(HostEvent::GrowTable { table: TableIndex(*table), delta, before })
     };
     given.globals.iter().map(global).chain(given.tables.iter().filter_map(table)).collect()
+}
+
+/// The error for a recording that cannot be run again.
+pub(super) fn damaged(what: &str) -> RecordError {
+    RecordError::HostLog { what: format!("the recording cannot be replayed: {what}") }
 }
 
 fn grown(size: u64, delta: u64, before: u64) -> Result<u64, RecordError> {

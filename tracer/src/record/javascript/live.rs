@@ -1,6 +1,7 @@
 //! Records a program where it lives: Node runs it with a preload of ours, which asks whether to record each module that the
 //! program instantiates, and sends frames as a runner does.
 
+use super::comparer::comparer;
 use super::page::Page;
 use super::plan::Plan;
 use super::{JavaScript, program};
@@ -30,6 +31,7 @@ const LINK: &str = "link.json";
 /// Those of the module that is recorded.
 const PLAN: &str = "plan.json";
 const REWRITTEN: &str = "rewritten.wasm";
+const COMPARER: &str = "comparer.wasm";
 
 /// Largest module that is read.
 const MOST_MODULE: u64 = 1 << 30;
@@ -142,6 +144,9 @@ impl App {
         };
         write(REWRITTEN, &rewritten.module)?;
         write(PLAN, &plan)?;
+        if self.page.is_some() {
+            write(COMPARER, &comparer())?;
+        }
         Ok(Chosen { program, rewritten })
     }
 
