@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::apps::{BYTES, app, changed_logs, dump, engine, plain, record, replays};
-use common::external::{CHROMIUM, Need, external_tests, javascript, node};
+use common::apps::{BYTES, app, changed_logs, dump, engine, plain, record, replays, replays_under};
+use common::external::{CHROMIUM, Need, engines, external_tests, javascript, node};
 use common::{Ran, folder_with, repository, run};
 use forkpoint_traces::{RawEvent, SiteId, TraceError, TraceReader};
 use std::collections::BTreeMap;
@@ -40,12 +40,17 @@ external_tests! {
         a_module_in_assemblyscript_runs_everywhere,
         a_source_map_names_files_and_lines;
     [Need::Node, Need::Npm("esbuild-wasm")] => a_program_in_go_runs_everywhere;
+    [Need::Node, Need::Program("go", "version")] => a_program_that_go_compiles_here_runs_everywhere;
+    [Need::Node, Need::Fetched(BUN.to_string())] => bun_runs_what_node_recorded;
     [Need::Node, CHROMIUM, Need::Program("openssl", "version")] => a_page_under_https_is_recorded;
     [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
         sockets_reach_what_is_allowed_and_frames_are_not_recorded,
         a_hostile_page_is_bounded;
     [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
 }
+
+/// A release of Bun that is fetched.
+const BUN: &str = "bun-1.2.2/bin/bun";
 
 fn demo() -> TempDir {
     let read = |name: &str| fs::read_to_string(repository("tests/javascript").join(name)).expect("it is there");
@@ -610,6 +615,33 @@ fn assemblyscript(options: &[&str]) -> TempDir {
 
 fn a_program_in_go_runs_everywhere() {
     everywhere("esbuild", &[]);
+}
+
+fn a_program_that_go_compiles_here_runs_everywhere() {
+    let read = |name: &str| fs::read(repository("tests/javascript/programs").join(name)).expect("a program");
+    let folder = folder_with(&[("words.go", &read("words.go")), ("app.mjs", &read("words.mjs"))]);
+    let mut compiler = Command::new("go");
+    compiler.args(["build", "-o", "main.wasm", "words.go"]).envs([("GOOS", "js"), ("GOARCH", "wasm")]);
+    assert!(compiler.current_dir(folder.path()).status().expect("go starts").success());
+    let root = Command::new("go").args(["env", "GOROOT"]).output().expect("go starts").stdout;
+    let root = String::from_utf8(root).expect("text");
+    // Releases of Go have it in one of two places.
+    let host = ["lib/wasm", "misc/wasm"].map(|place| Path::new(root.trim()).join(place).join("wasm_exec.js"));
+    let host = host.iter().find(|file| file.is_file()).expect("the host that Go brings along");
+    fs::copy(host, folder.path().join("wasm_exec.js")).expect("a copy");
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "runs 400\ntwo 400\nis 200\n13\n42\n"), "{recorded:?}");
+    replays_under(folder.path(), &["wasmtime:jit", "wasmi", "node"]);
+}
+
+/// In Bun lives another engine, JavaScriptCore.
+fn bun_runs_what_node_recorded() {
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    let bun = format!("node,program={}", engines().join(BUN).display());
+    replays_under(folder.path(), &[&bun]);
+    let compared = run(folder.path(), &["compare", "--recording", "app.fpt", "--rhs", &bun]);
+    assert!(compared.code == 0 && compared.stdout.contains("javascriptcore"), "{compared:?}");
 }
 
 fn a_module_in_assemblyscript_runs_everywhere() {
