@@ -11,6 +11,7 @@ external_tests! {
     [Need::Node] => globals_and_tables_that_javascript_brings_along_are_there_in_a_replay,
         exceptions_of_an_imported_tag_reach_javascript,
         values_of_javascripts_own_go_through_the_module,
+        functions_of_javascripts_own_are_called_through_tables,
         a_changed_log_of_references_is_an_error_or_a_divergence,
         a_recording_that_does_not_say_what_it_was_given_is_refused;
 }
@@ -162,6 +163,64 @@ fn values_of_javascripts_own_go_through_the_module() {
 fn a_changed_log_of_references_is_an_error_or_a_divergence() {
     let folder = app(KEEPER, &format!("{BYTES}\n{KEEPING}"));
     assert_eq!(record(&folder, &[], &[]).code, 0);
+    let refused = changed_logs(folder.path());
+    assert!(refused > 10, "{refused}");
+}
+
+/// A module that calls whatever is in its table.
+const CALLER: &str = r#"(module
+  (type $t (func (param i32 f64) (result i64)))
+  (import "env" "table" (table $t 4 funcref))
+  (memory 1)
+  (elem (i32.const 1) $own)
+  (func $own (export "own") (type $t)
+    (i32.store (i32.const 8) (local.get 0)) (i64.extend_i32_s (local.get 0)))
+  (func (export "at") (param i32 i32) (result i64)
+    (i32.store (i32.const 12) (local.get 0))
+    (call_indirect $t (type $t) (local.get 1) (f64.const 1.5) (local.get 0))))"#;
+
+const CALLING: &str = r#"
+  // As emscripten's addFunction makes functions for tables: a module that imports a function and exports it.
+  const made = (called) => {
+    const module = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 124, 1, 126, 2, 7, 1, 1, 101, 1, 102, 0, 0, 7, 5, 1, 1, 102, 0, 0]));
+    return new WebAssembly.Instance(module, { e: { f: called } }).exports.f;
+  };
+  const table = new WebAssembly.Table({ initial: 5, element: "anyfunc" });
+  const early = made((a, b) => BigInt(Math.round(a * b * 100)));
+  table.set(0, early);
+  table.set(4, early);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { table } });
+  console.log(exports.at(0, 3), exports.at(1, 4), exports.at(4, 5), table.get(0) === early, table.get(1) === exports.own);
+  // One that calls back, and one that throws.
+  const back = made((a) => (a > 0 ? exports.at(2, a - 1) + exports.own(a, 0) : 100n));
+  try { table.set(2, () => 1n); } catch (error) { console.log(error instanceof TypeError); }
+  table.set(2, back);
+  table.set(3, made(() => { throw new Error("no"); }));
+  console.log(exports.at(2, 4), table.grow(1, back), exports.at(5, 1), table.get(2) === back, early(2, 3));
+  try { exports.at(3, 1); } catch (error) { console.log(error.message); }
+  table.set(2, exports.own);
+  console.log(exports.at(2, 9));
+"#;
+
+fn functions_of_javascripts_own_are_called_through_tables() {
+    let folder = app(CALLER, &format!("{BYTES}\n{CALLING}"));
+    let recorded = record(&folder, &["--module-of", "at"], &[]);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    assert_eq!(recorded.stdout, plain(folder.path(), &[]), "{recorded:?}");
+    let dumped = dump(folder.path());
+    for step in [
+        "host sets table t[0] <- its function 0 (i32 f64) -> (i64)",
+        "javascript.0(3, 1.5)",
+        "host sets table t[2] <- its function 1 (i32 f64) -> (i64)",
+        "javascript.2 traps: no",
+        "host sets table t[2] <- own",
+    ] {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    replays(folder.path());
+    let engines = format!("wasmi;{}", engine("node"));
+    let compared = run(folder.path(), &["compare", "--recording", "app.fpt", "--engines", &engines]);
+    assert_eq!(compared.code, 0, "{compared:?}");
     let refused = changed_logs(folder.path());
     assert!(refused > 10, "{refused}");
 }

@@ -210,7 +210,8 @@ impl Run {
                 | HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
                 | HostEvent::GrowTable { .. }
-                | HostEvent::SetReference { .. },
+                | HostEvent::SetReference { .. }
+                | HostEvent::SetFunction { .. },
             ) if self.javascript && !self.calling => {}
             Event::Host(_) if self.host_calls == 0 => verified.find(Fault::HostLog { position }),
             Event::Host(HostEvent::Return { .. }) => self.host_calls -= 1,

@@ -5,9 +5,11 @@
 "use strict";
 
 const { Guest } = require("./guest.cjs");
+const { describe, NUMBERS } = require("./module.cjs");
 
 const API = WebAssembly;
 const { Module, Instance, Table, compile, instantiate, compileStreaming, instantiateStreaming } = API;
+const { get: getElement, set: setElement } = Table.prototype;
 const exportsOf = Object.getOwnPropertyDescriptor(Instance.prototype, "exports");
 
 // Where the program lives: `wire`, `system`, `refuse(why)`, `isOwn()`, whether the caller is no part of the program, and
@@ -20,6 +22,8 @@ const shown = new WeakMap();
 const tables = new Map();
 // And those of JavaScript's own values.
 const externs = new Map();
+// Functions that other instances export: the bytes of their modules, and their names there.
+const others = new WeakMap();
 // Modules that the recorder does not want.
 const passed = new WeakSet();
 let guest = null;
@@ -66,6 +70,7 @@ function wrapped(module, imports, recorded) {
     if (!Object.hasOwn(mine, from)) Object.defineProperty(mine, from, { value: Object.create(null), enumerable: true });
     mine[from][name] = kind === "function" && typeof value === "function" ? recorded.imported(number, value) : value;
     if (kind === "global") recorded.given.push(value);
+    if (kind === "table") recorded.givenTables.push(value);
     if (kind === "function") number++;
   }
   return mine;
@@ -81,23 +86,46 @@ function apart(module, imports) {
   }
 }
 
+// Keeps in mind where the functions of an instance come from: one of them may be put into a table of the recorded one.
+function noted(module, instance) {
+  const bytes = sources.get(module);
+  if (bytes === undefined) return instance;
+  const exports = exportsOf.get.call(instance);
+  for (const { name, kind } of Module.exports(module)) {
+    if (kind === "function" && !others.has(exports[name])) others.set(exports[name], { bytes, name });
+  }
+  return instance;
+}
+
+const NO_TYPE = "it puts a function into a table of the recorded module whose type is not known or has more than numbers: that cannot be recorded yet";
+
+// What stands in a table of the recorded module for a function of another one; `undefined` if its type is not known, or has
+// more than numbers.
+function foreign(called) {
+  const { bytes, name } = others.get(called) ?? {};
+  const type = bytes === undefined ? undefined : describe(bytes).functions.get(name);
+  if (!type || ![...type.parameters, ...type.results].every((name) => name in NUMBERS)) return undefined;
+  return guest.foreign(called, type);
+}
+
 // An instance of a module: the recorder's, or the plain one. `api` is what the program calls, for messages.
 function make(module, imports, api) {
   const found = plan(module);
   const wanted = guest === null ? found : null;
   const plain = () => {
     if (tables.size + externs.size > 0 && !guest.over) apart(module, imports);
-    return renamed(api, () => new Instance(module, imports));
+    return noted(module, renamed(api, () => new Instance(module, imports)));
   };
   if (wanted === null || (imports === undefined && Module.imports(module).length > 0)) return plain();
   const recorded = new Guest(place.wire, wanted.plan, place);
   const rewritten = new Module(wanted.rewritten);
   place.wire.message('{"Accepted":"validate"}');
   place.wire.message('{"Accepted":"compile"}');
-  let instance;
+  let instance, before;
   try {
     const mine = wrapped(module, imports ?? {}, recorded);
     mine.forkpoint = { event: recorded.hook };
+    before = recorded.givenTables.map(elements);
     instance = renamed(api, () => new Instance(rewritten, mine));
   } catch (error) {
     guest = recorded;
@@ -115,8 +143,30 @@ function make(module, imports, api) {
     exports[name] = kind === "function" ? recorded.function(raw[name]) : raw[name];
   }
   shown.set(instance, Object.freeze(exports));
-  recorded.begin(raw);
+  recorded.begin(raw, () => before.forEach((functions, i) => standIn(recorded.givenTables[i], functions)));
   return instance;
+}
+
+// What is in a table, by index; nothing if it is none.
+function elements(table) {
+  if (!(table instanceof Table)) return [];
+  const found = [];
+  for (let index = 0; index < table.length; index++) {
+    const element = Reflect.apply(getElement, table, [index]);
+    if (element !== null) found.push([index, element]);
+  }
+  return found;
+}
+
+// Functions of other modules that were in an imported table before, and that the recorded module has left there.
+function standIn(table, functions) {
+  for (const [index, element] of functions) {
+    if (Reflect.apply(getElement, table, [index]) !== element) continue;
+    const described = foreign(element);
+    if (described === undefined) return place.refuse(NO_TYPE);
+    Reflect.apply(setElement, table, [index, described.shown]);
+    guest.putForeign(tables.get(table), index, described);
+  }
 }
 
 // Errors name what the program has called.
@@ -202,23 +252,25 @@ function standBehind(where) {
   stand(Table.prototype, "get", {
     apply(native, self, values) {
       const element = Reflect.apply(native, self, values);
-      return tables.has(self) && !guest.over ? guest.function(element) : element;
+      if (!tables.has(self)) return element;
+      // The functions of other modules are what they were before, even when nothing is recorded any more.
+      return guest.originals.get(element) ?? (guest.over ? element : guest.function(element));
     },
   });
-  // The number of a function in a table; what is no function of the guest is a host's, which a replay does not have.
-  const numbered = (value) => {
-    if (value === null || value === undefined) return { value, number: null };
+  // What a table gets for a value, and how the recorder is told of an element that becomes it.
+  const element = (value) => {
     const known = guest.raw.get(value);
-    if (known === undefined && typeof value === "function") {
-      place.refuse("it puts a function into a table of the recorded module that is not the module's own: that cannot be recorded yet");
-    }
-    return known === undefined ? { value, number: null } : { value: known.raw, number: known.number };
+    if (known !== undefined) return { value: known.raw, tell: (table, index) => place.wire.setElement(table, index, known.number) };
+    if (typeof value !== "function") return { value, tell: (table, index) => place.wire.setElement(table, index, null) };
+    const described = foreign(value);
+    // What no module exports is refused by the table itself, which emscripten tries first.
+    if (described === undefined) return { value, tell: () => place.refuse(NO_TYPE) };
+    return { value: described.shown, tell: (table, index) => guest.putForeign(table, index, described) };
   };
-  const get = Table.prototype.get;
   // Elements of a table of JavaScript's own values as they are now.
   const tellExterns = (table, from, to) => {
     for (let index = from; index < to; index++) {
-      place.wire.setReference(externs.get(table), index, Reflect.apply(get, table, [index]));
+      place.wire.setReference(externs.get(table), index, Reflect.apply(getElement, table, [index]));
     }
   };
   stand(Table.prototype, "set", {
@@ -229,10 +281,10 @@ function standBehind(where) {
         return tellExterns(self, Number(index), Number(index) + 1);
       }
       if (!tables.has(self) || guest.over) return Reflect.apply(native, self, [index, value, ...rest]);
-      const element = numbered(value);
+      const put = element(value);
       // A missing value is null, and `undefined` is not.
-      Reflect.apply(native, self, value === undefined ? [index] : [index, element.value]);
-      place.wire.setElement(tables.get(self), Number(index), element.number);
+      Reflect.apply(native, self, value === undefined ? [index] : [index, put.value]);
+      put.tell(tables.get(self), Number(index));
     },
   });
   stand(Table.prototype, "grow", {
@@ -245,12 +297,12 @@ function standBehind(where) {
         return before;
       }
       if (!tables.has(self) || guest.over) return Reflect.apply(native, self, value === undefined ? [delta] : [delta, value]);
-      const element = numbered(value);
-      const before = Reflect.apply(native, self, value === undefined ? [delta] : [delta, element.value]);
+      const put = element(value);
+      const before = Reflect.apply(native, self, value === undefined ? [delta] : [delta, put.value]);
       const table = tables.get(self);
       place.wire.grewTable(table, self.length - before, before);
-      if (element.number !== null) {
-        for (let index = before; index < self.length; index++) place.wire.setElement(table, index, element.number);
+      if (put.value !== null && put.value !== undefined) {
+        for (let index = before; index < self.length; index++) put.tell(table, index);
       }
       return before;
     },

@@ -29,7 +29,7 @@ const TYPES = {
   ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg",
 };
 // The files of the preload, the one that starts it last.
-const PRELOAD = ["traps", "watched", "guest", "wire", "behind", "page"].map((name) => `${name}.cjs`);
+const PRELOAD = ["traps", "watched", "guest", "wire", "module", "behind", "page"].map((name) => `${name}.cjs`);
 
 const token = crypto.randomBytes(16).toString("hex");
 const say = (words) => process.stderr.write(`forkpoint: ${words}\n`);

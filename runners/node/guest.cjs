@@ -5,6 +5,7 @@
 
 "use strict";
 
+const { shim } = require("./module.cjs");
 const { trapOf } = require("./traps.cjs");
 const { Watched } = require("./watched.cjs");
 
@@ -24,9 +25,14 @@ class Guest {
     this.globals = [];
     // What is given for its imported globals.
     this.given = [];
+    this.givenTables = [];
     // By raw function: what JavaScript gets instead, and by that the raw function's number.
     this.shown = new WeakMap();
     this.raw = new WeakMap();
+    // Functions of other modules in its tables: what stands for them there, and the other way round.
+    this.foreigns = new WeakMap();
+    this.originals = new WeakMap();
+    this.foreignCount = 0;
     // Which imports wait for JavaScript, innermost last; null for a call of the guest by JavaScript.
     this.levels = [];
     this.over = false;
@@ -77,12 +83,39 @@ class Guest {
   // What the guest imports instead of a function.
   imported(number, called) {
     const described = this.plan.imports[number];
+    described.number = number;
+    return this.answered(called, described);
+  }
+
+  // What a table of the guest gets instead of a function of another module.
+  foreign(called, { parameters, results }) {
+    const known = this.foreigns.get(called);
+    if (known !== undefined) return known;
+    const described = { import: null, number: null, parameters, results };
+    described.shown = shim(this.answered(called, described), described);
+    this.foreigns.set(called, described);
+    this.originals.set(described.shown, called);
+    return described;
+  }
+
+  // It is in a table. Such functions are counted behind the imported ones, in the order in which the recorder hears of them.
+  putForeign(table, index, described) {
+    if (described.number === null) {
+      const place = this.foreignCount++;
+      described.number = this.plan.imports.length + place;
+      described.import = { module: "javascript", name: String(place) };
+    }
+    this.wire.setFunction(table, index, described);
+  }
+
+  // A function that JavaScript answers.
+  answered(called, described) {
     const { results } = described;
     return (...values) => {
       if (this.over) return Reflect.apply(called, undefined, values);
       this.books(() => {
         this.yields();
-        this.wire.call(number, described, values);
+        this.wire.call(described.number, described, values);
         this.levels.push(described);
       });
       let returned;
@@ -190,7 +223,7 @@ class Guest {
   }
 
   // The instance exists, and its start function has not run.
-  begin(exports) {
+  begin(exports, standIn) {
     const { plan, wire } = this;
     this.memories = plan.memories.map((name) => new Watched(exports[name], this.system));
     if (this.given.length + plan.given_tables.length > 0) {
@@ -207,6 +240,7 @@ class Guest {
     this.exports = exports;
     this.memories.forEach((memory) => memory.keepAll());
     this.yields();
+    standIn();
     if (plan.start !== null) {
       const described = plan.functions[plan.start];
       this.enter(plan.start, described, [], () => exports[plan.start_export](), "null");

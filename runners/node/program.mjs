@@ -2,8 +2,10 @@
 
 import fs from "fs";
 import path from "path";
-import { describe } from "./module.mjs";
+import { createRequire } from "module";
 import { fromEngine, Hooks, toEngine } from "./protocol.mjs";
+
+const { describe } = createRequire(import.meta.url)("./module.cjs");
 
 // A directive's module is refused.
 class Refused extends Error {

@@ -6,14 +6,15 @@
 
 import fs from "fs";
 import v8 from "v8";
-import { describe } from "./module.mjs";
 import { answered, between, Exited, HostTrap, Stopped } from "./host.mjs";
 import { fromEngine, Hooks, parse, Recorder, toEngine, VERSION } from "./protocol.mjs";
 import * as program from "./program.mjs";
 import * as wasi from "./wasi.mjs";
 import { createRequire } from "module";
 
-const { frames, trap } = createRequire(import.meta.url)("./traps.cjs");
+const require = createRequire(import.meta.url);
+const { describe, shim } = require("./module.cjs");
+const { frames, trap } = require("./traps.cjs");
 
 const BUN = process.versions.bun;
 
@@ -143,10 +144,18 @@ function run(job, recorder) {
   const hooks = new Hooks(recorder, { careful: task.careful, records });
   let instance;
   let memories = [];
+  // A function of the host's own, which the recorder answers, too: its number and its type are in words.
+  const own = ({ Reference: words }) => {
+    const [, number, parameters, results] = /^function (\d+) ([if0-9,]*):([if0-9,]*)$/.exec(words) ?? [];
+    if (number === undefined) return undefined;
+    const types = (list) => list.split(",").filter((type) => type !== "").map((type) => type.toUpperCase());
+    const type = { parameters: types(parameters), results: types(results) };
+    return shim(answered(+number, type, recorder, hooks, () => memories, undefined, enter), type);
+  };
   // Calls an export while the guest waits for its host; how that ended, in the recorder's JSON.
   const enter = ({ function: name, arguments: values }) => {
     try {
-      const returned = instance.exports[name](...values.map(toEngine));
+      const returned = instance.exports[name](...values.map((value) => own(value) ?? toEngine(value)));
       const types = described.functions.get(name).results;
       const results = types.length === 0 ? [] : types.length === 1 ? [returned] : [...returned];
       return `{"Returned":[${results.map((value, i) => fromEngine(value, types[i]))}]}`;

@@ -275,6 +275,19 @@ class Wire {
     this.end();
   }
 
+  // An element of a table becomes a function of JavaScript's own.
+  setFunction(table, index, { number, parameters, results }) {
+    this.begin(10);
+    this.number(table);
+    this.number(index);
+    this.number(number);
+    for (const types of [parameters, results]) {
+      this.number(types.length);
+      types.forEach((type) => this.byte(TYPES[type]));
+    }
+    this.end();
+  }
+
   // A value in the recorder's JSON.
   json(value, type) {
     switch (type) {

@@ -1,5 +1,6 @@
 //! WebAssembly values on the command line: arguments in, results out.
 
+use forkpoint_traces::ValueType;
 use wasmparser::ValType;
 
 pub use forkpoint_traces::WasmValue;
@@ -7,6 +8,42 @@ pub use forkpoint_traces::WasmValue;
 /// The number in the words of a reference that a host gives: `extern 5`.
 pub(crate) fn host_value(text: &str, kind: &str) -> Option<u32> {
     text.strip_prefix(kind)?.strip_prefix(' ')?.parse().ok()
+}
+
+/// Most parameters or results of a function of the host's that an engine is given.
+const MOST_TYPES: usize = 255;
+
+/// A function of the host's that an engine is given as a value: its number among what the guest can call, and its type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostFunctionValue {
+    pub(crate) number: u32,
+    pub(crate) parameters: Vec<ValueType>,
+    pub(crate) results: Vec<ValueType>,
+}
+
+impl HostFunctionValue {
+    /// As a reference in words: `function 7 i32,f64:i32`.
+    pub(crate) fn word(&self) -> WasmValue {
+        let types = |types: &[ValueType]| types.iter().map(ValueType::to_string).collect::<Vec<_>>().join(",");
+        WasmValue::Reference(format!("function {} {}:{}", self.number, types(&self.parameters), types(&self.results)))
+    }
+
+    /// The inverse; `None` for other words.
+    pub(crate) fn read(text: &str) -> Option<HostFunctionValue> {
+        let (number, types) = text.strip_prefix("function ")?.split_once(' ')?;
+        let (parameters, results) = types.split_once(':')?;
+        let read = |types: &str| match types {
+            "" => Some(Vec::new()),
+            types => types.split(',').take(MOST_TYPES + 1).map(number_type).collect(),
+        };
+        let (parameters, results): (Vec<_>, Vec<_>) = (read(parameters)?, read(results)?);
+        let fits = parameters.len() <= MOST_TYPES && results.len() <= MOST_TYPES;
+        fits.then_some(HostFunctionValue { number: number.parse().ok()?, parameters, results })
+    }
+}
+
+fn number_type(word: &str) -> Option<ValueType> {
+    [ValueType::I32, ValueType::I64, ValueType::F32, ValueType::F64].into_iter().find(|ty| ty.to_string() == word)
 }
 
 /// Why an argument is not understood.

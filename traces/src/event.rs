@@ -247,7 +247,8 @@ impl Event {
                 HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
                 | HostEvent::GrowTable { .. }
-                | HostEvent::SetReference { .. },
+                | HostEvent::SetReference { .. }
+                | HostEvent::SetFunction { .. },
             ) => "host-set",
             Event::StrayBytes { .. } => "stray-bytes",
             Event::Observed { .. } | Event::FoundSize { .. } | Event::FoundOutside { .. } => "observed",

@@ -9,6 +9,7 @@ use crate::error::TraceError;
 use crate::ids::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
 use crate::index::Place;
 use crate::limits::MAX_HOST_EVENT;
+use crate::op::ValueType;
 use crate::outcome::TrapKind;
 use crate::value::WasmValue;
 use crate::wire;
@@ -96,6 +97,19 @@ pub enum HostEvent {
         index: u64,
         /// What it is from then on: `null`, or one of the host's values by its number, `extern 5`.
         value: WasmValue,
+    },
+    /// The host set an element of a table to a function of its own, which the guest can then call.
+    SetFunction {
+        /// The table.
+        table: TableIndex,
+        /// The element.
+        index: u64,
+        /// The function: such functions are counted behind the imported ones, in the order in which they come.
+        function: FuncIndex,
+        /// Its type.
+        parameters: Vec<ValueType>,
+        /// The same.
+        results: Vec<ValueType>,
     },
 }
 

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Type of the value operand of a store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Type of the value operand of a store, and of other numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ValueType {
     /// 32-bit integer.
     I32,
@@ -16,6 +16,18 @@ pub enum ValueType {
     F64,
     /// 128-bit vector.
     V128,
+}
+
+impl std::fmt::Display for ValueType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            ValueType::I32 => "i32",
+            ValueType::I64 => "i64",
+            ValueType::F32 => "f32",
+            ValueType::F64 => "f64",
+            ValueType::V128 => "v128",
+        })
+    }
 }
 
 /// What an instruction does to memory, and so which operands its events carry.

@@ -93,7 +93,7 @@ mod tests {
     use crate::ids::{CodeOffset, DataIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
     use crate::index::Place;
     use crate::milestone::{GlobalState, Milestone};
-    use crate::op::MemoryOp;
+    use crate::op::{MemoryOp, ValueType};
     use crate::outcome::{Outcome, Stage, TrapKind};
     use crate::program::{Action, Directive, Expected, InstanceInfo, Link, ModulePart, Pattern, ProgramInfo};
     use crate::site::Site;
@@ -175,6 +175,10 @@ mod tests {
         let value = WasmValue::Reference("extern 5".to_string());
         let reference = HostEvent::SetReference { table: TableIndex(1), index: 3, value };
         assert_eq!(encode(&reference), [&[9, 1, 3, 5, 8][..], b"extern 5"].concat());
+        let (parameters, results) = (vec![ValueType::I32, ValueType::F64], vec![ValueType::I64]);
+        let (table, function) = (TableIndex(1), FuncIndex(7));
+        let own = HostEvent::SetFunction { table, index: 3, function, parameters, results };
+        assert_eq!(encode(&own), [10, 1, 3, 7, 2, 0, 3, 1, 1]);
         let javascript = JavaScriptInfo { command: vec!["a".to_string()], changes: "c".to_string() };
         assert_eq!(encode(&javascript), [1, 1, b'a', 1, b'c']);
         let room = StepResult { step: 3, result: 0 };

@@ -64,7 +64,8 @@ pub(super) fn stubs(
             | HostEvent::SetGlobal { .. }
             | HostEvent::SetElement { .. }
             | HostEvent::GrowTable { .. }
-            | HostEvent::SetReference { .. } => answer.cannot = true,
+            | HostEvent::SetReference { .. }
+            | HostEvent::SetFunction { .. } => answer.cannot = true,
         }
     }
     let imported = 0..parts.imported_functions().len() as u32;

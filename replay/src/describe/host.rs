@@ -5,7 +5,7 @@ use super::{grown, memory_name};
 use crate::symbols::Item;
 use crate::symbols::{Symbols, printable};
 use forkpoint_traces::wasi::{self, Role};
-use forkpoint_traces::{GuestOutcome, Hex, HostCall, HostEvent, HostOutcome, HostRead, Import, WasmValue};
+use forkpoint_traces::{GuestOutcome, Hex, HostCall, HostEvent, HostOutcome, HostRead, Import, ValueType, WasmValue};
 
 /// Most characters of a text that a line shows.
 const SHOWN_TEXT: usize = 60;
@@ -50,6 +50,12 @@ pub(super) fn describe(step: &HostEvent, symbols: &Symbols) -> String {
         HostEvent::SetReference { table, index, value } => {
             let value = printable(&value.to_string());
             format!("host sets {}[{index}] <- {value}", symbols.item(Item::Table, table.0))
+        }
+        HostEvent::SetFunction { table, index, function, parameters, results } => {
+            let types = |types: &[ValueType]| types.iter().map(|ty| ty.to_string()).collect::<Vec<_>>().join(" ");
+            let (parameters, results) = (types(parameters), types(results));
+            let table = symbols.item(Item::Table, table.0);
+            format!("host sets {table}[{index}] <- its function {} ({parameters}) -> ({results})", function.0)
         }
         HostEvent::GrowTable { table, delta, before } => {
             let size = before.saturating_add(*delta);

@@ -151,7 +151,8 @@ fn calls(trace: &TraceReader) -> Result<BTreeMap<String, HostBytes>, TraceError>
             | HostEvent::SetGlobal { .. }
             | HostEvent::SetElement { .. }
             | HostEvent::GrowTable { .. }
-            | HostEvent::SetReference { .. } => {}
+            | HostEvent::SetReference { .. }
+            | HostEvent::SetFunction { .. } => {}
         }
     }
     Ok(host)

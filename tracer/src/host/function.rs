@@ -2,8 +2,8 @@
 
 use crate::protocol::HostEnd;
 use crate::values::{WasmValue, host_value};
-use forkpoint_traces::Import;
 use forkpoint_traces::wasi::{self, Signature};
+use forkpoint_traces::{Import, ValueType};
 use serde::{Deserialize, Serialize};
 use wasmparser::{RefType, ValType};
 
@@ -60,6 +60,18 @@ impl From<ValType> for ResultType {
             ValType::Ref(ty) if ty == RefType::EXTERNREF => ResultType::Extern,
             ValType::Ref(ty) if ty.is_nullable() => ResultType::Nullable,
             ValType::Ref(_) => ResultType::Reference,
+        }
+    }
+}
+
+impl From<ValueType> for ResultType {
+    fn from(ty: ValueType) -> ResultType {
+        match ty {
+            ValueType::I32 => ResultType::I32,
+            ValueType::I64 => ResultType::I64,
+            ValueType::F32 => ResultType::F32,
+            ValueType::F64 => ResultType::F64,
+            ValueType::V128 => ResultType::V128,
         }
     }
 }

@@ -29,6 +29,11 @@ pub(crate) fn element_export(table: u32) -> String {
     format!("{EXPORT_PREFIX}element.{table}")
 }
 
+/// Export name of the function that sets an element of a table to a function of the host's.
+pub(crate) fn function_element_export(table: u32) -> String {
+    format!("{EXPORT_PREFIX}function.element.{table}")
+}
+
 /// Export name of the function that grows a table.
 pub(crate) fn table_grow_export(table: u32) -> String {
     format!("{EXPORT_PREFIX}grow.{table}")

@@ -109,7 +109,9 @@ pub use interface::{
     BUFFER_EXPORT, BUFFER_LIMIT, BUFFER_PAGES, CURSOR_AT, EXPORT_PREFIX, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE,
     KEPT_AT, MARK_AT, RECORDS_AT, START_EXPORT,
 };
-pub(crate) use interface::{element_export, function_export, global_export, step_export, table_grow_export};
+pub(crate) use interface::{
+    element_export, function_element_export, function_export, global_export, step_export, table_grow_export,
+};
 pub use mark::{Float, Mark, Marked};
 pub use offsets::{Mapped, OffsetMap};
 pub use options::{Ask, Commit, Options, Scope, Style};

@@ -55,7 +55,8 @@ impl Image {
                 | HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
                 | HostEvent::GrowTable { .. }
-                | HostEvent::SetReference { .. },
+                | HostEvent::SetReference { .. }
+                | HostEvent::SetFunction { .. },
             ) => Ok(()),
         }
     }

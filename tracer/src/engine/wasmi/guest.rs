@@ -8,12 +8,13 @@ use crate::engine::session::{Halt, HostTurn, Next, Session};
 use crate::instrument::{BUFFER_EXPORT, FLUSH_IMPORT, HOOK_IMPORT, IMPORT_MODULE};
 use crate::job::{ExportCall, Run};
 use crate::memories::Memories;
-use crate::values::WasmValue;
+use crate::values::{HostFunctionValue, WasmValue};
+use forkpoint_traces::ValueType;
 use std::io;
 use std::sync::Arc;
 use wasmi::{
     AsContextMut, Caller, Engine, Error, Extern, ExternType, Func, FuncType, Instance, Linker, Memory, Module,
-    ResourceLimiter, Store, StoreLimits, Val,
+    Nullable, ResourceLimiter, Store, StoreLimits, Val, ValType,
 };
 
 /// The state of host functions.
@@ -105,8 +106,16 @@ fn answer(
     name: &str,
     ty: &FuncType,
 ) -> Result<(), wasmi::errors::LinkerError> {
-    let (from, field) = (module.to_string(), name.to_string());
-    linker.func_new(module, name, ty.clone(), move |mut caller, arguments, results| {
+    linker.func_new(module, name, ty.clone(), answering(import, format!("{module}.{name}")))?;
+    Ok(())
+}
+
+/// The function that does so, for its number and its name.
+fn answering(
+    import: u32,
+    name: String,
+) -> impl Fn(Caller<'_, State>, &[Val], &mut [Val]) -> Result<(), Error> + Send + Sync + 'static {
+    move |mut caller, arguments, results| {
         let arguments: Vec<WasmValue> = arguments.iter().map(|value| from_guest(&caller, value)).collect();
         let mut turn = turn(&mut caller, |session, lent| session.host_turn(import, &arguments, lent))?;
         let values = loop {
@@ -120,15 +129,37 @@ fn answer(
             }
         };
         if values.len() != results.len() {
-            return Err(Error::new(format!("{} results for {from}.{field}", values.len())));
+            return Err(Error::new(format!("{} results for {name}", values.len())));
         }
         for (place, value) in results.iter_mut().zip(&values) {
             *place = to_guest(&mut caller, value, place.ty())
-                .ok_or_else(|| Error::new(format!("a result of another type for {from}.{field}: {value}")))?;
+                .ok_or_else(|| Error::new(format!("a result of another type for {name}: {value}")))?;
         }
         Ok(())
-    })?;
-    Ok(())
+    }
+}
+
+/// A value for the guest: a function of the host's own is one that asks, too.
+fn argument(mut store: impl AsContextMut<Data = State>, value: &WasmValue, ty: ValType) -> Option<Val> {
+    if let WasmValue::Reference(text) = value
+        && let Some(HostFunctionValue { number, parameters, results }) = HostFunctionValue::read(text)
+    {
+        let types = |types: Vec<ValueType>| types.into_iter().map(number_type).collect::<Vec<_>>();
+        let ty = FuncType::new(types(parameters), types(results));
+        let function = Func::new(&mut store, ty, answering(number, format!("function {number}")));
+        return Some(Val::FuncRef(Nullable::Val(function)));
+    }
+    to_guest(store, value, ty)
+}
+
+fn number_type(ty: ValueType) -> ValType {
+    match ty {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+        ValueType::F32 => ValType::F32,
+        ValueType::F64 => ValType::F64,
+        ValueType::V128 => ValType::V128,
+    }
 }
 
 /// Passes on the session and the guest's memories, for reading and for changes.
@@ -245,9 +276,13 @@ fn enter(function: Option<Func>, call: &ExportCall, store: impl AsContextMut<Dat
     }
 }
 
-fn invoke(function: Func, call: &ExportCall, mut store: impl AsContextMut) -> Result<Vec<WasmValue>, Error> {
+fn invoke(
+    function: Func,
+    call: &ExportCall,
+    mut store: impl AsContextMut<Data = State>,
+) -> Result<Vec<WasmValue>, Error> {
     let ty = function.ty(&store);
-    let arguments = call.arguments.iter().zip(ty.params()).map(|(value, ty)| to_guest(&mut store, value, *ty));
+    let arguments = call.arguments.iter().zip(ty.params()).map(|(value, ty)| argument(&mut store, value, *ty));
     let arguments: Option<Vec<Val>> = arguments.collect();
     let arguments = arguments.ok_or_else(|| Error::new("an argument of another type than the parameter"))?;
     let mut results: Vec<Val> = ty.results().iter().map(|ty| Val::default_for_ty(*ty)).collect();

@@ -10,10 +10,10 @@ use crate::engine::session::{Halt, HostTurn, Session};
 use crate::job::ExportCall;
 use crate::memories::Memories;
 use crate::values::WasmValue;
-use wasmtime::{AsContextMut, Caller, Error, Func, FuncType, RootScope, Store, Val};
+use wasmtime::{AsContextMut, Caller, Error, Func, FuncType, RootScope, Val};
 
 /// The function that asks the recorder instead of imported function number `function`.
-pub(super) fn wrapper(store: &mut Store<State>, ty: FuncType, function: u32) -> Func {
+pub(super) fn wrapper(store: impl AsContextMut<Data = State>, ty: FuncType, function: u32) -> Func {
     let types: Vec<_> = ty.results().collect();
     Func::new(store, ty, move |mut caller: Caller<'_, State>, arguments, results| {
         let arguments: Vec<WasmValue> = arguments.iter().map(|value| from_guest(&caller, value)).collect();

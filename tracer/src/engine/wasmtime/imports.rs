@@ -68,7 +68,7 @@ pub(super) fn instantiate(engine: &Engine, module: &Module, store: &mut Store<St
             None if live_host && hosted.get(&import).is_some() => {
                 embedded::wrapper(store, ty, Arc::clone(&hosted), function, import)
             }
-            None => asked::wrapper(store, ty, function),
+            None => asked::wrapper(&mut *store, ty, function),
         };
         // A module may import a function twice: the second wrapper serves both.
         linker.allow_shadowing(true);

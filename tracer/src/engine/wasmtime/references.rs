@@ -1,9 +1,11 @@
 //! References in the words of scripts: what a host can know of one.
 
+use super::asked;
 use super::convert::{from_engine, to_engine};
 use super::state::State;
-use crate::values::{WasmValue, host_value};
-use wasmtime::{AnyRef, AsContext, AsContextMut, ExternRef, Rooted, Store, Val, ValType};
+use crate::values::{HostFunctionValue, WasmValue, host_value};
+use forkpoint_traces::ValueType;
+use wasmtime::{AnyRef, AsContext, AsContextMut, ExternRef, FuncType, Rooted, Store, Val, ValType};
 
 /// The reference that a script gives, `extern 5` or `host 5`; `None` for any other value.
 pub(super) fn argument(store: &mut Store<State>, value: &WasmValue, ty: &ValType) -> wasmtime::Result<Option<Val>> {
@@ -36,7 +38,18 @@ pub(super) fn read(store: &mut Store<State>, value: &Val) -> wasmtime::Result<Op
 }
 
 /// A value for the guest; one of the host's by its number.
-pub(super) fn to_guest(store: impl AsContextMut, value: &WasmValue, ty: &ValType) -> wasmtime::Result<Val> {
+pub(super) fn to_guest(
+    store: impl AsContextMut<Data = State>,
+    value: &WasmValue,
+    ty: &ValType,
+) -> wasmtime::Result<Val> {
+    if let WasmValue::Reference(text) = value
+        && let Some(HostFunctionValue { number, parameters, results }) = HostFunctionValue::read(text)
+    {
+        let types = |types: Vec<ValueType>| types.into_iter().map(number_type);
+        let ty = FuncType::new(store.as_context().engine(), types(parameters), types(results));
+        return Ok(Val::FuncRef(Some(asked::wrapper(store, ty, number))));
+    }
     match value {
         WasmValue::Reference(text) if matches!(ty, ValType::Ref(_)) => match host_value(text, "extern") {
             Some(number) => Ok(Val::ExternRef(Some(ExternRef::new(store, number)?))),
@@ -53,6 +66,16 @@ pub(super) fn from_guest(store: impl AsContext, value: &Val) -> WasmValue {
         _ => None,
     };
     number.map_or_else(|| from_engine(value), |number| WasmValue::Reference(format!("extern {number}")))
+}
+
+fn number_type(ty: ValueType) -> ValType {
+    match ty {
+        ValueType::I32 => ValType::I32,
+        ValueType::I64 => ValType::I64,
+        ValueType::F32 => ValType::F32,
+        ValueType::F64 => ValType::F64,
+        ValueType::V128 => ValType::V128,
+    }
 }
 
 fn number(store: impl AsContext, reference: Rooted<ExternRef>) -> wasmtime::Result<Option<u32>> {

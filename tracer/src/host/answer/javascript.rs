@@ -7,9 +7,9 @@
 use super::{Host, Reply};
 use crate::error::RecordError;
 use crate::host::function::ResultType;
-use crate::instrument::{element_export, global_export, table_grow_export};
+use crate::instrument::{element_export, function_element_export, global_export, table_grow_export};
 use crate::protocol::{Answer, Entry, Growth, HostEnd, HostWrite, Order};
-use crate::values::WasmValue;
+use crate::values::{HostFunctionValue, WasmValue};
 use forkpoint_traces::{FuncIndex, GuestOutcome, HostCall, HostEvent, HostOutcome, printable};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,6 +230,16 @@ impl Host {
                     let place = self.place(number);
                     let arguments = vec![WasmValue::I32(index), WasmValue::I32(place)];
                     return Ok(self.silently(doing, event, element_export(table.0), arguments));
+                }
+                HostEvent::SetFunction { table, index, function, ref parameters, ref results } => {
+                    let index = i32::try_from(index).map_err(|_| damaged("an element past 2^31"))?;
+                    if self.functions.get(function.0 as usize).is_none() {
+                        return Err(damaged("a function of JavaScript's own that was not counted"));
+                    }
+                    let (parameters, results) = (parameters.clone(), results.clone());
+                    let value = HostFunctionValue { number: function.0, parameters, results };
+                    let arguments = vec![WasmValue::I32(index), value.word()];
+                    return Ok(self.silently(doing, event, function_element_export(table.0), arguments));
                 }
                 HostEvent::SetReference { table, index, ref value } => {
                     let index = i32::try_from(index).map_err(|_| damaged("an element past 2^31"))?;

@@ -86,7 +86,8 @@ impl Host {
                     | HostEvent::SetGlobal { .. }
                     | HostEvent::SetElement { .. }
                     | HostEvent::GrowTable { .. }
-                    | HostEvent::SetReference { .. },
+                    | HostEvent::SetReference { .. }
+                    | HostEvent::SetFunction { .. },
                 ) => return Err(damaged("what only JavaScript does")),
                 // The recording ends inside the call: its engine crashed there, or ran out of time.
                 None => {

@@ -95,7 +95,8 @@ impl Answers {
                 | HostEvent::SetGlobal { .. }
                 | HostEvent::SetElement { .. }
                 | HostEvent::GrowTable { .. }
-                | HostEvent::SetReference { .. } => {}
+                | HostEvent::SetReference { .. }
+                | HostEvent::SetFunction { .. } => {}
                 HostEvent::Grow { memory, delta, .. } => entry.steps.push(Step::Grow { memory: memory.0, delta }),
                 HostEvent::Return { outcome, .. } => {
                     answers.calls.push(Entry::ending(std::mem::take(&mut entry), &outcome));

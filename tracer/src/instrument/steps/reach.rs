@@ -8,6 +8,7 @@
 //! | --- | --- |
 //! | a table with all functions that can be reached, by ascending index | gives a function by its place |
 //! | `element.T`: `[i32 i32] -> []` | sets an element of table T to the function at a place; -1 is null |
+//! | `function.element.T`: `[i32 funcref] -> []` | sets an element of table T to a function that the host makes |
 //! | `element.T`: `[i32 externref] -> []` | sets an element of table T, which holds JavaScript's own references |
 //! | `grow.T`: `[i32] -> []` | grows table T by elements that are null, or traps |
 //! | `global.G`: `[t] -> []` | sets global G |
@@ -15,7 +16,7 @@
 use super::there::There;
 use super::{Added, raw_function};
 use crate::instrument::error::{InstrumentError, limit};
-use crate::instrument::{element_export, function_export, global_export, table_grow_export};
+use crate::instrument::{element_export, function_element_export, function_export, global_export, table_grow_export};
 use std::collections::{BTreeMap, BTreeSet};
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{BlockType, Encode, HeapType, Instruction as I, SectionId, ValType};
@@ -250,6 +251,11 @@ impl Reach {
         self.exported.get(&function).cloned().unwrap_or_else(|| function_export(function))
     }
 
+    /// How many functions it imports.
+    pub(crate) fn imported_functions(&self) -> u32 {
+        self.imported_functions
+    }
+
     /// The mutable globals that JavaScript can set, by index.
     pub(crate) fn globals(&self) -> impl Iterator<Item = u32> {
         self.globals.keys().copied()
@@ -310,6 +316,9 @@ impl Reach {
                     I::End,
                 ];
                 raw_function(&mut new, &there, &[ValType::I32, ValType::I32], &element_export(table), &element);
+                let own = [I::LocalGet(0), I::LocalGet(1), I::TableSet(table), I::End];
+                let parameters = [ValType::I32, ValType::FUNCREF];
+                raw_function(&mut new, &there, &parameters, &function_element_export(table), &own);
                 let grow = grows(table, HeapType::FUNC);
                 raw_function(&mut new, &there, &[ValType::I32], &table_grow_export(table), &grow);
             }

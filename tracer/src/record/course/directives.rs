@@ -108,11 +108,11 @@ impl Course<'_> {
             || engine.settings.iter().any(|(name, value)| name == "javascript" && value == "yes");
         let Some(javascript) = &self.program.javascript else { return Ok(()) };
         let library = matches!(self.request.engine, crate::EngineSpec::Capi(_));
-        if can && !(library && javascript.reach.passes_references()) {
+        if can && !(library && (javascript.reach.passes_references() || javascript.puts_functions)) {
             return Ok(());
         }
         let message = if library {
-            "values of JavaScript's own (externref) cannot be passed through the interface wasm.h here: wasmtime, wasmi and node take them"
+            "functions and other values of JavaScript's own cannot be passed through the interface wasm.h here: wasmtime, wasmi and node take them"
         } else {
             "it does not run programs that live in JavaScript: its host would have to call the guest (docs/runner-protocol.md, section 12); docs/javascript.md names engines that do"
         };

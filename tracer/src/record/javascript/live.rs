@@ -133,7 +133,7 @@ impl App {
     fn choose(&self, name: String, module: Vec<u8>, request: &Request, folder: &Path) -> Result<Chosen, RecordError> {
         let changes = if self.page.is_some() { CHANGES_IN_A_BROWSER } else { CHANGES };
         let info = JavaScriptInfo { command: self.command.clone(), changes: changes.to_string() };
-        let program = program(&name, module.into(), info, |_| Ok((Default::default(), None)))?;
+        let program = program(&name, module.into(), info, |_| Ok(Default::default()))?;
         let rewritten = program.rewritten_as(&program.options(request))?;
         let javascript: &JavaScript =
             program.javascript.as_ref().ok_or_else(|| RecordError::JavaScript("no JavaScript".to_string()))?;
