@@ -443,6 +443,14 @@ fn workers_and_other_processes_run_as_ever() {
     let dumped = dump(folder.path());
     assert_eq!(dumped.matches("call run(1)").count(), 1, "{dumped}");
     assert!(!dumped.contains("run(2)") && !dumped.contains("run(3)"), "{dumped}");
+    let listed = recorded.stderr.split("its workers instantiated modules, which are not recorded:").nth(1);
+    assert!(listed.is_some_and(|listed| listed.contains("which exports run")), "{recorded:?}");
+    // Where there is none but theirs.
+    let alone = script.replace(", run(1)", "");
+    fs::write(folder.path().join("main.cjs"), alone).expect("a script");
+    let none = record(&folder, &[], &[]);
+    let words = "what its workers do is not recorded; they instantiated:";
+    assert!(none.code == 2 && none.stderr.contains(words) && none.stderr.contains("exports run"), "{none:?}");
 }
 
 /// JavaScript and the guest call each other 5,000 times over: more than a stack of the usual size holds.

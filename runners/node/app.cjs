@@ -6,6 +6,7 @@ const fs = require("fs");
 const path = require("path");
 const { standBehind } = require("./behind.cjs");
 const { Channel } = require("./channel.cjs");
+const { isOwn } = require("./own.cjs");
 const system = require("./pages.cjs");
 const { Wire } = require("./wire.cjs");
 
@@ -32,16 +33,6 @@ function about() {
 function refuse(why) {
   wire.message(JSON.stringify({ Failed: why }));
   process.kill(process.pid, "SIGKILL");
-}
-
-// Whether the one who has called is Node itself, which has modules of its own.
-function isOwn() {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = 5;
-  const frames = String(new Error().stack).split("\n").slice(1);
-  Error.stackTraceLimit = stackTraceLimit;
-  const caller = frames.find((frame) => !frame.includes(__dirname)) ?? "";
-  return /[( ]node:/.test(caller);
 }
 
 // Asks what is to be done with a module.

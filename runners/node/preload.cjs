@@ -3,4 +3,4 @@
 
 "use strict";
 
-if (require("worker_threads").isMainThread) require("./app.cjs");
+require(require("worker_threads").isMainThread ? "./app.cjs" : "./worker.cjs");

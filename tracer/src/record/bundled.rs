@@ -25,6 +25,8 @@ const NODE: &[(&str, &str)] = &[
 const PRELOAD: &[(&str, &str)] = &[
     ("preload.cjs", include_str!("../../runners/node/preload.cjs")),
     ("app.cjs", include_str!("../../runners/node/app.cjs")),
+    ("worker.cjs", include_str!("../../runners/node/worker.cjs")),
+    ("own.cjs", include_str!("../../runners/node/own.cjs")),
     ("behind.cjs", include_str!("../../runners/node/behind.cjs")),
     ("channel.cjs", include_str!("../../runners/node/channel.cjs")),
     ("guest.cjs", include_str!("../../runners/node/guest.cjs")),

@@ -61,6 +61,8 @@ pub struct AppRecorded {
     pub others: Vec<String>,
     /// How often it instantiated the recorded one again.
     pub again: u32,
+    /// Modules that its workers instantiated, and why none of them is recorded.
+    pub workers: Vec<String>,
 }
 
 /// What is recorded, once it is known.
@@ -118,15 +120,16 @@ impl App {
             frame => forward(frame, &mut recording, &mut hello, socket),
         })?;
         let code = ended.code();
+        let workers = workers(&folder);
         let Some(mut pump) = recording else {
-            return Err(self.nothing(others, &ended.words()));
+            return Err(self.nothing(others, workers, &ended.words()));
         };
         let launched = Launched { ended, finished: finished.get() };
         pump.conclude(&launched)?;
         let recorded = pump.finish(started.elapsed())?;
         let program = chosen.into_inner().map(|chosen| chosen.program);
         let program = program.ok_or_else(|| RecordError::Protocol("a recording of no module".to_string()))?;
-        Ok(AppRecorded { program, recorded, code, others: others.list, again: others.again })
+        Ok(AppRecorded { program, recorded, code, others: others.list, again: others.again, workers })
     }
 
     /// Prepares a module to be recorded, and leaves everything about it where Node's side finds it.
@@ -151,7 +154,7 @@ impl App {
     }
 
     /// The error where nothing was recorded.
-    fn nothing(&self, others: Others, ended: &str) -> RecordError {
+    fn nothing(&self, others: Others, workers: Vec<String>, ended: &str) -> RecordError {
         let program = self.command.first().map_or("the program", String::as_str);
         let what = match (others.list.is_empty(), &self.module) {
             (true, _) if self.page.is_some() => {
@@ -159,7 +162,13 @@ impl App {
                     "{program} itself instantiated no WebAssembly module: modules in workers and frames are not recorded"
                 )
             }
-            (true, _) => format!("{program} instantiated no WebAssembly module in its main thread ({ended})"),
+            (true, _) if workers.is_empty() => {
+                format!("{program} instantiated no WebAssembly module in its main thread ({ended})")
+            }
+            (true, _) => format!(
+                "{program} instantiated no WebAssembly module in its main thread ({ended}), and what its workers do is not recorded; they instantiated:\n{}",
+                workers.join("\n")
+            ),
             (false, module) => format!(
                 "{program} instantiated no module that is `{}`, has an export or a BLAKE3 of that name; it instantiated:\n{}",
                 module.as_deref().unwrap_or_default(),
@@ -186,6 +195,39 @@ fn forward(
         }
         (None, _) => Err(RecordError::Protocol("a frame about a module before there is one".to_string())),
     }
+}
+
+/// The modules that Node's side has found in workers, in words.
+fn workers(folder: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let names = files.filter_map(|file| file.file_name().into_string().ok());
+    let mut names: Vec<String> =
+        names.filter(|name| name.starts_with("worker-") && name.ends_with(".wasm")).take(MOST_OTHERS).collect();
+    names.sort();
+    let mut list = Vec::new();
+    for name in names {
+        let Ok(module) = read(folder, &name) else { continue };
+        let shares = if shares_memory(&module) { ", and shares its memory" } else { "" };
+        let words = format!("{}{shares}", About::of(&module).words());
+        if !list.contains(&words) {
+            list.push(words);
+        }
+    }
+    list
+}
+
+/// Whether a module has or imports a memory that several threads can use.
+fn shares_memory(module: &[u8]) -> bool {
+    wasmparser::Parser::new(0).parse_all(module).map_while(Result::ok).any(|payload| match payload {
+        wasmparser::Payload::ImportSection(section) => section
+            .into_imports()
+            .map_while(Result::ok)
+            .any(|import| matches!(import.ty, wasmparser::TypeRef::Memory(memory) if memory.shared)),
+        wasmparser::Payload::MemorySection(section) => {
+            section.into_iter().map_while(Result::ok).any(|memory| memory.shared)
+        }
+        _ => false,
+    })
 }
 
 /// Reads a module that Node's side has written.
