@@ -6,6 +6,7 @@ mod contents;
 mod guard;
 mod hosts;
 mod info;
+mod recording;
 mod reruns;
 mod summary;
 mod survey;
@@ -14,6 +15,7 @@ mod table;
 pub use builds::print_builds;
 pub use comparison::print_compared;
 pub use info::print_info;
+pub use recording::{EngineOfRecording, print_recording};
 pub use summary::print_summary;
 pub use survey::print_surveyed;
 

@@ -24,6 +24,7 @@ external_tests! {
         a_fault_of_an_engine_is_found_where_it_happens,
         a_fault_that_recording_alone_shows_is_an_observer_effect,
         the_left_engine_is_asked_only_if_it_runs_the_recording,
+        engines_that_do_the_same_with_a_recording_are_one_group,
         one_call_is_reduced_without_javascript,
         a_changed_log_is_an_error_or_a_divergence,
         a_module_compiled_by_node_itself_is_not_the_programs,
@@ -323,8 +324,30 @@ fn the_left_engine_is_asked_only_if_it_runs_the_recording() {
     }
     let engines = format!("wasmi;{}", engine("node"));
     let both = compare(&["--engines", &engines]);
-    assert_eq!(both.matches("The runs agree on all").count(), 2, "{both}");
+    assert_eq!(both.matches("The runs agree on all").count(), 1, "{both}");
+    assert!(both.contains(&format!("Group A ({})", engines.replace(';', "; "))), "{both}");
     assert!(!both.contains(why), "the engine that made the recording is named: {both}");
+}
+
+/// Engines with equal runs have one report.
+fn engines_that_do_the_same_with_a_recording_are_one_group() {
+    let folder = demo();
+    assert_eq!(record(&folder, &[], &[]).code, 0);
+    let faulty = lying(folder.path());
+    let again = faulty.replace("start.cjs", "./start.cjs");
+    let engines = format!("{faulty};wasmi;{again};wasmtime:jit");
+    let command = ["compare", "--recording", "app.fpt", "--engines", &engines, "--no-guard", "--no-reruns"];
+    let compared = run(folder.path(), &command);
+    assert_eq!(compared.code, 1, "{compared:?}");
+    let text = &compared.stdout;
+    for words in [format!("Group A ({faulty}; {again}), its first"), "Group B (wasmi; wasmtime:jit)".to_string()] {
+        assert!(text.contains(&words), "no {words:?} in\n{text}");
+    }
+    assert_eq!(text.matches("The runs diverge").count(), 1, "{text}");
+    let json = run(folder.path(), &[&command[..], &["--json"]].concat());
+    let rows: serde_json::Value = serde_json::from_str(&json.stdout).expect("JSON");
+    let groups: Vec<_> = rows.as_array().expect("a list").iter().map(|row| row["group"].as_u64()).collect();
+    assert_eq!(groups, [0, 1, 0, 1].map(Some), "{rows:#}");
 }
 
 /// The runner of Node in a folder, with one change of its files.

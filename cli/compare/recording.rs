@@ -1,20 +1,22 @@
 //! `forkpoint compare --recording`, `--node` and `--browser`: a recording, and what other engines make of it.
 
+mod groups;
+
 use crate::answer::Answer;
 use crate::args::{CompareArgs, Format};
 use crate::files::{allowance, timeline};
-use crate::output::{print, print_json, quoted, tell};
+use crate::output::{print_json, quoted, tell};
 use crate::progress::{self, Terminal};
 use crate::record::javascript;
-use crate::render::print_compared;
+use crate::render::{EngineOfRecording, print_compared, print_recording};
 use crate::rerun::{kept_like, named_engine, recorded_request, refuse_part};
 use crate::source_maps;
 use anyhow::{Context, Result, bail};
-use forkpoint_compare::{CompareError, Compared, Comparison, Reask, Recording, Settings, record_app};
+use forkpoint_compare::{CompareError, Comparison, Reask, Recording, Settings, record_app};
 use forkpoint_replay::printable;
 use forkpoint_tracer::{AppRecorded, EngineSpec, Request, Scratch, Stdio};
 use forkpoint_traces::TraceReader;
-use serde::Serialize;
+use groups::Groups;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,6 +70,7 @@ fn compared(args: &CompareArgs) -> Result<Answer> {
     };
     let json = args.report.json || args.format == Format::Json;
     let (mut answers, mut rows) = (Vec::new(), Vec::new());
+    let mut groups = Groups::new(args.report.nan_bits);
     for (number, engine) in (1..).zip(&engines) {
         let (left, right) = match engines.len() {
             1 => ("lhs.fpt".to_string(), "rhs.fpt".to_string()),
@@ -85,16 +88,13 @@ fn compared(args: &CompareArgs) -> Result<Answer> {
             ..Comparison::new(&program, sides)
         };
         let shown = progress::show(args.echo);
-        let compared = comparison.run()?;
+        let compared = comparison.run();
         drop(shown);
-        if json && engines.len() > 1 {
-            answers.push(Answer::of(compared.report.agree));
-            rows.push(Row { engine: engine.to_string(), compared });
-            continue;
+        if compared.is_err() && !json && !rows.is_empty() {
+            // What is known of the others is worth its time.
+            print_recording(&rows, &settings.own_hosts)?;
         }
-        if engines.len() > 1 {
-            print(&format!("{}{}:\n", if number > 1 { "\n" } else { "" }, printable(&engine.to_string())))?;
-        }
+        let compared = compared?;
         let hint = match args.output {
             Some(_) => {
                 let left = if left.exists() { &left } else { &file };
@@ -103,10 +103,16 @@ fn compared(args: &CompareArgs) -> Result<Answer> {
             }
             None => "\nlook at it: add -o DIR to keep the new runs, then forkpoint view both\n".to_string(),
         };
-        answers.push(print_compared(&compared, &settings.own_hosts, json, &hint)?);
+        if engines.len() == 1 {
+            return print_compared(&compared, &settings.own_hosts, json, &hint);
+        }
+        answers.push(Answer::of(compared.report.agree));
+        let group = groups.of(&compared, &right);
+        rows.push(EngineOfRecording { engine: engine.to_string(), group, compared, hint });
     }
-    if json && engines.len() > 1 {
-        print_json(&rows)?;
+    match json {
+        true => print_json(&rows)?,
+        false => print_recording(&rows, &settings.own_hosts)?,
     }
     Ok(worst(&answers))
 }
@@ -123,14 +129,6 @@ fn engine_of(trace: &TraceReader, engines: &[EngineSpec]) -> Result<EngineSpec, 
              another engine"
         )
     })
-}
-
-/// What one engine made of it, in JSON.
-#[derive(Serialize)]
-struct Row {
-    engine: String,
-    #[serde(flatten)]
-    compared: Compared,
 }
 
 /// Records the program of --node or the page of --browser, and says which engine runs the recording again.
