@@ -30,6 +30,7 @@ external_tests! {
         a_module_compiled_by_node_itself_is_not_the_programs,
         programs_that_end_early_are_recorded_as_far_as_they_come,
         what_the_guest_grows_is_the_guests,
+        bytes_in_fresh_pages_are_found_at_each_crossing,
         deep_nesting_is_replayed,
         workers_and_other_processes_run_as_ever;
     [Need::Node, Need::Packages] => sqlite_runs_everywhere,
@@ -439,6 +440,31 @@ fn what_the_guest_grows_is_the_guests() {
     assert_eq!(dumped.matches("memory.grow").count(), 3, "{dumped}");
     assert!(dumped.contains("host write [0x00030d40; 10] <- 07"), "{dumped}");
     replays(folder.path());
+}
+
+/// Pages that nobody had touched before, one at each crossing.
+fn bytes_in_fresh_pages_are_found_at_each_crossing() {
+    let folder = app(
+        r#"(module (memory (export "memory") 400) (func (export "get") (param i32) (result i32) (i32.load8_u (local.get 0))))"#,
+        &format!(
+            r#"{BYTES}
+            const {{ exports }} = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+            const memory = new Uint8Array(exports.memory.buffer);
+            let sum = 0;
+            for (let page = 1; page <= 1000; page++) {{
+              const at = page * 24576 + (page % 4096);
+              memory[at] = page;
+              sum += exports.get(at) + exports.get(page % 7);
+            }}
+            console.log(sum);"#
+        ),
+    );
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!((recorded.code, recorded.stdout), (0, plain(folder.path(), &[])), "{}", recorded.stderr);
+    assert!(!recorded.stderr.contains("differ"), "{}", recorded.stderr);
+    // A byte that is 0 is no change.
+    assert_eq!(dump(folder.path()).matches("host write").count(), 997);
+    replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
 }
 
 /// Only what the main thread of the first process does is recorded.

@@ -14,23 +14,70 @@ const zeros = (length) => Buffer.alloc(length);
 const seen = (buffer) => Buffer.from(buffer);
 const equal = (bytes, others, start, end) => bytes.compare(others, start, end, start, end) === 0;
 
+const { resourceUsage } = process;
+
+// How often the process has got a page so far.
+function faults() {
+  const { minorPageFault, majorPageFault } = resourceUsage.call(process);
+  return minorPageFault + majorPageFault;
+}
+
 function existing(bytes) {
   const address = addressOf(bytes);
   const entries = new Uint32Array((Math.ceil(bytes.length / PAGE) * ENTRY) / 4);
-  const words = entries.length;
+  // A page comes into being by a fault, and reading the tables costs ten times as much as asking how many there were.
+  const byFaults = address !== undefined && !comesUnasked(address);
+  let known = { at: -1, stretches: [] };
   return (found) => {
-    if (address === undefined || !readPages(address, entries)) return found(0, bytes.length);
-    let start = -1;
-    for (let word = 1, page = 0; word < words; word += 2, page++) {
-      if ((entries[word] & EXISTS) !== 0) {
-        if (start < 0) start = page;
-      } else if (start >= 0) {
-        found(start * PAGE, page * PAGE);
-        start = -1;
-      }
+    if (address === undefined) return found(0, bytes.length);
+    const now = byFaults ? faults() : -1;
+    if (now < 0 || now !== known.at) {
+      if (!readPages(address, entries)) return found(0, bytes.length);
+      known = { at: now, stretches: stretches(entries, bytes.length) };
     }
-    if (start >= 0) found(start * PAGE, bytes.length);
+    for (const [from, to] of known.stretches) found(from, to);
   };
+}
+
+// The stretches that hold all pages that exist.
+function stretches(entries, length) {
+  const found = [];
+  let start = -1;
+  for (let word = 1, page = 0; word < entries.length; word += 2, page++) {
+    if ((entries[word] & EXISTS) !== 0) {
+      if (start < 0) start = page;
+    } else if (start >= 0) {
+      found.push([start * PAGE, page * PAGE]);
+      start = -1;
+    }
+  }
+  if (start >= 0) found.push([start * PAGE, length]);
+  return found;
+}
+
+const HUGE = "/sys/kernel/mm/transparent_hugepage";
+
+// Whether the system may join pages there to a large one, and so make some that nobody has touched: then no fault tells of them.
+function comesUnasked(address) {
+  try {
+    const mode = (file) => /\[(\w+)\]/.exec(fs.readFileSync(file, "latin1"))?.[1];
+    if (/^THP_enabled:\s*0$/m.test(fs.readFileSync("/proc/self/status", "latin1"))) return false;
+    // One for all sizes, and one for each that memory of a process can have.
+    const sizes = fs.readdirSync(HUGE).filter((name) => name.startsWith("hugepages-"));
+    const files = sizes.map((name) => `${HUGE}/${name}/enabled`).filter((file) => fs.existsSync(file));
+    const modes = [`${HUGE}/enabled`, ...files].map(mode);
+    if (!modes.every((mode) => ["never", "madvise", "inherit"].includes(mode))) return true;
+    // Or it was asked to, for this mapping.
+    const mappings = fs.readFileSync("/proc/self/smaps", "latin1").split(/^(?=[0-9a-f]+-[0-9a-f]+ )/m);
+    const own = mappings.find((mapping) => {
+      const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(mapping) ?? [];
+      return parseInt(from, 16) <= address && address < parseInt(to, 16);
+    });
+    const flags = /^VmFlags:(.*)$/m.exec(own ?? "")?.[1];
+    return flags === undefined || flags.split(" ").includes("hg");
+  } catch {
+    return true;
+  }
 }
 
 let tables = null;

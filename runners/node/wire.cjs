@@ -159,9 +159,17 @@ class Wire {
     types.forEach((type, i) => this.value(values[i], type));
   }
 
-  import({ module, name }) {
-    this.text(module);
-    this.text(name);
+  // Encoded once: a program may call an import very often.
+  import(names) {
+    if (names.encoded !== undefined) {
+      this.buffer.set(names.encoded, this.used);
+      this.used += names.encoded.length;
+      return;
+    }
+    const start = this.used;
+    this.text(names.module);
+    this.text(names.name);
+    names.encoded = this.buffer.slice(start, this.used);
   }
 
   // The guest calls an import.
