@@ -11,7 +11,8 @@ use crate::render::InWords;
 use crate::request::{calls, guest_request, imports, inputs};
 use anyhow::{Context, Result, bail};
 use forkpoint_compare::{
-    CompareError, Reduced, Reduction, ReductionEnd, Settings, is_script, open_recorded, read_module, refuse_same,
+    CompareError, OwnCheck, OwnSide, Reduced, Reduction, ReductionEnd, Settings, is_script, open_recorded,
+    read_module, refuse_same,
 };
 use forkpoint_replay::{PackSettings, Packing, printable};
 use forkpoint_tracer::{EngineSpec, Imports, Invocation, Mode, Request, Stdio, WasmtimeSpec};
@@ -235,7 +236,36 @@ struct ReducedJson<'a> {
     tries: u64,
     seconds: f64,
     end: ReductionEnd,
+    own_commands: Option<[OwnJson<'a>; 2]>,
     comparison: Option<&'a forkpoint_compare::Compared>,
+}
+
+/// An engine's own command.
+#[derive(Serialize)]
+struct OwnJson<'a> {
+    engine: &'a str,
+    command: Option<&'a str>,
+    why_none: Option<&'a str>,
+    expected: &'a str,
+    as_expected: Option<bool>,
+    did: Option<&'a str>,
+}
+
+impl<'a> OwnJson<'a> {
+    fn new(side: &'a OwnSide) -> OwnJson<'a> {
+        let (as_expected, did) = match &side.check {
+            OwnCheck::Ran { as_expected, did } => (Some(*as_expected), Some(did.as_str())),
+            OwnCheck::NotRun | OwnCheck::Unavailable => (None, None),
+        };
+        OwnJson {
+            engine: &side.engine,
+            command: side.command.as_deref().ok(),
+            why_none: side.command.as_ref().err().map(String::as_str),
+            expected: &side.expected,
+            as_expected,
+            did,
+        }
+    }
 }
 
 impl<'a> ReducedJson<'a> {
@@ -249,6 +279,7 @@ impl<'a> ReducedJson<'a> {
             tries: reduced.tries,
             seconds: reduced.elapsed.as_secs_f64(),
             end: reduced.end,
+            own_commands: reduced.reproduction.as_ref().ok().map(|own| own.sides.each_ref().map(OwnJson::new)),
             comparison: reduced.compared.as_ref(),
         }
     }

@@ -116,4 +116,8 @@ fn commands_are_looked_at_as_they_are() {
     assert_eq!((&report["end"], &report["calls"]), (&"minimal".into(), &["main"].into()), "{report:#}");
     let text = fs::read_to_string(folder.path().join("small.wat")).expect("the reduced module");
     assert!(report["bytes"].as_u64().is_some_and(|bytes| bytes < 90), "{text}");
+    let own = &report["own_commands"][1];
+    let filled =
+        own["command"].as_str().is_some_and(|own| own.ends_with(r#" --no-warnings run.mjs "$module" faulty"#));
+    assert!(filled && own["as_expected"].is_null() && own["expected"].is_string(), "{own:#}");
 }
