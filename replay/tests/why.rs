@@ -2,10 +2,14 @@
 
 use forkpoint_replay::{ChainEnd, Evidence, ReplayError, Timeline, why, why_by_loads};
 use forkpoint_traces::{CodeOffset, FuncIndex, Load, Loads, MemoryIndex, Position};
+use std::ops::Range;
 use std::path::Path;
 
-/// The place that the two runs of `orbit` first write differently, and the end of both.
-fn samples() -> Result<([Timeline; 2], std::ops::Range<u64>, [Position; 2]), ReplayError> {
+/// Two runs, bytes that differ at their ends, and these.
+type Question = ([Timeline; 2], Range<u64>, [Position; 2]);
+
+/// Two runs of `orbit`, and the place that they first write differently.
+fn samples() -> Result<Question, ReplayError> {
     let open = |name: &str| Timeline::open(&Path::new("../traces/samples").join(name));
     let both = [open("orbit-jit.fpt")?, open("orbit-portable.fpt")?];
     let ends = [Position(both[0].len()), Position(both[1].len())];

@@ -10,7 +10,7 @@ const PLACES: [(&str, &str); 4] =
 pub(super) fn command(spec: &CommandSpec) -> Result<OwnCommand, String> {
     let words = shell_words::split(&spec.template).map_err(|error| error.to_string())?;
     let filled: Vec<String> = words.iter().map(|word| fill(word)).filter(|word| !word.is_empty()).collect();
-    let lines = filled.join(" ").replace(" && ", " &&\n  ");
+    let lines = filled.join(" ");
     let told = spec.template.contains("{function}");
     let shows = match (&spec.function, told) {
         (_, true) => Shows::Value,
@@ -25,7 +25,8 @@ pub(super) fn command(spec: &CommandSpec) -> Result<OwnCommand, String> {
 /// A word for a shell, in which placeholders stand for what they are replaced by.
 fn fill(word: &str) -> String {
     if word == "&&" {
-        return word.to_string();
+        // The second step has its own line.
+        return "&&\n ".to_string();
     }
     let (mut filled, mut plain, mut rest) = (String::new(), String::new(), word);
     let flush = |plain: &mut String, filled: &mut String| {
@@ -60,11 +61,12 @@ mod tests {
         let lines = |template: &str| command(&CommandSpec::new(template).expect(template)).expect(template).lines;
         assert_eq!(
             lines("'my engine' --x={module} {arguments} -r {function}"),
-            "'my engine' --x=\"$module\" -r main"
+            "'my engine' '--x='\"$module\" -r main"
         );
         assert_eq!(
             lines("c {module} -o {compiled} && '&& $(r)' {compiled}"),
             "c \"$module\" -o \"$module.compiled\" &&\n  '&& $(r)' \"$module.compiled\""
         );
+        assert_eq!(lines("sh -c 'a && b' {module}"), "sh -c 'a && b' \"$module\"");
     }
 }
