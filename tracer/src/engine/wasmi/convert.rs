@@ -37,7 +37,7 @@ pub(super) fn to_guest(store: impl AsContextMut, value: &WasmValue, ty: ValType)
 pub(super) fn from_guest(store: impl AsContext, value: &Val) -> WasmValue {
     let store = store.as_context();
     match value {
-        Val::ExternRef(Nullable::Val(object)) => match object.data(&store).downcast_ref::<u32>() {
+        Val::ExternRef(Nullable::Val(object)) => match object.data(store).downcast_ref::<u32>() {
             Some(number) => WasmValue::Reference(format!("extern {number}")),
             None => from_engine(value),
         },
