@@ -52,7 +52,7 @@ pub const MARK_AT: usize = 8;
 pub const KEPT_AT: usize = 12;
 /// Address in the buffer of the first record.
 pub const RECORDS_AT: usize = 16;
-/// A segment that finds the cursor beyond this has the buffer flushed first, if it [looks](super::room).
+/// A segment that finds the cursor beyond this has the buffer flushed first, if it looks at all.
 pub const BUFFER_LIMIT: u32 = (1 << 20) - RECORDS_AT as u32;
 /// What the buffer holds beyond [`BUFFER_LIMIT`], in bytes.
 pub(super) const SLACK: u32 = 1 << 16;
