@@ -6,7 +6,7 @@ use crate::record::record;
 use forkpoint_replay::{BuildsReport, ReturnedCall, UnlikeReturn, first_unlike_return};
 use forkpoint_tracer::instrument::{Ask, Marked, Options};
 use forkpoint_tracer::{Note, Program, Recorded, Request, WasmValue};
-use forkpoint_traces::{FuncIndex, ValueType};
+use forkpoint_traces::FuncIndex;
 use std::path::{Path, PathBuf};
 
 /// Notes that are taken: a call has one, and one for each argument and result.
@@ -75,7 +75,7 @@ fn calls(notes: &[Note]) -> Vec<ReturnedCall> {
             Marked::Enter => active.push(Open { func, arguments: Vec::new(), results: Vec::new() }),
             Marked::Argument(_, ty) => {
                 if let Some(call) = active.last_mut() {
-                    call.arguments.push(value(note, ty));
+                    call.arguments.push(WasmValue::of_words(ty, note.words));
                 }
             }
             Marked::Result(number, ty) => {
@@ -84,7 +84,7 @@ fn calls(notes: &[Note]) -> Vec<ReturnedCall> {
                     active.pop();
                 }
                 let Some(call) = active.last_mut() else { continue };
-                call.results.push(value(note, ty));
+                call.results.push(WasmValue::of_words(ty, note.words));
                 let next = notes.get(at + 1).map(|next| (next.mark.func, next.mark.what));
                 let more = matches!(next, Some((other, Marked::Result(following, _))) if other == func && following == number + 1);
                 if !more && let Some(Open { func, arguments, results }) = active.pop() {
@@ -97,22 +97,11 @@ fn calls(notes: &[Note]) -> Vec<ReturnedCall> {
     made
 }
 
-fn value(note: &Note, ty: Option<ValueType>) -> WasmValue {
-    let [low, high] = note.words;
-    match ty {
-        Some(ValueType::I32) => WasmValue::I32(low as u32 as i32),
-        Some(ValueType::I64) => WasmValue::I64(low as i64),
-        Some(ValueType::F32) => WasmValue::F32(low as u32),
-        Some(ValueType::F64) => WasmValue::F64(low),
-        Some(ValueType::V128) => WasmValue::V128((u128::from(low) | u128::from(high) << 64).to_le_bytes()),
-        None => WasmValue::Reference(if low == 0 { "null" } else { "a reference" }.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use forkpoint_tracer::instrument::Mark;
+    use forkpoint_traces::ValueType;
 
     #[test]
     fn functions_without_results_end_with_their_caller() {

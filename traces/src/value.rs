@@ -1,5 +1,6 @@
 //! WebAssembly values: arguments and results of calls.
 
+use crate::op::ValueType;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -18,6 +19,20 @@ pub enum WasmValue {
     V128([u8; 16]),
     /// A reference, in words: it has no value outside of its run.
     Reference(String),
+}
+
+impl WasmValue {
+    /// A value by its type and its words, the low one first; without a type a reference, of which only null or not is told.
+    pub fn of_words(ty: Option<ValueType>, [low, high]: [u64; 2]) -> WasmValue {
+        match ty {
+            Some(ValueType::I32) => WasmValue::I32(low as u32 as i32),
+            Some(ValueType::I64) => WasmValue::I64(low as i64),
+            Some(ValueType::F32) => WasmValue::F32(low as u32),
+            Some(ValueType::F64) => WasmValue::F64(low),
+            Some(ValueType::V128) => WasmValue::V128((u128::from(low) | u128::from(high) << 64).to_le_bytes()),
+            None => WasmValue::Reference(if low == 0 { "null" } else { "a reference" }.to_string()),
+        }
+    }
 }
 
 /// In the notation of the command line; `{:#}` puts the type of a number in front: `i32:5`.

@@ -1,6 +1,8 @@
 //! What leaves the viewer: the screen or the events on it as text, for the clipboard or a file.
 
 use crate::action::Excerpt;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -29,21 +31,8 @@ pub(crate) fn write_new(path: &PathBuf, text: &str) -> io::Result<()> {
 
 /// Puts a text on the clipboard of the terminal, which must understand the sequence OSC 52.
 pub(crate) fn copy(text: &str, out: &mut impl Write) -> io::Result<()> {
-    write!(out, "\x1b]52;c;{}\x07", base64(text.as_bytes()))?;
+    write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
     out.flush()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for part in bytes.chunks(3) {
-        let word = part.iter().fold(0u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - part.len()));
-        for digit in 0..4 {
-            let six = (word >> (18 - 6 * digit)) as usize & 63;
-            text.push(if digit <= part.len() { char::from(DIGITS[six]) } else { '=' });
-        }
-    }
-    text
 }
 
 #[cfg(test)]
@@ -55,7 +44,10 @@ mod tests {
         let mut out = Vec::new();
         copy("Ma", &mut out).expect("a vector takes all");
         assert_eq!(out, b"\x1b]52;c;TWE=\x07");
-        assert_eq!([base64(b""), base64(b"M"), base64(b"Man"), base64(b"Many")], ["", "TQ==", "TWFu", "TWFueQ=="]);
+        assert_eq!(
+            [b"".as_slice(), b"M", b"Man", b"Many"].map(|bytes| STANDARD.encode(bytes)),
+            ["", "TQ==", "TWFu", "TWFueQ=="]
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The engines' own commands that show a divergence, without forkpoint, and whether they do.
 
 use super::witness::{Seen, Witness, witness};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use forkpoint_replay::printable;
 use forkpoint_tracer::{AFTERWARDS, OwnCommand, OwnModule, OwnRun, Request, Shows, own_command, run_own_command};
 use std::fmt::Write;
@@ -124,7 +126,9 @@ impl Reproduction {
         let side = |side: &OwnSide| match (&side.command, &side.check) {
             (Err(why), _) => format!("no command ({why})"),
             (_, OwnCheck::NotRun) => "not run".to_string(),
-            (_, OwnCheck::Unavailable) => "not run here (its program is not in the search path)".to_string(),
+            (_, OwnCheck::Unavailable) => {
+                "not run here (its program is not in the search path)".to_string()
+            }
             (_, OwnCheck::Ran { as_expected: true, did }) => format!("as expected, {did}"),
             (_, OwnCheck::Ran { as_expected: false, did }) => format!("NOT as expected ({}), {did}", side.expected),
         };
@@ -183,19 +187,7 @@ fn is_as_expected(shows: Shows, witness: &Witness, side: usize, ran: &OwnRun) ->
 
 /// Bytes in base64, in lines.
 fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for line in bytes.chunks(54) {
-        for three in line.chunks(3) {
-            let word = three.iter().fold(0, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-            for digit in 0..4 {
-                let at = (word >> (18 - 6 * digit)) as usize & 63;
-                text.push(if digit <= three.len() { char::from(DIGITS[at]) } else { '=' });
-            }
-        }
-        text.push('\n');
-    }
-    text
+    bytes.chunks(54).map(|line| STANDARD.encode(line) + "\n").collect()
 }
 
 #[cfg(test)]

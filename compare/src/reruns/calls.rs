@@ -6,7 +6,7 @@ use crate::error::CompareError;
 use forkpoint_replay::{Report, Symbols, Verdict};
 use forkpoint_tracer::instrument::{Ask, Mark, Marked};
 use forkpoint_tracer::{Note, Notes, WasmValue};
-use forkpoint_traces::{FuncIndex, Position, ValueType};
+use forkpoint_traces::{FuncIndex, Position};
 use serde::Serialize;
 
 /// The first call or return that differs.
@@ -100,8 +100,8 @@ fn first([left, right]: [Note; 2], symbols: &Symbols) -> FirstCall {
             what,
             number: Some(number),
             argument_name: (what == Unlike::Argument).then(|| symbols.local_name(left.mark.func, number)).flatten(),
-            lhs: value(&left, ty),
-            rhs: value(&right, ty),
+            lhs: WasmValue::of_words(ty, left.words).to_string(),
+            rhs: WasmValue::of_words(ty, right.words).to_string(),
             ..call
         },
         None => call,
@@ -117,23 +117,10 @@ fn step(mark: &Mark, symbols: &Symbols) -> String {
     }
 }
 
-/// A value in the notation of the command line.
-fn value(note: &Note, ty: Option<ValueType>) -> String {
-    let [low, high] = note.words;
-    let value = match ty {
-        Some(ValueType::I32) => WasmValue::I32(low as u32 as i32),
-        Some(ValueType::I64) => WasmValue::I64(low as i64),
-        Some(ValueType::F32) => WasmValue::F32(low as u32),
-        Some(ValueType::F64) => WasmValue::F64(low),
-        Some(ValueType::V128) => WasmValue::V128((u128::from(low) | u128::from(high) << 64).to_le_bytes()),
-        None => return if low == 0 { "null".to_string() } else { "a reference".to_string() },
-    };
-    value.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use forkpoint_traces::ValueType;
 
     #[test]
     fn an_argument_goes_by_its_name() {

@@ -2,7 +2,7 @@
 //! come, and keeps those around the position and those of activations that go on.
 
 use crate::instrument::{Mark, Marked};
-use forkpoint_traces::{CallStep, CallSteps, Place, Position, ValueType, WasmValue};
+use forkpoint_traces::{CallStep, CallSteps, Place, Position, WasmValue};
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -219,23 +219,11 @@ fn step(raw: &Raw, marks: &[Mark]) -> Option<CallStep> {
             let caller = mark(raw.words[0] as u32).map(|mark| Place { func: mark.func, offset: mark.offset });
             CallStep::Enter { func: noted.func, depth, caller }
         }
-        Marked::Argument(_, ty) => CallStep::Argument(value(ty, raw.words)),
-        Marked::Result(_, ty) => CallStep::Result(value(ty, raw.words)),
+        Marked::Argument(_, ty) => CallStep::Argument(WasmValue::of_words(ty, raw.words)),
+        Marked::Result(_, ty) => CallStep::Result(WasmValue::of_words(ty, raw.words)),
         Marked::FrameBase => CallStep::FrameBase(raw.words[0]),
         Marked::Leave => CallStep::Leave { depth },
         Marked::Back => CallStep::Back { depth },
         Marked::Place | Marked::Nan(_) | Marked::Load { .. } => return None,
     })
-}
-
-fn value(ty: Option<ValueType>, [low, high]: [u64; 2]) -> WasmValue {
-    match ty {
-        Some(ValueType::I32) => WasmValue::I32(low as u32 as i32),
-        Some(ValueType::I64) => WasmValue::I64(low as i64),
-        Some(ValueType::F32) => WasmValue::F32(low as u32),
-        Some(ValueType::F64) => WasmValue::F64(low),
-        Some(ValueType::V128) => WasmValue::V128((u128::from(low) | u128::from(high) << 64).to_le_bytes()),
-        None if low == 0 => WasmValue::Reference("null".to_string()),
-        None => WasmValue::Reference("a reference".to_string()),
-    }
 }
