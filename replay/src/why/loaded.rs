@@ -18,8 +18,14 @@ pub type LoadsOf<'a> = dyn FnMut(&mut Timeline, Side, Position) -> Option<Loads>
 /// The loads of both sides, as far as they were asked for.
 pub(super) struct KnownLoads<'a> {
     ask: &'a mut LoadsOf<'a>,
-    known: [Option<(Loads, Position)>; 2],
-    asked: [u32; 2],
+    sides: [SideLoads; 2],
+}
+
+/// Those of one side: the last that were asked for, before which event, and how often it was asked.
+#[derive(Default)]
+struct SideLoads {
+    known: Option<(Loads, Position)>,
+    asked: u32,
 }
 
 /// Bytes that two loads of one instruction read differently.
@@ -38,28 +44,27 @@ pub(super) struct Told {
     pub(super) parted: bool,
 }
 
-impl<'a> KnownLoads<'a> {
-    pub(super) fn new(ask: &'a mut LoadsOf<'a>) -> KnownLoads<'a> {
-        KnownLoads { ask, known: [None, None], asked: [0; 2] }
-    }
-
-    /// The loads of a side before an event, in the order of the run.
-    fn before(&mut self, timeline: &mut Timeline, side: Side, at: Position) -> Option<&[Load]> {
-        let number = side.index();
+impl SideLoads {
+    /// The loads before an event, in the order of the run.
+    fn before(&mut self, at: Position, ask: impl FnOnce() -> Option<Loads>) -> Option<&[Load]> {
         let until = |loads: &Loads| loads.loads.partition_point(|load| load.before <= at);
-        let enough = self.known[number]
+        let enough = self
+            .known
             .as_ref()
             .is_some_and(|(loads, asked)| at <= *asked && (loads.from == Position(0) || until(loads) >= FEW));
-        if !enough && self.asked[number] < MOST_ASKED {
-            self.asked[number] += 1;
-            self.known[number] = (self.ask)(timeline, side, at).map(|loads| (loads, at));
-            if self.known[number].is_none() {
-                // It would not be known the next time.
-                self.asked[number] = MOST_ASKED;
-            }
+        if !enough && self.asked < MOST_ASKED {
+            self.known = ask().map(|loads| (loads, at));
+            // What is not known would not be known the next time.
+            self.asked = if self.known.is_some() { self.asked + 1 } else { MOST_ASKED };
         }
-        let (loads, _) = self.known[number].as_ref().filter(|(_, asked)| at <= *asked)?;
+        let (loads, _) = self.known.as_ref().filter(|(_, asked)| at <= *asked)?;
         Some(&loads.loads[..until(loads)])
+    }
+}
+
+impl<'a> KnownLoads<'a> {
+    pub(super) fn new(ask: &'a mut LoadsOf<'a>) -> KnownLoads<'a> {
+        KnownLoads { ask, sides: Default::default() }
     }
 
     /// What the loads before two events of one instruction tell, which store these values; `None` if they are not known.
@@ -69,9 +74,10 @@ impl<'a> KnownLoads<'a> {
         events: [Position; 2],
         values: [&[u8]; 2],
     ) -> Option<Told> {
-        let left = self.before(lhs, Side::Lhs, events[0])?.to_vec();
-        let right = self.before(rhs, Side::Rhs, events[1])?;
-        Some(compare(&left, right, values))
+        let [left, right] = &mut self.sides;
+        let left = left.before(events[0], || (self.ask)(lhs, Side::Lhs, events[0]))?;
+        let right = right.before(events[1], || (self.ask)(rhs, Side::Rhs, events[1]))?;
+        Some(compare(left, right, values))
     }
 }
 
