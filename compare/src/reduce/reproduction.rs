@@ -127,7 +127,7 @@ impl Reproduction {
             (Err(why), _) => format!("no command ({why})"),
             (_, OwnCheck::NotRun) => "not run".to_string(),
             (_, OwnCheck::Unavailable) => {
-                "not run here (its program is not in the search path)".to_string()
+                "not run here (its program is not in the search path, or did not end in time)".to_string()
             }
             (_, OwnCheck::Ran { as_expected: true, did }) => format!("as expected, {did}"),
             (_, OwnCheck::Ran { as_expected: false, did }) => format!("NOT as expected ({}), {did}", side.expected),
@@ -181,7 +181,9 @@ fn is_as_expected(shows: Shows, witness: &Witness, side: usize, ran: &OwnRun) ->
             let says = |word: &&str| ran.printed.contains(word) || ran.complained.contains(word);
             ran.status != Some(0) || ["trap", "error", &trap.to_string()].iter().any(says)
         }
-        (_, Seen::Refused | Seen::Dead) => ran.status != Some(0),
+        // A shell adds 128 to the signal that ended a program: a script that crashes has refused nothing.
+        (_, Seen::Refused) => ran.status.is_some_and(|status| (1..128).contains(&status)),
+        (_, Seen::Dead) => ran.status != Some(0),
     }
 }
 
@@ -192,6 +194,20 @@ fn base64(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_is_no_refusal() {
+        let witness = Witness { module: Vec::new(), seen: [Seen::Value(1), Seen::Refused], afterwards: false };
+        let ran = |status: Option<i32>| {
+            let text = String::new;
+            OwnRun { printed: text(), complained: text(), status, ended: text() }
+        };
+        let refused =
+            [Some(1), Some(0), Some(139), None].map(|status| is_as_expected(Shows::Value, &witness, 1, &ran(status)));
+        assert_eq!(refused, [true, false, false, false]);
+    }
+
     #[test]
     fn base64_is_that_of_others() {
         for (bytes, text) in
