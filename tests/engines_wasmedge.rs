@@ -109,6 +109,14 @@ fn a_proposal_that_a_release_lacks_is_named() {
 }
 
 #[test]
+fn a_library_that_cannot_link_modules_says_so() {
+    let folder = folder_with(&[("s.wast", br#"(module (func (export "f"))) (invoke "f")"#)]);
+    let engine = format!("wasmedge:interpreter,lib={}", fake(folder.path(), "14", &[]).display());
+    let ran = run(folder.path(), &["compare", "s.wast", "--rhs", &engine]);
+    assert!(ran.code == 2 && ran.stderr.contains("lacks functions to link modules"), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
 fn a_page_limit_reaches_imported_memories() {
     let module = String::from_utf8_lossy(MODULE)
         .replace(r#"(export "memory") 1"#, r#"(export "memory") (import "env" "m") 1 10"#);

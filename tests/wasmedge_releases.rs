@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         add("agrees_with_wasmtime", agrees_with_wasmtime);
         add("keeps_a_page_limit_below_the_buffer", keeps_a_page_limit_below_the_buffer);
         add("modes_part", modes_part);
+        add("modules_are_linked", modules_are_linked);
         add("its_own_host_is_recorded", its_own_host_is_recorded);
         if release == (0, 13, 5) {
             add("modes_of_an_old_one_part", modes_of_an_old_one_part);
@@ -183,6 +184,58 @@ fn modes_part(real: &Real) {
             let report = parts("wasmedge-page-limit", &limit, "wasmtime:jit", mode, "page-limit");
             assert_eq!(report["rhs"]["outcome"], "finished", "{report:#}");
         }
+    }
+}
+
+/// Scripts of linked modules, in every mode. Native code that is called through a table from another instance runs with the
+/// caller's memory and imports, the recorder's hook among them.
+fn modules_are_linked(real: &Real) {
+    for mode in real.modes() {
+        for (script, events) in [("linked", 58), ("callbacks", 62)] {
+            let path = repository_text(&format!("tests/scripts/{script}.wast"));
+            let engine = real.engine(mode);
+            let ran = run(&std::env::temp_dir(), &["compare", &path, "--rhs", &engine, "--json"]);
+            let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+            let label = format!("{script} {mode} {:?}: {report:#}{}", real.release, ran.stderr);
+            if script == "callbacks" && *mode != "interpreter" && real.release <= (0, 17, 1) {
+                assert_eq!(ran.code, 1, "{label}");
+                let failed = report["rhs"]["assertions"]["failures"][0].as_str().unwrap_or_default();
+                assert_eq!(failed, "line 28: assert_return b.get(320)", "{label}");
+                let plain = report["guard"]["plain_differences"].to_string();
+                assert!(plain.contains("memory b.mem at 0x140: lhs 07, rhs 00"), "{label}");
+                continue;
+            }
+            assert_eq!((ran.code, &report["agree"]), (0, &true.into()), "{label}");
+            assert_eq!(
+                (&report["rhs"]["events"], &report["rhs"]["assertions"]["passed"]),
+                (&events.into(), &8.into()),
+                "{label}"
+            );
+        }
+    }
+    // References of the host's and of no one, and the first module that imports the hook is not the first one.
+    const REFERENCES: &[u8] = br#"(module (table (export "t") 2 externref) (table $f 2 funcref)
+        (func (export "put") (param i32 externref) (table.set 0 (local.get 0) (local.get 1)))
+        (func (export "get") (param i32) (result externref) (table.get 0 (local.get 0)))
+        (func (export "function") (param funcref) (result funcref) (table.set $f (i32.const 0) (local.get 0)) (table.get $f (i32.const 0))))
+      (invoke "put" (i32.const 1) (ref.extern 0))
+      (assert_return (invoke "get" (i32.const 1)) (ref.extern 0))
+      (assert_return (invoke "get" (i32.const 0)) (ref.null extern))
+      (invoke "put" (i32.const 1) (ref.null extern))
+      (assert_return (invoke "get" (i32.const 1)) (ref.null extern))
+      (assert_return (invoke "function" (ref.null func)) (ref.null func))
+      (module (memory 1) (func $g (export "g") (result funcref) (i32.store (i32.const 0) (i32.const 1)) (ref.func $g)))
+      (assert_return (invoke "g") (ref.func))"#;
+    let folder = folder_with(&[("s.wast", REFERENCES)]);
+    for mode in real.modes() {
+        let ran = run(folder.path(), &["compare", "s.wast", "--rhs", &real.engine(mode), "--json"]);
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+        assert_eq!(
+            (ran.code, &report["rhs"]["assertions"]["failed"]),
+            (0, &0.into()),
+            "{mode}: {report:#}{}",
+            ran.stderr
+        );
     }
 }
 

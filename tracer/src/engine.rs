@@ -6,6 +6,7 @@ mod drive;
 mod lent;
 mod library;
 mod limit;
+mod linking;
 mod script;
 mod session;
 mod wasmedge;

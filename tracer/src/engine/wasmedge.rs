@@ -12,10 +12,13 @@ mod imports;
 mod limits;
 mod memories;
 mod native;
+mod references;
+mod world;
 
 use super::drive::{Engine, Guest, Loaded, Rejected};
 use super::library;
 use super::session::Session;
+use super::world::World;
 use crate::job::{Job, Run, Task};
 use crate::spec::{WasmEdgeMode, WasmEdgeSpec};
 use abi::{Api, Object, Release};
@@ -25,6 +28,7 @@ use guest::WasmEdgeGuest;
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use world::WasmEdgeWorld;
 
 /// A library, loaded, with a configuration for running or for compiling.
 struct WasmEdge {
@@ -116,6 +120,10 @@ impl Engine for WasmEdge {
             self.api.accept(Stage::Compile, parsed)?;
         }
         Ok(Box::new(LoadedModule { engine: self, machine, ast }))
+    }
+
+    fn world<'a>(&'a self, _: &'a Run, session: Session) -> Result<Box<dyn World + 'a>, String> {
+        Ok(Box::new(WasmEdgeWorld::new(self, session)?))
     }
 }
 

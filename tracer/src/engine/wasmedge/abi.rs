@@ -45,15 +45,15 @@ pub(super) struct Text {
 #[derive(Clone, Copy)]
 pub(super) struct Value {
     pub(super) bits: [u64; 2],
-    ty: Type,
+    pub(super) ty: Type,
 }
 
 /// The type of a value: a number of four bytes in releases before 0.14; since then eight bytes, some of them
 /// meaningless and arbitrary, so that only the library can compare them.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Type {
-    bytes: [u8; 8],
+pub(super) struct Type {
+    pub(super) bytes: [u8; 8],
 }
 
 /// Whether two types are the same.
@@ -248,7 +248,7 @@ impl Release {
     }
 
     /// Whether two values have the same type.
-    fn same_type(&self, a: &Value, b: &Value) -> bool {
+    pub(super) fn same_type(&self, a: &Value, b: &Value) -> bool {
         match self.same {
             // SAFETY: types of values that this library made, or zeros.
             Some(same) => unsafe { same(a.ty, b.ty) },

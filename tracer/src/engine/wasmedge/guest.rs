@@ -55,9 +55,7 @@ impl<'a> WasmEdgeGuest<'a> {
             }
             let runs = run.has_start || !run.calls.is_empty();
             if engine.spec.mode == WasmEdgeMode::Jit && runs && native::unnamed_code()? <= before {
-                return Err(Rejected::instantiate(
-                    "the JIT made no native code of this module: the library would silently interpret it",
-                ));
+                return Err(Rejected::instantiate(native::NONE));
             }
             let instance = (api.WasmEdge_VMGetActiveModule)(machine);
             let memory = |name: &str| {

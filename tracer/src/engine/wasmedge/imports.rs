@@ -90,6 +90,29 @@ pub(super) unsafe fn imports(
     Ok(modules.into_values().collect())
 }
 
+/// A module instance with the hook, if the module imports it: as a host function, so that the engine cannot take another
+/// instance's memory for the hook's.
+///
+/// # Safety
+/// As for [`imports`].
+pub(super) unsafe fn hook_module(shared: *mut Shared, ast: Object) -> Option<Object> {
+    // SAFETY: the caller vouches for the description, which owns all that is read here.
+    unsafe {
+        let api = &*(*shared).api;
+        let mut imports = vec![std::ptr::null(); (api.WasmEdge_ASTModuleListImportsLength)(ast) as usize];
+        (api.WasmEdge_ASTModuleListImports)(ast, imports.as_mut_ptr(), imports.len() as u32);
+        let import = imports.into_iter().find(|import| {
+            (api.WasmEdge_ImportTypeGetModuleName)(*import).read() == IMPORT_MODULE
+                && (api.WasmEdge_ImportTypeGetExternalName)(*import).read() == HOOK_IMPORT
+        })?;
+        let module = (api.WasmEdge_ModuleInstanceCreate)(Text::of(IMPORT_MODULE));
+        let ty = (api.WasmEdge_ImportTypeGetFunctionType)(ast, import);
+        let function = (api.WasmEdge_FunctionInstanceCreate)(ty, hook, shared.cast(), 0);
+        (api.WasmEdge_ModuleInstanceAddFunction)(module, Text::of(HOOK_IMPORT), function);
+        Some(module)
+    }
+}
+
 /// The host function that answers an import, and its data.
 fn function(
     api: &Api,

@@ -18,8 +18,9 @@ impl WasmEdgeMemory {
     /// A memory that the library made.
     ///
     /// # Safety
-    /// It must be one, and live as long as the library and what is known of its release. Its methods may be used only
-    /// while nothing runs in its machine, and slices that they return must be gone when something runs again.
+    /// It must be one or null, which is a memory without bytes, and live as long as the library and what is known of its
+    /// release. Its methods may be used only while nothing runs in its machine, and slices that they return must be gone
+    /// when something runs again.
     pub(super) unsafe fn new(api: &Api, release: &Release, object: Object) -> WasmEdgeMemory {
         WasmEdgeMemory { api, release, object }
     }
@@ -40,6 +41,9 @@ impl WasmEdgeMemory {
 /// A memory may report pages and have no bytes: both are what the engine holds.
 impl EngineMemory<()> for WasmEdgeMemory {
     fn pages(&self, (): &()) -> u64 {
+        if self.object.is_null() {
+            return 0;
+        }
         // SAFETY: as in `place`.
         unsafe { (*self.release).size(((*self.api).WasmEdge_MemoryInstanceGetPageSize)(self.object)) }
     }
@@ -61,7 +65,7 @@ impl EngineMemory<()> for WasmEdgeMemory {
     }
 
     fn grow(&self, (): &mut (), delta: u64) -> bool {
-        let Ok(delta) = u32::try_from(delta) else { return false };
+        let Some(delta) = u32::try_from(delta).ok().filter(|_| !self.object.is_null()) else { return false };
         // SAFETY: as in `place`; no slice of it is left.
         unsafe {
             let api = &*self.api;

@@ -2,6 +2,9 @@
 
 use crate::engine::drive::Rejected;
 
+/// What is said of a module that has none.
+pub(super) const NONE: &str = "the JIT made no native code of this module: the library would silently interpret it";
+
 /// How many bytes of this process's memory are executable and belong to no file.
 ///
 /// # Errors
