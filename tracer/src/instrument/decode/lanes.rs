@@ -24,7 +24,7 @@ struct Lane<'a> {
     bytes: &'a [u8],
     at: usize,
     events: u64,
-    /// The highest end of what was written.
+    /// What is written ends here at the highest: a little beyond where it does, at times.
     end: u64,
 }
 
@@ -44,8 +44,9 @@ impl Lane<'_> {
         if brief.stores != Stores::Few {
             return brief.stores == Stores::Many && self.more(decoder, number, brief);
         }
-        let end = |store: usize| u64::from(word(brief.at[store])) + u64::from(brief.tops[store]);
-        self.end = self.end.max(end(0).max(end(1)).max(end(2).max(end(3))));
+        let address = |store: usize| word(brief.at[store]);
+        let highest = address(0).max(address(1)).max(address(2).max(address(3)));
+        self.end = self.end.max(u64::from(highest) + u64::from(brief.top));
         self.at += usize::from(brief.size);
         self.events += u64::from(brief.count);
         true
@@ -99,7 +100,8 @@ impl RecordDecoder {
         for lane in lanes {
             let (read, rest) = lane.bytes.split_at(lane.at);
             let limit = digester.size_of_first();
-            // A stretch that ends in between ends at a record that this has passed.
+            // A stretch that ends in between ends at a record that this has passed; and what may lie outside of memory is looked
+            // at one by one.
             if lane.events >= digester.room() || lane.end > limit {
                 self.digest_block(lane.bytes, digester, sink)?;
                 continue;

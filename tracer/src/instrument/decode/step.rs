@@ -184,13 +184,13 @@ pub(super) struct Extent {
 /// Where in a record the address of a store may be to be among a few.
 pub(super) const FARTHEST: u16 = 63;
 
-/// A segment in 24 bytes: of a large program's segments those that are in use must fit into the nearer caches.
+/// A segment in 12 bytes: of a large program's segments those that are in use must fit into the nearer caches.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Brief {
-    /// What is added to the addresses of its first four stores to have the ends of what they write; the first again where there
-    /// are fewer: no branch, which would often be mispredicted.
-    pub(super) tops: [u32; 4],
-    /// Where in the record these addresses are.
+    /// The most that is added to the addresses of its stores to have the ends of what they write.
+    pub(super) top: u32,
+    /// Where in the record the addresses of its first four stores are; the last again where there are fewer: no branch, which
+    /// would often be mispredicted.
     pub(super) at: [u8; 4],
     /// Bytes of its record.
     pub(super) size: u8,
@@ -229,7 +229,8 @@ impl Extent {
         };
         let few = usize::from(self.count) <= self.spans.len() && self.spans.iter().all(|span| span.at <= FARTHEST);
         let stores = if few { Stores::Few } else { Stores::Many };
-        Brief { tops: self.spans.map(|span| span.top), at: self.spans.map(|span| span.at as u8), size, count, stores }
+        let top = self.spans.iter().map(|span| span.top).max().unwrap_or(0);
+        Brief { top, at: self.spans.map(|span| span.at as u8), size, count, stores }
     }
 
     /// The extent of the segment with the steps `first..end` of `steps`, and the stores in it, which count if it is plain.
