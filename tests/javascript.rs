@@ -3,15 +3,13 @@
 mod common;
 
 use common::apps::{BYTES, app, changed_logs, dump, engine, plain, record, replays, replays_under};
-use common::external::{CHROMIUM, Need, engines, external_tests, javascript, node};
-use common::{Ran, folder_with, repository, run};
+use common::external::{Need, engines, external_tests, javascript, node};
+use common::{folder_with, repository, run};
 use forkpoint_traces::{RawEvent, SiteId, TraceError, TraceReader};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use tempfile::TempDir;
 use wasmparser::{Operator, Parser, Payload};
 
@@ -32,7 +30,9 @@ external_tests! {
         what_the_guest_grows_is_the_guests,
         bytes_in_fresh_pages_are_found_at_each_crossing,
         deep_nesting_is_replayed,
-        workers_and_other_processes_run_as_ever;
+        workers_and_other_processes_run_as_ever,
+        a_worker_is_recorded_up_to_its_end,
+        one_of_many_workers_is_recorded;
     [Need::Node, Need::Packages] => sqlite_runs_everywhere,
         sqlite_calls_functions_of_the_program,
         a_miscompiled_constant_is_found_in_sqlite,
@@ -45,11 +45,6 @@ external_tests! {
     [Need::Node, Need::Npm("esbuild-wasm")] => a_program_in_go_runs_everywhere;
     [Need::Node, Need::Program("go", "version")] => a_program_that_go_compiles_here_runs_everywhere;
     [Need::Node, Need::Fetched(BUN.to_string())] => bun_runs_what_node_recorded;
-    [Need::Node, CHROMIUM, Need::Program("openssl", "version")] => a_page_under_https_is_recorded;
-    [Need::Node, CHROMIUM] => a_page_is_recorded_in_a_browser,
-        sockets_reach_what_is_allowed_and_frames_are_not_recorded,
-        a_hostile_page_is_bounded;
-    [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere;
 }
 
 /// A release of Bun that is fetched.
@@ -467,7 +462,7 @@ fn bytes_in_fresh_pages_are_found_at_each_crossing() {
     replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
 }
 
-/// Only what the main thread of the first process does is recorded.
+/// Only what one thread of the first process does is recorded: the one that instantiates the module first.
 fn workers_and_other_processes_run_as_ever() {
     let folder = app(
         r#"(module (memory 1) (func (export "run") (param i32) (result i32)
@@ -492,14 +487,97 @@ fn workers_and_other_processes_run_as_ever() {
     let dumped = dump(folder.path());
     assert_eq!(dumped.matches("call run(1)").count(), 1, "{dumped}");
     assert!(!dumped.contains("run(2)") && !dumped.contains("run(3)"), "{dumped}");
-    let listed = recorded.stderr.split("its workers instantiated modules, which are not recorded:").nth(1);
-    assert!(listed.is_some_and(|listed| listed.contains("which exports run")), "{recorded:?}");
-    // Where there is none but theirs.
+    assert!(recorded.stderr.contains("it instantiated this module 1 more time(s)"), "{recorded:?}");
+    // Where there is none but the worker's.
     let alone = script.replace(", run(1)", "");
     fs::write(folder.path().join("main.cjs"), alone).expect("a script");
-    let none = record(&folder, &[], &[]);
-    let words = "what its workers do is not recorded; they instantiated:";
-    assert!(none.code == 2 && none.stderr.contains(words) && none.stderr.contains("exports run"), "{none:?}");
+    let recorded = record(&folder, &[], &[]);
+    assert!(recorded.code == 0 && recorded.stderr.contains("a worker of the program ran"), "{recorded:?}");
+    let dumped = dump(folder.path());
+    assert!(dumped.contains("call run(2)") && dumped.contains("end: finished"), "{dumped}");
+    replays(folder.path());
+}
+
+/// A worker's recording has all there is when its program ends it, if the worker still listens.
+fn a_worker_is_recorded_up_to_its_end() {
+    let folder = app(
+        r#"(module (memory (export "memory") 1) (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0)) (i32.add (local.get 0) (i32.load8_u (i32.const 100)))))"#,
+        r#"import fs from "fs"; import { Worker, isMainThread, parentPort } from "worker_threads";
+        import { fileURLToPath } from "url";
+        const how = process.argv[2];
+        if (isMainThread) {
+          const worker = new Worker(fileURLToPath(import.meta.url), { argv: [how] });
+          worker.postMessage(5);
+          worker.on("message", (sum) => {
+            console.log(sum);
+            if (how.startsWith("exit")) setTimeout(() => process.exit(0), 100);
+            else if (how.startsWith("terminate")) worker.terminate();
+            else worker.postMessage(null);
+          });
+        } else {
+          const bytes = fs.readFileSync(new URL("./app.wasm", import.meta.url));
+          const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+          parentPort.on("message", (value) => {
+            if (value === null) return parentPort.close();
+            new Uint8Array(exports.memory.buffer)[100] = 7;
+            parentPort.postMessage(exports.run(value));
+            if (how.endsWith("busy")) for (;;) exports.run(1);
+          });
+        }"#,
+    );
+    for how in ["terminate", "exit", "close"] {
+        let recorded = record(&folder, &[], &[how]);
+        assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "12\n"), "{how}: {recorded:?}");
+        let dumped = dump(folder.path());
+        let steps = ["host write [0x00000064; 1] <- 07", "call run(5)", "run -> 12 to the host", "end: finished"];
+        assert!(steps.iter().all(|step| dumped.contains(step)), "{how}: {dumped}");
+        replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
+    }
+    let ends = [("terminate-busy", "ended the thread that ran"), ("exit-busy", "ended while another thread")];
+    for (how, why) in ends {
+        let recorded = record(&folder, &[], &[how]);
+        assert!(recorded.code == 0 && recorded.stderr.contains(why), "{how}: {recorded:?}");
+        let dumped = dump(folder.path());
+        assert!(dumped.contains("call run(5)") && dumped.contains("end: interrupted"), "{how}");
+        let verified = run(folder.path(), &["info", "--verify", "app.fpt"]);
+        assert_eq!(verified.code, 0, "{how}: {verified:?}");
+    }
+}
+
+/// Eight workers instantiate one module at once, and another one whose memory they share.
+fn one_of_many_workers_is_recorded() {
+    let folder = app(
+        r#"(module (memory 1) (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0)) (local.get 0)))"#,
+        r#"import fs from "fs"; import { Worker, isMainThread } from "worker_threads"; import { fileURLToPath } from "url";
+        const read = (name) => new WebAssembly.Module(fs.readFileSync(new URL(name, import.meta.url)));
+        if (isMainThread) {
+          let left = 8;
+          for (let i = 0; i < 8; i++) {
+            new Worker(fileURLToPath(import.meta.url), { argv: process.argv.slice(2) }).on("exit", () => --left || console.log("all"));
+          }
+        } else {
+          const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+          new WebAssembly.Instance(read("./shared.wasm"), { env: { memory } });
+          const { exports } = process.argv[2] === "shared" ? { exports: { run() {} } } : new WebAssembly.Instance(read("./app.wasm"));
+          for (let i = 0; i < 2000; i++) exports.run(i);
+        }"#,
+    );
+    let shared = r#"(module (import "env" "memory" (memory 1 1 shared)) (func (export "together")))"#;
+    fs::write(folder.path().join("shared.wasm"), wat::parse_str(shared).expect("a module")).expect("a file");
+    let recorded = record(&folder, &[], &[]);
+    assert_eq!((recorded.code, recorded.stdout.as_str()), (0, "all\n"), "{recorded:?}");
+    let words =
+        ["it instantiated this module 7 more time(s)", "exports together, in a worker, and shares its memory"];
+    assert!(words.iter().all(|words| recorded.stderr.contains(words)), "{recorded:?}");
+    assert_eq!(dump(folder.path()).matches("call run(").count(), 2000);
+    replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
+    let none = record(&folder, &[], &["shared"]);
+    let words = "instantiated only modules that cannot be recorded, in workers with which they share memory:";
+    assert!(none.code == 2 && none.stderr.contains(words), "{none:?}");
+    let asked = record(&folder, &["--module-of", "together"], &[]);
+    assert!(asked.code == 2 && asked.stderr.contains("it imports the shared memory env.memory"), "{asked:?}");
 }
 
 /// JavaScript and the guest call each other 5,000 times over: more than a stack of the usual size holds.
@@ -761,184 +839,4 @@ fn a_source_map_names_files_and_lines() {
         let ran = run(folder.path(), &["dump", "app.fpt", "--source-map", wrong]);
         assert!(ran.code == 2 && ran.stderr.contains(why), "{ran:?}");
     }
-}
-
-/// Shows a page, `page.html` of the folder, in a browser and records its module.
-fn browse(folder: &Path, more: &[&str]) -> Ran {
-    let mut command = vec!["record", "--browser", "page.html", "-o", "app.fpt"];
-    command.extend(more);
-    run(folder, &command)
-}
-
-fn page(module: &str, script: &str) -> TempDir {
-    let binary = wat::parse_str(module).expect("a module");
-    let html = format!("<!doctype html><p id=said></p><script type=module>{script}</script>");
-    folder_with(&[("app.wasm", &binary), ("page.html", html.as_bytes())])
-}
-
-/// The demo's host writes through an array that it keeps, throws, and calls back, as in Node; what it prints is not compared.
-fn a_page_is_recorded_in_a_browser() {
-    let folder = page(
-        r#"(module
-          (import "env" "f" (func $f (param i32) (result i32)))
-          (memory (export "memory") 1 4)
-          (func (export "run") (param i32) (result i32)
-            (i32.store (i32.const 8) (local.get 0))
-            (i32.add (i32.load (i32.const 100)) (call $f (local.get 0)))))"#,
-        r#"let bytes;
-        const f = (value) => {
-          bytes[200] = value;
-          if (value === 2) exports.memory.grow(1);
-          return value === 0 ? 0 : exports.run(value - 1);
-        };
-        const { instance, module } = await WebAssembly.instantiateStreaming(fetch("app.wasm"), { env: { f } });
-        const { exports } = instance;
-        bytes = new Uint8Array(exports.memory.buffer);
-        bytes[100] = 7;
-        said.textContent = exports.run(4) + " " + (instance instanceof WebAssembly.Instance);
-        fetch("http://127.0.0.1:8099/elsewhere").catch(() => { window.done = said.textContent === "35 true"; });"#,
-    );
-    let recorded = browse(folder.path(), &["--until", "window.done"]);
-    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
-    // No other server is reached, not even on this machine.
-    assert!(recorded.stderr.contains("to \"127.0.0.1:8099\" were refused"), "{recorded:?}");
-    let dumped = dump(folder.path());
-    for step in
-        ["call run(4)", "host calls run(0)", "host grows by 1 -> 1 (now 2 pages)", "host write [0x00000064; 1] <- 07"]
-    {
-        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
-    }
-    replays(folder.path());
-}
-
-/// A server of `page.html`, `app.wasm` and a socket that says "hi", under https if it has a key, and its address.
-struct Server(Child, String);
-
-impl Server {
-    fn of(folder: &Path) -> Server {
-        let script = r#"const fs = require("fs"), crypto = require("crypto");
-            const tls = fs.existsSync("key.pem") && { key: fs.readFileSync("key.pem"), cert: fs.readFileSync("cert.pem") };
-            const types = { html: "text/html", wasm: "application/wasm" };
-            const serve = ({ url }, response) => {
-              const name = url.slice(1).replace(/[^a-z.]/g, "") || "page.html";
-              if (!fs.existsSync(name)) return response.writeHead(404).end();
-              const policy = "default-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'";
-              response.writeHead(200, { "Content-Type": types[name.split(".")[1]], "Content-Security-Policy": policy });
-              response.end(fs.readFileSync(name));
-            };
-            const server = tls ? require("https").createServer(tls, serve) : require("http").createServer(serve);
-            server.on("upgrade", ({ headers }, socket) => {
-              const key = headers["sec-websocket-key"] + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-              const accept = crypto.createHash("sha1").update(key).digest("base64");
-              socket.write(`HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`);
-              socket.write(Buffer.from([0x81, 2, 0x68, 0x69]));
-            });
-            server.listen(0, "127.0.0.1", () => console.log(server.address().port));"#;
-        let mut command = Command::new(node());
-        command.args(["-e", script]).current_dir(folder).stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut server = command.spawn().expect("node starts");
-        let mut line = String::new();
-        let said = server.stdout.take().expect("its output");
-        BufReader::new(said).read_line(&mut line).expect("its port");
-        let scheme = if folder.join("key.pem").exists() { "https" } else { "http" };
-        Server(server, format!("{scheme}://127.0.0.1:{}", line.trim()))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What a page does with the module of these tests.
-const STORES: &str =
-    r#"(module (memory 1) (func (export "run") (param i32) (i32.store (i32.const 8) (local.get 0))))"#;
-
-/// A page with a policy for its content, whose certificate the browser is told to accept: else it shows nothing.
-fn a_page_under_https_is_recorded() {
-    let folder = page(
-        STORES,
-        r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
-        instance.exports.run(7);
-        window.done = location.protocol;"#,
-    );
-    let mut openssl = Command::new("openssl");
-    openssl.args(
-        "req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=127.0.0.1".split(' '),
-    );
-    assert!(openssl.current_dir(folder.path()).output().expect("openssl starts").status.success());
-    let server = Server::of(folder.path());
-    let show = |more: &[&str]| {
-        let command = ["record", "--browser", &server.1, "--until", "window.done === 'https:'", "-o", "app.fpt"];
-        run(folder.path(), &[&command[..], more].concat())
-    };
-    let refused = show(&[]);
-    assert!(refused.code == 2 && refused.stderr.contains("net::ERR_CERT_AUTHORITY_INVALID"), "{refused:?}");
-    let wrapper = folder.path().join("chromium.sh");
-    fs::write(&wrapper, "#!/bin/sh\nexec chromium --ignore-certificate-errors \"$@\"\n").expect("a script");
-    fs::set_permissions(&wrapper, fs::Permissions::from_mode(0o755)).expect("permissions");
-    let recorded = show(&["--chromium", "./chromium.sh"]);
-    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
-    assert!(dump(folder.path()).contains("call run(7)"));
-    replays(folder.path());
-}
-
-fn sockets_reach_what_is_allowed_and_frames_are_not_recorded() {
-    let server_folder = page(STORES, "");
-    let server = Server::of(server_folder.path());
-    let script = format!(
-        r#"const {{ instance }} = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
-        const socket = new WebSocket("{}/");
-        socket.onmessage = ({{ data }}) => {{ instance.exports.run(40 + data.length); window.done = true; }};
-        socket.onerror = () => {{ instance.exports.run(5); window.done = true; }};"#,
-        server.1.replace("http", "ws")
-    );
-    let folder = page(STORES, &script);
-    let refused = browse(folder.path(), &["--until", "window.done"]);
-    assert!(refused.code == 0 && refused.stderr.contains("were refused: --allow-origin allows them"), "{refused:?}");
-    assert!(dump(folder.path()).contains("call run(5)"));
-    let allowed = browse(folder.path(), &["--until", "window.done", "--allow-origin", &server.1]);
-    assert!(allowed.code == 0 && !allowed.stderr.contains("refused"), "{allowed:?}");
-    assert!(dump(folder.path()).contains("call run(42)"));
-
-    let framed = r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
-        instance.exports.run(9);
-        parent.postMessage("ran", "*");"#;
-    let frame = page(STORES, framed);
-    fs::rename(frame.path().join("page.html"), frame.path().join("frame.html")).expect("a frame");
-    let outer =
-        "<!doctype html><iframe src=frame.html></iframe><script>onmessage = () => { window.done = 1; };</script>";
-    fs::write(frame.path().join("page.html"), outer).expect("a page");
-    let ran = browse(frame.path(), &["--until", "window.done"]);
-    assert!(ran.code == 2 && ran.stderr.contains("modules in workers and frames are not recorded"), "{ran:?}");
-    assert!(!ran.stderr.contains("--until"), "the frame ran as ever: {ran:?}");
-}
-
-/// Pages that put something else in WebAssembly's place, or never come to an end.
-fn a_hostile_page_is_bounded() {
-    let module = r#"(module (memory 1) (func (export "run") (result i32) (i32.store (i32.const 0) (i32.const 1)) (i32.const 1)))"#;
-    let replaced = page(module, "window.WebAssembly = { instantiate() {} }; WebAssembly.instantiate();");
-    let ran = browse(replaced.path(), &["--seconds", "1"]);
-    assert!(ran.code == 2 && ran.stderr.contains("itself instantiated no WebAssembly module"), "{ran:?}");
-    let endless = page(
-        module,
-        r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
-        for (;;) instance.exports.run();"#,
-    );
-    let ran = browse(endless.path(), &["--seconds", "2"]);
-    assert!(ran.stderr.contains("does not come to an end, and is stopped"), "{ran:?}");
-    assert!(dump(endless.path()).contains("call run()"), "what was recorded is kept");
-}
-
-fn sqlite_in_a_page_runs_everywhere() {
-    let html = fs::read(repository("tests/javascript/page.html")).expect("a page");
-    let read = |name: &str| fs::read(javascript().join("sql.js/dist").join(name)).expect("sql.js");
-    let (script, module) = (read("sql-wasm.js"), read("sql-wasm.wasm"));
-    let folder = folder_with(&[("page.html", &html), ("sql-wasm.js", &script), ("sql-wasm.wasm", &module)]);
-    let recorded = browse(folder.path(), &["--until", "window.done", "--screenshot", "page.png"]);
-    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
-    assert!(fs::read(folder.path().join("page.png")).expect("a picture").starts_with(b"\x89PNG"));
-    replays(folder.path());
 }

@@ -17,7 +17,7 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
     let request = request(&args.guest, &args.engine)?;
     let output = args.output.clone().unwrap_or_else(|| default_output(Path::new(script(&app))));
     let request = Request { output: output.clone(), output_streams: Stdio::Inherit, ..request };
-    let AppRecorded { program, recorded, code, others, again, workers } = record_app(&app, &request)?;
+    let AppRecorded { program, recorded, code, in_worker, others, again } = record_app(&app, &request)?;
     let failed = args.fail_on.iter().any(|end| end.is(&recorded.outcome));
     let answer = if failed || recorded.mismatches.count > 0 { Answer::Diverge } else { Answer::Yes };
     if args.json {
@@ -32,6 +32,9 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         if let Some(code) = code.filter(|code| *code != 0) {
             tell(&format!("  the program exited with code {code}"));
         }
+        if in_worker {
+            tell("  a worker of the program ran the recorded module");
+        }
         if again > 0 {
             tell(&format!(
                 "  it instantiated this module {again} more time(s): the first instance is the recorded one"
@@ -40,10 +43,6 @@ pub fn run(args: &RecordArgs) -> Result<Answer> {
         if !others.is_empty() {
             tell("  it instantiated other modules, too; --module-of records one of them:");
             others.iter().for_each(|other| tell(&format!("    {}", printable(other))));
-        }
-        if !workers.is_empty() {
-            tell("  its workers instantiated modules, which are not recorded:");
-            workers.iter().for_each(|module| tell(&format!("    {}", printable(module))));
         }
     }
     findings(&recorded, &program);

@@ -1,20 +1,28 @@
-// What stands behind `WebAssembly` in a program in Node: behind.cjs has what it does, this has how Node is asked and told.
+// What stands behind `WebAssembly` in each thread of a program in Node: behind.cjs has what it does, this has how Node is asked
+// and told.
 
 "use strict";
 
 const fs = require("fs");
 const path = require("path");
+const { isMainThread, threadId } = require("worker_threads");
 const { standBehind } = require("./behind.cjs");
 const { Channel } = require("./channel.cjs");
 const { isOwn } = require("./own.cjs");
 const system = require("./pages.cjs");
+const { Threads } = require("./threads.cjs");
 const { Wire } = require("./wire.cjs");
 
 // The oldest release of Node with all that is used here.
 const OLDEST = 18;
 
+// Modules that a thread leaves to be listed, and how long they may be, in bytes.
+const MOST = 20;
+const LONGEST = 1 << 26;
+
 const { socket } = JSON.parse(fs.readFileSync(path.join(__dirname, "link.json")));
-const channel = new Channel(socket);
+const threads = new Threads(socket, Wire.ROOM);
+const channel = new Channel(socket, threads.room);
 const wire = new Wire(channel);
 let modules = 0;
 let guest = () => null;
@@ -35,15 +43,41 @@ function refuse(why) {
   process.kill(process.pid, "SIGKILL");
 }
 
+// Leaves a module where the recorder finds it, with the number of the thread in its name.
+function leave(bytes) {
+  const file = `module-${threadId}-${modules++}.wasm`;
+  fs.writeFileSync(path.join(__dirname, file), bytes);
+  return file;
+}
+
 // Asks what is to be done with a module.
 function asked(bytes) {
-  const file = `instantiated-${modules++}.wasm`;
-  fs.writeFileSync(path.join(__dirname, file), bytes);
-  wire.message(JSON.stringify({ Module: file }));
-  const { Record: name } = channel.order();
-  if (name === undefined) return null;
-  const plan = JSON.parse(fs.readFileSync(path.join(__dirname, name)));
-  return { plan, rewritten: fs.readFileSync(path.join(__dirname, plan.module)) };
+  const answer = threads.ask(() => {
+    wire.message(JSON.stringify({ Module: leave(bytes) }));
+    const { Record: name } = channel.order();
+    if (name === undefined) return null;
+    const plan = JSON.parse(fs.readFileSync(path.join(__dirname, name)));
+    return { plan, rewritten: fs.readFileSync(path.join(__dirname, plan.module)) };
+  });
+  // Another thread's is recorded: this one is listed.
+  if (answer === undefined && modules < MOST && bytes.length <= LONGEST) {
+    try {
+      leave(bytes);
+    } catch {
+      // The program is over, and the recorder with it.
+    }
+  }
+  return answer ?? null;
+}
+
+// Ends the recording, which may be of another thread.
+function end(code) {
+  if (guest() !== null && !threads.isElsewhere) {
+    guest().end(code);
+    threads.over();
+  } else if (isMainThread) {
+    threads.endElsewhere("the program ended while another thread of it ran the module");
+  }
 }
 
 // The program is over after its own handlers of `exit`.
@@ -51,30 +85,38 @@ function listenForTheEnd() {
   const emit = process.emit;
   process.emit = function (name, ...values) {
     const result = Reflect.apply(emit, this, [name, ...values]);
-    if (name === "exit" && this === process) guest()?.end(process.exitCode ?? values[0] ?? 0);
+    if (name === "exit" && this === process) end(process.exitCode ?? values[0] ?? 0);
     return result;
   };
+  threads.watch();
   const { abort, kill, reallyExit } = process;
-  process.abort = () => {
-    wire.send();
-    return abort.call(process);
-  };
   process.kill = (id, signal) => {
-    if (id === process.pid) wire.send();
+    if (id === process.pid) channel.drain(!threads.isElsewhere);
     return kill.call(process, id, signal);
   };
+  if (!isMainThread) return;
+  process.abort = () => {
+    channel.drain(!threads.isElsewhere);
+    return abort.call(process);
+  };
   process.reallyExit = (code) => {
-    guest()?.end(code ?? 0);
+    end(code ?? 0);
     return reallyExit.call(process, code);
   };
 }
 
-if (parseInt(process.versions.node, 10) < OLDEST) {
-  refuse(`Node ${process.versions.node} cannot run the preload: the oldest release that works is ${OLDEST}`);
+if (isMainThread) {
+  if (parseInt(process.versions.node, 10) < OLDEST) {
+    refuse(`Node ${process.versions.node} cannot run the preload: the oldest release that works is ${OLDEST}`);
+  }
+  // Programs that this one starts are not recorded.
+  const own = process.execArgv.indexOf("--require");
+  if (own >= 0) process.execArgv.splice(own, 2);
+  wire.message(JSON.stringify({ Hello: about() }));
 }
-// Programs that this one starts are not recorded.
-const own = process.execArgv.indexOf("--require");
-if (own >= 0) process.execArgv.splice(own, 2);
-wire.message(JSON.stringify({ Hello: about() }));
-guest = standBehind({ wire, system, refuse, isOwn, asked, help: () => channel.help() });
+const help = () => {
+  channel.help();
+  threads.listen(() => end(0));
+};
+guest = standBehind({ wire, system, refuse, isOwn, asked, help });
 listenForTheEnd();

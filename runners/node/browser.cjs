@@ -81,14 +81,15 @@ function leave(code) {
   browser.kill("SIGKILL");
 }
 
-// Which document is recorded, whether it has ended, and what was refused.
+// Which document or worker is recorded, whether it has ended, and what was refused.
 let owner = null;
 let ended = false;
 const refused = new Map();
 // Hosts that the page asked for: the browser asks for some of its own.
 const wanted = new Set();
-let documents = 0;
 let modules = 0;
+// How the browser is told what a worker is to do, by what it calls itself in requests.
+const workers = new Map();
 
 function refuse(origin) {
   if (refused.size < 1000 || refused.has(origin)) refused.set(origin, (refused.get(origin) ?? 0) + 1);
@@ -124,7 +125,7 @@ async function link(request, response) {
     response.end(content);
   };
   if (what === "module") {
-    const file = `instantiated-${modules++}.wasm`;
+    const file = `module-${workers.has(document) ? 1 : 0}-${modules++}.wasm`;
     fs.writeFileSync(path.join(__dirname, file), bytes);
     const order = new Promise((resolve) => waiting.push(resolve));
     await message({ Module: file });
@@ -208,13 +209,14 @@ server.on("connect", (request, client, head) => {
   client.on("close", () => onward.destroy());
 });
 
-// The preload as one script.
-function script() {
+// The preload as one script. What it calls itself in requests is the value of an expression.
+const DOCUMENT = 'crypto.getRandomValues(new Uint32Array(2)).join("-")';
+function script(name) {
   const files = PRELOAD.map((name) => `${JSON.stringify("./" + name)}:(module,require,LINK)=>{${fs.readFileSync(path.join(__dirname, name))}\n}`);
   const address = `http://127.0.0.1:${server.address().port}/${token}/`;
   return `(() => {
     const files = {${files.join(",")}};
-    const LINK = { address: ${JSON.stringify(address)} + crypto.getRandomValues(new Uint32Array(2)).join("-") + "/",
+    const LINK = { address: ${JSON.stringify(address)} + ${name} + "/",
       end: "${token}-end", broken: "${token}-broken" };
     const made = {};
     const require = (name) => {
@@ -278,6 +280,8 @@ function start() {
   return run(connect());
 }
 
+const ATTACH = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true };
+
 async function run(devtools) {
   const within = (period, promise) => Promise.race([promise, sleep(period).then(() => undefined)]);
   const version = await within(START, devtools.call("Browser.getVersion"));
@@ -291,10 +295,35 @@ async function run(devtools) {
   const { targetId } = targetInfos.find(({ type }) => type === "page");
   const { sessionId } = await devtools.call("Target.attachToTarget", { targetId, flatten: true });
   const page = (method, params) => devtools.call(method, params, sessionId);
-  const workers = new Set();
-  devtools.event = (method, { targetInfo, exceptionDetails, request, url }) => {
+  // Workers that cannot be recorded.
+  const others = new Set();
+  // A worker waits until it is told to go on: the preload comes before its own script.
+  const attached = async (session, { type, url }) => {
+    const call = (method, params) => devtools.call(method, params, session);
+    if (type === "worker") {
+      const name = `worker-${workers.size}`;
+      workers.set(name, session);
+      call("Network.enable", { maxPostDataSize: 0 });
+      call("Runtime.enable");
+      call("Target.setAutoAttach", ATTACH);
+      const { exceptionDetails, failed } = await call("Runtime.evaluate", { expression: script(JSON.stringify(name)) });
+      if (exceptionDetails ?? failed) others.add(url);
+    } else if (/worker/.test(type) && others.size < LISTED) {
+      others.add(url);
+    }
+    call("Runtime.runIfWaitingForDebugger");
+  };
+  // Nobody can ask a worker that is gone for anything.
+  const detached = async (session) => {
+    if (ended || owner === null || workers.get(owner) !== session) return;
+    ended = true;
+    await message({ Cut: "the worker that ran the module was ended" });
+    await message("End");
+  };
+  devtools.event = (method, { targetInfo, exceptionDetails, request, url, sessionId: session }) => {
     if (method === "Network.requestWillBeSent" || method === "Network.webSocketCreated") want(request?.url ?? url);
-    if (method === "Target.attachedToTarget" && /worker/.test(targetInfo.type) && workers.size < LISTED) workers.add(targetInfo.url);
+    if (method === "Target.attachedToTarget") attached(session, targetInfo);
+    if (method === "Target.detachedFromTarget") detached(session);
     if (method === "Runtime.exceptionThrown" && errors++ < LISTED) {
       say(`the page threw ${shown(exceptionDetails.exception?.description ?? exceptionDetails.text)}`);
     }
@@ -305,9 +334,9 @@ async function run(devtools) {
   await page("Page.enable");
   await page("Runtime.enable");
   await page("Inspector.enable");
-  await page("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: true });
+  await page("Target.setAutoAttach", ATTACH);
   await page("Page.setBypassCSP", { enabled: true });
-  await page("Page.addScriptToEvaluateOnNewDocument", { source: script() });
+  await page("Page.addScriptToEvaluateOnNewDocument", { source: script(DOCUMENT) });
   const url = job.url ?? `http://127.0.0.1:${server.address().port}/${encodeURIComponent(job.file)}`;
   // A page that never ends does not answer this.
   page("Page.navigate", { url }).then(({ errorText, failed }) => {
@@ -316,25 +345,32 @@ async function run(devtools) {
   const evaluate = (expression) => page("Runtime.evaluate", { expression, returnByValue: true });
   const over = Date.now() + job.seconds * 1000;
   let met = false;
-  while (Date.now() < over && !ended && !met) {
+  // A worker may be over before its page.
+  while (Date.now() < over && !(ended && !workers.has(owner)) && !met) {
     await sleep(Math.min(PERIOD, over - Date.now()));
     if (job.until === undefined) continue;
     const answer = await within(over - Date.now(), evaluate(`Boolean(${job.until}\n)`));
     met = answer?.result?.value === true;
   }
   if (job.until !== undefined && !met) say(`the page did not become what --until asks for within ${job.seconds} s`);
-  const end = (name) => within(ANSWER, evaluate(`dispatchEvent(new Event("${token}-${name}")), true`));
-  if (!ended && (await end("end")) === undefined && !ended) {
-    say("the page does not come to an end, and is stopped");
-    await within(ANSWER, page("Runtime.terminateExecution"));
-    await end("broken");
+  // Ends the recording in its page or worker.
+  const recorded = (method, params) => devtools.call(method, params, workers.get(owner) ?? sessionId);
+  // `until` when: what has not heard of it by then is stopped in the middle of something.
+  const end = (name, until) => {
+    const expression = `Date.now() < ${until} && dispatchEvent(new Event("${token}-${name}")), true`;
+    return within(ANSWER, recorded("Runtime.evaluate", { expression }));
+  };
+  if (!ended && (await end("end", Date.now() + ANSWER)) === undefined && !ended) {
+    say(`the ${workers.has(owner) ? "worker" : "page"} does not come to an end, and is stopped`);
+    await within(ANSWER, recorded("Runtime.terminateExecution"));
+    await end("broken", Infinity);
   }
   if (job.screenshot !== undefined) {
     const { data } = (await within(ANSWER, page("Page.captureScreenshot"))) ?? {};
     if (data === undefined) say("the page could not be drawn");
     else fs.writeFileSync(job.screenshot, Buffer.from(data, "base64"));
   }
-  for (const worker of workers) say(`modules in workers are not recorded: the page started ${shown(worker)}`);
+  for (const worker of others) say(`modules in this worker were not looked at: ${shown(worker)}`);
   const listed = [...refused].filter(([host]) => wanted.has(host));
   for (const [host, times] of listed.slice(0, LISTED)) {
     say(`${times} request(s) to ${shown(host)} were refused: --allow-origin allows them`);

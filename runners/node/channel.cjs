@@ -1,20 +1,19 @@
-// How a program in Node reaches the recorder: a socket that it inherits, and a second thread that sends whole records, too, so
-// that a program that hangs or is killed keeps nothing back.
+// How a thread of a program in Node reaches the recorder: a socket that the program inherits, and another thread that sends
+// whole records, too, so that a program that hangs or is killed keeps nothing back.
 
 "use strict";
 
 const fs = require("fs");
-const { drain, frame, help, write } = require("./drain.cjs");
+const { drain, frame, help, lock, unlock, write } = require("./drain.cjs");
 
 class Channel {
-  constructor(socket) {
+  // `shared` is memory for records that wait.
+  constructor(socket, shared) {
     this.socket = socket;
-    this.shared = null;
+    this.shared = shared;
   }
 
-  // Memory for records that wait.
-  room(length) {
-    this.shared = new SharedArrayBuffer(length);
+  room() {
     return this.shared;
   }
 
@@ -23,12 +22,15 @@ class Channel {
     help(this.shared, this.socket);
   }
 
-  drain() {
-    drain(this.shared, this.socket);
+  // Sends what waits; a thread that appends none of it does not empty the memory.
+  drain(empties = true) {
+    drain(this.shared, this.socket, empties);
   }
 
   write(tag, parts) {
+    const state = lock(this.shared);
     write(this.socket, frame(tag, parts));
+    unlock(state);
   }
 
   // Waits for the recorder's next order.

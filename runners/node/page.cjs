@@ -1,6 +1,6 @@
-// What stands behind `WebAssembly` in a page: behind.cjs has what it does, this has how a browser is asked and told. The recorder
-// is reached through browser.cjs, by requests that wait for their answers. `LINK` is what browser.cjs puts in front: the
-// address, and the names of the events by which it ends the recording.
+// What stands behind `WebAssembly` in a page or a worker of it: behind.cjs has what it does, this has how a browser is asked and
+// told. The recorder is reached through browser.cjs, by requests that wait for their answers. `LINK` is what browser.cjs puts in
+// front: the address, and the names of the events by which it ends the recording.
 
 "use strict";
 
@@ -159,9 +159,23 @@ function asked(bytes) {
   return { plan: found, rewritten: ask(`file/${found.module}`) };
 }
 
+// Has a function do something before what it does anyhow.
+function before(object, name, action) {
+  const native = object?.[name];
+  if (typeof native !== "function") return;
+  object[name] = new Proxy(native, {
+    apply(_, self, values) {
+      action();
+      return Reflect.apply(native, self, values);
+    },
+  });
+}
+
 // Frames are other documents, and are not recorded.
-if (window === window.top) {
+const inWorker = typeof window === "undefined";
+if (inWorker || window === window.top) {
   const guest = standBehind({ wire, system, refuse, isOwn: () => false, asked, help() {} });
+  const where = inWorker ? "the worker" : "the page";
   let ended = false;
   const end = (why, broken) => {
     if (ended) return;
@@ -170,7 +184,18 @@ if (window === window.top) {
     channel.flush();
     if (guest() !== null) ask("end");
   };
-  addEventListener(LINK.end, () => end("the page ran the module when its time was over", false));
-  addEventListener(LINK.broken, () => end("the page ran the module when its time was over", true));
+  addEventListener(LINK.end, () => end(`${where} ran the module when its time was over`, false));
+  addEventListener(LINK.broken, () => end(`${where} ran the module when its time was over`, true));
   addEventListener("pagehide", () => end("the page was left while it ran the module", false));
+  if (inWorker) {
+    before(globalThis, "close", () => end("the worker closed itself while it ran the module", false));
+    // Who gets the message may end the worker, which then says nothing any more.
+    const tell = () => {
+      if (ended || guest() === null) return;
+      wire.send();
+      channel.flush();
+    };
+    before(globalThis, "postMessage", tell);
+    before(MessagePort.prototype, "postMessage", tell);
+  }
 }

@@ -1,6 +1,5 @@
-// What Node loads before a program that is to be recorded: node --require preload.cjs app.mjs. Its workers load this, too, and
-// are not recorded.
+// What Node loads before a program that is to be recorded: node --require preload.cjs app.mjs. Its workers load this, too.
 
 "use strict";
 
-require(require("worker_threads").isMainThread ? "./app.cjs" : "./worker.cjs");
+require("./app.cjs");

@@ -25,7 +25,7 @@ export class Recorder {
 
   // Waiting records, including those that the second thread has begun to send.
   drain(shared) {
-    drain(shared, this.socket);
+    drain(shared, this.socket, true);
   }
 
   // A message that is already JSON: JavaScript's own JSON cannot hold 64-bit numbers.

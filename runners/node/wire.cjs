@@ -44,7 +44,7 @@ class Wire {
   // `channel` is how the recorder is reached: channel.cjs in Node, page.cjs in a browser.
   constructor(channel) {
     this.channel = channel;
-    const room = channel.room(HEAD + ROOM + 2 * PIECE);
+    const room = channel.room(Wire.ROOM);
     this.state = new Int32Array(room, 0, HEAD / 4);
     this.buffer = new Uint8Array(room, HEAD);
     this.view = new DataView(room, HEAD);
@@ -347,5 +347,8 @@ class Wire {
     this.message('"ImageEnd"');
   }
 }
+
+// Bytes of memory where records wait, with the words at the front.
+Wire.ROOM = HEAD + ROOM + 2 * PIECE;
 
 module.exports = { Wire };

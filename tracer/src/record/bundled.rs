@@ -12,6 +12,7 @@ const NODE: &[(&str, &str)] = &[
     ("start.cjs", include_str!("../../runners/node/start.cjs")),
     ("load.cjs", include_str!("../../runners/node/load.cjs")),
     ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
+    ("drainer.cjs", include_str!("../../runners/node/drainer.cjs")),
     ("runner.mjs", include_str!("../../runners/node/runner.mjs")),
     ("host.mjs", include_str!("../../runners/node/host.mjs")),
     ("module.cjs", include_str!("../../runners/node/module.cjs")),
@@ -25,7 +26,7 @@ const NODE: &[(&str, &str)] = &[
 const PRELOAD: &[(&str, &str)] = &[
     ("preload.cjs", include_str!("../../runners/node/preload.cjs")),
     ("app.cjs", include_str!("../../runners/node/app.cjs")),
-    ("worker.cjs", include_str!("../../runners/node/worker.cjs")),
+    ("threads.cjs", include_str!("../../runners/node/threads.cjs")),
     ("own.cjs", include_str!("../../runners/node/own.cjs")),
     ("behind.cjs", include_str!("../../runners/node/behind.cjs")),
     ("channel.cjs", include_str!("../../runners/node/channel.cjs")),
@@ -36,6 +37,7 @@ const PRELOAD: &[(&str, &str)] = &[
     ("watched.cjs", include_str!("../../runners/node/watched.cjs")),
     ("pages.cjs", include_str!("../../runners/node/pages.cjs")),
     ("drain.cjs", include_str!("../../runners/node/drain.cjs")),
+    ("drainer.cjs", include_str!("../../runners/node/drainer.cjs")),
 ];
 
 /// Those that drive a browser and stand behind `WebAssembly` in its page, the one to start first.

@@ -57,18 +57,19 @@ pub struct AppRecorded {
     pub recorded: Recorded,
     /// With which code the program ended; `None` if a signal ended it.
     pub code: Option<i32>,
+    /// Whether a worker of it instantiated the recorded module.
+    pub in_worker: bool,
     /// The other modules that it instantiated.
     pub others: Vec<String>,
     /// How often it instantiated the recorded one again.
     pub again: u32,
-    /// Modules that its workers instantiated, and why none of them is recorded.
-    pub workers: Vec<String>,
 }
 
 /// What is recorded, once it is known.
 struct Chosen {
     program: Program,
     rewritten: Arc<Rewritten>,
+    in_worker: bool,
 }
 
 impl App {
@@ -93,7 +94,8 @@ impl App {
         let mut progress = Some(progress);
         let mut recording: Option<pump::Pump> = None;
         request.gauge.enter(Phase::Running);
-        let ended = child.run(&limits, &finished, |frame, socket| match frame {
+        // The program goes on when its recording is over, as with a worker that has ended.
+        let ended = child.run(&limits, &Cell::new(false), |frame, socket| match frame {
             _ if finished.get() => Err(RecordError::Protocol("a frame after the last, `End`".to_string())),
             Frame::Message(Message::End) => {
                 finished.set(true);
@@ -101,13 +103,13 @@ impl App {
             }
             Frame::Message(Message::Module(file)) => {
                 let module = read(&folder, &file)?;
-                let about = About::of(&module);
-                if chosen.get().is_some() || !about.is(self.module.as_deref()) {
+                let about = About::of(&module, &file);
+                if chosen.get().is_some() || !self.wants(&about) {
                     others.add(&about, chosen.get().map(|chosen: &Chosen| chosen.program.original().as_ref()));
                     answer(&Order::Pass, socket)?;
                     return Ok(());
                 }
-                let found = self.choose(about.name(), module, request, &folder)?;
+                let found = self.choose(&about, module, request, &folder)?;
                 let found = chosen.get_or_init(|| found);
                 let Some(progress) = progress.take() else { return Ok(()) };
                 let mut pump = pump::Pump::new(&found.program, &found.rewritten, request, &request.output, progress)?;
@@ -120,23 +122,36 @@ impl App {
             frame => forward(frame, &mut recording, &mut hello, socket),
         })?;
         let code = ended.code();
-        let workers = workers(&folder);
+        others.add_left(&folder, chosen.get().map(|chosen| chosen.program.original().as_ref()));
         let Some(mut pump) = recording else {
-            return Err(self.nothing(others, workers, &ended.words()));
+            return Err(self.nothing(others, &ended.words()));
         };
         let launched = Launched { ended, finished: finished.get() };
         pump.conclude(&launched)?;
         let recorded = pump.finish(started.elapsed())?;
-        let program = chosen.into_inner().map(|chosen| chosen.program);
-        let program = program.ok_or_else(|| RecordError::Protocol("a recording of no module".to_string()))?;
-        Ok(AppRecorded { program, recorded, code, others: others.list, again: others.again, workers })
+        let chosen = chosen.into_inner();
+        let Chosen { program, in_worker, .. } =
+            chosen.ok_or_else(|| RecordError::Protocol("a recording of no module".to_string()))?;
+        Ok(AppRecorded { program, recorded, code, in_worker, others: others.list, again: others.again })
+    }
+
+    /// Whether a module is the one to record: the one that is asked for, or the first. Threads share their memory, so that
+    /// what one of them does there has no place in another's recording.
+    fn wants(&self, about: &About) -> bool {
+        about.is(self.module.as_deref()) && !(about.in_worker && about.shares_memory && self.module.is_none())
     }
 
     /// Prepares a module to be recorded, and leaves everything about it where Node's side finds it.
-    fn choose(&self, name: String, module: Vec<u8>, request: &Request, folder: &Path) -> Result<Chosen, RecordError> {
+    fn choose(
+        &self,
+        about: &About,
+        module: Vec<u8>,
+        request: &Request,
+        folder: &Path,
+    ) -> Result<Chosen, RecordError> {
         let changes = if self.page.is_some() { CHANGES_IN_A_BROWSER } else { CHANGES };
         let info = JavaScriptInfo { command: self.command.clone(), changes: changes.to_string() };
-        let program = program(&name, module.into(), info, |_| Ok(Default::default()))?;
+        let program = program(&about.name(), module.into(), info, |_| Ok(Default::default()))?;
         let rewritten = program.rewritten_as(&program.options(request))?;
         let javascript: &JavaScript =
             program.javascript.as_ref().ok_or_else(|| RecordError::JavaScript("no JavaScript".to_string()))?;
@@ -150,28 +165,23 @@ impl App {
         if self.page.is_some() {
             write(COMPARER, &comparer())?;
         }
-        Ok(Chosen { program, rewritten })
+        Ok(Chosen { program, rewritten, in_worker: about.in_worker })
     }
 
     /// The error where nothing was recorded.
-    fn nothing(&self, others: Others, workers: Vec<String>, ended: &str) -> RecordError {
+    fn nothing(&self, others: Others, ended: &str) -> RecordError {
         let program = self.command.first().map_or("the program", String::as_str);
         let what = match (others.list.is_empty(), &self.module) {
             (true, _) if self.page.is_some() => {
-                format!(
-                    "{program} itself instantiated no WebAssembly module: modules in workers and frames are not recorded"
-                )
+                format!("{program} itself instantiated no WebAssembly module: modules in frames are not recorded")
             }
-            (true, _) if workers.is_empty() => {
-                format!("{program} instantiated no WebAssembly module in its main thread ({ended})")
-            }
-            (true, _) => format!(
-                "{program} instantiated no WebAssembly module in its main thread ({ended}), and what its workers do is not recorded; they instantiated:\n{}",
-                workers.join("\n")
+            (true, _) => format!("{program} instantiated no WebAssembly module ({ended})"),
+            (false, None) => format!(
+                "{program} instantiated only modules that cannot be recorded, in workers with which they share memory:\n{}",
+                others.list.join("\n")
             ),
-            (false, module) => format!(
-                "{program} instantiated no module that is `{}`, has an export or a BLAKE3 of that name; it instantiated:\n{}",
-                module.as_deref().unwrap_or_default(),
+            (false, Some(module)) => format!(
+                "{program} instantiated no module that is `{module}`, has an export or a BLAKE3 of that name; it instantiated:\n{}",
                 others.list.join("\n")
             ),
         };
@@ -195,25 +205,6 @@ fn forward(
         }
         (None, _) => Err(RecordError::Protocol("a frame about a module before there is one".to_string())),
     }
-}
-
-/// The modules that Node's side has found in workers, in words.
-fn workers(folder: &Path) -> Vec<String> {
-    let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let names = files.filter_map(|file| file.file_name().into_string().ok());
-    let mut names: Vec<String> =
-        names.filter(|name| name.starts_with("worker-") && name.ends_with(".wasm")).take(MOST_OTHERS).collect();
-    names.sort();
-    let mut list = Vec::new();
-    for name in names {
-        let Ok(module) = read(folder, &name) else { continue };
-        let shares = if shares_memory(&module) { ", and shares its memory" } else { "" };
-        let words = format!("{}{shares}", About::of(&module).words());
-        if !list.contains(&words) {
-            list.push(words);
-        }
-    }
-    list
 }
 
 /// Whether a module has or imports a memory that several threads can use.
@@ -246,14 +237,25 @@ fn read(folder: &Path, file: &str) -> Result<Vec<u8>, RecordError> {
 
 /// A module that the program instantiates.
 struct About {
+    /// Whether a worker did.
+    in_worker: bool,
+    /// Whether it has or imports a memory that several threads can use.
+    shares_memory: bool,
     hash: String,
     name: Option<String>,
     exports: Vec<String>,
 }
 
 impl About {
-    fn of(module: &[u8]) -> About {
-        let mut about = About { hash: ModuleInfo::of("", module).hash_hex(), name: None, exports: Vec::new() };
+    /// The name of its file says which thread has it: `module-THREAD-NUMBER.wasm`, where 0 is the main one.
+    fn of(module: &[u8], file: &str) -> About {
+        let mut about = About {
+            in_worker: file.split('-').nth(1).is_some_and(|thread| thread != "0"),
+            shares_memory: shares_memory(module),
+            hash: ModuleInfo::of("", module).hash_hex(),
+            name: None,
+            exports: Vec::new(),
+        };
         for payload in wasmparser::Parser::new(0).parse_all(module).map_while(Result::ok) {
             match payload {
                 wasmparser::Payload::ExportSection(section) => {
@@ -293,7 +295,9 @@ impl About {
         let exports = self.exports.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
         let more = if self.exports.len() > 5 { " and others" } else { "" };
         let exports = if exports.is_empty() { "nothing".to_string() } else { exports };
-        format!("{}{name}, which exports {exports}{more}", &self.hash[..16])
+        let place = if self.in_worker { ", in a worker" } else { "" };
+        let shares = if self.shares_memory { ", and shares its memory" } else { "" };
+        format!("{}{name}, which exports {exports}{more}{place}{shares}", &self.hash[..16])
     }
 }
 
@@ -318,6 +322,20 @@ impl Others {
         let words = about.words();
         if self.list.len() < MOST_OTHERS && !self.list.contains(&words) {
             self.list.push(words);
+        }
+    }
+
+    /// Adds those that threads have left in `folder`, without asking what to do with them.
+    fn add_left(&mut self, folder: &Path, chosen: Option<&[u8]>) {
+        let files = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+        let names = files.filter_map(|file| file.file_name().into_string().ok());
+        let is_module = |name: &String| name.starts_with("module-") && name.ends_with(".wasm");
+        let mut names: Vec<String> = names.filter(is_module).take(MOST_OTHERS).collect();
+        names.sort();
+        for name in names {
+            if let Ok(module) = read(folder, &name) {
+                self.add(&About::of(&module, &name), chosen);
+            }
         }
     }
 }
