@@ -32,7 +32,11 @@ fn main() -> ExitCode {
     tests.add("one_answer_a_run_is_enough_to_agree", &[], agree_by_answers);
     tests.add("the_first_difference_is_found_by_answers", &[], part_by_answers);
     tests.add("the_best_way_is_found_out", &[], the_best_way_is_found_out);
+    tests.add("linked_modules_are_one_program", &[], linked_modules);
+    tests.add("swapped_memories_are_seen", &[], swapped_memories);
+    tests.add("what_cannot_be_followed_is_named", &[], what_cannot_be_followed);
     tests.add("node_by_its_own_wasi", &[Need::Node], node_by_its_own_wasi);
+    tests.add("node_links_modules", &[Need::Node], node_links_modules);
     tests.run()
 }
 
@@ -387,4 +391,115 @@ fn node_by_its_own_wasi() {
         let (code, report, stderr) = compared(folder.path(), &arguments);
         assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
     }
+}
+
+/// A command that links modules.
+fn linking(how: &str) -> String {
+    format!("{} --with={{name}}={{file}}", command(how))
+}
+
+/// Calls through the other module's table, in both directions, a start function, a shared memory, globals.
+const LINKED: &[u8] = br#"(module $a (memory (export "mem") 1) (table (export "t") 4 funcref) (elem (i32.const 0) $put)
+        (type $p (func (param i32 i32))) (global (export "g") (mut i32) (i32.const 5)) (data (i32.const 16) "hello")
+        (func $put (export "put") (param i32 i32) (global.set 0 (local.get 1)) (i32.store (local.get 0) (local.get 1)))
+        (func (export "far") (param i32 i32) (call_indirect (type $p) (local.get 0) (local.get 1) (i32.const 1))))
+    (register "a")
+    (module $b (import "a" "t" (table 4 funcref)) (memory $own (export "mem") 1) (type $p (func (param i32 i32)))
+        (elem (i32.const 1) $near) (func $near (param i32 i32) (i32.store $own offset=256 (local.get 0) (local.get 1)))
+        (func (export "poke") (param i32) (result i32) (i32.store $own (i32.const 4) (local.get 0))
+            (call_indirect (type $p) (local.get 0) (i32.const 9) (i32.const 0)) (memory.grow $own (i32.const 1))))
+    (register "b")
+    (module $c (import "a" "mem" (memory 1)) (import "a" "g" (global $g (mut i32)))
+        (func $start (i32.store (i32.const 32) (i32.const 6)) (global.set $g (i32.const 8))) (start $start)
+        (func (export "get") (param i32) (result i32) (i32.load (local.get 0)))
+        (func (export "set") (param i32) (i32.store16 (local.get 0) (i32.const 0x7777)))
+        (func (export "trap") (i32.store (i32.const 64) (i32.const 1)) unreachable))
+    (assert_return (invoke $b "poke" (i32.const 40)) (i32.const 1))
+    (invoke $a "far" (i32.const 40) (i32.const 11))
+    (assert_return (invoke $c "get" (i32.const 40)) (i32.const 9))
+    (assert_return (get $a "g") (i32.const 9))
+    (invoke $c "set" (i32.const 100))
+    (assert_trap (invoke $c "trap") "unreachable")"#;
+
+fn linked_modules() {
+    let folder = folder_with(&[("s.wast", LINKED)]);
+    let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &linking("stream")]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["events"], report["lhs"]["events"], "{report:#}");
+    let assertions = &report["rhs"]["assertions"];
+    assert_eq!((&assertions["total"], &assertions["passed"]), (&4.into(), &4.into()), "{report:#}");
+    let a = br#"(module (memory (export "mem") 1) (func (export "put") (param i32 i64) (result i64)
+        (i64.store (local.get 0) (local.get 1)) (local.get 1)))"#;
+    let b = br#"(module (import "a" "put" (func $put (param i32 i64) (result i64))) (memory 1)
+        (func (export "run") (param i32) (result i64) (i32.store8 (local.get 0) (local.get 0)) (call $put (local.get 0) (i64.const -2)))
+        (func (export "at-once") unreachable))"#;
+    let folder = folder_with(&[("a.wat", a), ("b.wat", b)]);
+    for last in ["b.run 9", "b.at-once"] {
+        let modules = ["--module", "b=b.wat", "--module", "a=a.wat", "--invoke", "b.run 8", "--invoke", last];
+        let engine = linking("stream");
+        let (code, report, stderr) = compared(folder.path(), &[&modules[..], &["--rhs", &engine]].concat());
+        assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+        assert_eq!(report["rhs"]["events"], report["lhs"]["events"], "{last}: {report:#}");
+    }
+    // One module takes no others, and the same command runs it.
+    let folder = folder_with(&[("t.wat", STORES)]);
+    let (code, report, stderr) =
+        compared(folder.path(), &["t.wat", "--invoke", "run 10", "--rhs", &linking("stream")]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+}
+
+fn swapped_memories() {
+    let folder = folder_with(&[("s.wast", LINKED)]);
+    let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &linking("stream-swap")]);
+    assert_eq!((code, &report["verdict"]), (1, &"instance".into()), "{report:#}{stderr}");
+}
+
+fn what_cannot_be_followed() {
+    let trap = br#"(module (memory 1) (func (export "f") unreachable))
+        (assert_trap (invoke "f") "unreachable")
+        (invoke "f")"#;
+    let invalid = br#"(module (memory 1))
+        (assert_invalid (module (func (result i32))) "type mismatch")"#;
+    let data = br#"(module $a (memory (export "m") 1)) (register "a")
+        (module $b (import "a" "m" (memory 1)) (data (i32.const 0) "x"))"#;
+    let table = br#"(module $a (table (export "t") 1 funcref) (func (export "f"))) (register "a") (invoke "f")
+        (module $b (import "a" "t" (table 1 funcref)) (func $g) (elem (i32.const 0) $g))"#;
+    let unlinkable = br#"(module) (assert_unlinkable (module (import "a" "m" (memory 1))) "unknown import")"#;
+    for (script, words) in [
+        (&trap[..], "line 2, the call of line-1.f: a command ends at the first trap"),
+        (invalid, "line 2, a module that is only validated"),
+        (data, "line 2, module b: it puts data into a memory of another module"),
+        (table, "line 2, module b: it puts functions into a table of another module"),
+        (unlinkable, "line 1, module line-1: a command runs nothing when"),
+    ] {
+        let folder = folder_with(&[("s.wast", script)]);
+        let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &linking("stream")]);
+        assert!(code == 2 && stderr.contains(words), "{words}: {report:#}{stderr}");
+    }
+    // What traps unexpectedly ends the run, too.
+    let unexpected = br#"(module (memory 1) (func (export "f") unreachable)) (invoke "f") (invoke "f")"#;
+    let folder = folder_with(&[("s.wast", unexpected)]);
+    let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &linking("stream")]);
+    assert!(code == 2 && stderr.contains("ended in a trap, and with it the command"), "{report:#}{stderr}");
+    let folder = folder_with(&[("s.wast", LINKED)]);
+    for (engine, words) in [
+        (command("stream"), "a word with {name} and {file}"),
+        (linking("stream").replacen("command:", "command,way=answer:", 1), "asks one module"),
+        (linking("nothing"), "told everything"),
+        (linking("fails"), "out of paper"),
+    ] {
+        let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &engine]);
+        assert!(code == 2 && stderr.contains(words), "{words}: {report:#}{stderr}");
+    }
+}
+
+/// The script of docs/command-engines.md.
+fn node_links_modules() {
+    let document = std::fs::read_to_string(common::repository_text("docs/command-engines.md")).expect("a document");
+    let script = document.split("// run-linked.mjs\n").nth(1).and_then(|rest| rest.split("```").next());
+    let folder = folder_with(&[("s.wast", LINKED), ("run-linked.mjs", script.expect("the script").as_bytes())]);
+    let engine =
+        format!("command:{} --no-warnings run-linked.mjs {{module}} {{name}}={{file}}", common::external::node());
+    let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &engine]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
 }

@@ -4,10 +4,14 @@
 use std::io::Write;
 use wasmi::{Caller, Config, Engine, Error, Extern, Linker, Module, Store, Val};
 
+/// What stands before the name and the file of a module to import from.
+const WITH: &str = "--with=";
+
 /// First argument of this program as an engine.
 pub const ARGUMENT: &str = "run-module";
 
-/// Runs a module: `run-module HOW MODULE [FUNCTION]`. Gives the exit status.
+/// Runs a module: `run-module HOW MODULE [FUNCTION]`, with `--with=NAME=FILE` for each module that it imports from. Gives the
+/// exit status.
 pub fn main(arguments: &[String]) -> i32 {
     let [how, module, rest @ ..] = arguments else { return 2 };
     match how.as_str() {
@@ -40,7 +44,9 @@ pub fn main(arguments: &[String]) -> i32 {
         }
         None => how,
     };
-    match run(how, &bytes, rest.first().map(String::as_str)) {
+    let (with, rest): (Vec<&str>, Vec<&str>) =
+        rest.iter().map(String::as_str).partition(|word| word.starts_with(WITH));
+    match run(how, &bytes, rest.first().copied(), &with) {
         Ok(status) => status,
         Err(error) => {
             eprintln!("error: {error}");
@@ -50,7 +56,8 @@ pub fn main(arguments: &[String]) -> i32 {
     }
 }
 
-fn run(how: &str, bytes: &[u8], function: Option<&str>) -> Result<i32, Error> {
+fn run(how: &str, bytes: &[u8], function: Option<&str>, with: &[&str]) -> Result<i32, Error> {
+    let (how, swaps) = how.strip_suffix("-swap").map_or((how, false), |how| (how, true));
     let mut config = Config::default();
     config.wasm_multi_memory(matches!(how, "stream" | "forge" | "spoil" | "crash"));
     let engine = Engine::new(&config);
@@ -100,6 +107,17 @@ fn run(how: &str, bytes: &[u8], function: Option<&str>) -> Result<i32, Error> {
                 Ok(0)
             },
         )?;
+    }
+    for word in with {
+        let (name, file) = word[WITH.len()..].split_once('=').ok_or_else(|| Error::new("--with=NAME=FILE"))?;
+        let module = Module::new(&engine, std::fs::read(file).unwrap_or_default())?;
+        // Gives the third module the second one's memory for the first one's.
+        let mut own = linker.clone();
+        if let Some(memory) = linker.get(&store, "forkpoint-1", "mem").filter(|_| swaps && name == "forkpoint-2") {
+            own.allow_shadowing(true).define("forkpoint-0", "mem", memory)?;
+        }
+        let instance = own.instantiate_and_start(&mut store, &module)?;
+        linker.instance(&mut store, name, instance)?;
     }
     let instance = linker.instantiate_and_start(&mut store, &module)?;
     let name = function.or(["_start", "main"].into_iter().find(|name| instance.get_func(&store, name).is_some()));

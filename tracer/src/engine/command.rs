@@ -13,6 +13,7 @@ mod first;
 mod hosting;
 mod images;
 mod indirect;
+mod linked;
 mod original;
 mod process;
 mod reference;
@@ -30,6 +31,7 @@ use crate::spec::{CommandSpec, Way};
 use asker::Reading;
 use failure::Failure;
 use hosting::Hosting;
+use linked::Several;
 pub(crate) use process::{Go, Status as CommandStatus, run as run_command};
 use std::cell::Cell;
 use std::io;
@@ -72,9 +74,8 @@ fn told(spec: &CommandSpec, job: &Job, out: &mut Out, control: &Control, count: 
     let Task::Run(run) = &job.task else {
         return Err(Failure::Setup("a command compiles within its own run".to_string()));
     };
-    if run.script.is_some() {
-        let why = "a command runs one module: scripts and programs of several modules need another engine";
-        return Err(Failure::Setup(why.to_string()));
+    if let Some(script) = &run.script {
+        return Several { spec, job, run, script, template: &template, control, count, out }.tell();
     }
     let way = spec.way.unwrap_or(Way::Stream);
     out.message(&Message::Hello(Hello::of(about::about(spec, &template, way, None))))?;

@@ -9,6 +9,7 @@ use crate::error::RecordError;
 use crate::job::{Job, Run, Task};
 use crate::protocol::{Frame, Message, VERSION};
 use crate::scratch::Scratch;
+use crate::spec::EngineSpec;
 use forkpoint_traces::Outcome;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -73,6 +74,10 @@ pub(super) fn launch<'a>(
     };
     match &program.script {
         Some(several) => {
+            if let EngineSpec::Command(spec) = &request.engine {
+                let refused = |message| RecordError::Setup { spec: request.engine.to_string(), message };
+                script::followed(several, spec).map_err(refused)?;
+            }
             let (job, files) = script::job(several, module);
             let write = |(name, bytes): &(String, Vec<u8>)| std::fs::write(folder.path().join(name), bytes);
             files.iter().try_for_each(write).map_err(RecordError::io("writing a module"))?;

@@ -5,9 +5,11 @@
 
 mod check;
 mod course;
+mod followed;
 
 pub(super) use check::ScriptCheck;
 pub(super) use course::{ScriptCourse, ScriptTurn};
+pub(super) use followed::followed;
 
 use crate::error::RecordError;
 use crate::instrument::{DataKind, DataSegment, InstrumentError, Instrumented, MemoryDecl, Options, untouched};

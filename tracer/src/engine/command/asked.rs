@@ -66,7 +66,7 @@ pub(super) fn tell(
     }
     let decoder = instrumented.decoder();
     let masks = decoder.masks();
-    let runs = Runs { template, folder, stop, limit: None, count };
+    let runs = Runs { template, folder, modules: Vec::new(), stop, limit: None, count };
     let entries = Setting::entries(spec, template);
     let mut asker = Asker { runs, module, run, answers, masks: &masks, entries, reading };
     asker.settle()?;

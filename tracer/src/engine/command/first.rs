@@ -147,6 +147,7 @@ impl<'a> First<'a> {
             Tale::Mark(mark) => self.mark = Some(mark),
             Tale::State { globals, tables } => self.out.message(&Message::State { globals, tables })?,
             Tale::End => self.ended = true,
+            Tale::Directive(_) | Tale::Check => return Err(wrong("a frame of a program of several modules")),
         }
         Ok(Go::On)
     }
@@ -169,7 +170,7 @@ impl<'a> First<'a> {
 
 /// The records up to the first whose site no code of the module passes to the hook, and that site. An engine that has lost
 /// its way may call functions with anything.
-fn sound(records: &[u8], sites: u32) -> (&[u8], Option<u32>) {
+pub(super) fn sound(records: &[u8], sites: u32) -> (&[u8], Option<u32>) {
     let known = |site: u32| {
         (MARK_HOOK..=NOTE_HOOK).contains(&site)
             || site == SiteId::OBSERVED.0

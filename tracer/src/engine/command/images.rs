@@ -22,6 +22,11 @@ pub(super) struct Image {
 }
 
 impl Image {
+    /// Its size in pages, as the module said it.
+    pub(super) fn pages(&self) -> u64 {
+        self.pages
+    }
+
     /// Its size in bytes.
     pub(super) fn size(&self) -> u64 {
         self.pages.saturating_mul(self.page_size)

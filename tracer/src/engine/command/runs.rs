@@ -10,7 +10,7 @@ use crate::job::Run;
 use crate::link::Stop as Stopped;
 use std::cell::Cell;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub(super) struct Runs<'a> {
     pub(super) template: &'a Template,
     /// Where files are put.
     pub(super) folder: &'a Path,
+    /// Files of the modules before the one that is run, with their names.
+    pub(super) modules: Vec<(String, PathBuf)>,
     pub(super) stop: &'a Stopped,
     /// Time for each of the commands, if they have a limit of their own.
     pub(super) limit: Option<Duration>,
@@ -99,7 +101,7 @@ impl Runs<'_> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let filling = Filling { module: &path, compiled: &compiled, function, arguments };
+        let filling = Filling { module: &path, compiled: &compiled, function, arguments, modules: &self.modules };
         let commands = self.template.fill(&filling);
         self.count.set(self.count.get().saturating_add(1));
         let stop = || self.stops();

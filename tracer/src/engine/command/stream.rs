@@ -61,7 +61,7 @@ impl Stream<'_> {
         let Stream { spec, run, template, folder, module, answers, stop, count, .. } = *self;
         let types = Types { sites: run.sites, ..Types::of(module, &run.calls, &run.globals)? };
         let entry = spec.function.as_deref().unwrap_or(ENTRY);
-        let runs = Runs { template, folder, stop, limit: None, count };
+        let runs = Runs { template, folder, modules: Vec::new(), stop, limit: None, count };
         let streamed = Streamed { runs, module, run, answers, types: &types, entry };
         let unrecorded = !types.hooked;
         let original = Original { spec, job: self.job, run, template, imports: !types.imports.is_empty() };

@@ -39,6 +39,10 @@ pub(super) enum Tale<'a> {
         tables: Vec<u64>,
     },
     End,
+    /// A directive by number, [`layout::START`] after the last one.
+    Directive(u32),
+    /// All memories were shown after a call.
+    Check,
 }
 
 /// Reads a frame.
@@ -74,6 +78,8 @@ pub(super) fn tale<'a>(kind: u32, payload: &'a [u8], types: &Types) -> io::Resul
             }
         }
         layout::END => Tale::End,
+        layout::DIRECTIVE => Tale::Directive(word(payload, 0)?),
+        layout::CHECK => Tale::Check,
         kind => return Err(wrong(format!("a frame of kind {kind}, which no module sends"))),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Commands that run one after the other.
 #[derive(Debug, Clone)]
@@ -14,12 +14,16 @@ pub(super) struct Filling<'a> {
     pub(super) compiled: &'a Path,
     pub(super) function: &'a str,
     pub(super) arguments: &'a [String],
+    /// Modules before the one that is run: names under which it imports from them, and files.
+    pub(super) modules: &'a [(String, PathBuf)],
 }
 
 const MODULE: &str = "{module}";
 const COMPILED: &str = "{compiled}";
 const FUNCTION: &str = "{function}";
 const ARGUMENTS: &str = "{arguments}";
+const NAME: &str = "{name}";
+const FILE: &str = "{file}";
 
 impl Template {
     /// Splits a command line.
@@ -46,25 +50,32 @@ impl Template {
         self.0.last().and_then(|step| step.first()).map_or("", String::as_str)
     }
 
-    /// The commands, as lists of words. A word `{arguments}` becomes as many as there are arguments.
+    /// The commands, as lists of words. A word `{arguments}` becomes as many as there are arguments, and one with `{file}` as
+    /// many as there are further modules.
     pub(super) fn fill(&self, filling: &Filling) -> Vec<Vec<OsString>> {
         let word = |word: &String| match word.as_str() {
             ARGUMENTS => filling.arguments.iter().map(OsString::from).collect(),
-            _ => vec![fill_word(word, filling)],
+            text if text.contains(FILE) => {
+                filling.modules.iter().map(|module| fill_word(word, filling, Some(module))).collect()
+            }
+            _ => vec![fill_word(word, filling, None)],
         };
         self.0.iter().map(|step| step.iter().flat_map(word).collect()).collect()
     }
 }
 
 /// A word with its placeholders replaced, in one pass: what is put in is not looked at again.
-fn fill_word(word: &str, filling: &Filling) -> OsString {
+fn fill_word(word: &str, filling: &Filling, module: Option<&(String, PathBuf)>) -> OsString {
     let arguments = filling.arguments.join(" ");
-    let known: [(&str, &OsStr); 4] = [
+    let mut known: Vec<(&str, &OsStr)> = vec![
         (MODULE, filling.module.as_os_str()),
         (COMPILED, filling.compiled.as_os_str()),
         (FUNCTION, OsStr::new(filling.function)),
         (ARGUMENTS, OsStr::new(&arguments)),
     ];
+    if let Some((name, file)) = module {
+        known.extend([(NAME, OsStr::new(name)), (FILE, file.as_os_str())]);
+    }
     let mut filled = Vec::new();
     let mut rest = word;
     while let Some(next) = rest.chars().next() {
@@ -90,8 +101,14 @@ mod tests {
     fn filled(template: &str, module: &str) -> Vec<Vec<String>> {
         let template = Template::parse(template).expect(template);
         let arguments = ["-1".to_string(), "two words".to_string()];
-        let filling =
-            Filling { module: Path::new(module), compiled: Path::new("/c"), function: "f", arguments: &arguments };
+        let modules = [("a".to_string(), PathBuf::from("/x {name}")), ("b".to_string(), PathBuf::from("/y"))];
+        let filling = Filling {
+            module: Path::new(module),
+            compiled: Path::new("/c"),
+            function: "f",
+            arguments: &arguments,
+            modules: &modules,
+        };
         let steps = template.fill(&filling);
         steps
             .into_iter()
@@ -109,6 +126,10 @@ mod tests {
         assert_eq!(
             filled("compile {module} -o {compiled} && run {compiled} {unknown} {", "/m"),
             [vec!["compile", "/m", "-o", "/c"], vec!["run", "/c", "{unknown}", "{"]]
+        );
+        assert_eq!(
+            filled("run --preload={name}={file} {name} {module}", "/m"),
+            [vec!["run", "--preload=a=/x {name}", "--preload=b=/y", "{name}", "/m"]]
         );
         for wrong in ["a &&", "&& a", "a && && b", "'a"] {
             assert!(Template::parse(wrong).is_err(), "{wrong}");

@@ -15,12 +15,34 @@ use wasm_encoder::{
     Module, TableSection, TagSection, TypeSection, ValType,
 };
 
-/// A function that is being added.
+/// A function besides the given module's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Added(usize);
+pub(super) enum Added {
+    /// One that stays an import, by its number among these.
+    Kept(u32),
+    /// One that is being added.
+    New(usize),
+}
+
+/// Module, name and signature of an imported function.
+pub(super) type Import = (String, String, Signature);
+
+/// Names of memories, tables and globals that a module imports: then all of them are imports.
+#[derive(Debug, Default)]
+pub(super) struct Outside {
+    pub(super) memories: Vec<(String, String)>,
+    pub(super) tables: Vec<(String, String)>,
+    pub(super) globals: Vec<(String, String)>,
+}
+
+impl Outside {
+    fn is_empty(&self) -> bool {
+        self.memories.is_empty() && self.tables.is_empty() && self.globals.is_empty()
+    }
+}
 
 /// Parameters and results.
-type Signature = (Vec<ValType>, Vec<ValType>);
+pub(super) type Signature = (Vec<ValType>, Vec<ValType>);
 
 /// Bytes for a memory.
 struct Placed {
@@ -33,7 +55,11 @@ struct Placed {
 pub(super) struct Build<'m> {
     pub(super) given: Given<'m>,
     /// What the finished module imports.
-    imports: Vec<(&'static str, &'static str, Signature)>,
+    imports: Vec<Import>,
+    /// Whether memories, tables and globals are imported, too.
+    pub(super) outside: Outside,
+    /// A table, and the function that is put into it first.
+    pub(super) fill: Option<(u32, u32)>,
     /// Added functions, first those in place of the given module's imports.
     functions: Vec<(Signature, Option<Function>)>,
     globals: Vec<(ValType, ConstExpr)>,
@@ -44,10 +70,7 @@ pub(super) struct Build<'m> {
 
 impl<'m> Build<'m> {
     /// Begins with a given module. `imports` stay imports.
-    pub(super) fn new(
-        given: Given<'m>,
-        imports: Vec<(&'static str, &'static str, Signature)>,
-    ) -> Result<Build<'m>, InstrumentError> {
+    pub(super) fn new(given: Given<'m>, imports: Vec<Import>) -> Result<Build<'m>, InstrumentError> {
         let mut functions = Vec::new();
         for (number, _) in given.imported.iter().enumerate() {
             let signature = given.signature(number as u32).map(|ty| -> Result<Signature, InstrumentError> {
@@ -59,7 +82,8 @@ impl<'m> Build<'m> {
             functions.push((signature.transpose()?.unwrap_or_default(), None));
         }
         let (globals, memories, exports, data) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Ok(Build { given, imports, functions, globals, memories, exports, data })
+        let (outside, fill) = Default::default();
+        Ok(Build { given, imports, outside, fill, functions, globals, memories, exports, data })
     }
 
     fn renumber(&self) -> Renumber {
@@ -77,28 +101,41 @@ impl<'m> Build<'m> {
 
     /// What takes the place of an imported function.
     pub(super) fn import(&self, function: u32) -> Added {
-        Added(function as usize)
+        Added::New(function as usize)
     }
 
     /// Its signature.
     pub(super) fn signature(&self, function: Added) -> Signature {
-        self.functions[function.0].0.clone()
+        match function {
+            Added::Kept(import) => self.kept(import),
+            Added::New(number) => self.functions[number].0.clone(),
+        }
+    }
+
+    /// The signature of a function that stays an import.
+    pub(super) fn kept(&self, import: u32) -> Signature {
+        self.imports.get(import as usize).map(|(_, _, signature)| signature.clone()).unwrap_or_default()
     }
 
     /// Adds a function whose body comes later.
     pub(super) fn declare(&mut self, parameters: &[ValType], results: &[ValType]) -> Added {
         self.functions.push(((parameters.to_vec(), results.to_vec()), None));
-        Added(self.functions.len() - 1)
+        Added::New(self.functions.len() - 1)
     }
 
     /// Its number in the finished module.
     pub(super) fn index(&self, function: Added) -> u32 {
-        (self.imports.len() + self.given.functions.len() + function.0) as u32
+        match function {
+            Added::Kept(import) => import,
+            Added::New(number) => (self.imports.len() + self.given.functions.len() + number) as u32,
+        }
     }
 
     /// Gives a function its body.
     pub(super) fn define(&mut self, function: Added, body: Function) {
-        self.functions[function.0].1 = Some(body);
+        if let Added::New(number) = function {
+            self.functions[number].1 = Some(body);
+        }
     }
 
     /// Adds a mutable global.
@@ -156,6 +193,18 @@ impl<'m> Build<'m> {
         for (module, name, signature) in &self.imports {
             imports.import(module, name, EntityType::Function(ty(signature)));
         }
+        let is_outside = !self.outside.is_empty();
+        if is_outside {
+            for ((module, name), ty) in self.outside.memories.iter().zip(&given.memories) {
+                imports.import(module, name, EntityType::Memory(to.memory_type(*ty)?));
+            }
+            for ((module, name), table) in self.outside.tables.iter().zip(&given.tables) {
+                imports.import(module, name, EntityType::Table(to.table_type(table.ty)?));
+            }
+            for ((module, name), global) in self.outside.globals.iter().zip(&given.globals) {
+                imports.import(module, name, EntityType::Global(to.global_type(global.ty)?));
+            }
+        }
         let mut functions = FunctionSection::new();
         given.functions.iter().for_each(|ty| {
             functions.function(*ty);
@@ -164,11 +213,11 @@ impl<'m> Build<'m> {
             functions.function(ty(signature));
         });
         let mut tables = TableSection::new();
-        for table in &given.tables {
+        for table in given.tables.iter().filter(|_| !is_outside) {
             to.parse_table(&mut tables, table.clone())?;
         }
         let mut memories = MemorySection::new();
-        for memory in &given.memories {
+        for memory in given.memories.iter().filter(|_| !is_outside) {
             memories.memory(to.memory_type(*memory)?);
         }
         self.memories.iter().for_each(|memory| {
@@ -179,7 +228,7 @@ impl<'m> Build<'m> {
             tags.tag(to.tag_type(*tag)?);
         }
         let mut globals = GlobalSection::new();
-        for global in &given.globals {
+        for global in given.globals.iter().filter(|_| !is_outside) {
             to.parse_global(&mut globals, global.clone())?;
         }
         for (val_type, value) in &self.globals {
@@ -207,6 +256,10 @@ impl<'m> Build<'m> {
             // What was exported may be referred to, and no longer is.
             let declared: Vec<u32> = given.exported_functions().into_iter().map(|index| self.moved(index)).collect();
             elements.declared(Elements::Functions(declared.into()));
+        }
+        if let Some((table, function)) = self.fill {
+            let functions = Elements::Functions(vec![function].into());
+            elements.active(Some(table), &ConstExpr::i32_const(0), functions);
         }
         let mut data = DataSection::new();
         for segment in &given.data {

@@ -1,6 +1,6 @@
 //! The function that the engine runs: all calls with their arguments, and reports before and after.
 
-use super::build::{Added, Build};
+use super::build::{Added, Build, Signature};
 use super::given::encoded;
 use super::images::finish;
 use super::layout::{BEGIN, CALL, INSTANTIATED, MOST_VALUES, RETURNED, SCRATCH_AT, START, VALUE};
@@ -48,7 +48,7 @@ pub(super) fn define(
 }
 
 /// Sends a frame from the scratch place.
-fn send(build: &Build, out: &Out, code: &mut InstructionSink<'_>, kind: u32, length: u32) {
+pub(super) fn send(build: &Build, out: &Out, code: &mut InstructionSink<'_>, kind: u32, length: u32) {
     code.i32_const(kind as i32).i32_const(SCRATCH_AT as i32).i32_const(length as i32).call(build.index(out.send));
 }
 
@@ -71,6 +71,23 @@ fn one_call(
     if parameters.len() != arguments.len() {
         return Err(missing());
     }
+    called(build, out, number, build.moved(function), (parameters, results), arguments)
+}
+
+/// The same for a function by its index in the finished module.
+pub(super) fn called(
+    build: &mut Build,
+    out: &Out,
+    number: u32,
+    function: u32,
+    (parameters, results): Signature,
+    arguments: &[WasmValue],
+) -> Result<Added, InstrumentError> {
+    if parameters.len() != arguments.len() {
+        return Err(InstrumentError::Standalone {
+            why: "a call has more or fewer arguments than its function".to_string(),
+        });
+    }
     limit("results", results.len() as u64, u64::from(MOST_VALUES))?;
     let mut body = Function::new(results.iter().map(|ty| (1, *ty)));
     let mut code = body.instructions();
@@ -80,7 +97,7 @@ fn one_call(
         constant(argument, *ty, &mut body)?;
     }
     let mut code = body.instructions();
-    code.call(build.moved(function));
+    code.call(function);
     for result in (0..results.len() as u32).rev() {
         code.local_set(result);
     }

@@ -54,8 +54,16 @@ impl Shown {
     }
 }
 
-/// Adds the functions that show memories, and what comes at the end. Gives the one that shows all of them.
-pub(super) fn define(build: &mut Build, out: &Out, plan: &Plan) -> Result<Added, InstrumentError> {
+/// Functions that show memories.
+pub(super) struct Images {
+    /// One for each.
+    pub(super) each: Vec<Added>,
+    /// All of them.
+    pub(super) all: Added,
+}
+
+/// Adds the functions that show memories, and what comes at the end.
+pub(super) fn define(build: &mut Build, out: &Out, plan: &Plan) -> Result<Images, InstrumentError> {
     let memories: Vec<Shown> = shown(build, plan);
     let mut images = Vec::new();
     for memory in &memories {
@@ -66,8 +74,8 @@ pub(super) fn define(build: &mut Build, out: &Out, plan: &Plan) -> Result<Added,
     }
     let all = build.declare(&[], &[]);
     let mut body = Function::new([]);
-    for image in images {
-        body.instructions().call(build.index(image));
+    for image in &images {
+        body.instructions().call(build.index(*image));
     }
     body.instructions().end();
     build.define(all, body);
@@ -80,7 +88,7 @@ pub(super) fn define(build: &mut Build, out: &Out, plan: &Plan) -> Result<Added,
     finish(build, out, all, &mut code);
     code.unreachable().end();
     build.define(out.give_up, body);
-    Ok(all)
+    Ok(Images { each: images, all })
 }
 
 /// The original's memories.

@@ -37,6 +37,10 @@ pub(crate) const MARK: u32 = 12;
 pub(crate) const STATE: u32 = 13;
 /// Everything was sent.
 pub(crate) const END: u32 = 14;
+/// A directive of a program of several modules begins: its number u32, [`START`] after the last one.
+pub(crate) const DIRECTIVE: u32 = 15;
+/// All memories were shown after a call.
+pub(crate) const CHECK: u32 = 16;
 
 /// The number of the start function among calls.
 pub(crate) const START: u32 = u32::MAX;

@@ -15,6 +15,7 @@ mod given;
 mod host;
 mod images;
 pub(crate) mod layout;
+mod linked;
 mod log;
 mod plan;
 mod query;
@@ -22,6 +23,7 @@ mod send;
 mod values;
 
 pub(crate) use answer::{Asked, answering};
+pub(crate) use linked::{Linked, LinkedPlan};
 pub(crate) use log::Answers;
 pub(crate) use plan::{Plan, Stop};
 pub(crate) use query::{Folded, Form, Query, What, check, fold_memory, words};
@@ -81,6 +83,12 @@ impl Types {
     }
 }
 
+/// The import by which frames leave.
+fn fd_write() -> build::Import {
+    let signature = (vec![ValType::I32; 4], vec![ValType::I32]);
+    (forkpoint_traces::wasi::MODULE.to_string(), "fd_write".to_string(), signature)
+}
+
 /// Makes a module that sends what it does as frames.
 ///
 /// # Errors
@@ -88,18 +96,17 @@ impl Types {
 pub(crate) fn stream(module: &[u8], plan: &Plan) -> Result<Vec<u8>, InstrumentError> {
     let given = Given::read(module)?;
     let hook = given.imported.iter().position(is_hook).map(|hook| hook as u32);
-    let fd_write = (vec![ValType::I32; 4], vec![ValType::I32]);
-    let mut build = Build::new(given, vec![(forkpoint_traces::wasi::MODULE, "fd_write", fd_write)])?;
+    let mut build = Build::new(given, vec![fd_write()])?;
     let pages = u64::from(layout::LOG_AT >> 16) + plan.answers.pages();
     let buffer = build.memory(pages);
-    let out = Out::declare(&mut build, buffer);
+    let out = Out::declare(&mut build, buffer, send::LIMIT);
     out.define(&mut build, plan);
     if let Some(hook) = hook {
         let body = out.event_body(&build);
         let added = build.import(hook);
         build.define(added, body);
     }
-    let images = images::define(&mut build, &out, plan)?;
+    let images = images::define(&mut build, &out, plan)?.all;
     host::define(&mut build, &out, plan, hook)?;
     let entry = entry::define(&mut build, &out, plan, images, Out::first_limit(plan))?;
     build.export("memory", ExportKind::Memory, buffer);

@@ -7,7 +7,7 @@ use crate::instrument::{HOOK_SIZE, MARK_HOOK};
 use wasm_encoder::{BlockType, Function, MemArg, ValType};
 
 /// Bytes of records after which they are sent.
-const LIMIT: u32 = MOST - MOST % HOOK_SIZE as u32 - HOOK_SIZE as u32;
+pub(super) const LIMIT: u32 = MOST - MOST % HOOK_SIZE as u32 - HOOK_SIZE as u32;
 
 /// What everything else refers to.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +33,7 @@ pub(super) struct Out {
 }
 
 impl Out {
-    pub(super) fn declare(build: &mut Build, buffer: u32) -> Out {
+    pub(super) fn declare(build: &mut Build, buffer: u32, limit: u32) -> Out {
         let (i32, i64) = (ValType::I32, ValType::I64);
         Out {
             buffer,
@@ -42,13 +42,36 @@ impl Out {
             give_up: build.declare(&[], &[]),
             state: build.declare(&[], &[]),
             used: build.global(Value::I32(0)),
-            limit: build.global(Value::I32(LIMIT as i32)),
+            limit: build.global(Value::I32(limit as i32)),
             number: build.global(Value::I32(0)),
             sent: build.global(Value::I64(0)),
             mark: build.global(Value::I64(0)),
             fd_write: 0,
             checksum: build.declare(&[i32, i32, i64], &[i64]),
             full: build.declare(&[], &[]),
+        }
+    }
+
+    /// The same where another module sends: imports number `send` and the one after it, which sends the records.
+    pub(super) fn imported(build: &mut Build, buffer: u32, send: u32) -> Out {
+        let none = Added::Kept(send);
+        let (give_up, state) = (build.declare(&[], &[]), build.declare(&[], &[]));
+        let flush = Added::Kept(send + 1);
+        let (used, limit, number, sent, mark, fd_write) = Default::default();
+        Out {
+            buffer,
+            send: none,
+            flush,
+            give_up,
+            state,
+            used,
+            limit,
+            number,
+            sent,
+            mark,
+            fd_write,
+            checksum: none,
+            full: none,
         }
     }
 

@@ -71,9 +71,11 @@ impl Course<'_> {
                 let indices: Vec<GlobalIndex> = shown.map(|(index, _)| index).collect();
                 self.globals =
                     indices.into_iter().zip(globals).map(|(index, value)| GlobalState { index, value }).collect();
-                // Tables of instances that were not made have no elements.
+                // Tables of instances that were not made have no elements. After a trap, a command shows none of any.
+                let unknown = tables.is_empty();
                 let mut sizes = tables.into_iter();
                 self.tables = numbers
+                    .clone()
                     .flat_map(|number| {
                         let own = script.script().units[number as usize].own_tables.1;
                         (0..own)
@@ -81,6 +83,12 @@ impl Course<'_> {
                             .collect::<Vec<_>>()
                     })
                     .collect();
+                let tables = numbers.filter(|number| script.is_live(*number));
+                if unknown
+                    && tables.map(|number| script.script().units[number as usize].own_tables.1).any(|own| own > 0)
+                {
+                    self.tables.clear();
+                }
                 Turn::Nothing
             }
             _ => Turn::Nothing,
