@@ -12,6 +12,7 @@ mod imports;
 mod limits;
 mod memories;
 mod native;
+mod opened;
 mod references;
 mod world;
 
@@ -22,25 +23,12 @@ use super::world::World;
 use crate::job::{Job, Run, Task};
 use crate::spec::{WasmEdgeMode, WasmEdgeSpec};
 use abi::{Api, Object, Release};
-use config::Settings;
 use forkpoint_traces::{EngineInfo, Stage};
 use guest::WasmEdgeGuest;
-use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStrExt;
+use opened::{WasmEdge, text};
+use std::ffi::CStr;
 use std::path::Path;
 use world::WasmEdgeWorld;
-
-/// A library, loaded, with a configuration for running or for compiling.
-struct WasmEdge {
-    /// The engine as the user wrote it.
-    asked: String,
-    spec: WasmEdgeSpec,
-    api: Api,
-    release: Release,
-    config: Object,
-    settings: Settings,
-    page_limit: Option<u64>,
-}
 
 /// Loads the library and sets the engine up.
 ///
@@ -142,12 +130,6 @@ impl WasmEdge {
             Ok(machine)
         }
     }
-}
-
-/// A path as a C string.
-fn text(path: &Path) -> Result<CString, Rejected> {
-    CString::new(path.as_os_str().as_bytes())
-        .map_err(|_| Rejected::compile(format!("the path {} has a NUL in it", path.display())))
 }
 
 /// A module in a machine, and its description.

@@ -3,8 +3,9 @@
 use super::abi::{Api, NOTHING, Object, Status, Text, Value};
 use super::imports::{Shared, hook_module};
 use super::memories::WasmEdgeMemory;
+use super::opened::{WasmEdge, text};
 use super::references::References;
-use super::{WasmEdge, config, native, text};
+use super::{config, native};
 use crate::engine::drive::{Ended, Rejected, Visit};
 use crate::engine::lent::views;
 use crate::engine::library::extra_functions;
