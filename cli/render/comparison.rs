@@ -57,8 +57,13 @@ fn command_runs(commands: &CommandRuns, report: &Report) -> String {
         (false, true) => Side::Rhs.word().to_string(),
         (false, false) => printable(engine),
     };
-    let times = if *runs == 1 { "once".to_string() } else { format!("{} times", grouped(*runs)) };
-    format!("The command of {side} was run {times}, which took {seconds:.1} s.\n")
+    command_words(&side, *runs, *seconds)
+}
+
+/// The same of a side or an engine by its name.
+pub fn command_words(whose: &str, runs: u64, seconds: f64) -> String {
+    let times = if runs == 1 { "once".to_string() } else { format!("{} times", grouped(runs)) };
+    format!("The command of {whose} was run {times}, which took {seconds:.1} s.\n")
 }
 
 /// What a bug report needs to be reproduced: the module's hash, and the command.

@@ -1,6 +1,7 @@
 //! What a sweep prints.
 
 use super::InWords;
+use super::comparison::command_words;
 use crate::output::{grouped, print};
 use anyhow::Result;
 use forkpoint_compare::{ReasonCount, Summary, SweepChange};
@@ -45,6 +46,9 @@ impl fmt::Display for InWords<'_, Summary> {
                 grouped(count.total),
                 grouped(count.failed)
             )?;
+        }
+        for (engine, sum) in &summary.commands {
+            f.write_str(&command_words(&printable(engine), sum.runs, sum.ms as f64 / 1000.0))?;
         }
         if !summary.signatures.is_empty() {
             writeln!(f, "\nsignature         modules  what, and the smallest module that shows it")?;

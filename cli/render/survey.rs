@@ -1,6 +1,7 @@
 //! What `compare --engines` prints for people.
 
 use super::InWords;
+use super::comparison::command_words;
 use super::guard::{differences, ways};
 use super::hosts::hosts;
 use super::table::{Align, Table};
@@ -103,6 +104,9 @@ impl Words<'_> {
         let sides: Vec<_> = answered.map(|row| (row.engine.as_str(), row.host.as_deref())).collect();
         if let Some(words) = self.surveyed.host.and_then(|mode| hosts(mode, &sides, self.own_hosts)) {
             writeln!(f, "{words}")?;
+        }
+        for commands in &self.surveyed.commands {
+            f.write_str(&command_words(&printable(&commands.engine), commands.runs, commands.seconds))?;
         }
         Ok(())
     }

@@ -88,8 +88,8 @@ pub use reruns::{FirstCall, FirstNan, FollowsFrom, FoundPlace, LeftOpen, Reruns,
 pub use settings::{Kept, Reask, Settings};
 pub use survey::{EngineGroup, EngineRow, Survey, Surveyed};
 pub use sweep::{
-    AssertionCount, Baseline, Deviation, EngineAssertions, InputModule, ModuleAnswer, ModuleRow, ModuleSite,
-    ReasonCount, Shard, SignatureCount, Store, Summary, Sweep, SweepCalls, SweepChange, SweepChanges, merge, modules,
-    read_baseline,
+    AssertionCount, Baseline, CommandSum, Deviation, EngineAssertions, EngineCommands, InputModule, ModuleAnswer,
+    ModuleRow, ModuleSite, ReasonCount, Shard, SignatureCount, Store, Summary, Sweep, SweepCalls, SweepChange,
+    SweepChanges, merge, modules, read_baseline,
 };
 pub use windows::{last_writer, with_windows};

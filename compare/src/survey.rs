@@ -94,7 +94,7 @@ impl<'a> Survey<'a> {
             let row = &mut engines[reference].row;
             row.host = row.host.take().or_else(|| runs.first_host.clone());
         }
-        Ok(self.conclude(engines, groups, specification, reference))
+        Ok(self.conclude(&runs, engines, groups, specification, reference))
     }
 
     /// The same by digests of events.
@@ -120,7 +120,7 @@ impl<'a> Survey<'a> {
         if parted || engines.iter().any(|engine| engine.row.is_remarkable()) {
             return Ok(ByDigests::Unknown);
         }
-        Ok(ByDigests::Agree(Box::new(self.conclude(engines, groups, specification, Some(reference)))))
+        Ok(ByDigests::Agree(Box::new(self.conclude(runs, engines, groups, specification, Some(reference)))))
     }
 
     /// Records a window of every engine's run around where some part, the reference's first. `None` if that does not show what
@@ -156,6 +156,7 @@ impl<'a> Survey<'a> {
 
     fn conclude(
         &self,
+        runs: &Runs,
         engines: Vec<EngineRun>,
         groups: Vec<EngineGroup>,
         specification: Option<String>,
@@ -163,7 +164,7 @@ impl<'a> Survey<'a> {
     ) -> Surveyed {
         let host = self.program.needs_host().then_some(self.settings.host);
         let rows = engines.into_iter().map(EngineRun::into_row).collect();
-        Surveyed { host, specification, ..conclude(rows, groups, reference) }
+        Surveyed { host, specification, commands: runs.commands.all(), ..conclude(rows, groups, reference) }
     }
 }
 
@@ -199,7 +200,9 @@ fn conclude(rows: Vec<EngineRow>, groups: Vec<EngineGroup>, reference: Option<us
         (false, true) if !nothing_ran => Some(true),
         (false, _) => None,
     };
-    Surveyed { agree, nothing_ran, reference, majority, odd, host: None, specification: None, engines: rows, groups }
+    let commands = Vec::new();
+    let (host, specification) = Default::default();
+    Surveyed { agree, nothing_ran, reference, majority, odd, host, specification, commands, engines: rows, groups }
 }
 
 /// A file name of this engine's own, since the same engine may be named twice.

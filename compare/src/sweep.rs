@@ -17,9 +17,9 @@ pub use baseline::{Baseline, SweepChange, SweepChanges, read_baseline};
 pub use calls::SweepCalls;
 pub use input::{InputModule, Shard, modules};
 pub use merge::merge;
-pub use row::{Deviation, EngineAssertions, ModuleAnswer, ModuleRow, ModuleSite};
+pub use row::{Deviation, EngineAssertions, EngineCommands, ModuleAnswer, ModuleRow, ModuleSite};
 pub use store::Store;
-pub use summary::{AssertionCount, ReasonCount, SignatureCount, Summary};
+pub use summary::{AssertionCount, CommandSum, ReasonCount, SignatureCount, Summary};
 
 use crate::error::{CompareError, in_one_line};
 use crate::files::{is_script, open_recorded, read_module, read_script};

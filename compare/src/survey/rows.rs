@@ -1,5 +1,6 @@
 //! The result of a survey: a row for each engine, and which of them agree.
 
+use crate::command_runs::CommandRuns;
 use crate::differences::PlainDifference;
 use crate::guard::Guard;
 use crate::host::HostMode;
@@ -32,6 +33,9 @@ pub struct Surveyed {
     pub engines: Vec<EngineRow>,
     /// Which of them agree, the reference's group first.
     pub groups: Vec<EngineGroup>,
+    /// How often the commands of engines that are some were run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<CommandRuns>,
 }
 
 /// One engine.

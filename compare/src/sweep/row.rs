@@ -1,5 +1,6 @@
 //! One module's result, as a row of a sweep. docs/json.md describes its JSON form.
 
+use crate::command_runs::CommandRuns;
 use crate::survey::{EngineGroup, EngineRow, Surveyed};
 use forkpoint_replay::{Allowed, Signature, SiteReport, Symbols, Verdict};
 use forkpoint_traces::{CodeOffset, FuncIndex, Outcome, Position};
@@ -35,9 +36,23 @@ pub struct ModuleRow {
     /// Of a script: what became of its assertions, by engine.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assertions: Vec<EngineAssertions>,
+    /// How often the commands of engines that are some were run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<EngineCommands>,
     /// How groups of engines diverge from the reference.
     pub findings: Vec<Deviation>,
     /// How long it took, in milliseconds.
+    pub ms: u64,
+}
+
+/// Runs of one engine's command for a module.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EngineCommands {
+    /// The engine.
+    pub engine: String,
+    /// How often its command was run.
+    pub runs: u64,
+    /// How long that took, in milliseconds.
     pub ms: u64,
 }
 
@@ -109,6 +124,13 @@ pub struct ModuleSite {
     pub instruction: String,
 }
 
+impl From<&CommandRuns> for EngineCommands {
+    fn from(commands: &CommandRuns) -> EngineCommands {
+        let CommandRuns { engine, runs, seconds } = commands;
+        EngineCommands { engine: engine.clone(), runs: *runs, ms: (seconds * 1000.0) as u64 }
+    }
+}
+
 impl From<&SiteReport> for ModuleSite {
     fn from(site: &SiteReport) -> ModuleSite {
         ModuleSite {
@@ -136,6 +158,7 @@ impl ModuleRow {
             groups: Vec::new(),
             odd: Vec::new(),
             assertions: Vec::new(),
+            commands: Vec::new(),
             findings: Vec::new(),
             ms: 0,
         }
@@ -144,6 +167,7 @@ impl ModuleRow {
     /// Fills in the results under all engines; `symbols` are the module's.
     pub(super) fn fill(&mut self, survey: &Surveyed, symbols: &Symbols, timeout: Option<Duration>) {
         let name = |row: &usize| survey.engines.get(*row).map(|row| row.engine.clone());
+        self.commands = survey.commands.iter().map(EngineCommands::from).collect();
         self.answer = match survey.agree {
             Some(true) => ModuleAnswer::Agree,
             Some(false) => ModuleAnswer::Diverge,

@@ -27,6 +27,9 @@ pub struct Summary {
     /// Assertions of all scripts, by engine; empty without scripts.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub assertions: BTreeMap<String, AssertionCount>,
+    /// How often the commands of engines that are some were run, by engine; empty without commands.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub commands: BTreeMap<String, CommandSum>,
     #[serde(skip)]
     kinds: BTreeMap<String, SignatureCount>,
     #[serde(skip)]
@@ -67,6 +70,15 @@ pub struct ReasonCount {
     pub example: String,
 }
 
+/// Runs of one engine's command.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CommandSum {
+    /// How often its command was run.
+    pub runs: u64,
+    /// How long that took, in milliseconds.
+    pub ms: u64,
+}
+
 /// Assertions of scripts under one engine.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct AssertionCount {
@@ -101,6 +113,11 @@ impl Summary {
             count.total += engine.total;
             count.passed += engine.passed;
             count.failed += engine.failed;
+        }
+        for engine in &row.commands {
+            let sum = self.commands.entry(engine.engine.clone()).or_default();
+            sum.runs += engine.runs;
+            sum.ms += engine.ms;
         }
         // The first clause is the reason, the rest is about the module.
         let reason = row.reason.as_deref().and_then(|reason| reason.split(['\n', ';']).next());
