@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     tests.add("one_answer_a_run_is_enough_to_agree", &[], agree_by_answers);
     tests.add("the_first_difference_is_found_by_answers", &[], part_by_answers);
     tests.add("the_best_way_is_found_out", &[], the_best_way_is_found_out);
+    tests.add("runs_of_commands_are_counted", &[], runs_are_counted);
     tests.add("linked_modules_are_one_program", &[], linked_modules);
     tests.add("swapped_memories_are_seen", &[], swapped_memories);
     tests.add("what_cannot_be_followed_is_named", &[], what_cannot_be_followed);
@@ -393,6 +394,22 @@ fn node_by_its_own_wasi() {
     }
 }
 
+/// Data and functions for the memory and the table of another module, some of them once something ran, at an address that another
+/// module has, and over what was there.
+const SEGMENTS: &[u8] = br#"(module $a (memory (export "m") 1) (data (i32.const 16) "hello") (global (export "at") i32 (i32.const 20))
+        (table (export "t") 3 funcref) (type $f (func (result i32))) (elem (i32.const 0) $one) (func $one (result i32) (i32.const 1))
+        (func (export "set") (param i32) (i32.store (local.get 0) (i32.const 7)))
+        (func (export "call") (param i32) (result i32) (call_indirect (type $f) (local.get 0))))
+    (register "a")
+    (module $b (import "a" "m" (memory $m 1)) (import "a" "at" (global $at i32)) (memory $own 1) (data (memory $own) (i32.const 3) "own")
+        (data (memory $m) (global.get $at) "world") (func $start (i32.store8 $m (i32.const 17) (i32.const 65))) (start $start))
+    (invoke $a "set" (i32.const 16))
+    (assert_return (invoke $a "call" (i32.const 0)) (i32.const 1))
+    (module $c (import "a" "t" (table 3 funcref)) (import "a" "m" (memory 1)) (type $f (func (result i32)))
+        (elem (i32.const 0) $two $two) (func $two (result i32) (i32.load (i32.const 16))) (data (i32.const 17) "late"))
+    (assert_return (invoke $a "call" (i32.const 0)) (i32.const 0x74616c07))
+    (assert_trap (invoke $a "call" (i32.const 2)) "uninitialized element")"#;
+
 /// A command that links modules.
 fn linking(how: &str) -> String {
     format!("{} --with={{name}}={{file}}", command(how))
@@ -428,6 +445,10 @@ fn linked_modules() {
     assert_eq!(report["rhs"]["events"], report["lhs"]["events"], "{report:#}");
     let assertions = &report["rhs"]["assertions"];
     assert_eq!((&assertions["total"], &assertions["passed"]), (&4.into(), &4.into()), "{report:#}");
+    let folder = folder_with(&[("s.wast", SEGMENTS)]);
+    let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &linking("stream")]);
+    assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+    assert_eq!(report["rhs"]["assertions"]["failed"], 0, "{report:#}");
     let a = br#"(module (memory (export "mem") 1) (func (export "put") (param i32 i64) (result i64)
         (i64.store (local.get 0) (local.get 1)) (local.get 1)))"#;
     let b = br#"(module (import "a" "put" (func $put (param i32 i64) (result i64))) (memory 1)
@@ -460,16 +481,10 @@ fn what_cannot_be_followed() {
         (invoke "f")"#;
     let invalid = br#"(module (memory 1))
         (assert_invalid (module (func (result i32))) "type mismatch")"#;
-    let data = br#"(module $a (memory (export "m") 1)) (register "a")
-        (module $b (import "a" "m" (memory 1)) (data (i32.const 0) "x"))"#;
-    let table = br#"(module $a (table (export "t") 1 funcref) (func (export "f"))) (register "a") (invoke "f")
-        (module $b (import "a" "t" (table 1 funcref)) (func $g) (elem (i32.const 0) $g))"#;
     let unlinkable = br#"(module) (assert_unlinkable (module (import "a" "m" (memory 1))) "unknown import")"#;
     for (script, words) in [
         (&trap[..], "line 2, the call of line-1.f: a command ends at the first trap"),
         (invalid, "line 2, a module that is only validated"),
-        (data, "line 2, module b: it puts data into a memory of another module"),
-        (table, "line 2, module b: it puts functions into a table of another module"),
         (unlinkable, "line 1, module line-1: a command runs nothing when"),
     ] {
         let folder = folder_with(&[("s.wast", script)]);
@@ -502,4 +517,25 @@ fn node_links_modules() {
         format!("command:{} --no-warnings run-linked.mjs {{module}} {{name}}={{file}}", common::external::node());
     let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &engine]);
     assert_eq!((code, &report["agree"]), (0, &true.into()), "{report:#}{stderr}");
+}
+
+fn runs_are_counted() {
+    let folder = folder_with(&[("t.wat", STORES), ("s.wast", LINKED)]);
+    let engine = linking("stream");
+    let engines = format!("wasmtime:jit;wasmi;{engine}");
+    let (code, survey, stderr) = compared(folder.path(), &["t.wat", "--invoke", "run 10", "--engines", &engines]);
+    let commands = &survey["commands"];
+    assert_eq!((code, &commands[0]["engine"]), (0, &survey["engines"][2]["engine"]), "{survey:#}{stderr}");
+    assert!(commands[0]["runs"].as_u64() >= Some(1) && commands[0]["seconds"].as_f64() > Some(0.0), "{survey:#}");
+    assert!(commands[1].is_null(), "{survey:#}");
+    let words = run(folder.path(), &["compare", "t.wat", "--invoke", "run 10", "--engines", &engines]).stdout;
+    assert!(words.contains("The command of command") && words.contains(" was run "), "{words}");
+    let ran = run(folder.path(), &["sweep", ".", "--engines", &engines, "--out", "rows", "--json"]);
+    let summary: Value = serde_json::from_str(&ran.stdout).unwrap_or_default();
+    let sums =
+        summary["commands"].as_object().map(|sums| sums.values().cloned().collect::<Vec<_>>()).unwrap_or_default();
+    assert_eq!(sums.len(), 1, "{summary:#}{}", ran.stderr);
+    assert!(sums[0]["runs"].as_u64() >= Some(2) && sums[0]["ms"].as_u64() > Some(0), "{summary:#}");
+    let ran = run(folder.path(), &["sweep", ".", "--engines", &engines, "--out", "more"]);
+    assert!(ran.stdout.contains("The command of command"), "{}", ran.stdout);
 }

@@ -9,7 +9,9 @@ const PLACES: [(&str, &str); 4] =
 
 pub(super) fn command(spec: &CommandSpec) -> Result<OwnCommand, String> {
     let words = shell_words::split(&spec.template).map_err(|error| error.to_string())?;
-    let filled: Vec<String> = words.iter().map(|word| fill(word)).filter(|word| !word.is_empty()).collect();
+    // A single module has no further ones.
+    let words = words.iter().filter(|word| !word.contains("{file}"));
+    let filled: Vec<String> = words.map(|word| fill(word)).filter(|word| !word.is_empty()).collect();
     let lines = filled.join(" ");
     let told = spec.template.contains("{function}");
     let shows = match (&spec.function, told) {
@@ -67,6 +69,7 @@ mod tests {
             lines("c {module} -o {compiled} && '&& $(r)' {compiled}"),
             "c \"$module\" -o \"$module.compiled\" &&\n  '&& $(r)' \"$module.compiled\""
         );
+        assert_eq!(lines("run --preload={name}={file} {module}"), "run \"$module\"");
         assert_eq!(lines("sh -c 'a && b' {module}"), "sh -c 'a && b' \"$module\"");
     }
 }

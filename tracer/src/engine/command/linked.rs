@@ -13,7 +13,7 @@ use super::tale::{Tale, tale, values};
 use super::template::Template;
 use crate::engine::linking;
 use crate::instrument::IMPORT_MODULE;
-use crate::instrument::standalone::{Linked, LinkedPlan, Stop, Types, layout};
+use crate::instrument::standalone::{Linked, LinkedPlan, Stop, Types, deferred, layout};
 use crate::job::{Checkpoints, Job, Run, ScriptJob};
 use crate::link::{Control, Out};
 use crate::memories::View;
@@ -55,7 +55,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     /// Runs the program once. `sink` gets what it tells.
-    fn once(&self, what: Look, most: Option<usize>, sink: &mut dyn FnMut(Tale) -> io::Result<Go>) -> io::Result<Ran> {
+    fn once(&self, what: Look, last: Option<usize>, sink: &mut dyn FnMut(Tale) -> io::Result<Go>) -> io::Result<Ran> {
         let magic = [fastrand::u64(1..), fastrand::u64(1..)];
         let (careful, stop) = match what {
             Look::Tail(from) | Look::State(from) => (Some(from), Stop::Never),
@@ -63,7 +63,7 @@ impl Files<'_> {
             Look::All => (None, Stop::Never),
         };
         let checks = self.checks && matches!(what, Look::All);
-        let plan = LinkedPlan { magic, entry: self.entry, careful, stop, checks, most };
+        let plan = LinkedPlan { magic, entry: self.entry, careful, stop, checks, last };
         let made = self.linked.surroundings(&plan).map_err(|error| wrong(error.to_string()))?;
         if let Some((_, recorder)) = self.runs.modules.first() {
             std::fs::write(recorder, &made.recorder)?;
@@ -92,6 +92,7 @@ impl Several<'_> {
         let (mut modules, mut paths) = (Vec::new(), vec![(IMPORT_MODULE.to_string(), folder.join("recorder.wasm"))]);
         for (number, instance) in (0..).zip(&self.script.instances) {
             let module = linking::renamed(&std::fs::read(folder.join(&instance.module))?, instance);
+            let module = deferred(&module)?.unwrap_or(module);
             let path = folder.join(format!("{number}.linked.wasm"));
             std::fs::write(&path, &module)?;
             modules.push(module);
@@ -176,12 +177,12 @@ impl Several<'_> {
             return Ok(self.out.message(&Message::State { globals: Vec::new(), tables: Vec::new() })?);
         }
         let mut moment = Moment::new(files.types.page_sizes.clone());
-        // Where nothing was recorded, memory is as it was before.
-        let (stop, most) = match records {
-            0 => (Stop::Never, Some(left.next.saturating_sub(1))),
-            records => (Stop::Records(records), None),
+        // Where the call recorded nothing, memory is as it was before.
+        let (stop, last) = match records > left.before {
+            true => (Stop::Records(records), None),
+            false => (Stop::Never, Some(left.next.saturating_sub(1))),
         };
-        let ran = files.once(Look::Moment(stop), most, &mut |tale| moment.tale(tale, false))?;
+        let ran = files.once(Look::Moment(stop), last, &mut |tale| moment.tale(tale, false))?;
         if files.runs.stops() {
             return Err(Failure::Stopped);
         }
@@ -191,7 +192,7 @@ impl Several<'_> {
                 ran.words()
             )));
         }
-        if files.checks && records > 0 {
+        if files.checks && records > left.before {
             checkpoint(&moment, self.control, self.out)?;
         }
         self.out.message(&Message::DirectiveEnd)?;
@@ -218,7 +219,9 @@ struct Left {
     ended: bool,
     /// Whether a call was going on.
     calling: bool,
+    /// Bytes of records, and those before the last directive.
     records: u64,
+    before: u64,
     digest: u128,
     odd: Option<u32>,
     /// The directive after the last one that began.
@@ -235,6 +238,7 @@ struct Play<'a> {
     ended: bool,
     calling: bool,
     records: u64,
+    before: u64,
     sum: Xxh3,
     odd: Option<u32>,
     next: usize,
@@ -258,6 +262,7 @@ impl<'a> Play<'a> {
             ended: false,
             calling: false,
             records: 0,
+            before: 0,
             sum: Xxh3::new(),
             odd: None,
             next: 0,
@@ -269,8 +274,8 @@ impl<'a> Play<'a> {
     }
 
     fn left(&self) -> Left {
-        let Play { ended, calling, records, odd, next, .. } = *self;
-        Left { ended, calling, records, digest: self.sum.digest128(), odd, next }
+        let Play { ended, calling, records, before, odd, next, .. } = *self;
+        Left { ended, calling, records, before, digest: self.sum.digest128(), odd, next }
     }
 
     /// A directive is over.
@@ -295,7 +300,7 @@ impl<'a> Play<'a> {
                     return Err(wrong(format!("directive {number} where {} was expected", self.next)));
                 }
                 self.leave()?;
-                (self.next, self.inside) = (self.next + 1, true);
+                (self.next, self.inside, self.before) = (self.next + 1, true, self.records);
                 self.out.message(&Message::Directive(number))?;
             }
             Tale::Image { .. } | Tale::Blocks(_) if self.shown.is_some() => {

@@ -5,7 +5,10 @@
 //! be shown and called, and makes the calls. What the recorder needs of the driver, which comes after it, it calls through a
 //! table that the driver fills.
 
+mod deferred;
 mod exports;
+
+pub(crate) use deferred::deferred;
 
 use super::build::{Added, Build, Outside};
 use super::entry::{called, send};
@@ -21,6 +24,7 @@ use crate::instrument::error::InstrumentError;
 use crate::instrument::{HOOK_IMPORT, IMPORT_MODULE, START_EXPORT};
 use crate::job::{DirectiveJob, ScriptJob};
 use crate::values::WasmValue;
+use deferred::SEGMENTS;
 use exports::{Exports, constant_null};
 use std::collections::HashMap;
 use wasm_encoder::{ExportKind, Function, ValType};
@@ -46,8 +50,8 @@ pub(crate) struct LinkedPlan<'a> {
     pub(crate) stop: Stop,
     /// Whether memories are shown after each call.
     pub(crate) checks: bool,
-    /// How many of the directives are done, if not all.
-    pub(crate) most: Option<usize>,
+    /// The last directive, if it is not the program's, of which no call is made.
+    pub(crate) last: Option<usize>,
 }
 
 /// What surrounds a program.
@@ -218,7 +222,7 @@ impl<'a> Linked<'a> {
         // What is called, and then what sends.
         let mut called = HashMap::new();
         let mut imports = Vec::new();
-        for (instance, function) in self.functions() {
+        for (instance, function) in self.functions().flatten() {
             if called.contains_key(&(instance, function)) {
                 continue;
             }
@@ -247,14 +251,16 @@ impl<'a> Linked<'a> {
     }
 
     /// Everything that is called: instance and export.
-    fn functions(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.script.directives.iter().filter_map(|directive| match directive {
-            DirectiveJob::Call { instance, call } => Some((*instance, call.function.as_str())),
+    fn functions(&self) -> impl Iterator<Item = Option<(u32, &str)>> {
+        self.script.directives.iter().flat_map(|directive| match directive {
+            DirectiveJob::Call { instance, call } => [Some((*instance, call.function.as_str())), None],
             DirectiveJob::Instantiate { instance } => {
-                let starts = self.script.instances.get(*instance as usize).is_some_and(|made| made.has_start);
-                starts.then_some((*instance, START_EXPORT))
+                let number = *instance as usize;
+                let starts = self.script.instances.get(number).is_some_and(|made| made.has_start);
+                let copies = self.exports.get(number).is_some_and(|exports| exports.has_function(SEGMENTS));
+                [starts.then_some((*instance, START_EXPORT)), copies.then_some((*instance, SEGMENTS))]
             }
-            _ => None,
+            _ => [None, None],
         })
     }
 
@@ -270,7 +276,9 @@ impl<'a> Linked<'a> {
         let missing = || InstrumentError::Standalone { why: "a directive has no instance".to_string() };
         let mut directives = Vec::new();
         let mut next = 0;
-        for (number, directive) in (0..).zip(&self.script.directives).take(plan.most.unwrap_or(usize::MAX)) {
+        for (number, directive) in
+            (0..).zip(&self.script.directives).take(plan.last.map_or(usize::MAX, |last| last + 1))
+        {
             let mut body = Function::new([]);
             let mut code = body.instructions();
             code.i32_const(SCRATCH_AT as i32).i32_const(number as i32).i32_store(out.at(0));
@@ -279,6 +287,9 @@ impl<'a> Linked<'a> {
             match directive {
                 DirectiveJob::Instantiate { instance } => {
                     let made = self.script.instances.get(*instance as usize).ok_or_else(missing)?;
+                    if let Some(copies) = functions.get(&(*instance, SEGMENTS)) {
+                        code.call(*copies);
+                    }
                     for _ in &made.memories {
                         code.call(build.index(*images.each.get(next).ok_or_else(missing)?));
                         next += 1;
@@ -307,7 +318,7 @@ impl<'a> Linked<'a> {
                     return Err(InstrumentError::Standalone { why });
                 }
             }
-            if let Some(calls) = calls {
+            if let Some(calls) = calls.filter(|_| plan.last != Some(number as usize)) {
                 code.call(build.index(calls));
                 if plan.checks {
                     code.call(build.index(images.all));

@@ -23,7 +23,7 @@ mod send;
 mod values;
 
 pub(crate) use answer::{Asked, answering};
-pub(crate) use linked::{Linked, LinkedPlan};
+pub(crate) use linked::{Linked, LinkedPlan, deferred};
 pub(crate) use log::Answers;
 pub(crate) use plan::{Plan, Stop};
 pub(crate) use query::{Folded, Form, Query, What, check, fold_memory, words};

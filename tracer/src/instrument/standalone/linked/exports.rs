@@ -97,6 +97,11 @@ impl Exports {
         found.and_then(|ty| self.types.get(*ty as usize)?.as_ref()).ok_or_else(|| missing("function", name))
     }
 
+    /// Whether such a function is exported.
+    pub(super) fn has_function(&self, name: &str) -> bool {
+        self.find(ExternalKind::Func, name).is_some()
+    }
+
     pub(super) fn global(&self, name: &str) -> Result<GlobalType, InstrumentError> {
         let found = self.find(ExternalKind::Global, name).and_then(|index| self.globals.get(index));
         let ty = *found.ok_or_else(|| missing("global", name))?;
