@@ -405,7 +405,7 @@ const SEGMENTS: &[u8] = br#"(module $a (memory (export "m") 1) (data (i32.const 
         (data (memory $m) (global.get $at) "world") (func $start (i32.store8 $m (i32.const 17) (i32.const 65))) (start $start))
     (invoke $a "set" (i32.const 16))
     (assert_return (invoke $a "call" (i32.const 0)) (i32.const 1))
-    (module $c (import "a" "t" (table 3 funcref)) (import "a" "m" (memory 1)) (type $f (func (result i32)))
+    (module $c (import "a" "t" (table 3 funcref)) (import "a" "m" (memory 1)) (memory 2) (type $f (func (result i32)))
         (elem (i32.const 0) $two $two) (func $two (result i32) (i32.load (i32.const 16))) (data (i32.const 17) "late"))
     (assert_return (invoke $a "call" (i32.const 0)) (i32.const 0x74616c07))
     (assert_trap (invoke $a "call" (i32.const 2)) "uninitialized element")"#;

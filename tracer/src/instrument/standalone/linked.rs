@@ -321,7 +321,10 @@ impl<'a> Linked<'a> {
             if let Some(calls) = calls.filter(|_| plan.last != Some(number as usize)) {
                 code.call(build.index(calls));
                 if plan.checks {
-                    code.call(build.index(images.all));
+                    // Those of later modules are there, but not in the program's order.
+                    for image in images.each.iter().take(next) {
+                        code.call(build.index(*image));
+                    }
                     send(build, out, &mut code, CHECK, 0);
                 }
             }
