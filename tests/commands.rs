@@ -483,9 +483,9 @@ fn what_cannot_be_followed() {
         (assert_invalid (module (func (result i32))) "type mismatch")"#;
     let unlinkable = br#"(module) (assert_unlinkable (module (import "a" "m" (memory 1))) "unknown import")"#;
     for (script, words) in [
-        (&trap[..], "line 2, the call of line-1.f: a command ends at the first trap"),
-        (invalid, "line 2, a module that is only validated"),
-        (unlinkable, "line 1, module line-1: a command runs nothing when"),
+        (&trap[..], "a command ends at the first trap, and directives follow; line 2, the call of line-1.f: leave"),
+        (invalid, "of each module that it gets; line 2, a module that is only validated"),
+        (unlinkable, "when an instance cannot be made; line 1, module line-1"),
     ] {
         let folder = folder_with(&[("s.wast", script)]);
         let (code, report, stderr) = compared(folder.path(), &["s.wast", "--rhs", &linking("stream")]);

@@ -39,7 +39,8 @@ pub(in crate::record) fn followed(script: &Script, spec: &CommandSpec) -> Result
             _ => None,
         };
         if let Some(why) = why {
-            return Err(format!("{}: {why}. Leave it out, or take an engine of another kind", at(script, directive)));
+            // A sweep counts reasons by their first clause.
+            return Err(format!("{why}; {}: leave it out, or take an engine of another kind", at(script, directive)));
         }
     }
     Ok(())
