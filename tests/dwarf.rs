@@ -5,7 +5,7 @@
 
 mod common;
 
-use common::external::{Need, external_tests, workload};
+use common::external::{Need, external_tests, rustc_for_wasm, workload};
 use forkpoint_replay::Symbols;
 use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex};
 use serde_json::Value;
@@ -17,7 +17,9 @@ external_tests! {
     [Need::Clang, Need::Fma] => a_divergence_is_shown_with_file_and_line;
     [Need::Clang] => source_lines_come_from_dwarf_4_and_5_with_inlined_functions,
         without_a_name_section_subprograms_name_functions, damaged_debug_information_is_survived,
-        stores_are_named_by_their_variables, stores_to_locals_are_named_by_a_rerun;
+        stores_are_named_by_their_variables, stores_to_locals_are_named_by_a_rerun,
+        stores_by_pointers_are_named, stores_of_classes_are_named;
+    [Need::RustForWasm] => stores_of_rust_are_named;
     [DWARFDUMP, Need::Workload("flite.wasm")] => lines_of_flite_are_those_that_llvm_reads;
     [DWARFDUMP, Need::Workload("resvg.wasm")] => lines_of_resvg_are_those_that_llvm_reads;
 }
@@ -325,6 +327,277 @@ fn stores_to_locals_are_named_by_a_rerun() {
         for name in expected {
             assert!(named.contains(*name), "{optimization}: {name} in {named:?}");
         }
+    }
+}
+
+/// Stores whose addresses come from pointers, and what they are called, with their types.
+const POINTERS: &str = r#"
+struct point { float x, y; };
+struct node { int value; struct node *next; struct point at[2]; };
+struct node *head;
+__attribute__((noinline)) static void move(struct point *p, float by) { p->y = by; }
+__attribute__((noinline)) static void fill(int *out, short *const *rows, int n) {
+  out[2] = n;
+  rows[1][3] = n;
+  *out = n + 1;
+}
+__attribute__((noinline)) static void update(struct node *node, int n) {
+  node->value = n;
+  node->at[1].x = n * 0.5f;
+  if (node->next) node->next->value = n + 1;
+  move(&node->at[0], n);
+}
+__attribute__((export_name("run"))) int run(int n) {
+  struct { int low; int parts[4]; } volatile local = {0};
+  short row[4], *rows[2] = {row, row};
+  int out[3];
+  head = (struct node *)0x18000;
+  head->next = (struct node *)0x18100;
+  head->next->at[0].x = 1.0f;
+  local.parts[3] = n;
+  update(head, n);
+  update(head->next, n);
+  fill(out, rows, n);
+  return out[2] + out[0] + row[3] + local.parts[3];
+}
+"#;
+
+/// The names of all stores of a run, with their types.
+fn named_stores(folder: &std::path::Path, module: &str) -> std::collections::BTreeSet<String> {
+    let ran = common::run(folder, &["record", module, "--invoke", "run 3", "-o", "t.fpt"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let dump = common::run(folder, &["dump", "t.fpt", "--json"]).stdout;
+    let name = |line: &str| {
+        let event: Value = serde_json::from_str(line).unwrap();
+        let variable = &event["variable"];
+        // All of it, and not some of its bytes.
+        let whole = (variable["address"] == event["address"] && variable["size"] == event["width"]).then_some("");
+        let part = whole.unwrap_or(" in part");
+        Some(format!("{}: {}{part}", variable["path"].as_str()?, variable["type"].as_str().unwrap_or("?")))
+    };
+    dump.lines().filter_map(name).collect()
+}
+
+fn expect_names(names: &std::collections::BTreeSet<String>, expected: &[&str], how: &str) {
+    for name in expected {
+        assert!(names.contains(*name), "{how}: {name} in {names:#?}");
+    }
+}
+
+/// Compiles a guest without a library.
+fn compile(compiler: &str, source: &str, text: &str, arguments: &[&str]) -> tempfile::TempDir {
+    let folder = common::folder_with(&[(source, text.as_bytes())]);
+    let compiled = Command::new(compiler)
+        .current_dir(folder.path())
+        .args(["--target=wasm32", "-nostdlib", "-g", "-Wl,--no-entry", source, "-o", "guest.wasm"])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    folder
+}
+
+fn stores_by_pointers_are_named() {
+    for version in ["-gdwarf-4", "-gdwarf-5"] {
+        for optimization in ["-O0", "-O1"] {
+            let folder = compile("clang", "pointers.c", POINTERS, &[version, optimization]);
+            let names = named_stores(folder.path(), "guest.wasm");
+            let how = format!("{version} {optimization}");
+            let everywhere = [
+                "head: node *",
+                "node->value: int",
+                "node->at[1].x: float",
+                "node->next->value: int",
+                "p->y: float",
+                "out[2]: int",
+                "rows[1][3]: short",
+                "*out: int",
+                "rows[1]: short *",
+            ];
+            expect_names(&names, &everywhere, &how);
+            if optimization == "-O0" {
+                let on_stack =
+                    ["head->next: node *", "head->next->at[0].x: float", "local.parts[3]: int", "by: float"];
+                expect_names(&names, &on_stack, &how);
+            }
+        }
+    }
+}
+
+/// Classes with bases, references and templates.
+const CLASSES: &str = r#"
+namespace sim {
+namespace { volatile int hidden; }
+struct Nothing {};
+struct Base { int id; };
+struct Left { int value; };
+struct Right { int value; };
+class Body : public Base {
+ public:
+  Body(int &target) : target_(target) {}
+  void update(int n);
+  static int count;
+ private:
+  short tags_[3];
+  int &target_;
+};
+int Body::count;
+struct Both : Left, Right {};
+struct Flag : Nothing { char set; };
+template <class T, int N> struct Grid { T cells[N][N]; };
+enum class Colour : unsigned char { Red, Green };
+__attribute__((noinline)) void Body::update(int n) {
+  id = n;
+  tags_[2] = n;
+  target_ = n + 1;
+  count++;
+}
+int target;
+Body body(target);
+Both both;
+Flag flag;
+Grid<float, 4> grid;
+Colour colour;
+__attribute__((noinline)) static void paint(Grid<float, 4> &on, Flag *marks, Both &&pair) {
+  on.cells[1][2] = 0.5f;
+  marks->set = 1;
+  pair.Right::value = 7;
+}
+}
+extern "C" __attribute__((export_name("run"))) int run(int n) {
+  using namespace sim;
+  hidden = n;
+  colour = Colour::Green;
+  both.Left::value = n;
+  both.Right::value = n + 1;
+  flag.set = 2;
+  body.update(n);
+  int mine = 0;
+  Body own(mine);
+  own.update(n);
+  Grid<float, 4> cells = {};
+  Flag set = {};
+  Both pair = {};
+  paint(cells, &set, static_cast<Both &&>(pair));
+  paint(grid, &flag, static_cast<Both &&>(both));
+  return body.id + own.id + mine + cells.cells[1][2] + set.set + pair.Right::value;
+}
+"#;
+
+fn stores_of_classes_are_named() {
+    for version in ["-gdwarf-4", "-gdwarf-5"] {
+        for optimization in ["-O0", "-O1"] {
+            let arguments = ["-x", "c++", "-std=c++17", "-fno-exceptions", version, optimization];
+            let folder = compile("clang", "classes.cpp", CLASSES, &arguments);
+            let names = named_stores(folder.path(), "guest.wasm");
+            let how = format!("{version} {optimization}");
+            let everywhere = [
+                "sim::(anonymous namespace)::hidden: volatile int",
+                "sim::colour: Colour",
+                "sim::both.Left::value: int",
+                "sim::both.Right::value: int",
+                "sim::flag.set: char",
+                "sim::body.id: int",
+                "sim::body.tags_[2]: short",
+                "sim::target: int",
+                "sim::Body::count: int",
+                "sim::grid.cells[1][2]: float",
+                "this->id: int",
+                "this->tags_[2]: short",
+                "this->target_: int",
+                "on.cells[1][2]: float",
+                "marks->set: char",
+                "pair.Right::value: int",
+            ];
+            expect_names(&names, &everywhere, &how);
+        }
+    }
+}
+
+/// Enumerations with values, slices, generics and statics of Rust.
+const RUST: &str = r#"
+use std::sync::atomic::{AtomicU32, Ordering};
+pub mod world {
+    pub struct Body<T> { pub at: (f32, f32), pub extra: T }
+    pub enum Shape { Empty, Circle { radius: f64 }, Square(u32, u16) }
+    #[derive(Clone, Copy)]
+    pub enum Plain { A = 1, B = 7 }
+    pub struct Wrap(pub u32, pub Plain);
+    pub static mut BODIES: [Body<u64>; 2] =
+        [Body { at: (0.0, 0.0), extra: 0 }, Body { at: (0.0, 0.0), extra: 0 }];
+    pub static mut SHAPE: Shape = Shape::Empty;
+    pub static mut NAME: &str = "";
+    pub static mut WRAP: Wrap = Wrap(0, Plain::A);
+}
+use world::*;
+static COUNT: AtomicU32 = AtomicU32::new(0);
+pub struct Machine { registers: [u32; 4], mode: Plain, next: Option<Box<Machine>> }
+impl Machine {
+    #[inline(never)]
+    fn step(&mut self, n: u32) {
+        self.registers[2] = n;
+        self.mode = Plain::B;
+        if let Some(next) = &mut self.next {
+            next.registers[1] = n + 1;
+        }
+    }
+}
+#[inline(never)]
+fn fill<T: Copy>(items: &mut [T; 3], slice: &mut [u16], by: T, to: &mut f64) {
+    items[1] = by;
+    if slice.len() > 2 {
+        slice[2] = 5;
+    }
+    *to = 0.5;
+}
+#[inline(never)]
+fn set(shape: &mut Shape, to: Shape) {
+    *shape = to;
+}
+#[no_mangle]
+pub extern "C" fn run(n: u32) -> u32 {
+    unsafe {
+        BODIES[1].at.1 = n as f32;
+        BODIES[0].extra = 3;
+        NAME = if n > 1 { "abc" } else { "de" };
+        WRAP = Wrap(n, Plain::B);
+        SHAPE = Shape::Circle { radius: n as f64 };
+        set(&mut *std::ptr::addr_of_mut!(SHAPE), if n > 2 { Shape::Square(n, 4) } else { Shape::Empty });
+    }
+    COUNT.fetch_add(n, Ordering::SeqCst);
+    let next = Some(Box::new(Machine { registers: [n; 4], mode: Plain::A, next: None }));
+    let mut machine = Machine { registers: [0; 4], mode: Plain::A, next };
+    machine.step(n);
+    let (mut items, mut words, mut to) = ([n; 3], [0u16; 4], 0.0);
+    fill(&mut items, &mut words, n, &mut to);
+    machine.registers[2] + items[1] + u32::from(words[2]) + to as u32
+}
+"#;
+
+fn stores_of_rust_are_named() {
+    for optimization in ["0", "2"] {
+        let folder = common::folder_with(&[("guest.rs", RUST.as_bytes())]);
+        let compiled = Command::new(rustc_for_wasm().unwrap())
+            .current_dir(folder.path())
+            .args(["--edition=2021", "--target", "wasm32-unknown-unknown", "--crate-type", "cdylib", "-g"])
+            .args(["-C", &format!("opt-level={optimization}"), "-C", "strip=none", "guest.rs", "-o", "guest.wasm"])
+            .output()
+            .unwrap();
+        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let names = named_stores(folder.path(), "guest.wasm");
+        let how = format!("opt-level {optimization}");
+        let everywhere = [
+            "guest::world::BODIES[1].at.1: f32",
+            "guest::world::BODIES[0].extra: u64",
+            "guest::world::NAME.length: usize",
+            "guest::world::WRAP.0: u32",
+            "guest::world::SHAPE.Circle.radius: f64",
+            "self.registers[2]: u32",
+            "slice[2]: u16",
+            "items[1]: u32",
+            "*to: f64",
+        ];
+        expect_names(&names, &everywhere, &how);
     }
 }
 

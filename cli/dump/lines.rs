@@ -80,8 +80,8 @@ impl EventLines {
                 let [address, value, _] = raw.operands;
                 if self.wanted.bytes(address, store.width()) {
                     self.line.clear();
-                    let variable = self.places.variable(store.memory(), address, store.width());
-                    store.write(position, [address, value], variable, self.json, &mut self.line);
+                    let variable = self.places.variable(Some(store.site()), store.memory(), address, store.width());
+                    store.write(position, [address, value], variable.as_ref(), self.json, &mut self.line);
                     out.own_lines(&self.line)?;
                 }
                 Ok(())
@@ -128,15 +128,17 @@ impl EventLines {
         if !self.json {
             let place = place_of(event, &self.sites).map(|place| self.places.text(place)).unwrap_or_default();
             let text = describe(event, &self.sites, &self.places.symbols);
+            let site = event.site().and_then(|site| self.sites.get(site)).map(|site| site.offset);
             let variable = event.written().and_then(|(memory, address, length)| {
-                self.places.variable(memory, address, length).map(|variable| format!("  {variable}"))
+                self.places.variable(site, memory, address, length).map(|variable| format!("  {variable}"))
             });
             return Ok(format!("{:>10}  {text}{}{place}", position.to_string(), variable.unwrap_or_default()));
         }
         let place = place_of(event, &self.sites).map(|place| self.places.json(place)).unwrap_or_default();
         let written = event.written();
+        let site = event.site().and_then(|site| self.sites.get(site)).map(|site| site.offset);
         let variable =
-            written.and_then(|(memory, address, length)| self.places.variable(memory, address, length).cloned());
+            written.and_then(|(memory, address, length)| self.places.variable(site, memory, address, length));
         // As an I/O error, by which a closed output is recognised.
         let line = json_line(&Line {
             position,
@@ -237,8 +239,14 @@ impl Places {
         }
     }
 
-    /// The variable that these bytes belong to.
-    pub fn variable(&mut self, memory: MemoryIndex, address: u64, length: u64) -> Option<&Variable> {
+    /// The variable that these bytes belong to, which the instruction at `site` writes.
+    pub fn variable(
+        &mut self,
+        site: Option<CodeOffset>,
+        memory: MemoryIndex,
+        address: u64,
+        length: u64,
+    ) -> Option<Variable> {
         if !self.has_variables {
             return None;
         }
@@ -248,7 +256,12 @@ impl Places {
         let symbols = &self.symbols;
         let bytes = address..address.saturating_add(length);
         let known = self.variables.entry((memory, address, length));
-        known.or_insert_with(|| symbols.variable(memory, &bytes)).as_ref()
+        let fixed = known.or_insert_with(|| symbols.variable(memory, &bytes));
+        match (fixed, site) {
+            (Some(variable), _) => Some(variable.clone()),
+            (None, Some(site)) => symbols.written(site, memory, &bytes),
+            (None, None) => None,
+        }
     }
 
     /// What follows the event in a line for people: its place, and the source line if the module has one.

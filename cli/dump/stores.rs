@@ -5,13 +5,14 @@ use super::lines::{Places, WrittenMemory};
 use crate::output::harmless;
 use forkpoint_compare::json_line;
 use forkpoint_replay::{StoreText, Variable, decimal};
-use forkpoint_traces::{MemoryIndex, Position, Site};
+use forkpoint_traces::{CodeOffset, MemoryIndex, Position, Site};
 
 /// The lines of one site's stores.
 #[derive(Clone)]
 pub struct StoreLine {
     text: StoreText,
     written: MemoryIndex,
+    site: CodeOffset,
     /// For people: what comes between position and address. In JSON: the fields between position and the event's address.
     front: Vec<u8>,
     /// In JSON: the fields between the event's text and the address.
@@ -31,7 +32,14 @@ impl StoreLine {
         if !json {
             let front = harmless(text.front()).as_bytes().to_vec();
             let back = format!("{}\n", harmless(&places.text(place))).into_bytes();
-            return Some(StoreLine { text, written: site.memory, front, memory: Vec::new(), back });
+            return Some(StoreLine {
+                text,
+                written: site.memory,
+                site: site.offset,
+                front,
+                memory: Vec::new(),
+                back,
+            });
         }
         let event = json_line(&text.front()).ok()?;
         let event = event.strip_suffix('"')?;
@@ -39,12 +47,17 @@ impl StoreLine {
         let memory = fields(&WrittenMemory::new(Some(site.memory), &places.symbols))?;
         let memory = format!("\",{memory},\"address\":").into_bytes();
         let back = format!(",{}}}\n", fields(&places.json(place))?).into_bytes();
-        Some(StoreLine { text, written: site.memory, front, memory, back })
+        Some(StoreLine { text, written: site.memory, site: site.offset, front, memory, back })
     }
 
     /// Bytes that each store writes.
     pub fn width(&self) -> u64 {
         self.text.width().into()
+    }
+
+    /// Where their instruction is.
+    pub fn site(&self) -> CodeOffset {
+        self.site
     }
 
     /// The memory that they write.

@@ -29,7 +29,7 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
     }
 }
 
-/// The variable that an event writes, or part of: [`Symbols::variable`].
+/// The variable that an event writes, or part of: [`Symbols::written`].
 ///
 /// ```
 /// use forkpoint_replay::{Timeline, variable_of};
@@ -38,12 +38,16 @@ pub fn place_of(event: &Event, sites: &SiteTable) -> Option<(FuncIndex, CodeOffs
 /// let mut timeline = Timeline::open("../traces/samples/orbit-jit.fpt".as_ref())?;
 /// let event = timeline.event(Position(12))?;
 /// // This module has no debug information.
-/// assert_eq!(variable_of(&event, timeline.symbols()), None);
+/// assert_eq!(variable_of(&event, timeline.trace().sites(), timeline.symbols()), None);
 /// # Ok::<(), forkpoint_replay::ReplayError>(())
 /// ```
-pub fn variable_of(event: &Event, symbols: &Symbols) -> Option<Variable> {
+pub fn variable_of(event: &Event, sites: &SiteTable, symbols: &Symbols) -> Option<Variable> {
     let (memory, address, length) = event.written()?;
-    symbols.variable(memory, &(address..address.saturating_add(length)))
+    let bytes = address..address.saturating_add(length);
+    match event.site().and_then(|site| sites.get(site)) {
+        Some(site) => symbols.written(site.offset, memory, &bytes),
+        None => symbols.variable(memory, &bytes),
+    }
 }
 
 /// [`describe`], followed by the place in the module.

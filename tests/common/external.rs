@@ -49,6 +49,8 @@ pub enum Need {
     Workload(&'static str),
     /// A clang that compiles for WebAssembly.
     Clang,
+    /// A rustc with a standard library for WebAssembly.
+    RustForWasm,
     /// A file system of one's own: `unshare` and permission to mount one in a new namespace.
     Mount,
     /// Fused multiply-add, which makes an x86-64 processor differ from its baseline.
@@ -80,6 +82,7 @@ impl Need {
             Need::Binaryen(release) => wasm_opt(release).is_file(),
             Need::Workload(name) => workload(name).is_file(),
             Need::Clang => clang_compiles(),
+            Need::RustForWasm => rustc_for_wasm().is_some(),
             Need::Mount => mounts(),
             Need::Fma => has_fma(),
         }
@@ -94,6 +97,10 @@ impl Need {
             }
             Need::Program(..) => format!("install {self}"),
             Need::Clang => "install clang, lld, wasi-libc".to_string(),
+            Need::RustForWasm => {
+                "run `rustup target add wasm32-unknown-unknown`, or install rustc and libstd-rust-dev-wasm32"
+                    .to_string()
+            }
             Need::Mount => "install util-linux, and allow user namespaces".to_string(),
             Need::Fma => "use another processor".to_string(),
             Need::Node => format!("install node, or run {FETCH}"),
@@ -121,10 +128,22 @@ impl fmt::Display for Need {
             Need::Binaryen(release) => write!(f, "binaryen {release}"),
             Need::Workload(name) => write!(f, "{name}"),
             Need::Clang => write!(f, "clang for wasm32"),
+            Need::RustForWasm => write!(f, "rustc for wasm32-unknown-unknown"),
             Need::Mount => write!(f, "permission to mount a file system"),
             Need::Fma => write!(f, "a processor with FMA"),
         }
     }
+}
+
+/// A compiler with what [`Need::RustForWasm`] asks for: the first on the path, or else the system's.
+pub fn rustc_for_wasm() -> Option<&'static str> {
+    let has_library = |rustc: &&str| {
+        let mut command = Command::new(rustc);
+        command.args(["--print", "target-libdir", "--target", "wasm32-unknown-unknown"]).stderr(Stdio::null());
+        let printed = command.output().ok().filter(|printed| printed.status.success());
+        printed.is_some_and(|printed| Path::new(String::from_utf8_lossy(&printed.stdout).trim()).is_dir())
+    };
+    ["rustc", "/usr/bin/rustc"].into_iter().find(has_library)
 }
 
 /// Whether a small file system can be mounted, for this process alone.

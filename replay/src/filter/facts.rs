@@ -17,6 +17,15 @@ pub(super) enum Facts<'a> {
 }
 
 impl Facts<'_> {
+    /// The instruction, if there is one.
+    fn site(&self) -> Option<&Site> {
+        match self {
+            Facts::Kind(_) => None,
+            Facts::Site(site, _) | Facts::Store { site, .. } => Some(site),
+            Facts::Event { site, .. } => *site,
+        }
+    }
+
     /// The bytes that are written, if that is known: `Some(None)` if there are none.
     fn written(&self) -> Option<Option<(MemoryIndex, u64, u64)>> {
         match self {
@@ -138,7 +147,11 @@ fn test_text(field: TextField, whole: bool, sought: &str, facts: &Facts, symbols
         (TextField::Var, _) if !symbols.has_debug_info() => Some(false),
         (TextField::Var, _) => {
             let variable = facts.written()?.and_then(|(memory, address, length)| {
-                symbols.variable(memory, &(address..address.saturating_add(length)))
+                let bytes = address..address.saturating_add(length);
+                match facts.site() {
+                    Some(site) => symbols.written(site.offset, memory, &bytes),
+                    None => symbols.variable(memory, &bytes),
+                }
             });
             Some(variable.is_some_and(|variable| fits(&variable.path)))
         }

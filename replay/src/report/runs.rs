@@ -150,7 +150,7 @@ impl SideReport {
         });
         self.shape = Some(EventShape::of(event));
         self.value = TypedValue::of(event, sites, symbols);
-        self.variable = variable_of(event, symbols);
+        self.variable = variable_of(event, sites, symbols);
         if let Some((_, address, length)) = event.written() {
             self.address = Some(address);
             self.width = Some(length);

@@ -25,6 +25,8 @@ pub(super) struct Layout {
     pub(super) bodies: Vec<Range<u32>>,
     /// Module and name of each imported function.
     pub(super) imports: Vec<(Range<usize>, Range<usize>)>,
+    /// The type of each imported function.
+    pub(super) import_types: Vec<u32>,
 }
 
 const TYPE: usize = 1;
@@ -78,11 +80,12 @@ impl Layout {
         };
         for import in imports.into_imports() {
             let Ok(import) = import else { return };
-            if matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)) {
+            if let TypeRef::Func(ty) | TypeRef::FuncExact(ty) = import.ty {
                 if self.imports.len() == MAX_FUNCTIONS {
                     return;
                 }
                 self.imports.push((range_in(module, import.module), range_in(module, import.name)));
+                self.import_types.push(ty);
             }
         }
     }
@@ -143,6 +146,11 @@ impl Layout {
     pub(super) fn body_at(&self, offset: u32) -> Option<usize> {
         let after = self.bodies.partition_point(|body| body.end <= offset);
         self.bodies.get(after)?.contains(&offset).then_some(after)
+    }
+
+    /// The function section.
+    pub(super) fn function_types<'a>(&self, module: &'a [u8]) -> Option<BinaryReader<'a>> {
+        self.reader(module, FUNCTION)
     }
 
     /// Type index of the function with this index, `None` for imports.

@@ -6,17 +6,21 @@
 //! or debug information reads those sections once.
 //!
 //! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs`, `dwarf.rs` and `source_map.rs` read them, `variables.rs`, `types.rs`
-//! and `regions.rs` name addresses, `wat.rs` prints one function through a synthetic module.
+//! and `regions.rs` name addresses, `origins.rs` and `pointers.rs` what is written by pointers, `wat.rs` prints one function through a synthetic module.
 
 mod demangle;
 mod dwarf;
 mod frame_variables;
+mod held;
 mod item_names;
 mod items;
 mod lanes;
 mod layout;
+mod locations;
 mod metered;
 mod names;
+mod origins;
+mod pointers;
 mod program;
 mod regions;
 mod source_map;
@@ -41,6 +45,7 @@ use items::Items;
 use lanes::StoredLanes;
 use layout::Layout;
 use names::Names;
+use origins::{Arities, Origins};
 use regions::Regions;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -61,7 +66,15 @@ struct ModuleSymbols {
     regions: OnceLock<Regions>,
     /// By number of the function's body.
     lanes: Mutex<HashMap<usize, StoredLanes>>,
+    arities: OnceLock<Arities>,
+    /// Those of one function, by number of its body.
+    origins: Mutex<HashMap<usize, Arc<Origins>>>,
+    /// What stores of so many bytes at an offset write, if it has a name; counted from address 0.
+    written: Mutex<HashMap<(u32, u64), Option<Variable>>>,
 }
+
+/// Of how many functions the addresses of stores are kept, and of how many stores the names.
+const MAX_KEPT: usize = 4_096;
 
 impl ModuleSymbols {
     /// Symbols of `module`, a whole WebAssembly binary. Never fails: what cannot be parsed is absent.
@@ -78,6 +91,9 @@ impl ModuleSymbols {
             variables: OnceLock::new(),
             regions: OnceLock::new(),
             lanes: Mutex::default(),
+            arities: OnceLock::new(),
+            origins: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 
@@ -179,6 +195,48 @@ impl ModuleSymbols {
     pub fn stack_variable(&self, offset: CodeOffset, base: u64, bytes: &Range<u64>) -> Option<Variable> {
         let address = offset.0.checked_sub(self.layout.code_start)?;
         self.variables()?.on_frame(address.into(), base, bytes)
+    }
+
+    /// What an instruction at `offset` writes to these bytes, as far as its own debug information tells.
+    pub fn written(&self, offset: CodeOffset, bytes: &Range<u64>) -> Option<Variable> {
+        let length = bytes.end.checked_sub(bytes.start)?;
+        let found = |known: &Variable| {
+            let address = bytes.start.checked_sub(known.offset)?;
+            Some(Variable { address, ..known.clone() })
+        };
+        let mut known = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(&(offset.0, length)) {
+            return known.as_ref().and_then(found);
+        }
+        if known.len() >= MAX_KEPT * 16 {
+            known.clear();
+        }
+        let variable = self.written_at(offset, length);
+        let here = variable.as_ref().and_then(found);
+        known.insert((offset.0, length), variable);
+        here
+    }
+
+    /// The same for bytes that begin where those of the variable do, and are not at the end of memory.
+    fn written_at(&self, offset: CodeOffset, length: u64) -> Option<Variable> {
+        /// Where no variable's offset is below 0.
+        const SOMEWHERE: u64 = 1 << 40;
+        let number = self.layout.body_at(offset.0)?;
+        let origins = {
+            let mut known = self.origins.lock().unwrap_or_else(PoisonError::into_inner);
+            if known.len() >= MAX_KEPT {
+                known.clear();
+            }
+            let origins = known.entry(number).or_insert_with(|| {
+                let body = self.layout.bodies[number].start as usize..self.layout.bodies[number].end as usize;
+                let arities = self.arities.get_or_init(|| Arities::parse(&self.module, &self.layout));
+                Arc::new(origins::of_stores(BinaryReader::new(&self.module[body.clone()], body.start), arities))
+            });
+            Arc::clone(origins)
+        };
+        let address = offset.0.checked_sub(self.layout.code_start)?;
+        let bytes = SOMEWHERE..SOMEWHERE.checked_add(length)?;
+        self.variables()?.written(self.layout.code_start.into(), address.into(), origins.get(&offset.0)?, &bytes)
     }
 
     /// The bytes of the variable with this name.

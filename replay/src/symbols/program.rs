@@ -264,6 +264,26 @@ impl Symbols {
         if bytes.is_empty() { None } else { local.symbols.variable(bytes) }
     }
 
+    /// The variable that the instruction at `site` writes to these bytes: one with a fixed address, or else, by where the instruction
+    /// takes its address from, a variable on the function's own frame, or what a variable that the function has there points to, as
+    /// in `list->head` or `self.items[2]`. Nothing runs for it: the names are those of debug information at the instruction.
+    ///
+    /// ```
+    /// use forkpoint_replay::Symbols;
+    /// use forkpoint_traces::{CodeOffset, MemoryIndex};
+    ///
+    /// let symbols = Symbols::new(*b"\0asm\x01\0\0\0");
+    /// assert_eq!(symbols.written(CodeOffset(40), MemoryIndex(0), &(0x400..0x404)), None);
+    /// ```
+    pub fn written(&self, site: CodeOffset, memory: MemoryIndex, bytes: &Range<u64>) -> Option<Variable> {
+        if let Some(variable) = self.variable(memory, bytes) {
+            return Some(variable);
+        }
+        let owner = self.local_item(Item::Memory, memory.0).filter(|local| local.number == 0)?;
+        let local = self.offset(site).filter(|local| local.module == owner.module && !bytes.is_empty())?;
+        local.symbols.written(local.number, bytes)
+    }
+
     /// For functions with a frame base in debug information, the local that holds it; of a single module.
     pub fn frame_bases(&self) -> BTreeMap<FuncIndex, u32> {
         if self.program.is_some() {

@@ -3,16 +3,21 @@
 use super::metered::MeteredReader;
 use forkpoint_traces::clip;
 use gimli::{
-    AttributeValue, DebuggingInformationEntry, DwAt, DwTag, Dwarf, Reader, Unit, UnitOffset, constants as dw,
+    AttributeValue, DebuggingInformationEntry, DwAt, DwTag, Dwarf, Operation, Reader, Unit, UnitOffset,
+    constants as dw,
 };
 use std::ops::Range;
 
 /// Most types on the way to a name, a size or a part.
 const MAX_DEPTH: usize = 32;
+/// How many types, one in the other, are looked at to choose among members that share bytes.
+const LOOK_AHEAD: usize = 3;
 /// Most members of a type that are looked at.
 const MAX_MEMBERS: usize = 10_000;
 /// Most members that are kept.
 const MAX_FOUND: usize = 64;
+/// Most members that are named together.
+const MAX_TOGETHER: usize = 8;
 /// Most bytes of a name as it is stored.
 const MAX_TEXT: usize = 400;
 
@@ -86,7 +91,7 @@ impl Types<'_> {
         }
     }
 
-    fn target(&self, at: EntryAt, entry: &Entry, name: DwAt) -> Option<EntryAt> {
+    pub(super) fn target(&self, at: EntryAt, entry: &Entry, name: DwAt) -> Option<EntryAt> {
         self.reference(at.unit, entry.attr_value(name)?)
     }
 
@@ -101,7 +106,7 @@ impl Types<'_> {
     }
 
     /// The type behind other names and qualifiers for it.
-    fn plain(&self, mut at: EntryAt) -> Option<(EntryAt, Entry)> {
+    pub(super) fn plain(&self, mut at: EntryAt) -> Option<(EntryAt, Entry)> {
         for _ in 0..MAX_DEPTH {
             let entry = self.entry(at)?;
             if !is_alias(entry.tag()) {
@@ -110,6 +115,14 @@ impl Types<'_> {
             at = self.target(at, &entry, dw::DW_AT_type)?;
         }
         None
+    }
+
+    /// Whether a unit was written in Rust.
+    pub(super) fn is_rust(&self, unit: usize) -> bool {
+        let Some(header) = self.units.get(unit).map(|unit| &unit.header) else { return false };
+        let root = self.entry(EntryAt { unit, offset: header.root_offset() });
+        let language = root.and_then(|root| root.attr_value(dw::DW_AT_language));
+        matches!(language, Some(AttributeValue::Language(dw::DW_LANG_Rust)))
     }
 
     /// The size of a type in bytes.
@@ -209,7 +222,7 @@ impl Types<'_> {
     pub(super) fn part(&self, ty: EntryAt, size: u64, bytes: &Range<u64>) -> Part {
         let mut part = Part { path: String::new(), ty, start: 0, size };
         for _ in 0..MAX_DEPTH {
-            let Some(inner) = self.step(&part, bytes, true) else { break };
+            let Some(inner) = self.step(&part, bytes, LOOK_AHEAD) else { break };
             part = inner;
             // A name of a hostile module may be long, and there may be many of them.
             if part.path.len() > MAX_TEXT {
@@ -219,51 +232,147 @@ impl Types<'_> {
         part
     }
 
-    /// The element or member that holds the bytes. Of a union, one of their length is preferred; without `ahead`, the first.
-    fn step(&self, part: &Part, bytes: &Range<u64>, ahead: bool) -> Option<Part> {
+    /// The element or member that holds the bytes. Where there are several, what is in them decides, of as many types one in the
+    /// other as `ahead` says; otherwise the first.
+    fn step(&self, part: &Part, bytes: &Range<u64>, ahead: usize) -> Option<Part> {
         let (at, entry) = self.plain(part.ty)?;
         match entry.tag() {
             dw::DW_TAG_array_type => self.element(at, &entry, part, bytes),
-            dw::DW_TAG_structure_type | dw::DW_TAG_class_type => self.field(at, part, bytes),
+            dw::DW_TAG_structure_type | dw::DW_TAG_class_type => self.field(at, part, bytes, ahead),
             dw::DW_TAG_union_type => {
                 let fields = self.members(at, part.start, |member| member.holds(bytes));
-                let fits = |member: &&Member| self.smallest(member.part(""), bytes) == bytes.end - bytes.start;
-                let chosen = fields.iter().find(|member| ahead && fits(member)).or(fields.first())?;
+                let smallest = |member: &Member| self.smallest(member.part(""), bytes, ahead - 1).size;
+                let fits = |member: &&Member| ahead > 0 && smallest(member) == bytes.end - bytes.start;
+                let chosen = fields.iter().find(fits).or(fields.first())?;
                 Some(chosen.part(&part.path))
             }
             _ => None,
         }
     }
 
-    /// The size of the smallest part of a part that holds the bytes.
-    fn smallest(&self, mut part: Part, bytes: &Range<u64>) -> u64 {
+    /// The smallest part of a part that holds the bytes.
+    fn smallest(&self, mut part: Part, bytes: &Range<u64>, ahead: usize) -> Part {
         for _ in 0..MAX_DEPTH {
-            let Some(inner) = self.step(&part, bytes, false) else { break };
+            let Some(inner) = self.step(&part, bytes, ahead).filter(|inner| inner.path.len() <= MAX_TEXT) else {
+                break;
+            };
             part = inner;
         }
-        part.size
+        part
     }
 
     /// The member of a structure that holds the bytes, or those that share them by bits.
-    fn field(&self, of: EntryAt, part: &Part, bytes: &Range<u64>) -> Option<Part> {
+    fn field(&self, of: EntryAt, part: &Part, bytes: &Range<u64>, ahead: usize) -> Option<Part> {
         let bits = bytes.start.checked_mul(8)?..bytes.end.checked_mul(8)?;
         let touched = |member: &Member| match &member.bits {
             Some(own) => own.start < bits.end && bits.start < own.end,
             None => member.holds(bytes),
         };
         let found = self.members(of, part.start, touched);
-        if let Some(whole) = found.iter().find(|member| member.bits.is_none()) {
-            return Some(whole.part(&part.path));
+        if found.is_empty() {
+            return self.variant(of, part, bytes, ahead.checked_sub(1)?);
+        }
+        // A base class without members may be at the same place as a member.
+        let whole = || found.iter().filter(|member| member.bits.is_none());
+        if let Some(whole) = whole().find(|member| !self.is_empty(member, LOOK_AHEAD)).or_else(|| whole().next()) {
+            let one_of_bases = ahead > 0 && whole.name.is_none();
+            let with_class = || self.of_base(of, whole, part, bytes, ahead - 1);
+            return one_of_bases.then(with_class).flatten().or_else(|| Some(whole.part(&part.path)));
         }
         let first = found.first()?;
         let (mut part, last) = (first.part(&part.path), found.last()?);
         if found.len() > 1 {
             let names: Vec<&str> = found.iter().filter_map(|member| member.name.as_deref()).collect();
             part.path.truncate(part.path.len() - first.name.as_ref().map_or(0, |name| name.len() + 1));
-            part.path.push_str(&format!(".{{{}}}", names.join(",")));
+            part.path.push_str(&together(&names));
         }
-        part.size = last.start.saturating_add(last.size).saturating_sub(part.start);
+        // Bits do not begin and end with the bytes that are written.
+        let end = last.start.saturating_add(last.size).max(bytes.end);
+        part.start = part.start.min(bytes.start);
+        part.size = end.saturating_sub(part.start);
         Some(part)
+    }
+
+    /// Whether a member, or base class, has no members.
+    fn is_empty(&self, member: &Member, ahead: usize) -> bool {
+        let structure = |tag| matches!(tag, dw::DW_TAG_structure_type | dw::DW_TAG_class_type);
+        let Some((at, _)) = self.plain(member.ty).filter(|(_, entry)| structure(entry.tag())) else { return false };
+        let filled = |inner: &Member| ahead > 0 && !self.is_empty(inner, ahead - 1);
+        member.size == 1 && self.members(at, 0, filled).is_empty()
+    }
+
+    /// A member of a base class, with that class's name, where other base classes have one of the same name.
+    fn of_base(&self, of: EntryAt, base: &Member, part: &Part, bytes: &Range<u64>, ahead: usize) -> Option<Part> {
+        let bases = self.members(of, 0, |other| other.name.is_none());
+        if bases.len() < 2 {
+            return None;
+        }
+        let inner = self.step(&base.part(""), bytes, ahead)?;
+        let own = inner.path.trim_start_matches('.');
+        let has_it = |base: &&Member| {
+            let Some((at, _)) = self.plain(base.ty) else { return false };
+            !self.members(at, 0, |member| member.name.as_deref() == Some(own)).is_empty()
+        };
+        let path = format!("{}.{}::{own}", part.path, self.name(base.ty));
+        (bases.iter().filter(has_it).count() > 1).then_some(Part { path, ..inner })
+    }
+
+    /// The part of an enumeration with values, as in Rust, that is at these bytes: what tells its variants apart, or of the variants
+    /// those that have something of just this length there. What memory holds is not looked at.
+    fn variant(&self, of: EntryAt, part: &Part, bytes: &Range<u64>, ahead: usize) -> Option<Part> {
+        let (mut discriminant, mut found) = (None, Vec::new());
+        self.children(of, |at, child| {
+            if child.tag() == dw::DW_TAG_variant_part {
+                let tag = self.target(at, child, dw::DW_AT_discr);
+                self.children(at, |inner, entry| {
+                    if tag == Some(inner) {
+                        discriminant = self.member_at(inner, entry, part.start);
+                    } else if entry.tag() == dw::DW_TAG_variant {
+                        found.extend(self.members(inner, part.start, |member| member.holds(bytes)));
+                    }
+                    found.len() < MAX_FOUND
+                });
+            }
+            found.len() < MAX_FOUND
+        });
+        let inside: Vec<Part> = found
+            .iter()
+            .filter_map(|member| {
+                let inner = self.smallest(member.part(""), bytes, ahead);
+                let fits = inner.start == bytes.start && inner.size == bytes.end - bytes.start;
+                // A variant without values has the size of all of it.
+                (fits && inner.path.trim_start_matches('.').contains(['.', '['])).then_some(inner)
+            })
+            .collect();
+        match inside.as_slice() {
+            [] => {
+                let tag = discriminant.filter(|tag| tag.holds(bytes))?;
+                Some(Part {
+                    path: format!("{}.discriminant", part.path),
+                    ty: tag.ty,
+                    start: tag.start,
+                    size: tag.size,
+                })
+            }
+            // Where the place of a value tells the variants apart, too, either may be meant.
+            _ if discriminant
+                .is_some_and(|tag| tag.start < bytes.end && bytes.start < tag.start.saturating_add(tag.size)) =>
+            {
+                None
+            }
+            [one] => Some(Part {
+                path: format!("{}{}", part.path, one.path),
+                ty: one.ty,
+                start: one.start,
+                size: one.size,
+            }),
+            several => {
+                let names: Vec<&str> = several.iter().map(|part| part.path.trim_start_matches('.')).collect();
+                let one = &several[0];
+                let path = format!("{}{}", part.path, together(&names));
+                (names.len() <= MAX_TOGETHER).then_some(Part { path, ty: one.ty, start: one.start, size: one.size })
+            }
+        }
     }
 
     fn element(&self, at: EntryAt, array: &Entry, part: &Part, bytes: &Range<u64>) -> Option<Part> {
@@ -297,6 +406,17 @@ impl Types<'_> {
         found
     }
 
+    /// A member's place: a number, or, of old compilers, an expression that adds it.
+    fn constant(&self, unit: usize, location: AttributeValue<MeteredReader>) -> Option<u64> {
+        let AttributeValue::Exprloc(expression) = location else { return location.udata_value() };
+        let mut operations = expression.operations(self.units.get(unit)?.encoding());
+        match (operations.next().ok()?, operations.next().ok()?) {
+            (Some(Operation::PlusConstant { value }), None) => Some(value),
+            // That of a virtual base class is in the object's table.
+            _ => None,
+        }
+    }
+
     fn member_at(&self, at: EntryAt, child: &Entry, base: u64) -> Option<Member> {
         let inherited = child.tag() == dw::DW_TAG_inheritance;
         if child.tag() != dw::DW_TAG_member && !inherited || child.has_attr(dw::DW_AT_external) {
@@ -307,7 +427,7 @@ impl Types<'_> {
         let size = self.size(ty)?;
         let name = if inherited { None } else { self.own_name(at, child).map(tuple_field) };
         let start = match child.attr_value(dw::DW_AT_data_member_location) {
-            Some(location) => location.udata_value()?,
+            Some(location) => self.constant(at.unit, location)?,
             None => 0,
         };
         let start = base.checked_add(start)?;
@@ -327,6 +447,11 @@ impl Types<'_> {
         let start = bits.start / 8;
         Some(Member { name, ty, start, size: bits.end.div_ceil(8).checked_sub(start)?, bits: Some(bits) })
     }
+}
+
+/// Members that share bytes.
+fn together(names: &[&str]) -> String {
+    format!(".{{{}}}", names.join(","))
 }
 
 /// Another name for a type, or a qualified one.

@@ -4,13 +4,17 @@
 
 use super::demangle::demangle;
 use super::dwarf;
-use super::frame_variables::FrameVariables;
+use super::frame_variables::{Frame, FrameVariables};
+use super::held::{self, Held};
 use super::layout::Layout;
 use super::metered::{MeteredReader, Supply};
+use super::origins::Origin;
+use super::pointers::Here;
 use super::types::{EntryAt, Types};
 use forkpoint_traces::{printable, printable_name};
 use gimli::{Abbreviation, AttributeValue, Dwarf, Expression, Operation, Unit, UnitOffset, constants as dw};
 use serde::Serialize;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +23,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 const MAX_VARIABLES: usize = 1_000_000;
 /// How many variables that begin before an address are asked whether they hold it: they may overlap.
 const LOOK_BACK: usize = 16;
+/// Of how many functions the variables in locals are kept.
+const MAX_KEPT: usize = 1_000;
 /// What compilers call a namespace without a name.
 const UNNAMED: &str = "_GLOBAL__N_1";
 /// Most scopes around a variable that its name shows.
@@ -50,12 +56,29 @@ impl fmt::Display for Variable {
 /// All variables of one module.
 pub(super) struct Variables {
     debug: Mutex<Debug>,
+    fixed: Fixed,
+    /// Those on the stack.
+    frames: OnceLock<FrameVariables>,
+    /// Those of one function that its locals hold.
+    held: Mutex<HashMap<u64, Arc<[Held]>>>,
+}
+
+/// The variables with a fixed address.
+pub(super) struct Fixed {
     /// In the order of their addresses.
     known: Vec<Known>,
     /// The largest size of one.
     largest: u64,
-    /// Those on the stack.
-    frames: OnceLock<FrameVariables>,
+}
+
+impl Fixed {
+    /// The one that holds all of these bytes.
+    pub(super) fn at(&self, bytes: &Range<u64>) -> Option<&Known> {
+        let after = self.known.partition_point(|variable| variable.start <= bytes.start);
+        let before = self.known[..after].iter().rev().take(LOOK_BACK);
+        let mut near = before.take_while(|variable| bytes.start - variable.start <= self.largest);
+        near.find(|variable| bytes.end - variable.start <= variable.size)
+    }
 }
 
 /// Debug information to read types from.
@@ -67,11 +90,12 @@ struct Debug {
     units: Vec<Unit<MeteredReader>>,
 }
 
-struct Known {
-    start: u64,
-    size: u64,
-    name: String,
-    ty: EntryAt,
+/// A variable with a fixed address.
+pub(super) struct Known {
+    pub(super) start: u64,
+    pub(super) size: u64,
+    pub(super) name: String,
+    pub(super) ty: EntryAt,
 }
 
 impl Variables {
@@ -96,15 +120,13 @@ impl Variables {
         known.dedup_by(|a, b| (a.start, a.size, &a.name) == (b.start, b.size, &b.name));
         let largest = known.iter().map(|variable| variable.size).max().unwrap_or(0);
         let debug = Mutex::new(Debug { supply, limit, dwarf, units });
-        Variables { debug, known, largest, frames: OnceLock::new() }
+        let fixed = Fixed { known, largest };
+        Variables { debug, fixed, frames: OnceLock::new(), held: Mutex::default() }
     }
 
     /// The variable that holds all of these bytes, and the smallest part of it that does.
     pub(super) fn at(&self, bytes: &Range<u64>) -> Option<Variable> {
-        let after = self.known.partition_point(|variable| variable.start <= bytes.start);
-        let before = self.known[..after].iter().rev().take(LOOK_BACK);
-        let near = before.take_while(|variable| bytes.start - variable.start <= self.largest);
-        let variable = near.into_iter().find(|variable| bytes.end - variable.start <= variable.size)?;
+        let variable = self.fixed.at(bytes)?;
         Some(self.part(&variable.name, variable.ty, variable.start..variable.start + variable.size, bytes))
     }
 
@@ -117,7 +139,7 @@ impl Variables {
         let part = types.part(ty, all.end - all.start, &within);
         Variable {
             path: printable(&format!("{name}{}", part.path)),
-            ty: Some(types.name(part.ty)).filter(|name| name != "?").map(|name| printable_name(&name)),
+            ty: type_name(types, part.ty),
             address: all.start + part.start,
             size: part.size,
             offset: within.start - part.start,
@@ -148,16 +170,56 @@ impl Variables {
         Some(self.part(&variable.name, variable.ty, start..start.checked_add(variable.size)?, bytes))
     }
 
+    /// What a store of an instruction at an address of the code, which begins at `code_start` in the module, writes, by its debug
+    /// information alone.
+    pub(super) fn written(
+        &self,
+        code_start: u64,
+        address: u64,
+        origin: &Origin,
+        bytes: &Range<u64>,
+    ) -> Option<Variable> {
+        let frames = self.frames();
+        let debug = self.debug.lock().unwrap_or_else(PoisonError::into_inner);
+        debug.supply.refill(debug.limit);
+        let types = Types { dwarf: &debug.dwarf, units: &debug.units };
+        let frame = frames.function_at(address);
+        let held = frame.map(|frame| self.held_by(types, frame));
+        let held = held.as_deref().unwrap_or_default();
+        let here = Here { types, fixed: &self.fixed, frame, held, address, code_start };
+        let named = here.named(origin, bytes.end - bytes.start)?;
+        Some(Variable {
+            path: printable(&named.path),
+            ty: type_name(types, named.ty),
+            address: bytes.start.checked_sub(named.offset)?,
+            size: named.size,
+            offset: named.offset,
+        })
+    }
+
+    fn held_by(&self, types: Types, frame: &Frame) -> Arc<[Held]> {
+        let mut known = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MAX_KEPT {
+            known.clear();
+        }
+        let found = known.entry(frame.start()).or_insert_with(|| held::of_function(types, frame.entry).into());
+        Arc::clone(found)
+    }
+
     /// The variable with this name, or part of it: its bytes.
     pub(super) fn named(&self, name: &str) -> Option<Range<u64>> {
-        let found = self.known.iter().find(|variable| variable.name == name);
+        let found = self.fixed.known.iter().find(|variable| variable.name == name);
         // A name without its scopes will do.
         let scoped = || {
             let last = |variable: &&Known| variable.name.rsplit("::").next() == Some(name);
-            self.known.iter().find(last)
+            self.fixed.known.iter().find(last)
         };
         found.or_else(scoped).map(|variable| variable.start..variable.start + variable.size)
     }
+}
+
+fn type_name(types: Types, ty: EntryAt) -> Option<String> {
+    Some(types.name(ty)).filter(|name| name != "?").map(|name| printable_name(&name))
 }
 
 /// A walk over the entries of one unit.

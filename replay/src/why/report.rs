@@ -1,6 +1,7 @@
 //! Chains in words and as data.
 
 use super::chain::{Chain, ChainEnd, Evidence, Why};
+use crate::describe::variable_of;
 use crate::error::ReplayError;
 use crate::report::{EventReport, SiteReport};
 use crate::side::Side;
@@ -74,10 +75,17 @@ impl ChainReport {
         let mut steps = Vec::new();
         for link in &chain.links {
             let mut events = [None, None];
+            let mut variable = symbols.variable(link.memory, &link.bytes);
             for (side, timeline) in Side::BOTH.into_iter().zip([&mut *lhs, &mut *rhs]) {
                 if let Some(position) = link.writers[side.index()] {
                     let sites = Arc::clone(timeline.trace().sites());
                     let event = timeline.event(position)?;
+                    let written = event
+                        .written()
+                        .map(|(memory, address, length)| (memory, address..address.saturating_add(length)));
+                    if variable.is_none() && written == Some((link.memory, link.bytes.clone())) {
+                        variable = variable_of(&event, &sites, &symbols);
+                    }
                     events[side.index()] = Some(EventReport::of(position, &event, &sites, &symbols));
                 }
             }
@@ -86,7 +94,7 @@ impl ChainReport {
                 memory: link.memory,
                 address: link.bytes.start,
                 length: link.bytes.end - link.bytes.start,
-                variable: symbols.variable(link.memory, &link.bytes),
+                variable,
                 evidence: link.evidence,
                 loaded_by: link.loaded.map(|load| SiteReport::at(load.func, load.offset, &symbols)),
                 lhs: left,
