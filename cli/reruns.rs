@@ -1,13 +1,13 @@
-//! Calls and events for the viewer and for editors: runs a recording again when they ask, on their thread.
+//! Calls, loads and events for the viewer and for editors: runs a recording again when they ask, on their thread.
 
 use crate::args::TraceArg;
 use crate::files::reader;
 use crate::rerun::Rerun;
 use anyhow::{Context, Result};
-use forkpoint_compare::{CompareError, calls_around, far_step, in_one_line, last_writer, with_windows};
-use forkpoint_replay::{CallSource, CallWindow, EventSource, Side, Timeline};
+use forkpoint_compare::{CompareError, calls_around, far_step, in_one_line, last_writer, loads_before, with_windows};
+use forkpoint_replay::{CallSource, CallWindow, EventSource, LoadSource, Side, Timeline};
 use forkpoint_tracer::{EngineSpec, Program, Request, Sought};
-use forkpoint_traces::{FarStep, MemoryIndex, Position};
+use forkpoint_traces::{FarStep, Loads, MemoryIndex, Position};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +87,20 @@ impl CallSource for Rerunner {
         let to = if step == FarStep::OverBack { from } else { Position(u64::MAX) };
         self.ask(side, to, reached, &|recording, program, request| far_step(recording, program, request, from, step))
             .map_err(|error| in_one_line(error.as_ref()))
+    }
+}
+
+impl LoadSource for Rerunner {
+    fn loads(
+        &self,
+        side: Side,
+        before: Position,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Loads>, String> {
+        self.ask(side, before, reached, &|recording, program, request| {
+            loads_before(recording, program, request, before)
+        })
+        .map_err(|error| in_one_line(error.as_ref()))
     }
 }
 

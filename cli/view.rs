@@ -8,7 +8,7 @@ use crate::view_state::ViewState;
 use crate::{files, last, progress, source_maps};
 use anyhow::{Context, Result};
 use forkpoint_compare::{CompareError, open_recorded};
-use forkpoint_replay::{CallSource, Pack, Side, SourceFiles, SourceMap, Timeline};
+use forkpoint_replay::{CallSource, LoadSource, Pack, Side, SourceFiles, SourceMap, Timeline};
 use forkpoint_tracer::EngineSpec;
 use forkpoint_traces::Position;
 use forkpoint_tui::{Keymap, Opened, ViewScript, Viewer};
@@ -66,7 +66,8 @@ fn show(viewer: Viewer, state: &ViewState, what: Option<&str>) -> Result<()> {
 /// A viewer that can run the recordings in these files again.
 fn running_again(viewer: Viewer, files: [Option<TraceArg>; 2], engines: [Option<EngineSpec>; 2]) -> Viewer {
     let reruns = Arc::new(Rerunner { files, engines });
-    viewer.with_calls(Arc::clone(&reruns) as Arc<dyn CallSource>).with_more_events(reruns)
+    let viewer = viewer.with_calls(Arc::clone(&reruns) as Arc<dyn CallSource>);
+    viewer.with_loads(Arc::clone(&reruns) as Arc<dyn LoadSource>).with_more_events(reruns)
 }
 
 /// The keys of a file, or the user's own, if there are any.

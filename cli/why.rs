@@ -10,7 +10,8 @@ use crate::{progress, source_maps};
 use anyhow::{Error, Result, bail};
 use forkpoint_compare::{CompareError, Doing, Progress, in_one_line, json_line, loads_before};
 use forkpoint_replay::{
-    Alignment, NanBits, Side, Timeline, Why, WhyReport, first_divergence, printable, value_around, why, why_by_loads,
+    Alignment, Found, NanBits, Side, Timeline, Why, WhyReport, first_divergence, printable, value_around,
+    why_by_loads,
 };
 use forkpoint_tracer::Request;
 use forkpoint_traces::{Loads, MemoryIndex, Position};
@@ -21,8 +22,8 @@ pub fn run(args: &WhyArgs) -> Result<Answer> {
     let [mut lhs, mut rhs] = source_maps::with(pair(&args.lhs, args.rhs.as_deref())?, &args.source_map)?;
     let shown = progress::show(false);
     progress::follow("looking for what carried the difference", &mut lhs);
-    let divergence = first_divergence(&mut lhs, &mut rhs, NanBits::default())?.divergence;
-    let alignment = Alignment::new(&lhs, &rhs, divergence.as_ref());
+    let parted = first_divergence(&mut lhs, &mut rhs, NanBits::default())?;
+    let alignment = Alignment::new(&lhs, &rhs, parted.divergence.as_ref());
     let moments = match args.at {
         Some(at) if at.0 > lhs.len() => bail!("--at {at} is past the end: the left trace has {} events", lhs.len()),
         Some(at) => [at, alignment.rhs_beside(at)],
@@ -30,8 +31,8 @@ pub fn run(args: &WhyArgs) -> Result<Answer> {
     };
     let (memory, bytes) = place(args, &mut lhs, moments[0])?;
     let answer = match args.loads {
-        false => why(&mut lhs, &mut rhs, memory, bytes.clone(), moments)?,
-        true => by_loads(args, [&mut lhs, &mut rhs], memory, bytes.clone(), moments)?,
+        false => why_by_loads(&mut lhs, &mut rhs, &parted, memory, bytes.clone(), moments, &mut |_, _, _| None)?,
+        true => by_loads(args, [&mut lhs, &mut rhs], &parted, memory, bytes.clone(), moments)?,
     };
     let report = answer.map(|answer| WhyReport::new(&answer, &mut lhs, &mut rhs)).transpose()?;
     drop(shown);
@@ -54,6 +55,7 @@ pub fn run(args: &WhyArgs) -> Result<Answer> {
 fn by_loads(
     args: &WhyArgs,
     [lhs, rhs]: [&mut Timeline; 2],
+    parted: &Found,
     memory: MemoryIndex,
     bytes: Range<u64>,
     moments: [Position; 2],
@@ -69,7 +71,7 @@ fn by_loads(
         .ok()
         .filter(|_| failed.is_none())
     };
-    let answer = why_by_loads(lhs, rhs, memory, bytes, moments, &mut ask)?;
+    let answer = why_by_loads(lhs, rhs, parted, memory, bytes, moments, &mut ask)?;
     failed.map_or(Ok(answer), Err)
 }
 

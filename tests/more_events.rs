@@ -84,3 +84,20 @@ fn another_run_that_is_not_the_same_tells_nothing() {
     let screen = view(folder.path(), &["divergence", "record"], &traces).stdout;
     assert!(screen.contains("no events are left out here"), "{screen}");
 }
+
+#[test]
+fn searches_say_which_events_they_did_not_look_at() {
+    let folder = folder_with(&[("m.wat", MODULE)]);
+    compare(folder.path(), "window");
+    let traces = ["window/lhs.fpt", "window/rhs.fpt", "--size", "200x30"];
+    for commands in [
+        &["first", "search op == v128.store"][..],
+        &["first", "search op == v128.load"],
+        &["divergence", "search i32.store8", "previous"],
+        &["first", "appearance \"nowhere\""],
+    ] {
+        let screen = view(folder.path(), commands, &traces).stdout;
+        assert!(screen.contains("not looked at: #"), "{commands:?}: {screen}");
+        assert!(screen.contains("R on their row, or going to one of them, runs it again"), "{commands:?}: {screen}");
+    }
+}

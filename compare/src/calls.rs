@@ -21,6 +21,7 @@ pub fn calls_around(
     request: &Request,
     around: Position,
 ) -> Result<CallWindow, CompareError> {
+    refuse_several_stacks(program)?;
     let recorded = run(recording, program, request, stack(recording, around, None))?;
     let told = recorded.stack.unwrap_or_default();
     if recorded.outcome == Outcome::Interrupted && told.whole {
@@ -46,6 +47,7 @@ pub fn far_step(
     from: Position,
     step: FarStep,
 ) -> Result<Option<Position>, CompareError> {
+    refuse_several_stacks(program)?;
     let recorded = run(recording, program, request, stack(recording, from, Some(step)))?;
     if recorded.outcome == Outcome::Interrupted && recorded.step.is_none() {
         return Err(CompareError::Interrupted { engine: request.engine.to_string() });
@@ -59,6 +61,13 @@ pub fn far_step(
 
 fn none<T>(why: &str) -> Result<T, CompareError> {
     Err(CompareError::NoCalls { why: why.to_string() })
+}
+
+fn refuse_several_stacks(program: &Program) -> Result<(), CompareError> {
+    if program.switches_stacks() {
+        return none("its module switches stacks, so what is active is more than one stack");
+    }
+    Ok(())
 }
 
 /// Asks for the calls around an event, or for where a step from it leads.
@@ -81,9 +90,6 @@ pub(crate) fn run(
     }
     if program.invalid().is_some() {
         return none("its module is not valid, so nothing runs");
-    }
-    if program.switches_stacks() {
-        return none("its module switches stacks, so what is active is more than one stack");
     }
     if request.engine.needs_reference() {
         return none("this engine can only be asked for events, one question a run");

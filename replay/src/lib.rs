@@ -106,6 +106,6 @@ pub use typed::{Number, NumberType, TypedValue, decimal};
 pub use verdict::Verdict;
 pub use verify::{Fault, Verified, verify, verify_with};
 pub use why::{
-    Chain, ChainEnd, ChainLink, ChainReport, ChainStep, Evidence, LoadPlace, LoadsOf, Why, WhyReport, value_around,
-    why, why_by_loads,
+    Chain, ChainEnd, ChainLink, ChainReport, ChainStep, Evidence, LoadPlace, LoadSource, LoadsOf, Why, WhyReport,
+    value_around, why, why_by_loads,
 };

@@ -20,7 +20,7 @@ use crate::timeline::Timeline;
 pub use chain::{Chain, ChainEnd, ChainLink, Evidence, LoadPlace, Why};
 use forkpoint_traces::{Event, HostEvent, MemoryIndex, Position, TraceError};
 use loaded::KnownLoads;
-pub use loaded::LoadsOf;
+pub use loaded::{LoadSource, LoadsOf};
 pub use report::{ChainReport, ChainStep, WhyReport};
 use sources::Source;
 use std::cmp::Reverse;
@@ -87,23 +87,25 @@ pub fn why(
     bytes: Range<u64>,
     moments: [Position; 2],
 ) -> Result<Option<Why>, ReplayError> {
-    why_by_loads(lhs, rhs, memory, bytes, moments, &mut |_, _, _| None)
+    let parted = first_divergence(lhs, rhs, NanBits::default())?;
+    why_by_loads(lhs, rhs, &parted, memory, bytes, moments, &mut |_, _, _| None)
 }
 
-/// The same, with what `loads` tells.
+/// The same, with what `loads` tells. `parted` is where the runs part, NaNs counted: what [`first_divergence`] finds.
 ///
 /// # Errors
 /// Those of [`why`].
 pub fn why_by_loads<'a>(
     lhs: &'a mut Timeline,
     rhs: &'a mut Timeline,
+    parted: &Found,
     memory: MemoryIndex,
     bytes: Range<u64>,
     moments: [Position; 2],
     loads: &'a mut LoadsOf<'a>,
 ) -> Result<Option<Why>, ReplayError> {
-    let Found { divergence, nan, .. } = first_divergence(lhs, rhs, NanBits::default())?;
-    let first = [divergence.map(|divergence| divergence.position), nan.map(|nan| nan.first)];
+    let Found { divergence, nan, .. } = parted;
+    let first = [divergence.as_ref().map(|divergence| divergence.position), nan.as_ref().map(|nan| nan.first)];
     let first = first.into_iter().flatten().min();
     lhs.seek(moments[0])?;
     rhs.seek(moments[1])?;

@@ -1,6 +1,6 @@
 //! Why bytes differ, by what a rerun tells of loads.
 
-use forkpoint_replay::{ChainEnd, Evidence, ReplayError, Timeline, why, why_by_loads};
+use forkpoint_replay::{ChainEnd, Evidence, NanBits, ReplayError, Timeline, first_divergence, why, why_by_loads};
 use forkpoint_traces::{CodeOffset, FuncIndex, Load, Loads, MemoryIndex, Position};
 use std::ops::Range;
 use std::path::Path;
@@ -26,9 +26,10 @@ fn load(address: u64, value: u64, before: Position) -> Loads {
 #[test]
 fn loads_that_agree_end_a_way() -> Result<(), ReplayError> {
     let ([mut lhs, mut rhs], bytes, ends) = samples()?;
+    let parted = first_divergence(&mut lhs, &mut rhs, NanBits::default())?;
     let mut loads = |_: &mut Timeline, _, at| Some(load(bytes.start, 5, at));
-    let answer =
-        why_by_loads(&mut lhs, &mut rhs, MemoryIndex(0), bytes.clone(), ends, &mut loads)?.expect("they differ");
+    let answer = why_by_loads(&mut lhs, &mut rhs, &parted, MemoryIndex(0), bytes.clone(), ends, &mut loads)?
+        .expect("they differ");
     assert_eq!(answer.chains[0].end, ChainEnd::EqualLoads);
     Ok(())
 }
@@ -36,11 +37,12 @@ fn loads_that_agree_end_a_way() -> Result<(), ReplayError> {
 #[test]
 fn a_load_of_equal_memory_that_gives_two_values_is_wrong() -> Result<(), ReplayError> {
     let ([mut lhs, mut rhs], bytes, ends) = samples()?;
+    let parted = first_divergence(&mut lhs, &mut rhs, NanBits::default())?;
     // Nothing is ever written there.
     let mut loads =
         |_: &mut Timeline, side: forkpoint_replay::Side, at| Some(load(4096, 5 + side.index() as u64, at));
-    let answer =
-        why_by_loads(&mut lhs, &mut rhs, MemoryIndex(0), bytes.clone(), ends, &mut loads)?.expect("they differ");
+    let answer = why_by_loads(&mut lhs, &mut rhs, &parted, MemoryIndex(0), bytes.clone(), ends, &mut loads)?
+        .expect("they differ");
     let chain = &answer.chains[0];
     assert_eq!(chain.end, ChainEnd::WrongLoad);
     let last = chain.links.last().expect("links");
@@ -51,8 +53,9 @@ fn a_load_of_equal_memory_that_gives_two_values_is_wrong() -> Result<(), ReplayE
 #[test]
 fn without_loads_the_traces_are_asked() -> Result<(), ReplayError> {
     let ([mut lhs, mut rhs], bytes, ends) = samples()?;
+    let parted = first_divergence(&mut lhs, &mut rhs, NanBits::default())?;
     let plain = why(&mut lhs, &mut rhs, MemoryIndex(0), bytes.clone(), ends)?;
-    let answer = why_by_loads(&mut lhs, &mut rhs, MemoryIndex(0), bytes, ends, &mut |_, _, _| None)?;
+    let answer = why_by_loads(&mut lhs, &mut rhs, &parted, MemoryIndex(0), bytes, ends, &mut |_, _, _| None)?;
     assert_eq!(answer, plain);
     Ok(())
 }

@@ -135,6 +135,8 @@ pub(crate) enum Action {
     Memory(Direction),
     /// Shows or hides a list.
     Panel(PanelKind),
+    /// Why the value under the cursor differs, by what both runs loaded.
+    WhyByLoads,
     /// Moves the cursor of the list by a line.
     Line(Direction),
     /// Goes where the line under the cursor leads.

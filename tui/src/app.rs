@@ -8,7 +8,7 @@
 //! screenful of what was read, whatever the length of the trace.
 
 use crate::action::Awaited;
-use crate::calls::Calls;
+use crate::calls::{Calls, LoadService};
 use crate::errand::Errand;
 use crate::focus::{Focus, Pane};
 use crate::headway::Headway;
@@ -37,6 +37,8 @@ pub(crate) struct App {
     pub(crate) first_outline: Option<Arc<dyn Outline>>,
     /// Who tells what the traces leave out.
     pub(crate) more_events: Option<EventService>,
+    /// What tells of loads, by running the recordings again.
+    pub(crate) loads: Option<LoadService>,
     /// `None` while an errand has them.
     pub(crate) traces: Option<Box<dyn Traces>>,
     /// The errand that follows from the one before.
@@ -124,6 +126,7 @@ impl App {
             outline,
             first_outline: None,
             more_events: None,
+            loads: None,
             traces: Some(traces),
             due: None,
             headway,

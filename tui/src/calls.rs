@@ -1,6 +1,6 @@
-//! Who tells the viewer of calls.
+//! Who tells the viewer of calls and of loads.
 
-use forkpoint_replay::{CallSource, KnownCalls};
+use forkpoint_replay::{CallSource, KnownCalls, LoadSource};
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +20,22 @@ impl fmt::Debug for CallService {
 
 impl PartialEq for CallService {
     fn eq(&self, other: &CallService) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A source of loads that an errand can carry.
+#[derive(Clone)]
+pub(crate) struct LoadService(pub(crate) Arc<dyn LoadSource>);
+
+impl fmt::Debug for LoadService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LoadService")
+    }
+}
+
+impl PartialEq for LoadService {
+    fn eq(&self, other: &LoadService) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }

@@ -4,7 +4,7 @@
 mod recording;
 
 use crate::action::CallMove;
-use crate::calls::{CallService, NO_EVENT_AFTER, NO_EVENT_BEFORE};
+use crate::calls::{CallService, LoadService, NO_EVENT_AFTER, NO_EVENT_BEFORE};
 use crate::headway::Headway;
 use crate::listing;
 use crate::more_events::{EventService, NewOutline};
@@ -33,6 +33,8 @@ pub(crate) enum Aim {
     Appearance(Vec<u8>),
     /// The lines of a list.
     List(PanelKind),
+    /// Why the value under the cursor differs, by what both runs loaded.
+    WhyByLoads(LoadService),
     /// The picture of the whole run: the side with the focus, and the memory on screen.
     Picture,
     /// The calls around the event under the cursor, and a step by them.
@@ -101,10 +103,12 @@ impl Errand {
             Aim::Calls(service, _) => Ok(self.calls(outline, service, headway)),
             Aim::FarStep(service, step) => Ok(self.far_step(outline, service, *step, headway)),
             Aim::Record(position) => Ok(self.record(outline, traces, *position, headway)),
+            Aim::WhyByLoads(service) => listing::why_by_loads(self, service, outline, traces, headway),
             _ => self
                 .search(outline, traces)
                 .or_else(|error| self.writer_left_out(&error, outline, traces, headway).ok_or(error)),
         };
+        let ending = ending.or_else(|error| self.needs_left_out(&error).ok_or(error));
         ending.unwrap_or_else(|error| Ending::Failed(printable(&error.to_string())))
     }
 
@@ -132,6 +136,10 @@ impl Errand {
                     Position(outline.info(self.side).events),
                     true,
                 );
+            }
+            Aim::WhyByLoads(_) => {
+                let what = format!("why {:#x} differs", self.address);
+                return headway.begin(what, Position(outline.info(self.side).events), true);
             }
             Aim::Picture => {
                 let what = format!("timeline of {}{}", outline.memory_name(self.memory), of_side(outline, self.side));
@@ -281,7 +289,7 @@ impl Errand {
                 let picture = traces.picture(self.side, self.memory)?;
                 return Ok(Ending::Pictured(Box::new(picture)));
             }
-            Aim::Calls(..) | Aim::FarStep(..) | Aim::Record(_) | Aim::Travel => None,
+            Aim::Calls(..) | Aim::FarStep(..) | Aim::Record(_) | Aim::WhyByLoads(_) | Aim::Travel => None,
         };
         Ok(row.map_or(Ending::Nothing, Ending::Found))
     }
@@ -316,7 +324,7 @@ impl Errand {
     }
 
     /// Where a search starts, so that it never finds the event under the cursor.
-    fn edge(&self, outline: &dyn Outline, direction: Direction) -> Position {
+    pub(crate) fn edge(&self, outline: &dyn Outline, direction: Direction) -> Position {
         match (direction, outline.row(self.row).of(self.side)) {
             // A row of events that are left out stands for all of them.
             (Direction::Backward, Some(here)) if !outline.is_left_out(self.row) => here,
@@ -349,7 +357,7 @@ impl Errand {
             Aim::Watch(_, Direction::Forward) => format!("no later event{side} that a watch stops at"),
             Aim::Watch(_, Direction::Backward) => format!("no earlier event{side} that a watch stops at"),
             Aim::Appearance(_) => format!("these bytes never stand in memory{side}"),
-            Aim::List(_) => "the bytes at the cursor are equal on both sides".to_string(),
+            Aim::List(_) | Aim::WhyByLoads(_) => "the bytes at the cursor are equal on both sides".to_string(),
             Aim::Search(Query::Text(text), Direction::Forward) => format!("no later `{text}`{side}: N looks back"),
             Aim::Search(Query::Text(text), Direction::Backward) => format!("no earlier `{text}`{side}: n looks on"),
             Aim::Search(Query::Address(address), direction) => never(*address, *direction),
@@ -365,6 +373,6 @@ impl Errand {
 }
 
 /// Which side, if there are two.
-fn of_side(outline: &dyn Outline, side: Side) -> String {
+pub(crate) fn of_side(outline: &dyn Outline, side: Side) -> String {
     if outline.is_pair() { format!(" of {}", side.word()) } else { String::new() }
 }

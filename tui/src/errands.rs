@@ -40,6 +40,7 @@ impl App {
 
     /// Takes the traces back, and goes where the errand leads.
     pub(crate) fn finish(&mut self, errand: &Errand, traces: Box<dyn Traces>, ending: Ending) {
+        let passed_over = errand.passed_over(&*self.outline, &*traces, &ending);
         self.traces = Some(traces);
         self.headway.end();
         let key = (errand.side, errand.memory);
@@ -47,23 +48,35 @@ impl App {
             self.unpictured = Some(key);
         }
         match ending {
-            Ending::Found(row) => self.jump_to(row),
+            Ending::Found(row) => {
+                self.jump_to(row);
+                if let Some(passed_over) = passed_over {
+                    self.message = Some(passed_over);
+                }
+            }
             Ending::Appeared(row, memory, address) => {
                 self.jump_to(row);
                 self.follow = false;
                 self.memory = memory;
                 self.address = address;
             }
+            Ending::Listed(panel) if matches!(errand.aim, Aim::List(_)) => self.open_list(*panel),
             Ending::Listed(panel) => self.open_panel(*panel),
             Ending::Unknown(why) => {
                 self.refuse_calls(errand, &why);
                 self.message = Some(printable(&why));
             }
-            Ending::Nothing => self.message = Some(errand.nothing_found(&*self.outline)),
+            Ending::Nothing => {
+                let nothing = errand.nothing_found(&*self.outline);
+                self.message =
+                    Some(passed_over.map_or(nothing.clone(), |passed_over| format!("{nothing}; {passed_over}")));
+            }
             Ending::Pictured(picture) => self.keep_picture(key, *picture),
             Ending::Called(window) => self.take_calls(errand, *window),
             Ending::Recorded(NewOutline(outline), position) => self.take_outline(outline, errand.side, position),
-            Ending::Stopped if matches!(errand.aim, Aim::Calls(..) | Aim::FarStep(..) | Aim::Record(_)) => {
+            Ending::Stopped
+                if matches!(errand.aim, Aim::Calls(..) | Aim::FarStep(..) | Aim::Record(_) | Aim::WhyByLoads(_)) =>
+            {
                 self.message = Some("stopped".to_string())
             }
             Ending::Stopped if errand.aim == Aim::Picture => self.message = Some("timeline stopped".to_string()),

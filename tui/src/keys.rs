@@ -177,6 +177,7 @@ pub(crate) const BINDINGS: &[Binding] = &[
     bind("timeline", &[char('o')], Action::Timeline, "", "show or hide the timeline, the whole run on a few lines"),
     bind("all-divergences", &[char('D')], Action::Panel(PanelKind::Divergences), "", "list all stretches where the runs differ"),
     bind("why", &[char('y')], Action::Panel(PanelKind::Why), "", "why the value under the cursor differs"),
+    bind("why-by-loads", &[char('O')], Action::WhyByLoads, "", "the same by what both runs load, when run again"),
     bind("source", &[char('S')], Action::Panel(PanelKind::Source), "", "show or hide the source of the event"),
     bind("host-calls", &[char('H')], Action::Panel(PanelKind::HostCalls), "", "list the calls of the host"),
     bind("calls", &[char('K')], Action::Panel(PanelKind::Calls), "", "call stack at the event, and calls around it"),

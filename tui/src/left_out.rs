@@ -1,11 +1,12 @@
 //! Events that the traces leave out: asking for them, and the same place among more rows.
 
 use crate::app::App;
-use crate::errand::{Aim, Errand};
+use crate::errand::{Aim, Ending, Errand};
 use crate::more_events::NO_RERUNS;
-use crate::traces::Outline;
-use forkpoint_replay::Side;
-use forkpoint_traces::Position;
+use crate::traces::{Direction, Outline, Query, Traces};
+use forkpoint_replay::{ReplayError, Side};
+use forkpoint_traces::{Position, TraceError};
+use std::ops::Range;
 use std::sync::Arc;
 
 impl App {
@@ -51,6 +52,44 @@ impl App {
     pub(crate) fn first_row(&self, row: u64) -> u64 {
         self.first_outline.as_ref().map_or(row, |first| same_row(&*self.outline, &**first, row))
     }
+}
+
+impl Errand {
+    /// Which way a search through events goes; `None` for what does not look at every event.
+    fn looks(&self) -> Option<Direction> {
+        match &self.aim {
+            Aim::Search(Query::Text(_) | Query::Filter(_), direction)
+            | Aim::Watch(_, direction)
+            | Aim::Alike(_, direction) => Some(*direction),
+            _ => None,
+        }
+    }
+
+    /// What was passed over on the way to where a search has ended, as the trace leaves it out.
+    pub(crate) fn passed_over(&self, outline: &dyn Outline, traces: &dyn Traces, ending: &Ending) -> Option<String> {
+        let direction = self.looks()?;
+        let end = match (ending, direction) {
+            (Ending::Found(row), _) => outline.row(*row).of(self.side)?,
+            (Ending::Nothing, Direction::Forward) => Position(outline.info(self.side).events),
+            (Ending::Nothing, Direction::Backward) => Position(0),
+            _ => return None,
+        };
+        let from = self.edge(outline, direction);
+        let stretch = if from <= end { from..end } else { end..from };
+        Some(not_looked_at(&traces.left_out(self.side, stretch)?, self.source.is_some()))
+    }
+
+    /// Says what to do about an answer that needs events that the trace leaves out.
+    pub(crate) fn needs_left_out(&self, error: &ReplayError) -> Option<Ending> {
+        let ReplayError::Trace(TraceError::LeftOut { gap, .. }) = error else { return None };
+        Some(Ending::Unknown(not_looked_at(gap, self.source.is_some())))
+    }
+}
+
+fn not_looked_at(gap: &Range<Position>, can_run: bool) -> String {
+    let last = Position(gap.end.0.saturating_sub(1));
+    let what = format!("not looked at: {} to {last}, which the trace leaves out", gap.start);
+    if can_run { format!("{what}; R on their row, or going to one of them, runs it again") } else { what }
 }
 
 /// The row of the same events in another outline of the same runs.

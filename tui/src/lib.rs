@@ -175,6 +175,13 @@ impl Viewer {
         self
     }
 
+    /// The same with something that can tell what the runs loaded, by running the recordings again.
+    #[must_use]
+    pub fn with_loads(mut self, source: Arc<dyn forkpoint_replay::LoadSource>) -> Viewer {
+        self.0.loads = Some(calls::LoadService(source));
+        self
+    }
+
     /// The same with something that can tell which events a trace leaves out, by running a recording again.
     #[must_use]
     pub fn with_more_events(mut self, source: Arc<dyn forkpoint_replay::EventSource>) -> Viewer {

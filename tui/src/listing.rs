@@ -1,9 +1,12 @@
 //! The lines of lists that have to be read: divergences, host calls, and why bytes differ.
 
-use crate::errand::{Ending, Errand};
+use crate::calls::LoadService;
+use crate::errand::{Ending, Errand, of_side};
+use crate::headway::Headway;
 use crate::panel::{Panel, PanelKind, PanelLine};
 use crate::traces::{Outline, Traces, moment};
-use forkpoint_replay::{ReplayError, Side, WhyReport};
+use forkpoint_replay::{ChainEnd, ReplayError, Side, WhyReport};
+use forkpoint_traces::{Loads, Position};
 
 /// Most stretches that are listed.
 const MOST_STRETCHES: usize = 1000;
@@ -23,10 +26,9 @@ pub(crate) fn list(
         PanelKind::HostCalls => host_calls(errand, outline, traces)?,
         PanelKind::Why => {
             let moments = Side::BOTH.map(|side| moment(outline, side, errand.row));
-            let Some(report) = traces.why(errand.side, errand.memory, errand.address, moments)? else {
-                return Ok(Ending::Nothing);
-            };
-            (format!("{} @{:#x}", outline.memory_name(errand.memory), errand.address), why(&report, outline))
+            let what = (errand.side, errand.memory, errand.address);
+            let Some(report) = traces.why(what, moments, &mut |_, _| None)? else { return Ok(Ending::Nothing) };
+            (about(errand, outline), why(errand, &report, outline))
         }
         PanelKind::Marks | PanelKind::Watches | PanelKind::Source | PanelKind::Calls => (String::new(), Vec::new()),
     };
@@ -37,6 +39,51 @@ pub(crate) fn list(
         panel.cursor = 0;
     }
     Ok(Ending::Listed(Box::new(panel)))
+}
+
+/// Why the value under the cursor differs, by what both runs loaded: they are run again for it. Where that is not known, the list goes
+/// by what the traces hold, and says so.
+pub(crate) fn why_by_loads(
+    errand: &Errand,
+    service: &LoadService,
+    outline: &dyn Outline,
+    traces: &mut dyn Traces,
+    headway: &Headway,
+) -> Result<Ending, ReplayError> {
+    let (mut stopped, mut notes) = (false, Vec::new());
+    let moments = Side::BOTH.map(|side| moment(outline, side, errand.row));
+    let mut loads = |side: Side, before: Position| -> Option<Loads> {
+        if stopped {
+            return None;
+        }
+        let what = format!("loads before {before}{}, by running it again", of_side(outline, side));
+        headway.begin(what, before, true);
+        let told = service.0.loads(side, before, &|reached| headway.at(reached));
+        errand.announce(outline, headway);
+        match told {
+            Ok(Some(loads)) => return Some(loads),
+            Ok(None) => stopped = true,
+            Err(why) => notes.push(PanelLine::new(None, &format!("{side}: {why}"))),
+        }
+        None
+    };
+    let what = (errand.side, errand.memory, errand.address);
+    let report = match traces.why(what, moments, &mut loads) {
+        Err(ReplayError::Cancelled) => return Ok(Ending::Stopped),
+        _ if stopped => return Ok(Ending::Stopped),
+        report => report?,
+    };
+    let Some(report) = report else { return Ok(Ending::Nothing) };
+    let known = notes.is_empty();
+    notes.extend(why(errand, &report, outline));
+    let by = if known { ", by what was loaded" } else { ", by stores alone" };
+    let about = format!("{}{by}", about(errand, outline));
+    Ok(Ending::Listed(Box::new(Panel::new(PanelKind::Why, about, notes))))
+}
+
+/// The place that is asked about.
+fn about(errand: &Errand, outline: &dyn Outline) -> String {
+    format!("{} @{:#x}", outline.memory_name(errand.memory), errand.address)
 }
 
 fn divergences(
@@ -78,7 +125,7 @@ fn host_calls(
     Ok((format!("{word}{more}"), calls.into_iter().map(line).collect()))
 }
 
-fn why(report: &WhyReport, outline: &dyn Outline) -> Vec<PanelLine> {
+fn why(errand: &Errand, report: &WhyReport, outline: &dyn Outline) -> Vec<PanelLine> {
     let mut lines = Vec::new();
     for (number, chain) in (1..).zip(&report.chains) {
         if report.chains.len() > 1 {
@@ -93,6 +140,10 @@ fn why(report: &WhyReport, outline: &dyn Outline) -> Vec<PanelLine> {
             }
         }
         lines.push(PanelLine::new(None, &chain.meaning));
+        if chain.end == ChainEnd::LeftOut && errand.source.is_some() {
+            let place = chain.steps.last().map_or(String::new(), |step| format!("@{:x}, then ", step.address));
+            lines.push(PanelLine::new(None, &format!("{place}w runs it again for the writer")));
+        }
     }
     if report.cut_short {
         lines.push(PanelLine::new(None, "there were more links than are looked at"));

@@ -6,9 +6,9 @@ use crate::focus::{Focus, Pane};
 use crate::in_view::{BytesInView, InView};
 use crate::layout::{Areas, inside};
 use crate::screen::{ListRow, RowMark};
-use crate::traces::{Code, CodePlace, EventLine, Outline, moment, sides};
+use crate::traces::{Code, CodePlace, EventLine, moment, sides};
 use forkpoint_replay::{ReplayError, Side, printable};
-use forkpoint_traces::CodeOffset;
+use forkpoint_traces::{CodeOffset, Position};
 use ratatui::layout::Rect;
 
 impl App {
@@ -63,16 +63,31 @@ impl App {
     }
 
     fn read_events(&mut self) -> Result<[Option<EventLine>; 2], ReplayError> {
-        let mut events = [None, None];
-        let Some(traces) = &mut self.traces else { return Ok(events) };
+        let mut read = [None, None];
+        let Some(traces) = &mut self.traces else { return Ok([None, None]) };
         let pair = self.outline.row(self.row);
         for side in sides(&*self.outline) {
             if let Some(position) = pair.of(side) {
                 let event = traces.event(side, position)?;
-                events[side.index()] = Some(named(&*self.outline, side, event));
+                read[side.index()] = Some((position, event));
             }
         }
-        Ok(events)
+        let [lhs, rhs] = read;
+        let named = |side, found: Option<(Position, EventLine)>| found.map(|(at, event)| self.named(side, at, event));
+        Ok([named(Side::Lhs, lhs), named(Side::Rhs, rhs)])
+    }
+
+    /// An event with the variable that it writes: one with a fixed address, then one on the stack where calls are known, then what
+    /// the instruction alone tells.
+    fn named(&self, side: Side, at: Position, event: EventLine) -> EventLine {
+        let Some((memory, address, length)) = event.written else { return event };
+        let bytes = address..address.saturating_add(length);
+        let fixed = self.outline.variable(side, memory, bytes.clone()).map(|variable| variable.to_string());
+        let variable = fixed.or_else(|| self.stack_variable(side, at, &event)).or_else(|| {
+            let variable = self.outline.written(side, event.place?, memory, bytes)?;
+            Some(variable.to_string())
+        });
+        EventLine { variable, ..event }
     }
 
     /// Moves memory to its state after the row under the cursor. If it is far, an errand has tried that, and failed.
@@ -121,7 +136,7 @@ impl App {
         };
         let pair = self.outline.row(row);
         let event = match pair.of(side) {
-            Some(position) => Some((position, named(&*self.outline, side, traces.event(side, position)?))),
+            Some(position) => Some((position, traces.event(side, position)?)),
             None => None,
         };
         let parting = self.outline.parting().map(|parting| (parting.row, parting.resync));
@@ -142,6 +157,7 @@ impl App {
             _ if self.outline.are_builds() && !traces.is_equal(row)? => RowMark::Mismatch,
             _ => RowMark::None,
         };
+        let event = event.map(|(at, event)| (at, self.named(side, at, event)));
         Ok(ListRow { selected, mark, letter, event })
     }
 
@@ -195,14 +211,6 @@ impl App {
             self.scroll = code_top(code, site, height, self.scroll) as i64 - at_site as i64;
         }
     }
-}
-
-/// An event with the variable that it writes.
-fn named(outline: &dyn Outline, side: Side, event: EventLine) -> EventLine {
-    let variable = event.written.and_then(|(memory, address, length)| {
-        outline.variable(side, memory, address..address.saturating_add(length))
-    });
-    EventLine { variable: variable.map(|variable| variable.to_string()), ..event }
 }
 
 /// The first line of code on screen: with the site in the middle, or scrolled away from it within the lines.

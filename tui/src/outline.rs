@@ -49,6 +49,7 @@ impl TraceOutline {
             for (symbols, site) in symbols.iter().zip(sites) {
                 symbols.source(site);
                 symbols.variable(MemoryIndex(0), &(0..1));
+                symbols.frame_bases();
             }
             lines.store(true, Ordering::Release);
         };
@@ -150,6 +151,10 @@ impl Outline for TraceOutline {
 
     fn variable(&self, side: Side, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable> {
         if self.is_loading() { None } else { self.symbols[side.index()].variable(memory, &bytes) }
+    }
+
+    fn written(&self, side: Side, place: CodePlace, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable> {
+        if self.is_loading() { None } else { self.symbols[side.index()].written(place.offset, memory, &bytes) }
     }
 
     fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)> {

@@ -42,13 +42,20 @@ impl PanelKind {
 pub(crate) struct PanelLine {
     /// Where it leads, if anywhere.
     pub(crate) row: Option<u64>,
+    /// Whether choosing it asks for more, by running the recordings again.
+    pub(crate) asks: bool,
     pub(crate) text: String,
 }
 
 impl PanelLine {
     /// A line, made safe to print.
     pub(crate) fn new(row: Option<u64>, text: &str) -> PanelLine {
-        PanelLine { row, text: printable(text) }
+        PanelLine { row, asks: false, text: printable(text) }
+    }
+
+    /// A line that asks for more.
+    pub(crate) fn asking(text: &str) -> PanelLine {
+        PanelLine { row: None, asks: true, text: printable(text) }
     }
 }
 

@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::errand::{Aim, Errand};
 use crate::focus::{Focus, Pane};
 use crate::layout::inside;
+use crate::more_events::NO_RERUNS;
 use crate::panel::{Panel, PanelKind, PanelLine};
 use crate::traces::Direction;
 
@@ -37,6 +38,29 @@ impl App {
         }
     }
 
+    /// An errand for why the value under the cursor differs, by what both runs loaded.
+    pub(crate) fn why_by_loads(&mut self) -> Option<Errand> {
+        if !self.outline.is_pair() || self.outline.are_builds() {
+            // Says why not.
+            return self.toggle_panel(PanelKind::Why);
+        }
+        match self.loads.clone() {
+            Some(service) => Some(self.errand(Aim::WhyByLoads(service))),
+            None => {
+                self.message = Some(NO_RERUNS.to_string());
+                None
+            }
+        }
+    }
+
+    /// Shows the list of why a value differs by what was stored, and offers to ask for what was loaded.
+    pub(crate) fn open_list(&mut self, mut panel: Panel) {
+        if panel.kind == PanelKind::Why && self.loads.is_some() {
+            panel.lines.push(PanelLine::asking("by stores alone; Enter here runs both again for what they loaded"));
+        }
+        self.open_panel(panel);
+    }
+
     /// Shows a list and focuses it.
     pub(crate) fn open_panel(&mut self, panel: Panel) {
         // Code is read along with the events, a list is walked through.
@@ -67,8 +91,10 @@ impl App {
     /// Goes to the event of the line under the cursor. Calls that are not known are asked for.
     pub(crate) fn choose(&mut self) -> Option<Errand> {
         let row = self.panel.as_ref().and_then(|panel| panel.lines.get(panel.cursor)?.row);
+        let asks = self.panel.as_ref().and_then(|panel| panel.lines.get(panel.cursor)).is_some_and(|line| line.asks);
         match row {
             Some(row) => self.jump_to(row),
+            None if asks => return self.why_by_loads(),
             None if self.panel.as_ref().is_some_and(|panel| panel.kind == PanelKind::Calls) => {
                 if self.window_here().is_none() {
                     return self.ask_for_calls(None);

@@ -7,12 +7,13 @@ use crate::picture::{COLUMNS, Picture, ROWS};
 use crate::traces::{Code, CodeLine, CodePlace, Direction, EventLine, Info, Like, Outline, Parting, Reached, Traces};
 use crate::{Opened, TuiError};
 use forkpoint_replay::{
-    Alignment, Appearance, BoundFilter, Differing, Divergence, EventFilter, EventSource, Heat, NanBits, ReplayError,
-    Side, Symbols, Timeline, TypedValue, WhyReport, align_builds, are_builds, describe, describe_without_value,
-    disassemble, first_divergence, place_of, printable, value_around, why, written_pages_of,
+    Alignment, Appearance, BoundFilter, Differing, EventFilter, EventSource, Found, Heat, NanBits, ReplayError, Side,
+    Symbols, Timeline, TypedValue, WhyReport, align_builds, are_builds, describe, describe_without_value,
+    disassemble, first_divergence, place_of, printable, value_around, why_by_loads, written_pages_of,
 };
-use forkpoint_traces::{CodeOffset, Event, FuncIndex, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
+use forkpoint_traces::{CodeOffset, Event, FuncIndex, Loads, MemoryIndex, Position, RawEvent, SiteId, SiteTable};
 use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Number of functions whose code is kept.
@@ -23,7 +24,7 @@ pub(crate) struct Timelines {
     sides: Vec<Timeline>,
     alignment: Alignment,
     /// Where two runs of one module part.
-    divergence: Option<Divergence>,
+    parted: Found,
     outline: Arc<TraceOutline>,
     progress: Option<Arc<Reached>>,
     /// Of each side's module.
@@ -39,12 +40,12 @@ impl Timelines {
         let mut infos = [info(&lhs.name, &lhs.timeline), Info::default()];
         let mut sides = vec![lhs.timeline];
         let mut alignment = Alignment::single(&sides[0]);
-        let (mut parting, mut divergence) = (None, None);
+        let (mut parting, mut parted) = (None, Found::default());
         if let Some(rhs) = rhs {
             infos[1] = info(&rhs.name, &rhs.timeline);
             sides.push(rhs.timeline);
             if let [lhs, rhs] = sides.as_mut_slice() {
-                (alignment, parting, divergence) = aligned(lhs, rhs)?;
+                (alignment, parting, parted) = aligned(lhs, rhs)?;
             }
         }
         let symbols_of = |timeline: &Timeline| Arc::clone(timeline.symbols());
@@ -58,7 +59,7 @@ impl Timelines {
         let outline = Arc::new(outline);
         let shared = Arc::clone(&outline);
         let (sites, code, progress) = (site_tables, HashMap::new(), None);
-        Ok((shared, Timelines { sides, alignment, divergence, outline, progress, symbols, sites, code }))
+        Ok((shared, Timelines { sides, alignment, parted, outline, progress, symbols, sites, code }))
     }
 
     fn kept(&mut self, key: (FuncIndex, Side, bool), make: impl FnOnce(&Timelines) -> Vec<CodeLine>) -> Code {
@@ -105,19 +106,16 @@ impl Timelines {
 }
 
 /// How two traces line up, and where they part.
-fn aligned(
-    lhs: &mut Timeline,
-    rhs: &mut Timeline,
-) -> Result<(Alignment, Option<Parting>, Option<Divergence>), TuiError> {
+fn aligned(lhs: &mut Timeline, rhs: &mut Timeline) -> Result<(Alignment, Option<Parting>, Found), TuiError> {
     if are_builds(lhs, rhs) {
         let (alignment, unlike) = align_builds(lhs, rhs, NanBits::default())?;
         let parting = unlike.map(|(verdict, row)| Parting { verdict: verdict.to_string(), row, resync: None });
-        return Ok((alignment, parting, None));
+        return Ok((alignment, parting, Found::default()));
     }
-    let divergence = first_divergence(lhs, rhs, NanBits::default())?.divergence;
-    let alignment = Alignment::new(lhs, rhs, divergence.as_ref());
-    let parting = divergence.as_ref().map(|divergence| Parting::of(divergence, &alignment));
-    Ok((alignment, parting, divergence))
+    let parted = first_divergence(lhs, rhs, NanBits::default())?;
+    let alignment = Alignment::new(lhs, rhs, parted.divergence.as_ref());
+    let parting = parted.divergence.as_ref().map(|divergence| Parting::of(divergence, &alignment));
+    Ok((alignment, parting, parted))
 }
 
 impl Traces for Timelines {
@@ -196,16 +194,21 @@ impl Traces for Timelines {
 
     fn why(
         &mut self,
-        side: Side,
-        memory: MemoryIndex,
-        address: u64,
+        (side, memory, address): (Side, MemoryIndex, u64),
         moments: [Position; 2],
+        loads: &mut dyn FnMut(Side, Position) -> Option<Loads>,
     ) -> Result<Option<WhyReport>, ReplayError> {
         let [lhs, rhs] = self.sides.as_mut_slice() else { return Ok(None) };
         let timeline = if side == Side::Lhs { &mut *lhs } else { &mut *rhs };
         let value = value_around(timeline, memory, address, moments[side.index()])?;
-        let answer = why(lhs, rhs, memory, value, moments)?;
+        let mut told = |_: &mut Timeline, side: Side, at: Position| loads(side, at);
+        let answer = why_by_loads(lhs, rhs, &self.parted, memory, value, moments, &mut told)?;
         answer.map(|answer| WhyReport::new(&answer, lhs, rhs)).transpose()
+    }
+
+    fn left_out(&self, side: Side, stretch: Range<Position>) -> Option<Range<Position>> {
+        let mut gaps = self.sides.get(side.index())?.trace().gaps();
+        gaps.find(|gap| gap.start < stretch.end && stretch.start < gap.end)
     }
 
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError> {

@@ -10,7 +10,7 @@ use forkpoint_replay::{
     Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, EventSource, Pair, ReplayError, Side,
     SourceFrame, TypedValue, Variable, WhyReport,
 };
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, PAGE, Place, Position};
+use forkpoint_traces::{CodeOffset, FuncIndex, Loads, MemoryIndex, PAGE, Place, Position};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -204,6 +204,8 @@ pub(crate) trait Outline: Send + Sync {
     fn source_line(&self, side: Side, offset: CodeOffset) -> Option<String>;
     /// The variable of a side's module that holds these bytes; `None` while that is read for the first time.
     fn variable(&self, side: Side, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable>;
+    /// What an instruction of a side's module writes to these bytes, as far as it tells; `None` while that is read for the first time.
+    fn written(&self, side: Side, place: CodePlace, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable>;
     /// Memory and first byte of the variable with this name.
     fn variable_named(&self, side: Side, name: &str) -> Option<(MemoryIndex, u64)>;
     /// Where an instruction comes from, innermost function first; empty while that is read for the first time.
@@ -268,14 +270,16 @@ pub(crate) trait Traces: Send {
     fn appearance(&mut self, side: Side, bytes: &[u8], from: Position) -> Result<Option<Appearance>, ReplayError>;
     /// The nearest place from an address on where these bytes stand.
     fn find_bytes(&self, side: Side, memory: MemoryIndex, bytes: &[u8], from: u64) -> Option<u64>;
-    /// What carried a difference to the value at an address, before the events at these positions; `None` if there is none.
+    /// What carried a difference to the value at an address as a side has it, before the events at these positions, with what `loads`
+    /// tells of what a side loaded before an event; `None` if there is no difference.
     fn why(
         &mut self,
-        side: Side,
-        memory: MemoryIndex,
-        address: u64,
+        what: (Side, MemoryIndex, u64),
         moments: [Position; 2],
+        loads: &mut dyn FnMut(Side, Position) -> Option<Loads>,
     ) -> Result<Option<WhyReport>, ReplayError>;
+    /// The first events of a side in a stretch that its trace leaves out.
+    fn left_out(&self, side: Side, stretch: Range<Position>) -> Option<Range<Position>>;
     /// The event at a position.
     fn event(&mut self, side: Side, position: Position) -> Result<EventLine, ReplayError>;
     /// The position of a side's memory.

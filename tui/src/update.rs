@@ -68,6 +68,7 @@ impl App {
             Action::Timeline => self.toggle_timeline(),
             Action::Time(direction) => self.move_time(1, direction),
             Action::Panel(kind) => return self.toggle_panel(kind),
+            Action::WhyByLoads => return self.why_by_loads(),
             Action::Line(direction) => self.move_in_panel(1, direction),
             Action::Choose => return self.choose(),
             Action::Run(direction) => return self.run_to_watch(direction),

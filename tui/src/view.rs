@@ -207,7 +207,7 @@ impl App {
             ));
             parts.extend(self.outline.source_line(side, place.offset));
         }
-        parts.extend(event.variable.clone().or_else(|| self.stack_variable(side, position, event)));
+        parts.extend(event.variable.clone());
         parts.push(match &event.value {
             Some(value) => format!("{} = {value}", event.text),
             None => event.text.clone(),

@@ -15,6 +15,21 @@ const MOST_ASKED: u32 = 16;
 /// Tells what one side loaded before an event: a run of the recording once more. `None` if that is not known.
 pub type LoadsOf<'a> = dyn FnMut(&mut Timeline, Side, Position) -> Option<Loads> + 'a;
 
+/// Runs a recording again to tell what it loaded: what only a program with engines has.
+pub trait LoadSource: Send + Sync {
+    /// The last loads of a side before an event; `None` if it was stopped. `reached` is called now and then with the position that the
+    /// run has come to, and says whether to stop.
+    ///
+    /// # Errors
+    /// When they cannot be told: why not.
+    fn loads(
+        &self,
+        side: Side,
+        before: Position,
+        reached: &dyn Fn(Position) -> bool,
+    ) -> Result<Option<Loads>, String>;
+}
+
 /// The loads of both sides, as far as they were asked for.
 pub(super) struct KnownLoads<'a> {
     ask: &'a mut LoadsOf<'a>,

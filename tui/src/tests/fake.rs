@@ -7,7 +7,7 @@ use forkpoint_replay::{
     Activation, Appearance, CallFrame, CallWindow, Differing, EventFilter, EventSource, Heat, Pair, ReplayError,
     Side, SourceFrame, Symbols, TypedValue, Variable, WhyReport,
 };
-use forkpoint_traces::{CodeOffset, FuncIndex, MemoryIndex, MemoryOp, PAGE, Place, Position, TraceError};
+use forkpoint_traces::{CodeOffset, FuncIndex, Loads, MemoryIndex, MemoryOp, PAGE, Place, Position, TraceError};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -311,6 +311,10 @@ impl Outline for Fake {
         })
     }
 
+    fn written(&self, side: Side, _: CodePlace, memory: MemoryIndex, bytes: Range<u64>) -> Option<Variable> {
+        self.variable(side, memory, bytes)
+    }
+
     fn variable_named(&self, _: Side, name: &str) -> Option<(MemoryIndex, u64)> {
         (name == "mixer").then_some((MemoryIndex(0), COUNTER.start))
     }
@@ -346,9 +350,9 @@ impl Outline for Fake {
         _: &CallWindow,
         _: Position,
         _: Option<CodePlace>,
-        _: (MemoryIndex, &Range<u64>),
+        (memory, bytes): (MemoryIndex, &Range<u64>),
     ) -> Option<String> {
-        None
+        (memory.0 == 0 && bytes.start >= 0xa400).then(|| "mix: total: int".to_string())
     }
 
     fn call_text(&self, _: Side, activation: &Activation) -> String {
@@ -481,6 +485,10 @@ impl Traces for Fake {
         Ok(found.map(|position| Appearance { position, memory: MemoryIndex(0), address: 0x1_0004 }))
     }
 
+    fn left_out(&self, _: Side, _: Range<Position>) -> Option<Range<Position>> {
+        None
+    }
+
     fn find_bytes(&self, side: Side, memory: MemoryIndex, bytes: &[u8], from: u64) -> Option<u64> {
         let held = self.run(side)?.memories.get(memory.0 as usize)?.get(from as usize..)?;
         held.windows(bytes.len()).position(|window| window == bytes).map(|at| from + at as u64)
@@ -488,11 +496,13 @@ impl Traces for Fake {
 
     fn why(
         &mut self,
-        _: Side,
-        _: MemoryIndex,
-        address: u64,
-        _: [Position; 2],
+        (_, _, address): (Side, MemoryIndex, u64),
+        moments: [Position; 2],
+        loads: &mut dyn FnMut(Side, Position) -> Option<Loads>,
     ) -> Result<Option<WhyReport>, ReplayError> {
+        for side in Side::BOTH {
+            loads(side, moments[side.index()]);
+        }
         Ok((address >= 0xa400).then(|| WhyReport { chains: Vec::new(), cut_short: true }))
     }
 

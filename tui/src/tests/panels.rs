@@ -6,12 +6,15 @@ use super::{act, ask, draw, viewer, viewer_of};
 use crate::Opened;
 use crate::action::{Action, Excerpt, PromptKind};
 use crate::app::App;
+use crate::calls::LoadService;
 use crate::focus::Pane;
 use crate::outgoing::Destination;
 use crate::panel::PanelKind;
 use crate::traces::Direction::{Backward, Forward};
-use forkpoint_replay::{SourceFiles, Timeline};
+use forkpoint_replay::{LoadSource, Side, SourceFiles, Timeline};
+use forkpoint_traces::{Loads, Position};
 use insta::assert_snapshot;
+use std::sync::Arc;
 
 fn shown(app: &mut App) -> String {
     draw(app, 100, 40).to_string()
@@ -162,6 +165,55 @@ fn a_difference_is_explained_at_the_cursor() {
     ask(&mut app, PromptKind::Address, "40");
     act(&mut app, &[Action::Panel(PanelKind::Why)]);
     assert!(app.message.as_ref().is_some_and(|message| message.contains("equal on both sides")), "{:?}", app.message);
+}
+
+/// Tells of no loads, or says why not, or is stopped.
+struct Loading(Result<Option<Loads>, String>);
+
+impl LoadSource for Loading {
+    fn loads(&self, _: Side, before: Position, reached: &dyn Fn(Position) -> bool) -> Result<Option<Loads>, String> {
+        reached(before);
+        self.0.clone()
+    }
+}
+
+/// The list of why a value differs, in a viewer that can ask for loads.
+fn explaining(told: Result<Option<Loads>, String>) -> App {
+    let mut app = telling(PanelKind::Why);
+    app.loads = Some(LoadService(Arc::new(Loading(told))));
+    act(&mut app, &[Action::Panel(PanelKind::Why)]);
+    app
+}
+
+#[test]
+fn the_list_of_why_offers_to_ask_for_loads() {
+    for (width, height) in [(80, 24), (120, 40), (200, 60)] {
+        let mut app = explaining(Ok(Some(Loads { loads: Vec::new(), from: Position(0) })));
+        // To the last line, which asks.
+        act(&mut app, &[Action::Line(Forward); 100]);
+        assert_snapshot!(format!("why_offers_{width}x{height}"), draw(&mut app, width, height));
+        act(&mut app, &[Action::Choose]);
+        assert_snapshot!(format!("why_by_loads_{width}x{height}"), draw(&mut app, width, height));
+    }
+}
+
+#[test]
+fn loads_that_are_not_known_are_a_note() {
+    let mut app = explaining(Err("run again, it does something else\x1b[2J".to_string()));
+    act(&mut app, &[Action::WhyByLoads]);
+    let screen = shown(&mut app);
+    assert!(
+        screen.contains("by stores alone") && screen.contains("lhs: run again, it does something else"),
+        "{screen}"
+    );
+    assert!(!screen.contains('\x1b'));
+    let mut app = explaining(Ok(None));
+    act(&mut app, &[Action::WhyByLoads]);
+    assert_eq!(app.message.as_deref(), Some("stopped"));
+    // Nothing can run again here.
+    app.loads = None;
+    act(&mut app, &[Action::WhyByLoads]);
+    assert_eq!(app.message.as_deref(), Some(crate::more_events::NO_RERUNS));
 }
 
 #[test]

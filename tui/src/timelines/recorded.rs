@@ -33,7 +33,7 @@ impl Timelines {
         self.sites = [0, self.sides.len() - 1].map(|side| Arc::clone(self.sides[side].trace().sites()));
         self.code.clear();
         self.alignment = match self.sides.as_slice() {
-            [lhs, rhs] => Alignment::new(lhs, rhs, self.divergence.as_ref()),
+            [lhs, rhs] => Alignment::new(lhs, rhs, self.parted.divergence.as_ref()),
             sides => Alignment::single(&sides[0]),
         };
         Ok(Some(self.outline_now()))
@@ -41,7 +41,7 @@ impl Timelines {
 
     /// The outline of what the traces hold now.
     fn outline_now(&self) -> Arc<dyn Outline> {
-        let parting = self.divergence.as_ref().map(|divergence| Parting::of(divergence, &self.alignment));
+        let parting = self.parted.divergence.as_ref().map(|divergence| Parting::of(divergence, &self.alignment));
         let outline: TraceOutline = self.outline.realigned(self.alignment.clone(), parting);
         Arc::new(outline)
     }
