@@ -3,7 +3,7 @@
 mod common;
 
 use common::apps::{dump, replays, replays_under};
-use common::external::{CHROMIUM, Need, external_tests, javascript, node};
+use common::external::{CHROMIUM, FIREFOX, Need, external_tests, javascript, node};
 use common::{Ran, folder_with, repository, run};
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -19,6 +19,7 @@ external_tests! {
         workers_of_a_page_are_recorded,
         a_worker_that_never_ends_is_stopped,
         a_hostile_page_is_bounded;
+    [Need::Node, FIREFOX] => a_page_is_recorded_in_firefox, a_page_that_firefox_cannot_end_is_cut_off;
     [Need::Node, Need::Packages, CHROMIUM] => sqlite_in_a_page_runs_everywhere, sqlite_in_its_worker_runs_everywhere;
 }
 
@@ -68,6 +69,68 @@ fn a_page_is_recorded_in_a_browser() {
         assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
     }
     replays(folder.path());
+}
+
+const IN_FIREFOX: [&str; 2] = ["--firefox", "firefox-esr"];
+
+/// With traps, of which Firefox has words of its own, and the recorded kinds are those of other engines.
+fn a_page_is_recorded_in_firefox() {
+    let folder = page(
+        r#"(module
+          (import "env" "f" (func $f (param i32) (result i32)))
+          (type $none (func)) (type $other (func (param i64)))
+          (memory (export "memory") 1 4) (table 3 funcref) (elem (i32.const 0) $f)
+          (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0))
+            (i32.add (i32.load8_u (i32.const 100)) (call $f (local.get 0))))
+          (func (export "load") (drop (i32.load (i32.const -8))))
+          (func (export "null") (call_indirect (type $none) (i32.const 1)))
+          (func (export "type") (call_indirect (type $none) (i32.const 0)))
+          (func (export "table") (call_indirect (type $none) (i32.const 7)))
+          (func (export "zero") (drop (i32.div_u (i32.const 1) (i32.const 0))))
+          (func (export "nan") (drop (i32.trunc_f32_s (f32.const nan))))
+          (func (export "large") (drop (i32.trunc_f32_s (f32.const 1e30))))
+          (func (export "stop") unreachable))"#,
+        r#"let bytes;
+        const f = (value) => {
+          bytes[200] = value;
+          return value === 0 ? 0 : exports.run(value - 1);
+        };
+        const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"), { env: { f } });
+        const { exports } = instance;
+        bytes = new Uint8Array(exports.memory.buffer);
+        bytes[100] = 7;
+        said.textContent = exports.run(4);
+        for (const name of ["load", "null", "type", "table", "zero", "nan", "large", "stop"]) {
+          try { exports[name](); } catch (error) { said.textContent += error instanceof WebAssembly.RuntimeError; }
+        }
+        fetch("http://127.0.0.1:8099/elsewhere").catch(() => { window.done = said.textContent === "35" + "true".repeat(8); });"#,
+    );
+    let recorded =
+        browse(folder.path(), &[&IN_FIREFOX[..], &["--until", "window.done", "--screenshot", "page.png"]].concat());
+    assert!(recorded.code == 0 && !recorded.stderr.contains("--until"), "{recorded:?}");
+    assert!(recorded.stderr.contains("to \"127.0.0.1:8099\" were refused"), "{recorded:?}");
+    assert!(fs::read(folder.path().join("page.png")).expect("a picture").starts_with(b"\x89PNG"));
+    let dumped = dump(folder.path());
+    for step in ["call run(4)", "host calls run(0)", "host write [0x00000064; 1] <- 07", "end: finished"] {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    let info = run(folder.path(), &["info", "app.fpt"]);
+    assert!(info.stdout.contains("firefox") && info.stdout.contains("spidermonkey"), "{info:?}");
+    replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
+}
+
+fn a_page_that_firefox_cannot_end_is_cut_off() {
+    let folder = page(
+        STORES,
+        r#"const { instance } = await WebAssembly.instantiateStreaming(fetch("app.wasm"));
+        for (;;) instance.exports.run(3);"#,
+    );
+    let ran = browse(folder.path(), &[&IN_FIREFOX[..], &["--seconds", "2"]].concat());
+    let dumped = dump(folder.path());
+    assert!(dumped.contains("call run(3)") && dumped.contains("end: interrupted"), "{ran:?}");
+    let verified = run(folder.path(), &["info", "--verify", "app.fpt"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
 }
 
 /// A server of `page.html`, `app.wasm` and a socket that says "hi", under https if it has a key, and its address.

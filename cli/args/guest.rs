@@ -68,8 +68,8 @@ pub struct PageArgs {
     /// With --browser: let the page load from this origin, too, as in `https://example.org`; repeatable
     #[arg(long, value_name = "ORIGIN", requires = "browser")]
     pub allow_origin: Vec<String>,
-    /// With --browser: the browser [default: the Chromium or Chrome on PATH]
-    #[arg(long, value_name = "PATH", requires = "browser")]
+    /// With --browser: the browser [default: the Chromium or Chrome on PATH, else Firefox]
+    #[arg(long, visible_alias = "firefox", value_name = "PATH", requires = "browser")]
     pub chromium: Option<PathBuf>,
     /// With --browser: write a picture of the page in the end, in PNG
     #[arg(long, value_name = "FILE", requires = "browser")]

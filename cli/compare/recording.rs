@@ -124,10 +124,13 @@ fn engine_of(trace: &TraceReader, engines: &[EngineSpec]) -> Result<EngineSpec, 
     let named = engines.iter().find(|engine| engine.to_string() == *spec).cloned();
     named.map_or_else(|| named_engine(spec), Ok).map_err(|_| {
         let made = printable(spec);
-        format!(
-            "the recording was made under {made}, which forkpoint starts only if you name it: add --lhs {made}, or \
-             another engine"
-        )
+        match spec.parse::<EngineSpec>() {
+            Ok(_) => format!(
+                "the recording was made under {made}, which forkpoint starts only if you name it: add --lhs {made}, or \
+                 another engine"
+            ),
+            Err(_) => format!("the recording was made under {made}, which forkpoint does not start: add --lhs ENGINE"),
+        }
     })
 }
 
@@ -142,13 +145,15 @@ fn recorded(args: &CompareArgs, folder: &Path) -> Result<(PathBuf, Option<Engine
     let AppRecorded { recorded, others, .. } = record_app(&app, &request)?;
     drop(shown);
     if recorded.mismatches.count > 0 {
-        tell("note: memory under Node is not what its own instructions wrote: see `forkpoint dump --kind observed`");
+        tell("note: memory is not what the module's own instructions wrote: see `forkpoint dump --kind observed`");
     }
     if !others.is_empty() {
         tell("note: the program instantiates other modules, too; --module-of takes one of them:");
         others.iter().for_each(|other| tell(&format!("  {}", printable(other))));
     }
-    Ok((output, Some(request.engine)))
+    // Browsers other than Chromium have another engine.
+    let made = TraceReader::open(&output)?.header().engine.spec == request.engine.to_string();
+    Ok((output, made.then_some(request.engine)))
 }
 
 /// An engine's name as part of a file's.

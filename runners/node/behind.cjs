@@ -117,7 +117,7 @@ function make(module, imports, api) {
     return noted(module, renamed(api, () => new Instance(module, imports)));
   };
   if (wanted === null || (imports === undefined && Module.imports(module).length > 0)) return plain();
-  const recorded = new Guest(place.wire, wanted.plan, place);
+  const recorded = new Guest(place.wire, wanted, place);
   const rewritten = new Module(wanted.rewritten);
   place.wire.message('{"Accepted":"validate"}');
   place.wire.message('{"Accepted":"compile"}');

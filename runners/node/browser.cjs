@@ -1,10 +1,10 @@
-// Drives a browser for the recorder: node browser.cjs job.json. The browser has no other way out than this process's proxy, which
-// serves the page's folder, passes on requests to origins that the user has named, refuses all others, and takes what page.cjs
-// sends to the recorder. The browser itself is told what to do through a pipe (the Chrome DevTools Protocol).
+// Shows a page in a browser for the recorder: node browser.cjs job.json. The browser has no other way out than this process's
+// proxy, which serves the page's folder, passes on requests to origins that the user has named, refuses all others, and takes what
+// page.cjs sends to the recorder. How the browser itself is told what to do: chromium.cjs, firefox.cjs.
 
 "use strict";
 
-const { spawn } = require("child_process");
+const { spawn, spawnSync } = require("child_process");
 const crypto = require("crypto");
 const fs = require("fs");
 const http = require("http");
@@ -23,7 +23,7 @@ const ANSWER = 5000;
 const PERIOD = 100;
 // Refused origins that are listed.
 const LISTED = 10;
-const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
+const BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "firefox", "firefox-esr"];
 const TYPES = {
   ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".mjs": "text/javascript", ".wasm": "application/wasm",
   ".css": "text/css", ".json": "application/json", ".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg",
@@ -88,7 +88,7 @@ const refused = new Map();
 // Hosts that the page asked for: the browser asks for some of its own.
 const wanted = new Set();
 let modules = 0;
-// How the browser is told what a worker is to do, by what it calls itself in requests.
+// Workers that have the preload, by what they call themselves in requests, with what the browser calls them.
 const workers = new Map();
 
 function refuse(origin) {
@@ -227,45 +227,24 @@ function script(name) {
   })()`;
 }
 
-// The pipe: JSON, each message with a zero behind it.
-function connect() {
-  const [, , , input, output] = browser.stdio;
-  const calls = new Map();
-  let last = 0;
-  let parts = [];
-  input.on("error", () => {});
-  const heard = { event() {} };
-  output.on("data", (bytes) => {
-    for (let end; (end = bytes.indexOf(0)) >= 0; bytes = bytes.subarray(end + 1)) {
-      const { id, result, error, method, params } = JSON.parse(Buffer.concat([...parts, bytes.subarray(0, end)]).toString());
-      parts = [];
-      if (id === undefined) heard.event(method, params);
-      else calls.get(id)?.(error === undefined ? result : { failed: error.message });
-      calls.delete(id);
-    }
-    if (bytes.length > 0) parts.push(bytes);
-  });
-  heard.call = (method, params = {}, sessionId = undefined) =>
-    new Promise((resolve) => {
-      calls.set(++last, resolve);
-      input.write(`${JSON.stringify({ id: last, method, params, sessionId })}\0`);
-    });
-  return heard;
-}
+// What a browser is told of this process, and tells it.
+const place = {
+  LISTED, START, job, say, shown, want, workers, script, DOCUMENT,
+  port: () => server.address().port,
+  within: (period, promise) => Promise.race([promise, sleep(period).then(() => undefined)]),
+  fail: setupFailed,
+  // Nobody can ask for anything where the recorded module was.
+  async gone(why) {
+    if (ended || owner === null) return;
+    ended = true;
+    await message({ Cut: why });
+    await message("End");
+  },
+  isRecorded: (name) => name === owner,
+};
 
 function start() {
   profile = fs.mkdtempSync(path.join(__dirname, "profile-"));
-  const flags = [
-    "--headless", "--remote-debugging-pipe", `--user-data-dir=${profile}`, "--no-first-run", "--mute-audio", "--disable-gpu",
-    "--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync",
-    "--disable-extensions", `--proxy-server=http://127.0.0.1:${server.address().port}`, "--proxy-bypass-list=<-loopback>",
-    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp", "--disable-quic", "--disable-dev-shm-usage",
-    "--disable-features=LocalNetworkAccessChecks", "--enable-features=WebAssemblyUnlimitedSyncCompilation",
-  ];
-  if (process.getuid?.() === 0) {
-    say("the browser runs without its sandbox, since root has none");
-    flags.push("--no-sandbox");
-  }
   try {
     job.origins = job.origins.map((origin) => new URL(origin).origin);
   } catch (error) {
@@ -274,103 +253,55 @@ function start() {
   const found = (name) => (process.env.PATH ?? "").split(":").some((folder) => fs.existsSync(path.join(folder, name)));
   const program = job.chromium ?? BROWSERS.find(found);
   if (program === undefined) return setupFailed(`there is no browser: none of ${BROWSERS.join(", ")} is on PATH; --chromium names one`);
-  browser = spawn(program, [...flags, "about:blank"], { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  const version = spawnSync(program, ["--version"], { encoding: "utf8", timeout: START }).stdout ?? "";
+  const { Shown } = require(/firefox/i.test(version) ? "./firefox.cjs" : "./chromium.cjs");
+  const { flags, stdio } = Shown.command(profile, place);
+  browser = spawn(program, flags, { stdio });
   browser.on("error", (error) => setupFailed(`the browser ${program} could not be started: ${error.message}`));
   browser.on("exit", () => leave(1));
-  return run(connect());
+  return run(new Shown(browser, place));
 }
 
-const ATTACH = { autoAttach: true, waitForDebuggerOnStart: true, flatten: true };
-
-async function run(devtools) {
-  const within = (period, promise) => Promise.race([promise, sleep(period).then(() => undefined)]);
-  const version = await within(START, devtools.call("Browser.getVersion"));
-  if (version === undefined) return setupFailed("the browser did not answer within a minute");
+async function run(browsed) {
+  const { within } = place;
+  const about = await within(START, browsed.open());
+  if (about === undefined) return setupFailed("the browser did not answer within a minute");
+  if (about.failed !== undefined) return setupFailed(about.failed);
   await message({ Hello: {
-    protocol: 2, spec: "node", name: "v8", version: version.jsVersion, mode: "tiering", compiler: "tiering",
+    protocol: 2, spec: about.spec, name: about.name, version: about.version, mode: "tiering", compiler: "tiering",
     opt_level: "default", target: process.arch, cpu_features: [],
-    settings: [["browser", version.product], ["last events", "lost in a crash"]],
+    settings: [["browser", about.product], ["last events", "lost in a crash"]],
   } });
-  const { targetInfos } = await devtools.call("Target.getTargets");
-  const { targetId } = targetInfos.find(({ type }) => type === "page");
-  const { sessionId } = await devtools.call("Target.attachToTarget", { targetId, flatten: true });
-  const page = (method, params) => devtools.call(method, params, sessionId);
-  // Workers that cannot be recorded.
-  const others = new Set();
-  // A worker waits until it is told to go on: the preload comes before its own script.
-  const attached = async (session, { type, url }) => {
-    const call = (method, params) => devtools.call(method, params, session);
-    if (type === "worker") {
-      const name = `worker-${workers.size}`;
-      workers.set(name, session);
-      call("Network.enable", { maxPostDataSize: 0 });
-      call("Runtime.enable");
-      call("Target.setAutoAttach", ATTACH);
-      const { exceptionDetails, failed } = await call("Runtime.evaluate", { expression: script(JSON.stringify(name)) });
-      if (exceptionDetails ?? failed) others.add(url);
-    } else if (/worker/.test(type) && others.size < LISTED) {
-      others.add(url);
-    }
-    call("Runtime.runIfWaitingForDebugger");
-  };
-  // Nobody can ask a worker that is gone for anything.
-  const detached = async (session) => {
-    if (ended || owner === null || workers.get(owner) !== session) return;
-    ended = true;
-    await message({ Cut: "the worker that ran the module was ended" });
-    await message("End");
-  };
-  devtools.event = (method, { targetInfo, exceptionDetails, request, url, sessionId: session }) => {
-    if (method === "Network.requestWillBeSent" || method === "Network.webSocketCreated") want(request?.url ?? url);
-    if (method === "Target.attachedToTarget") attached(session, targetInfo);
-    if (method === "Target.detachedFromTarget") detached(session);
-    if (method === "Runtime.exceptionThrown" && errors++ < LISTED) {
-      say(`the page threw ${shown(exceptionDetails.exception?.description ?? exceptionDetails.text)}`);
-    }
-    if (method === "Inspector.targetCrashed") setupFailed("the page crashed");
-  };
-  let errors = 0;
-  await page("Network.enable", { maxPostDataSize: 0 });
-  await page("Page.enable");
-  await page("Runtime.enable");
-  await page("Inspector.enable");
-  await page("Target.setAutoAttach", ATTACH);
-  await page("Page.setBypassCSP", { enabled: true });
-  await page("Page.addScriptToEvaluateOnNewDocument", { source: script(DOCUMENT) });
-  const url = job.url ?? `http://127.0.0.1:${server.address().port}/${encodeURIComponent(job.file)}`;
   // A page that never ends does not answer this.
-  page("Page.navigate", { url }).then(({ errorText, failed }) => {
-    if (errorText ?? failed) setupFailed(`the page could not be loaded: ${shown(errorText ?? failed)}`);
+  browsed.navigate(job.url ?? `http://127.0.0.1:${server.address().port}/${encodeURIComponent(job.file)}`).then((failed) => {
+    if (failed !== undefined) setupFailed(`the page could not be loaded: ${shown(failed)}`);
   });
-  const evaluate = (expression) => page("Runtime.evaluate", { expression, returnByValue: true });
   const over = Date.now() + job.seconds * 1000;
   let met = false;
   // A worker may be over before its page.
   while (Date.now() < over && !(ended && !workers.has(owner)) && !met) {
     await sleep(Math.min(PERIOD, over - Date.now()));
     if (job.until === undefined) continue;
-    const answer = await within(over - Date.now(), evaluate(`Boolean(${job.until}\n)`));
-    met = answer?.result?.value === true;
+    met = (await within(over - Date.now(), browsed.evaluate(`Boolean(${job.until}\n)`, null))) === true;
   }
   if (job.until !== undefined && !met) say(`the page did not become what --until asks for within ${job.seconds} s`);
-  // Ends the recording in its page or worker.
-  const recorded = (method, params) => devtools.call(method, params, workers.get(owner) ?? sessionId);
-  // `until` when: what has not heard of it by then is stopped in the middle of something.
+  // Ends the recording in its page or worker. `until` when: what has not heard of it by then is stopped in the middle of something.
   const end = (name, until) => {
     const expression = `Date.now() < ${until} && dispatchEvent(new Event("${token}-${name}")), true`;
-    return within(ANSWER, recorded("Runtime.evaluate", { expression }));
+    return within(ANSWER, browsed.evaluate(expression, owner));
   };
   if (!ended && (await end("end", Date.now() + ANSWER)) === undefined && !ended) {
-    say(`the ${workers.has(owner) ? "worker" : "page"} does not come to an end, and is stopped`);
-    await within(ANSWER, recorded("Runtime.terminateExecution"));
-    await end("broken", Infinity);
+    const what = workers.has(owner) ? "worker" : "page";
+    say(`the ${what} does not come to an end, and is stopped`);
+    if (await within(ANSWER, browsed.stop(owner))) await end("broken", Infinity);
+    else await place.gone(`the ${what} ran the module when its time was over`);
   }
   if (job.screenshot !== undefined) {
-    const { data } = (await within(ANSWER, page("Page.captureScreenshot"))) ?? {};
+    const data = await within(ANSWER, browsed.draw());
     if (data === undefined) say("the page could not be drawn");
     else fs.writeFileSync(job.screenshot, Buffer.from(data, "base64"));
   }
-  for (const worker of others) say(`modules in this worker were not looked at: ${shown(worker)}`);
+  for (const worker of browsed.others) say(`modules in this worker were not looked at: ${shown(worker)}`);
   const listed = [...refused].filter(([host]) => wanted.has(host));
   for (const [host, times] of listed.slice(0, LISTED)) {
     say(`${times} request(s) to ${shown(host)} were refused: --allow-origin allows them`);

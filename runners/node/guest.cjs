@@ -16,11 +16,13 @@ const { Global } = WebAssembly;
 const valueOf = Object.getOwnPropertyDescriptor(Global.prototype, "value").get;
 
 class Guest {
-  constructor(wire, plan, { refuse, system }) {
+  // `module` is the rewritten one.
+  constructor(wire, { plan, rewritten }, { refuse, system }) {
     this.refuse = refuse;
     this.system = system;
     this.wire = wire;
     this.plan = plan;
+    this.module = rewritten;
     this.memories = [];
     this.globals = [];
     // What is given for its imported globals.
@@ -38,6 +40,8 @@ class Guest {
     this.over = false;
     // Whether the recording ends before the program does, and why.
     this.lost = null;
+    // Whether the recorder is just told something: it may be asked to end meanwhile.
+    this.telling = false;
     this.thrown = null;
     this.blind = new Set(plan.blind);
     const { sites } = plan;
@@ -146,12 +150,15 @@ class Guest {
   // Does what the recorder needs. Deep in a recursion there may be no stack left for it: the program gets that error, as it
   // would a little later, and the recording ends here.
   books(action) {
+    this.telling = true;
     try {
       return action();
     } catch (error) {
       this.over = true;
       this.lost = error;
       throw error;
+    } finally {
+      this.telling = false;
     }
   }
 
@@ -201,7 +208,7 @@ class Guest {
     } catch (error) {
       if (this.over) throw error;
       this.books(() => {
-        const trap = this.thrown !== null && this.thrown.error === error ? trapOf(null) : trapOf(error);
+        const trap = this.thrown !== null && this.thrown.error === error ? trapOf(null) : trapOf(error, this.module);
         this.thrown = null;
         this.levels.pop();
         this.yields();
@@ -258,7 +265,7 @@ class Guest {
 
   // The recording is to end wherever the program is; `broken` if it was stopped in the middle of something.
   stop(why, broken) {
-    if (this.levels.length === 0 && !broken) return this.end(0);
+    if (this.levels.length === 0 && !broken && !this.telling) return this.end(0);
     if (this.isLost()) return;
     this.over = true;
     this.wire.cut(why);

@@ -1,4 +1,4 @@
-// Which trap an error of V8, or of JavaScriptCore, is.
+// Which trap an error of V8, of JavaScriptCore or of SpiderMonkey is.
 
 "use strict";
 
@@ -17,17 +17,21 @@ const MESSAGES = [
   [/table index is out of bounds|table (access )?out of bounds|out of bounds (call_indirect|table)|element segment/i, "TableOutOfBounds"],
   // V8 has one message for a null element and a function of another type.
   [/null function or function signature/, "IndirectCall"],
-  [/null table entry/, "UndefinedElement"],
-  [/function signature mismatch|signature that does not match/, "IndirectCallType"],
+  [/null table entry|indirect call to null/, "UndefinedElement"],
+  [/function signature mismatch|signature that does not match|indirect call signature mismatch/, "IndirectCallType"],
   [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
   [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
   // Neither distinguishes a NaN from too large a number.
   [/unrepresentable in integer range|out of bounds trunc/i, "Truncation"],
+  [/invalid conversion to integer/, "InvalidConversion"],
   [/null pointer|null reference|rethrowing null/i, "NullReference"],
   [/array (element )?(index|access) (is )?out of bounds|out of bounds array/i, "ArrayOutOfBounds"],
   [/new array is too large/, "OutOfMemory"],
-  [/illegal cast|failed to cast/, "CastFailure"],
+  [/illegal cast|failed to cast|bad cast/, "CastFailure"],
 ];
+
+// SpiderMonkey's words for any access out of bounds: what was accessed, the instruction tells.
+const BOUNDS = /^index out of bounds/;
 
 const { RuntimeError, Exception } = WebAssembly;
 
@@ -35,6 +39,7 @@ const { RuntimeError, Exception } = WebAssembly;
 function trap(error) {
   if (error instanceof RuntimeError) return MESSAGES.find(([words]) => words.test(error.message))?.[1] ?? "Other";
   if (error instanceof RangeError && /call stack/i.test(error.message)) return "StackOverflow";
+  if (error?.name === "InternalError" && /too much recursion/.test(error.message)) return "StackOverflow";
   if (Exception && error instanceof Exception) return "UncaughtException";
   return undefined;
 }
@@ -45,9 +50,19 @@ function frames(error) {
   return places.map(([, index, offset]) => ({ function: +index, offset: parseInt(offset, 16), name: null }));
 }
 
-// How a call of the guest ended that an error left: `null` is what an import threw.
-function trapOf(error) {
-  const name = error === null ? "HostError" : (trap(error) ?? "HostError");
+// Which trap an access out of bounds at this place of a module is, by the instruction there.
+function boundsOf(module, offset) {
+  const [code, more] = module.subarray(offset, offset + 2);
+  const memory = (code >= 0x28 && code <= 0x3e) || code === 0xfd || code === 0xfe || (code === 0xfc && more >= 8 && more <= 11);
+  const table = code === 0x11 || code === 0x13 || code === 0x25 || code === 0x26 || (code === 0xfc && more >= 12 && more <= 17);
+  return memory ? "MemoryOutOfBounds" : table ? "TableOutOfBounds" : code === 0xfb ? "ArrayOutOfBounds" : "Other";
+}
+
+// How a call of the guest ended that an error left: `null` is what an import threw. `module` is the one that runs.
+function trapOf(error, module) {
+  let name = error === null ? "HostError" : (trap(error) ?? "HostError");
+  const [inner] = name === "Other" && BOUNDS.test(error.message) ? frames(error) : [];
+  if (inner !== undefined) name = boundsOf(module, inner.offset);
   // An exception of the guest has no message.
   const message =
     name === "UncaughtException" ? "uncaught exception" : name === "HostError" ? "an import threw" : error.message;

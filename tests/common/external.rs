@@ -59,6 +59,9 @@ pub enum Need {
 
 pub const PYTHON: Need = Need::Program("python3", "--version");
 pub const CHROMIUM: Need = Need::Program("chromium", "--version");
+
+/// Firefox, by the name of Debian's package.
+pub const FIREFOX: Need = Need::Program("firefox-esr", "--version");
 pub const TMUX: Need = Need::Program("tmux", "-V");
 pub const CC: Need = Need::Program("cc", "--version");
 

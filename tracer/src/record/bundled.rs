@@ -43,6 +43,8 @@ const PRELOAD: &[(&str, &str)] = &[
 /// Those that drive a browser and stand behind `WebAssembly` in its page, the one to start first.
 const BROWSER: &[(&str, &str)] = &[
     ("browser.cjs", include_str!("../../runners/node/browser.cjs")),
+    ("chromium.cjs", include_str!("../../runners/node/chromium.cjs")),
+    ("firefox.cjs", include_str!("../../runners/node/firefox.cjs")),
     ("page.cjs", include_str!("../../runners/node/page.cjs")),
     ("behind.cjs", include_str!("../../runners/node/behind.cjs")),
     ("guest.cjs", include_str!("../../runners/node/guest.cjs")),

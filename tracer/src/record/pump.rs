@@ -82,6 +82,8 @@ pub(super) struct Pump<'a> {
     words: EngineWords,
     /// Blocks of records received.
     blocks: u32,
+    /// What the trace calls the engine: as the user wrote it, whatever a runner calls it.
+    spec: String,
 }
 
 impl<'a> Pump<'a> {
@@ -126,7 +128,13 @@ impl<'a> Pump<'a> {
             found_pages: 0,
             words: EngineWords::default(),
             blocks: 0,
+            spec: request.engine.to_string(),
         })
+    }
+
+    /// What runs is no engine of the user's choice, but this one.
+    pub(super) fn made_by(&mut self, spec: &str) {
+        self.spec = spec.to_string();
     }
 
     fn writer(&mut self) -> Result<&mut TraceWriter, RecordError> {
@@ -276,8 +284,7 @@ impl<'a> Pump<'a> {
 
     /// The engine is up: the trace begins.
     fn up(&mut self, mut engine: EngineInfo) -> Result<(), RecordError> {
-        // As the user wrote it, whatever a runner calls it.
-        engine.spec = self.request.engine.to_string();
+        engine.spec.clone_from(&self.spec);
         self.offers_care =
             engine.settings.iter().any(|(name, kept)| name == header::LAST_EVENTS && kept == header::KEPT_WITH_CARE);
         let header = header::of(self.program, self.request, engine, CHUNK_EVENTS);

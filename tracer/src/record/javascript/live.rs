@@ -33,6 +33,9 @@ const PLAN: &str = "plan.json";
 const REWRITTEN: &str = "rewritten.wasm";
 const COMPARER: &str = "comparer.wasm";
 
+/// What a recording calls Firefox's engine, which is none that can be asked to run it again. Chromium's is Node's.
+const FIREFOX: &str = "firefox";
+
 /// Largest module that is read.
 const MOST_MODULE: u64 = 1 << 30;
 
@@ -113,6 +116,10 @@ impl App {
                 let found = chosen.get_or_init(|| found);
                 let Some(progress) = progress.take() else { return Ok(()) };
                 let mut pump = pump::Pump::new(&found.program, &found.rewritten, request, &request.output, progress)?;
+                let of_firefox = |frame: &Frame| matches!(frame, Frame::Message(Message::Hello(hello)) if hello.engine.spec == FIREFOX);
+                if self.page.is_some() && hello.as_ref().is_some_and(of_firefox) {
+                    pump.made_by(FIREFOX);
+                }
                 if let Some(hello) = hello.take() {
                     pump.frame(hello, socket)?;
                 }

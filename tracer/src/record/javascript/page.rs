@@ -22,7 +22,7 @@ pub struct Page {
     pub until: Option<String>,
     /// After how many seconds it ends in any case.
     pub seconds: u32,
-    /// The browser; without it, one that is on `PATH`.
+    /// The browser, Chromium or Firefox; without it, one that is on `PATH`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chromium: Option<PathBuf>,
     /// Where a picture of the page goes in the end.
