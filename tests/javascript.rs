@@ -45,10 +45,14 @@ external_tests! {
     [Need::Node, Need::Npm("esbuild-wasm")] => a_program_in_go_runs_everywhere;
     [Need::Node, Need::Program("go", "version")] => a_program_that_go_compiles_here_runs_everywhere;
     [Need::Node, Need::Fetched(BUN.to_string())] => bun_runs_what_node_recorded;
+    [Need::Fetched(BUN.to_string()), Need::Fetched(NEWER_BUN.to_string())] => a_program_is_recorded_in_bun;
 }
 
 /// A release of Bun that is fetched.
 const BUN: &str = "bun-1.2.2/bin/bun";
+
+/// One that can run the preload.
+const NEWER_BUN: &str = "bun-1.4.5/bin/bun";
 
 fn demo() -> TempDir {
     let read = |name: &str| fs::read_to_string(repository("tests/javascript").join(name)).expect("it is there");
@@ -171,7 +175,7 @@ fn what_cannot_be_recorded_is_refused_by_name() {
         );
     };
     let plain = "(module (memory 1) (func (export \"f\")))";
-    refused(plain, "console.log('none')", "instantiated no WebAssembly module");
+    refused(plain, "console.log('none')", "no WebAssembly module of app.mjs was seen");
     refused(
         "(module (import \"env\" \"memory\" (memory 1 1 shared)))",
         "await WebAssembly.instantiate(bytes, { env: { memory: new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }) } })",
@@ -839,4 +843,31 @@ fn a_source_map_names_files_and_lines() {
         let ran = run(folder.path(), &["dump", "app.fpt", "--source-map", wrong]);
         assert!(ran.code == 2 && ran.stderr.contains(why), "{ran:?}");
     }
+}
+
+/// The demo, as under Node. An older Bun says that it is too old.
+fn a_program_is_recorded_in_bun() {
+    let folder = demo();
+    let under = |bun: &str| {
+        let node = format!("--node={}", engines().join(bun).display());
+        run(folder.path(), &["record", &node, "-o", "app.fpt", "--", "app.mjs"])
+    };
+    let recorded = under(NEWER_BUN);
+    assert_eq!(recorded.code, 0, "{recorded:?}");
+    let plain = Command::new(engines().join(NEWER_BUN))
+        .arg("app.mjs")
+        .current_dir(folder.path())
+        .output()
+        .expect("Bun starts");
+    assert_eq!(recorded.stdout.as_bytes(), plain.stdout, "the program prints what it prints without");
+    let dumped = dump(folder.path());
+    for step in ["host write [0x000003e8; 50] <- 01 08 0f 16", "host grows by 2 -> 1 (now 3 pages)", "end: finished"]
+    {
+        assert!(dumped.contains(step), "no {step:?} in\n{dumped}");
+    }
+    let info = run(folder.path(), &["info", "app.fpt"]);
+    assert!(info.stdout.contains("javascriptcore of Bun 1.4.5"), "{info:?}");
+    replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
+    let old = under(BUN);
+    assert!(old.code == 2 && old.stderr.contains("Bun 1.2.2 cannot run the preload"), "{old:?}");
 }

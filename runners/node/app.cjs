@@ -13,8 +13,10 @@ const system = require("./pages.cjs");
 const { Threads } = require("./threads.cjs");
 const { Wire } = require("./wire.cjs");
 
-// The oldest release of Node with all that is used here.
+// The oldest release of Node with all that is used here, and the oldest one of Bun, by its first two numbers.
 const OLDEST = 18;
+const OLDEST_BUN = [1, 4];
+const { bun } = process.versions;
 
 // Modules that a thread leaves to be listed, and how long they may be, in bytes.
 const MOST = 20;
@@ -30,11 +32,26 @@ let guest = () => null;
 function about() {
   const flags = process.execArgv;
   const mode = flags.includes("--no-liftoff") ? "turbofan" : flags.includes("--no-wasm-tier-up") ? "liftoff" : "tiering";
+  const engine = bun
+    ? { name: "javascriptcore", version: `of Bun ${bun}`, mode: "jit", compiler: "default" }
+    : { name: "v8", version: process.versions.v8, mode, compiler: mode };
   return {
-    protocol: 2, spec: "node", name: "v8", version: process.versions.v8, mode, compiler: mode, opt_level: "default",
-    target: process.arch, cpu_features: [],
-    settings: [["node", process.versions.node], ["flags", flags.join(" ")], ["last events", "kept but in a crash"]],
+    protocol: 2, spec: "node", ...engine, opt_level: "default", target: process.arch, cpu_features: [],
+    settings: [
+      bun ? ["bun", bun] : ["node", process.versions.node], ["flags", flags.join(" ")], ["last events", "kept but in a crash"],
+    ],
   };
+}
+
+// Why this release cannot run the preload, if it cannot.
+function tooOld() {
+  const [major, minor] = (bun ?? process.versions.node).split(".").map(Number);
+  if (bun) {
+    const [first, second] = OLDEST_BUN;
+    const old = major < first || (major === first && minor < second);
+    return old && `Bun ${bun} cannot run the preload: the oldest release that works is ${first}.${second}`;
+  }
+  return major < OLDEST && `Node ${process.versions.node} cannot run the preload: the oldest release that works is ${OLDEST}`;
 }
 
 // What cannot be recorded ends the recording, and with it the program.
@@ -88,6 +105,8 @@ function listenForTheEnd() {
     if (name === "exit" && this === process) end(process.exitCode ?? values[0] ?? 0);
     return result;
   };
+  // Bun emits this unseen: its program's own handlers come later.
+  if (bun) process.on("exit", (code) => end(code ?? 0));
   threads.watch();
   const { abort, kill, reallyExit } = process;
   process.kill = (id, signal) => {
@@ -106,9 +125,8 @@ function listenForTheEnd() {
 }
 
 if (isMainThread) {
-  if (parseInt(process.versions.node, 10) < OLDEST) {
-    refuse(`Node ${process.versions.node} cannot run the preload: the oldest release that works is ${OLDEST}`);
-  }
+  const why = tooOld();
+  if (why) refuse(why);
   // Programs that this one starts are not recorded.
   const own = process.execArgv.indexOf("--require");
   if (own >= 0) process.execArgv.splice(own, 2);

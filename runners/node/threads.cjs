@@ -26,9 +26,9 @@ class Threads {
   // `room` is how many bytes the memory for records has.
   constructor(socket, room) {
     this.socket = socket;
-    const made = () => ({ state: new SharedArrayBuffer(12), room: new SharedArrayBuffer(room) });
     // By a name that the program does not have.
-    const shared = getEnvironmentData(__filename) ?? made();
+    const known = getEnvironmentData(__filename);
+    const shared = known?.room === undefined ? { state: new SharedArrayBuffer(12), room: new SharedArrayBuffer(room) } : known;
     setEnvironmentData(__filename, shared);
     this.state = new Int32Array(shared.state);
     this.room = shared.room;

@@ -15,10 +15,10 @@ const MESSAGES = [
   [/memory access out of bounds|out of bounds memory access|data segment/i, "MemoryOutOfBounds"],
   [/unaligned/, "UnalignedAtomic"],
   [/table index is out of bounds|table (access )?out of bounds|out of bounds (call_indirect|table)|element segment/i, "TableOutOfBounds"],
-  // V8 has one message for a null element and a function of another type.
-  [/null function or function signature/, "IndirectCall"],
+  // V8 and JavaScriptCore have one message for a null element and a function of another type.
+  [/null function or function signature|signature that does not match/, "IndirectCall"],
   [/null table entry|indirect call to null/, "UndefinedElement"],
-  [/function signature mismatch|signature that does not match|indirect call signature mismatch/, "IndirectCallType"],
+  [/function signature mismatch|indirect call signature mismatch/, "IndirectCallType"],
   [/divide by zero|remainder by zero|division by zero/i, "IntegerDivideByZero"],
   [/divide result unrepresentable|integer overflow/i, "IntegerOverflow"],
   // Neither distinguishes a NaN from too large a number.

