@@ -859,7 +859,12 @@ fn a_program_is_recorded_in_bun() {
         .current_dir(folder.path())
         .output()
         .expect("Bun starts");
-    assert_eq!(recorded.stdout.as_bytes(), plain.stdout, "the program prints what it prints without");
+    let plain = String::from_utf8(plain.stdout).expect("text");
+    // Its errors quote the code that called the guest, which is the preload's.
+    let unquoted = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.split(" (evaluating").next().unwrap_or_default().to_string()).collect()
+    };
+    assert_eq!(unquoted(&recorded.stdout), unquoted(&plain), "the program prints what it prints without");
     let dumped = dump(folder.path());
     for step in ["host write [0x000003e8; 50] <- 01 08 0f 16", "host grows by 2 -> 1 (now 3 pages)", "end: finished"]
     {
