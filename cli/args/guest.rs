@@ -51,8 +51,8 @@ impl ProgramArgs {
 /// A page that a browser shows.
 #[derive(Debug, Clone, Default, Args)]
 pub struct PageArgs {
-    /// Instead of a module: a page, by its address or its file, which a local Chromium shows without a screen. The module
-    /// that it instantiates is recorded there (docs/javascript.md); Node must be installed, too
+    /// Instead of a module: a page, by its address or its file, which a local Chromium or Firefox shows without a
+    /// screen. The module that it instantiates is recorded there (docs/javascript.md); Node must be installed, too
     ///
     ///   forkpoint record --browser page.html --until 'window.done' -o page.fpt
     ///

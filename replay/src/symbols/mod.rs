@@ -8,6 +8,7 @@
 //! To get started: [`Symbols`]. `program.rs` finds the module of a program, `layout.rs` finds the sections, `names.rs`, `items.rs`, `lanes.rs`, `dwarf.rs` and `source_map.rs` read them, `variables.rs`, `types.rs`
 //! and `regions.rs` name addresses, `origins.rs` and `pointers.rs` what is written by pointers, `wat.rs` prints one function through a synthetic module.
 
+mod arities;
 mod demangle;
 mod dwarf;
 mod frame_variables;
@@ -39,13 +40,14 @@ pub use source_map::{SourceMap, SourceMapError};
 pub use variables::Variable;
 pub use wat::{WatFunction, WatLine};
 
+use arities::Arities;
 use dwarf::DebugInfo;
 use forkpoint_traces::{CodeOffset, FuncIndex, MAX_NAME, MemoryIndex, clip, printable_name};
 use items::Items;
 use lanes::StoredLanes;
 use layout::Layout;
 use names::Names;
-use origins::{Arities, Origins};
+use origins::Origins;
 use regions::Regions;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

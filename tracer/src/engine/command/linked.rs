@@ -8,8 +8,8 @@ use super::first::{Tail, sound};
 use super::images::Moment;
 use super::process::Go;
 use super::runs::{Look, Ran, Runs};
-use super::scanner::{Scanner, wrong};
-use super::tale::{Tale, tale, values};
+use super::scanner::wrong;
+use super::tale::{Tale, values};
 use super::template::Template;
 use crate::engine::linking;
 use crate::instrument::IMPORT_MODULE;
@@ -68,18 +68,7 @@ impl Files<'_> {
         if let Some((_, recorder)) = self.runs.modules.first() {
             std::fs::write(recorder, &made.recorder)?;
         }
-        let mut scanner = Scanner::new(magic);
-        let (ended, step, steps) = self.runs.run(&made.driver, self.entry, &[], &mut |printed| {
-            let mut go = Go::On;
-            scanner.feed(printed, &mut |kind, payload| {
-                if go == Go::On {
-                    go = sink(tale(kind, payload, self.types)?)?;
-                }
-                Ok(())
-            })?;
-            Ok(go)
-        })?;
-        Ok(Ran { ended, noise: scanner.noise(), step, steps, folder: self.runs.shown_folder() })
+        self.runs.tell(&made.driver, self.entry, self.types, magic, sink)
     }
 }
 

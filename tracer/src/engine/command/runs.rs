@@ -84,6 +84,32 @@ impl Runs<'_> {
         Ok(Ran { ended, noise, step, steps, folder: self.shown_folder() })
     }
 
+    /// Runs them on a module that tells by frames what it does, behind these bytes.
+    ///
+    /// # Errors
+    /// As [`Runs::run`], and when a frame makes no sense.
+    pub(super) fn tell(
+        &self,
+        module: &[u8],
+        entry: &str,
+        types: &Types,
+        magic: [u64; 2],
+        sink: &mut dyn FnMut(Tale) -> io::Result<Go>,
+    ) -> io::Result<Ran> {
+        let mut scanner = Scanner::new(magic);
+        let (ended, step, steps) = self.run(module, entry, &[], &mut |printed| {
+            let mut go = Go::On;
+            scanner.feed(printed, &mut |kind, payload| {
+                if go == Go::On {
+                    go = sink(tale(kind, payload, types)?)?;
+                }
+                Ok(())
+            })?;
+            Ok(go)
+        })?;
+        Ok(Ran { ended, noise: scanner.noise(), step, steps, folder: self.shown_folder() })
+    }
+
     /// Runs the commands on a module. `sink` gets what the last of them prints.
     ///
     /// # Errors
@@ -163,18 +189,7 @@ impl Streamed<'_> {
     pub(super) fn once(&self, what: Look, sink: &mut dyn FnMut(Tale) -> io::Result<Go>) -> io::Result<Ran> {
         let magic = [fastrand::u64(1..), fastrand::u64(1..)];
         let module = self.made(magic, what).map_err(|error| super::scanner::wrong(error.to_string()))?;
-        let mut scanner = Scanner::new(magic);
-        let (ended, step, steps) = self.runs.run(&module, self.entry, &[], &mut |printed| {
-            let mut go = Go::On;
-            scanner.feed(printed, &mut |kind, payload| {
-                if go == Go::On {
-                    go = sink(tale(kind, payload, self.types)?)?;
-                }
-                Ok(())
-            })?;
-            Ok(go)
-        })?;
-        Ok(Ran { ended, noise: scanner.noise(), step, steps, folder: self.runs.shown_folder() })
+        self.runs.tell(&module, self.entry, self.types, magic, sink)
     }
 
     fn made(&self, magic: [u64; 2], what: Look) -> Result<Vec<u8>, InstrumentError> {
