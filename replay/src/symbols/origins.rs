@@ -7,7 +7,7 @@
 use super::arities::Arities;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use wasmparser::{BinaryReader, BlockType, FunctionBody, ModuleArity, Operator};
+use wasmparser::{BinaryReader, BlockType, FunctionBody, Operator};
 
 /// Most loads and locals on the way to an address: `a->b->c`.
 const MAX_STEPS: usize = 6;
