@@ -31,6 +31,7 @@ external_tests! {
         bytes_in_fresh_pages_are_found_at_each_crossing,
         deep_nesting_is_replayed,
         workers_and_other_processes_run_as_ever,
+        a_program_that_signals_itself_goes_on,
         a_worker_is_recorded_up_to_its_end,
         one_of_many_workers_is_recorded;
     [Need::Node, Need::Packages] => sqlite_runs_everywhere,
@@ -500,6 +501,36 @@ fn workers_and_other_processes_run_as_ever() {
     let dumped = dump(folder.path());
     assert!(dumped.contains("call run(2)") && dumped.contains("end: finished"), "{dumped}");
     replays(folder.path());
+}
+
+/// Both threads ask for a signal that does nothing while one of them runs the module.
+fn a_program_that_signals_itself_goes_on() {
+    let folder = app(
+        r#"(module (memory 1) (func (export "run") (param i32) (result i32)
+            (i32.store (i32.const 8) (local.get 0)) (local.get 0)))"#,
+        r#"import fs from "fs"; import { Worker, isMainThread } from "worker_threads"; import { fileURLToPath } from "url";
+        const play = () => {
+          const bytes = fs.readFileSync(new URL("./app.wasm", import.meta.url));
+          const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes));
+          for (let i = 0; i < 500; i++) {
+            exports.run(i);
+            process.kill(process.pid, 0);
+          }
+        };
+        if (process.argv[2] === "alone" || !isMainThread) play();
+        else {
+          const worker = new Worker(fileURLToPath(import.meta.url));
+          const timer = setInterval(() => process.kill(process.pid, 0), 0);
+          worker.on("exit", () => clearInterval(timer));
+        }"#,
+    );
+    for how in ["alone", "together"] {
+        let recorded = record(&folder, &[], &[how]);
+        assert_eq!(recorded.code, 0, "{how}: {recorded:?}");
+        let dumped = dump(folder.path());
+        assert_eq!(dumped.matches("call run(").count(), 500, "{how}");
+        replays_under(folder.path(), &["wasmtime:jit", "wasmi"]);
+    }
 }
 
 /// A worker's recording has all there is when its program ends it, if the worker still listens.

@@ -109,13 +109,15 @@ function listenForTheEnd() {
   if (bun) process.on("exit", (code) => end(code ?? 0));
   threads.watch();
   const { abort, kill, reallyExit } = process;
+  // What another thread has appended stays where it is.
+  const send = () => (threads.isHere ? wire.send() : channel.drain(false));
   process.kill = (id, signal) => {
-    if (id === process.pid) channel.drain(!threads.isElsewhere);
+    if (id === process.pid) send();
     return kill.call(process, id, signal);
   };
   if (!isMainThread) return;
   process.abort = () => {
-    channel.drain(!threads.isElsewhere);
+    send();
     return abort.call(process);
   };
   process.reallyExit = (code) => {

@@ -34,16 +34,21 @@ class Threads {
     this.room = shared.room;
   }
 
-  // Whether another thread has the recorded module.
+  // Whether this thread has the recorded module.
+  get isHere() {
+    return Atomics.load(this.state, OWNER) === threadId + 1;
+  }
+
+  // Whether another thread has it.
   get isElsewhere() {
     const owner = Atomics.load(this.state, OWNER);
-    return owner !== 0 && owner !== threadId + 1;
+    return owner !== 0 && !this.isHere;
   }
 
   // Asks the recorder what to do with a module, as the only thread that does; `undefined` if that is known already.
   ask(question) {
     const { state } = this;
-    if (Atomics.load(state, OWNER) === threadId + 1) return question();
+    if (this.isHere) return question();
     const over = Date.now() + ANSWER;
     while (Atomics.compareExchange(state, ASKS, 0, 1) !== 0) {
       // A thread that was ended while it asked.
