@@ -104,10 +104,7 @@ impl Several<'_> {
         if files.runs.stops() {
             return Err(Failure::Stopped);
         }
-        let ending = match left.odd {
-            Some(site) => Ending::lost(site),
-            None => Ending::of(ran.ended.status, &ran.said()),
-        };
+        let ending = ran.ending(left.odd);
         if ending == Ending::Other || !left.calling {
             return Err(Failure::Failed(format!(
                 "the command ended before the modules had told everything: {}",
@@ -140,10 +137,7 @@ impl Several<'_> {
         if files.runs.stops() {
             return Err(Failure::Stopped);
         }
-        let (ending, repeated) = match odd {
-            Some(site) => (Ending::lost(site), Ending::lost(site)),
-            None => (ending, Ending::of(again.ended.status, &again.said())),
-        };
+        let (ending, repeated) = (odd.map_or(ending, Ending::lost), again.ending(odd));
         if !same || ended || !ending.is_like(&repeated) {
             return Err(Failure::Failed(format!(
                 "the run ended early ({}), and went another way when it was repeated to get its last events ({})",

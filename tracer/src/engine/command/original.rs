@@ -38,7 +38,7 @@ impl Original<'_> {
         if runs.stops() {
             return Err(Failure::Stopped);
         }
-        Ok(Some(Ending::of(ran.ended.status, &ran.said())).filter(|ending| *ending != Ending::Other))
+        Ok(Some(ran.ending(None)).filter(|ending| *ending != Ending::Other))
     }
 }
 

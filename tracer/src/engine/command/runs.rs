@@ -1,5 +1,6 @@
 //! Runs of one module by a command, each of which lets the module tell something else.
 
+use super::ending::Ending;
 use super::process::{self, Ended, Go, Status};
 use super::scanner::Scanner;
 use super::tale::{Tale, tale};
@@ -30,6 +31,12 @@ pub(super) struct Ran {
 }
 
 impl Ran {
+    /// How the guest ended; `odd` is the site that the hook was called for and that the module does not have, if there was one:
+    /// then the run is over for us, whatever the engine made of it.
+    pub(super) fn ending(&self, odd: Option<u32>) -> Ending {
+        odd.map_or_else(|| Ending::of(self.ended.status, &self.said()), Ending::lost)
+    }
+
     /// What the command said, in words.
     pub(super) fn said(&self) -> String {
         super::ending::said(&self.noise, &self.ended.stderr).replace(&self.folder, "")

@@ -97,10 +97,7 @@ impl Stream<'_> {
         if left.unclear || left.asked.is_some() {
             return self.parted_from_log(&streamed, left);
         }
-        let ending = match odd {
-            Some(site) => Ending::lost(site),
-            None => Ending::of(ran.ended.status, &ran.said()),
-        };
+        let ending = ran.ending(odd);
         if ending == Ending::Other || !left.instantiated {
             return Err(Failure::Failed(format!(
                 "the command ended before the module had told everything: {}",
@@ -144,12 +141,7 @@ impl Stream<'_> {
         if streamed.runs.stops() {
             return Err(Failure::Stopped);
         }
-        let repeated = Ending::of(again.ended.status, &again.said());
-        // Where the hook was called with nonsense, the run is over for us, whatever the engine made of it.
-        let (ending, repeated) = match odd {
-            Some(site) => (Ending::lost(site), Ending::lost(site)),
-            None => (ending, repeated),
-        };
+        let (ending, repeated) = (odd.map_or(ending, Ending::lost), again.ending(odd));
         if !same || ended || !ending.is_like(&repeated) {
             return Err(Failure::Failed(format!(
                 "the run ended early ({}), and when it was repeated to get its last events it {}",
@@ -197,7 +189,7 @@ impl Stream<'_> {
             let mut last = Tail::new(self.out, streamed.types, records, sum.digest128());
             let ran = streamed.once(Look::State(records), &mut |tale| last.tale(tale));
             let lost = last.odd.is_some();
-            let alike = ran.is_ok_and(|ran| lost || Ending::of(ran.ended.status, &ran.said()).is_trap(trap));
+            let alike = ran.is_ok_and(|ran| lost || ran.ending(None).is_trap(trap));
             if last.same && last.records == records && alike {
                 state = last.state;
             }
